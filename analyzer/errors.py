@@ -1,0 +1,33 @@
+"""What can go wrong with the input, as exceptions, and what goes partly wrong, as notices.
+
+    TeardownError                 base: one line for the user, exit status 2
+    ├── UnreadableCapture         the file cannot be analysed at all
+    └── UsageError                what was asked for does not fit the capture or the options
+
+A message says what is wrong, where (file, byte offset, packet) and what to do. Trouble after which the analysis
+goes on is no exception but a :class:`Notice`; the reports print all of them.
+"""
+
+from dataclasses import dataclass
+
+
+class TeardownError(Exception):
+    """Base of every error whose text is written for the user."""
+
+
+class UnreadableCapture(TeardownError):
+    """The capture cannot be analysed at all: missing, empty, not a capture, or of an unknown format."""
+
+
+class UsageError(TeardownError):
+    """What was asked for does not fit: an unknown stream, an unknown code, a bad time."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something the user must know about the input that did not stop the analysis.
+
+    ``text`` is one line, complete in itself: it names the file, the byte offset and the packet where they matter.
+    """
+
+    text: str
