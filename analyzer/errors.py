@@ -2,7 +2,8 @@
 
     TeardownError                 base: one line for the user, exit status 2
     ├── UnreadableCapture         the file cannot be analysed at all
-    └── UsageError                what was asked for does not fit the capture or the options
+    ├── UsageError                what was asked for does not fit the capture or the options
+    └── UnwritableOutput          a result cannot be written: no room, no permission
 
 A message says what is wrong, where (file, byte offset, packet) and what to do. Trouble after which the analysis
 goes on is no exception but a :class:`Notice`; the reports print all of them.
@@ -21,6 +22,10 @@ class UnreadableCapture(TeardownError):
 
 class UsageError(TeardownError):
     """What was asked for does not fit: an unknown stream, an unknown code, a bad time."""
+
+
+class UnwritableOutput(TeardownError):
+    """A result cannot be written: the disk is full, the folder is not ours, the reader has gone."""
 
 
 @dataclass(frozen=True)

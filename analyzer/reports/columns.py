@@ -1,0 +1,208 @@
+"""The columns of every table: name, kind, meaning. Documentation and file formats are made from these lists.
+
+The names and meanings are the public interface: scripts depend on them. A column may be added at the end of a
+table; none is renamed, moved or removed. The kind decides how a column is kept and written:
+
+    kind      in Python                    CSV                        Parquet
+    count     int64                        digits                     int64
+    number    Int64, NA where unknown      digits or empty            int64
+    word      category (fixed vocabulary)  text or empty              dictionary of strings
+    address   category                     text or empty              dictionary of strings
+    text      str                          text, quoted if need be    string
+    time      datetime64[ns, UTC], NaT     seconds, nine decimals     timestamp[ns, UTC]
+    seconds   float64, NaN where unknown   seconds, nine decimals     double
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Kind = Literal["count", "number", "word", "address", "text", "time", "seconds"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. ``words`` is the vocabulary of a ``word`` column: each word with its meaning."""
+
+    name: str
+    kind: Kind
+    meaning: str
+    words: Mapping[str, str] = field(default_factory=dict)
+
+
+STATES = {
+    "LISTEN": "waits for a SYN",
+    "SYN_SENT": "sent a SYN",
+    "SYN_RECEIVED": "sent a SYN that acknowledges the peer's",
+    "ESTABLISHED": "the handshake is complete",
+    "FIN_WAIT_1": "sent its FIN, which is not acknowledged yet",
+    "FIN_WAIT_2": "its FIN is acknowledged; waits for the peer's FIN",
+    "CLOSE_WAIT": "received the peer's FIN and has not sent its own",
+    "CLOSING": "the FINs crossed; its own is not acknowledged yet",
+    "LAST_ACK": "sent its FIN after the peer's; waits for the acknowledgment",
+    "TIME_WAIT": "both FINs are acknowledged; stays to answer a repeated FIN",
+    "CLOSED": "the connection does not exist (any more)",
+    "UNKNOWN": "the capture does not show it",
+}
+
+ENDPOINTS = {"client": "the side that sent the SYN, or was taken for it", "server": "the other side"}
+CLOSERS = {
+    "client": "the client's FIN or RST came first",
+    "server": "the server's FIN or RST came first",
+    "both": "both sent their FIN before either had received the other's",
+}
+
+HANDSHAKES = {
+    "complete": "SYN, SYN-ACK and ACK were captured",
+    "simultaneous": "both sides sent a SYN",
+    "unanswered": "SYN without an answer",
+    "refused": "SYN answered by a RST",
+    "partial": "some of its segments are missing, or it never completed",
+    "not-captured": "the capture starts after it; who is the client was guessed",
+}
+
+TEARDOWNS = {
+    "graceful": "both FINs were sent and acknowledged, one after the other",
+    "simultaneous": "both FINs were sent and acknowledged, and crossed each other",
+    "half-closed": "one side sent its FIN, the other had not when the capture ended",
+    "reset": "a RST ended it after at least one FIN",
+    "aborted": "a RST ended it, and no FIN had been sent",
+    "timed-out": "an endpoint gave up after repeating itself unanswered",
+    "open": "no sign of an end when the capture ended",
+    "never-established": "refused, unanswered, or given up during the handshake",
+}
+
+OBSERVABILITY = {
+    "complete": "from the first SYN on, both directions, nothing missing",
+    "starts-mid-stream": "the opening was not captured",
+    "one-direction-only": "only one side's segments were captured",
+    "frames-missing": "the flow proves that segments were sent which are not in the capture",
+}
+
+EVENTS = {
+    "syn": "sent a SYN",
+    "syn-ack": "sent a SYN that acknowledges the peer's SYN",
+    "ack": "its SYN was acknowledged, or it acknowledged the peer's",
+    "fin": "sent its FIN",
+    "fin-acked": "its FIN was acknowledged",
+    "peer-fin": "received the peer's FIN",
+    "fin-retransmitted": "sent its FIN again",
+    "rst": "sent a RST",
+    "peer-rst": "received a RST that it accepts",
+    "rst-ignored": "a RST came that it does not accept",
+    "data-after-fin": "data came after its own FIN, or the peer sent data after the FIN it had received",
+    "timer": "a timer ended the state; no packet shows it",
+    "capture-end": "the capture ends here",
+}
+
+BASES = {
+    "sent": "the endpoint itself sent the segment that makes the transition",
+    "proven": "a later segment of the endpoint proves that it had received what makes the transition",
+    "assumed": "it crossed the tap; nothing contradicts that it arrived",
+    "timer": "no packet can show it; the profile of timers in force says so",
+    "capture-end": "no transition: the state in which the capture left the endpoint",
+}
+
+SEVERITIES = {
+    "error": "something is broken and somebody must act",
+    "warning": "probably wrong, or wasteful",
+    "info": "worth knowing, often legal",
+}
+
+CONFIDENCES = {
+    "high": "every step it rests on was sent or is proven, and no segment is missing there",
+    "medium": "a step it rests on is assumed, a timer's, or inferred",
+    "low": "the capture's start, end or losses leave another reading",
+}
+
+WHO = [
+    Column("stream", "count", "Number of the connection; equals Wireshark's `tcp.stream`."),
+    Column("client_ip", "address", "Address of whoever opened the connection."),
+    Column("client_port", "count", "Its TCP port."),
+    Column("server_ip", "address", "Address of the side that was connected to."),
+    Column("server_port", "count", "Its TCP port."),
+]
+
+FLOWS = [
+    *WHO,
+    Column("first_frame", "number", "First frame of the flow; equals Wireshark's `frame.number`."),
+    Column("last_frame", "number", "Last frame of the flow."),
+    Column("first_epoch", "time", "Time of the first frame."),
+    Column("last_epoch", "time", "Time of the last frame."),
+    Column("duration_s", "seconds", "From the first frame to the last."),
+    Column("client_packets", "count", "TCP segments the client sent, copies of one packet counted once."),
+    Column("server_packets", "count", "TCP segments the server sent."),
+    Column("client_bytes", "count", "Bytes of payload the client sent, repeats included."),
+    Column("server_bytes", "count", "Bytes of payload the server sent."),
+    Column("handshake", "word", "What the capture shows of the opening.", HANDSHAKES),
+    Column("closed_by", "word", "Who closed first; empty while nobody has.", CLOSERS),
+    Column("teardown", "word", "How it ended.", TEARDOWNS),
+    Column("client_state", "word", "The client's state at the capture's end, timers included.", STATES),
+    Column("server_state", "word", "The server's state then.", STATES),
+    Column("client_fin_epoch", "time", "When the client first sent its FIN."),
+    Column("server_fin_epoch", "time", "When the server first sent its FIN."),
+    Column("client_fin_acked_epoch", "time", "When the acknowledgment of the client's FIN passed the tap."),
+    Column("server_fin_acked_epoch", "time", "When the acknowledgment of the server's FIN passed the tap."),
+    Column("rst_by", "word", "Who sent the RST that counted; empty where there was none.", ENDPOINTS),
+    Column("rst_cause", "word", "What the packets say of its cause; empty where there was none."),
+    Column("client_close_wait_s", "seconds", "Time the client was in CLOSE_WAIT; empty if it never was."),
+    Column("server_close_wait_s", "seconds", "Time the server was in CLOSE_WAIT."),
+    Column("client_fin_wait_2_s", "seconds", "Time the client was in FIN_WAIT_2."),
+    Column("server_fin_wait_2_s", "seconds", "Time the server was in FIN_WAIT_2."),
+    Column("idle_before_close_s", "seconds", "Silence just before the first FIN or RST."),
+    Column("observability", "word", "What the capture shows of the flow.", OBSERVABILITY),
+    Column("findings", "text", "Codes of the findings about it, joined by `;`."),
+]
+
+TIMELINE = [
+    *WHO,
+    Column("endpoint", "word", "Whose row this is.", ENDPOINTS),
+    Column("endpoint_ip", "address", "Its address."),
+    Column("endpoint_port", "count", "Its port."),
+    Column("event", "word", "What happened, seen from the endpoint.", EVENTS),
+    Column("from_state", "word", "Its state before.", STATES),
+    Column("state", "word", "Its state after; equals `from_state` where nothing changed.", STATES),
+    Column("time_epoch", "time", "Best estimate of when."),
+    Column("earliest_epoch", "time", "Not before this."),
+    Column("latest_epoch", "time", "Not after this."),
+    Column("frame", "number", "The frame that shows it; empty for a timer and the capture's end."),
+    Column("basis", "word", "How it is known.", BASES),
+    Column("note", "text", "The same in words, with the RFC section."),
+]
+
+FINDINGS = [
+    Column("code", "word", "Which finding; `teardown explain CODE` has its page."),
+    Column("severity", "word", "How much it matters.", SEVERITIES),
+    Column("stream", "number", "The connection; empty for a finding about many."),
+    Column("client_ip", "address", "Address of the client; empty where it differs or does not apply."),
+    Column("client_port", "number", "Port of the client, likewise."),
+    Column("server_ip", "address", "Address of the server, likewise."),
+    Column("server_port", "number", "Port of the server, likewise."),
+    Column("endpoint", "word", "Whom it blames; empty for nobody.", ENDPOINTS),
+    Column("time_epoch", "time", "When it happened."),
+    Column("frames", "text", "The frames that prove it, joined by `;`."),
+    Column("confidence", "word", "How sure it is.", CONFIDENCES),
+    Column("message", "text", "What was seen, with endpoint, times and frames."),
+    Column("advice", "text", "Whom to suspect first, and the next command to run."),
+]
+
+SEGMENTS = [
+    Column("frame", "count", "Wireshark's `frame.number`."),
+    Column("stream", "count", "Wireshark's `tcp.stream`."),
+    Column("src_ip", "address", "Sender's address."),
+    Column("src_port", "count", "Sender's port."),
+    Column("dst_ip", "address", "Receiver's address."),
+    Column("dst_port", "count", "Receiver's port."),
+    Column("seq", "count", "Sequence number, raw as on the wire."),
+    Column("ack", "count", "Acknowledgment number, raw; meaningless without the ACK flag."),
+    Column("flags", "count", "Sum of FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128, AE 256."),
+    Column("payload_len", "count", "Bytes of payload by the IP length, whatever was captured of them."),
+    Column("time_epoch", "time", "When the frame passed the tap."),
+]
+
+TABLES: dict[str, list[Column]] = {
+    "flows": FLOWS,
+    "timeline": TIMELINE,
+    "findings": FINDINGS,
+    "segments": SEGMENTS,
+}

@@ -1,0 +1,49 @@
+"""What an analysis hands to whoever asked: three tables, perhaps the segments, and what was read to get
+them."""
+
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from analyzer.errors import Notice
+
+
+@dataclass(frozen=True)
+class CannotJudge:
+    """A rule that could not be applied to some flows, and why."""
+
+    code: str
+    reason: str
+    flows: int
+
+
+@dataclass
+class Summary:
+    """What was read. Times are integer nanoseconds since 1970 UTC, None where no packet was read."""
+
+    files: list[str] = field(default_factory=list)
+    bytes: int = 0
+    packets: int = 0
+    segments: int = 0
+    streams: int = 0
+    first_ns: int | None = None
+    last_ns: int | None = None
+    link_types: list[str] = field(default_factory=list)
+    not_understood: dict[str, int] = field(default_factory=dict)  # what -> number of packets
+    notices: list[Notice] = field(default_factory=list)
+    cannot_judge: list[CannotJudge] = field(default_factory=list)
+
+
+@dataclass
+class Result:
+    """The tables of an analysis as DataFrames with the columns of docs/columns.md.
+
+    Times (``*_epoch``) are ``datetime64[ns, UTC]``, NaT where unknown; durations (``*_s``) are float seconds,
+    NaN where unknown. ``segments`` is None unless it was asked for (``keep_segments=True``).
+    """
+
+    flows: pd.DataFrame
+    timeline: pd.DataFrame
+    findings: pd.DataFrame
+    summary: Summary
+    segments: pd.DataFrame | None = None

@@ -1,0 +1,106 @@
+"""Everything a user may adjust, each with its default, its unit and its reason, in one place.
+
+A field of :class:`Settings` is at the same time an option of the command line (``close_wait_leak_ns`` becomes
+``--close-wait-leak SECONDS``), an argument of ``analyzer.analyze()`` (``close_wait_leak_s=30``) and a row of
+the documentation: a new field needs nothing else. Durations are whole nanoseconds inside the program, because
+all times are; people write seconds.
+"""
+
+from collections.abc import Iterator
+from dataclasses import Field, dataclass, field, fields
+from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
+from typing import Any
+
+from analyzer.errors import UsageError
+
+SECOND = 1_000_000_000
+PROFILES = ("linux", "windows", "bsd")
+UNITS = {"ms": SECOND // 1000, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}
+
+
+def _duration(seconds: float, help: str) -> Any:
+    """A field that holds nanoseconds; ``help`` says what the time decides."""
+    return field(default=round(seconds * SECOND), metadata={"help": help, "seconds": True})
+
+
+def _choice(default: str, choices: tuple[str, ...], help: str) -> Any:
+    return field(default=default, metadata={"help": help, "choices": choices})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the tracker and the findings go by. Immutable, so that a result can name what it was made with."""
+
+    profile: str = _choice(
+        "linux", PROFILES, "Whose timers are assumed to end TIME_WAIT and an orphaned FIN_WAIT_2."
+    )
+    close_wait_leak_ns: int = _duration(
+        10, "Silence in CLOSE_WAIT from which a connection is called leaked (TD101), not merely half-closed."
+    )
+    slow_close_ns: int = _duration(1, "CLOSE_WAIT longer than this is called a slow close (TD105).")
+    clock_back_ns: int = _duration(
+        0.001, "How far frame times may run backward before the clock is called into question (TD906)."
+    )
+    keep_segments: bool = False  # whether the result holds a row for every segment; memory grows with them
+    keep_stream: int | None = None  # with keep_segments: only the segments of this stream
+
+
+def adjustable() -> Iterator[Field[Any]]:
+    """The fields that a user may set by a command line option."""
+    return (entry for entry in fields(Settings) if "help" in entry.metadata)
+
+
+def option_name(entry: Field[Any]) -> str:
+    """``close_wait_leak_ns`` is ``--close-wait-leak`` on the command line."""
+    return "--" + entry.name.removesuffix("_ns").replace("_", "-")
+
+
+def settings_of(**values: Any) -> Settings:
+    """Settings from keyword arguments: a field's own name, or a duration in seconds as ``..._s``.
+
+    Raises UsageError for a name or a value that does not exist.
+    """
+    known = {entry.name: entry for entry in fields(Settings)}
+    taken: dict[str, Any] = {}
+    for name, value in values.items():
+        own = name if name in known else name.removesuffix("_s") + "_ns"
+        if own not in known:
+            raise UsageError(f"unknown setting {name!r}{_suggestion(name, list(known))}")
+        taken[own] = value if own == name else nanoseconds(value)
+        _check(known[own], taken[own])
+    return Settings(**taken)
+
+
+def nanoseconds(text: str | float | Decimal) -> int:
+    """A duration as people write it (``10``, ``0.25``, ``500ms``, ``2m``; seconds without a unit),
+    exactly."""
+    written = str(text).strip()
+    unit = next((unit for unit in ("ms", "s", "m", "h") if written.endswith(unit)), "")
+    try:
+        value = Decimal(written.removesuffix(unit)) * UNITS.get(unit, SECOND)
+        whole = int(value)
+    except (InvalidOperation, ValueError, OverflowError):
+        raise UsageError(
+            f"{written!r} is not a duration; write seconds (10, 0.25), 500ms, 2m or 1h"
+        ) from None
+    if whole < 0 or whole >= 1 << 63:
+        raise UsageError(f"{written!r} is not a duration between 0 and 292 years")
+    return whole
+
+
+def seconds_text(duration_ns: int) -> str:
+    """``10``, ``0.25``: a duration as the options take it."""
+    return f"{Decimal(duration_ns) / SECOND:f}"
+
+
+def _check(entry: Field[Any], value: Any) -> None:
+    choices = entry.metadata.get("choices")
+    if choices and value not in choices:
+        raise UsageError(f"{entry.name} is one of {', '.join(choices)}, not {value!r}")
+
+
+def _suggestion(name: str, known: list[str]) -> str:
+    spoken = [entry.removesuffix("_ns") + "_s" if entry.endswith("_ns") else entry for entry in known]
+    near = get_close_matches(name, spoken, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(spoken)}"
