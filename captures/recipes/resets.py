@@ -1,0 +1,135 @@
+"""Resets, and what made them come."""
+
+from __future__ import annotations
+
+import socket
+
+from tests.lab import loss
+
+from . import Lab, recipe
+from .play import REPLY, REQUEST, abort, close_after_eof, exchange, opened, pause
+
+
+@recipe("pcap")
+def abortive_close(lab: Lab) -> None:
+    """The client has its reply and closes with SO_LINGER 0: a RST out of nothing, no FIN, nothing outstanding.
+
+    The report says TD301 for the client and lists what it may have been (SO_LINGER 0, a killed process); no data was lost.
+    """
+    client, _server = opened(lab)
+    pause(0.3)
+    abort(client)
+    pause(0.2)
+
+
+@recipe("pcapng", tap="middle")
+def abort_with_data_lost(lab: Lab) -> None:
+    """The client sends 8000 bytes and closes at once with SO_LINGER 0; the path takes 20 ms each way.
+
+    When the RST passes, none of the 8000 bytes is acknowledged; the server's application gets ECONNRESET and may never have
+    read them. The report says TD302 for the client, with the number of bytes.
+    """
+    client, _server = opened(lab)
+    client.sendall(b"record\n" * 1143)
+    abort(client)
+    pause(0.3)
+
+
+@recipe("pcapng")
+def reset_with_unread_data(lab: Lab) -> None:
+    """The client uploads, and the server replies 413 and closes without having read the upload: its kernel sends RST.
+
+    Closing with unread data is an abort, whatever was written before; the client may lose the reply it was just sent. The
+    report says TD303 for the server.
+    """
+    client, server = opened(lab)
+    client.sendall(b"POST /upload HTTP/1.1\r\nContent-Length: 2800\r\n\r\n" + b"x" * 2800)
+    server.recv(64)
+    server.sendall(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
+    server.close()
+    pause(0.2)
+    client.close()
+
+
+@recipe("pcap")
+def upload_read_then_closed(lab: Lab) -> None:
+    """As reset-with-unread-data, but the server reads the upload before it closes: an ordinary close.
+
+    The near miss of TD303. No finding.
+    """
+    client, server = opened(lab)
+    exchange(client, server, b"POST /upload HTTP/1.1\r\nContent-Length: 2800\r\n\r\n" + b"x" * 2800)
+    server.close()
+    close_after_eof(client)
+
+
+@recipe("pcap")
+def reset_after_own_fin(lab: Lab) -> None:
+    """The client shuts its sending side, waits for an answer, and gives up 0.5 s later with SO_LINGER 0.
+
+    FIN and RST of the same endpoint, and nothing of the peer's in between but an acknowledgment: no late data made it do so.
+    The report says TD304 for the client.
+    """
+    client, server = opened(lab)
+    client.sendall(REQUEST)
+    server.recv(len(REQUEST))
+    pause(0.1)
+    client.shutdown(socket.SHUT_WR)
+    pause(0.5)
+    abort(client)
+    pause(0.2)
+
+
+@recipe("pcap")
+def connection_refused(lab: Lab) -> None:
+    """Nobody listens on the server's port: the SYN is answered by RST. The report says TD307."""
+    try:
+        lab.a.connect((lab.b.address, 8081))
+    except ConnectionRefusedError:
+        pause(0.1)
+
+
+@recipe("pcap")
+def connection_attempt_unanswered(lab: Lab) -> None:
+    """A firewall drops the SYNs in silence; the client repeats its SYN six times in 7 s and is then told to stop.
+
+    The report says TD308 with the number of SYNs, and that it is one attempt: they have the same number.
+    """
+    lab.loss.lose(loss.SYN)
+    try:
+        lab.a.connect((lab.b.address, 8080), timeout=8.0)
+    except TimeoutError:
+        pause(0.1)
+
+
+@recipe("pcap")
+def syn_lost_once(lab: Lab) -> None:
+    """The first SYN is lost, the second is answered, and the connection lives and ends well.
+
+    The near miss of TD308. No finding.
+    """
+    lab.loss.lose(loss.SYN, first=1)
+    client, server = opened(lab)
+    client.close()
+    close_after_eof(server)
+
+
+@recipe("pcap")
+def killed_process(lab: Lab) -> None:
+    """A client process is killed (SIGKILL) with nothing unread: its kernel closes in order, with a FIN.
+
+    A killed process is not an abort; the near miss of TD301. No finding.
+    """
+    with lab.b.listen(8080) as listener:
+        program = (
+            "import socket, sys, time; s = socket.create_connection((sys.argv[1], 8080)); "
+            f"s.sendall({REQUEST!r}); s.recv(4096); time.sleep(60)"
+        )
+        process = lab.a.python(program, lab.b.address)
+        server, _ = listener.accept()
+    server.settimeout(5.0)
+    server.recv(len(REQUEST))
+    server.sendall(REPLY)
+    pause(0.3)
+    process.kill()
+    close_after_eof(server)
