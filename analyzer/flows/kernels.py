@@ -1,0 +1,194 @@
+"""Which conversation each segment belongs to, numbered the way Wireshark numbers tcp.stream.
+
+A conversation is a pair of endpoints (address and port) *and* a start, since a pair can be used again.
+Wireshark 4.0 decides in this order (found by comparing with it on random traffic), and so do these kernels:
+
+1. The newest conversation of the pair is taken, whichever end speaks. Where there is none, one starts.
+2. A SYN without ACK whose sequence number differs from the sender's ISN starts a new conversation, provided
+   that an ISN of that sender is known. Nothing else starts one: no FIN, no RST, no pause. So a SYN with the
+   *same* ISN after a FIN or RST continues the old conversation, and a late segment of the old incarnation
+   counts to the new one.
+3. A SYN-ACK with another number only corrects the ISN that is remembered for its sender.
+4. ISNs not known yet are learnt: the sender's from its own number (one less without SYN, as if a SYN had
+   stood before), the peer's from the acknowledgment less one. Headers quoted in ICMP errors and first
+   fragments take part in 1 to 3 but teach nothing: Wireshark analyses no sequence numbers there.
+
+Look-up is an open-addressing hash with linear probing. Its entry is 16 bytes and holds all that an ordinary
+segment needs, so the flow's row is touched only while something about it is still to be learnt. The pair is
+put in one order for both directions, and the entry remembers which end in that order is side 0. Whoever
+sends chooses the ports, and addresses are numbered as they appear; so the mix is seeded with secrets, and
+nobody can prepare a SYN flood in which all tuples meet in one slot.
+"""
+
+import numpy as np
+
+from analyzer.compiled import kernel
+from analyzer.segments.table import ACK, PART, QUOTED, SYN, UNTRACKED
+
+ENTRY = np.dtype(
+    [
+        ("low", "<i4"),  # the lesser end: address, then port
+        ("high", "<i4"),
+        ("ports", "<u4"),  # port of the lesser end << 16 | port of the other
+        ("state", "<u4"),  # 0: free; else (flow row + 1) << 2 | FLIPPED | SETTLED
+    ]
+)
+SETTLED = 1  # both ISNs are known and a segment was really seen: only a SYN can still change the flow
+FLIPPED = 2  # side 0 is the greater end
+
+FLOWS, TUPLES = 0, 1  # places in the array of counts: rows of the table in use, entries in use
+
+SYN_ACK = SYN | ACK
+SPECIAL = UNTRACKED | PART  # marks that keep a segment from the short cut for ordinary ones
+TEACHES_NOTHING = QUOTED | PART
+MASK_32, MASK_63 = (1 << 32) - 1, (1 << 63) - 1
+
+
+@kernel
+def assign(batch, start, rows, entries, counts, secrets, ranks):
+    """Fill in ``sender`` from ``start`` on; returns where it stopped: the end, or for want of room."""
+    src = dst = ports = np.int64(-1)  # the segment before, if its flow is settled: runs need no look-up
+    sender = np.int64(-1)
+    for index in range(start, len(batch)):
+        segment = batch[index]
+        new_src, new_dst = np.int64(segment["src"]), np.int64(segment["dst"])
+        src_port, dst_port = np.int64(segment["src_port"]), np.int64(segment["dst_port"])
+        new_ports = src_port << 16 | dst_port
+        plain = (segment["flags"] & SYN) | (segment["marks"] & SPECIAL) == 0
+        if plain and new_src == src and new_dst == dst and new_ports == ports:
+            segment["sender"] = sender
+            continue
+        swapped = new_dst < new_src or (new_dst == new_src and dst_port < src_port)
+        slot = find(entries, secrets, new_src, new_dst, new_ports, swapped)
+        state = np.int64(entries[slot]["state"])
+        if not (plain and state & SETTLED):
+            if counts[FLOWS] == len(rows) or counts[TUPLES] * 8 >= len(entries) * 5:
+                return index
+            state = meet(segment, swapped, rows, entries[slot], counts, ranks)
+        sender = ((state >> 2) - 1) * 2 + (swapped ^ (state >> 1 & 1))
+        segment["sender"] = sender
+        src, dst, ports = (new_src, new_dst, new_ports) if state & SETTLED else (-1, -1, -1)
+    return len(batch)
+
+
+@kernel
+def find(entries, secrets, src, dst, ports, swapped):
+    """The slot of the pair of endpoints, or the free slot where it belongs."""
+    if swapped:
+        src, dst, ports = dst, src, (ports & 0xFFFF) << 16 | ports >> 16
+    slot = mix(secrets, src, dst, ports) & (len(entries) - 1)
+    while True:
+        entry = entries[slot]
+        if entry["state"] == 0 or (entry["low"] == src and entry["high"] == dst and entry["ports"] == ports):
+            return slot
+        slot = (slot + 1) & (len(entries) - 1)
+
+
+@kernel
+def mix(secrets, low, high, ports):
+    """A hash of 32 bits. int() keeps it exact where it runs uncompiled; compiled, the mask hides the wrap."""
+    product = (int(low) << 32 | int(high)) * int(secrets[0]) + int(ports) * int(secrets[1])
+    product &= MASK_63
+    product = ((product ^ product >> 31) * int(secrets[2])) & MASK_63
+    return product >> 31
+
+
+@kernel
+def meet(segment, swapped, rows, entry, counts, ranks):
+    """A segment that may start a flow or teach something of one; returns the entry's new state."""
+    handshake = segment["flags"] & SYN_ACK
+    state = np.int64(entry["state"])
+    if state == 0:
+        enter(segment, swapped, entry)
+        counts[TUPLES] += 1
+        state = open_flow(segment, swapped, rows, -1, counts, ranks)
+    row = rows[(state >> 2) - 1]
+    side = swapped ^ (state >> 1 & 1)
+    seq = np.int64(segment["seq"])
+    if handshake & SYN and row["isn_known"] >> side & 1 and seq != row["isn"][side]:
+        if handshake == SYN:
+            state = open_flow(segment, swapped, rows, (state >> 2) - 1, counts, ranks)
+            row = rows[(state >> 2) - 1]
+            side = 0
+        else:
+            row["isn"][side] = seq
+    if not segment["marks"] & TEACHES_NOTHING:
+        learn_isns(segment, side, row)
+    if not segment["marks"] & UNTRACKED:
+        learn_roles(segment, side, row)
+    state |= row["isn_known"] == 3 and not row["quoted_only"]
+    entry["state"] = state
+    return state
+
+
+@kernel
+def enter(segment, swapped, entry):
+    """Take a free entry for the segment's pair of endpoints."""
+    src_port, dst_port = np.int64(segment["src_port"]), np.int64(segment["dst_port"])
+    if swapped:
+        entry["low"], entry["high"] = segment["dst"], segment["src"]
+        entry["ports"] = dst_port << 16 | src_port
+    else:
+        entry["low"], entry["high"] = segment["src"], segment["dst"]
+        entry["ports"] = src_port << 16 | dst_port
+
+
+@kernel
+def open_flow(segment, swapped, rows, previous, counts, ranks):
+    """A new row, the segment's sender being side 0; returns the state its entry gets."""
+    number = counts[FLOWS]
+    row = rows[number]
+    row["stream"] = number
+    row["address"][0], row["address"][1] = segment["src"], segment["dst"]
+    row["port"][0], row["port"][1] = segment["src_port"], segment["dst_port"]
+    row["first_frame"], row["first_time"] = segment["frame"], segment["time"]
+    row["client"] = guess_client(ranks, np.int64(segment["src_port"]), np.int64(segment["dst_port"]))
+    row["client_basis"] = 0
+    row["previous"] = previous
+    row["quoted_only"] = 1
+    row["isn_known"] = 0
+    counts[FLOWS] = number + 1
+    return (number + 1) << 2 | swapped << 1
+
+
+@kernel
+def guess_client(ranks, port_0, port_1):
+    """The side that looks less like a service: see ``roles``."""
+    rank_0, rank_1 = ranks[port_0], ranks[port_1]
+    return 1 if rank_0 < rank_1 or (rank_0 == rank_1 and port_0 < port_1) else 0
+
+
+@kernel
+def learn_isns(segment, side, row):
+    """Where numbers begin, if it is not known yet."""
+    flags = np.int64(segment["flags"])
+    if not row["isn_known"] >> side & 1:
+        row["isn"][side] = (np.int64(segment["seq"]) - (flags & SYN == 0)) & MASK_32
+        row["isn_known"] |= 1 << side
+    if flags & ACK and not row["isn_known"] >> (side ^ 1) & 1:
+        row["isn"][side ^ 1] = (np.int64(segment["ack"]) - 1) & MASK_32
+        row["isn_known"] |= 1 << (side ^ 1)
+
+
+@kernel
+def learn_roles(segment, side, row):
+    """Who opened, if this segment tells it better than before; the first SYN's sender stays the client."""
+    handshake = segment["flags"] & SYN_ACK
+    if row["quoted_only"]:
+        row["quoted_only"] = 0
+        row["first_frame"], row["first_time"] = segment["frame"], segment["time"]
+    if handshake == SYN and row["client_basis"] < 2:
+        row["client"], row["client_basis"] = side, 2
+    elif handshake == SYN_ACK and row["client_basis"] < 1:
+        row["client"], row["client_basis"] = side ^ 1, 1
+
+
+@kernel
+def rehash(old, new, secrets):
+    """Move all entries of ``old`` into the free ``new``, which is larger."""
+    for index in range(len(old)):
+        entry = old[index]
+        if entry["state"]:
+            low, high, ports = np.int64(entry["low"]), np.int64(entry["high"]), np.int64(entry["ports"])
+            slot = find(new, secrets, low, high, ports, False)
+            new[slot] = entry

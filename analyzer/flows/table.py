@@ -1,0 +1,75 @@
+"""The conversations of a capture: one row each, and the look-up that gives every segment its row.
+
+``sender`` of a segment is 2 * flow row + side, so the peer's is ``sender ^ 1`` and the row is ``sender >>
+1``; a table with one row an endpoint is indexed by it directly. Side 0 is whoever sent the flow's first
+segment, which says nothing about roles: those are in ``client`` and ``client_basis``.
+"""
+
+import secrets
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.errors import TeardownError
+from analyzer.flows import kernels, roles
+
+# Each field of a row as numpy takes it, and what it means.
+COLUMNS: dict[tuple[str, str] | tuple[str, str, tuple[int, ...]], str] = {
+    ("stream", "<i8"): "Wireshark's tcp.stream",
+    ("address", "<i4", (2,)): "address of side 0 and side 1, as rows of the AddressBook",
+    ("port", "<u2", (2,)): "port of side 0 and side 1",
+    ("first_frame", "<i8"): "frame.number of its first segment; while quoted_only, of the first quotation",
+    ("first_time", "<i8"): "time of that frame, nanoseconds since 1970 UTC",
+    ("client", "u1"): "which side is the client: 0 or 1",
+    ("client_basis", "u1"): "2: it sent the SYN, 1: the other side sent a SYN-ACK, 0: guessed from the ports",
+    ("previous", "<i4"): "row of the flow that used the same addresses and ports before, or -1",
+    ("quoted_only", "u1"): "1 while nothing was seen that is tracked: it has a stream, but is no flow yet",
+    ("isn", "<u4", (2,)): "ISN of each side where known; begun mid-stream, the first number seen less one",
+    ("isn_known", "u1"): "bit 0: the ISN of side 0 is known, bit 1: that of side 1",
+}
+FLOW = np.dtype(list(COLUMNS))
+
+LIMIT = 1 << 29  # rows: one doubling more and 2 * row + side may not fit the 32 bits of a segment's sender
+
+
+class FlowTable:
+    """All flows so far. Memory grows by doubling: ``rows`` is a view, to be taken anew after each batch."""
+
+    def __init__(self) -> None:
+        self._rows = np.zeros(1024, FLOW)
+        self._entries = np.zeros(4096, kernels.ENTRY)
+        self._counts = np.zeros(2, np.int64)
+        self._secrets = np.array([secrets.randbits(62) | 1 for _ in range(3)], np.int64)
+        self._ranks = roles.port_ranks()
+
+    def __len__(self) -> int:
+        return int(self._counts[kernels.FLOWS])
+
+    @property
+    def rows(self) -> NDArray[np.void]:
+        """Shape (len(self),), dtype FLOW, in the order in which Wireshark makes streams."""
+        return self._rows[: len(self)]
+
+    def assign(self, batch: NDArray[np.void]) -> None:
+        """Set ``sender`` of every segment of ``batch`` (dtype SEGMENT), starting flows as they come.
+
+        Batches are to be given in the capture's order; how it is cut into batches makes no difference.
+        """
+        done = 0
+        while done < len(batch):
+            done = kernels.assign(
+                batch, done, self._rows, self._entries, self._counts, self._secrets, self._ranks
+            )
+            if done < len(batch):
+                self._grow()
+
+    def _grow(self) -> None:
+        """Double what is full: the rows, or the hash once five eighths of it are taken."""
+        if len(self) == len(self._rows):
+            if len(self) >= LIMIT:
+                raise TeardownError(f"more than {LIMIT} connections in one capture: split it by time")
+            self._rows = np.concatenate([self._rows, np.zeros(len(self._rows), FLOW)])
+        else:
+            entries = np.zeros(2 * len(self._entries), kernels.ENTRY)
+            kernels.rehash(self._entries, entries, self._secrets)
+            self._entries = entries

@@ -1,0 +1,72 @@
+"""The slow, obvious twin of the flow kernels: dictionaries and objects, one segment at a time."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.flows.roles import port_ranks
+from analyzer.segments.table import ACK, PART, QUOTED, SYN, UNTRACKED
+
+End = tuple[int, int]  # address, port
+
+
+@dataclass
+class Flow:
+    """One row of the table, as an object."""
+
+    stream: int
+    ends: tuple[End, End]
+    previous: int
+    first_frame: int
+    client: int
+    client_basis: int = 0
+    quoted_only: bool = True
+    isn: dict[int, int] = field(default_factory=dict)  # side -> ISN
+
+
+class Numbering:
+    """Numbers segments; ``flows`` and ``senders`` are what FlowTable would give."""
+
+    def __init__(self) -> None:
+        self.flows: list[Flow] = []
+        self.senders: list[int] = []
+        self._newest: dict[frozenset[End], Flow] = {}
+
+    def take(self, batch: NDArray[np.void]) -> None:
+        """Number all segments of ``batch``."""
+        for segment in batch:
+            names = segment.dtype.names or ()
+            self.senders.append(self._sender(**{name: int(segment[name]) for name in names}))
+
+    def _sender(self, *, seq: int, ack: int, flags: int, marks: int, frame: int, **others: int) -> int:
+        ends = (others["src"], others["src_port"]), (others["dst"], others["dst_port"])
+        flow = self._newest.get(frozenset(ends)) or self._start(ends, frame)
+        side = flow.ends.index(ends[0])
+        opening, accepting = flags & (SYN | ACK) == SYN, flags & (SYN | ACK) == SYN | ACK
+        if opening and flow.isn.get(side, seq) != seq:
+            flow, side = self._start(ends, frame), 0
+        if accepting and side in flow.isn:
+            flow.isn[side] = seq
+        if not marks & (QUOTED | PART):
+            flow.isn.setdefault(side, seq if flags & SYN else (seq - 1) % 2**32)
+            if flags & ACK:
+                flow.isn.setdefault(1 - side, (ack - 1) % 2**32)
+        if not marks & UNTRACKED:
+            if flow.quoted_only:
+                flow.quoted_only, flow.first_frame = False, frame
+            if opening and flow.client_basis < 2:
+                flow.client, flow.client_basis = side, 2
+            if accepting and flow.client_basis < 1:
+                flow.client, flow.client_basis = 1 - side, 1
+        return 2 * flow.stream + side
+
+    def _start(self, ends: tuple[End, End], frame: int) -> Flow:
+        before = self._newest.get(frozenset(ends))
+        ranks = [(port_ranks()[port], port) for _, port in ends]
+        flow = Flow(
+            len(self.flows), ends, before.stream if before else -1, frame, client=int(ranks[0] < ranks[1])
+        )
+        self.flows.append(flow)
+        self._newest[frozenset(ends)] = flow
+        return flow

@@ -1,0 +1,89 @@
+"""The table itself: rows, reuse, growth, limits, and the hash under attack."""
+
+import numpy as np
+import pytest
+
+from analyzer.errors import TeardownError
+from analyzer.flows import kernels
+from analyzer.flows import table as table_module
+from analyzer.flows.table import COLUMNS, FLOW, FlowTable
+from analyzer.segments.table import SEGMENT
+
+from .stories import batch
+
+OPENING = [("A", "S", 100, 0), ("B", "SA", 500, 101)]
+
+
+def test_no_segments_no_flows() -> None:
+    table = FlowTable()
+    table.assign(np.zeros(0, SEGMENT))
+    assert len(table) == len(table.rows) == 0
+
+
+def test_a_row_says_who_and_when() -> None:
+    table = FlowTable()
+    rows = batch(OPENING, first_frame=7, host=3)
+    table.assign(rows)
+    (row,) = table.rows
+    assert (row["stream"], row["previous"], row["quoted_only"]) == (0, -1, 0)
+    assert (row["address"].tolist(), row["port"].tolist()) == ([6, 7], [50000, 80])
+    assert (row["first_frame"], row["first_time"]) == (7, 7_000_000)
+    assert rows["sender"].tolist() == [0, 1]
+
+
+def test_reuse_names_the_flow_before() -> None:
+    table = FlowTable()
+    table.assign(batch(OPENING, host=0))
+    table.assign(batch(OPENING, host=1))
+    table.assign(batch([("A", "S", 900, 0), ("B", "SA", 700, 901), ("B", "S", 800, 0)], host=0))
+    assert table.rows["previous"].tolist() == [-1, -1, 0, 2]
+    assert table.rows["address"][3].tolist() == [1, 0]  # side 0 is whoever speaks first in this flow
+
+
+def test_quoted_headers_alone_are_no_flow_to_report() -> None:
+    table = FlowTable()
+    table.assign(batch([("B", "QA", 5, 5)], first_frame=1))
+    assert table.rows["quoted_only"].tolist() == [1]
+    table.assign(batch([("A", "A", 5, 5)], first_frame=2))
+    row = table.rows[0]
+    assert (row["quoted_only"], row["first_frame"]) == (0, 2)
+    assert row["address"].tolist() == [1, 0]  # sides stay as they were given out
+
+
+def test_every_field_has_a_meaning() -> None:
+    assert [column[0] for column in COLUMNS] == list(FLOW.names or ())
+    assert all(COLUMNS.values())
+
+
+def test_too_many_flows_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_module, "LIMIT", 1024)
+    flood = np.zeros(1025, SEGMENT)
+    flood["src_port"] = np.arange(1025)
+    flood["dst"] = 1
+    with pytest.raises(TeardownError, match="split it by time"):
+        FlowTable().assign(flood)
+
+
+def longest_run(entries: np.ndarray) -> int:
+    """The longest stretch of taken slots: no look-up takes more steps."""
+    taken = np.concatenate([entries["state"], entries["state"]]) != 0
+    free = np.flatnonzero(~taken)
+    return int(np.diff(free).max()) - 1
+
+
+@pytest.mark.parametrize("step", [1, 16, 256, 4096])
+def test_a_flood_in_arithmetic_steps_leaves_probes_short(step: int) -> None:
+    """Sixty thousand SYNs whose addresses and ports run in even steps, as floods and scans do."""
+    flood = np.zeros(60_000, SEGMENT)
+    count = np.arange(len(flood)) * step
+    flood["src"], flood["dst"], flood["dst_port"], flood["flags"] = count >> 16, 1 << 20, 443, 2
+    flood["src_port"] = count & 0xFFFF
+    table = FlowTable()
+    table.assign(flood)
+    assert len(table) == len(flood)
+    assert longest_run(table._entries) < 200
+
+
+def test_the_mix_depends_on_its_secrets() -> None:
+    slots = {int(kernels.mix(FlowTable()._secrets, 1, 2, 3)) for _ in range(20)}
+    assert len(slots) > 15
