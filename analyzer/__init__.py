@@ -16,6 +16,7 @@ from analyzer.errors import TeardownError, UnreadableCapture, UnwritableOutput, 
 if TYPE_CHECKING:
     from analyzer.reports.result import Result
 
+__version__ = "0.1.0"
 __all__ = ["TeardownError", "UnreadableCapture", "UnwritableOutput", "UsageError", "analyze"]
 
 
@@ -33,11 +34,3 @@ def analyze(path_or_paths: str | PathLike[str] | Iterable[str | PathLike[str]], 
 
     paths = [path_or_paths] if isinstance(path_or_paths, str | PathLike) else path_or_paths
     return run([str(path) for path in paths], settings_of(**settings))
-
-
-def __getattr__(name: str) -> str:
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("teardown")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

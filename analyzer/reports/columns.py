@@ -17,6 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from analyzer.tracker.transitions import EVENT_WORDS
+
 Kind = Literal["count", "number", "word", "address", "text", "time", "seconds"]
 
 
@@ -79,21 +81,7 @@ OBSERVABILITY = {
     "frames-missing": "the flow proves that segments were sent which are not in the capture",
 }
 
-EVENTS = {
-    "syn": "sent a SYN",
-    "syn-ack": "sent a SYN that acknowledges the peer's SYN",
-    "ack": "its SYN was acknowledged, or it acknowledged the peer's",
-    "fin": "sent its FIN",
-    "fin-acked": "its FIN was acknowledged",
-    "peer-fin": "received the peer's FIN",
-    "fin-retransmitted": "sent its FIN again",
-    "rst": "sent a RST",
-    "peer-rst": "received a RST that it accepts",
-    "rst-ignored": "a RST came that it does not accept",
-    "data-after-fin": "data came after its own FIN, or the peer sent data after the FIN it had received",
-    "timer": "a timer ended the state; no packet shows it",
-    "capture-end": "the capture ends here",
-}
+EVENTS = dict(EVENT_WORDS.values())
 
 BASES = {
     "sent": "the endpoint itself sent the segment that makes the transition",

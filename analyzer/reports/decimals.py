@@ -43,6 +43,4 @@ def _fractions(fraction: np.ndarray[Any, np.dtype[np.int64]]) -> pa.Array:
     data = np.frombuffer(digits.buffers()[2], np.uint8, width * len(fraction)).reshape(-1, width).copy()
     data[:, 0] = ord(".")
     offsets = np.arange(0, data.size + 1, width, dtype=np.int32)
-    return pa.Array.from_buffers(
-        pa.string(), len(fraction), [None, pa.py_buffer(offsets), pa.py_buffer(data)]
-    )
+    return pa.Array.from_buffers(pa.string(), len(fraction), [None, pa.py_buffer(offsets), pa.py_buffer(data)])

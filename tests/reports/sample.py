@@ -22,10 +22,7 @@ def rows(name: str, entries: list[dict[str, Any]]) -> pd.DataFrame:
     """A table from dicts; what a dict leaves out is unknown."""
     return table(
         name,
-        {
-            column.name: [row.get(column.name, EMPTY[column.kind]) for row in entries]
-            for column in TABLES[name]
-        },
+        {column.name: [row.get(column.name, EMPTY[column.kind]) for row in entries] for column in TABLES[name]},
     )
 
 
@@ -43,9 +40,7 @@ def who(stream: int, client: tuple[str, int] = CLIENT, server: tuple[str, int] =
     }
 
 
-def segment(
-    frame: int, seconds: float, up: bool, flags: int, seq: int, ack: int, size: int = 0
-) -> dict[str, Any]:
+def segment(frame: int, seconds: float, up: bool, flags: int, seq: int, ack: int, size: int = 0) -> dict[str, Any]:
     """A segment of the connection below; ``seq`` and ``ack`` are relative, as a reader of the ladder sees
     them."""
     source, target = (CLIENT, SERVER) if up else (SERVER, CLIENT)
@@ -91,9 +86,7 @@ def late_fin_segments(bulk: int = 0) -> list[dict[str, Any]]:
     return opening + middle + closing
 
 
-def _event(
-    seconds: float, frame: int | None, endpoint: str, event: str, *states: str, **more: str
-) -> dict[str, Any]:
+def _event(seconds: float, frame: int | None, endpoint: str, event: str, *states: str, **more: str) -> dict[str, Any]:
     ip, port = CLIENT if endpoint == "client" else SERVER
     return {
         **who(7),
@@ -154,7 +147,7 @@ def late_fin_finding(n: int = 5) -> dict[str, Any]:
         "time_epoch": at(63.30004),
         "frames": f"{n};{n + 2};{n + 3}",
         "confidence": "high",
-        "message": f'client {CLIENT[0]}:{CLIENT[1]} kept CLOSE_WAIT for 61.2 s, its "late" FIN ({n + 2}) met a RST',
+        "message": f'client 10.1.0.2:40112 in CLOSE_WAIT for 61.2 s; its "late" FIN ({n + 2}) met a RST',
         "advice": "Look at the client first: close the connection on every path.\nss -tnp state close-wait",
     }
 
@@ -211,9 +204,7 @@ def sample_result(bulk: int = 0) -> Result:
             ],
         ),
         timeline=rows("timeline", late_fin_timeline(n)),
-        findings=rows(
-            "findings", [late_fin_finding(n), {**who(9), **refused, "frames": "10;11", "time_epoch": at(1)}]
-        ),
+        findings=rows("findings", [late_fin_finding(n), {**who(9), **refused, "frames": "10;11", "time_epoch": at(1)}]),
         segments=rows("segments", late_fin_segments(bulk)),
         summary=Summary(
             files=["ring\x1b[31m.pcapng"],
@@ -248,3 +239,25 @@ def many_flows(n: int) -> pd.DataFrame:
             "text": np.where(random.random(n) < 0.9, "", "TD101;TD903"),
         }[column.kind]
     return table("flows", data)
+
+
+def crowd_of_findings(n: int) -> pd.DataFrame:
+    """``n`` leaked connections of one server."""
+    message = "client 10.1.0.2:{port} has been in CLOSE_WAIT for 300 s (frame {frame}) and sends nothing"
+    return rows(
+        "findings",
+        [
+            {
+                **who(k, ("10.1.0.2", 40000 + k)),
+                "code": "TD101",
+                "severity": "error",
+                "endpoint": "client",
+                "confidence": "high",
+                "time_epoch": at(k),
+                "frames": str(4 * k + 3),
+                "message": message.format(port=40000 + k, frame=4 * k + 3),
+                "advice": "Close the connection on every path.",
+            }
+            for k in range(n)
+        ],
+    )

@@ -1,0 +1,233 @@
+"""The command line: it reads options, calls the pipeline and prints. Nothing is computed here.
+
+Importing this file loads click and nothing heavier, so that ``--help`` answers at once; every command imports
+what it needs. Whatever goes wrong ends as one line on standard error and one of these statuses:
+
+    0    it ran                                 2    usage error, unreadable input or unwritable output
+    1    --fail-on was asked for and met        3    a fault in this program (TEARDOWN_DEBUG=1 shows where)
+    130  interrupted                            141  whoever read the output has gone
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import Field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from analyzer import __version__
+from analyzer.errors import TeardownError, UsageError
+from analyzer.reports.escape import safe
+from analyzer.settings import Settings, adjustable, nanoseconds, option_name, seconds_text
+
+if TYPE_CHECKING:
+    from analyzer.reports.result import Result
+
+SEVERITIES = ("error", "warning", "info")  # the gravest first
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+def _duration(context: click.Context, option: click.Parameter, value: str) -> int:
+    try:
+        return nanoseconds(value)
+    except UsageError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give ``command`` an option for every adjustable field of Settings."""
+    for entry in reversed(list(adjustable())):
+        command = _option(entry)(command)
+    return command
+
+
+def _option(entry: Field[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    default, help = entry.default, entry.metadata["help"]
+    if "seconds" in entry.metadata:
+        shown = seconds_text(default)
+        kind: dict[str, Any] = {"metavar": "SECONDS", "default": shown, "callback": _duration}
+    else:
+        shown, choices = default, entry.metadata.get("choices")
+        kind = {"default": default, "type": click.Choice(choices) if choices else type(default)}
+    return click.option(option_name(entry), entry.name, help=f"{help}  [default: {shown}]", **kind)
+
+
+captures = click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True, type=click.Path(allow_dash=True))
+
+
+@click.group(context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="teardown")
+def cli() -> None:
+    """How TCP connections end: who closed first, which sockets leak, why a reset came.
+
+    A CAPTURE is a pcap or pcapng file, plain, gzip or zstd; "-" is standard input. Several are read as one,
+    in time order.
+    """
+
+
+@cli.command()
+@captures
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Write flows, timeline and findings into this folder.",
+)
+@click.option(
+    "--format",
+    type=click.Choice(["csv", "parquet"]),
+    help="Kind of the files written by --out.  [default: csv]",
+)
+@click.option("--segments", is_flag=True, help="Write the table of all TCP segments, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the summary.")
+@click.option("--quiet", is_flag=True, help="Print no summary.")
+@click.option("--fail-on", type=click.Choice(SEVERITIES), help="Exit with status 1 if there is a finding this grave.")
+@settings_options
+def analyze(
+    captures: tuple[str, ...],
+    out: Path | None,
+    format: str | None,
+    segments: bool,
+    as_json: bool,
+    quiet: bool,
+    fail_on: str | None,
+    **thresholds: Any,
+) -> int:
+    """Tell how every TCP connection in the captures ended."""
+    if out is None and (segments or format):
+        raise UsageError(f"{'--segments' if segments else '--format'} needs --out DIR, the folder to write into")
+    result = _analysed(captures, Settings(keep_segments=segments, **thresholds))
+    written = _written(result, out, format or "csv")
+    if as_json:
+        from analyzer.reports.document import json_document
+
+        sys.stdout.writelines(json_document(result))
+    elif not quiet:
+        _print_summary(result, written)
+    return int(fail_on is not None and _worst(result) <= SEVERITIES.index(fail_on))
+
+
+@cli.command()
+@captures
+@click.option(
+    "--stream",
+    type=click.IntRange(min=0),
+    required=True,
+    help="Number of the connection, as Wireshark's tcp.stream.",
+)
+@click.option("--all", "everything", is_flag=True, help="Show every segment; fold nothing.")
+@settings_options
+def timeline(captures: tuple[str, ...], stream: int, everything: bool, **thresholds: Any) -> None:
+    """Show one connection as a ladder: every segment, both endpoints' states, the findings in place."""
+    result = _analysed(captures, Settings(keep_segments=True, keep_stream=stream, **thresholds))
+    from analyzer.reports.ladder import ladder_lines
+    from analyzer.reports.text import show, width
+
+    unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    show(ladder_lines(result, stream, width(100, alone=100), everything, unicode))
+
+
+@cli.command()
+@click.argument("code", required=False)
+@click.option("--list", "listed", is_flag=True, help="List all findings there are.")
+def explain(code: str | None, listed: bool) -> None:
+    """Tell what a finding means, when it is harmless, and what to do about it."""
+    if listed == (code is not None):
+        raise UsageError("name one finding (teardown explain TD101), or --list them")
+    from analyzer.reports.catalogue import list_lines, page_lines
+    from analyzer.reports.text import show
+
+    show(page_lines(code) if code else list_lines())
+
+
+def _analysed(paths: Sequence[str], settings: Settings) -> "Result":
+    """Run the pipeline with a progress bar; on the very first run say why it takes so long."""
+    from analyzer.compiled import first_run
+    from analyzer.pipeline import analyze as run
+    from analyzer.reports.progress import ProgressBar
+
+    if sys.stderr.isatty() and first_run():
+        click.echo("compiling for this machine; this happens once and takes about a minute", err=True)
+    with ProgressBar() as bar:
+        return run(list(paths), settings, progress=bar)
+
+
+def _written(result: "Result", folder: Path | None, format: str) -> list[Path]:
+    if folder is None:
+        return []
+    from analyzer.reports.tables import write_tables
+
+    return write_tables(result, folder, format)
+
+
+def _print_summary(result: "Result", written: list[Path]) -> None:
+    from rich.text import Text
+
+    from analyzer.reports.terminal import summary_lines
+    from analyzer.reports.text import show, width
+
+    note = [Text(), Text(safe(f"Wrote {', '.join(map(str, written))}"))] if written else []
+    show([*summary_lines(result, width(100)), *note])
+
+
+def _worst(result: "Result") -> int:
+    """The place of the gravest finding in SEVERITIES, beyond its end if there is none."""
+    found = set(result.findings["severity"])
+    return next((place for place, word in enumerate(SEVERITIES) if word in found), len(SEVERITIES))
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """The command ``teardown``."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that half-written files are removed
+    status = guarded(arguments)
+    if status == 141:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to fail at exit
+    sys.exit(status)
+
+
+def guarded(arguments: Sequence[str] | None) -> int:
+    """Run, and turn every failure into one line on standard error and a status."""
+    try:
+        status = cli.main(arguments, "teardown", standalone_mode=False)
+        sys.stdout.flush()
+        return int(status or 0)
+    except click.UsageError as error:
+        return _usage(error)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return _complain("interrupted", 130)
+    except TeardownError as error:
+        return _complain(str(error), 2)
+    except BrokenPipeError:
+        return 141
+    except OSError as error:
+        return _complain(f"{error.filename or 'standard output'}: {error.strerror or error}", 2)
+    except Exception as error:
+        return _fault(error)
+
+
+def _usage(error: click.UsageError) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return 2
+    command = error.ctx.command_path if error.ctx else "teardown"
+    return _complain(f"{error.format_message()} Try '{command} --help'.", 2)
+
+
+def _fault(error: Exception) -> int:
+    if os.environ.get("TEARDOWN_DEBUG"):
+        raise error
+    kind = type(error).__name__
+    return _complain(f"a fault in teardown, please report it with TEARDOWN_DEBUG=1 set: {kind}: {error}", 3)
+
+
+def _complain(text: str, status: int) -> int:
+    """Print ``text`` as one line, whatever it holds."""
+    click.echo(f"teardown: {safe(' '.join(text.split()))}", err=True)
+    return status
+
+
+if __name__ == "__main__":
+    main()

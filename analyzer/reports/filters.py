@@ -1,0 +1,58 @@
+"""Wireshark display filters that show what a finding is about, short enough to be copied from one line."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+
+def members(field: str, numbers: Sequence[int], room: int) -> tuple[str, int]:
+    """``tcp.stream == 7`` or ``tcp.stream in {1, 5, 9}`` in at most ``room`` characters, and how many are in
+    it.
+
+    At least one number is always in it. Wireshark 4 wants commas between the members of a set.
+    """
+    if len(numbers) == 1:
+        return f"{field} == {numbers[0]}", 1
+    text, used = f"{field} in {{{numbers[0]}", 1
+    for number in numbers[1:]:
+        longer = f"{text}, {number}"
+        if len(longer) >= room:
+            break
+        text, used = longer, used + 1
+    return (text + "}", used) if used > 1 else (f"{field} == {numbers[0]}", 1)
+
+
+def of_findings(findings: pd.DataFrame, room: int) -> str:
+    """The filter that shows ``findings`` (all of one code): their streams; of a crowd, its addresses; else
+    frames."""
+    streams = sorted(set(findings["stream"].dropna().astype(int)))
+    if streams:
+        return _said("tcp.stream", streams, room)
+    first = findings.iloc[0]
+    by_address = addresses(first)
+    if by_address:
+        return by_address
+    frames = [int(frame) for frame in str(first["frames"]).split(";") if frame]
+    return _said("frame.number", frames, room) if frames else "tcp"
+
+
+def addresses(row: "pd.Series[Any]") -> str:
+    """The filter for the addresses and ports that a finding about many connections names; "" if it names
+    none."""
+    ports = [f"tcp.port == {row[name]}" for name in ("client_port", "server_port") if pd.notna(row[name])]
+    hosts = [_host(str(row[name])) for name in ("client_ip", "server_ip") if pd.notna(row[name])]
+    return " && ".join(hosts + ports)
+
+
+def _host(address: str) -> str:
+    return f"{'ipv6' if ':' in address else 'ip'}.addr == {address}"
+
+
+def _said(field: str, numbers: Sequence[int], room: int) -> str:
+    note = f"  (the first of {len(numbers):,})"
+    text, used = members(field, numbers, room)
+    if used == len(numbers):
+        return text
+    text, used = members(field, numbers, room - len(note) - 4)
+    return f"{text}  (the first {used} of {len(numbers):,})"

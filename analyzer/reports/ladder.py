@@ -1,0 +1,285 @@
+"""One connection as a ladder: time runs down, the endpoints stand at the sides, every segment is an arrow
+between.
+
+A state is written where an endpoint enters it, beside the segment that shows it. Whatever the timeline has to
+say in words, and every finding, stands under the frame it concerns. Long stretches of plain data are folded
+into one line; silence of a second and more is written out, because silence is how most connections come to
+their end.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+from rich.text import Text
+
+from analyzer.errors import UsageError
+from analyzer.reports.catalogue import names
+from analyzer.reports.columns import BASES, EVENTS
+from analyzer.reports.conversation import Conversation, conversation, folds, said
+from analyzer.reports.decimals import decimal
+from analyzer.reports.result import Result
+from analyzer.reports.text import SEVERITY_STYLES, count, duration, endpoint, heading, wrapped
+
+SECOND = 1_000_000_000
+SILENCE = SECOND  # from here on a pause is written out
+SPREAD = SECOND // 1000  # bounds of a state's beginning further apart than this are given
+TIME, FRAME, STATE = 11, 7, 13  # widths of the columns
+MARKS = {"assumed": "~", "timer": "*"}
+HANDSHAKE = ("syn", "syn-ack", "ack")
+ARROWS = {True: ("─", "▶", "◀"), False: ("-", ">", "<")}  # by whether the terminal can show them
+
+
+@dataclass
+class Step:
+    """What stands on one line, and under it: a segment, or an event that no packet shows."""
+
+    time: int
+    frame: int | None
+    segment: int | None = None  # row of the conversation
+    rows: list[Any] = field(default_factory=list)  # of the timeline
+    findings: list[Any] = field(default_factory=list)
+
+
+@dataclass
+class Paper:
+    """What the lines are drawn with: the columns there are, the signs the terminal can show."""
+
+    columns: int
+    start: int  # time of the first segment
+    signs: tuple[str, str, str]
+    marked: set[str] = field(default_factory=set)  # bases whose mark was used
+
+    @property
+    def room(self) -> int:
+        """Columns between the two states."""
+        return self.columns - TIME - FRAME - 2 * STATE - 4
+
+
+def ladder_lines(
+    result: Result, stream: int, columns: int = 100, everything: bool = False, unicode: bool = True
+) -> list[Text]:
+    """The ladder of one stream; ``everything`` folds nothing. ``result`` must have its segments.
+
+    Raises UsageError if there is no such stream.
+    """
+    flow = _flow(result.flows, stream)
+    talk = conversation(result.segments if result.segments is not None else pd.DataFrame(), flow)
+    findings = result.findings[result.findings["stream"] == stream]
+    timeline = result.timeline[result.timeline["stream"] == stream]
+    steps = _steps(talk, timeline, findings)
+    told = {step.frame for step in steps if step.frame is not None and (step.rows or step.findings)}
+    hidden = [] if everything else folds(talk, told)
+    paper = Paper(columns, int(talk.time[0]) if len(talk.time) else 0, ARROWS[unicode])
+    body = list(_body(steps, talk, hidden, paper))
+    return [*_head(flow, paper), *body, *_legend(paper), *_advice(findings, columns)]
+
+
+def _flow(flows: pd.DataFrame, stream: int) -> "pd.Series[Any]":
+    found = flows[flows["stream"] == stream]
+    if found.empty:
+        there = f"its streams are 0 to {flows['stream'].max()}" if len(flows) else "it has no TCP connection"
+        raise UsageError(f"there is no stream {stream} in the capture; {there}")
+    return found.iloc[0]
+
+
+def _steps(talk: Conversation, timeline: pd.DataFrame, findings: pd.DataFrame) -> list[Step]:
+    """Segments in the order of the capture, with what concerns them; what has no frame comes in by its
+    time."""
+    steps = [
+        Step(time, frame, row)
+        for row, (time, frame) in enumerate(zip(talk.time.tolist(), talk.frame.tolist(), strict=True))
+    ]
+    by_frame: dict[int | None, Step] = {step.frame: step for step in steps}
+    loose: dict[int, Step] = {}
+    for entry in _rows(timeline):
+        frame = None if pd.isna(entry.frame) else int(entry.frame)
+        step = by_frame.get(frame) or loose.setdefault(_ns(entry.time_epoch), Step(_ns(entry.time_epoch), frame))
+        step.rows.append(entry)
+    for finding in _rows(findings):
+        _place(finding, by_frame, steps).findings.append(finding)
+    return _merged(steps, list(loose.values()))
+
+
+def _rows(table: pd.DataFrame) -> Iterator[Any]:
+    """The rows as named tuples (pandas' own types for their cells are too wide to be of use)."""
+    return iter(table.itertuples())
+
+
+def _place(finding: Any, by_frame: dict[int | None, Step], steps: list[Step]) -> Step:
+    """The step a finding stands under: of its frames the one at its time, else the last one."""
+    frames = [int(frame) for frame in str(finding.frames).split(";") if frame]
+    own = [by_frame[frame] for frame in frames if frame in by_frame]
+    time = None if pd.isna(finding.time_epoch) else _ns(finding.time_epoch)
+    return next((step for step in own if step.time == time), own[-1] if own else steps[-1])
+
+
+def _merged(steps: list[Step], loose: list[Step]) -> list[Step]:
+    """``steps`` keep their order even where the clock went back; each loose one follows the last not after
+    it."""
+    waiting = sorted(loose, key=lambda step: step.time)
+    merged: list[Step] = []
+    for place, step in enumerate(steps):
+        merged.append(step)
+        following = steps[place + 1].time if place + 1 < len(steps) else None
+        while waiting and (following is None or waiting[0].time < following):
+            merged.append(waiting.pop(0))
+    return merged
+
+
+def _head(flow: "pd.Series[Any]", paper: Paper) -> list[Text]:
+    client, server = (endpoint(flow[f"{side}_ip"], flow[f"{side}_port"]) for side in ("client", "server"))
+    began = f"{pd.Timestamp(paper.start, unit='ns', tz='UTC'):%Y-%m-%d %H:%M:%S}.{paper.start % SECOND:09d} UTC"
+    return [
+        Text(f"stream {flow['stream']}: client {client}, server {server}", style="bold"),
+        Text(f"began {began}, lasted {duration(flow['duration_s'])}"),
+        Text(_ending(flow)),
+        Text(),
+        Text(f"{'time':>{TIME}}{'frame':>{FRAME}}  {'client':<{STATE}} {'':<{paper.room}} server", style="dim"),
+    ]
+
+
+def _ending(flow: "pd.Series[Any]") -> str:
+    closers = {"both": "both sides closed at once"}
+    closers |= {side: f"the {side} closed first" for side in ("client", "server")}
+    closer = closers.get(flow["closed_by"], "nobody closed")
+    return f"ended: {flow['teardown']}, {closer}"
+
+
+def _body(steps: list[Step], talk: Conversation, hidden: list[tuple[int, int]], paper: Paper) -> Iterator[Text]:
+    starts = dict(hidden)
+    skip_to = 0
+    for place, step in enumerate(steps):
+        if step.segment in starts:
+            skip_to = starts[step.segment]
+            yield _folded(talk, step.segment, skip_to, paper)
+        if step.segment is None or step.segment >= skip_to:
+            yield from _step_lines(step, talk, paper)
+        if step.segment is not None and step.segment + 1 >= skip_to:
+            yield from _silence(step, steps[place + 1 :])
+
+
+def _silence(step: Step, following: list[Step]) -> Iterator[Text]:
+    """A line for the time until the next segment, or until the last thing known, where it is long."""
+    until = next((later for later in following if later.segment is not None), following[-1] if following else step)
+    if until.time - step.time >= SILENCE:
+        yield Text(f"{'...':>{TIME}} {duration((until.time - step.time) / SECOND)} of silence", style="dim")
+
+
+def _folded(talk: Conversation, start: int, end: int, paper: Paper) -> Text:
+    """One line for the segments [start, end)."""
+    up, size = talk.up[start:end], talk.size[start:end]
+    lasted = duration((talk.time[end - 1] - talk.time[start]) / SECOND)
+    sent = f"client {int(size[up].sum()):,}, server {int(size[~up].sum()):,} bytes"
+    told = f"{count(end - start, 'segment')} up to {talk.frame[end - 1]} in {lasted}: {sent}"
+    return Text(f"{'...':>{TIME}} {told}", style="dim")
+
+
+def _step_lines(step: Step, talk: Conversation, paper: Paper) -> Iterator[Text]:
+    states = _states(step)
+    client, server = (states[side][:1] for side in ("client", "server"))
+    middle = "" if step.segment is None else _arrow(talk, step.segment, paper)
+    yield _line(step, client, middle, server, paper)
+    for row in range(1, max(len(states["client"]), len(states["server"]))):
+        further = (states[side][row : row + 1] for side in ("client", "server"))
+        client, server = further
+        yield _line(None, client, "", server, paper)
+    for entry in step.rows:
+        yield from (Text(line, style="dim") for line in _words(entry, step, paper))
+    for finding in step.findings:
+        yield from _finding(finding, paper)
+
+
+def _states(step: Step) -> dict[str, list[Any]]:
+    """The rows that are states entered (or the capture's last word on one), for each endpoint."""
+    entered: dict[str, list[Any]] = defaultdict(list)
+    for entry in step.rows:
+        if entry.from_state != entry.state or entry.event == "capture-end":
+            entered[entry.endpoint].append(entry)
+    return entered
+
+
+def _line(step: Step | None, client: list[Any], middle: str, server: list[Any], paper: Paper) -> Text:
+    time = "" if step is None else _relative(step.time, paper)
+    frame = "" if step is None or step.frame is None else str(step.frame)
+    line = Text(f"{time:>{TIME}}{frame:>{FRAME}}  ")
+    line.append(f"{_state(client, paper):<{STATE}} ", style="bold")
+    line.append(f"{middle:<{paper.room}} ", style="green")
+    line.append(_state(server, paper), style="bold")
+    line.rstrip()
+    return line
+
+
+def _state(entries: list[Any], paper: Paper) -> str:
+    if not entries:
+        return ""
+    entry = entries[0]
+    if entry.basis in MARKS:
+        paper.marked.add(entry.basis)
+    return f"{entry.state}{MARKS.get(entry.basis, '')}"
+
+
+def _relative(time: int, paper: Paper) -> str:
+    """Seconds since the first segment, to the microsecond; all digits are in the tables."""
+    return decimal((time - paper.start) // 1000 * 1000)[:-3]
+
+
+def _arrow(talk: Conversation, row: int, paper: Paper) -> str:
+    """An arrow from its sender to the other side with the segment's words near the sender."""
+    line, right, left = paper.signs
+    text = said(talk, row)
+    if len(text) + 6 > paper.room:
+        text = said(talk, row, short=True)
+    fill = line * max(1, paper.room - len(text) - 5)
+    return f"{line * 2} {text} {fill}{right}" if talk.up[row] else f"{left}{fill} {text} {line * 2}"
+
+
+def _words(entry: Any, step: Step, paper: Paper) -> list[str]:
+    """What a timeline row says beyond the state it enters."""
+    moved = entry.from_state != entry.state
+    plain = entry.event in HANDSHAKE and moved
+    text = entry.note or ("" if moved or entry.event == "capture-end" else EVENTS.get(entry.event, entry.event))
+    bounds = _bounds(entry, paper) if moved else ""
+    if (plain or not text) and not bounds:
+        return []
+    if step.segment is None and entry.event == "capture-end":
+        text = entry.note
+    return wrapped(f"{entry.endpoint}: {text}{bounds}", TIME + FRAME + 2, paper.columns)
+
+
+def _bounds(entry: Any, paper: Paper) -> str:
+    """Between which times the state was entered, where they lie apart."""
+    if pd.isna(entry.earliest_epoch) or pd.isna(entry.latest_epoch):
+        return ""
+    earliest, latest = _ns(entry.earliest_epoch), _ns(entry.latest_epoch)
+    if latest - earliest <= SPREAD:
+        return ""
+    return f" (between {_relative(earliest, paper)} and {_relative(latest, paper)})"
+
+
+def _finding(finding: Any, paper: Paper) -> Iterator[Text]:
+    indent = TIME + FRAME + 2
+    style = SEVERITY_STYLES[finding.severity]
+    title = f"!! {finding.severity} {finding.code} {names().get(finding.code, '')}"
+    yield Text(" " * indent + title, style=style)
+    yield from map(Text, wrapped(finding.message, indent + 3, paper.columns))
+
+
+def _legend(paper: Paper) -> list[Text]:
+    used = [Text(f"{MARKS[basis]} {basis}: {BASES[basis]}", style="dim") for basis in MARKS if basis in paper.marked]
+    return [Text(), *used] if used else []
+
+
+def _advice(findings: pd.DataFrame, columns: int) -> Iterator[Text]:
+    told = findings[findings["advice"] != ""].drop_duplicates(["code", "advice"])
+    if len(told):
+        yield from heading("What to do")
+    for finding in _rows(told):
+        first, *rest = wrapped(f"{finding.code}: {finding.advice}", 2, columns)
+        yield from (Text(line[2:] if line is first else line) for line in (first, *rest))
+
+
+def _ns(moment: pd.Timestamp) -> int:
+    return int(moment.as_unit("ns").value)

@@ -1,0 +1,111 @@
+"""How things are said: safe text, numbers, durations, addresses, and lines for a terminal or a file.
+
+A line is a rich ``Text``: it carries its colours along and loses them where there is no terminal, or where
+NO_COLOR is set. Nothing is ever cut off or drawn with boxes, so what a script greps and what a person pastes
+is all there.
+"""
+
+import io
+import math
+import sys
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from analyzer.reports.escape import safe
+
+PLAIN_WIDTH = 80
+SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
+_SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+
+
+def console(file: TextIO | None = None) -> Console:
+    """A console for ``file`` (standard output): colours only on a terminal, no interpretation of the text."""
+    return Console(file=file or sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def show(lines: Iterable[Text], file: TextIO | None = None) -> None:
+    """Print ``lines``; what the file's encoding lacks is written as an escape instead of failing."""
+    target = file or sys.stdout
+    if isinstance(target, io.TextIOWrapper):
+        target.reconfigure(errors="backslashreplace")
+    out = console(target)
+    for line in lines:
+        out.print(line, crop=False, overflow="ignore", no_wrap=True)
+
+
+def width(most: int, alone: int = PLAIN_WIDTH) -> int:
+    """Columns to fill on standard output: the terminal's, 80 to ``most``; ``alone`` where there is no
+    terminal."""
+    out = console()
+    return max(PLAIN_WIDTH, min(out.width, most)) if out.is_terminal else alone
+
+
+def wrapped(text: str, indent: int, columns: int) -> list[str]:
+    """``text`` as lines of at most ``columns``, each with ``indent`` spaces before it; words are never
+    broken."""
+    margin = " " * indent
+    return textwrap.wrap(
+        safe(text.replace("\n", " ")),
+        columns,
+        initial_indent=margin,
+        subsequent_indent=margin,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
+    """Rows as lines with their cells in columns: the first ``left`` columns flush left, the others flush
+    right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(size) if place < left else cell.rjust(size)
+            for place, (cell, size) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def heading(text: str) -> list[Text]:
+    return [Text(), Text(text, style="bold")]
+
+
+def count(number: int, noun: str) -> str:
+    """``1 packet``, ``1,204 packets``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def size(number: int) -> str:
+    """Bytes as people say them: ``512 bytes``, ``1.3 MB``."""
+    for unit, name in _SIZES:
+        if number >= unit:
+            return f"{number / unit:.1f} {name}"
+    return count(number, "byte")
+
+
+def duration(seconds: float) -> str:
+    """A duration to three or four digits in the unit that fits: ``31 µs``, ``4.2 ms``, ``61.2 s``, ``12 min 5
+    s``."""
+    if math.isnan(seconds):
+        return "unknown"
+    if seconds < 0:
+        return "-" + duration(-seconds)
+    if seconds < 0.000_999_5:
+        return f"{seconds * 1e6:.0f} µs"
+    if seconds < 0.999_5:
+        return f"{seconds * 1e3:.3g} ms"
+    if seconds < 120:
+        return f"{seconds:.3g} s" if seconds < 99.95 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def endpoint(ip: object, port: object) -> str:
+    """``10.0.0.1:80``, ``[2001:db8::1]:443``."""
+    address = safe(str(ip))
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

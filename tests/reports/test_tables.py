@@ -1,0 +1,120 @@
+"""Files for scripts: exact, quoted where needed, whole or not there at all."""
+
+import csv
+import errno
+import io
+import os
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from analyzer.errors import UnwritableOutput
+from analyzer.reports.atomic import whole_file
+from analyzer.reports.columns import TABLES
+from analyzer.reports.frames import empty
+from analyzer.reports.tables import ROWS_AT_ONCE, write_csv, write_tables
+from tests.reports.sample import many_flows, sample_result
+
+
+def as_csv(frame: pd.DataFrame) -> str:
+    file = io.BytesIO()
+    write_csv(frame, file)
+    return file.getvalue().decode()
+
+
+def naive_cell(value: object) -> str:
+    """A cell as the contract describes it, the slow way."""
+    if pd.isna(value):
+        return ""
+    if isinstance(value, pd.Timestamp):
+        seconds, rest = divmod(value.value, 10**9)
+        return f"{seconds}.{rest:09d}"
+    return f"{value:.9f}" if isinstance(value, float) else str(value)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_csv_reads_back_cell_by_cell(name: str) -> None:
+    frame = getattr(sample_result(), name)
+    header, *rows = csv.reader(io.StringIO(as_csv(frame), newline=""))
+    assert header == [column.name for column in TABLES[name]]
+    assert rows == [[naive_cell(value) for value in row] for row in frame.itertuples(index=False)]
+
+
+def test_csv_in_several_steps_equals_the_slow_way() -> None:
+    frame = many_flows(ROWS_AT_ONCE + 3).iloc[ROWS_AT_ONCE - 3 :]
+    whole = as_csv(many_flows(ROWS_AT_ONCE + 3)).splitlines()
+    assert len(whole) == ROWS_AT_ONCE + 4
+    assert whole[-6:] == [",".join(map(naive_cell, row)) for row in frame.itertuples(index=False)]
+
+
+def test_only_text_that_needs_quotes_gets_them() -> None:
+    lines = as_csv(sample_result().findings)
+    assert '"client 10.1.0.2:40112 in CLOSE_WAIT for 61.2 s; its ""late"" FIN (7) met a RST"' in lines
+    assert "\nTD307,info,9," in lines
+
+
+def test_an_empty_table_is_its_header() -> None:
+    assert as_csv(empty("findings")) == ",".join(column.name for column in TABLES["findings"]) + "\n"
+
+
+def test_columns_behind_the_contract_are_written_too() -> None:
+    frame = sample_result().flows.assign(client_guessed=[True, False, True, False])
+    assert as_csv(frame).splitlines()[1].endswith(",true")
+
+
+def test_parquet_has_the_same_columns_with_exact_times(tmp_path: Path) -> None:
+    result = sample_result()
+    files = write_tables(result, tmp_path, "parquet")
+    assert [file.name for file in files] == [f"{name}.parquet" for name in TABLES]
+    read = pq.read_table(tmp_path / "timeline.parquet")
+    assert read.schema.field("time_epoch").type == pa.timestamp("ns", "UTC")
+    assert read.schema.names == [column.name for column in TABLES["timeline"]]
+    assert (
+        read.column("time_epoch").cast(pa.int64()).to_pylist() == result.timeline["time_epoch"].astype("int64").tolist()
+    )
+
+
+def test_segments_are_written_only_where_they_are(tmp_path: Path) -> None:
+    result = sample_result()
+    result.segments = None
+    assert [file.name for file in write_tables(result, tmp_path / "new" / "folder")] == [
+        "flows.csv",
+        "timeline.csv",
+        "findings.csv",
+    ]
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "flows.csv"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError), whole_file(path) as file:
+        file.write(b"new")
+        raise ZeroDivisionError
+    assert [entry.name for entry in tmp_path.iterdir()] == ["flows.csv"]
+    assert path.read_text() == "old"
+
+
+def test_a_full_disk_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(UnwritableOutput, match=r"cannot write .*flows\.csv: No space left on device$"):
+        write_tables(sample_result(), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UnwritableOutput, match=r"cannot make the folder .*: Not a directory$"):
+        write_tables(sample_result(), tmp_path / "file" / "out")
+
+
+def test_a_new_file_has_the_permissions_of_any_other(tmp_path: Path) -> None:
+    with whole_file(tmp_path / "a") as file:
+        file.write(b"")
+    (tmp_path / "b").touch()
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode

@@ -1,0 +1,51 @@
+"""Thresholds as people write them become whole nanoseconds."""
+
+import pytest
+
+from analyzer.errors import UsageError
+from analyzer.settings import Settings, adjustable, nanoseconds, option_name, seconds_text, settings_of
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("10", 10 * 10**9),
+        ("0.25", 250_000_000),
+        ("500ms", 500_000_000),
+        ("2m", 120 * 10**9),
+        ("1h", 3600 * 10**9),
+    ],
+)
+def test_durations_as_people_write_them(written: str, expected: int) -> None:
+    assert nanoseconds(written) == expected
+
+
+@pytest.mark.parametrize("written", ["", "soon", "-1", "nan", "inf", "1e30", "5 parsecs", "ms"])
+def test_anything_else_is_a_usage_error(written: str) -> None:
+    with pytest.raises(UsageError, match="not a duration"):
+        nanoseconds(written)
+
+
+def test_a_setting_may_be_named_in_seconds_or_nanoseconds() -> None:
+    assert settings_of(close_wait_leak_s=0.3) == settings_of(close_wait_leak_ns=300_000_000)
+    assert settings_of(profile="bsd").profile == "bsd"
+
+
+def test_an_unknown_name_suggests_the_right_one() -> None:
+    with pytest.raises(UsageError, match="did you mean 'close_wait_leak_s'"):
+        settings_of(closewait_leak_s=1)
+
+
+def test_an_unknown_choice_names_the_known_ones() -> None:
+    with pytest.raises(UsageError, match="linux, windows, bsd"):
+        settings_of(profile="beos")
+
+
+def test_every_adjustable_setting_explains_itself() -> None:
+    for entry in adjustable():
+        assert entry.metadata["help"].endswith("."), entry.name
+        assert option_name(entry).startswith("--")
+
+
+def test_defaults_read_back() -> None:
+    assert nanoseconds(seconds_text(Settings().clock_back_ns)) == Settings().clock_back_ns
