@@ -10,8 +10,9 @@ Wireshark 4.0 decides in this order (found by comparing with it on random traffi
    counts to the new one.
 3. A SYN-ACK with another number only corrects the ISN that is remembered for its sender.
 4. ISNs not known yet are learnt: the sender's from its own number (one less without SYN, as if a SYN had
-   stood before), the peer's from the acknowledgment less one. Headers quoted in ICMP errors and first
-   fragments take part in 1 to 3 but teach nothing: Wireshark analyses no sequence numbers there.
+   stood before), the peer's from the acknowledgment less one. Headers quoted in ICMP errors, first fragments
+   and headers longer than their packet take part in 1 to 3 but teach nothing: Wireshark analyses no sequence
+   numbers where it does not know the length of the payload.
 
 Look-up is an open-addressing hash with linear probing. Its entry is 16 bytes and holds all that an ordinary
 segment needs, so the flow's row is touched only while something about it is still to be learnt. The pair is
@@ -23,7 +24,7 @@ nobody can prepare a SYN flood in which all tuples meet in one slot.
 import numpy as np
 
 from analyzer.compiled import kernel
-from analyzer.segments.table import ACK, PART, QUOTED, SYN, UNTRACKED
+from analyzer.segments.table import ACK, BAD_OFFSET, CUT_HEADER, PART, QUOTED, SYN, UNTRACKED
 
 ENTRY = np.dtype(
     [
@@ -40,7 +41,7 @@ FLOWS, TUPLES = 0, 1  # places in the array of counts: rows of the table in use,
 
 SYN_ACK = SYN | ACK
 SPECIAL = UNTRACKED | PART  # marks that keep a segment from the short cut for ordinary ones
-TEACHES_NOTHING = QUOTED | PART
+OFFSET_BEYOND = BAD_OFFSET | CUT_HEADER
 MASK_32, MASK_63 = (1 << 32) - 1, (1 << 63) - 1
 
 
@@ -112,9 +113,10 @@ def meet(segment, swapped, rows, entry, counts, ranks):
             side = 0
         else:
             row["isn"][side] = seq
-    if not segment["marks"] & TEACHES_NOTHING:
+    marks = np.int64(segment["marks"])
+    if not marks & (QUOTED | PART) and marks & OFFSET_BEYOND != OFFSET_BEYOND:
         learn_isns(segment, side, row)
-    if not segment["marks"] & UNTRACKED:
+    if not marks & UNTRACKED:
         learn_roles(segment, side, row)
     state |= row["isn_known"] == 3 and not row["quoted_only"]
     entry["state"] = state

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.flows.roles import port_ranks
-from analyzer.segments.table import ACK, PART, QUOTED, SYN, UNTRACKED
+from analyzer.segments.table import ACK, BAD_OFFSET, CUT_HEADER, PART, QUOTED, SYN, UNTRACKED
 
 End = tuple[int, int]  # address, port
 
@@ -48,7 +48,8 @@ class Numbering:
             flow, side = self._start(ends, frame), 0
         if accepting and side in flow.isn:
             flow.isn[side] = seq
-        if not marks & (QUOTED | PART):
+        length_known = not marks & (QUOTED | PART) and not (marks & BAD_OFFSET and marks & CUT_HEADER)
+        if length_known:
             flow.isn.setdefault(side, seq if flags & SYN else (seq - 1) % 2**32)
             if flags & ACK:
                 flow.isn.setdefault(1 - side, (ack - 1) % 2**32)

@@ -1,7 +1,8 @@
 """Small conversations for the flow tests: written as a story, as a batch of segments, as a capture.
 
-A step is (who, flags, seq, ack): who is "A" or "B", flags are letters of FSRPAU; "Q" among them means that
-the header is quoted in an ICMP error instead of being sent.
+A step is (who, flags, seq, ack): who is "A" or "B", flags are letters of FSRPAU. "Q" among them means that the
+header is quoted in an ICMP error instead of being sent, "<" that its data offset is below five words, ">" that it
+points beyond the packet.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,17 +10,19 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.segments.table import QUOTED, SEGMENT
+from analyzer.segments.table import BAD_OFFSET, CUT_HEADER, QUOTED, SEGMENT
 
 Step = tuple[str, str, int, int]
 
 LETTERS = "FSRPAU"
+MARKS = {"Q": QUOTED, "<": BAD_OFFSET, ">": BAD_OFFSET | CUT_HEADER}
+OFFSETS = {BAD_OFFSET: 4, BAD_OFFSET | CUT_HEADER: 15}
 PORTS = {"A": 50000, "B": 80}
 
 
 def flag_bits(letters: str) -> int:
     """The flags of a step as a number."""
-    return sum(1 << LETTERS.index(letter) for letter in letters if letter != "Q")
+    return sum(1 << LETTERS.index(letter) for letter in letters if letter in LETTERS)
 
 
 def batch(
@@ -33,7 +36,7 @@ def batch(
         row["src"], row["dst"] = 2 * host + (who == "B"), 2 * host + (who == "A")
         row["src_port"], row["dst_port"] = ports[who], ports[other]
         row["seq"], row["ack"], row["flags"] = seq, ack, flag_bits(letters)
-        row["marks"] = QUOTED if "Q" in letters else 0
+        row["marks"] = sum(MARKS.get(letter, 0) for letter in letters)
     rows["frame"] = np.arange(first_frame, first_frame + len(steps))
     rows["time"] = rows["frame"] * 1_000_000
     rows["sender"] = -1
@@ -56,6 +59,7 @@ def packets(batch: NDArray[np.void]) -> list[object]:
             seq=int(row["seq"]),
             ack=int(row["ack"]),
             flags=int(row["flags"]),
+            dataofs=OFFSETS.get(int(row["marks"]), 5),
         )
         quoted = row["marks"] & QUOTED
         packet = IP(src="192.0.2.1", dst=ip.src) / ICMP(type=3, code=1) / ip / tcp if quoted else ip / tcp

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from analyzer.flows.table import FlowTable
-from analyzer.segments.table import BAD_OFFSET, PART, QUOTED, SEGMENT
+from analyzer.segments.table import BAD_OFFSET, CUT_HEADER, PART, QUOTED, SEGMENT
 
 from .naive import Numbering
 
@@ -24,7 +24,7 @@ SEGMENTS = st.tuples(
     FEW_NUMBERS,  # seq
     FEW_NUMBERS,  # ack
     st.sampled_from([0x00, 0x02, 0x12, 0x10, 0x11, 0x04, 0x14, 0x03, 0xC2, 0x102]),  # flags
-    st.sampled_from([0, 0, 0, QUOTED, PART, BAD_OFFSET]),  # marks
+    st.sampled_from([0, 0, CUT_HEADER, QUOTED, PART, BAD_OFFSET, BAD_OFFSET | CUT_HEADER]),  # marks
 )
 FIELDS = ("src", "dst", "src_port", "dst_port", "seq", "ack", "flags", "marks")
 

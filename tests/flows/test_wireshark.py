@@ -81,6 +81,8 @@ CASES: dict[str, tuple[list[Step], list[int]]] = {
         [*OPENING, ("A", "QS", 9000, 0), ("A", "S", 9000, 0), ("A", "S", 9001, 0)],
         [0] * 3 + [1] * 2 + [2],
     ),
+    "a header longer than its packet teaches no ISN": ([("A", "S>", 100, 0), ("A", "S", 200, 0)], [0, 0]),
+    "one with an offset below five words does": ([("A", "S<", 100, 0), ("A", "S", 200, 0)], [0, 1]),
     "SYN with FIN or RST counts as SYN": ([*OPENING, ("A", "SF", 7, 0), ("A", "SR", 8, 0)], [0] * 3 + [1, 2]),
 }
 
@@ -130,7 +132,7 @@ def random_traffic(seed: int, length: int) -> NDArray[np.void]:
     """Few pairs, few numbers and odd flags, so that everything meets everything."""
     dice = random.Random(seed)
     kinds = ["", "S", "S", "S", "SA", "SA", "A", "A", "PA", "FA", "F", "R", "RA", "SF", "SR", "SRA"]
-    kinds += ["QS", "QSA", "QA"]
+    kinds += ["QS", "QSA", "QA", "S<", "A>", "SA>"]
     numbers = [0, 1, 2, 100, 101, 2**32 - 1]
     ports = [{"A": 50000, "B": 80}, {"A": 7, "B": 7}, {"A": 80, "B": 81}]
     parts = []
