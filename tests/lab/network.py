@@ -21,11 +21,11 @@ _counter = itertools.count()
 NEEDED = ("ip", "nft", "ethtool", "tcpdump")
 
 
-def missing() -> str:
-    """Why no laboratory can be set up here; empty when one can."""
+def missing(*programs: str) -> str:
+    """Why no laboratory can be set up here, nor one that also needs ``programs``; empty when one can."""
     if not is_root():
         return "the laboratory needs root for network namespaces"
-    absent = [program for program in NEEDED if shutil.which(program) is None]
+    absent = [program for program in (*NEEDED, *programs) if shutil.which(program) is None]
     return f"the laboratory needs {', '.join(absent)}" if absent else ""
 
 
