@@ -1,8 +1,8 @@
 """The conversations of a capture: one row each, and the look-up that gives every segment its row.
 
-``sender`` of a segment is 2 * flow row + side, so the peer's is ``sender ^ 1`` and the row is ``sender >>
-1``; a table with one row an endpoint is indexed by it directly. Side 0 is whoever sent the flow's first
-segment, which says nothing about roles: those are in ``client`` and ``client_basis``.
+A segment's ``sender`` is 2 * flow row + side: the peer's is ``sender ^ 1``, the row is ``sender >> 1``, and a
+table with one row an endpoint is indexed by it directly. Side 0 is whoever sent the flow's first segment, which
+says nothing about roles: those are in ``client`` and ``client_basis``.
 """
 
 import secrets
