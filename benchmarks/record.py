@@ -1,9 +1,9 @@
 """Record the benchmark capture: nginx under wrk in network namespaces, 128 bytes of each packet.
 
-``python benchmarks/record.py PATH [--packets N]``; needs root, tcpdump, nginx, wrk, iproute2, ethtool. The mix is that of a
-busy web server: short connections that the server closes (``Connection: close``), short ones that the client closes, and
-kept-alive ones with small and large replies, in turns until the file holds at least N packets. tcpdump must not have
-lost one, else the recording fails.
+``python benchmarks/record.py PATH [--packets N]``; needs root, tcpdump, nginx, wrk, iproute2, ethtool. The
+mix is that of a busy web server: short connections that the server closes (``Connection: close``), short ones
+that the client closes, and kept-alive ones with small and large replies, in turns until the file holds at
+least N packets. tcpdump must not have lost one, else the recording fails.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.lab import Lab, missing  # noqa: E402
+from tests.lab import Lab, missing
 
 SNAPLEN = 128
 BUFFER = 256 * 1024  # KiB for the kernel's ring: seconds of traffic

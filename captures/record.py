@@ -1,8 +1,10 @@
-"""Record the captures of this folder again, from real sockets: ``python captures/record.py NAME... | --all | --list``.
+"""Record the captures of this folder again, from real sockets: ``python captures/record.py NAME... | --all |
+--list``.
 
-Needs root, iproute2, nftables, ethtool, tcpdump and editcap. Each capture is played in a laboratory of its own, several at
-once because most of the time is waiting. A file is replaced only when its recording succeeded. Expectations
-(``NAME.expect.toml``) name streams, states and findings, never times or ports, so they hold for a new recording too.
+Needs root, iproute2, nftables, ethtool, tcpdump and editcap. Each capture is played in a laboratory of its
+own, several at once because most of the time is waiting. A file is replaced only when its recording
+succeeded. Expectations (``NAME.expect.toml``) name streams, states and findings, never times or ports, so
+they hold for a new recording too.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The recipes of the captures beside this folder: a function each, named for what happens in its capture.
 
-A docstring says what happens, why it does, and what the report must say. A recipe gets a fresh laboratory (`tests.lab`)
-whose tap already listens, plays its scene with real sockets, and leaves; the recorder stops the tap, edits and writes
-the file. ``late`` recipes start the tap themselves, in the middle of the scene.
+A docstring says what happens, why it does, and what the report must say. A recipe gets a fresh laboratory
+(`tests.lab`) whose tap already listens, plays its scene with real sockets, and leaves; the recorder stops the
+tap, edits and writes the file. ``late`` recipes start the tap themselves, in the middle of the scene.
 """
 
 from __future__ import annotations

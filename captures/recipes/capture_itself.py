@@ -1,7 +1,7 @@
 """What the recording itself got wrong: it began late, saw one side, lost, doubled, cut or misdated frames.
 
-A kernel does not turn its clock back and tcpdump loses frames when it likes, so some of these are ordinary recordings
-with frames dropped, moved or misdated afterwards; each recipe says so.
+A kernel does not turn its clock back and tcpdump loses frames when it likes, so some of these are ordinary
+recordings with frames dropped, moved or misdated afterwards; each recipe says so.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def _ordinary(lab: Lab) -> None:
 def starts_mid_stream(lab: Lab, begin: Callable[[], None]) -> None:
     """tcpdump is started when the connection is already open; one more request, then a close in order.
 
-    No handshake: the client is guessed from the ports and the table says so. The report says TD901; the close itself is seen
-    whole, so how it ended is certain.
+    No handshake: the client is guessed from the ports and the table says so. The report says TD901; the close
+    itself is seen whole, so how it ended is certain.
     """
     client, server = opened(lab)
     begin()
@@ -39,10 +39,11 @@ def starts_mid_stream(lab: Lab, begin: Callable[[], None]) -> None:
 
 @recipe("pcap", filter="tcp and src host 10.1.1.2")
 def one_direction_only(lab: Lab) -> None:
-    """An ordinary connection of which only the client's packets are captured, as on one leg of an asymmetric route.
+    """An ordinary connection of which only the client's packets are captured, as on one leg of an asymmetric
+    route.
 
-    What the server sent is known only from the client's acknowledgments: its FIN is inferred from the last one. The report
-    says TD902.
+    What the server sent is known only from the client's acknowledgments: its FIN is inferred from the last
+    one. The report says TD902.
     """
     _ordinary(lab)
 
@@ -57,8 +58,8 @@ def _lose_two_data_frames(packets: list[Packet]) -> list[Packet]:
 def frames_missing(lab: Lab) -> None:
     """An ordinary connection, and two of the reply's data frames were dropped from the recording afterwards.
 
-    The client acknowledged those bytes, so they were sent and the capture lost them: nothing was retransmitted. The report
-    says TD903 with the bytes missing; the close is whole.
+    The client acknowledged those bytes, so they were sent and the capture lost them: nothing was
+    retransmitted. The report says TD903 with the bytes missing; the close is whole.
     """
     _ordinary(lab)
 
@@ -67,28 +68,35 @@ def frames_missing(lab: Lab) -> None:
 def frames_duplicated(lab: Lab) -> None:
     """An ordinary connection recorded on the router's ``any`` interface: every packet comes in and goes out.
 
-    The copies differ by one in TTL and share the IP id. Each packet counts once; no FIN is repeated. The report says TD904.
+    The copies differ by one in TTL and share the IP id. Each packet counts once; no FIN is repeated. The
+    report says TD904.
     """
     _ordinary(lab)
 
 
 def _mirror(packets: list[Packet]) -> list[Packet]:
-    """Every frame twice, 3 microseconds apart, as a mirror port shows a frame that enters and leaves the switch."""
+    """Every frame twice, 3 microseconds apart, as a mirror port shows a frame that enters and leaves the
+    switch.
+    """
     return [copy for packet in packets for copy in (packet, dataclasses.replace(packet, time=packet.time + 3000))]
 
 
 @recipe("pcap", edit=_mirror)
 def frames_duplicated_by_mirror(lab: Lab) -> None:
-    """An ordinary connection; afterwards every frame was written twice, as a mirror port does. The report says TD904."""
+    """An ordinary connection; afterwards every frame was written twice, as a mirror port does.
+
+    The copies are equal in every byte. Each packet counts once; no FIN is repeated. The report says TD904.
+    """
     _ordinary(lab)
 
 
 @recipe("pcap", snaplen=60)
 def frames_cut_short(lab: Lab) -> None:
-    """An ordinary connection recorded with ``-s 60``: 6 bytes of TCP options are kept, and the rest of them is lost.
+    """An ordinary connection recorded with ``-s 60``: 6 bytes of TCP options are kept, and the rest of them
+    is lost.
 
-    Payload lengths come from the IP header, so states are still certain; window scale and timestamps are not. The report
-    says TD905.
+    Payload lengths come from the IP header, so states are still certain; window scale and timestamps are not.
+    The report says TD905.
     """
     _ordinary(lab)
 
@@ -101,10 +109,11 @@ def _turn_back(packets: list[Packet]) -> list[Packet]:
 
 @recipe("pcap", edit=_turn_back)
 def clock_went_back(lab: Lab) -> None:
-    """An ordinary connection; afterwards the last four frames were dated 2 s earlier, as when NTP steps the clock.
+    """An ordinary connection; afterwards the last four frames were dated 2 s earlier, as when NTP steps the
+    clock.
 
-    The order of the frames is right, their times are not, so no duration across the step means anything. The report says
-    TD906.
+    The order of the frames is right, their times are not, so no duration across the step means anything. The
+    report says TD906.
     """
     _ordinary(lab)
 
@@ -116,10 +125,11 @@ def _swap_two(packets: list[Packet]) -> list[Packet]:
 
 @recipe("pcap", edit=_swap_two)
 def frames_slightly_out_of_order(lab: Lab) -> None:
-    """An ordinary connection; afterwards two frames some microseconds apart changed places, as two capture queues do.
+    """An ordinary connection; afterwards two frames some microseconds apart changed places, as two capture
+    queues do.
 
-    Times run back by far less than the threshold, and the segment that seemed missing comes next. The near miss of TD906
-    and TD903. No finding.
+    Times run back by far less than the threshold, and the segment that seemed missing comes next. The near
+    miss of TD906 and TD903. No finding.
     """
     _ordinary(lab)
 

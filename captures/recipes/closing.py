@@ -12,8 +12,8 @@ from .play import REQUEST, close_after_eof, exchange, opened, passing_visit, pau
 def graceful_client_first(lab: Lab) -> None:
     """The client closes after its reply, the server follows: four segments, each FIN acknowledged by itself.
 
-    The plainest close there is, here so that silence is tested too. The client ends in TIME_WAIT (its 60 s are not over
-    when the capture ends), the server is CLOSED. The report has no finding.
+    The plainest close there is, here so that silence is tested too. The client ends in TIME_WAIT (its 60 s
+    are not over when the capture ends), the server is CLOSED. The report has no finding.
     """
     client, server = opened(lab)
     client.close()
@@ -23,10 +23,12 @@ def graceful_client_first(lab: Lab) -> None:
 
 @recipe("pcapng")
 def graceful_server_first(lab: Lab) -> None:
-    """The server closes after its reply and the client follows at once, so its FIN carries the ACK: three segments.
+    """The server closes after its reply and the client follows at once, so its FIN carries the ACK: three
+    segments.
 
-    FIN and ACK in one segment take the server from FIN_WAIT_1 through FIN_WAIT_2 to TIME_WAIT in one step; the client
-    passes CLOSE_WAIT in no time. TIME_WAIT belongs to the server, because it closed first. No finding.
+    FIN and ACK in one segment take the server from FIN_WAIT_1 through FIN_WAIT_2 to TIME_WAIT in one step;
+    the client passes CLOSE_WAIT in no time. TIME_WAIT belongs to the server, because it closed first. No
+    finding.
     """
     client, server = opened(lab)
     server.shutdown(socket.SHUT_WR)
@@ -55,8 +57,8 @@ def graceful_over_ipv6(lab: Lab) -> None:
 def simultaneous_close(lab: Lab) -> None:
     """Both sides close at the same moment, 20 ms apart from each other, so that the FINs cross on the way.
 
-    Seen from the middle. Neither FIN acknowledges the other; both endpoints go FIN_WAIT_1, CLOSING, TIME_WAIT. The report
-    says TD205 and closed_by ``both``; CLOSE_WAIT and LAST_ACK never appear.
+    Seen from the middle. Neither FIN acknowledges the other; both endpoints go FIN_WAIT_1, CLOSING,
+    TIME_WAIT. The report says TD205 and closed_by ``both``; CLOSE_WAIT and LAST_ACK never appear.
     """
     client, server = opened(lab)
     client.close()
@@ -66,10 +68,11 @@ def simultaneous_close(lab: Lab) -> None:
 
 @recipe("pcapng")
 def half_close_in_use(lab: Lab) -> None:
-    """The client sends its request and shuts its sending side, as ``nc -N`` does; the server goes on replying for 2.4 s.
+    """The client sends its request and shuts its sending side, as ``nc -N`` does; the server goes on replying
+    for 2.4 s.
 
-    The server is in CLOSE_WAIT for longer than the threshold of a slow close, and rightly: it still had data to send and
-    the client acknowledged it. The report says TD104 and neither a leak nor a slow close.
+    The server is in CLOSE_WAIT for longer than the threshold of a slow close, and rightly: it still had data
+    to send and the client acknowledged it. The report says TD104 and neither a leak nor a slow close.
     """
     client, server = opened(lab)
     client.sendall(REQUEST)
@@ -89,8 +92,8 @@ def half_close_in_use(lab: Lab) -> None:
 def slow_close(lab: Lab) -> None:
     """The client closes, and the server needs 2.5 s before it reads the end of the stream and closes too.
 
-    The close is in order, but CLOSE_WAIT lasted 2.5 s without a byte sent: the server's application was busy elsewhere. The
-    report says TD105, blames the server, and gives its reaction time.
+    The close is in order, but CLOSE_WAIT lasted 2.5 s without a byte sent: the server's application was busy
+    elsewhere. The report says TD105, blames the server, and gives its reaction time.
     """
     client, server = opened(lab)
     client.close()
@@ -99,7 +102,9 @@ def slow_close(lab: Lab) -> None:
 
 @recipe("pcap")
 def prompt_close(lab: Lab) -> None:
-    """As slow-close, but the server needs 0.4 s: below the threshold of 1 s. No finding; the near miss of TD105."""
+    """As slow-close, but the server needs 0.4 s: below the threshold of 1 s. No finding; the near miss of
+    TD105.
+    """
     client, server = opened(lab)
     client.close()
     close_after_eof(server, 0.4)
@@ -107,10 +112,12 @@ def prompt_close(lab: Lab) -> None:
 
 @recipe("pcap")
 def close_wait_leak(lab: Lab) -> None:
-    """The client closes and the server's application never does; 12 s later the capture still sees another connection.
+    """The client closes and the server's application never does; 12 s later the capture still sees another
+    connection.
 
-    The server acknowledged the FIN, then nothing: it is in CLOSE_WAIT for longer than the threshold of 10 s, and that is
-    a lower bound. The report says TD101 and blames the server. The visit at the end only shows that the capture ran on.
+    The server acknowledged the FIN, then nothing: it is in CLOSE_WAIT for longer than the threshold of 10 s,
+    and that is a lower bound. The report says TD101 and blames the server. The visit at the end only shows
+    that the capture ran on.
     """
     client, _server = opened(lab)
     client.close()
@@ -132,11 +139,13 @@ def half_closed_at_capture_end(lab: Lab) -> None:
 
 @recipe("pcapng")
 def late_fin_answered_by_rst(lab: Lab) -> None:
-    """The server closes; the client's application closes only 5 s later, when the server has forgotten the connection.
+    """The server closes; the client's application closes only 5 s later, when the server has forgotten the
+    connection.
 
-    The server's application called close(), so its FIN_WAIT_2 was an orphan and ended after tcp_fin_timeout, lowered here
-    from 60 s to 2 s (http-client-never-closes waits out the real 60 s). The late FIN meets a RST. The report says TD102,
-    blames the client, and says that the server's FIN_WAIT_2 ended between the client's last ACK and the RST.
+    The server's application called close(), so its FIN_WAIT_2 was an orphan and ended after tcp_fin_timeout,
+    lowered here from 60 s to 2 s (http-client-never-closes waits out the real 60 s). The late FIN meets a
+    RST. The report says TD102, blames the client, and says that the server's FIN_WAIT_2 ended between the
+    client's last ACK and the RST.
     """
     lab.b.sysctl(tcp_fin_timeout=2)
     client, server = opened(lab)
@@ -146,10 +155,11 @@ def late_fin_answered_by_rst(lab: Lab) -> None:
 
 @recipe("pcap")
 def late_fin_still_welcome(lab: Lab) -> None:
-    """As late-fin-answered-by-rst with the same 5 s, but the server only shut its sending side and kept its socket.
+    """As late-fin-answered-by-rst with the same 5 s, but the server only shut its sending side and kept its
+    socket.
 
-    A FIN_WAIT_2 that an application still holds has no time limit, so the late FIN is acknowledged. The near miss of TD102:
-    only TD105, a slow close.
+    A FIN_WAIT_2 that an application still holds has no time limit, so the late FIN is acknowledged. The near
+    miss of TD102: only TD105, a slow close.
     """
     lab.b.sysctl(tcp_fin_timeout=2)
     client, server = opened(lab)
@@ -160,10 +170,11 @@ def late_fin_still_welcome(lab: Lab) -> None:
 
 @recipe("pcapng")
 def write_to_closed_peer(lab: Lab) -> None:
-    """The server closes an idle connection; the client's pool does not notice and sends its next request 2 s later.
+    """The server closes an idle connection; the client's pool does not notice and sends its next request 2 s
+    later.
 
-    The server closed both directions, so the request meets a RST. The client was told (the FIN) and did not look. The
-    report says TD103, endpoint client, and how long after the FIN the data was sent.
+    The server closed both directions, so the request meets a RST. The client was told (the FIN) and did not
+    look. The report says TD103, endpoint client, and how long after the FIN the data was sent.
     """
     client, server = opened(lab)
     server.close()
@@ -177,8 +188,9 @@ def write_to_closed_peer(lab: Lab) -> None:
 def time_wait_runs_out(lab: Lab) -> None:
     """An ordinary close, and 64 s later another connection: long after TIME_WAIT's 60 s.
 
-    No packet shows the end of TIME_WAIT; the report takes it from the profile of timers. The client of the first connection
-    is CLOSED at the capture's end, by a row with basis ``timer``; the second one's is in TIME_WAIT. No finding.
+    No packet shows the end of TIME_WAIT; the report takes it from the profile of timers. The client of the
+    first connection is CLOSED at the capture's end, by a row with basis ``timer``; the second one's is in
+    TIME_WAIT. No finding.
     """
     client, server = opened(lab)
     client.close()

@@ -1,4 +1,6 @@
-"""Five situations engineers wrote up, with the programs that make them: an HTTP client, a forking server, a reconnect loop."""
+"""Five situations engineers wrote up, with the programs that make them: an HTTP client, a forking server, a
+reconnect loop.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ CALLS = 3
 class Reports(http.server.BaseHTTPRequestHandler):
     """An HTTP/1.0 server: it replies and closes, and the end of the stream is the end of the reply."""
 
-    def do_GET(self) -> None:  # noqa: N802 - the name the base class calls
+    def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
         self.wfile.write(b"." * 40)
@@ -45,16 +47,20 @@ def http_server(lab: Lab) -> Iterator[str]:
 def call(lab: Lab, url: str) -> http.client.HTTPResponse:
     """One HTTP call from host A; the response holds the socket until it is closed."""
     with lab.a.entered():
-        return urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=5)  # type: ignore[no-any-return]
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whatever proxy the machine has
+        response: http.client.HTTPResponse = opener.open(url, timeout=5)
+        return response
 
 
 @recipe("pcapng")
 def http_client_never_closes(lab: Lab) -> None:
-    """An HTTP client calls three times, reads what it wants and never closes a response; 75 s later its objects are collected at last.
+    """An HTTP client calls three times, reads what it wants and never closes a response; 75 s later its
+    objects are collected at last.
 
-    Field note 1. The server closes after each reply (its FIN_WAIT_2 is an orphan and ends after the real 60 s), the client
-    sits in CLOSE_WAIT for 75 s, and each late FIN meets a RST. The report says TD102 for the client, three times, with how
-    long CLOSE_WAIT lasted, and advises to close the response on every path, not to raise a time-out.
+    Field note 1. The server closes after each reply (its FIN_WAIT_2 is an orphan and ends after the real 60
+    s), the client sits in CLOSE_WAIT for 75 s, and each late FIN meets a RST. The report says TD102 for the
+    client, three times, with how long CLOSE_WAIT lasted, and advises to close the response on every path, not
+    to raise a time-out.
     """
     with http_server(lab) as url:
         responses = []
@@ -72,8 +78,8 @@ def http_client_never_closes(lab: Lab) -> None:
 def http_client_fixed(lab: Lab) -> None:
     """The same three calls after the fix: each response is read and closed by ``with``.
 
-    Field note 1, the capture after. The server closes first and the client at once after it: three clean closes, TIME_WAIT
-    on the server. No finding; held against http-client-never-closes the leak is gone.
+    Field note 1, the capture after. The server closes first and the client at once after it: three clean
+    closes, TIME_WAIT on the server. No finding; held against http-client-never-closes the leak is gone.
     """
     with http_server(lab) as url:
         for _ in range(CALLS):
@@ -101,11 +107,13 @@ while True:
 
 @recipe("pcapng")
 def forked_child_closes_parent_holds(lab: Lab) -> None:
-    """A server forks a child for each of eight connections; the child closes its copy, the parent holds its own for ever.
+    """A server forks a child for each of eight connections; the child closes its copy, the parent holds its
+    own for ever.
 
-    Field note 2. The client closes, the child closes, and no FIN goes out because the descriptor is still held: all eight
-    are in CLOSE_WAIT on the server 12 s later. The report says TD101 for the server, eight times, and advises to look at
-    descriptors inherited across fork (close in the parent, or shutdown in the child).
+    Field note 2. The client closes, the child closes, and no FIN goes out because the descriptor is still
+    held: all eight are in CLOSE_WAIT on the server 12 s later. The report says TD101 for the server, eight
+    times, and advises to look at descriptors inherited across fork (close in the parent, or shutdown in the
+    child).
     """
     process = lab.b.python(FORKING_SERVER, lab.b.address, stdout=subprocess.PIPE)
     assert process.stdout is not None and process.stdout.readline() == b"ready\n"
@@ -122,9 +130,9 @@ def forked_child_closes_parent_holds(lab: Lab) -> None:
 def time_wait_beside_close_wait(lab: Lab) -> None:
     """Sixteen connections closed first by the client: ten end in order, six are never closed by the server.
 
-    Field note 3: "too many open files", TIME_WAIT or CLOSE_WAIT? Here ten TIME_WAIT on the client are harmless and go by
-    themselves; six CLOSE_WAIT on the server are the leak. The report says TD101 for the server, six times, and nothing about
-    the ten.
+    Field note 3: "too many open files", TIME_WAIT or CLOSE_WAIT? Here ten TIME_WAIT on the client are
+    harmless and go by themselves; six CLOSE_WAIT on the server are the leak. The report says TD101 for the
+    server, six times, and nothing about the ten.
     """
     for turn in range(16):
         client, server = opened(lab)
@@ -155,11 +163,12 @@ gc.collect()
 
 @recipe("pcap")
 def leak_until_garbage_collected(lab: Lab) -> None:
-    """A client drops its session without closing it; the server closes, and 6 s later the client's collector closes for it.
+    """A client drops its session without closing it; the server closes, and 6 s later the client's collector
+    closes for it.
 
-    Field note 4: the active closer B goes FIN_WAIT_1, FIN_WAIT_2, and CLOSED by its timer (tcp_fin_timeout lowered from 60 s
-    to 2 s), while the leaking A is still in CLOSE_WAIT. The collector's FIN meets a RST. The report says TD102 for
-    the client, with every state of both sides, how long it lasted and why it ended.
+    Field note 4: the active closer B goes FIN_WAIT_1, FIN_WAIT_2, and CLOSED by its timer (tcp_fin_timeout
+    lowered from 60 s to 2 s), while the leaking A is still in CLOSE_WAIT. The collector's FIN meets a RST.
+    The report says TD102 for the client, with every state of both sides, how long it lasted and why it ended.
     """
     lab.b.sysctl(tcp_fin_timeout=2)
     with lab.b.listen(8080) as listener:
@@ -175,10 +184,11 @@ def leak_until_garbage_collected(lab: Lab) -> None:
 
 @recipe("pcap")
 def reconnect_loop_aborts(lab: Lab) -> None:
-    """A client in a reconnect loop sets SO_LINGER 0 and closes: twelve connections, twelve ports, twelve RSTs.
+    """A client in a reconnect loop sets SO_LINGER 0 and closes: twelve connections, twelve ports, twelve
+    RSTs.
 
-    Field note 5, after its author's cure: no CLOSE_WAIT and no TIME_WAIT are left, but every close is an abort. The report
-    says TD301 for the client, twelve times; nothing was outstanding.
+    Field note 5, after its author's cure: no CLOSE_WAIT and no TIME_WAIT are left, but every close is an
+    abort. The report says TD301 for the client, twelve times; nothing was outstanding.
     """
     for _ in range(12):
         client, _server = opened(lab)
@@ -188,10 +198,11 @@ def reconnect_loop_aborts(lab: Lab) -> None:
 
 @recipe("pcapng")
 def reconnect_loop_leaks(lab: Lab) -> None:
-    """A client in a reconnect loop: the server closes each connection, the client forgets the socket and opens another.
+    """A client in a reconnect loop: the server closes each connection, the client forgets the socket and
+    opens another.
 
-    Field note 5, before the cure. Twelve sockets in CLOSE_WAIT on one client, each on a port of its own. The report says
-    TD101 for the client, twelve times.
+    Field note 5, before the cure. Twelve sockets in CLOSE_WAIT on one client, each on a port of its own. The
+    report says TD101 for the client, twelve times.
     """
     for _ in range(12):
         _client, server = opened(lab)

@@ -26,7 +26,9 @@ def receive(sock: socket.socket, size: int) -> bytes:
 
 
 def exchange(client: socket.socket, server: socket.socket, request: bytes = REQUEST, reply: bytes = REPLY) -> None:
-    """One request and its reply, both read to the end; then long enough for the last acknowledgment to be sent."""
+    """One request and its reply, both read to the end; then long enough for the last acknowledgment to be
+    sent.
+    """
     client.sendall(request)
     receive(server, len(request))
     server.sendall(reply)
@@ -42,7 +44,9 @@ def opened(lab: Lab, **options: object) -> tuple[socket.socket, socket.socket]:
 
 
 def close_after_eof(sock: socket.socket, reaction: float = 0.05) -> None:
-    """Close as a good passive closer does: read the end of the stream, then close, ``reaction`` seconds later."""
+    """Close as a good passive closer does: read the end of the stream, then close, ``reaction`` seconds
+    later.
+    """
     assert sock.recv(1) == b""
     pause(reaction)
     sock.close()

@@ -12,9 +12,11 @@ from .play import REPLY, REQUEST, abort, close_after_eof, exchange, opened, paus
 
 @recipe("pcap")
 def abortive_close(lab: Lab) -> None:
-    """The client has its reply and closes with SO_LINGER 0: a RST out of nothing, no FIN, nothing outstanding.
+    """The client has its reply and closes with SO_LINGER 0: a RST out of nothing, no FIN, nothing
+    outstanding.
 
-    The report says TD301 for the client and lists what it may have been (SO_LINGER 0, a killed process); no data was lost.
+    The report says TD301 for the client and lists what it may have been (SO_LINGER 0, a killed process); no
+    data was lost.
     """
     client, _server = opened(lab)
     pause(0.3)
@@ -26,8 +28,8 @@ def abortive_close(lab: Lab) -> None:
 def abort_with_data_lost(lab: Lab) -> None:
     """The client sends 8000 bytes and closes at once with SO_LINGER 0; the path takes 20 ms each way.
 
-    When the RST passes, none of the 8000 bytes is acknowledged; the server's application gets ECONNRESET and may never have
-    read them. The report says TD302 for the client, with the number of bytes.
+    When the RST passes, none of the 8000 bytes is acknowledged; the server's application gets ECONNRESET and
+    may never have read them. The report says TD302 for the client, with the number of bytes.
     """
     client, _server = opened(lab)
     client.sendall(b"record\n" * 1143)
@@ -37,10 +39,11 @@ def abort_with_data_lost(lab: Lab) -> None:
 
 @recipe("pcapng")
 def reset_with_unread_data(lab: Lab) -> None:
-    """The client uploads, and the server replies 413 and closes without having read the upload: its kernel sends RST.
+    """The client uploads, and the server replies 413 and closes without having read the upload: its kernel
+    sends RST.
 
-    Closing with unread data is an abort, whatever was written before; the client may lose the reply it was just sent. The
-    report says TD303 for the server.
+    Closing with unread data is an abort, whatever was written before; the client may lose the reply it was
+    just sent. The report says TD303 for the server.
     """
     client, server = opened(lab)
     client.sendall(b"POST /upload HTTP/1.1\r\nContent-Length: 2800\r\n\r\n" + b"x" * 2800)
@@ -67,8 +70,8 @@ def upload_read_then_closed(lab: Lab) -> None:
 def reset_after_own_fin(lab: Lab) -> None:
     """The client shuts its sending side, waits for an answer, and gives up 0.5 s later with SO_LINGER 0.
 
-    FIN and RST of the same endpoint, and nothing of the peer's in between but an acknowledgment: no late data made it do so.
-    The report says TD304 for the client.
+    FIN and RST of the same endpoint, and nothing of the peer's in between but an acknowledgment: no late data
+    made it do so. The report says TD304 for the client.
     """
     client, server = opened(lab)
     client.sendall(REQUEST)
@@ -82,7 +85,10 @@ def reset_after_own_fin(lab: Lab) -> None:
 
 @recipe("pcap")
 def connection_refused(lab: Lab) -> None:
-    """Nobody listens on the server's port: the SYN is answered by RST. The report says TD307."""
+    """Nobody listens on the server's port: the server's kernel answers the SYN with RST.
+
+    The host was reached, so path and firewall let it through; the service is down or elsewhere. The report says TD307.
+    """
     try:
         lab.a.connect((lab.b.address, 8081))
     except ConnectionRefusedError:
@@ -91,7 +97,8 @@ def connection_refused(lab: Lab) -> None:
 
 @recipe("pcap")
 def connection_attempt_unanswered(lab: Lab) -> None:
-    """A firewall drops the SYNs in silence; the client repeats its SYN six times in 7 s and is then told to stop.
+    """A firewall drops the SYNs in silence; the client repeats its SYN six times in 7 s and is then told to
+    stop.
 
     The report says TD308 with the number of SYNs, and that it is one attempt: they have the same number.
     """

@@ -11,11 +11,12 @@ namespace belongs to the socket, not to who calls it. So a scenario is a plain f
         client.close()
         server.close()
 
-What each module adds: `hosts` the namespaces, `network` the wiring between them, `taps` tcpdump, `loss` the nftables
-rules that lose chosen packets, `relay` delay, reordering and duplication in user space, `forge` packets no
-kernel would send, `pcapfile` reading and editing what was recorded. The kernel's own account of what happened (trace
-events, sock_diag) has its place beside `taps`: it too is started on a host and stopped with it. Every lab's addresses
-come from its ``number``, so that events of the whole machine can be told apart by address.
+What each module adds: `hosts` the namespaces, `network` the wiring between them, `taps` tcpdump, `loss` the
+nftables rules that lose chosen packets, `relay` delay, reordering and duplication in user space, `forge`
+packets no kernel would send, `pcapfile` reading and editing what was recorded. The kernel's own account of
+what happened (trace events, sock_diag) has its place beside `taps`: it too is started on a host and stopped
+with it. Every lab's addresses come from its ``number``, so that events of the whole machine can be told apart
+by address.
 
 Root is needed, and iproute2, nftables, tcpdump; `missing()` says what is not there.
 """

@@ -1,7 +1,7 @@
 """Packets no kernel would send: a segment with any numbers and any sender, sent from the router.
 
-What a third party does to a connection: a firewall that resets both sides, an attacker's guess, a middlebox that answers for a
-host. Numbers that fit come from what a tap has seen so far (`pcapfile.read`).
+What a third party does to a connection: a firewall that resets both sides, an attacker's guess, a middlebox
+that answers for a host. Numbers that fit come from what a tap has seen so far (`pcapfile.read`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def segment(
     ip_id: int = 0,
     payload: bytes = b"",
 ) -> bytes:
-    """An IP packet (version 4 or 6 by the addresses) with one TCP segment. An ``ip_id`` of 0 is the kernel's choice."""
+    """An IP packet (version 4 or 6 by the addresses) with one TCP segment. An ``ip_id`` of 0 is the kernel's
+    choice.
+    """
     family = socket.AF_INET6 if ":" in source[0] else socket.AF_INET
     sender, receiver = (socket.inet_pton(family, address) for address in (source[0], target[0]))
     fields = struct.pack(">HHIIBBHHH", source[1], target[1], seq, ack, 5 << 4, flags, window, 0, 0)
@@ -50,7 +52,9 @@ def segment(
 
 
 def send(router: Host, packet: bytes) -> None:
-    """Send an IP packet from ``router``, whoever it says it is from; it goes where its receiver's address is routed."""
+    """Send an IP packet from ``router``, whoever it says it is from; it goes where its receiver's address is
+    routed.
+    """
     ipv6 = packet[0] >> 4 == 6
     family = socket.AF_INET6 if ipv6 else socket.AF_INET
     target = packet[24:40] if ipv6 else packet[16:20]

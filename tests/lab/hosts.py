@@ -1,7 +1,8 @@
 """A host of the laboratory: one network namespace, and sockets, commands and processes inside it.
 
-A thread enters a namespace with ``setns``; whatever socket or device it makes there stays there for life. So nothing but
-the making of a socket needs the namespace, and a scenario can drive both ends of a connection from one thread.
+A thread enters a namespace with ``setns``; whatever socket or device it makes there stays there for life. So
+nothing but the making of a socket needs the namespace, and a scenario can drive both ends of a connection
+from one thread.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class LabError(RuntimeError):
-    """The laboratory could not be set up, or a command in it failed; the message holds the command and its words."""
+    """The laboratory could not be set up, or a command in it failed; the message holds the command and its
+    words.
+    """
 
 
 def run(*command: str, stdin: str | None = None) -> str:
@@ -116,6 +119,9 @@ class Host:
             if process.poll() is None:
                 process.kill()
             process.wait()
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
         if Path("/run/netns", self.name).exists():
             run("ip", "netns", "del", self.name)
 

@@ -1,8 +1,9 @@
 """Losing chosen packets in the router, with nftables: the first FIN, the last ACK, everything after a moment.
 
-A rule stands in the router's forward hook and sees a packet once, as it comes from a host, whether or not a relay is in
-use. A tap on the sender's side of the router sees the packet before it is lost, a tap on the other side never does.
-Which of the matching packets are lost is counted by the rule itself (``numgen inc``), so it is exact, not a rate.
+A rule stands in the router's forward hook and sees a packet once, as it comes from a host, whether or not a
+relay is in use. A tap on the sender's side of the router sees the packet before it is lost, a tap on the
+other side never does. Which of the matching packets are lost is counted by the rule itself (``numgen inc``),
+so it is exact, not a rate.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""The wiring: A - M - B, routed, IPv4 and IPv6, with static neighbours so that a capture holds TCP and nothing else.
+"""The wiring: A - M - B, routed, IPv4 and IPv6, with static neighbours so that a capture holds TCP and
+nothing else.
 
-Names carry the process id and a counter: two runs, or two labs of one run, never meet. Everything is undone in `close`,
-which also runs when the set-up itself fails half way.
+Names carry the process id and a counter: two runs, or two labs of one run, never meet. Everything is undone
+in `close`, which also runs when the set-up itself fails half way.
 """
 
 from __future__ import annotations
@@ -91,7 +92,9 @@ class Lab:
         for host, interface in ((self.a, "eth0"), (self.b, "eth0"), (self.m, "to-a"), (self.m, "to-b")):
             host.offloads(on, interface)
 
-    def connect(self, port: int = 8080, *, ipv6: bool = False, from_port: int = 0) -> tuple[socket.socket, socket.socket]:
+    def connect(
+        self, port: int = 8080, *, ipv6: bool = False, from_port: int = 0
+    ) -> tuple[socket.socket, socket.socket]:
         """A connection from A to a listener on B that is closed again: (client, server); both stay open until
         the scenario or the end of the laboratory closes them."""
         listener = self.b.listen(port, ipv6=ipv6)
@@ -103,15 +106,18 @@ class Lab:
         return client, server
 
     def relay(self, delay: float = 0.0) -> Relay:
-        """Put the user-space relay into the router; ``delay`` seconds each way, half on each side of the middle."""
+        """Put the user-space relay into the router; ``delay`` seconds each way, half on each side of the
+        middle.
+        """
         if self.relay_in_use is not None:
             raise LabError("this laboratory has a relay already")
         self.relay_in_use = Relay(self.m, self.number, delay)
         return self.relay_in_use
 
     def tap(self, place: str, path: str, **options: object) -> Tap:
-        """tcpdump at a place: ``a``, ``b`` the hosts, ``m`` the router's side of A, ``m-b`` its side of B, ``m-any``
-        both at once (each packet twice), ``middle`` between the two halves of the relay."""
+        """tcpdump at a place: ``a``, ``b`` the hosts, ``m`` the router's side of A, ``m-b`` its side of B,
+        ``m-any`` both at once (each packet twice), ``middle`` between the two halves of the relay.
+        """
         interface = {"m": "to-a", "m-b": "to-b", "m-any": "any", "middle": "middle-a"}.get(place, "eth0")
         host = {"a": self.a, "b": self.b}.get(place, self.m)
         tap = Tap(host, interface, path, **options)  # type: ignore[arg-type]

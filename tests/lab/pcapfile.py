@@ -1,7 +1,7 @@
 """Recorded packets as rows a person can edit: read a pcap file, change it, write it again.
 
-Only what the laboratory itself records: classic pcap with nanoseconds, this machine's byte order. The program's own readers
-are not used here, so that a capture never depends on what it is to test.
+Only what the laboratory itself records: classic pcap with nanoseconds, this machine's byte order. The
+program's own readers are not used here, so that a capture never depends on what it is to test.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 
 @dataclasses.dataclass(frozen=True)
 class Packet:
-    """One captured packet: ``time`` in nanoseconds, ``data`` what was kept of it, ``length`` what it had on the wire."""
+    """One captured packet: ``time`` in nanoseconds, ``data`` what was kept of it, ``length`` what it had on
+    the wire.
+    """
 
     time: int
     data: bytes

@@ -1,14 +1,16 @@
 """Delay, reordering and duplication in user space, for a kernel without netem.
 
-The router sends what comes from A or B through two TUN devices, ``left`` (A's side) and ``right`` (B's side), and a thread
-hands each packet back after its delay. TUN and not AF_PACKET, because the kernel then cuts large packets, fills in
-checksums, keeps applying the loss rules, and IPv4 and IPv6 are the same. Between the halves lies a veth pair inside the
-router, the middle of the path: a tap on ``middle-a`` is half the delay from either host::
+The router sends what comes from A or B through two TUN devices, ``left`` (A's side) and ``right`` (B's side),
+and a thread hands each packet back after its delay. TUN and not AF_PACKET, because the kernel then cuts large
+packets, fills in checksums, keeps applying the loss rules, and IPv4 and IPv6 are the same. Between the halves
+lies a veth pair inside the router, the middle of the path: a tap on ``middle-a`` is half the delay from
+either host::
 
     A -- to-a [left] middle-a -- middle-b [right] to-b -- B
 
-A policy decides what becomes of a packet: it returns the extra delays after which a copy is sent on. ``[0.0]`` lets
-it pass, ``[]`` loses it, ``[0.0, 0.001]`` duplicates it, ``[0.05]`` lets later packets overtake it.
+A policy decides what becomes of a packet: it returns the extra delays after which a copy is sent on.
+``[0.0]`` lets it pass, ``[]`` loses it, ``[0.0, 0.001]`` duplicates it, ``[0.05]`` lets later packets
+overtake it.
 """
 
 from __future__ import annotations
@@ -46,7 +48,9 @@ def _open_tun(name: str) -> int:
 
 
 class Relay:
-    """The relay in router ``m``; ``left`` and ``right`` are the policies of its halves and may be set at any time."""
+    """The relay in router ``m``; ``left`` and ``right`` are the policies of its halves and may be set at any
+    time.
+    """
 
     def __init__(self, m: Host, number: int, delay: float) -> None:
         self.delay = delay
@@ -65,7 +69,9 @@ class Relay:
         self._thread.start()
 
     def _route(self, m: Host) -> None:
-        """Policy routes: each packet goes by its sender's half, the middle, the receiver's half, then the main table."""
+        """Policy routes: each packet goes by its sender's half, the middle, the receiver's half, then the
+        main table.
+        """
         m.run("ip", "link", "add", "middle-a", "type", "veth", "peer", "name", "middle-b")
         for device, other in (("middle-a", "middle-b"), ("middle-b", "middle-a")):
             m.run("ip", "link", "set", device, "address", MIDDLE[other])
@@ -83,7 +89,9 @@ class Relay:
 
     @staticmethod
     def _make_table(m: Host, device: str, table: int) -> None:
-        """A routing table that sends everything out by ``device``; the pair in the middle needs neighbours for it."""
+        """A routing table that sends everything out by ``device``; the pair in the middle needs neighbours
+        for it.
+        """
         for family, hop in (("-4", "169.254.9.9"), ("-6", "fe80::9")):
             route = ("ip", family, "route", "add", "default")
             if device in HALVES:

@@ -1,8 +1,10 @@
-"""A tap: tcpdump on one interface of one host, certain to be listening when it starts and to have everything when it stops.
+"""A tap: tcpdump on one interface of one host, certain to be listening when it starts and to have everything
+when it stops.
 
-tcpdump hands a packet on at once (immediate mode), writes it at once (``-U``) and stamps it in nanoseconds. It says
-"listening" only after its socket is bound, so packets sent after that line are in the file. On stopping, what it
-counted must equal what it wrote and nothing may have been dropped; else the recording is worthless and says so.
+tcpdump hands a packet on at once (immediate mode), writes it at once (``-U``) and stamps it in nanoseconds.
+It says "listening" only after its socket is bound, so packets sent after that line are in the file. On
+stopping, what it counted must equal what it wrote and nothing may have been dropped; else the recording is
+worthless and says so.
 """
 
 from __future__ import annotations
