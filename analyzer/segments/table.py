@@ -1,47 +1,110 @@
 """The one table that decoding produces and everything after it reads: a row for each TCP segment.
 
 It is a structured array, so that one segment is one cache line and a kernel takes one argument; ``batch["seq"]``
-is a column. The columns are documented here and nowhere else.
+is a column. Columns and marks are declared and documented here and nowhere else; the reference page is
+generated from :data:`COLUMNS` and :data:`MARKS`.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
-SEGMENT = np.dtype(
-    [
-        ("time", "<i8"),  # nanoseconds since 1970 UTC
-        ("frame", "<i8"),  # Wireshark's frame.number
-        ("src", "<i4"),  # sender's address: row of the AddressBook
-        ("dst", "<i4"),  # receiver's address: row of the AddressBook
-        ("src_port", "<u2"),
-        ("dst_port", "<u2"),
-        ("seq", "<u4"),  # raw, as on the wire
-        ("ack", "<u4"),  # raw; meaningless without the ACK flag
-        ("payload_len", "<u4"),  # bytes of TCP payload by the IP length, whatever was captured of them
-        ("window", "<u2"),  # raw, not yet scaled
-        ("flags", "<u2"),  # FIN=1 SYN=2 RST=4 PSH=8 ACK=16 URG=32 ECE=64 CWR=128 AE=256 (reserved bits above)
-        ("ip_id", "<u2"),  # IPv4 identification, valid with HAS_IP_ID
-        ("ttl", "u1"),  # IPv4 TTL or IPv6 hop limit
-        ("window_scale", "i1"),  # shift count of a SYN's window scale option, -1 where there is none
-        ("ts_val", "<u4"),  # timestamp option, valid with HAS_TIMESTAMP
-        ("ts_ecr", "<u4"),
-        ("sender", "<i4"),  # filled in by the flow stage: 2 * flow row + side; the peer is sender ^ 1; -1 before
-        ("marks", "<u2"),  # what decoding found, bits below
-        ("first_byte", "u1"),  # first byte of payload, valid with HAS_FIRST_BYTE
-        ("interface", "u1"),  # capture interface, 255 for any beyond
-    ]
+
+class Column(NamedTuple):
+    """One column of the table."""
+
+    name: str
+    dtype: str
+    meaning: str
+
+
+COLUMNS = (
+    Column("time", "<i8", "nanoseconds since 1970 UTC"),
+    Column("frame", "<i8", "Wireshark's frame.number"),
+    Column("src", "<i4", "sender's address: row of the AddressBook"),
+    Column("dst", "<i4", "receiver's address: row of the AddressBook"),
+    Column("src_port", "<u2", "sender's port"),
+    Column("dst_port", "<u2", "receiver's port"),
+    Column("seq", "<u4", "sequence number, raw as on the wire"),
+    Column("ack", "<u4", "acknowledgment number, raw; meaningless without the ACK flag"),
+    Column("payload_len", "<u4", "bytes of TCP payload by the IP length, whatever was captured of them"),
+    Column("window", "<u2", "raw, not yet scaled"),
+    Column(
+        "flags",
+        "<u2",
+        "FIN=1 SYN=2 RST=4 PSH=8 ACK=16 URG=32 ECE=64 CWR=128 AE=256, the three reserved bits above",
+    ),
+    Column("ip_id", "<u2", "IPv4 identification, valid with HAS_IP_ID"),
+    Column("ttl", "u1", "IPv4 TTL or IPv6 hop limit"),
+    Column(
+        "window_scale", "i1", "shift count of a SYN's window scale option (at most 14), -1 where there is none"
+    ),
+    Column("ts_val", "<u4", "timestamp option's own clock, valid with HAS_TIMESTAMP"),
+    Column("ts_ecr", "<u4", "timestamp option's echo of the peer's clock, valid with HAS_TIMESTAMP"),
+    Column(
+        "sender", "<i4", "filled in by the flow stage: 2 * flow row + side; the peer is sender ^ 1; -1 before"
+    ),
+    Column("marks", "<u2", "what decoding found, the bits of MARKS"),
+    Column("first_byte", "u1", "first byte of payload, valid with HAS_FIRST_BYTE"),
+    Column("interface", "u1", "capture interface, 255 for any beyond"),
 )
+
+SEGMENT = np.dtype([(column.name, column.dtype) for column in COLUMNS])
 
 FIN, SYN, RST, PSH, ACK, URG, ECE, CWR, AE = (1 << bit for bit in range(9))
 
-QUOTED = 1 << 0  # a header quoted inside an ICMP error: numbered like Wireshark does, never tracked
-IPV6 = 1 << 1
-TUNNELLED = 1 << 2  # found inside another IP packet or a tunnel protocol
-CUT_HEADER = 1 << 3  # the capture cut the TCP header after its flags: window and options may be missing
-NO_IP_LENGTH = 1 << 4  # the IP length was 0 (segmentation offload); the frame's own length was taken
-LENGTH_BEYOND = 1 << 5  # the IP length claims more bytes than the frame had; the frame's was taken
-HAS_TIMESTAMP = 1 << 6
-HAS_IP_ID = 1 << 7
-HAS_FIRST_BYTE = 1 << 8
-REASSEMBLED = 1 << 9  # put together from IP fragments
-DUPLICATE = 1 << 10  # the same packet captured before: set by the tracker, counted once
-NO_FRAGMENT = 1 << 11  # IPv4 "don't fragment" was set
+
+class Mark(NamedTuple):
+    """One bit of the column ``marks``."""
+
+    name: str
+    meaning: str
+
+
+MARKS = (
+    Mark("QUOTED", "a header quoted inside an ICMP error: numbered like Wireshark does, never tracked"),
+    Mark("IPV6", "the packet is IPv6"),
+    Mark("TUNNELLED", "found inside another IP packet or a tunnel protocol"),
+    Mark(
+        "CUT_HEADER", "the capture cut the TCP header behind its window: options may be missing"
+    ),
+    Mark(
+        "NO_IP_LENGTH", "the IP length was 0 (segmentation offload); the frame's own length was taken"
+    ),
+    Mark("LENGTH_BEYOND", "the IP length claims more bytes than the frame had; the frame's was taken"),
+    Mark("HAS_TIMESTAMP", "ts_val and ts_ecr are valid"),
+    Mark("HAS_IP_ID", "ip_id is valid"),
+    Mark("HAS_FIRST_BYTE", "first_byte is valid"),
+    Mark("REASSEMBLED", "put together from IP fragments; stands on the frame that completed it"),
+    Mark("DUPLICATE", "the same packet captured before: set by the tracker, counted once"),
+    Mark("NO_FRAGMENT", "IPv4 \"don't fragment\" was set"),
+    Mark(
+        "BAD_OFFSET",
+        "the TCP data offset is impossible (below 5, or beyond the packet): the payload is unknown and given as "
+        "0 bytes. Any receiver drops it: numbered like Wireshark does, never tracked. With CUT_HEADER: beyond "
+        "the packet, then Wireshark learns no sequence number from it",
+    ),
+    Mark(
+        "PART",
+        "only the first fragment of a cut capture is known: payload_len is what this fragment carries, the datagram had more",
+    ),
+)
+(
+    QUOTED,
+    IPV6,
+    TUNNELLED,
+    CUT_HEADER,
+    NO_IP_LENGTH,
+    LENGTH_BEYOND,
+    HAS_TIMESTAMP,
+    HAS_IP_ID,
+    HAS_FIRST_BYTE,
+    REASSEMBLED,
+    DUPLICATE,
+    NO_FRAGMENT,
+    BAD_OFFSET,
+    PART,
+) = (1 << bit for bit in range(len(MARKS)))
+
+UNTRACKED = QUOTED | BAD_OFFSET
+"""Segments with one of these never reach an endpoint's TCP: they count for Wireshark's numbering only."""

@@ -1,0 +1,61 @@
+"""Every IP address of a capture once: a row number for the tables, its text for people."""
+
+import secrets
+import socket
+import struct
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.segments.addresses_kernel import ADDRESS, FREE, KEYS, MODULUS_BITS, fill_slots
+
+
+class AddressBook:
+    """IPv4 and IPv6 addresses, numbered from 0 in order of first appearance; an IPv4-mapped IPv6 address is its own.
+
+    The decoder's kernel writes into ``rows``, ``slots`` and ``used`` directly; everybody else asks for texts.
+    """
+
+    def __init__(self, capacity: int = 4096) -> None:
+        self.keys = np.array([secrets.randbits(MODULUS_BITS) for _ in range(KEYS)], np.int64)
+        self.used = np.zeros(1, np.int64)
+        self.rows: NDArray[np.void] = np.zeros(max(capacity, 2), ADDRESS)
+        self.slots = self._slots()
+        self._texts: list[str] = []
+
+    def __len__(self) -> int:
+        return int(self.used[0])
+
+    def text(self, row: int) -> str:
+        """The address in the usual form, RFC 5952 for IPv6."""
+        return self._texts[row] if row < len(self._texts) else self._format(self.rows[: len(self)][row])
+
+    def texts(self) -> list[str]:
+        """All addresses as text, by row. Each is formatted once; the list is the book's own, not to be changed."""
+        for row in self.rows[len(self._texts) : len(self)]:
+            self._texts.append(self._format(row))
+        return self._texts
+
+    def make_room(self) -> None:
+        """Double the book if fewer than two more addresses fit."""
+        if len(self) + 2 > len(self.rows):
+            self.rows = np.concatenate([self.rows, np.zeros_like(self.rows)])
+            self.slots = self._slots()
+
+    def renumber(self, first: int, order: NDArray[np.int64]) -> None:
+        """Rearrange the rows from ``first`` on: the k-th of them becomes what was row ``order[k]``."""
+        self.rows[first : len(self)] = self.rows[order]
+        self.slots = self._slots()
+        del self._texts[first:]
+
+    def _slots(self) -> NDArray[np.int32]:
+        """At least twice as many places as rows, a power of two, with the present rows entered."""
+        slots = np.full(1 << (2 * len(self.rows) - 1).bit_length(), FREE, np.int32)
+        fill_slots(self.rows, len(self), slots, self.keys)
+        return slots
+
+    @staticmethod
+    def _format(row: np.void) -> str:
+        if row["version"] == 4:
+            return socket.inet_ntop(socket.AF_INET, struct.pack(">I", int(row["low"])))
+        return socket.inet_ntop(socket.AF_INET6, struct.pack(">qq", int(row["high"]), int(row["low"])))

@@ -1,0 +1,71 @@
+"""Where the walk through one packet's headers stands, and how it reads.
+
+Two limits hold at once and must not be confused. ``seen`` is where the *captured* bytes end: nothing may be read
+beyond it. ``end`` is where the innermost header so far says that its content ends *on the wire*; it may lie far
+beyond ``seen`` when the capture has a snap length, and before it when Ethernet padding follows. Payload
+lengths come from ``end`` alone. All positions are indices into the batch's one array of bytes.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.compiled import kernel
+from analyzer.segments.ends import CUT, MALFORMED
+
+CURSOR = np.dtype(
+    [
+        ("at", "<i8"),  # where the next header begins
+        ("seen", "<i8"),  # captured bytes end here
+        ("end", "<i8"),  # content ends here on the wire
+        ("ip", "<i8"),  # where the innermost IP header begins, -1 before there is one
+        ("source", "<i8"),  # where its addresses stand
+        ("target", "<i8"),
+        ("ttl", "<i8"),
+        ("ip_id", "<i8"),
+        ("marks", "<i8"),
+        ("fragment", "<i8"),  # of a fragment: its offset in the datagram, plus 1 if more follow
+        ("protocol", "<i8"),  # of a fragment: what the datagram carries
+    ]
+)
+
+Bytes = NDArray[np.uint8]
+Record = np.void
+
+
+@kernel
+def u8(data: Bytes, at: int) -> np.int64:
+    return np.int64(data[at])
+
+
+@kernel
+def be16(data: Bytes, at: int) -> np.int64:
+    return (np.int64(data[at]) << 8) | np.int64(data[at + 1])
+
+
+@kernel
+def le16(data: Bytes, at: int) -> np.int64:
+    return np.int64(data[at]) | (np.int64(data[at + 1]) << 8)
+
+
+@kernel
+def be32(data: Bytes, at: int) -> np.int64:
+    high = (np.int64(data[at]) << 24) | (np.int64(data[at + 1]) << 16)
+    return high | (np.int64(data[at + 2]) << 8) | np.int64(data[at + 3])
+
+
+@kernel
+def lack(cursor: Record, length: int) -> int:
+    """0 if a header of ``length`` bytes can be read at the cursor, else why not."""
+    stop = cursor["at"] + length
+    if stop > cursor["end"]:
+        return MALFORMED
+    if stop > cursor["seen"]:
+        return CUT
+    return 0
+
+
+@kernel
+def skip(cursor: Record, length: int, following: int) -> int:
+    """Pass a header of ``length`` bytes; ``following`` comes next."""
+    cursor["at"] += length
+    return following

@@ -1,0 +1,150 @@
+"""A batch of packets through all header steps, in one compiled pass.
+
+Nearly every packet is IPv4 in Ethernet with TCP directly behind a header of 20 bytes; those are recognised by
+comparing a few bytes. All others walk: each step reads one header and names the next one (see ``ends``).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.compiled import kernel
+from analyzer.segments.addresses_kernel import intern_at
+from analyzer.segments.cursor_kernel import Bytes, Record, be16, be32, u8
+from analyzer.segments.ends import DEEP, END, FRAGMENT, LINK, PROTOCOL, STOP, TCP
+from analyzer.segments.ethertypes_kernel import ethertype
+from analyzer.segments.internet_kernel import ipv4, ipv6, protocol
+from analyzer.segments.links_kernel import IPV4, IPV6
+from analyzer.segments.linktypes_kernel import link
+from analyzer.segments.table import HAS_IP_ID, NO_FRAGMENT
+from analyzer.segments.tcp_kernel import segment
+
+DEEPEST = 32
+"""Headers that a walk passes at most: several tunnels with their tags need a dozen."""
+
+PROGRESS = np.dtype([("packet", "<i8"), ("written", "<i8"), ("fragments", "<i8")])
+"""Where a pass stands: the next packet, segments written, fragments set aside."""
+
+PENDING = np.dtype(
+    [
+        ("packet", "<i8"),  # row of the batch
+        ("written", "<i8"),  # segments written before this packet
+        ("ip", "<i8"),  # where its IP header begins in the bytes of the batch
+        ("begin", "<i8"),  # where its payload begins and ends
+        ("end", "<i8"),
+        ("offset", "<i8"),  # where in the datagram the payload belongs
+        ("more", "<i8"),
+        ("ip_id", "<i8"),
+        ("protocol", "<i8"),
+        ("marks", "<i8"),
+    ]
+)
+"""A fragment that the kernel set aside for the reassembler."""
+
+
+@kernel
+def is_plain(data: Bytes, at: int, captured: int, length: int) -> bool:
+    """Whether this Ethernet frame is IPv4 without options or fragmentation, with TCP, and its length is sound."""
+    if captured < 54 or be32(data, at + 12) & 0xFFFFFF00 != 0x08004500 or u8(data, at + 23) != 6:
+        return False
+    total = be16(data, at + 16)
+    return total >= 40 and total + 14 <= length and be16(data, at + 20) & 0x3FFF == 0
+
+
+@kernel
+def plain(data: Bytes, cursor: Record, at: int) -> None:
+    """Put the cursor to the TCP header of a plain frame."""
+    cursor["at"], cursor["end"] = at + 34, at + 14 + be16(data, at + 16)
+    cursor["source"], cursor["target"] = at + 26, at + 30
+    cursor["ip_id"], cursor["ttl"] = be16(data, at + 18), u8(data, at + 22)
+    cursor["marks"] = HAS_IP_ID | (NO_FRAGMENT if u8(data, at + 20) & 0x40 else 0)
+
+
+@kernel
+def walk(data: Bytes, cursor: Record, number: int) -> int:
+    """Pass headers, the first of which is ``number``, to TCP or to where they end otherwise."""
+    for _ in range(DEEPEST):
+        if number >= END or number == TCP:
+            return number
+        number = step(data, cursor, number)
+    return DEEP
+
+
+@kernel
+def step(data: Bytes, cursor: Record, number: int) -> int:
+    """Pass one header."""
+    if number >= PROTOCOL:
+        return protocol(data, cursor, number - PROTOCOL)
+    if number >= LINK:
+        return link(data, cursor, number - LINK)
+    if number == IPV4:
+        return ipv4(data, cursor)
+    return ipv6(data, cursor) if number == IPV6 else ethertype(data, cursor, number)
+
+
+@kernel
+def begin(cursor: Record, packet: Record) -> None:
+    """Put the cursor to the first byte of a packet."""
+    cursor["at"] = packet["offset"]
+    cursor["seen"] = packet["offset"] + np.int64(packet["captured"])
+    cursor["end"] = packet["offset"] + max(np.int64(packet["captured"]), np.int64(packet["length"]))
+    cursor["ip"], cursor["marks"] = -1, 0
+
+
+@kernel
+def set_aside(cursor: Record, progress: Record, fragment: Record) -> None:
+    """Note the fragment at the cursor for the reassembler."""
+    fragment["packet"], fragment["written"] = progress["packet"], progress["written"]
+    fragment["ip"], fragment["begin"], fragment["end"] = cursor["ip"], cursor["at"], cursor["end"]
+    fragment["offset"], fragment["more"] = cursor["fragment"] & ~7, cursor["fragment"] & 1
+    fragment["ip_id"], fragment["protocol"] = cursor["ip_id"], cursor["protocol"]
+    fragment["marks"] = cursor["marks"]
+    progress["fragments"] += 1
+
+
+@kernel
+def decode(
+    data: Bytes,
+    packets: NDArray[np.void],
+    segments: NDArray[np.void],
+    ends: NDArray[np.int64],
+    fragments: NDArray[np.void],
+    scratch: NDArray[np.void],
+    progress_: NDArray[np.void],
+    rows: NDArray[np.void],
+    slots: NDArray[np.int32],
+    keys: NDArray[np.int64],
+    used: NDArray[np.int64],
+) -> None:
+    """Decode packets from ``progress["packet"]`` on, until all are done or the book or ``fragments`` are full.
+
+    ``segments`` has a place for every packet; ``ends[number]`` counts the packets whose walk ended at ``number``.
+    """
+    cursor, progress = scratch[0], progress_[0]
+    while (
+        progress["packet"] < len(packets)
+        and used[0] + 2 <= len(rows)
+        and progress["fragments"] < len(fragments)
+    ):
+        packet = packets[progress["packet"]]
+        row = segments[progress["written"]]
+        begin(cursor, packet)
+        number = TCP
+        if packet["link"] == 1 and is_plain(data, cursor["at"], packet["captured"], packet["length"]):
+            plain(data, cursor, cursor["at"])
+        else:
+            number = walk(data, cursor, LINK | np.int64(packet["link"]))
+        if number == TCP:
+            short = segment(data, cursor, row)
+            number = short if short else TCP
+        if number == TCP:
+            row["time"], row["frame"] = packet["time"], packet["frame"]
+            row["interface"] = min(np.int64(packet["interface"]), 255)
+            marks = cursor["marks"]
+            row["src"] = intern_at(data, cursor["source"], marks, rows, slots, keys, used)
+            row["dst"] = intern_at(data, cursor["target"], marks, rows, slots, keys, used)
+            progress["written"] += 1
+        elif number == FRAGMENT:
+            set_aside(cursor, progress, fragments[progress["fragments"]])
+        else:
+            ends[number & ~STOP] += 1
+        progress["packet"] += 1
