@@ -13,7 +13,7 @@ from .hosts import Host
 
 
 def _checksum(data: bytes) -> int:
-    total = sum(struct.unpack(f">{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2)))
+    total: int = sum(struct.unpack(f">{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2)))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
@@ -58,5 +58,5 @@ def send(router: Host, packet: bytes) -> None:
     ipv6 = packet[0] >> 4 == 6
     family = socket.AF_INET6 if ipv6 else socket.AF_INET
     target = packet[24:40] if ipv6 else packet[16:20]
-    with router.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+    with router.new_socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
         raw.sendto(packet, (socket.inet_ntop(family, target), 0))

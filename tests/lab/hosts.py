@@ -57,7 +57,8 @@ class Host:
 
     def start(self, *command: str, **options: object) -> subprocess.Popen[bytes]:
         """Start a process inside the namespace; it is killed with the host if it still runs then."""
-        process = subprocess.Popen(("ip", "netns", "exec", self.name, *command), **options)  # type: ignore[call-overload]
+        inside = ("ip", "netns", "exec", self.name, *command)
+        process: subprocess.Popen[bytes] = subprocess.Popen(inside, **options)  # type: ignore[call-overload]
         self._processes.append(process)
         return process
 
@@ -89,14 +90,14 @@ class Host:
         features = [word for name in ("tso", "gso", "gro", "tx", "rx") for word in (name, "on" if on else "off")]
         self.run("ethtool", "-K", interface, *features)
 
-    def socket(self, family: int = socket.AF_INET, kind: int = socket.SOCK_STREAM, proto: int = 0) -> socket.socket:
+    def new_socket(self, family: int = socket.AF_INET, kind: int = socket.SOCK_STREAM, proto: int = 0) -> socket.socket:
         """A new socket that lives in this namespace."""
         with self.entered():
             return socket.socket(family, kind, proto)
 
     def listen(self, port: int = 0, *, ipv6: bool = False, backlog: int = 128) -> socket.socket:
         """A listening socket on this host's address."""
-        listener = self.socket(socket.AF_INET6 if ipv6 else socket.AF_INET)
+        listener = self.new_socket(socket.AF_INET6 if ipv6 else socket.AF_INET)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((self.address6 if ipv6 else self.address, port))
         listener.listen(backlog)
@@ -105,7 +106,7 @@ class Host:
     def connect(self, to: tuple[str, int], *, port: int = 0, timeout: float = 5.0) -> socket.socket:
         """A connection from this host, from source ``port`` when one is given."""
         ipv6 = ":" in to[0]
-        client = self.socket(socket.AF_INET6 if ipv6 else socket.AF_INET)
+        client = self.new_socket(socket.AF_INET6 if ipv6 else socket.AF_INET)
         if port:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             client.bind((self.address6 if ipv6 else self.address, port))

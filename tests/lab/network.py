@@ -11,6 +11,7 @@ import itertools
 import os
 import shutil
 import socket
+from pathlib import Path
 from types import TracebackType
 
 from .hosts import Host, LabError, is_root
@@ -114,7 +115,7 @@ class Lab:
         self.relay_in_use = Relay(self.m, self.number, delay)
         return self.relay_in_use
 
-    def tap(self, place: str, path: str, **options: object) -> Tap:
+    def tap(self, place: str, path: str | Path, **options: object) -> Tap:
         """tcpdump at a place: ``a``, ``b`` the hosts, ``m`` the router's side of A, ``m-b`` its side of B,
         ``m-any`` both at once (each packet twice), ``middle`` between the two halves of the relay.
         """
