@@ -1,0 +1,25 @@
+"""Captures as batches of packets: bytes in, rows of PACKET out.
+
+    bytestream  ->  source (buffer)  ->  walker (records, pcapng: compiled)  ->  merge (files in time order)
+
+``docs/readers.md`` says which formats are read and where the numbers differ from Wireshark's, and why.
+"""
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from analyzer.readers.capture import CaptureStream
+
+
+def open_captures(paths: Sequence[str | os.PathLike[str]]) -> "CaptureStream":
+    """The captures at ``paths`` as one capture in time order; ``-`` is standard input.
+
+    Files are pcap, pcapng or snoop, plain or packed with gzip or zstd, in any mixture. Raises UnreadableCapture for
+    a file that cannot be read at all, UsageError where the paths make no sense together. What is only partly wrong
+    is said in ``notices`` while the packets are read.
+    """
+    from analyzer.readers.capture import open_files  # brings numba along
+
+    return open_files([paths] if isinstance(paths, (str, os.PathLike)) else paths)

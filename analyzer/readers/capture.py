@@ -1,0 +1,152 @@
+"""The capture as its user sees it: any number of files as one stream of packets, and what is to be said of them."""
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from analyzer.errors import Notice, UnreadableCapture, UsageError
+from analyzer.readers.interfaces import Interface
+from analyzer.readers.merge import MERGE_MEMORY, Merge, OneFile, natural
+from analyzer.readers.packets import Packets
+from analyzer.readers.source import BATCH
+from analyzer.readers.walker import Record, plural
+
+PROBE = 256 * 1024  # size of the buffer with which a file's first packet is looked for
+
+
+class CaptureStream:
+    """The packets of all files as batches, in order; what is to be said about them grows while they are read.
+
+    An iterator and a context manager. A batch's memory is used again for the next one.
+    """
+
+    def __init__(self, files: Sequence[OneFile], record: Record) -> None:
+        self.packets = 0  # handed out so far
+        self._record = record
+        self._files = sorted(files, key=lambda file: (file.first_time, natural(file.path)))
+        self._batches = Merge(self._files, record).batches()
+
+    @property
+    def notices(self) -> list[Notice]:
+        return self._record.notices
+
+    @property
+    def interfaces(self) -> list[Interface]:
+        return self._record.interfaces.listed
+
+    @property
+    def link_types(self) -> Counter[int]:
+        """Packets read so far by link type."""
+        return self._record.interfaces.link_types()
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes of the files as they lie on disk, read so far."""
+        return sum(file.taken for file in self._files)
+
+    @property
+    def bytes_total(self) -> int | None:
+        """Bytes of all files as they lie on disk; None where one of them is a pipe."""
+        sizes = [file.size for file in self._files]
+        return None if None in sizes else sum(size for size in sizes if size is not None)
+
+    def __iter__(self) -> "CaptureStream":
+        return self
+
+    def __next__(self) -> Packets:
+        batch = next(self._batches, None)
+        if batch is None:
+            self._note_lost()
+            raise StopIteration
+        self.packets += len(batch.rows)
+        return batch
+
+    def __enter__(self) -> "CaptureStream":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        for file in self._files:
+            file.close()
+
+    def _note_lost(self) -> None:
+        for number, interface in enumerate(self.interfaces):
+            if interface.dropped:
+                self._record.note(
+                    f"the capture says that {plural(interface.dropped, 'packet')} got lost while capturing on "
+                    f"interface {number}{' ' + interface.name if interface.name else ''}"
+                )
+
+
+def open_files(paths: Sequence[str | os.PathLike[str]]) -> CaptureStream:
+    """All captures named as one. See :func:`analyzer.readers.open_captures`."""
+    record = Record()
+    names = chosen(paths, record)
+    files = [OneFile(name) for name in names]
+    if len(files) == 1:
+        files[0].open(record, BATCH)
+        return CaptureStream(files, record)
+    try:
+        for file in files:
+            look_ahead(file, record)
+    except BaseException:
+        for file in files:
+            file.close()
+        raise
+    return CaptureStream(files, record)
+
+
+def chosen(paths: Sequence[str | os.PathLike[str]], record: Record) -> list[str]:
+    """The files to read: each once, and among several no empty ones (a ring's next file may be waiting)."""
+    names = [os.fspath(path) for path in paths]
+    if not names:
+        raise UsageError("no capture was named")
+    if names.count("-") > 1:
+        raise UsageError("standard input (-) can be read only once")
+    kept: dict[object, str] = {}
+    empty = []
+    for name in names:
+        facts = facts_of(name)
+        key = name if facts is None else (facts.st_dev, facts.st_ino)
+        if key in kept:
+            record.note(f"{name} is the same file as {kept[key]}; it was read once")
+        elif facts is not None and facts.st_size == 0 and len(names) > 1:
+            empty.append(name)
+        else:
+            kept[key] = name
+    if not kept:
+        raise UnreadableCapture(f"{empty[0]} and all other files named are empty: nothing was captured yet")
+    for name in empty:
+        record.note(f"{name} is empty; it was left out")
+    return list(kept.values())
+
+
+def facts_of(name: str) -> os.stat_result | None:
+    """What the system knows of a regular file; None for anything else, or nothing at all."""
+    try:
+        facts = Path(name).stat() if name != "-" else None
+    except (OSError, ValueError):
+        return None
+    return facts if facts is not None and stat.S_ISREG(facts.st_mode) else None
+
+
+def look_ahead(file: OneFile, record: Record) -> None:
+    """Find the time of a file's first packet. A pipe stays open, as it can be read only once."""
+    is_pipe = facts_of(file.path) is None
+    if is_pipe:
+        file.open(record, MERGE_MEMORY // 4)
+    probe = file if is_pipe else OneFile(file.path)
+    if not is_pipe:
+        probe.open(Record(), PROBE)
+    if probe.advance():
+        file.first_time = int(probe.keys[0])
+    file.size = probe.size
+    if not is_pipe:
+        probe.close()

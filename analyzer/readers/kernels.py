@@ -1,0 +1,313 @@
+"""The record walks: from bytes to rows of PACKET, compiled.
+
+Both walk a buffer that may end in the middle of a record. They stop before the first record that is not wholly
+there and say why they stopped; what state they need between two calls stands in a one-row structured array (a
+"run"), so that a caller can go on in a refilled buffer, however the bytes were cut into chunks. Neither ever looks
+beyond ``run["end"]``, whatever the lengths in the capture claim.
+
+``walk_records`` walks formats made of records with one fixed header: classic pcap in all its variants, and snoop.
+``walk_blocks`` walks the blocks of one pcapng section; the rare ones (section, interface, statistics) and the
+damaged ones it leaves to its caller.
+"""
+
+import numpy as np
+
+from analyzer.compiled import kernel
+
+# Why a walk stopped.
+FULL = 0  # no row left
+MORE = 1  # the next record is not wholly in the buffer
+BAD_LENGTH = 2  # the next record's length cannot be: nothing behind it can be found
+LENGTHS_DIFFER = 3  # pcapng: the block's two lengths disagree: the same
+SECTION = 4  # pcapng: a section header block, for the caller
+INTERFACE = 5  # pcapng: an interface description block, for the caller
+STATISTICS = 6  # pcapng: an interface statistics block, for the caller
+TOO_SMALL = 7  # pcapng: a packet block that cannot hold the packet it announces; the next block can be found
+NO_INTERFACE = 8  # pcapng: a packet block of an interface that was not described; the next block can be found
+
+SECOND = 1_000_000_000
+# Seconds since 1970 that fit into int64 nanoseconds: the years 1677 to 2262.
+LAST_SECOND = 9_223_372_035
+FIRST_SECOND = -9_223_372_035
+
+RECORDS = np.dtype(
+    [
+        ("at", "<i8"),  # where the next record begins; moved on by the walk
+        ("end", "<i8"),  # where the bytes in the buffer end
+        ("frame", "<i8"),  # frame numbers used so far; counted on
+        ("stop", "<i8"),  # why the walk stopped
+        ("odd", "<i8"),  # packets whose fraction of a second was one second or more; counted on
+        ("first_odd", "<i8"),  # frame of the first of them
+        ("header", "<i8"),  # size of a record's header, and in it the places of ...
+        ("seconds", "<i8"),
+        ("fraction", "<i8"),
+        ("captured", "<i8"),
+        ("length", "<i8"),
+        ("record", "<i8"),  # ... the size of the whole record; -1: it is header + captured
+        ("tick", "<i8"),  # nanoseconds in one unit of the fraction
+        ("most", "<i8"),  # largest captured length believed
+        ("big", "u1"),  # the numbers are big-endian
+        ("swap", "u1"),  # a captured length above the length means that a writer confused the two
+        ("link", "<u2"),
+        ("interface", "<u2"),
+    ]
+)
+
+BLOCKS = np.dtype(
+    [
+        ("at", "<i8"),  # as above
+        ("end", "<i8"),
+        ("frame", "<i8"),
+        ("stop", "<i8"),
+        ("odd", "<i8"),  # packets whose time does not fit into int64 nanoseconds
+        ("first_odd", "<i8"),
+        ("big", "u1"),
+        ("most", "<i8"),  # largest block believed
+        ("described", "<i8"),  # interfaces described in this section
+        ("time", "<i8"),  # time of the last packet that had one
+        ("untimed", "<i8"),  # simple packet blocks: they have no time
+        ("first_untimed", "<i8"),
+        ("custom", "<i8"),  # blocks that are no packets but take a frame number in Wireshark, by kind
+        ("journal", "<i8"),
+        ("event", "<i8"),
+        ("unknown", "<i8"),  # blocks of a type not known here, skipped
+        ("first_unknown", "<i8"),  # type of the first of them
+    ]
+)
+
+INTERFACES = np.dtype(
+    [
+        ("link", "<u2"),
+        ("number", "<u2"),  # in the whole capture
+        ("snap", "<u4"),  # 0: no limit
+        ("packets", "<i8"),  # counted on by the walk
+        ("tick", "<i8"),  # nanoseconds in one tick; 0: finer than that, or only the exact way will do
+        ("most", "<i8"),  # ticks up to which tick * ticks + offset_ns fits
+        ("offset_ns", "<i8"),  # if_tsoffset in nanoseconds, where it fits
+        ("offset", "<i8"),  # if_tsoffset in seconds, cut to what can matter
+        ("units", "<u8"),  # ticks in one second
+        ("shift", "<u8"),  # the power of two that this is, or 0
+        ("scale", "<u8"),  # nanoseconds = rest of ticks * scale // divide, where it is a power of ten
+        ("divide", "<u8"),
+    ]
+)
+
+SECTION_BLOCK, INTERFACE_BLOCK, STATISTICS_BLOCK = 0x0A0D0D0A, 1, 5
+OLD_PACKET, SIMPLE_PACKET, ENHANCED_PACKET = 2, 3, 6
+NAMES_BLOCK, SECRETS_BLOCK = 4, 0xA
+CUSTOM_BLOCK, CUSTOM_NOT_COPIED, JOURNAL_BLOCK = 0xBAD, 0x40000BAD, 9
+EVENT_BLOCK, EVENT_BLOCK_2, EVENT_BLOCK_2_LARGE = 0x204, 0x216, 0x221
+
+
+@kernel
+def number(data, at, big):
+    """The unsigned 32-bit number at ``at``, as int64."""
+    at &= 0xFFFFFFFFFFFF
+    value = np.int64(data[at]) | np.int64(data[at + 1]) << 8 | np.int64(data[at + 2]) << 16 | np.int64(data[at + 3]) << 24
+    if big:
+        return (value & 0xFF) << 24 | (value & 0xFF00) << 8 | value >> 8 & 0xFF00 | value >> 24
+    return value
+
+
+@kernel
+def walk_records(data, runs, rows):
+    """Fill ``rows`` from the records in ``data``; return how many. ``runs[0]`` says how, where and why it stopped."""
+    run = runs[0]
+    at, end, frame, big = np.int64(run["at"]), np.int64(run["end"]), np.int64(run["frame"]), run["big"] != 0
+    header, most, swap = np.int64(run["header"]), np.int64(run["most"]), run["swap"] != 0
+    seconds_at, fraction_at, tick = np.int64(run["seconds"]), np.int64(run["fraction"]), np.int64(run["tick"])
+    captured_at, length_at = np.int64(run["captured"]), np.int64(run["length"])
+    record_at, link, interface = np.int64(run["record"]), run["link"], run["interface"]
+    filled, stop = 0, FULL
+    while filled < rows.shape[0]:
+        if end - at < header:
+            stop = MORE
+            break
+        captured = number(data, at + captured_at, big)
+        length = number(data, at + length_at, big)
+        if swap and captured > length:
+            captured, length = length, captured
+        size = header + captured if record_at < 0 else number(data, at + record_at, big)
+        if captured > most or size < header + captured or size > header + most:
+            stop = BAD_LENGTH
+            break
+        if end - at < size:
+            stop = MORE
+            break
+        frame += 1
+        fraction = number(data, at + fraction_at, big) * tick
+        if fraction >= SECOND:
+            run["odd"] += 1
+            if run["odd"] == 1:
+                run["first_odd"] = frame
+        row = rows[filled]
+        row["time"] = number(data, at + seconds_at, big) * SECOND + fraction
+        row["frame"] = frame
+        row["offset"] = at + header
+        row["captured"] = captured
+        row["length"] = length
+        row["link"] = link
+        row["interface"] = interface
+        filled += 1
+        at += size
+    run["at"], run["frame"], run["stop"] = at, frame, stop
+    return filled
+
+
+@kernel
+def exact_time(high, low, interface):
+    """Nanoseconds of a 64-bit tick count for any resolution and offset; and whether something is odd about them.
+
+    A fraction of a nanosecond is dropped. A count with its highest bit set that is no finer than nanoseconds would
+    lie beyond the year 2262; it is read as a negative number, which keeps the distances between such times right.
+    What still does not fit is cut to what does. With 2^n ticks a second the product rest * 10^9 does not fit into 64 bits
+    when n > 34; there the rest is taken in two halves, which loses nothing: (h * 2^32 + l) * 10^9 >> n equals
+    (h * 10^9 + (l * 10^9 >> 32)) >> (n - 32).
+    """
+    units, shift, second = interface["units"], interface["shift"], np.uint64(SECOND)
+    ticks = np.uint64(high) << np.uint64(32) | np.uint64(low)
+    negative = high >= 0x80000000 and units <= second
+    if negative:
+        ticks = ~ticks + np.uint64(1)
+    whole = ticks // units
+    rest = ticks % units
+    if shift > np.uint64(32):
+        upper = rest >> np.uint64(32)
+        lower = rest & np.uint64(0xFFFFFFFF)
+        fraction = upper * second + (lower * second >> np.uint64(32)) >> shift - np.uint64(32)
+    elif shift > np.uint64(0):
+        fraction = rest * second >> shift
+    else:
+        fraction = rest * interface["scale"] // interface["divide"]
+    if whole > np.uint64(4 * LAST_SECOND):
+        return np.int64(FIRST_SECOND if negative else LAST_SECOND) * SECOND, True
+    sign = -1 if negative else 1
+    seconds = sign * np.int64(whole) + np.int64(interface["offset"])
+    if seconds > LAST_SECOND:
+        return np.int64(LAST_SECOND) * SECOND, True
+    if seconds < FIRST_SECOND:
+        return np.int64(FIRST_SECOND) * SECOND, True
+    return seconds * SECOND + sign * np.int64(fraction), negative
+
+
+@kernel
+def timed(run, high, low, interface, frame):
+    """The time of a packet in nanoseconds, noted in ``run``."""
+    ticks = high << 32 | low
+    tick = np.int64(interface["tick"])
+    if tick > 0 and high < 0x80000000 and ticks <= np.int64(interface["most"]):
+        time = ticks * tick + np.int64(interface["offset_ns"])
+    else:
+        time, odd = exact_time(high, low, interface)
+        if odd:
+            run["odd"] += 1
+            if run["odd"] == 1:
+                run["first_odd"] = frame
+    run["time"] = time
+    return time
+
+
+@kernel
+def count_other(run, kind):
+    """Count a block that is no packet; return how many frame numbers Wireshark gives it."""
+    if kind in (NAMES_BLOCK, SECRETS_BLOCK):
+        return 0
+    if kind in (CUSTOM_BLOCK, CUSTOM_NOT_COPIED):
+        run["custom"] += 1
+        return 1
+    if kind == JOURNAL_BLOCK:
+        run["journal"] += 1
+        return 1
+    if kind in (EVENT_BLOCK, EVENT_BLOCK_2, EVENT_BLOCK_2_LARGE):
+        run["event"] += 1
+        return 1
+    run["unknown"] += 1
+    if run["unknown"] == 1:
+        run["first_unknown"] = kind
+    return 0
+
+
+@kernel
+def packet_place(data, at, kind, size, big, run, interfaces):
+    """Interface, captured length, length and place of the packet in a packet block; the interface is -1 where it
+    was not described, the place -1 where the block is too small for the packet."""
+    fixed = 12 if kind == SIMPLE_PACKET else 28
+    if size < fixed + 4:
+        return 0, 0, 0, -1
+    which = np.int64(0)
+    if kind == ENHANCED_PACKET:
+        which = number(data, at + 8, big)
+    elif kind == OLD_PACKET:
+        pair = number(data, at + 8, big)
+        which = pair >> 16 if big else pair & 0xFFFF
+    if which >= np.int64(run["described"]):
+        return -1, 0, 0, 0
+    if kind == SIMPLE_PACKET:
+        length = number(data, at + 8, big)
+        snap = np.int64(interfaces[which]["snap"])
+        captured = snap if 0 < snap < length else length
+    else:
+        captured, length = number(data, at + 20, big), number(data, at + 24, big)
+    if captured > size - fixed - 4:
+        return which, captured, length, -1
+    return which, captured, length, at + fixed
+
+
+@kernel
+def walk_blocks(data, runs, interfaces, rows):
+    """Fill ``rows`` from the packet blocks in ``data``; return how many. ``runs[0]`` says how, where and why it
+    stopped. A block with a length that is no multiple of 4 is padded, as Wireshark reads it."""
+    run = runs[0]
+    at, end, frame, big = np.int64(run["at"]), np.int64(run["end"]), np.int64(run["frame"]), run["big"] != 0
+    most, filled, stop = np.int64(run["most"]), 0, FULL
+    while filled < rows.shape[0]:
+        if end - at < 12:
+            stop = MORE
+            break
+        kind = number(data, at, big)
+        if kind == SECTION_BLOCK:
+            stop = SECTION
+            break
+        size = number(data, at + 4, big) + 3 & ~3
+        if size < 12 or size > most:
+            stop = BAD_LENGTH
+            break
+        if end - at < size:
+            stop = MORE
+            break
+        if number(data, at + size - 4, big) + 3 & ~3 != size:
+            stop = LENGTHS_DIFFER
+            break
+        if kind in (INTERFACE_BLOCK, STATISTICS_BLOCK):
+            stop = INTERFACE if kind == INTERFACE_BLOCK else STATISTICS
+            break
+        if kind not in (ENHANCED_PACKET, SIMPLE_PACKET, OLD_PACKET):
+            frame += count_other(run, kind)
+            at += size
+            continue
+        which, captured, length, place = packet_place(data, at, kind, size, big, run, interfaces)
+        if place < 0 or which < 0:
+            stop = TOO_SMALL if place < 0 else NO_INTERFACE
+            break
+        frame += 1
+        interface = interfaces[which]
+        if kind == SIMPLE_PACKET:
+            time = np.int64(run["time"])
+            run["untimed"] += 1
+            if run["untimed"] == 1:
+                run["first_untimed"] = frame
+        else:
+            time = timed(run, number(data, at + 12, big), number(data, at + 16, big), interface, frame)
+        interface["packets"] += 1
+        row = rows[filled]
+        row["time"] = time
+        row["frame"] = frame
+        row["offset"] = place
+        row["captured"] = captured
+        row["length"] = length
+        row["link"] = interface["link"]
+        row["interface"] = interface["number"]
+        filled += 1
+        at += size
+    run["at"], run["frame"], run["stop"] = at, frame, stop
+    return filled

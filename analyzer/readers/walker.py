@@ -1,0 +1,66 @@
+"""What every format gives the reader: a walker, and what the walkers of all files write into."""
+
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from analyzer.errors import Notice
+from analyzer.readers.interfaces import Interfaces
+
+# A packet larger than this is a damaged length, unless the file's own snapshot length says otherwise. It is what
+# tcpdump and Wireshark write at most and what Wireshark believes at most, so that both stop at the same place.
+LARGEST_PACKET = 262_144
+# No file is believed beyond this: Wireshark's limit for the largest link types (USB, D-Bus) and for pcapng blocks,
+# and with it the most that a buffer grows to for one record.
+LARGEST_RECORD = 128 * 1024 * 1024
+
+
+class Record:
+    """What is known of the capture as a whole: notices and interfaces, for all of its files."""
+
+    def __init__(self) -> None:
+        self.notices: list[Notice] = []
+        self._said: set[str] = set()
+        self.interfaces = Interfaces()
+
+    def note(self, text: str) -> None:
+        """Add a notice once."""
+        if text not in self._said:
+            self._said.add(text)
+            self.notices.append(Notice(text))
+
+
+class Walker(Protocol):
+    """Turns the bytes of one file into rows, chunk by chunk."""
+
+    finished: bool  # nothing more can be read, whatever bytes follow
+
+    @property
+    def frames(self) -> int:
+        """Frame numbers used so far."""
+
+    def walk(
+        self, data: NDArray[Any], at: int, end: int, base: int, rows: NDArray[Any]
+    ) -> tuple[int, int]:
+        """Fill ``rows`` from ``data[at:end]``; return where the first record not read begins, and rows filled.
+
+        ``base`` is the place of ``data[0]`` in the capture, for messages. Stops when the rows are full, when the
+        next record is not wholly there, or when nothing more can be read (then ``finished`` is set).
+        """
+
+    def end(self, left: int, at: int) -> None:
+        """The bytes end here, ``left`` of them unread from byte ``at`` on: note what is to be said of the file."""
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """``1 packet``, ``2 packets``."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def note_cut(record: Record, name: str, left: int, at: int, frames: int) -> None:
+    """The file ends in the middle of a record."""
+    if left:
+        record.note(
+            f"{name}: cut short in the middle of packet {frames + 1:,} (it begins at byte {at:,}, of which "
+            f"{plural(left, 'byte')} arrived); everything before it was analysed"
+        )
