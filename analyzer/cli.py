@@ -45,14 +45,14 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _option(entry: Field[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    default, help = entry.default, entry.metadata["help"]
+    default: Any = entry.default
     if "seconds" in entry.metadata:
         shown = seconds_text(default)
         kind: dict[str, Any] = {"metavar": "SECONDS", "default": shown, "callback": _duration}
     else:
         shown, choices = default, entry.metadata.get("choices")
         kind = {"default": default, "type": click.Choice(choices) if choices else type(default)}
-    return click.option(option_name(entry), entry.name, help=f"{help}  [default: {shown}]", **kind)
+    return click.option(option_name(entry), entry.name, help=f"{entry.metadata['help']}  [default: {shown}]", **kind)
 
 
 captures = click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True, type=click.Path(allow_dash=True))

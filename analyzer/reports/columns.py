@@ -11,15 +11,17 @@ table; none is renamed, moved or removed. The kind decides how a column is kept 
     text      str                          text, quoted if need be    string
     time      datetime64[ns, UTC], NaT     seconds, nine decimals     timestamp[ns, UTC]
     seconds   float64, NaN where unknown   seconds, nine decimals     double
+    flag      bool                         true or false              bool
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from analyzer.tracker.outcome import RST_CAUSE_WORDS
 from analyzer.tracker.transitions import EVENT_WORDS
 
-Kind = Literal["count", "number", "word", "address", "text", "time", "seconds"]
+Kind = Literal["count", "number", "word", "address", "text", "time", "seconds", "flag"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ TEARDOWNS = {
     "open": "no sign of an end when the capture ended",
     "never-established": "refused, unanswered, or given up during the handshake",
 }
+
+RST_CAUSES = {cause.name.lower().replace("_", "-"): words for cause, words in RST_CAUSE_WORDS.items()}
 
 OBSERVABILITY = {
     "complete": "from the first SYN on, both directions, nothing missing",
@@ -132,7 +136,7 @@ FLOWS = [
     Column("client_fin_acked_epoch", "time", "When the acknowledgment of the client's FIN passed the tap."),
     Column("server_fin_acked_epoch", "time", "When the acknowledgment of the server's FIN passed the tap."),
     Column("rst_by", "word", "Who sent the RST that counted; empty where there was none.", ENDPOINTS),
-    Column("rst_cause", "word", "What the packets say of its cause; empty where there was none."),
+    Column("rst_cause", "word", "What the packets say of its cause; empty where there was none.", RST_CAUSES),
     Column("client_close_wait_s", "seconds", "Time the client was in CLOSE_WAIT; empty if it never was."),
     Column("server_close_wait_s", "seconds", "Time the server was in CLOSE_WAIT."),
     Column("client_fin_wait_2_s", "seconds", "Time the client was in FIN_WAIT_2."),
@@ -140,6 +144,7 @@ FLOWS = [
     Column("idle_before_close_s", "seconds", "Silence just before the first FIN or RST."),
     Column("observability", "word", "What the capture shows of the flow.", OBSERVABILITY),
     Column("findings", "text", "Codes of the findings about it, joined by `;`."),
+    Column("client_known", "flag", "Whether a SYN or SYN-ACK shows who the client is; else the ports were judged."),
 ]
 
 TIMELINE = [
@@ -155,7 +160,7 @@ TIMELINE = [
     Column("latest_epoch", "time", "Not after this."),
     Column("frame", "number", "The frame that shows it; empty for a timer and the capture's end."),
     Column("basis", "word", "How it is known.", BASES),
-    Column("note", "text", "The same in words, with the RFC section."),
+    Column("note", "word", "The same in words, with the RFC section."),
 ]
 
 FINDINGS = [

@@ -81,6 +81,10 @@ def _seconds(values: Any) -> Any:
     return array.astype(np.float64)
 
 
+def _flag(values: Any) -> Any:
+    return np.asarray(values, dtype=np.bool_)
+
+
 _MAKE: dict[Kind, Callable[[Any], Any]] = {
     "count": _count,
     "number": _number,
@@ -89,4 +93,5 @@ _MAKE: dict[Kind, Callable[[Any], Any]] = {
     "text": _text,
     "time": _time,
     "seconds": _seconds,
+    "flag": _flag,
 }

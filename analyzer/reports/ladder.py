@@ -28,6 +28,7 @@ SILENCE = SECOND  # from here on a pause is written out
 SPREAD = SECOND // 1000  # bounds of a state's beginning further apart than this are given
 TIME, FRAME, STATE = 11, 7, 13  # widths of the columns
 MARKS = {"assumed": "~", "timer": "*"}
+CAPTURE_END = "capture-end"
 HANDSHAKE = ("syn", "syn-ack", "ack")
 ARROWS = {True: ("─", "▶", "◀"), False: ("-", ">", "<")}  # by whether the terminal can show them
 
@@ -93,10 +94,11 @@ def _steps(talk: Conversation, timeline: pd.DataFrame, findings: pd.DataFrame) -
         for row, (time, frame) in enumerate(zip(talk.time.tolist(), talk.frame.tolist(), strict=True))
     ]
     by_frame: dict[int | None, Step] = {step.frame: step for step in steps}
-    loose: dict[int, Step] = {}
+    loose: dict[int | str, Step] = {}
     for entry in _rows(timeline):
-        frame = None if pd.isna(entry.frame) else int(entry.frame)
-        step = by_frame.get(frame) or loose.setdefault(_ns(entry.time_epoch), Step(_ns(entry.time_epoch), frame))
+        frame, time = None if pd.isna(entry.frame) else int(entry.frame), _ns(entry.time_epoch)
+        key = entry.event if entry.event == CAPTURE_END else time
+        step = by_frame.get(frame) or loose.setdefault(key, Step(time, frame))
         step.rows.append(entry)
     for finding in _rows(findings):
         _place(finding, by_frame, steps).findings.append(finding)
@@ -180,14 +182,14 @@ def _folded(talk: Conversation, start: int, end: int, paper: Paper) -> Text:
 def _step_lines(step: Step, talk: Conversation, paper: Paper) -> Iterator[Text]:
     states = _states(step)
     client, server = (states[side][:1] for side in ("client", "server"))
-    middle = "" if step.segment is None else _arrow(talk, step.segment, paper)
+    middle = _arrow(talk, step.segment, paper) if step.segment is not None else _untold(step)
     yield _line(step, client, middle, server, paper)
     for row in range(1, max(len(states["client"]), len(states["server"]))):
         further = (states[side][row : row + 1] for side in ("client", "server"))
         client, server = further
         yield _line(None, client, "", server, paper)
     for entry in step.rows:
-        yield from (Text(line, style="dim") for line in _words(entry, step, paper))
+        yield from (Text(line, style="dim") for line in _words(entry, paper))
     for finding in step.findings:
         yield from _finding(finding, paper)
 
@@ -196,7 +198,7 @@ def _states(step: Step) -> dict[str, list[Any]]:
     """The rows that are states entered (or the capture's last word on one), for each endpoint."""
     entered: dict[str, list[Any]] = defaultdict(list)
     for entry in step.rows:
-        if entry.from_state != entry.state or entry.event == "capture-end":
+        if entry.from_state != entry.state or entry.event == CAPTURE_END:
             entered[entry.endpoint].append(entry)
     return entered
 
@@ -226,6 +228,11 @@ def _relative(time: int, paper: Paper) -> str:
     return decimal((time - paper.start) // 1000 * 1000)[:-3]
 
 
+def _untold(step: Step) -> str:
+    """What stands in place of an arrow where no packet shows the event."""
+    return "(the capture ends)" if step.rows[0].event == CAPTURE_END else ""
+
+
 def _arrow(talk: Conversation, row: int, paper: Paper) -> str:
     """An arrow from its sender to the other side with the segment's words near the sender."""
     line, right, left = paper.signs
@@ -236,17 +243,15 @@ def _arrow(talk: Conversation, row: int, paper: Paper) -> str:
     return f"{line * 2} {text} {fill}{right}" if talk.up[row] else f"{left}{fill} {text} {line * 2}"
 
 
-def _words(entry: Any, step: Step, paper: Paper) -> list[str]:
+def _words(entry: Any, paper: Paper) -> list[str]:
     """What a timeline row says beyond the state it enters."""
     moved = entry.from_state != entry.state
-    plain = entry.event in HANDSHAKE and moved
-    text = entry.note or ("" if moved or entry.event == "capture-end" else EVENTS.get(entry.event, entry.event))
-    bounds = _bounds(entry, paper) if moved else ""
-    if (plain or not text) and not bounds:
+    if entry.event == CAPTURE_END or (moved and entry.event in HANDSHAKE):
         return []
-    if step.segment is None and entry.event == "capture-end":
-        text = entry.note
-    return wrapped(f"{entry.endpoint}: {text}{bounds}", TIME + FRAME + 2, paper.columns)
+    text = ("" if moved else EVENTS[entry.event]) if pd.isna(entry.note) else entry.note
+    bounds = _bounds(entry, paper) if moved and entry.basis != "sent" else ""
+    said_all = "; ".join(filter(None, (text, bounds)))
+    return wrapped(f"{entry.endpoint}: {said_all}", TIME + FRAME + 2, paper.columns) if said_all else []
 
 
 def _bounds(entry: Any, paper: Paper) -> str:
@@ -256,7 +261,7 @@ def _bounds(entry: Any, paper: Paper) -> str:
     earliest, latest = _ns(entry.earliest_epoch), _ns(entry.latest_epoch)
     if latest - earliest <= SPREAD:
         return ""
-    return f" (between {_relative(earliest, paper)} and {_relative(latest, paper)})"
+    return f"between {_relative(earliest, paper)} and {_relative(latest, paper)}"
 
 
 def _finding(finding: Any, paper: Paper) -> Iterator[Text]:

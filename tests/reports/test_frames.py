@@ -18,6 +18,7 @@ KINDS = {
     "text": "str",
     "time": "datetime64[ns, UTC]",
     "seconds": "float64",
+    "flag": "bool",
 }
 
 

@@ -32,6 +32,8 @@ def naive_cell(value: object) -> str:
     if isinstance(value, pd.Timestamp):
         seconds, rest = divmod(value.value, 10**9)
         return f"{seconds}.{rest:09d}"
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value:.9f}" if isinstance(value, float) else str(value)
 
 
@@ -61,8 +63,8 @@ def test_an_empty_table_is_its_header() -> None:
 
 
 def test_columns_behind_the_contract_are_written_too() -> None:
-    frame = sample_result().flows.assign(client_guessed=[True, False, True, False])
-    assert as_csv(frame).splitlines()[1].endswith(",true")
+    frame = sample_result().flows.assign(beyond=[1, 2, 3, 4])
+    assert as_csv(frame).splitlines()[1].endswith(",true,1")
 
 
 def test_parquet_has_the_same_columns_with_exact_times(tmp_path: Path) -> None:

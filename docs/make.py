@@ -1,0 +1,146 @@
+"""Write the generated pages of the documentation: ``python docs/make.py`` (``--check`` only compares).
+
+What the program already states as data (columns, options, settings, rules, transitions) is never written down a
+second time: a page of it is made here. A generator is a function that returns pages, a mapping from file name
+(relative to docs/) to text; to add one, write it and put it into GENERATORS.
+"""
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import click
+
+from analyzer.cli import cli
+from analyzer.reports.columns import TABLES, Column
+from analyzer.settings import adjustable, seconds_text
+
+DOCS = Path(__file__).parent
+MADE = "<!-- Made by docs/make.py; edit the source it names, not this page. -->\n\n"
+TITLES = {
+    "flows": "One row for each connection.",
+    "timeline": "One row for each thing that happens to an endpoint during set-up and teardown. A row whose "
+    "`from_state` differs from `state` is a state entered; where they are equal, it is an event in that state.",
+    "findings": "One row for each finding.",
+    "segments": "One row for each TCP segment; written with `--segments`.",
+}
+EXIT_STATUS = """The exit status is 0 when it ran, 1 when `--fail-on` was asked for and met, 2 for a usage error, an
+unreadable input or an output that cannot be written, 3 for a fault in the program itself, 130 when interrupted and
+141 when whoever read the output has gone. Whatever goes wrong is one line on standard error.
+
+Colours appear on a terminal only, and not with `NO_COLOR` set. `TEARDOWN_DEBUG=1` shows the traceback of a fault.
+"""
+KINDS = {
+    "count": ("whole number", "`int64`", "`int64`"),
+    "number": ("whole number or none", "`Int64`", "`int64`"),
+    "word": ("word", "`category`", "dictionary of strings"),
+    "address": ("address", "`category`", "dictionary of strings"),
+    "text": ("text", "`str`", "string"),
+    "time": ("time", "`datetime64[ns, UTC]`", "`timestamp[ns, UTC]`"),
+    "seconds": ("seconds", "`float64`", "`double`"),
+    "flag": ("true or false", "`bool`", "`bool`"),
+}
+
+
+def columns_page() -> dict[str, str]:
+    """docs/columns.md from analyzer/reports/columns.py."""
+    return {"columns.md": MADE + "\n".join(_columns_text()) + "\n"}
+
+
+def _columns_text() -> Iterator[str]:
+    yield "# The columns of every table\n"
+    yield (
+        "Names and meanings are a public interface (source: `analyzer/reports/columns.py`). A column may be added at\n"
+        "the end of a table; none is renamed, moved or removed. `stream` is Wireshark's `tcp.stream`, `frame` its\n"
+        "`frame.number`: either can be typed there.\n\n"
+        "In CSV a time is decimal seconds since 1970 UTC with exactly nine decimals, a duration decimal seconds with\n"
+        "nine decimals, an unknown value an empty cell. In DataFrames and Parquet an unknown value is a missing value\n"
+        "(`NaT`, `NaN`, `NA`, null).\n"
+    )
+    yield "| kind | in a DataFrame | in Parquet |\n|---|---|---|"
+    yield from (f"| {kind} | {pandas} | {parquet} |" for kind, pandas, parquet in KINDS.values())
+    for name, columns in TABLES.items():
+        yield f"\n## {name}\n\n{TITLES[name]}\n\n| column | kind | meaning |\n|---|---|---|"
+        yield from (f"| `{column.name}` | {KINDS[column.kind][0]} | {column.meaning} |" for column in columns)
+    yield "\n## Vocabularies"
+    yield from _vocabularies()
+
+
+def _vocabularies() -> Iterator[str]:
+    """Each vocabulary once, under the names of all columns that use it."""
+    users: dict[tuple[tuple[str, str], ...], list[Column]] = {}
+    for column in (column for columns in TABLES.values() for column in columns if column.words):
+        users.setdefault(tuple(column.words.items()), []).append(column)
+    for words, columns in users.items():
+        names = ", ".join(dict.fromkeys(f"`{column.name}`" for column in columns))
+        yield f"\n### {names}\n\n| word | meaning |\n|---|---|"
+        yield from (f"| `{word}` | {meaning} |" for word, meaning in words)
+
+
+def commands_page() -> dict[str, str]:
+    """docs/cli.md from the commands themselves."""
+    parts = ["# The command line\n", EXIT_STATUS, *_command("teardown", cli)]
+    return {"cli.md": MADE + "\n".join([*parts, _settings_text()]) + "\n"}
+
+
+def _command(path: str, command: click.Command) -> Iterator[str]:
+    arguments = [param for param in command.params if isinstance(param, click.Argument)]
+    options = [param for param in command.params if isinstance(param, click.Option)]
+    names = [param.human_readable_name if param.metavar is None else param.metavar for param in arguments]
+    usage = " ".join([path, *(["[OPTIONS]"] if options else []), *names])
+    yield f"## `{usage}`\n\n{inspect.cleandoc(command.help or '')}\n"
+    if path != "teardown":
+        yield "| option | does |\n|---|---|"
+        yield from (f"| `{_spelled(option)}` | {option.help} |" for option in options)
+        yield ""
+    for name, child in getattr(command, "commands", {}).items():
+        yield from _command(f"{path} {name}", child)
+
+
+def _spelled(option: click.Option) -> str:
+    """``--out DIR``, ``--format csv\\|parquet``, ``--quiet``."""
+    if option.is_flag:
+        return ", ".join(option.opts)
+    choices = getattr(option.type, "choices", None)
+    value = option.metavar or ("\\|".join(choices) if choices else "N")
+    return f"{', '.join(option.opts)} {value}"
+
+
+def _settings_text() -> str:
+    """How the options are called in Python."""
+    lines = ["## Settings in Python\n", "| argument of `analyzer.analyze` | default | decides |\n|---|---|---|"]
+    for entry in adjustable():
+        timed = "seconds" in entry.metadata
+        name = entry.name.removesuffix("_ns") + "_s" if timed else entry.name
+        default = seconds_text(entry.default) if timed else repr(entry.default)
+        lines.append(f"| `{name}` | `{default}` | {entry.metadata['help']} |")
+    return "\n".join(lines)
+
+
+GENERATORS: list[Callable[[], Mapping[str, str]]] = [columns_page, commands_page]
+
+
+def pages() -> dict[str, str]:
+    """All generated pages: file name relative to docs/ -> text."""
+    return {name: text for generator in GENERATORS for name, text in generator().items()}
+
+
+def stale() -> list[str]:
+    """The generated pages whose file differs or is missing."""
+    made = pages()
+    return [name for name, text in made.items() if not (DOCS / name).exists() or (DOCS / name).read_text() != text]
+
+
+def main(arguments: list[str]) -> int:
+    if "--check" in arguments:
+        print("\n".join(stale()))
+        return int(bool(stale()))
+    for name, text in pages().items():
+        (DOCS / name).parent.mkdir(parents=True, exist_ok=True)
+        (DOCS / name).write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
