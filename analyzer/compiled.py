@@ -2,8 +2,8 @@
 
 A kernel is a plain Python function over numpy arrays, marked with ``@kernel``. numba compiles it the first
 time it runs and keeps the result on disk. Its own check for staleness looks at one file only, yet a kernel
-calls kernels of other files; so the cache folder is named after a fingerprint of every source file of this
-package: any change, any upgrade, starts a new folder, and an old one is never read again.
+calls kernels of other files; so the cache folder is named after a fingerprint of every source file of the rooms
+that hold kernels: any change, any upgrade, starts a new folder, and an old one is never read again.
 
 With ``NUMBA_DISABLE_JIT=1`` the very same functions run as ordinary Python (slow; the tests use it).
 """
@@ -20,13 +20,14 @@ from typing import Any
 import numba
 
 PACKAGE = Path(__file__).parent
+ROOMS = ("readers", "segments", "flows", "tracker")  # where kernels, and the constants they fold in, are written
 
 
 def fingerprint() -> str:
-    """A short name for this exact state of the package, of numba and of the interpreter."""
+    """A short name for this exact state of the kernels, of numba and of the interpreter."""
     digest = hashlib.blake2b(digest_size=8)
     digest.update(f"{numba.__version__} {platform.python_version()} {platform.machine()}".encode())
-    for source in sorted(PACKAGE.rglob("*.py")):
+    for source in sorted(source for room in ROOMS for source in (PACKAGE / room).glob("*.py")):
         digest.update(source.name.encode())
         digest.update(source.read_bytes())
     return digest.hexdigest()
@@ -67,6 +68,15 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     arguments at every call among kernels costs several times what the work itself does.
     """
     compiled: Callable[..., Any] = numba.njit(cache=True, nogil=True, _nrt=False)(function)
+    return compiled
+
+
+def part(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile ``function`` as a part of kernels: called by them only, never from Python, and cached within them.
+
+    Constants handed to a part should be numpy integers: for each plain Python constant numba compiles it anew.
+    """
+    compiled: Callable[..., Any] = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
     return compiled
 
 

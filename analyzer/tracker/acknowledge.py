@@ -1,0 +1,278 @@
+"""What an acknowledgment shows: of its sender, what it had received; of the other side, what may have reached it.
+
+The first is proof: who acknowledges a FIN has received it, with everything before it. The second can only be
+assumed when the acknowledgment passes the tap: that it arrived, no later segment proves.
+"""
+
+import numpy as np
+
+from analyzer.compiled import part
+from analyzer.segments.table import FIN, SYN
+from analyzer.tracker.desk import (
+    ASSUMED,
+    CLOSING,
+    ESTABLISHED,
+    FIN_WAIT_1,
+    NO_NOTE,
+    PROVEN,
+    RCVD_ACK_OF_FIN,
+    RCVD_FIN,
+    SLACK,
+    SYN_RECEIVED,
+    SYN_SENT,
+    TIME_WAIT,
+    TIME_WAIT_LENGTH,
+    UNKNOWN,
+    forget,
+    half,
+    knows,
+    learn,
+    margin,
+    move,
+    note,
+)
+from analyzer.tracker.ledger import Known
+from analyzer.tracker.log import Note
+from analyzer.tracker.space import ahead
+from analyzer.tracker.transitions import Event
+
+ISN, NXT, ACKED, FIN_KNOWN = np.int64(Known.ISN), np.int64(Known.NXT), np.int64(Known.ACK), np.int64(Known.FIN)
+FIN_ACKED, PEER_FIN, PEER_FIN_ASSUMED = np.int64(Known.FIN_ACKED), np.int64(Known.PEER_FIN), np.int64(Known.PEER_FIN_ASSUMED)
+FIN_INFERRED, CROSSED = np.int64(Known.FIN_INFERRED), np.int64(Known.CROSSED)
+MID_STREAM, SENT_DATA = np.int64(Known.MID_STREAM), np.int64(Known.SENT_DATA)
+RCVD_SYN_ACK, RCVD_ACK_OF_SYN = np.int64(Event.RCVD_SYN_ACK), np.int64(Event.RCVD_ACK_OF_SYN)
+LOST_SIGHT = np.int64(Event.LOST_SIGHT)
+ACK_OF_FIN_AGAIN, STALE_ACK = np.int64(Event.ACK_OF_FIN_AGAIN), np.int64(Event.STALE_ACK)
+FIN_NOT_CAPTURED, PEER_NOT_CAPTURED = np.int64(Note.FIN_NOT_CAPTURED), np.int64(Note.PEER_NOT_CAPTURED)
+OLD_CONNECTION, IN_NO_TIME = np.int64(Note.OLD_CONNECTION), np.int64(Note.IN_NO_TIME)
+ABSURD = 1 << 30  # no window is larger (RFC 7323): an acknowledgment this far beyond is not believed
+
+
+@part
+def acknowledge(desk, s, i):
+    """Take in the acknowledgment of segment ``s`` of endpoint ``i``."""
+    j = i ^ 1
+    e, p = desk.ends[i], desk.ends[j]
+    a = np.int64(s["ack"])
+    if not knows(p, NXT):
+        p["snd_nxt"] = a
+        learn(p, NXT)
+    if knows(p, ISN) and ahead(a, p["isn"]) <= 0:
+        stale(desk, s, i)
+        return
+    beyond = ahead(a, p["snd_nxt"])
+    if beyond > 0:
+        if beyond > ABSURD or (knows(p, FIN_KNOWN) and not knows(p, FIN_INFERRED)):
+            return  # nobody can acknowledge what comes after a FIN
+        miss(s, p, beyond)
+        infer_fin(s, p, e, a, beyond)
+    progress(desk, s, i, a)
+    received(desk, s, i, a)
+    assume(desk, s, i, a)
+
+
+@part
+def stale(desk, s, i):
+    """The acknowledgment predates the peer's SYN: an older connection on this tuple answers it."""
+    e = desk.ends[i]
+    if np.int64(e["state"]) == UNKNOWN and np.int64(s["flags"]) & SYN == 0:
+        e["stale_acks"] = e["stale_acks"] + 1
+        if e["stale_ack_frame"] == 0:
+            e["stale_ack_frame"] = s["frame"]
+        note(desk, i, STALE_ACK, s["time"], s["frame"], OLD_CONNECTION)
+
+
+@part
+def miss(s, p, beyond):
+    """The peer acknowledges bytes that never passed the tap: the capture lost them."""
+    p["missing_bytes"] = p["missing_bytes"] + beyond
+    if p["missing_frame"] == 0:
+        p["missing_frame"] = s["frame"]
+    p["snd_nxt"] = s["ack"]
+    p["fresh_time"] = 0
+
+
+@part
+def infer_fin(s, p, e, a, beyond):
+    """Exactly one number missing and nothing known against it: the tap missed a lone FIN of the peer.
+
+    One byte of payload would look the same; new data at or beyond that number takes the inference back.
+    """
+    lone = beyond == 1 and not knows(p, FIN_KNOWN) and p["packets"] > 0
+    if lone and np.int64(e["state"]) >= ESTABLISHED and np.int64(p["state"]) >= ESTABLISHED:
+        learn(p, FIN_KNOWN | FIN_INFERRED)
+        p["fin_end"] = a
+        p["fin_time"] = p["last_time"]
+
+
+@part
+def progress(desk, s, i, a):
+    """Advance what endpoint ``i`` has acknowledged, and measure how far it is from the tap."""
+    e, p = desk.ends[i], desk.ends[i ^ 1]
+    fresh = not knows(e, ACKED)
+    if fresh or ahead(a, e["ack_sent"]) > 0:
+        old = a if fresh else np.int64(e["ack_sent"])
+        e["ack_sent"] = a
+        learn(e, ACKED)
+        p["repeat_run"] = 0
+        whole = a == np.int64(p["snd_nxt"])
+        if whole:
+            p["busy_since"] = 0
+            if p["fresh_time"] > 0:
+                measure(desk, i, np.int64(s["time"]) - np.int64(p["fresh_time"]))
+        if p["hole_bytes"] > 0 and ahead(a, p["hole_end"]) >= 0:
+            p["missing_bytes"] = p["missing_bytes"] + p["hole_bytes"]
+            p["hole_bytes"] = 0
+            if p["missing_frame"] == 0:
+                p["missing_frame"] = s["frame"]
+        if p["half_close_bytes"] > p["half_close_acked"]:
+            p["half_close_acked"] = min(
+                np.int64(p["half_close_bytes"]), np.int64(p["half_close_acked"]) + ahead(a, old)
+            )
+            p["half_close_ack_frame"] = s["frame"]
+
+
+@part
+def measure(desk, i, sample):
+    """Keep the shortest time from the tap to endpoint ``i`` and back; place its first entries better by it."""
+    e = desk.ends[i]
+    if sample < 0:
+        return
+    first = np.int64(e["reach"]) < 0
+    if first or sample < np.int64(e["reach"]):
+        e["reach"] = sample
+    if first:
+        row = np.int64(e["last_event"])
+        while row >= 0:
+            entry = desk.log[row]
+            if entry["basis"] == 0 and entry["latest"] == entry["time"]:
+                entry["time"] = entry["time"] - sample // 2
+                early = np.int64(entry["latest"]) - sample - np.int64(desk.limits[SLACK])
+                entry["earliest"] = (
+                    early if entry["earliest"] == 0 else min(np.int64(entry["earliest"]), early)
+                )
+            row = np.int64(entry["previous"])
+
+
+@part
+def received(desk, s, i, a):
+    """Move endpoint ``i`` by what its acknowledgment ``a`` proves it had received."""
+    e, p = desk.ends[i], desk.ends[i ^ 1]
+    now, frame = np.int64(s["time"]), np.int64(s["frame"])
+    state = np.int64(e["state"])
+    if state == SYN_SENT and np.int64(s["flags"]) & SYN == 0:
+        if knows(p, ISN):
+            seen = np.int64(p["syn_last_time"])
+            move(desk, i, RCVD_SYN_ACK, PROVEN, seen + half(e["reach"]), p["syn_time"], now, frame, NO_NOTE)
+        else:
+            move(desk, i, RCVD_SYN_ACK, PROVEN, now, e["syn_time"], now, frame, PEER_NOT_CAPTURED)
+    if knows(e, PEER_FIN):
+        return
+    if not knows(p, FIN_KNOWN) or ahead(a, p["fin_end"]) < 0:
+        e["lower_ack_time"] = now
+        return
+    receive_fin(desk, i, now, frame)
+
+
+@part
+def receive_fin(desk, i, now, frame):
+    """Endpoint ``i`` proves at ``now`` that it has received the peer's FIN."""
+    e, p = desk.ends[i], desk.ends[i ^ 1]
+    learn(e, PEER_FIN)
+    e["peer_fin_frame"] = frame
+    reach = np.int64(e["reach"])
+    earliest = np.int64(p["fin_time"])
+    if e["lower_ack_time"] > 0 and reach >= 0:
+        earliest = max(earliest, np.int64(e["lower_ack_time"]) - reach - np.int64(desk.limits[SLACK]))
+    earliest = min(earliest, now)
+    inferred = knows(p, FIN_INFERRED)
+    if knows(e, PEER_FIN_ASSUMED):
+        confirm(desk, i, now)
+        return
+    best = max(np.int64(p["carry_time"]), earliest) + half(reach)
+    words = FIN_NOT_CAPTURED if inferred else NO_NOTE
+    basis = ASSUMED if inferred else PROVEN
+    if np.int64(e["state"]) == FIN_WAIT_1 and p["fin_count"] == 0 and inferred:
+        move(desk, i, LOST_SIGHT, ASSUMED, now, earliest, now, frame, PEER_NOT_CAPTURED)
+        return
+    row = move(desk, i, RCVD_FIN, basis, min(best, now), earliest, now, frame, words)
+    if row >= 0:
+        e["peer_fin_time"] = desk.log[row]["time"]
+        e["peer_fin_event"] = row
+        if desk.log[row]["state"] == CLOSING:
+            learn(e, CROSSED)
+            learn(p, CROSSED)
+
+
+@part
+def confirm(desk, i, now):
+    """What was assumed of endpoint ``i``, that the peer's FIN had reached it, is now proven."""
+    e = desk.ends[i]
+    forget(e, PEER_FIN_ASSUMED)
+    row = np.int64(e["peer_fin_event"])
+    desk.log[row]["basis"] = PROVEN
+    if now > desk.log[row]["time"]:
+        desk.log[row]["latest"] = now
+    if e["mark_event"] == row:  # what may still be taken back begins with the entry after it
+        e["mark_event"] = e["last_event"] if np.int64(e["state"]) == TIME_WAIT else -1
+        e["mark_state"] = CLOSING
+
+
+@part
+def assume(desk, s, i, a):
+    """Move the peer of ``i`` by the acknowledgment ``a`` that passes the tap on its way to it."""
+    j = i ^ 1
+    e, p = desk.ends[i], desk.ends[j]
+    now, frame = np.int64(s["time"]), np.int64(s["frame"])
+    late = now + margin(desk, p)
+    best = now + half(p["reach"])
+    if np.int64(p["state"]) == SYN_RECEIVED and knows(p, ISN) and ahead(a, p["isn"]) > 0:
+        row = move(desk, j, RCVD_ACK_OF_SYN, ASSUMED, best, now, late, frame, NO_NOTE)
+        p["proof_event"] = row
+    if not knows(p, FIN_KNOWN) or ahead(a, p["fin_end"]) < 0:
+        return
+    if not knows(p, FIN_ACKED):
+        learn(p, FIN_ACKED)
+        if p["fin_acked_time"] == 0:
+            p["fin_acked_time"] = now
+            p["fin_acked_frame"] = frame
+        elif p["fin_after_ack"] > 0 and p["fin_reacked_frame"] == 0:
+            p["fin_reacked_frame"] = frame
+        p["fin_acks"] = p["fin_acks"] + 1
+        fin_arrives_first(desk, s, j)
+        move(desk, j, RCVD_ACK_OF_FIN, ASSUMED, best, now, late, frame, NO_NOTE)
+    elif p["fin_acks"] < p["fin_count"] and np.int64(s["payload_len"]) == 0:
+        p["fin_acks"] = p["fin_acks"] + 1
+        if p["fin_after_ack"] > 0 and p["fin_reacked_frame"] == 0:
+            p["fin_reacked_frame"] = frame
+        note(desk, j, ACK_OF_FIN_AGAIN, now, frame, NO_NOTE)
+    if np.int64(e["state"]) == TIME_WAIT and p["fin_count"] > 1:
+        e["deadline"] = max(
+            np.int64(e["deadline"]), np.int64(p["fin_last_time"]) + np.int64(desk.limits[TIME_WAIT_LENGTH])
+        )
+
+
+@part
+def fin_arrives_first(desk, s, j):
+    """The FINs crossed: the sender's FIN is on its way before this acknowledgment and arrives before it.
+
+    Endpoint ``j``, in FIN_WAIT_1, thus goes through CLOSING. If the segment itself carries the FIN, RFC order
+    holds instead: acknowledgment before FIN.
+    """
+    p, e = desk.ends[j], desk.ends[j ^ 1]
+    if np.int64(p["state"]) != FIN_WAIT_1 or knows(p, PEER_FIN) or np.int64(s["flags"]) & FIN:
+        return
+    if not knows(e, FIN_KNOWN) or e["fin_count"] == 0 or ahead(s["seq"], e["fin_end"]) < 0:
+        return
+    if ahead(e["fin_ack"], p["fin_end"]) >= 0:
+        return
+    seen = np.int64(e["fin_time"])
+    row = move(
+        desk, j, RCVD_FIN, ASSUMED, seen + half(p["reach"]), seen, np.int64(s["time"]), s["frame"], NO_NOTE
+    )
+    if row >= 0:
+        learn(p, PEER_FIN_ASSUMED | CROSSED)
+        learn(e, CROSSED)
+        p["peer_fin_time"] = desk.log[row]["time"]
+        p["peer_fin_frame"] = s["frame"]
+        p["peer_fin_event"] = row

@@ -1,0 +1,296 @@
+"""What a segment carries: SYN, payload, FIN, or only a probe. Each is the sender's own act, so its basis is `sent`."""
+
+import numpy as np
+
+from analyzer.compiled import part
+from analyzer.segments.table import ACK, CUT_HEADER, FIN, HAS_TIMESTAMP, SYN
+from analyzer.tracker.acknowledge import measure
+from analyzer.tracker.desk import (
+    ASSUMED,
+    CLOSED,
+    ESTABLISHED,
+    FIN_WAIT_1,
+    LISTEN,
+    MID_STREAM,
+    NEVER,
+    NO_NOTE,
+    SENT,
+    SLACK,
+    UNKNOWN,
+    forget,
+    half,
+    knows,
+    learn,
+    margin,
+    move,
+    note,
+    take_back,
+)
+from analyzer.tracker.ledger import Answered, Known
+from analyzer.tracker.space import ahead, plus
+from analyzer.tracker.transitions import Event
+
+ISN, NXT, ACKED, FIN_KNOWN = np.int64(Known.ISN), np.int64(Known.NXT), np.int64(Known.ACK), np.int64(Known.FIN)
+FIN_ACKED, PEER_FIN, PEER_FIN_ASSUMED = np.int64(Known.FIN_ACKED), np.int64(Known.PEER_FIN), np.int64(Known.PEER_FIN_ASSUMED)
+FIN_INFERRED, SENT_DATA, TIMESTAMPS = np.int64(Known.FIN_INFERRED), np.int64(Known.SENT_DATA), np.int64(Known.TIMESTAMPS)
+SENT_SYN, SENT_SYN_ACK, SENT_MID_STREAM = (
+    np.int64(Event.SENT_SYN),
+    np.int64(Event.SENT_SYN_ACK),
+    np.int64(Event.SENT_MID_STREAM),
+)
+SENT_FIN, SYN_AGAIN, SYN_ACK_AGAIN = np.int64(Event.SENT_FIN), np.int64(Event.SYN_AGAIN), np.int64(Event.SYN_ACK_AGAIN)
+FIN_AGAIN, DATA_AFTER_FIN = np.int64(Event.FIN_AGAIN), np.int64(Event.DATA_AFTER_FIN)
+DATA_AFTER_PEER_FIN = np.int64(Event.DATA_AFTER_PEER_FIN)
+KIND_ACK, KIND_DATA, KIND_FIN = np.int64(Answered.ACK), np.int64(Answered.DATA), np.int64(Answered.FIN)
+KIND_SYN, KIND_SYN_ACK, KIND_PROBE = np.int64(Answered.SYN), np.int64(Answered.SYN_ACK), np.int64(Answered.KEEP_ALIVE)
+
+
+@part
+def kind_of(desk, s, i):
+    """The kind of segment ``s`` of endpoint ``i``, as Answered bits."""
+    e, p = desk.ends[i], desk.ends[i ^ 1]
+    flags, length = np.int64(s["flags"]), np.int64(s["payload_len"])
+    if flags & SYN:
+        return KIND_SYN_ACK if flags & ACK else KIND_SYN
+    if flags & FIN:
+        return KIND_FIN | (KIND_DATA if length > 0 else 0)
+    if knows(e, NXT) and length <= 1 and ahead(s["seq"], e["snd_nxt"]) == -1:
+        acknowledged = knows(p, ACKED) and ahead(p["ack_sent"], e["snd_nxt"]) >= 0
+        if length == 0 or acknowledged:
+            return KIND_PROBE
+    return KIND_DATA if length > 0 else KIND_ACK
+
+
+@part
+def carry(desk, s, i, kind):
+    """Take in what segment ``s`` of endpoint ``i`` carries."""
+    e = desk.ends[i]
+    flags = np.int64(s["flags"])
+    if flags & SYN:
+        if flags & ACK:
+            carry_syn_ack(desk, s, i)
+        else:
+            carry_syn(desk, s, i)
+        options(s, e)
+        return
+    if np.int64(e["state"]) == UNKNOWN and e["stale_acks"] == 0:
+        learn(e, MID_STREAM)
+        if not flags & FIN:
+            move(desk, i, SENT_MID_STREAM, ASSUMED, s["time"], NEVER, s["time"], s["frame"], NO_NOTE)
+    if not knows(e, NXT):
+        e["snd_nxt"] = s["seq"]
+        learn(e, NXT)
+    if kind == KIND_PROBE:
+        probe(s, e)
+        return
+    if s["payload_len"] > 0:
+        carry_data(desk, s, i)
+    if flags & FIN:
+        carry_fin(desk, s, i)
+    elif s["payload_len"] == 0 and ahead(s["seq"], e["snd_nxt"]) > 0:
+        gap(s, e)
+        e["snd_nxt"] = s["seq"]
+
+
+@part
+def options(s, e):
+    """Remember what a SYN negotiates."""
+    e["window_scale"] = s["window_scale"] if not np.int64(s["marks"]) & CUT_HEADER else -2
+    if np.int64(s["marks"]) & HAS_TIMESTAMP:
+        learn(e, TIMESTAMPS)
+
+
+@part
+def syn_stamps(s, e, is_ack):
+    """Enter a first SYN or SYN-ACK in the ledger."""
+    e["isn"] = s["seq"]
+    learn(e, ISN | NXT)
+    e["snd_nxt"] = plus(s["seq"], 1 + np.int64(s["payload_len"]))
+    e["syn_time"] = s["time"]
+    e["syn_frame"] = s["frame"]
+    e["syn_ack"] = is_ack
+    e["fast_open"] = 1 if s["payload_len"] > 0 and is_ack == 0 else 0
+    e["fresh_time"] = s["time"]
+
+
+@part
+def carry_syn(desk, s, i):
+    """A SYN without ACK: a request for a connection, or the same request again."""
+    e = desk.ends[i]
+    now, frame = np.int64(s["time"]), np.int64(s["frame"])
+    if knows(e, ISN) and np.int64(e["isn"]) == np.int64(s["seq"]):
+        note(desk, i, SYN_AGAIN, now, frame, NO_NOTE)
+        e["fresh_time"] = 0
+    elif np.int64(e["state"]) == UNKNOWN and not knows(e, ISN):
+        e["state"] = CLOSED
+        syn_stamps(s, e, 0)
+        move(desk, i, SENT_SYN, SENT, now, NEVER, now, frame, NO_NOTE)
+    else:
+        note(desk, i, SENT_SYN, now, frame, NO_NOTE)
+    e["syn_count"] = e["syn_count"] + 1
+    e["syn_last_time"] = now
+    e["syn_last_frame"] = frame
+
+
+@part
+def carry_syn_ack(desk, s, i):
+    """A SYN-ACK: the answer to a SYN, or the same answer again because its acknowledgment did not come."""
+    e, p = desk.ends[i], desk.ends[i ^ 1]
+    now, frame = np.int64(s["time"]), np.int64(s["frame"])
+    state = np.int64(e["state"])
+    if knows(e, ISN) and e["syn_ack"] == 1 and np.int64(e["isn"]) == np.int64(s["seq"]):
+        if state == ESTABLISHED and e["mark_event"] >= 0 and now - e["mark_time"] > margin(desk, e):
+            take_back(desk, i)
+        note(desk, i, SYN_ACK_AGAIN, now, frame, NO_NOTE)
+        e["fresh_time"] = 0
+    elif not knows(e, ISN) or np.int64(e["isn"]) == np.int64(s["seq"]):
+        if state == UNKNOWN:
+            e["state"] = LISTEN
+        if p["syn_count"] == 1 and not knows(e, ISN):
+            measure(desk, i, now - np.int64(p["syn_last_time"]))
+        seen = np.int64(p["syn_last_time"]) if p["syn_count"] > 0 else 0
+        syn_stamps(s, e, 1)
+        move(desk, i, SENT_SYN_ACK, SENT, now - half(e["reach"]), min(seen, now), now, frame, NO_NOTE)
+    else:
+        note(desk, i, SENT_SYN_ACK, now, frame, NO_NOTE)
+    e["syn_count"] = e["syn_count"] + 1
+    e["syn_last_time"] = now
+    e["syn_last_frame"] = frame
+
+
+@part
+def probe(s, e):
+    """A keep-alive or window probe: it repeats a number already acknowledged and is no data."""
+    e["probes"] = e["probes"] + 1
+    if e["probe_run"] == 0:
+        e["probe_first_time"] = s["time"]
+    e["probe_run"] = e["probe_run"] + 1
+    e["probe_last_frame"] = s["frame"]
+
+
+@part
+def gap(s, e):
+    """The segment begins beyond what the endpoint is known to have sent: a hole, until it is filled or proven lost."""
+    if e["packets"] > 0:
+        e["hole_bytes"] = e["hole_bytes"] + ahead(s["seq"], e["snd_nxt"])
+        e["hole_end"] = s["seq"]
+
+
+@part
+def carry_data(desk, s, i):
+    """Payload: new, repeated, or filling a hole."""
+    e, p = desk.ends[i], desk.ends[i ^ 1]
+    now, length = np.int64(s["time"]), np.int64(s["payload_len"])
+    end = plus(s["seq"], length)
+    e["carry_time"] = now
+    new = ahead(end, e["snd_nxt"])
+    if new <= 0:
+        fill_or_repeat(s, e, p, length)
+        return
+    if ahead(s["seq"], e["snd_nxt"]) > 0:
+        gap(s, e)
+        new = length
+    if knows(e, FIN_KNOWN) and ahead(end, e["fin_end"]) >= 0:
+        after_fin(desk, s, i, new)
+    learn(e, SENT_DATA)
+    if e["busy_since"] == 0:
+        e["busy_since"] = now
+    e["snd_nxt"] = end
+    e["fresh_time"] = now
+    e["data_time"] = now
+    e["data_frame"] = s["frame"]
+    if knows(e, PEER_FIN):
+        if e["half_close_bytes"] == 0:
+            e["half_close_frame"] = s["frame"]
+            note(desk, i, DATA_AFTER_PEER_FIN, now, s["frame"], NO_NOTE)
+        e["half_close_bytes"] = e["half_close_bytes"] + new
+        e["half_close_last_frame"] = s["frame"]
+
+
+@part
+def fill_or_repeat(s, e, p, length):
+    """Payload below the highest number sent: late (it fills a hole at the tap) or a repeat."""
+    fills = e["hole_bytes"] > 0 and ahead(e["hole_end"], s["seq"]) > 0
+    if fills and not (knows(p, ACKED) and ahead(p["ack_sent"], plus(s["seq"], length)) >= 0):
+        e["hole_bytes"] = max(0, np.int64(e["hole_bytes"]) - length)
+        return
+    e["repeats"] = e["repeats"] + 1
+    e["repeated_bytes"] = e["repeated_bytes"] + length
+    if e["repeat_run"] == 0:
+        e["repeat_first_time"] = s["time"]
+    e["repeat_run"] = e["repeat_run"] + 1
+    e["repeat_last_time"] = s["time"]
+    e["repeat_last_frame"] = s["frame"]
+    e["fresh_time"] = 0
+
+
+@part
+def after_fin(desk, s, i, new):
+    """New data at or beyond the endpoint's own FIN: the FIN was inferred wrongly, or the sender breaks the rules."""
+    e, p = desk.ends[i], desk.ends[i ^ 1]
+    if knows(e, FIN_INFERRED) and e["fin_count"] == 0:
+        forget(e, FIN_KNOWN | FIN_INFERRED | FIN_ACKED)
+        e["fin_time"] = 0
+        if knows(p, PEER_FIN) and p["mark_event"] >= 0:
+            take_back(desk, i ^ 1)
+        forget(p, PEER_FIN)
+        return
+    if e["beyond_fin_bytes"] == 0:
+        note(desk, i, DATA_AFTER_FIN, s["time"], s["frame"], NO_NOTE)
+    e["beyond_fin_bytes"] = e["beyond_fin_bytes"] + new
+
+
+@part
+def carry_fin(desk, s, i):
+    """A FIN: the first, or the same again; it occupies the number after the segment's payload."""
+    e = desk.ends[i]
+    now, frame = np.int64(s["time"]), np.int64(s["frame"])
+    end = plus(s["seq"], np.int64(s["payload_len"]) + 1)
+    e["carry_time"] = now
+    if e["fin_count"] > 0:
+        if end == np.int64(e["fin_end"]):
+            fin_again(desk, s, i)
+        return
+    if ahead(end, e["snd_nxt"]) < 0:
+        return  # below what it has sent already: no FIN of this stream
+    if ahead(s["seq"], e["snd_nxt"]) > 0:
+        gap(s, e)
+    reach = np.int64(e["reach"])
+    since = np.int64(e["busy_since"]) if e["busy_since"] > 0 else now
+    earliest = since - (reach if reach > 0 else 0) - np.int64(desk.limits[SLACK])
+    inferred = knows(e, FIN_INFERRED)
+    forget(e, FIN_INFERRED)
+    learn(e, FIN_KNOWN)
+    e["fin_end"] = end
+    e["fin_time"] = now
+    e["fin_frame"] = frame
+    e["fin_count"] = 1
+    e["fin_last_time"] = now
+    e["fin_last_frame"] = frame
+    e["fin_payload"] = s["payload_len"]
+    e["fin_ack"] = s["ack"]
+    e["snd_nxt"] = end
+    e["fresh_time"] = 0 if inferred else now
+    basis = ASSUMED if np.int64(e["state"]) == UNKNOWN else SENT
+    move(desk, i, SENT_FIN, basis, now - half(reach), earliest, now, frame, NO_NOTE)
+
+
+@part
+def fin_again(desk, s, i):
+    """The FIN repeated: an acknowledgment that had passed the tap long enough ago cannot have arrived."""
+    e = desk.ends[i]
+    now, frame = np.int64(s["time"]), np.int64(s["frame"])
+    e["fin_count"] = e["fin_count"] + 1
+    e["fin_last_time"] = now
+    e["fin_last_frame"] = frame
+    e["fresh_time"] = 0
+    if knows(e, FIN_ACKED) and e["mark_event"] >= 0 and now - e["mark_time"] > margin(desk, e):
+        if e["fin_after_ack"] == 0:
+            e["fin_after_ack_frame"] = frame
+        e["fin_after_ack"] = e["fin_after_ack"] + 1
+        take_back(desk, i)
+        forget(e, FIN_ACKED)
+        if knows(e, PEER_FIN_ASSUMED) and np.int64(e["state"]) == FIN_WAIT_1:
+            forget(e, PEER_FIN_ASSUMED)
+            e["peer_fin_time"] = 0
+    note(desk, i, FIN_AGAIN, now, frame, NO_NOTE)

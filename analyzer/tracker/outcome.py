@@ -1,0 +1,345 @@
+"""How each flow ended, derived from the ledger's facts: columns over all flows at once, no packets any more.
+
+A fact stands in the ledger once; what follows from facts is derived here once, and both the reports and the
+findings read it from here. Arrays have a row a flow; facts of endpoints have shape (flows, 2), one column a side.
+"""
+
+from enum import IntEnum
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.tracker.ledger import Answered, Known
+from analyzer.tracker.resets import Verdict
+from analyzer.tracker.transitions import State
+
+Bools = NDArray[np.bool_]
+Codes = NDArray[np.int64]
+
+NEVER_TAKEN = 3  # so many unanswered repeats or probes and then an end: it gave up
+PROMPT_NS = 10_000_000  # data this young when its receiver resets: hardly read yet
+
+
+class Handshake(IntEnum):
+    """What the capture shows of the opening."""
+
+    NOT_CAPTURED = 0
+    COMPLETE = 1
+    SIMULTANEOUS = 2
+    UNANSWERED = 3
+    REFUSED = 4
+    PARTIAL = 5
+
+
+class Teardown(IntEnum):
+    """How a flow ended."""
+
+    OPEN = 0
+    GRACEFUL = 1
+    SIMULTANEOUS = 2
+    HALF_CLOSED = 3
+    RESET = 4
+    ABORTED = 5
+    TIMED_OUT = 6
+    NEVER_ESTABLISHED = 7
+
+
+class RstCause(IntEnum):
+    """Why the RST that ended a flow was sent, as far as packets tell; RST_CAUSE_WORDS has the meanings."""
+
+    NONE = 0
+    CONNECTION_REFUSED = 1
+    HALF_OPEN = 2
+    LATE_FIN = 3
+    DATA_AFTER_CLOSE = 4
+    CROSSED_CLOSE = 5
+    TIME_WAIT_GONE = 6
+    NO_CONNECTION = 7
+    AFTER_OWN_FIN = 8
+    UNREAD_DATA = 9
+    ABORT_DATA_LOST = 10
+    ABORT = 11
+    GAVE_UP = 12
+    THIRD_PARTY = 13
+
+
+RST_CAUSE_WORDS = {
+    RstCause.CONNECTION_REFUSED: "a SYN was refused",
+    RstCause.HALF_OPEN: "who had asked for the connection abandoned it after the SYN-ACK",
+    RstCause.LATE_FIN: "it answers a late FIN: its sender no longer knew the connection",
+    RstCause.DATA_AFTER_CLOSE: "it answers data from an endpoint in CLOSE_WAIT: its sender had closed both directions",
+    RstCause.CROSSED_CLOSE: "it answers data that crossed its sender's FIN on the way",
+    RstCause.TIME_WAIT_GONE: "it answers a segment that TIME_WAIT should have answered: that was over already",
+    RstCause.NO_CONNECTION: "its sender knew no such connection",
+    RstCause.AFTER_OWN_FIN: "its sender had closed and then reset",
+    RstCause.UNREAD_DATA: "data had just arrived that its sender had hardly time to read",
+    RstCause.ABORT_DATA_LOST: "its sender aborted with data of its own unacknowledged",
+    RstCause.ABORT: "its sender aborted, nothing outstanding",
+    RstCause.GAVE_UP: "its sender had repeated itself or probed without an answer",
+    RstCause.THIRD_PARTY: "its alleged sender went on: somebody else sent it",
+}
+
+NOBODY, CLIENT, SERVER, BOTH = range(4)
+CLOSER_WORDS = ["", "client", "server", "both"]
+OBSERVED_WORDS = ["complete", "starts-mid-stream", "one-direction-only", "frames-missing"]
+
+
+class Ledger:
+    """The tracker's facts and what follows from them, for all flows; ``end_time`` is the capture's end in ns."""
+
+    def __init__(
+        self, ends: NDArray[np.void], flows: NDArray[np.void], table: NDArray[np.void], end_time: int
+    ) -> None:
+        self._ends, self._flows, self._table = ends.reshape(-1, 2), flows, table
+        self.end_time = end_time
+
+    @property
+    def flows(self) -> int:
+        """Number of flow rows."""
+        return len(self._flows)
+
+    def own(self, name: str) -> NDArray[Any]:
+        """A column of ENDPOINT, shape (flows, 2)."""
+        return self._ends[name]
+
+    def peer(self, name: str) -> NDArray[Any]:
+        """The same of the other side."""
+        return self._ends[name][:, ::-1]
+
+    def flow(self, name: str) -> NDArray[Any]:
+        """A column of CONNECTION, or of the flow table, shape (flows,)."""
+        return self._flows[name] if name in (self._flows.dtype.names or ()) else self._table[name]
+
+    def knows(self, bits: Known) -> Bools:
+        """Whether all of ``bits`` are known of each endpoint, shape (flows, 2)."""
+        return (self.own("known") & int(bits)) == int(bits)
+
+    @cached_property
+    def reported(self) -> Bools:
+        """Whether a flow is one: not only quoted in ICMP errors."""
+        return np.asarray(self.flow("first_frame") > 0) & (self.own("packets").sum(axis=1) > 0)
+
+    @cached_property
+    def client(self) -> Codes:
+        """Side of the client."""
+        return self._table["client"].astype(np.int64)
+
+    @cached_property
+    def client_known(self) -> Bools:
+        """Whether a SYN or SYN-ACK says so; else the ports were judged."""
+        return np.asarray(self._table["client_basis"] > 0)
+
+    def of_side(self, name: str, side: Codes) -> NDArray[Any]:
+        """A column of ENDPOINT for one side of each flow, shape (flows,); side -1 gives side 0's."""
+        picked: NDArray[Any] = self._ends[name][np.arange(self.flows), np.maximum(side, 0)]
+        return picked
+
+    @cached_property
+    def silence(self) -> Codes:
+        """Nanoseconds from each endpoint's last segment to the capture's end, shape (flows, 2)."""
+        return np.asarray(self.end_time - self.own("last_time"), np.int64)
+
+    @cached_property
+    def fin_sent(self) -> Bools:
+        """Whether each endpoint's FIN was captured, shape (flows, 2)."""
+        return np.asarray(self.own("fin_count") > 0)
+
+    @cached_property
+    def one_sided(self) -> Bools:
+        """Whether only one direction was captured although the other proves to have existed."""
+        packets = self.own("packets")
+        silent = (packets == 0) & (self.own("missing_bytes") + self.knows(Known.NXT) > 0)
+        return np.asarray(silent.any(axis=1) & (self.peer("ack_sent") * self.peer("packets") > 0).any(axis=1))
+
+    @cached_property
+    def whole(self) -> Bools:
+        """Whether each endpoint's segments are all there: from its SYN on and without a gap, shape (flows, 2)."""
+        return np.asarray(
+            self.knows(Known.ISN) & (self.own("missing_bytes") == 0) & (self.own("packets") > 0)
+        )
+
+    @cached_property
+    def observed(self) -> Codes:
+        """What the capture shows of the flow: place in OBSERVED_WORDS."""
+        gaps = (self.own("missing_bytes") > 0).any(axis=1)
+        started = self.knows(Known.ISN).any(axis=1)
+        return np.select([self.one_sided, ~started, gaps], [2, 1, 3], 0)
+
+    @cached_property
+    def handshake(self) -> Codes:
+        """Handshake codes."""
+        syn = self.own("syn_count") > 0
+        asked = syn & (self.own("syn_ack") == 0)
+        answered = syn & (self.own("syn_ack") == 1)
+        shaken = (self.own("established_time") > 0).any(axis=1) & syn.any(axis=1)
+        refused = asked.any(axis=1) & (self.rst_cause == RstCause.CONNECTION_REFUSED)
+        silent = (self.own("packets") == 0).any(axis=1) & ~self.one_sided
+        return np.select(
+            [
+                ~syn.any(axis=1),
+                refused,
+                syn.all(axis=1) & (asked.all(axis=1) | self.crossed_syns) & shaken,
+                asked.any(axis=1) & answered.any(axis=1) & shaken,
+                asked.any(axis=1) & silent,
+            ],
+            [
+                Handshake.NOT_CAPTURED,
+                Handshake.REFUSED,
+                Handshake.SIMULTANEOUS,
+                Handshake.COMPLETE,
+                Handshake.UNANSWERED,
+            ],
+            Handshake.PARTIAL,
+        )
+
+    @cached_property
+    def crossed_syns(self) -> Bools:
+        """Whether both sides sent a SYN without ACK before a SYN-ACK (simultaneous open)."""
+        return np.asarray((self.own("syn_count") > 0).all(axis=1) & (self.own("syn_ack") == 0).all(axis=1))
+
+    @cached_property
+    def crossed_fins(self) -> Bools:
+        """Whether both FINs were sent before either side had received the other's."""
+        behind = _behind(self.own("fin_ack"), self.peer("fin_end"))
+        return np.asarray(self.fin_sent.all(axis=1) & behind.all(axis=1))
+
+    @cached_property
+    def closed_by(self) -> Codes:
+        """NOBODY, CLIENT, SERVER or BOTH (the FINs crossed): whose FIN, or RST, came first."""
+        first = self.first_fin_side
+        side = np.where(first >= 0, first, self.flow("close_side"))
+        real = (first >= 0) | (self.rst_side >= 0)
+        who = np.where(side == self.client, CLIENT, SERVER)
+        return np.where(self.crossed_fins, BOTH, np.where(real & (side >= 0), who, NOBODY))
+
+    @cached_property
+    def first_fin_side(self) -> Codes:
+        """The side whose FIN came first: by the acknowledgments where both are known, else by time; -1 none."""
+        sent = self.fin_sent
+        behind = _behind(self.own("fin_ack"), self.peer("fin_end"))
+        after = np.where(behind[:, 0], 0, np.where(behind[:, 1], 1, np.argmin(self.own("fin_time"), axis=1)))
+        return np.where(sent.all(axis=1), after, np.where(sent[:, 0], 0, np.where(sent[:, 1], 1, -1)))
+
+    @cached_property
+    def rst_side(self) -> Codes:
+        """The side whose RST ended the flow, -1 none."""
+        counts = np.isin(self.own("rst_verdict"), (Verdict.ACCEPTED, Verdict.BLIND))
+        time = np.where(counts, self.own("rst_time"), np.iinfo(np.int64).max)
+        return np.where(counts.any(axis=1), np.argmin(time, axis=1), -1)
+
+    @cached_property
+    def gave_up(self) -> Bools:
+        """Whether each endpoint fell silent after repeating a FIN or data unanswered, shape (flows, 2)."""
+        fins = (self.own("fin_count") >= NEVER_TAKEN) & ~self.knows(Known.FIN_ACKED)
+        span = np.where(fins, self.own("fin_last_time") - self.own("fin_time"), 0)
+        data = (self.own("repeat_run") >= NEVER_TAKEN) & (self.own("state") != State.CLOSED)
+        span = np.where(data & ~fins, self.own("repeat_last_time") - self.own("repeat_first_time"), span)
+        return np.asarray((fins | data) & (self.silence > np.minimum(2 * span, 240 * 10**9)))
+
+    @cached_property
+    def teardown(self) -> Codes:
+        """Teardown codes."""
+        established = (self.own("established_time") > 0).any(axis=1) | ~(self.own("syn_count") > 0).any(
+            axis=1
+        )
+        fins = self.fin_sent.any(axis=1)
+        early = np.where(self.rst_side >= 0, self.of_side("rst_time", self.rst_side), 0)
+        closed_first = fins & (self._first_fin_time <= np.where(early > 0, early, np.iinfo(np.int64).max))
+        both = (self.fin_sent & (self.knows(Known.FIN_ACKED))).all(axis=1)
+        quiet = both & ~self._reset_cut_close
+        return np.select(
+            [
+                ~established & ~fins,
+                quiet & self.crossed_fins,
+                quiet,
+                (self.rst_side >= 0) & (self.rst_cause == RstCause.GAVE_UP),
+                (self.rst_side >= 0) & closed_first,
+                self.rst_side >= 0,
+                self.gave_up.any(axis=1),
+                fins,
+            ],
+            [
+                Teardown.NEVER_ESTABLISHED,
+                Teardown.SIMULTANEOUS,
+                Teardown.GRACEFUL,
+                Teardown.TIMED_OUT,
+                Teardown.RESET,
+                Teardown.ABORTED,
+                Teardown.TIMED_OUT,
+                Teardown.HALF_CLOSED,
+            ],
+            Teardown.OPEN,
+        )
+
+    @cached_property
+    def _first_fin_time(self) -> Codes:
+        time = np.where(self.fin_sent, self.own("fin_time"), np.iinfo(np.int64).max)
+        return np.asarray(time.min(axis=1), np.int64)
+
+    @cached_property
+    def _reset_cut_close(self) -> Bools:
+        """Whether a RST came although both FINs were sent, and before either was through with closing."""
+        state = self.of_side("rst_peer_state", self.rst_side)
+        return np.asarray((self.rst_side >= 0) & (state != State.CLOSED) & (state != State.TIME_WAIT))
+
+    @cached_property
+    def rst_cause(self) -> Codes:
+        """RstCause codes of the RST that ended the flow."""
+        side = self.rst_side
+        answers = self.of_side("rst_answers", side)
+        reply = self.of_side("rst_reply", side) == 1
+        state, peer_state = self.of_side("rst_state", side), self.of_side("rst_peer_state", side)
+        closed = self.of_side("fin_count", side) > 0
+        syn = (answers & Answered.SYN > 0) & (self.of_side("syn_ack", side) == 0)
+        data = answers & Answered.DATA > 0
+        fin = answers & Answered.FIN > 0
+        runs = np.maximum(self.of_side("probe_run", side), self.of_side("repeat_run", side))
+        age = self.of_side("rst_data_age", side)
+        unread = (self.of_side("rst_unread", side) > 0) | ((age >= 0) & (age <= PROMPT_NS))
+        knew = np.isin(peer_state, (State.CLOSE_WAIT, State.LAST_ACK))
+        disowned = self.of_side("known", side) & int(Known.RST_DISOWNED) > 0
+        return np.select(
+            [
+                side < 0,
+                disowned,
+                syn & (state <= State.LISTEN),
+                state == State.SYN_SENT,
+                reply & (state == State.TIME_WAIT),
+                reply & closed & data & knew,
+                reply & closed & fin & knew,
+                closed & data & ~knew & reply,
+                ~reply & (runs >= NEVER_TAKEN),
+                closed,
+                reply,
+                unread,
+                self.of_side("rst_unacked", side) > 0,
+            ],
+            [
+                RstCause.NONE,
+                RstCause.THIRD_PARTY,
+                RstCause.CONNECTION_REFUSED,
+                RstCause.HALF_OPEN,
+                RstCause.TIME_WAIT_GONE,
+                RstCause.DATA_AFTER_CLOSE,
+                RstCause.LATE_FIN,
+                RstCause.CROSSED_CLOSE,
+                RstCause.GAVE_UP,
+                RstCause.AFTER_OWN_FIN,
+                RstCause.NO_CONNECTION,
+                RstCause.UNREAD_DATA,
+                RstCause.ABORT_DATA_LOST,
+            ],
+            RstCause.ABORT,
+        )
+
+
+def _behind(a: NDArray[Any], b: NDArray[Any]) -> Bools:
+    """Whether sequence number ``a`` is before ``b``, modulo 2^32."""
+    return np.asarray((((a.astype(np.int64) - b + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)) < 0)
+
+
+def words_of(vocabulary: type[IntEnum]) -> list[str]:
+    """The words of an enumeration as the tables print them, by code: NEVER_ESTABLISHED is never-established."""
+    return [member.name.lower().replace("_", "-") for member in vocabulary]

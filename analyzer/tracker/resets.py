@@ -1,0 +1,267 @@
+"""RST: would its receiver accept it, what does it answer, and who really sent it.
+
+A RST counts only at the number its receiver awaits (RFC 5961 3.2): inside the window it draws a challenge ACK,
+outside it is dropped. What the receiver awaits lies between the highest number it has acknowledged and the highest
+that has passed toward it. The acknowledgment field of a RST is not to be trusted; only a SYN is refused by it.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+
+from analyzer.compiled import part
+from analyzer.segments.table import ACK
+from analyzer.tracker.desk import (
+    ASSUMED,
+    BY_TIMER,
+    CLOSED,
+    FIN_WAIT_2,
+    FIN_WAIT_2_LENGTH,
+    NO_FRAME,
+    NO_NOTE,
+    REORDERING,
+    SENT,
+    SLACK,
+    SYN_SENT,
+    TIME_WAIT,
+    forget,
+    half,
+    knows,
+    learn,
+    margin,
+    move,
+    note,
+    take_back,
+)
+from analyzer.tracker.ledger import Answered, Known
+from analyzer.tracker.log import Note
+from analyzer.tracker.space import ahead, plus
+from analyzer.tracker.transitions import Event
+
+
+class Verdict(IntEnum):
+    """How the receiver had to take a RST (column ``rst_verdict``)."""
+
+    ACCEPTED = 1
+    CHALLENGED = 2  # inside the window, not at RCV.NXT
+    DROPPED = 3  # outside the window
+    BLIND = 4  # what the receiver awaited is not known; taken as accepted
+
+
+ACCEPTED, CHALLENGED, DROPPED, BLIND = (np.int64(verdict) for verdict in Verdict)
+ISN, NXT, ACKED, FIN_KNOWN = np.int64(Known.ISN), np.int64(Known.NXT), np.int64(Known.ACK), np.int64(Known.FIN)
+RST_STANDS, DISOWNED, KILLED, PEER_FIN = (
+    np.int64(Known.RST),
+    np.int64(Known.RST_DISOWNED),
+    np.int64(Known.KILLED),
+    np.int64(Known.PEER_FIN),
+)
+SENT_RST, RCVD_RST, RST_AGAIN, RST_IGNORED = (
+    np.int64(Event.SENT_RST),
+    np.int64(Event.RCVD_RST),
+    np.int64(Event.RST_AGAIN),
+    np.int64(Event.RST_IGNORED),
+)
+TIMER = np.int64(Event.TIMER)
+KIND_FIN = np.int64(Answered.FIN)
+KIND_SYN, CARRIES = np.int64(Answered.SYN), np.int64(Answered.SYN | Answered.SYN_ACK | Answered.DATA | Answered.FIN)
+OUTSIDE_WINDOW, WENT_ON, NOT_ITS_OWN = np.int64(Note.OUTSIDE_WINDOW), np.int64(Note.WENT_ON), np.int64(Note.NOT_ITS_OWN)
+HAD_EXPIRED, ANSWERS_SYN = np.int64(Note.HAD_EXPIRED), np.int64(Note.ANSWERS_SYN)
+
+
+@part
+def judge(s, e, p):
+    """How the receiver ``p`` has to take the RST ``s`` of ``e`` (Verdict)."""
+    if np.int64(p["state"]) == SYN_SENT and not knows(e, ISN):
+        if not np.int64(s["flags"]) & ACK:
+            return DROPPED
+        fits = ahead(s["ack"], p["isn"]) > 0 and ahead(s["ack"], p["snd_nxt"]) <= 0
+        return ACCEPTED if fits else DROPPED
+    if not knows(p, ACKED):
+        return BLIND
+    low, seq = np.int64(p["ack_sent"]), np.int64(s["seq"])
+    if knows(p, PEER_FIN) and ahead(seq, low) == -1:
+        return ACCEPTED  # some systems reset with the number of their own FIN (Linux tcp_reset_check)
+    if ahead(seq, low) < 0:
+        return DROPPED
+    if ahead(seq, low) == 0 or (knows(e, NXT) and ahead(seq, e["snd_nxt"]) <= 0):
+        return ACCEPTED
+    return CHALLENGED if ahead(seq, low) < np.int64(p["window"]) else DROPPED
+
+
+@part
+def reset(desk, s, i):
+    """Take in the RST ``s`` of endpoint ``i``."""
+    j = i ^ 1
+    e, p = desk.ends[i], desk.ends[j]
+    now, frame = np.int64(s["time"]), np.int64(s["frame"])
+    verdict = judge(s, e, p)
+    counts = verdict in (ACCEPTED, BLIND)
+    e["rst_count"] = e["rst_count"] + 1
+    old = np.int64(e["rst_verdict"])
+    if old == 0 or (counts and old in (CHALLENGED, DROPPED) and np.int64(p["state"]) != CLOSED):
+        describe(desk, s, i, verdict)
+    if not counts:
+        e["rst_ignored"] = e["rst_ignored"] + 1
+        if e["rst_ignored_frame"] == 0:
+            e["rst_ignored_frame"] = frame
+    send(desk, s, i, now, frame)
+    if not counts:
+        note(desk, j, RST_IGNORED, now, frame, OUTSIDE_WINDOW)
+    elif np.int64(p["state"]) != CLOSED and not (np.int64(p["state"]) == 0 and p["packets"] == 0):
+        words = ANSWERS_SYN if np.int64(p["state"]) == SYN_SENT and not knows(e, ISN) else NO_NOTE
+        row = move(
+            desk, j, RCVD_RST, ASSUMED, now + half(p["reach"]), now, now + margin(desk, p), frame, words
+        )
+        if row >= 0:
+            learn(p, KILLED)
+
+
+@part
+def send(desk, s, i, now, frame):
+    """Move the sender of a RST: it has given up the connection, or shows that it had none any more."""
+    e, p = desk.ends[i], desk.ends[i ^ 1]
+    state = np.int64(e["state"])
+    if state == SYN_SENT and p["stale_acks"] > 0 and not knows(p, ISN):
+        note(
+            desk, i, RST_AGAIN, now, frame, NO_NOTE
+        )  # it refuses an older connection's answer and goes on asking
+        return
+    if state == CLOSED:
+        note(desk, i, RST_AGAIN if knows(e, RST_STANDS) else SENT_RST, now, frame, NO_NOTE)
+        learn(e, RST_STANDS)
+        return
+    learn(e, RST_STANDS)
+    if forgotten(e, p):
+        expire(desk, i, now, frame)
+        note(desk, i, SENT_RST, now, frame, HAD_EXPIRED)
+        return
+    if state == 0 and not knows(e, NXT) and np.int64(p["last_kind"]) & KIND_SYN:
+        e["state"] = CLOSED  # nobody listens there
+        note(desk, i, SENT_RST, now, frame, ANSWERS_SYN)
+        return
+    reach = np.int64(e["reach"])
+    earliest = now - (reach if reach > 0 else 0) - np.int64(desk.limits[SLACK])
+    move(desk, i, SENT_RST, SENT, now - half(reach), earliest, now, frame, NO_NOTE)
+
+
+@part
+def forgotten(e, p):
+    """Whether the RST of ``e`` shows that it had left FIN_WAIT_2 or TIME_WAIT before: it answers a FIN it awaited."""
+    state = np.int64(e["state"])
+    answers_fin = np.int64(e["rst_answers"]) & KIND_FIN
+    if state == FIN_WAIT_2:
+        return bool(e["rst_reply"]) and bool(answers_fin)
+    return state == TIME_WAIT and bool(e["rst_reply"])
+
+
+@part
+def expire(desk, i, now, frame):
+    """Endpoint ``i`` had left FIN_WAIT_2 or TIME_WAIT at a moment no packet shows, before its RST."""
+    e = desk.ends[i]
+    entered = np.int64(e["state_time"])
+    length = np.int64(desk.limits[FIN_WAIT_2_LENGTH])
+    latest = now - half(e["reach"])
+    best = entered + length if np.int64(e["state"]) == FIN_WAIT_2 and entered + length <= latest else latest
+    move(desk, i, TIMER, BY_TIMER, best, entered, latest, NO_FRAME, HAD_EXPIRED)
+
+
+@part
+def describe(desk, s, i, verdict):
+    """Enter the RST that counts in the ledger: its own numbers, what it answers, and what was outstanding."""
+    e, p = desk.ends[i], desk.ends[i ^ 1]
+    now = np.int64(s["time"])
+    e["rst_time"] = now
+    e["rst_frame"] = s["frame"]
+    e["rst_verdict"] = verdict
+    e["rst_seq"] = s["seq"]
+    e["rst_ack"] = s["ack"]
+    e["rst_flags"] = s["flags"]
+    e["rst_window"] = s["window"]
+    e["rst_ttl"] = s["ttl"]
+    e["rst_ip_id"] = s["ip_id"]
+    e["rst_prior_ip_id"] = e["ip_id"]
+    e["rst_state"] = e["state"]
+    e["rst_peer_state"] = p["state"]
+    e["rst_offset"] = ahead(s["seq"], p["ack_sent"]) if knows(p, ACKED) else 0
+    own = knows(e, NXT) and knows(p, ACKED)
+    e["rst_unacked"] = max(0, ahead(e["snd_nxt"], p["ack_sent"])) if own else 0
+    theirs = knows(p, NXT) and knows(e, ACKED)
+    e["rst_unread"] = max(0, ahead(p["snd_nxt"], e["ack_sent"])) if theirs else 0
+    e["rst_data_age"] = now - np.int64(p["data_time"]) if p["data_time"] > 0 else -1
+    e["rst_data_frame"] = p["data_frame"]
+    e["rst_idle"] = max(0, now - max(np.int64(e["last_time"]), np.int64(p["last_time"])))
+    trigger(desk, s, e, p)
+
+
+@part
+def trigger(desk, s, e, p):
+    """Name the segment of ``p`` that the RST answers, where its numbers or its haste show one."""
+    now, flags, seq = np.int64(s["time"]), np.int64(s["flags"]), np.int64(s["seq"])
+    prompt = now - np.int64(p["last_time"]) <= margin(desk, e)
+    e["rst_answers"] = 0
+    e["rst_reply"] = 0
+    if p["packets"] == 0:
+        return
+    if not flags & ACK:
+        if np.int64(p["run_kind"]) & CARRIES and np.int64(p["run_ack"]) == seq:
+            answer(e, p["run_kind"], p["run_frame"])
+        elif np.int64(p["last_ack"]) == seq:
+            answer(e, p["last_kind"], p["last_frame"])
+        else:
+            return
+        e["rst_reply"] = 1
+        e["rst_answers_time"] = p["last_time"]
+    elif np.int64(p["last_kind"]) & KIND_SYN and not knows(e, ISN):
+        answer(e, p["last_kind"], p["last_frame"])
+        e["rst_answers_time"] = p["last_time"]
+        e["rst_reply"] = 1
+    elif prompt and np.int64(p["last_kind"]) & CARRIES and np.int64(s["ack"]) == np.int64(p["last_seq_end"]):
+        answer(e, p["last_kind"], p["last_frame"])
+        e["rst_answers_time"] = p["last_time"]
+
+
+@part
+def answer(e, kind, frame):
+    e["rst_answers"] = kind
+    e["rst_answers_frame"] = frame
+
+
+@part
+def contradict(desk, s, i):
+    """A segment of ``i`` that is no RST: whoever was taken for dead, by its own RST or the peer's, goes on."""
+    j = i ^ 1
+    e, p = desk.ends[i], desk.ends[j]
+    now = np.int64(s["time"])
+    if knows(e, KILLED) and e["mark_event"] >= 0:
+        if now - np.int64(e["mark_time"]) <= margin(desk, e):
+            return
+        take_back(desk, i)
+        forget(e, KILLED)
+        p["rst_verdict"] = DROPPED
+        p["rst_ignored"] = p["rst_ignored"] + 1
+        if p["rst_ignored_frame"] == 0:
+            p["rst_ignored_frame"] = p["rst_frame"]
+        note(desk, i, RST_IGNORED, now, s["frame"], WENT_ON)
+    elif knows(e, RST_STANDS) and np.int64(e["rst_state"]) > CLOSED:
+        disown(desk, s, i, now)
+
+
+@part
+def disown(desk, s, i, now):
+    """Endpoint ``i`` goes on after "its" RST: unless the network only changed the order, somebody else sent that."""
+    e = desk.ends[i]
+    end = plus(s["seq"], np.int64(s["payload_len"]))
+    late = now - np.int64(e["rst_time"]) <= np.int64(desk.limits[REORDERING])
+    if late and ahead(end, e["rst_seq"]) <= 0:
+        return
+    row = np.int64(e["last_event"])
+    while row >= 0 and desk.log[row]["frame"] != e["rst_frame"]:
+        row = np.int64(desk.log[row]["previous"])
+    if row < 0 or desk.log[row]["event"] != SENT_RST:
+        return
+    desk.log[row]["void"] = 1
+    e["state"] = desk.log[row]["from_state"]
+    forget(e, RST_STANDS)
+    learn(e, DISOWNED)
+    note(desk, i, RST_IGNORED, now, s["frame"], NOT_ITS_OWN)

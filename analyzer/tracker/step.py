@@ -1,0 +1,322 @@
+"""One segment after the other: the tracker's main loop, as kernels.
+
+Order for each segment, and why: timers that ended before it; whether it is the same packet captured twice; what
+it contradicts; what it proves and lets assume by its acknowledgment; what it carries; and last the bookkeeping,
+so that everything above still sees the state of things before it.
+"""
+
+import numpy as np
+
+from analyzer.compiled import kernel, part
+from analyzer.segments.table import (
+    ACK,
+    CUT_HEADER,
+    DUPLICATE,
+    FIN,
+    HAS_IP_ID,
+    HAS_TIMESTAMP,
+    RST,
+    SYN,
+    UNTRACKED,
+)
+from analyzer.tracker.acknowledge import acknowledge
+from analyzer.tracker.carry import KIND_ACK, KIND_PROBE, carry, kind_of
+from analyzer.tracker.desk import (
+    AT_END,
+    BY_TIMER,
+    CLOCK,
+    CLOSED,
+    DUPLICATE_BLIND,
+    DUPLICATE_BY_ID,
+    NO_FRAME,
+    PROVEN,
+    TIME_WAIT,
+    USED,
+    knows,
+    learn,
+    move,
+    write,
+)
+from analyzer.tracker.ledger import Known
+from analyzer.tracker.log import Note
+from analyzer.tracker.resets import contradict, reset
+from analyzer.tracker.space import ahead, plus
+from analyzer.tracker.transitions import Event
+
+ROWS_A_SEGMENT = 16  # a segment never writes more log rows than this
+TIMER, CAPTURE_END, REPLACED = np.int64(Event.TIMER), np.int64(Event.CAPTURE_END), np.int64(Event.REPLACED)
+NO_NOTE = np.int64(Note.NONE)
+ID_MOVES, ACKED, RST_STANDS = np.int64(Known.ID_MOVES), np.int64(Known.ACK), np.int64(Known.RST)
+GRANULE = 2_000_000_000  # Linux ends TIME_WAIT up to about two seconds late
+
+
+@kernel
+def run(desk, batch, start, flows):
+    """Track ``batch`` from ``start``; returns where it stopped: its end, or earlier when the log is nearly full."""
+    room = len(desk.log) - ROWS_A_SEGMENT
+    for k in range(start, len(batch)):
+        if desk.cursor[USED] > room:
+            return k
+        s = batch[k]
+        if not np.int64(s["marks"]) & UNTRACKED:
+            step(desk, s, np.int64(s["sender"]), flows)
+    return len(batch)
+
+
+@part
+def step(desk, s, i, flows):
+    """Take in one segment of endpoint ``i``."""
+    j = i ^ 1
+    e, p = desk.ends[i], desk.ends[j]
+    f = desk.flows[i >> 1]
+    now, flags = np.int64(s["time"]), np.int64(s["flags"])
+    if f["first_frame"] == 0:
+        begin(desk, s, i >> 1, flows)
+    clock(desk, s, e)
+    if e["deadline"] > 0 and now >= np.int64(e["deadline"]):
+        end_time_wait(desk, i)
+    if p["deadline"] > 0 and now >= np.int64(p["deadline"]):
+        end_time_wait(desk, j)
+    if same_packet(desk, s, e, p):
+        s["marks"] = np.int64(s["marks"]) | DUPLICATE
+        e["duplicates"] = e["duplicates"] + 1
+        if e["duplicate_frame"] == 0:
+            e["duplicate_frame"] = s["frame"]
+        return
+    kind = kind_of(desk, s, i)
+    if flags & RST:
+        reset(desk, s, i)
+    else:
+        if np.int64(e["state"]) == CLOSED:
+            contradict(desk, s, i)
+        if e["proof_event"] >= 0 and not flags & SYN:
+            prove(desk, e, now)
+        if flags & ACK:
+            acknowledge(desk, s, i)
+        carry(desk, s, i, kind)
+    if flags & (FIN | RST) and f["close_time"] == 0:
+        f["close_time"] = now
+        f["close_frame"] = s["frame"]
+        f["close_side"] = i & 1
+        f["close_idle"] = max(0, now - np.int64(f["last_time"])) if f["last_time"] > 0 else 0
+    keep_books(desk, s, i, kind)
+
+
+@part
+def begin(desk, s, flow, flows):
+    """The first segment of a flow; what the older flow on the same tuple was doing is noted here."""
+    f = desk.flows[flow]
+    f["first_time"] = s["time"]
+    f["first_frame"] = s["frame"]
+    old = np.int64(flows[flow]["previous"])
+    f["old_flow"] = old
+    if old < 0 or desk.flows[old]["first_frame"] == 0:
+        return
+    same = (
+        flows[old]["address"][0] == flows[flow]["address"][0]
+        and flows[old]["port"][0] == flows[flow]["port"][0]
+    )
+    first = 2 * old + (0 if same else 1)
+    now = np.int64(s["time"])
+    for end in (first, first ^ 1):
+        if desk.ends[end]["deadline"] > 0 and now >= np.int64(desk.ends[end]["deadline"]):
+            end_time_wait(desk, end)
+    f["old_seen"] = 1
+    f["old_state_0"] = desk.ends[first]["state"]
+    f["old_state_1"] = desk.ends[first ^ 1]["state"]
+    f["old_age"] = now - np.int64(desk.flows[old]["end_time"])
+    f["old_time_wait"] = -1
+    for end in (first, first ^ 1):
+        if np.int64(desk.ends[end]["state"]) == TIME_WAIT:
+            f["old_time_wait"] = now - np.int64(desk.ends[end]["time_wait_time"])
+    sender = desk.ends[first if np.int64(s["sender"]) & 1 == 0 else first ^ 1]
+    f["old_seq_ahead"] = ahead(s["seq"], sender["snd_nxt"])
+    if np.int64(s["marks"]) & HAS_TIMESTAMP and sender["ts_last"] > 0:
+        f["old_ts_ahead"] = ahead(s["ts_val"], sender["ts_last"])
+
+
+@part
+def clock(desk, s, e):
+    """Notice a frame time that runs backward against the highest so far."""
+    now = np.int64(s["time"])
+    if now >= desk.cursor[CLOCK]:
+        desk.cursor[CLOCK] = now
+    elif desk.cursor[CLOCK] - now > np.int64(e["clock_back"]):
+        e["clock_back"] = desk.cursor[CLOCK] - now
+        e["clock_back_frame"] = s["frame"]
+
+
+@part
+def end_time_wait(desk, i):
+    """TIME_WAIT's timer has run out, by the profile in force."""
+    due = np.int64(desk.ends[i]["deadline"])
+    move(desk, i, TIMER, BY_TIMER, due, due, due + GRANULE, NO_FRAME, NO_NOTE)
+
+
+@part
+def prove(desk, e, now):
+    """The endpoint sends something it could not have sent without what was assumed."""
+    entry = desk.log[np.int64(e["proof_event"])]
+    entry["basis"] = PROVEN
+    entry["latest"] = max(np.int64(entry["time"]), min(np.int64(entry["latest"]), now))
+    e["proof_event"] = -1
+    e["mark_event"] = -1
+    e["state_basis"] = PROVEN
+
+
+@part
+def stir(lane, word, odd):
+    """Mix a word into a 32-bit lane; ``odd`` is below 2^31, so that nothing overflows."""
+    lane = ((lane ^ word) & 0xFFFFFFFF) * odd
+    return (lane ^ (lane >> 31)) & 0xFFFFFFFF
+
+
+@part
+def fingerprint(s):
+    """62 bits that differ where two segments of one sender differ in any number (TTL apart: a router lowers it)."""
+    numbers = np.int64(s["seq"]) ^ (np.int64(s["first_byte"]) << 24)
+    shape = np.int64(s["flags"]) << 16 ^ np.int64(s["window"]) ^ (np.int64(s["payload_len"]) << 7)
+    low, high = np.int64(0), np.int64(0)
+    for word in (
+        numbers,
+        np.int64(s["ack"]),
+        shape,
+        np.int64(s["ip_id"]),
+        np.int64(s["ts_val"]),
+        np.int64(s["ts_ecr"]),
+    ):
+        low = stir(low, word, 0x45D9F3B)
+        high = stir(high, word ^ low, 0x2C1B3C6D)
+    return (high & 0x3FFFFFFF) << 32 | low
+
+
+@part
+def same_packet(desk, s, e, p):
+    """Whether the capture holds this very packet a second time (`any` interface, mirror port, two taps).
+
+    Everything must agree. With an IP identification that moves from packet to packet a longer delay is believed;
+    without one only the blink of an eye, and for a pure acknowledgment, which a host may well repeat, only where
+    the flow has shown a duplicate that carries something.
+    """
+    print_, now = fingerprint(s), np.int64(s["time"])
+    age = np.int64(-1)
+    if e["print_0"] == print_:
+        age = now - np.int64(e["print_time_0"])
+    elif e["print_1"] == print_:
+        age = now - np.int64(e["print_time_1"])
+    elif e["print_2"] == print_:
+        age = now - np.int64(e["print_time_2"])
+    elif e["print_3"] == print_:
+        age = now - np.int64(e["print_time_3"])
+    if age < 0 or e["packets"] == 0:
+        remember(s, e, print_, now)
+        return False
+    by_id = np.int64(s["marks"]) & HAS_IP_ID and s["ip_id"] > 0 and knows(e, ID_MOVES)
+    if by_id and age <= desk.limits[DUPLICATE_BY_ID]:
+        return True
+    carries = s["payload_len"] > 0 or np.int64(s["flags"]) & (SYN | FIN | RST)
+    known = e["duplicates"] > 0 or p["duplicates"] > 0
+    if age <= desk.limits[DUPLICATE_BLIND] and (carries or known):
+        return True
+    remember(s, e, print_, now)
+    return False
+
+
+@part
+def remember(s, e, print_, now):
+    """Keep the fingerprint, and whether the sender's IP identification moves."""
+    place = np.int64(e["prints"]) & 3
+    if place == 0:
+        e["print_0"], e["print_time_0"] = print_, now
+    elif place == 1:
+        e["print_1"], e["print_time_1"] = print_, now
+    elif place == 2:
+        e["print_2"], e["print_time_2"] = print_, now
+    else:
+        e["print_3"], e["print_time_3"] = print_, now
+    e["prints"] = place + 1
+    if e["packets"] > 0 and s["ip_id"] != e["ip_id"] and e["ip_id"] > 0 and s["ip_id"] > 0:
+        learn(e, ID_MOVES)
+
+
+@part
+def keep_books(desk, s, i, kind):
+    """Counters, last values and the run of unanswered segments; nothing here decides a state."""
+    e, p, f = desk.ends[i], desk.ends[i ^ 1], desk.flows[i >> 1]
+    now, frame, flags = np.int64(s["time"]), np.int64(s["frame"]), np.int64(s["flags"])
+    if e["packets"] == 0:
+        e["first_time"] = now
+        e["first_frame"] = frame
+    e["packets"] = e["packets"] + 1
+    e["bytes"] = e["bytes"] + np.int64(s["payload_len"])
+    f["data_bytes"] = f["data_bytes"] + np.int64(s["payload_len"])
+    if f["end_time"] > 0 and now - np.int64(f["end_time"]) > np.int64(e["idle_longest"]):
+        e["idle_longest"] = now - np.int64(f["end_time"])
+        e["idle_longest_frame"] = frame
+    e["last_time"] = now
+    e["last_frame"] = frame
+    f["end_time"] = now
+    f["end_frame"] = frame
+    e["ip_id"] = s["ip_id"]
+    if np.int64(s["marks"]) & CUT_HEADER:
+        e["cut_headers"] = e["cut_headers"] + 1
+        if e["cut_frame"] == 0:
+            e["cut_frame"] = frame
+    if flags & RST:
+        return
+    e["last_kind"] = kind
+    e["last_ack"] = s["ack"]
+    e["last_seq_end"] = plus(
+        s["seq"], np.int64(s["payload_len"]) + (1 if flags & FIN else 0) + (1 if flags & SYN else 0)
+    )
+    if e["run_frame"] == 0 and kind != KIND_ACK and kind != KIND_PROBE:
+        e["run_frame"] = frame
+        e["run_kind"] = kind
+        e["run_ack"] = s["ack"]
+    p["run_frame"] = 0
+    p["run_kind"] = 0
+    p["probe_run"] = 0
+    if kind != KIND_PROBE:
+        f["last_time"] = now
+    if np.int64(s["marks"]) & HAS_TIMESTAMP:
+        e["ts_last"] = s["ts_val"]
+    ttl = s["ttl"]
+    e["ttl_low"] = ttl if e["ttl_low"] == 0 else min(ttl, e["ttl_low"])
+    e["ttl_high"] = max(ttl, e["ttl_high"])
+    if not np.int64(s["marks"]) & CUT_HEADER:
+        windows(s, e, p, flags)
+
+
+@part
+def windows(s, e, p, flags):
+    """The window advertised, scaled where both SYNs were seen to negotiate it, and whether it is closed."""
+    window = np.int64(s["window"])
+    if not flags & SYN and e["window_scale"] > 0 and p["window_scale"] >= 0:
+        window = window << min(np.int64(e["window_scale"]), 14)
+    elif not flags & SYN and e["window_scale"] == -2:
+        window = window << 14  # the handshake was not captured: the widest it could mean
+    e["window"] = min(window, 1 << 30)
+    if window > 0 or flags & SYN:
+        e["zero_window_since"] = 0
+    elif e["zero_window_since"] == 0:
+        e["zero_window_since"] = s["time"]
+        e["zero_windows"] = e["zero_windows"] + 1
+        e["zero_window_frame"] = s["frame"]
+
+
+@kernel
+def finish(desk, first, count, end_time):
+    """Close the books of flows ``first`` .. ``count`` at the capture's end; returns where the log was full."""
+    room = len(desk.log) - ROWS_A_SEGMENT
+    for flow in range(first, count):
+        if desk.cursor[USED] > room:
+            return flow
+        if desk.flows[flow]["first_frame"] == 0:
+            continue
+        for i in (2 * flow, 2 * flow + 1):
+            e = desk.ends[i]
+            if e["deadline"] > 0 and end_time >= np.int64(e["deadline"]):
+                end_time_wait(desk, i)
+            if np.int64(e["state"]) != CLOSED:
+                write(desk, i, CAPTURE_END, AT_END, end_time, end_time, end_time, NO_FRAME, NO_NOTE)
+    return count
