@@ -191,12 +191,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def guarded(arguments: Sequence[str] | None) -> int:
     """Run, and turn every failure into one line on standard error and a status."""
     try:
-        status = cli.main(arguments, "teardown", standalone_mode=False)
+        status = _invoke(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
-        return int(status or 0)
+        return status
     except click.UsageError as error:
         return _usage(error)
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except KeyboardInterrupt:
         return _complain("interrupted", 130)
     except TeardownError as error:
         return _complain(str(error), 2)
@@ -206,6 +206,15 @@ def guarded(arguments: Sequence[str] | None) -> int:
         return _complain(f"{error.filename or 'standard output'}: {error.strerror or error}", 2)
     except Exception as error:
         return _fault(error)
+
+
+def _invoke(arguments: list[str]) -> int:
+    """Run the command (click's own ``main`` would answer an interrupt and a closed pipe in its own way)."""
+    try:
+        with cli.make_context("teardown", arguments) as context:
+            return int(cli.invoke(context) or 0)
+    except click.exceptions.Exit as done:
+        return done.exit_code
 
 
 def _usage(error: click.UsageError) -> int:

@@ -1,5 +1,33 @@
-"""The findings' names and pages, from the catalogue of rules."""
+"""The findings' names and pages for the terminal, from the rules themselves."""
+
+from functools import cache
+
+from rich.text import Text
+
+from analyzer.findings import explain, rules
+from analyzer.reports.text import SEVERITY_STYLES, wrapped
 
 
+@cache
 def names() -> dict[str, str]:
-    return {"TD102": "late-fin-answered-by-rst", "TD307": "connection-refused", "TD101": "close-wait-leak"}
+    """The name of every finding there is, by its code."""
+    return {code: rule.name for code, rule in rules().items()}
+
+
+def list_lines(columns: int = 80) -> list[Text]:
+    """Every finding there is: code, name and severity, and its title under them."""
+    lines = []
+    for code, rule in rules().items():
+        lines.append(Text(f"{code} {rule.name} ({rule.severity})", style=SEVERITY_STYLES[rule.severity]))
+        lines += map(Text, wrapped(rule.title, 6, columns))
+    return lines
+
+
+def page_lines(code: str) -> list[Text]:
+    """The page of one finding; raises UsageError if there is none. Its headings are bold on a terminal."""
+    return [_line(line) for line in explain(code).splitlines()]
+
+
+def _line(markdown: str) -> Text:
+    text = markdown.replace("**", "")
+    return Text(text.lstrip("# "), style="bold") if markdown.startswith("#") else Text(text)

@@ -1,0 +1,254 @@
+"""The command line: statuses, one-line errors, and what goes where. The pipeline is played by a sample result."""
+
+import errno
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from analyzer.cli import cli, guarded
+from analyzer.errors import UnreadableCapture
+from analyzer.reports.result import Result
+from analyzer.settings import Settings
+from tests.reports.sample import sample_result
+
+CAPTURES = Path(__file__).parents[1] / "captures"
+Run = Callable[..., tuple[int, str, str]]
+
+
+class Pipeline:
+    """Stands in for analyzer.pipeline; remembers how it was called."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+        self.settings = Settings()
+        self.error: BaseException | None = None
+
+    def analyze(self, paths: list[str], settings: Settings, progress: object = None) -> Result:
+        self.paths, self.settings = paths, settings
+        if self.error:
+            raise self.error
+        return sample_result()
+
+
+@pytest.fixture
+def pipeline(monkeypatch: pytest.MonkeyPatch) -> Pipeline:
+    played = Pipeline()
+    monkeypatch.setitem(sys.modules, "analyzer.pipeline", SimpleNamespace(analyze=played.analyze))  # type: ignore[arg-type]
+    return played
+
+
+@pytest.fixture
+def run(pipeline: Pipeline, capfd: pytest.CaptureFixture[str]) -> Run:
+    def command(*arguments: str) -> tuple[int, str, str]:
+        status = guarded(arguments)
+        return status, *capfd.readouterr()
+
+    return command
+
+
+def teardown(*arguments: str, **more: Any) -> "subprocess.CompletedProcess[bytes]":
+    """The real command in a process of its own."""
+    command = [sys.executable, "-c", "from analyzer.cli import main; main()", *arguments]
+    return subprocess.run(command, cwd=CAPTURES.parent, timeout=120, check=False, **more)
+
+
+def test_help_answers_at_once() -> None:
+    times = []
+    for _ in range(3):
+        before = time.perf_counter()
+        assert teardown("--help", capture_output=True).stdout.startswith(b"Usage: teardown")
+        times.append(time.perf_counter() - before)
+    assert min(times) < 0.5  # about 0.05 s on a free machine
+
+
+@pytest.mark.parametrize("heavy", ["numpy", "pandas", "pyarrow", "numba", "rich", "scapy", "pyshark"])
+def test_the_command_line_loads_nothing_heavy(heavy: str) -> None:
+    code = f"import sys, analyzer, analyzer.cli; sys.exit({heavy!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=CAPTURES.parent, check=False).returncode == 0
+
+
+def test_a_run_prints_the_summary(run: Run, pipeline: Pipeline) -> None:
+    status, out, err = run("analyze", "a.pcap", "-")
+    assert (status, err) == (0, "")
+    assert "Findings: 1 error, 1 info" in out
+    assert pipeline.paths == ["a.pcap", "-"]
+    assert pipeline.settings == Settings()
+
+
+def test_thresholds_and_profile_reach_the_settings(run: Run, pipeline: Pipeline) -> None:
+    run("analyze", "a", "--close-wait-leak", "2m", "--slow-close", "0.25", "--profile", "bsd")
+    assert pipeline.settings == Settings(profile="bsd", close_wait_leak_ns=120 * 10**9, slow_close_ns=250_000_000)
+
+
+def test_out_writes_the_tables(run: Run, tmp_path: Path) -> None:
+    status, out, _ = run("analyze", "a", "--out", str(tmp_path / "out"), "--segments")
+    assert status == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        *("findings.csv", "flows.csv", "segments.csv", "timeline.csv"),
+    ]
+    assert f"Wrote {tmp_path}/out/flows.csv, " in out
+
+
+def test_parquet_and_quiet(run: Run, tmp_path: Path) -> None:
+    status, out, err = run("analyze", "a", "--out", str(tmp_path), "--format", "parquet", "--quiet")
+    assert (status, out, err) == (0, "", "")
+    assert (tmp_path / "flows.parquet").exists()
+
+
+def test_json_is_one_document(run: Run) -> None:
+    status, out, _ = run("analyze", "a", "--json")
+    assert (status, json.loads(out)["flows"]) == (0, 4)
+
+
+@pytest.mark.parametrize(("severity", "expected"), [("error", 1), ("warning", 1), ("info", 1)])
+def test_fail_on_is_met_by_anything_as_grave(run: Run, severity: str, expected: int) -> None:
+    assert run("analyze", "a", "--fail-on", severity, "--quiet")[0] == expected
+
+
+def test_fail_on_is_not_met_by_less(run: Run, pipeline: Pipeline) -> None:
+    only_info = sample_result()
+    only_info.findings = only_info.findings[only_info.findings["severity"] == "info"]
+    sys.modules["analyzer.pipeline"].analyze = lambda *_, **__: only_info  # type: ignore[attr-defined]
+    assert run("analyze", "a", "--fail-on", "warning", "--quiet")[0] == 0
+
+
+def test_timeline_asks_for_the_segments_of_one_stream(run: Run, pipeline: Pipeline) -> None:
+    status, out, _ = run("timeline", "a", "--stream", "7")
+    assert status == 0
+    assert out.startswith("stream 7: client 10.1.0.2:40112, server 10.1.0.3:8080\n")
+    assert (pipeline.settings.keep_segments, pipeline.settings.keep_stream) == (True, 7)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["analyze"], "teardown: Missing argument 'CAPTURE...'. Try 'teardown analyze --help'.\n"),
+        (["analyze", "a", "--fail-on", "doom"], "teardown: Invalid value for '--fail-on': 'doom' is not one of"),
+        (
+            ["analyze", "a", "--slow-close", "soon"],
+            "teardown: Invalid value for '--slow-close': 'soon' is not a duration",
+        ),
+        (["analyze", "a", "--segments"], "teardown: --segments needs --out DIR, the folder to write into\n"),
+        (["analyze", "a", "--format", "csv"], "teardown: --format needs --out DIR"),
+        (["timeline", "a"], "teardown: Missing option '--stream'."),
+        (
+            ["timeline", "a", "--stream", "99"],
+            "teardown: there is no stream 99 in the capture; its streams are 0 to 9\n",
+        ),
+        (["explain"], "teardown: name one finding (teardown explain TD101), or --list them\n"),
+        (["explain", "TD000"], "teardown: "),
+        (["frobnicate"], "teardown: No such command 'frobnicate'."),
+    ],
+)
+def test_usage_errors_are_one_line_and_status_2(run: Run, arguments: list[str], said: str) -> None:
+    status, out, err = run(*arguments)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (UnreadableCapture("x\x1b[2J.pcap: not a capture"), 2, "teardown: x\\x1b[2J.pcap: not a capture\n"),
+        (KeyboardInterrupt(), 130, "teardown: interrupted\n"),
+        (OSError(errno.EIO, "Input/output error", "x.pcap"), 2, "teardown: x.pcap: Input/output error\n"),
+        (BrokenPipeError(), 141, ""),
+    ],
+)
+def test_trouble_is_one_line(run: Run, pipeline: Pipeline, error: BaseException, status: int, said: str) -> None:
+    pipeline.error = error
+    assert run("analyze", "a") == (status, "", said)
+
+
+def test_a_fault_of_ours_asks_to_be_reported(run: Run, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TEARDOWN_DEBUG", raising=False)
+    pipeline.error = ZeroDivisionError("oh\nno")
+    status, out, err = run("analyze", "a")
+    assert (status, out, err.count("\n")) == (3, "", 1)
+    assert "TEARDOWN_DEBUG=1" in err
+    assert err.endswith("ZeroDivisionError: oh no\n")
+    monkeypatch.setenv("TEARDOWN_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        run("analyze", "a")
+
+
+def test_an_unwritable_folder_is_one_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    status, out, err = run("analyze", "a", "--out", str(tmp_path / "file" / "x"))
+    assert (status, out) == (2, "")
+    assert err == f"teardown: cannot make the folder {tmp_path}/file/x: Not a directory\n"
+
+
+def test_no_arguments_show_the_help(run: Run) -> None:
+    status, _, err = run()
+    assert status == 2
+    assert "Commands:" in err
+
+
+def test_a_reader_that_has_gone_ends_it_quietly() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as gone:
+        done = teardown("--help", stdout=gone, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_full_disk_under_standard_output_is_one_line() -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full, which this system does not have")
+    with Path("/dev/full").open("wb") as full:
+        done = teardown("--help", stdout=full, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (2, b"teardown: standard output: No space left on device\n")
+
+
+def test_explain_prints_a_finding_by_code_or_name(run: Run) -> None:
+    status, page, _ = run("explain", "td101")
+    assert (status, run("explain", "close-wait-leak")[1]) == (0, page)
+    assert page.startswith("TD101 close-wait-leak\n")
+    assert "What to do next" in page
+    assert "#" not in page
+
+
+def test_explain_lists_all_findings(run: Run) -> None:
+    status, listed, _ = run("explain", "--list")
+    assert status == 0
+    assert "TD102 late-fin-answered-by-rst (error)\n" in listed
+    assert max(map(len, listed.splitlines())) <= 80
+
+
+def test_every_command_has_help(run: Run) -> None:
+    for name, command in cli.commands.items():
+        assert (command.help or "").endswith("."), name
+        assert run(name, "--help")[0] == 0
+
+
+def test_the_progress_bar_stays_away_from_files(capsys: pytest.CaptureFixture[str]) -> None:
+    from analyzer.reports.progress import ProgressBar
+
+    with ProgressBar() as bar:
+        bar._started -= 10
+        bar(5, 10)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_progress_bar_shows_on_a_terminal_after_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    from analyzer.reports.progress import ProgressBar
+
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with ProgressBar() as bar:
+        bar(1, 10)
+        assert terminal.getvalue() == ""
+        bar._started -= 10
+        bar(5, 10)
+    assert "reading" in terminal.getvalue()

@@ -1,0 +1,62 @@
+"""The rules of the house: style, types, one-way imports, small functions and files, headed modules."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted((ROOT / "analyzer").rglob("*.py"))
+FILE_LINES = 400
+FUNCTION_LINES = 40
+KERNEL_LINES = 120  # compiled numeric kernels run two to three times longer
+
+
+def run(*command: str) -> None:
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_ruff() -> None:
+    run(sys.executable, "-m", "ruff", "check", "--no-cache", "analyzer", "tests", "docs", "captures", "benchmarks")
+
+
+def test_mypy(tmp_path: Path) -> None:
+    run(sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path))
+
+
+def test_stages_import_one_way() -> None:
+    run(sys.executable, "-c", "from importlinter.cli import lint_imports_command as lint; lint(['--no-cache'])")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_modules_are_small_and_open_with_what_they_are_for(path: Path) -> None:
+    text = path.read_text()
+    assert text.count("\n") <= FILE_LINES
+    tree = ast.parse(text)
+    if tree.body:
+        assert ast.get_docstring(tree)
+    long = [f"{node.name}: {length} lines" for node, length, limit in functions(tree) if length > limit]
+    assert long == []
+
+
+def functions(tree: ast.Module) -> Iterator[tuple[ast.FunctionDef, int, int]]:
+    """Each function with its length and the length it may have (options and docstring not counted)."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            first = node.body[1] if ast.get_docstring(node) and len(node.body) > 1 else node.body[0]
+            kernel = any(isinstance(mark, ast.Name) and mark.id == "kernel" for mark in node.decorator_list)
+            yield node, (node.end_lineno or 0) - first.lineno + 1, KERNEL_LINES if kernel else FUNCTION_LINES
+
+
+def test_heavy_libraries_are_not_imported_by_the_front() -> None:
+    light = {"__init__.py", "cli.py", "settings.py", "errors.py", "reports/__init__.py", "reports/escape.py"}
+    heavy = {"numpy", "pandas", "pyarrow", "numba", "rich", "scapy", "pyshark"}
+    for name in light:
+        tree = ast.parse((ROOT / "analyzer" / name).read_text())
+        imported = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
+        imported |= {node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)}
+        assert not {module.split(".")[0] for module in imported} & heavy, name
