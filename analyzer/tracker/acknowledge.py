@@ -37,7 +37,8 @@ from analyzer.tracker.space import ahead
 from analyzer.tracker.transitions import Event
 
 ISN, NXT, ACKED, FIN_KNOWN = np.int64(Known.ISN), np.int64(Known.NXT), np.int64(Known.ACK), np.int64(Known.FIN)
-FIN_ACKED, PEER_FIN, PEER_FIN_ASSUMED = np.int64(Known.FIN_ACKED), np.int64(Known.PEER_FIN), np.int64(Known.PEER_FIN_ASSUMED)
+FIN_ACKED, PEER_FIN = np.int64(Known.FIN_ACKED), np.int64(Known.PEER_FIN)
+PEER_FIN_ASSUMED = np.int64(Known.PEER_FIN_ASSUMED)
 FIN_INFERRED, CROSSED = np.int64(Known.FIN_INFERRED), np.int64(Known.CROSSED)
 MID_STREAM, SENT_DATA = np.int64(Known.MID_STREAM), np.int64(Known.SENT_DATA)
 RCVD_SYN_ACK, RCVD_ACK_OF_SYN = np.int64(Event.RCVD_SYN_ACK), np.int64(Event.RCVD_ACK_OF_SYN)

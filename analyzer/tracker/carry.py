@@ -16,6 +16,7 @@ from analyzer.tracker.desk import (
     NO_NOTE,
     SENT,
     SLACK,
+    TIME_WAIT,
     UNKNOWN,
     forget,
     half,
@@ -31,16 +32,15 @@ from analyzer.tracker.space import ahead, plus
 from analyzer.tracker.transitions import Event
 
 ISN, NXT, ACKED, FIN_KNOWN = np.int64(Known.ISN), np.int64(Known.NXT), np.int64(Known.ACK), np.int64(Known.FIN)
-FIN_ACKED, PEER_FIN, PEER_FIN_ASSUMED = np.int64(Known.FIN_ACKED), np.int64(Known.PEER_FIN), np.int64(Known.PEER_FIN_ASSUMED)
-FIN_INFERRED, SENT_DATA, TIMESTAMPS = np.int64(Known.FIN_INFERRED), np.int64(Known.SENT_DATA), np.int64(Known.TIMESTAMPS)
-SENT_SYN, SENT_SYN_ACK, SENT_MID_STREAM = (
-    np.int64(Event.SENT_SYN),
-    np.int64(Event.SENT_SYN_ACK),
-    np.int64(Event.SENT_MID_STREAM),
-)
+FIN_ACKED, PEER_FIN = np.int64(Known.FIN_ACKED), np.int64(Known.PEER_FIN)
+PEER_FIN_ASSUMED = np.int64(Known.PEER_FIN_ASSUMED)
+FIN_INFERRED, SENT_DATA = np.int64(Known.FIN_INFERRED), np.int64(Known.SENT_DATA)
+TIMESTAMPS = np.int64(Known.TIMESTAMPS)
+SENT_SYN, SENT_SYN_ACK = np.int64(Event.SENT_SYN), np.int64(Event.SENT_SYN_ACK)
+SENT_MID_STREAM = np.int64(Event.SENT_MID_STREAM)
 SENT_FIN, SYN_AGAIN, SYN_ACK_AGAIN = np.int64(Event.SENT_FIN), np.int64(Event.SYN_AGAIN), np.int64(Event.SYN_ACK_AGAIN)
 FIN_AGAIN, DATA_AFTER_FIN = np.int64(Event.FIN_AGAIN), np.int64(Event.DATA_AFTER_FIN)
-DATA_AFTER_PEER_FIN = np.int64(Event.DATA_AFTER_PEER_FIN)
+DATA_AFTER_PEER_FIN, REPLACED = np.int64(Event.DATA_AFTER_PEER_FIN), np.int64(Event.REPLACED)
 KIND_ACK, KIND_DATA, KIND_FIN = np.int64(Answered.ACK), np.int64(Answered.DATA), np.int64(Answered.FIN)
 KIND_SYN, KIND_SYN_ACK, KIND_PROBE = np.int64(Answered.SYN), np.int64(Answered.SYN_ACK), np.int64(Answered.KEEP_ALIVE)
 
@@ -114,6 +114,16 @@ def syn_stamps(s, e, is_ack):
 
 
 @part
+def replace_old(desk, i, now, frame):
+    """A new connection takes the place of the older one on this tuple, in which the endpoint was in TIME_WAIT."""
+    f = desk.flows[i >> 1]
+    if f["old_seen"] == 1:
+        old = np.int64(f["old_end"]) ^ (i & 1)
+        if np.int64(desk.ends[old]["state"]) == TIME_WAIT:
+            move(desk, old, REPLACED, SENT, now, NEVER, now, frame, NO_NOTE)
+
+
+@part
 def carry_syn(desk, s, i):
     """A SYN without ACK: a request for a connection, or the same request again."""
     e = desk.ends[i]
@@ -123,6 +133,7 @@ def carry_syn(desk, s, i):
         e["fresh_time"] = 0
     elif np.int64(e["state"]) == UNKNOWN and not knows(e, ISN):
         e["state"] = CLOSED
+        replace_old(desk, i, now, frame)
         syn_stamps(s, e, 0)
         move(desk, i, SENT_SYN, SENT, now, NEVER, now, frame, NO_NOTE)
     else:
@@ -148,6 +159,7 @@ def carry_syn_ack(desk, s, i):
             e["state"] = LISTEN
         if p["syn_count"] == 1 and not knows(e, ISN):
             measure(desk, i, now - np.int64(p["syn_last_time"]))
+        replace_old(desk, i, now, frame)
         seen = np.int64(p["syn_last_time"]) if p["syn_count"] > 0 else 0
         syn_stamps(s, e, 1)
         move(desk, i, SENT_SYN_ACK, SENT, now - half(e["reach"]), min(seen, now), now, frame, NO_NOTE)

@@ -223,6 +223,6 @@ FLOW_COLUMNS: tuple[Column, ...] = (
     Column("old_time_wait", "<i8", "how long the older TIME_WAIT had lasted, -1 none"),
     Column("old_seq_ahead", "<i8", "the new ISN less the highest sequence number of the same address then"),
     Column("old_ts_ahead", "<i8", "the same for its timestamps, 0 where either had none"),
-    Column("old_flow", "<i4", "row of that flow, -1 none"),
+    Column("old_end", "<i4", "endpoint row of side 0's address in that flow, -1 none"),
 )
 CONNECTION = np.dtype([(column.name, column.dtype) for column in FLOW_COLUMNS], align=True)

@@ -109,7 +109,7 @@ def begin(desk, s, flow, flows):
     f["first_time"] = s["time"]
     f["first_frame"] = s["frame"]
     old = np.int64(flows[flow]["previous"])
-    f["old_flow"] = old
+    f["old_end"] = -1
     if old < 0 or desk.flows[old]["first_frame"] == 0:
         return
     same = (
@@ -122,6 +122,7 @@ def begin(desk, s, flow, flows):
         if desk.ends[end]["deadline"] > 0 and now >= np.int64(desk.ends[end]["deadline"]):
             end_time_wait(desk, end)
     f["old_seen"] = 1
+    f["old_end"] = first
     f["old_state_0"] = desk.ends[first]["state"]
     f["old_state_1"] = desk.ends[first ^ 1]["state"]
     f["old_age"] = now - np.int64(desk.flows[old]["end_time"])
