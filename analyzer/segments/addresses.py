@@ -7,24 +7,24 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.segments.addresses_kernel import ADDRESS, FREE, KEYS, MODULUS_BITS, fill_slots
+from analyzer.segments.addresses_kernel import ADDRESS, KEYS, MODULUS_BITS, SHIFT, USED, fill_slots
 
 
 class AddressBook:
     """IPv4 and IPv6 addresses, numbered from 0 in order of first appearance; an IPv4-mapped IPv6 address is its own.
 
-    The decoder's kernel writes into ``rows``, ``slots`` and ``used`` directly; everybody else asks for texts.
+    The decoder's kernel writes into ``rows``, ``slots`` and ``state`` directly; everybody else asks for texts.
     """
 
     def __init__(self, capacity: int = 4096) -> None:
-        self.keys = np.array([secrets.randbits(MODULUS_BITS) for _ in range(KEYS)], np.int64)
-        self.used = np.zeros(1, np.int64)
+        keys = [secrets.randbits(MODULUS_BITS) for _ in range(KEYS)]
+        self.state = np.array([*keys, 0, 0], np.int64)
         self.rows: NDArray[np.void] = np.zeros(max(capacity, 2), ADDRESS)
         self.slots = self._slots()
         self._texts: list[str] = []
 
     def __len__(self) -> int:
-        return int(self.used[0])
+        return int(self.state[USED])
 
     def text(self, row: int) -> str:
         """The address in the usual form, RFC 5952 for IPv6."""
@@ -48,10 +48,12 @@ class AddressBook:
         self.slots = self._slots()
         del self._texts[first:]
 
-    def _slots(self) -> NDArray[np.int32]:
+    def _slots(self) -> NDArray[np.void]:
         """At least twice as many places as rows, a power of two, with the present rows entered."""
-        slots = np.full(1 << (2 * len(self.rows) - 1).bit_length(), FREE, np.int32)
-        fill_slots(self.rows, len(self), slots, self.keys)
+        bits = (2 * len(self.rows) - 1).bit_length()
+        self.state[SHIFT] = MODULUS_BITS - bits
+        slots: NDArray[np.void] = np.zeros(1 << bits, ADDRESS)
+        fill_slots(self.rows, slots, self.state)
         return slots
 
     @staticmethod

@@ -4,93 +4,97 @@ The hash is Thorup's multiply-shift over the address's eight 16-bit words: the s
 which the top bits are the slot. For keys drawn at random any two addresses collide with the probability that
 chance gives, whatever addresses a hostile capture chooses; and no product leaves 63 bits, so that it also runs
 uncompiled. Keys decide only where an address is looked for: rows are numbered in order of first appearance.
+
+Three arrays make the book. ``rows`` holds the addresses by number; ``slots`` holds them again by hash, so that a
+look-up touches one place in memory; ``state`` is the keys, how many rows are in use, and the shift.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.compiled import kernel
-from analyzer.segments.cursor_kernel import Bytes, Record, be16, be32
+from analyzer.segments.cursor_kernel import Bytes, Record, be32
 from analyzer.segments.table import IPV6
 
 ADDRESS = np.dtype(
     [
         ("high", "<i8"),  # the first eight bytes of an IPv6 address, 0 of an IPv4 one
         ("low", "<i8"),  # the last eight, or the four of IPv4
-        ("version", "<i8"),  # 4 or 6: ::a.b.c.d and a.b.c.d are two addresses
+        ("version", "<i4"),  # 4 or 6: ::a.b.c.d and a.b.c.d are two addresses; 0 where a slot is free
+        ("row", "<i4"),
     ]
 )
 
+Rows = NDArray[np.void]
+State = NDArray[np.int64]
+
 MODULUS_BITS = 44
-FREE = -1
 KEYS = 9
-"""One for each word and one that is added."""
+"""One for each word and one that is added; they are the first items of the state."""
+USED, SHIFT = KEYS, KEYS + 1
+"""Where in the state the number of rows in use stands, and by how much a hash is shifted to give a slot."""
 
 
 @kernel
-def slot_of(high: int, low: int, keys: NDArray[np.int64], slots: NDArray[np.int32]) -> int:
-    """Where the search for an address begins; ``slots`` has a power of two of places."""
-    total = keys[8] + (low & 0xFFFF) * keys[0] + ((low >> 16) & 0xFFFF) * keys[1]
-    if high or low >> 32:
-        total += ((low >> 32) & 0xFFFF) * keys[2] + ((low >> 48) & 0xFFFF) * keys[3]
-        total += (high & 0xFFFF) * keys[4] + ((high >> 16) & 0xFFFF) * keys[5]
-        total += ((high >> 32) & 0xFFFF) * keys[6] + ((high >> 48) & 0xFFFF) * keys[7]
-    return ((total & ((1 << MODULUS_BITS) - 1)) * len(slots)) >> MODULUS_BITS
+def slot_of(high: int, low: int, state: State) -> int:
+    """Where the search for an address begins."""
+    total = state[8] + (low & 0xFFFF) * state[0] + ((low >> 16) & 0xFFFF) * state[1]
+    if high | (low >> 32):
+        total += ((low >> 32) & 0xFFFF) * state[2] + ((low >> 48) & 0xFFFF) * state[3]
+        total += (high & 0xFFFF) * state[4] + ((high >> 16) & 0xFFFF) * state[5]
+        total += ((high >> 32) & 0xFFFF) * state[6] + ((high >> 48) & 0xFFFF) * state[7]
+    return (total & ((1 << MODULUS_BITS) - 1)) >> state[SHIFT]
 
 
 @kernel
-def intern(
-    high: int,
-    low: int,
-    version: int,
-    rows: NDArray[np.void],
-    slots: NDArray[np.int32],
-    keys: NDArray[np.int64],
-    used: NDArray[np.int64],
-) -> int:
-    """The row of an address, a new one if it was never seen; ``used[0]`` rows are taken, one must be free."""
+def intern(high: int, low: int, version: int, rows: Rows, slots: Rows, state: State) -> int:
+    """The row of an address, a new one if it was never seen; one must be free."""
     mask = len(slots) - 1
-    slot = slot_of(high, low, keys, slots)
-    while slots[slot] != FREE:
-        row = rows[slots[slot]]
-        if row["low"] == low and row["high"] == high and row["version"] == version:
-            return slots[slot]
+    slot = slot_of(high, low, state)
+    entry = slots[slot]
+    while entry["version"]:
+        if entry["low"] == low and entry["high"] == high and entry["version"] == version:
+            return entry["row"]
         slot = (slot + 1) & mask
-    new = used[0]
-    row = rows[new]
-    row["high"], row["low"], row["version"] = high, low, version
-    slots[slot] = new
-    used[0] = new + 1
-    return new
+        entry = slots[slot]
+    return enter(high, low, version, rows, entry, state)
 
 
 @kernel
-def intern_at(
-    data: Bytes,
-    at: int,
-    marks: int,
-    rows: NDArray[np.void],
-    slots: NDArray[np.int32],
-    keys: NDArray[np.int64],
-    used: NDArray[np.int64],
-) -> int:
-    """The row of the address that stands at ``at``, of the IP version that ``marks`` tell."""
-    if marks & IPV6 == 0:
-        return intern(0, be32(data, at), 4, rows, slots, keys, used)
-    high = (be32(data, at) << 32) | be32(data, at + 4)
-    low = (be32(data, at + 8) << 32) | be32(data, at + 12)
-    return intern(high, low, 6, rows, slots, keys, used)
+def enter(high: int, low: int, version: int, rows: Rows, entry: Record, state: State) -> int:
+    """Give an address the next row, and note it in the free slot ``entry``."""
+    number = state[USED]
+    entry["high"], entry["low"], entry["version"], entry["row"] = high, low, version, number
+    row = rows[number]
+    row["high"], row["low"], row["version"], row["row"] = high, low, version, number
+    state[USED] = number + 1
+    return number
 
 
 @kernel
-def fill_slots(
-    rows: NDArray[np.void], count: int, slots: NDArray[np.int32], keys: NDArray[np.int64]
-) -> None:
-    """Enter the first ``count`` rows into empty ``slots``."""
+def name_ends(data: Bytes, cursor: Record, segment: Record, rows: Rows, slots: Rows, state: State) -> None:
+    """Fill in the segment's two addresses from the IP header that the cursor has passed."""
+    for side in range(2):
+        at = cursor["target"] if side else cursor["source"]
+        high, low, version = np.int64(0), be32(data, at), 4
+        if cursor["marks"] & IPV6:
+            high, version = (low << 32) | be32(data, at + 4), 6
+            low = (be32(data, at + 8) << 32) | be32(data, at + 12)
+        row = intern(high, low, version, rows, slots, state)
+        if side:
+            segment["dst"] = row
+        else:
+            segment["src"] = row
+
+
+@kernel
+def fill_slots(rows: Rows, slots: Rows, state: State) -> None:
+    """Enter all rows in use into empty ``slots``."""
     mask = len(slots) - 1
-    for number in range(count):
+    for number in range(state[USED]):
         row = rows[number]
-        slot = slot_of(row["high"], row["low"], keys, slots)
-        while slots[slot] != FREE:
+        slot = slot_of(row["high"], row["low"], state)
+        while slots[slot]["version"]:
             slot = (slot + 1) & mask
-        slots[slot] = number
+        row["row"] = number
+        slots[slot] = row

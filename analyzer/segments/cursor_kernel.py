@@ -28,29 +28,36 @@ CURSOR = np.dtype(
     ]
 )
 
+ONE, TWO, THREE = np.uint64(1), np.uint64(2), np.uint64(3)
+"""Unsigned, as the positions below: numba lets negative ones count from the end, and the test for that would keep
+the compiler from reading a number's bytes with one instruction."""
+
 Bytes = NDArray[np.uint8]
 Record = np.void
 
 
 @kernel
 def u8(data: Bytes, at: int) -> np.int64:
-    return np.int64(data[at])
+    return np.int64(data[np.uint64(at)])
 
 
 @kernel
 def be16(data: Bytes, at: int) -> np.int64:
-    return (np.int64(data[at]) << 8) | np.int64(data[at + 1])
+    place = np.uint64(at)
+    return (np.int64(data[place]) << 8) | np.int64(data[place + ONE])
 
 
 @kernel
 def le16(data: Bytes, at: int) -> np.int64:
-    return np.int64(data[at]) | (np.int64(data[at + 1]) << 8)
+    place = np.uint64(at)
+    return np.int64(data[place]) | (np.int64(data[place + ONE]) << 8)
 
 
 @kernel
 def be32(data: Bytes, at: int) -> np.int64:
-    high = (np.int64(data[at]) << 24) | (np.int64(data[at + 1]) << 16)
-    return high | (np.int64(data[at + 2]) << 8) | np.int64(data[at + 3])
+    place = np.uint64(at)
+    high = (np.int64(data[place]) << 24) | (np.int64(data[place + ONE]) << 16)
+    return high | (np.int64(data[place + TWO]) << 8) | np.int64(data[place + THREE])
 
 
 @kernel

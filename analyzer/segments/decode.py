@@ -93,8 +93,7 @@ class Decoder:
             progress,
             self.book.rows,
             self.book.slots,
-            self.book.keys,
-            self.book.used,
+            self.book.state,
         )
 
     def _join(self, pending: np.void, packets: Packets) -> list[tuple[int, NDArray[np.void]]]:

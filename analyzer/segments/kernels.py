@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.compiled import kernel
-from analyzer.segments.addresses_kernel import intern_at
+from analyzer.segments.addresses_kernel import USED, name_ends
 from analyzer.segments.cursor_kernel import Bytes, Record, be16, be32, u8
 from analyzer.segments.ends import DEEP, END, FRAGMENT, LINK, PROTOCOL, STOP, TCP
 from analyzer.segments.ethertypes_kernel import ethertype
@@ -91,14 +91,13 @@ def begin(cursor: Record, packet: Record) -> None:
 
 
 @kernel
-def set_aside(cursor: Record, progress: Record, fragment: Record) -> None:
+def set_aside(cursor: Record, packet: int, written: int, fragment: Record) -> None:
     """Note the fragment at the cursor for the reassembler."""
-    fragment["packet"], fragment["written"] = progress["packet"], progress["written"]
+    fragment["packet"], fragment["written"] = packet, written
     fragment["ip"], fragment["begin"], fragment["end"] = cursor["ip"], cursor["at"], cursor["end"]
     fragment["offset"], fragment["more"] = cursor["fragment"] & ~7, cursor["fragment"] & 1
     fragment["ip_id"], fragment["protocol"] = cursor["ip_id"], cursor["protocol"]
     fragment["marks"] = cursor["marks"]
-    progress["fragments"] += 1
 
 
 @kernel
@@ -112,21 +111,17 @@ def decode(
     progress_: NDArray[np.void],
     rows: NDArray[np.void],
     slots: NDArray[np.int32],
-    keys: NDArray[np.int64],
-    used: NDArray[np.int64],
+    state: NDArray[np.int64],
 ) -> None:
     """Decode packets from ``progress["packet"]`` on, until all are done or the book or ``fragments`` are full.
 
     ``segments`` has a place for every packet; ``ends[number]`` counts the packets whose walk ended at ``number``.
     """
     cursor, progress = scratch[0], progress_[0]
-    while (
-        progress["packet"] < len(packets)
-        and used[0] + 2 <= len(rows)
-        and progress["fragments"] < len(fragments)
-    ):
-        packet = packets[progress["packet"]]
-        row = segments[progress["written"]]
+    number_of, written, aside = progress["packet"], progress["written"], progress["fragments"]
+    while number_of < len(packets) and state[USED] + 2 <= len(rows) and aside < len(fragments):
+        packet = packets[number_of]
+        row = segments[written]
         begin(cursor, packet)
         number = TCP
         if packet["link"] == 1 and is_plain(data, cursor["at"], packet["captured"], packet["length"]):
@@ -139,12 +134,12 @@ def decode(
         if number == TCP:
             row["time"], row["frame"] = packet["time"], packet["frame"]
             row["interface"] = min(np.int64(packet["interface"]), 255)
-            marks = cursor["marks"]
-            row["src"] = intern_at(data, cursor["source"], marks, rows, slots, keys, used)
-            row["dst"] = intern_at(data, cursor["target"], marks, rows, slots, keys, used)
-            progress["written"] += 1
+            name_ends(data, cursor, row, rows, slots, state)
+            written += 1
         elif number == FRAGMENT:
-            set_aside(cursor, progress, fragments[progress["fragments"]])
+            set_aside(cursor, number_of, written, fragments[aside])
+            aside += 1
         else:
             ends[number & ~STOP] += 1
-        progress["packet"] += 1
+        number_of += 1
+    progress["packet"], progress["written"], progress["fragments"] = number_of, written, aside

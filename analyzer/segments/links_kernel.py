@@ -214,7 +214,7 @@ def frame_relay(data: Bytes, cursor: Record) -> int:
 
 @kernel
 def wlan(data: Bytes, cursor: Record) -> int:
-    """IEEE 802.11: only unprotected data frames lead on, and only those that carry one LLC payload."""
+    """IEEE 802.11: only readable data frames lead on, and only those that carry one LLC payload."""
     short = lack(cursor, 24)
     if short:
         return short
@@ -222,8 +222,6 @@ def wlan(data: Bytes, cursor: Record) -> int:
     control, flags = u8(data, at), u8(data, at + 1)
     if control & 0x0F != 0x08 or control & 0x40:  # not a data frame, or one without data
         return NO_NETWORK_LAYER
-    if flags & 0x40:
-        return ENCRYPTED
     length = 30 if flags & 3 == 3 else 24
     if control & 0x80:  # QoS control; with the order bit also HT control
         short = lack(cursor, length + 2)
@@ -232,4 +230,15 @@ def wlan(data: Bytes, cursor: Record) -> int:
         if u8(data, at + length) & 0x80:  # an aggregate of several frames
             return NO_NETWORK_LAYER
         length += 6 if flags & 0x80 else 2
-    return skip(cursor, length, LLC)
+    return protected(data, cursor, length) if flags & 0x40 else skip(cursor, length, LLC)
+
+
+@kernel
+def protected(data: Bytes, cursor: Record, length: int) -> int:
+    """A protected frame whose payload is readable nevertheless: some drivers and access points decrypt, but leave the
+    flag and the initialisation vector (none, WEP's 4 bytes or the 8 of TKIP and CCMP) in place."""
+    for vector in (0, 4, 8):
+        at = cursor["at"] + length + vector
+        if lack(cursor, length + vector + 6) == 0 and be32(data, at) == 0xAAAA0300 and be16(data, at + 4) == 0:
+            return skip(cursor, length + vector, LLC)
+    return ENCRYPTED
