@@ -7,6 +7,7 @@ from analyzer.segments.table import ACK, CUT_HEADER, FIN, HAS_TIMESTAMP, SYN
 from analyzer.tracker.acknowledge import measure
 from analyzer.tracker.desk import (
     ASSUMED,
+    CLOSE_WAIT,
     CLOSED,
     ESTABLISHED,
     FIN_WAIT_1,
@@ -14,6 +15,8 @@ from analyzer.tracker.desk import (
     MID_STREAM,
     NEVER,
     NO_NOTE,
+    PROVEN,
+    RCVD_FIN,
     SENT,
     SLACK,
     TIME_WAIT,
@@ -284,7 +287,27 @@ def carry_fin(desk, s, i):
     e["snd_nxt"] = end
     e["fresh_time"] = 0 if inferred else now
     basis = ASSUMED if np.int64(e["state"]) == UNKNOWN else SENT
-    move(desk, i, SENT_FIN, basis, now - half(reach), earliest, now, frame, NO_NOTE)
+    if np.int64(e["state"]) == CLOSE_WAIT and ahead(s["ack"], desk.ends[i ^ 1]["fin_end"]) < 0:
+        overtaken(desk, i, now - half(reach), earliest, now, frame)
+    else:
+        move(desk, i, SENT_FIN, basis, now - half(reach), earliest, now, frame, NO_NOTE)
+
+
+@part
+def overtaken(desk, i, best, earliest, now, frame):
+    """A later segment of endpoint ``i`` overtook its FIN on the way to the tap and showed the peer's FIN received.
+
+    The FIN itself does not acknowledge that, so it was sent before: the FINs crossed.
+    """
+    e = desk.ends[i]
+    old = desk.log[np.int64(e["peer_fin_event"])]
+    old["void"] = 1
+    e["state"] = old["from_state"]
+    e["close_wait_time"] = 0
+    move(desk, i, SENT_FIN, SENT, best, earliest, now, frame, NO_NOTE)
+    row = move(desk, i, RCVD_FIN, PROVEN, best, old["earliest"], now, old["frame"], NO_NOTE)
+    e["peer_fin_event"] = row
+    e["peer_fin_time"] = desk.log[row]["time"]
 
 
 @part

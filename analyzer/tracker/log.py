@@ -38,7 +38,7 @@ class Note(IntEnum):
     IN_NO_TIME = 8
     OLD_CONNECTION = 9
     ANSWERS_SYN = 10
-    BLIND = 11
+    CLOSED_BEFORE = 11
 
 
 NOTE_WORDS = {
@@ -53,7 +53,7 @@ NOTE_WORDS = {
     Note.IN_NO_TIME: "FIN and acknowledgment came in one segment",
     Note.OLD_CONNECTION: "the answer belongs to an older connection on the same addresses and ports",
     Note.ANSWERS_SYN: "the SYN was refused",
-    Note.BLIND: "the sequence numbers of its receiver are not known",
+    Note.CLOSED_BEFORE: "whether the peer had closed before was not captured",
 }
 
 LOG = np.dtype(

@@ -22,12 +22,16 @@ from analyzer.segments.table import (
 from analyzer.tracker.acknowledge import acknowledge
 from analyzer.tracker.carry import KIND_ACK, KIND_PROBE, carry, kind_of
 from analyzer.tracker.desk import (
+    ASSUMED,
     AT_END,
     BY_TIMER,
     CLOCK,
     CLOSED,
     DUPLICATE_BLIND,
     DUPLICATE_BY_ID,
+    FIN_WAIT_1,
+    FIN_WAIT_2,
+    NEVER,
     NO_FRAME,
     PROVEN,
     TIME_WAIT,
@@ -45,7 +49,8 @@ from analyzer.tracker.transitions import Event
 
 ROWS_A_SEGMENT = 16  # a segment never writes more log rows than this
 TIMER, CAPTURE_END, REPLACED = np.int64(Event.TIMER), np.int64(Event.CAPTURE_END), np.int64(Event.REPLACED)
-NO_NOTE = np.int64(Note.NONE)
+NO_NOTE, CLOSED_BEFORE = np.int64(Note.NONE), np.int64(Note.CLOSED_BEFORE)
+LOST_SIGHT = np.int64(Event.LOST_SIGHT)
 ID_MOVES, ACKED, RST_STANDS = np.int64(Known.ID_MOVES), np.int64(Known.ACK), np.int64(Known.RST)
 GRANULE = 2_000_000_000  # Linux ends TIME_WAIT up to about two seconds late
 
@@ -305,6 +310,14 @@ def windows(s, e, p, flags):
         e["zero_window_frame"] = s["frame"]
 
 
+@part
+def unsure_who_closed(e, p):
+    """The first that was captured of the endpoint is its FIN, and nothing of the peer tells whether it had closed
+    before: FIN_WAIT or LAST_ACK and beyond, nobody can tell."""
+    waiting = np.int64(e["state"]) == FIN_WAIT_1 or np.int64(e["state"]) == FIN_WAIT_2
+    return waiting and e["first_frame"] == e["fin_frame"] and p["fin_count"] == 0 and p["data_time"] <= e["fin_time"]
+
+
 @kernel
 def finish(desk, first, count, end_time):
     """Close the books of flows ``first`` .. ``count`` at the capture's end; returns where the log was full."""
@@ -318,6 +331,8 @@ def finish(desk, first, count, end_time):
             e = desk.ends[i]
             if e["deadline"] > 0 and end_time >= np.int64(e["deadline"]):
                 end_time_wait(desk, i)
+            if unsure_who_closed(e, desk.ends[i ^ 1]):
+                move(desk, i, LOST_SIGHT, ASSUMED, end_time, NEVER, end_time, NO_FRAME, CLOSED_BEFORE)
             if np.int64(e["state"]) != CLOSED:
                 write(desk, i, CAPTURE_END, AT_END, end_time, end_time, end_time, NO_FRAME, NO_NOTE)
     return count

@@ -162,7 +162,8 @@ _MOVES = [
         S.FIN_WAIT_2, E.TIMER, S.CLOSED, "Linux tcp_fin_timeout", "it had given up waiting for the peer's FIN"
     ),
     Arrow(S.TIME_WAIT, E.REPLACED, S.CLOSED, "3.10.7.4", "a new SYN was accepted in TIME_WAIT"),
-    Arrow(S.FIN_WAIT_1, E.LOST_SIGHT, S.UNKNOWN, "-", "the acknowledgment of its FIN was not captured"),
+    Arrow(S.FIN_WAIT_1, E.LOST_SIGHT, S.UNKNOWN, "-", "what would tell its next state was not captured"),
+    Arrow(S.FIN_WAIT_2, E.LOST_SIGHT, S.UNKNOWN, "-", "what would tell its next state was not captured"),
 ]
 _RESETS = [
     Arrow(state, E.SENT_RST, S.CLOSED, "3.5.2", "it reset the connection")
