@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +15,16 @@ from analyzer.readers.capture import CaptureStream
 from analyzer.readers.packets import Packets
 from analyzer.reports.assemble import Flows, flows_table, segments_table, timeline_table
 from analyzer.reports.frames import table
+from analyzer.reports.links import link_name
 from analyzer.reports.result import CannotJudge, Result, Summary
 from analyzer.segments import Decoder
 from analyzer.segments.table import QUOTED
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.track import Tracker
+
+if TYPE_CHECKING:
+    from analyzer.readers.tshark import TsharkStream
 
 Progress = Callable[[int, int | None], None]  # bytes read, bytes in all or None
 
@@ -30,12 +35,20 @@ def analyze(paths: Sequence[str], settings: Settings, progress: Progress | None 
     Raises UnreadableCapture if one of them cannot be analysed at all.
     """
     analysis = Analysis(settings)
-    with open_captures(paths) as capture:
+    with _opened(paths, settings.engine) as capture:
         for packets in capture:
             analysis.feed(packets)
             if progress:
                 progress(capture.bytes_read, capture.bytes_total)
         return analysis.result(list(paths), capture)
+
+
+def _opened(paths: Sequence[str], engine: str) -> "CaptureStream | TsharkStream":
+    if engine == "tshark":
+        from analyzer.readers.tshark import open_with_tshark
+
+        return open_with_tshark(paths)
+    return open_captures(paths)
 
 
 class Analysis:
@@ -72,7 +85,7 @@ class Analysis:
         else:
             self._kept.append(batch[self._table.rows["stream"][batch["sender"] >> 1] == wanted])
 
-    def result(self, files: list[str], capture: CaptureStream) -> Result:
+    def result(self, files: list[str], capture: "CaptureStream | TsharkStream") -> Result:
         """The tables, once no more packets come."""
         end = self._last_ns or 0
         self._decoder.finish()
@@ -87,12 +100,12 @@ class Analysis:
         return Result(
             flows=reported,
             timeline=timeline_table(flows, self._tracker.log),
-            findings=judgement.findings,
+            findings=table("findings", judgement.findings),
             summary=summary,
             segments=segments_table(flows, self._kept) if self._settings.keep_segments else None,
         )
 
-    def _summary(self, files: list[str], capture: CaptureStream, streams: int) -> Summary:
+    def _summary(self, files: list[str], capture: "CaptureStream | TsharkStream", streams: int) -> Summary:
         return Summary(
             files=files,
             bytes=capture.bytes_read,
@@ -101,7 +114,7 @@ class Analysis:
             streams=streams,
             first_ns=self._first_ns,
             last_ns=self._last_ns,
-            link_types=[f"{number}" for number in capture.link_types],
+            link_types=[link_name(number) for number in capture.link_types],
             not_understood=dict(Counter(self._decoder.counts)),
             notices=list(capture.notices),
         )

@@ -13,6 +13,8 @@ from pathlib import Path
 import click
 
 from analyzer.cli import cli
+from analyzer.findings import rules
+from analyzer.findings.pages import index, page_with_example
 from analyzer.reports.columns import TABLES, Column
 from analyzer.settings import adjustable, seconds_text
 
@@ -118,7 +120,13 @@ def _settings_text() -> str:
     return "\n".join(lines)
 
 
-GENERATORS: list[Callable[[], Mapping[str, str]]] = [columns_page, commands_page]
+def findings_pages() -> dict[str, str]:
+    """docs/findings/: a page for each rule in analyzer/findings/rules/, and the table of them all."""
+    made = {f"findings/{code}.md": MADE + page_with_example(rule) for code, rule in rules().items()}
+    return {"findings/README.md": MADE + index(), **made}
+
+
+GENERATORS: list[Callable[[], Mapping[str, str]]] = [columns_page, commands_page, findings_pages]
 
 
 def pages() -> dict[str, str]:

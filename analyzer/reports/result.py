@@ -6,15 +6,9 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from analyzer.errors import Notice
+from analyzer.findings.rule import CannotJudge
 
-
-@dataclass(frozen=True)
-class CannotJudge:
-    """A rule that could not be applied to some flows, and why."""
-
-    code: str
-    reason: str
-    flows: int
+__all__ = ["CannotJudge", "Result", "Summary"]
 
 
 @dataclass

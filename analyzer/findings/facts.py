@@ -1,0 +1,81 @@
+"""What several rules ask of the ledger, said once. Shapes as in the ledger: (flows, 2) for endpoints."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.tracker.ledger import Known
+from analyzer.tracker.outcome import Handshake, Ledger, RstCause
+from analyzer.tracker.resets import Verdict as Reception
+from analyzer.tracker.transitions import State
+
+Bools = NDArray[np.bool_]
+SIDES = np.arange(2)
+
+
+def on_side(fires: Bools, side: NDArray[Any]) -> Bools:
+    """A mask of flows as a mask of endpoints: True at ``side``."""
+    return np.asarray(fires[:, None] & (side[:, None] == SIDES))
+
+
+def resetter(ledger: Ledger, cause: RstCause) -> Bools:
+    """The endpoints whose RST ended the flow for ``cause``."""
+    return on_side(ledger.rst_cause == cause, ledger.rst_side)
+
+
+def reset_victim(ledger: Ledger, cause: RstCause) -> Bools:
+    """The endpoints that received the RST that ended the flow for ``cause``."""
+    return np.asarray(resetter(ledger, cause)[:, ::-1])
+
+
+def blind_reset(ledger: Ledger, whose: str = "own") -> Bools:
+    """Where it is not known whether the receiver had to accept the RST of the endpoint (or of its ``peer``)."""
+    verdict = ledger.own("rst_verdict") if whose == "own" else ledger.peer("rst_verdict")
+    return np.asarray(verdict == Reception.BLIND)
+
+
+def state_is(ledger: Ledger, *states: State) -> Bools:
+    return np.isin(ledger.own("state"), states)
+
+
+def gaps(ledger: Ledger) -> Bools:
+    """Flows of which segments or a whole direction are known to be missing, shape (flows,)."""
+    return np.asarray((ledger.own("missing_bytes") > 0).any(axis=1) | ledger.one_sided)
+
+
+def unseen(ledger: Ledger) -> Bools:
+    """Endpoints of which nothing was captured though the peer shows that they exist."""
+    return np.asarray((ledger.own("packets") == 0) & ledger.one_sided[:, None])
+
+
+def opened_before(ledger: Ledger) -> Bools:
+    """Flows whose opening was not captured, shape (flows,)."""
+    return np.asarray(ledger.handshake == Handshake.NOT_CAPTURED)
+
+
+def idle_in_close_wait(ledger: Ledger) -> NDArray[np.int64]:
+    """For endpoints in CLOSE_WAIT: ns from the peer's FIN, or from their last data after it, to the capture's end."""
+    since = np.maximum(ledger.own("close_wait_time"), np.where(after_peer_fin(ledger), ledger.own("data_time"), 0))
+    return np.asarray(ledger.end_time - since, np.int64)
+
+
+def after_peer_fin(ledger: Ledger) -> Bools:
+    """Endpoints that sent new data although they had received the peer's FIN."""
+    return np.asarray(ledger.own("half_close_bytes") > 0)
+
+
+def fin_acked(ledger: Ledger) -> Bools:
+    """Endpoints whose FIN is taken to have been acknowledged."""
+    return ledger.knows(Known.FIN_ACKED)
+
+
+def phrase(condition: NDArray[Any], yes: str, no: str = "") -> NDArray[Any]:
+    """Words that depend on a condition, as a value for a template."""
+    return np.where(condition, yes, no).astype(object)
+
+
+def earliest_frame(ledger: Ledger, name: str) -> NDArray[np.int64]:
+    """The lower of the two endpoints' frames, 0 where neither has one; shape (flows,)."""
+    frames = ledger.own(name)
+    return np.asarray(np.where(frames.all(axis=1), frames.min(axis=1), frames.max(axis=1)), np.int64)

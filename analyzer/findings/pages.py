@@ -1,0 +1,67 @@
+"""The page of a rule, from its file: for ``teardown explain CODE`` and for the docs, in Markdown."""
+
+from dataclasses import fields
+
+from analyzer.errors import UsageError
+from analyzer.findings.rule import Rule, rules
+from analyzer.settings import Settings, option_name, seconds_text
+
+
+def explain(code: str) -> str:
+    """The page of the finding ``code`` (in any case, or its name). Raises UsageError where there is none."""
+    wanted = code.strip()
+    for rule in rules().values():
+        if wanted.upper() == rule.code or wanted.lower() == rule.name:
+            return page(rule)
+    raise UsageError(f"no finding {wanted!r}; there are {', '.join(rules())}")
+
+
+def page(rule: Rule) -> str:
+    """Title, what kind it is, the rule's own words, its thresholds, and how it is worded in a report."""
+    parts = [f"# {rule.code} {rule.name}", rule.title, f"Severity: **{rule.severity}**.", rule.page]
+    parts += [_thresholds(rule)] if rule.thresholds else []
+    parts += [_instead(rule)] if rule.supersedes else []
+    return "\n\n".join(parts) + "\n"
+
+
+def page_with_example(rule: Rule) -> str:
+    """The page in the docs: also names the captures that show the finding, and one that almost does."""
+    return page(rule) + (
+        f"\n## Captures\n\n`captures/{rule.example}` shows it; `captures/{rule.near_miss}` comes near and must stay "
+        f"quiet. To see it: `teardown analyze captures/{rule.example}`.\n"
+    )
+
+
+def _thresholds(rule: Rule) -> str:
+    known = {entry.name: entry for entry in fields(Settings)}
+    rows = []
+    for name in rule.thresholds:
+        entry = known[name]
+        default = getattr(Settings(), name)
+        value = f"{seconds_text(default)} s" if "seconds" in entry.metadata else str(default)
+        rows.append(f"- `{option_name(entry)}` (default {value}): {entry.metadata['help']}")
+    return "\n".join(["## Thresholds", "", *rows])
+
+
+def _instead(rule: Rule) -> str:
+    named = ", ".join(f"{code} {rules()[code].name}" for code in rule.supersedes if code in rules())
+    return f"## Instead of\n\nOn the same connection this finding takes the place of {named}."
+
+
+def index() -> str:
+    """The table of all findings, for the docs."""
+    rows = [
+        f"| [{rule.code}]({rule.code}.md) | {rule.name} | {rule.severity} | {rule.title} |" for rule in rules().values()
+    ]
+    return "\n".join(
+        ["# Findings", "", INDEX_TEXT, "", "| code | name | severity | what was seen |", "|---|---|---|---|", *rows, ""]
+    )
+
+
+INDEX_TEXT = """\
+A code is stable and never reused. Severity says how much it matters: `error`, something is broken and somebody must
+act; `warning`, probably wrong, or wasteful; `info`, worth knowing, often legal. Confidence says how sure it is:
+`high` only if every state it rests on was sent or is proven and nothing is missing from the connection; `low` where
+the capture's start, its end or its losses leave another reading; else `medium`. One cause gives one finding: a more
+exact one takes the place of a vaguer one on the same connection. Times in messages count from the connection's first
+frame, like Wireshark's `tcp.time_relative`."""

@@ -1,0 +1,127 @@
+"""What a rule is: one file in ``rules/``, found there and named nowhere else.
+
+A rule file is a form, always in this order: a docstring whose first line is the title and whose headings are
+``HEADINGS``; ``CODE``, ``NAME``, ``SEVERITY``; ``SUPERSEDES``, the vaguer codes that say the same of a flow;
+``THRESHOLDS``, the fields of Settings it goes by; ``EXAMPLE`` and ``NEAR_MISS``, a capture that fires it and one
+that must not; ``MESSAGE`` and ``ADVICE``, templates (see words.py); and ``judge(ledger, settings)``, which answers
+for all flows at once. The report's text, ``teardown explain`` and the page in the docs are made from this file.
+
+The answer is a :class:`Verdict`. Its arrays have shape (flows, 2), read at the endpoint that is blamed, or (flows,).
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.findings import rules as folder
+from analyzer.settings import Settings
+from analyzer.tracker.outcome import Ledger
+
+Bools = NDArray[np.bool_]
+HEADINGS = ("What it sees", "Why it matters", "When it is harmless", "What to do next")
+SEVERITIES = ("error", "warning", "info")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a rule says of all flows at once.
+
+    ``fires`` of shape (flows, 2) blames endpoints, of shape (flows,) nobody. ``when`` is the time of the frame that
+    decides, in ns; ``frames`` are the frames that prove it, 0 for none. ``values`` fill the templates.
+    """
+
+    fires: Bools
+    when: NDArray[Any]
+    frames: Sequence[NDArray[Any]]
+    values: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    rests_on: Sequence[NDArray[Any]] = ()  # Basis codes of the states it rests on
+    absence: bool = False  # it rests on something not having been sent: a gap leaves another reading
+    certain: bool = False  # a fact about the capture itself, which nothing missing can change
+    unsure: Bools | None = None  # where it is not certain for a reason of its own
+    doubt: Bools | None = None  # where the capture's start, end or losses leave another reading
+    blind: Sequence[tuple[str, Bools]] = ()  # (reason, where) it cannot judge
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """What a rule says of many flows together: one entry a crowd, arrays of one length.
+
+    ``address`` (row of the address book) and ``port`` (0 for any) name whom it blames, in the role ``server``
+    or client. ``other_address`` and ``other_port`` name the other end where the crowd shares it, else -1 and 0.
+    """
+
+    address: NDArray[Any]
+    port: NDArray[Any]
+    server: Bools
+    when: NDArray[Any]
+    frames: Sequence[Sequence[int]]
+    confidence: NDArray[Any]  # places in CONFIDENCES
+    values: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    other_address: NDArray[Any] | None = None
+    other_port: NDArray[Any] | None = None
+
+
+@dataclass(frozen=True)
+class CannotJudge:
+    """A rule that could not be applied to some flows, and why."""
+
+    code: str
+    reason: str
+    flows: int
+
+
+Judge = Callable[[Ledger, Settings], Verdict | Crowd]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule file as an object."""
+
+    code: str
+    name: str
+    severity: str
+    title: str
+    page: str
+    supersedes: tuple[str, ...]
+    thresholds: tuple[str, ...]
+    example: str
+    near_miss: str
+    message: str
+    advice: str
+    judge: Judge
+
+
+def read(module: ModuleType) -> Rule:
+    """The rule a module holds."""
+    title, _, page = (module.__doc__ or "").partition("\n")
+    return Rule(
+        module.CODE,
+        module.NAME,
+        module.SEVERITY,
+        title.strip(),
+        page.strip(),
+        module.SUPERSEDES,
+        module.THRESHOLDS,
+        module.EXAMPLE,
+        module.NEAR_MISS,
+        module.MESSAGE,
+        module.ADVICE,
+        module.judge,
+    )
+
+
+@cache
+def rules() -> dict[str, Rule]:
+    """Every rule there is, by code, in the order of the codes."""
+    modules = (
+        importlib.import_module(f"{folder.__name__}.{entry.name}") for entry in pkgutil.iter_modules(folder.__path__)
+    )
+    found = sorted((read(module) for module in modules), key=lambda rule: rule.code)
+    return {rule.code: rule for rule in found}

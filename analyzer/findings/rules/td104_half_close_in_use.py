@@ -1,0 +1,67 @@
+"""After one side's FIN the other went on sending data that were acknowledged: a legal half-close.
+
+## What it sees
+
+The endpoint had acknowledged the peer's FIN and sent new data afterwards, and the peer acknowledged them. So the
+peer had only closed its sending side (`shutdown(SHUT_WR)`) and still read.
+
+## Why it matters
+
+Most programs close both directions at once; where a half-close is used, it must survive everything in between.
+Proxies and firewalls often end half-closed connections after a short time (pf 900 s, some load balancers one
+second), and conntrack's CLOSE_WAIT time-out is the firewall's, not the socket's.
+
+## When it is harmless
+
+Almost always. `nc -N`, `rsh`, some HTTP/1.0 clients and replication protocols work like this. CLOSE_WAIT is no leak
+as long as data flow.
+
+## What to do next
+
+Nothing, unless answers are cut off: then compare how long the connection was half-closed with the half-closed
+time-out of every device on the way.
+"""
+
+from analyzer.findings.rule import Verdict
+from analyzer.settings import Settings
+from analyzer.tracker.outcome import Ledger
+
+CODE = "TD104"
+NAME = "half-close-in-use"
+SEVERITY = "info"
+SUPERSEDES = ()
+THRESHOLDS = ()
+EXAMPLE = "half-close-in-use.pcapng"
+NEAR_MISS = "slow-close.pcap"
+MESSAGE = (
+    "The {peer} closed its sending side (FIN, frame {fin}) and went on receiving: the {blamed} sent {sent:bytes} "
+    "after it (frames {first} to {last}), of which {acked:bytes} were acknowledged by frame {ack}, the last sent "
+    "{span:duration} after the FIN had arrived."
+)
+ADVICE = (
+    "A half-close is legal; suspect nobody. If answers are cut off, compare this time with the half-closed "
+    "time-out of the proxies and firewalls on the way. Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
+)
+
+
+def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    return Verdict(
+        fires=ledger.own("half_close_acked") > 0,
+        when=ledger.own("data_time"),
+        frames=[
+            ledger.peer("fin_frame"),
+            ledger.own("half_close_frame"),
+            ledger.own("half_close_last_frame"),
+            ledger.own("half_close_ack_frame"),
+        ],
+        values={
+            "fin": ledger.peer("fin_frame"),
+            "sent": ledger.own("half_close_bytes"),
+            "acked": ledger.own("half_close_acked"),
+            "first": ledger.own("half_close_frame"),
+            "last": ledger.own("half_close_last_frame"),
+            "ack": ledger.own("half_close_ack_frame"),
+            "span": ledger.own("data_time") - ledger.own("peer_fin_time"),
+        },
+        rests_on=[ledger.own("close_wait_basis")],
+    )

@@ -1,0 +1,69 @@
+"""CLOSE_WAIT lasted long but ended in order: the application was slow to notice the end, or to act on it.
+
+## What it sees
+
+The endpoint received the peer's FIN and sent its own later than the threshold, with no data in that time (where it
+still sent data, the time counts from the last of them). The peer still knew the connection and all ended in order.
+
+## Why it matters
+
+It is the application's reaction time. For as long, the socket holds a descriptor and the peer a FIN_WAIT_2. A
+little longer and the peer may have forgotten the connection, and the FIN meets a RST (TD102). A pool that only
+finds out when it next uses or cleans its connections looks like this.
+
+## When it is harmless
+
+When the program had work to finish before it closed, or when such connections are few.
+
+## What to do next
+
+Ask what the blamed application did in that time: blocked in a call, busy with other connections, or not reading the
+socket at all. Look for a value that repeats over many connections: then it is a timer of the application.
+"""
+
+import numpy as np
+
+from analyzer.findings.facts import after_peer_fin, phrase
+from analyzer.findings.rule import Verdict
+from analyzer.settings import Settings
+from analyzer.tracker.outcome import Ledger
+
+CODE = "TD105"
+NAME = "slow-close"
+SEVERITY = "warning"
+SUPERSEDES = ()
+THRESHOLDS = ("slow_close_ns",)
+EXAMPLE = "slow-close.pcap"
+NEAR_MISS = "prompt-close.pcap"
+MESSAGE = (
+    "The {blamed} took {reaction:duration} to close after {since} (threshold {slow_close:duration}): the "
+    "{peer_role}'s FIN is frame {fin}, its acknowledgment frame {ack}, the {role}'s own FIN frame {own_fin} at "
+    "{when:into}. CLOSE_WAIT lasted {held:duration}."
+)
+ADVICE = (
+    "Suspect the application on {blamed_ip} first: it noticed the end late, or was busy. Find out what it did in "
+    "that time. Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
+)
+
+
+def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    spoke = after_peer_fin(ledger)
+    waited = ledger.own("close_wait_time")
+    reaction = ledger.own("fin_time") - np.where(spoke, np.maximum(waited, ledger.own("data_time")), waited)
+    closed = (waited > 0) & (ledger.own("fin_count") > 0)
+    return Verdict(
+        fires=closed & (reaction > settings.slow_close_ns),
+        when=ledger.own("fin_time"),
+        frames=[ledger.peer("fin_frame"), ledger.peer("fin_acked_frame"), ledger.own("fin_frame")],
+        values={
+            "reaction": reaction,
+            "since": phrase(spoke, "the last data it sent half-closed", "the FIN reached it"),
+            "fin": ledger.peer("fin_frame"),
+            "ack": ledger.peer("fin_acked_frame"),
+            "own_fin": ledger.own("fin_frame"),
+            "when": ledger.own("fin_time"),
+            "held": ledger.own("close_wait_end") - waited,
+        },
+        rests_on=[ledger.own("close_wait_basis")],
+        absence=True,
+    )

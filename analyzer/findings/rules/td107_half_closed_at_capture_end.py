@@ -1,0 +1,60 @@
+"""The capture ended while an endpoint was in CLOSE_WAIT, too early to call it a leak.
+
+## What it sees
+
+The endpoint acknowledged the peer's FIN and had not closed when the capture ended, but for a shorter time than the
+threshold from which that is called a leak (TD101).
+
+## Why it matters
+
+It may be the beginning of a leak or an ordinary close cut off by the capture's end. The packets cannot tell.
+
+## When it is harmless
+
+Where the time is a few milliseconds: the close was under way.
+
+## What to do next
+
+Capture for longer, at least the threshold beyond the last connection of interest, or look on the host whether the
+socket is still there.
+"""
+
+from analyzer.findings.facts import idle_in_close_wait, state_is
+from analyzer.findings.rule import Verdict
+from analyzer.settings import Settings
+from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.transitions import State
+
+CODE = "TD107"
+NAME = "half-closed-at-capture-end"
+SEVERITY = "info"
+SUPERSEDES = ()
+THRESHOLDS = ("close_wait_leak_ns",)
+EXAMPLE = "half-closed-at-capture-end.pcap"
+NEAR_MISS = "graceful-client-first.pcap"
+MESSAGE = (
+    "The {blamed} acknowledged the {peer_role}'s FIN (frame {fin}) in frame {ack} at {when:into} and had not "
+    "closed when the capture ended {idle:duration} later: too early to call it a leak (threshold "
+    "{close_wait_leak:duration})."
+)
+ADVICE = (
+    "The capture ended too early to tell. Capture for longer, or look whether the socket is still there. Next, on "
+    "{blamed_ip}: ss -tnp state close-wait {ss}"
+)
+
+
+def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    idle = idle_in_close_wait(ledger)
+    return Verdict(
+        fires=state_is(ledger, State.CLOSE_WAIT) & (idle <= settings.close_wait_leak_ns),
+        when=ledger.peer("fin_acked_time"),
+        frames=[ledger.peer("fin_frame"), ledger.peer("fin_acked_frame"), ledger.own("half_close_last_frame")],
+        values={
+            "fin": ledger.peer("fin_frame"),
+            "ack": ledger.peer("fin_acked_frame"),
+            "when": ledger.peer("fin_acked_time"),
+            "idle": idle,
+        },
+        rests_on=[ledger.own("close_wait_basis"), ledger.own("state_basis")],
+        absence=True,
+    )

@@ -1,0 +1,57 @@
+"""A FIN had to be repeated and was then acknowledged.
+
+## What it sees
+
+The same FIN passed the tap more than once (copies made by the capture do not count) before it was acknowledged.
+
+## Why it matters
+
+The FIN or its acknowledgment was lost, or came very late. One is nothing; many point to a lossy path, or to a host
+that is too busy to answer.
+
+## When it is harmless
+
+When it is rare. It is what repeats are for: the close went on in order, and it counts as one FIN.
+
+## What to do next
+
+See whether data on the same path are repeated, too: `tcp.analysis.retransmission` in Wireshark.
+"""
+
+from analyzer.findings.facts import fin_acked
+from analyzer.findings.rule import Verdict
+from analyzer.settings import Settings
+from analyzer.tracker.outcome import Ledger
+
+CODE = "TD202"
+NAME = "fin-retransmitted"
+SEVERITY = "info"
+SUPERSEDES = ()
+THRESHOLDS = ()
+EXAMPLE = "fin-retransmitted.pcapng"
+NEAR_MISS = "data-lost-but-fin-not.pcap"
+MESSAGE = (
+    "The {blamed} sent its FIN {count:times} (frames {first} to {last}, {span:duration} apart, the first at "
+    "{when:into}); it was acknowledged in frame {ack}."
+)
+ADVICE = (
+    "Suspect loss between the two if there are many of these; one alone means nothing. Next: tshark -r CAPTURE -Y "
+    "'tcp.analysis.retransmission && ip.addr == {peer_ip}' (ipv6.addr for IPv6)"
+)
+
+
+def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    ack = ledger.own("fin_reacked_frame")
+    return Verdict(
+        fires=(ledger.own("fin_count") > 1) & fin_acked(ledger),
+        when=ledger.own("fin_last_time"),
+        frames=[ledger.own("fin_frame"), ledger.own("fin_last_frame"), ledger.own("fin_acked_frame"), ack],
+        values={
+            "count": ledger.own("fin_count"),
+            "first": ledger.own("fin_frame"),
+            "last": ledger.own("fin_last_frame"),
+            "span": ledger.own("fin_last_time") - ledger.own("fin_time"),
+            "when": ledger.own("fin_time"),
+            "ack": ack + (ack == 0) * ledger.own("fin_acked_frame"),
+        },
+    )

@@ -1,0 +1,57 @@
+"""The last acknowledgment was lost: the second FIN was repeated, and TIME_WAIT acknowledged it again.
+
+## What it sees
+
+The endpoint that closed second repeated its FIN although an acknowledgment of it had passed the tap long enough
+before to have arrived. The peer, in TIME_WAIT, acknowledged the repeat.
+
+## Why it matters
+
+This is what TIME_WAIT exists for. It also restarts TIME_WAIT's time, and shows that segments get lost on that path.
+
+## When it is harmless
+
+Always, when it is rare: both sides ended in order.
+
+## What to do next
+
+Nothing for one. If it is frequent, look for a device that removes its state at the last FIN and drops what comes
+after. Never shorten TIME_WAIT because of it: without it the repeated FIN would have met a RST (TD204).
+"""
+
+from analyzer.findings.rule import Verdict
+from analyzer.settings import Settings
+from analyzer.tracker.outcome import Ledger
+
+CODE = "TD203"
+NAME = "last-ack-lost"
+SEVERITY = "info"
+SUPERSEDES = ("TD202",)
+THRESHOLDS = ()
+EXAMPLE = "last-ack-lost.pcapng"
+NEAR_MISS = "last-ack-lost-then-reset.pcap"
+MESSAGE = (
+    "The acknowledgment (frame {ack}) of the FIN of the {blamed} (frame {fin}) did not arrive: it repeated the FIN "
+    "{after:duration} later (frame {again}), and the {peer_role}, in TIME_WAIT, acknowledged it again (frame "
+    "{reack})."
+)
+ADVICE = (
+    "TIME_WAIT did its work; suspect nobody. If it is frequent, look for a device between the two that drops the "
+    "last acknowledgment. Next: tshark -r CAPTURE -Y 'tcp.flags.fin == 1 && tcp.analysis.retransmission'"
+)
+
+
+def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    reacked = ledger.own("fin_reacked_frame")
+    return Verdict(
+        fires=(ledger.own("fin_after_ack") > 0) & (reacked > 0) & (ledger.peer("time_wait_time") > 0),
+        when=ledger.own("fin_last_time"),
+        frames=[ledger.own("fin_frame"), ledger.own("fin_acked_frame"), ledger.own("fin_after_ack_frame"), reacked],
+        values={
+            "ack": ledger.own("fin_acked_frame"),
+            "fin": ledger.own("fin_frame"),
+            "after": ledger.own("fin_last_time") - ledger.own("fin_acked_time"),
+            "again": ledger.own("fin_after_ack_frame"),
+            "reack": reacked,
+        },
+    )

@@ -1,0 +1,59 @@
+"""An endpoint aborted with a RST while data it had sent were not acknowledged: they may be lost.
+
+## What it sees
+
+A RST from an endpoint that had sent no FIN, and at that moment bytes it had sent were not acknowledged. They may
+have arrived, but a receiver that gets the RST throws away what its application has not read.
+
+## Why it matters
+
+The sending program believes it has written these bytes; the receiving one may never see them. A close in order
+would have delivered them.
+
+## When it is harmless
+
+When the sender wanted to cancel, and the receiver treats the data as worthless then.
+
+## What to do next
+
+Look for SO_LINGER with zero seconds in the program of the blamed endpoint, and for a close with unread data in its
+receive queue. Use `shutdown(SHUT_WR)`, read to the end of the stream, then close.
+"""
+
+from analyzer.findings.facts import blind_reset, resetter
+from analyzer.findings.rule import Verdict
+from analyzer.settings import Settings
+from analyzer.tracker.outcome import Ledger, RstCause
+
+CODE = "TD302"
+NAME = "abort-with-data-lost"
+SEVERITY = "error"
+SUPERSEDES = ("TD301",)
+THRESHOLDS = ()
+EXAMPLE = "abort-with-data-lost.pcapng"
+NEAR_MISS = "abortive-close.pcap"
+MESSAGE = (
+    "The {blamed} sent RST (frame {rst}, at {when:into}) while {lost:bytes} it had sent were not acknowledged "
+    "(last data: frame {data}): the {peer_role}'s application may never have read them."
+)
+ADVICE = (
+    "Suspect the application on {blamed_ip} first: an abort (SO_LINGER with zero seconds, or a close with unread "
+    "data) right after writing. Let it shut down its sending side and read to the end before it closes. Next, on "
+    "{blamed_ip}: strace -f -e trace=setsockopt,shutdown,close -p PID"
+)
+
+
+def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    return Verdict(
+        fires=resetter(ledger, RstCause.ABORT_DATA_LOST),
+        when=ledger.own("rst_time"),
+        frames=[ledger.own("data_frame"), ledger.own("rst_frame")],
+        values={
+            "rst": ledger.own("rst_frame"),
+            "when": ledger.own("rst_time"),
+            "lost": ledger.own("rst_unacked"),
+            "data": ledger.own("data_frame"),
+        },
+        unsure=blind_reset(ledger),
+        absence=True,
+    )

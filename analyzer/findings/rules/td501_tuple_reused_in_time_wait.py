@@ -1,0 +1,82 @@
+"""A new connection took over addresses and ports whose old connection was still in TIME_WAIT.
+
+## What it sees
+
+A SYN on a tuple that was used before, within the old connection's TIME_WAIT, and a handshake that succeeded.
+
+## Why it matters
+
+It works because the new SYN could be told from segments of the old connection: by a newer timestamp, or by a higher
+sequence number (RFC 9293 3.10.7.4, RFC 6191). Where neither holds, the SYN meets an old acknowledgment or silence
+and the connection is delayed (TD502). It also says that one client uses its ports so fast that they come round
+again.
+
+## When it is harmless
+
+Nearly always. Kernels do it on purpose.
+
+## What to do next
+
+Nothing, unless connections are delayed. Fewer connections (keep-alive, pooling) use fewer ports. `tcp_tw_reuse`
+lets a Linux client reuse a tuple that is in its own TIME_WAIT; it does nothing for a server. Removing TIME_WAIT by
+other settings breaks clients behind address translation.
+"""
+
+import numpy as np
+
+from analyzer.findings.rule import Verdict
+from analyzer.settings import Settings
+from analyzer.tracker.outcome import Handshake, Ledger
+from analyzer.tracker.transitions import State
+
+CODE = "TD501"
+NAME = "tuple-reused-in-time-wait"
+SEVERITY = "info"
+SUPERSEDES = ()
+THRESHOLDS = ()
+EXAMPLE = "tuple-reused-in-time-wait.pcapng"
+NEAR_MISS = "tuple-reused-after-time-wait.pcap"
+MESSAGE = (
+    "The SYN of {client} (frame {syn}, at {when:into}) reused addresses and ports whose old connection had been in "
+    "TIME_WAIT at the {role} for {held:duration}; it was accepted (frame {answer}) {rule}."
+)
+ADVICE = (
+    "Legal; suspect nobody. If ports come round this fast, keep connections open and pool them. Next, on "
+    "{blamed_ip}: ss -tan state time-wait {ss} | wc -l"
+)
+
+
+def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    old = np.column_stack([ledger.flow("old_state_0"), ledger.flow("old_state_1")])
+    reused = (ledger.flow("old_seen") > 0) & (ledger.handshake == Handshake.COMPLETE)
+    asker = np.argmax((ledger.own("syn_count") > 0) & (ledger.own("syn_ack") == 0), axis=1)
+    every = np.arange(ledger.flows)
+    return Verdict(
+        fires=(old == State.TIME_WAIT) & reused[:, None],
+        when=ledger.own("syn_time")[every, asker],
+        frames=[ledger.own("syn_frame")[every, asker], ledger.own("syn_frame")[every, 1 - asker]],
+        values={
+            "syn": ledger.own("syn_frame")[every, asker],
+            "when": ledger.own("syn_time")[every, asker],
+            "answer": ledger.own("syn_frame")[every, 1 - asker],
+            "held": ledger.flow("old_time_wait"),
+            "rule": _rule(ledger, asker),
+        },
+    )
+
+
+def _rule(
+    ledger: Ledger, asker: "np.ndarray[tuple[int, ...], np.dtype[np.intp]]"
+) -> "np.ndarray[tuple[int, ...], np.dtype[np.object_]]":
+    """By which rule the SYN was let in, for each endpoint that had the TIME_WAIT."""
+    newer, higher = ledger.flow("old_ts_ahead") > 0, ledger.flow("old_seq_ahead") > 0
+    words = np.select(
+        [newer, higher],
+        [
+            "because its timestamp is newer than the old connection's",
+            "because its sequence number is beyond the old connection's",
+        ],
+        "although neither its timestamp nor its sequence number is newer",
+    )
+    own = "by the client's own choice: the TIME_WAIT was its own"
+    return np.where(np.arange(2) == asker[:, None], own, words[:, None]).astype(object)

@@ -1,0 +1,52 @@
+"""The connection's opening was not captured.
+
+## What it sees
+
+The first captured segment of the connection is no SYN, and no SYN-ACK follows.
+
+## Why it matters
+
+Who is the client was guessed from the ports. Window scaling is not known, nor what happened before: an earlier FIN
+may have passed unseen, so how the connection ended may have another reading.
+
+## When it is harmless
+
+For connections that were open when the capture began, which is every long-lived one.
+
+## What to do next
+
+Start the capture before the connection. A capture filter that drops SYNs (one on a port of only one side, say) does
+the same for every connection.
+"""
+
+from analyzer.findings.facts import opened_before
+from analyzer.findings.rule import Verdict
+from analyzer.settings import Settings
+from analyzer.tracker.outcome import Ledger
+
+CODE = "TD901"
+NAME = "starts-mid-stream"
+SEVERITY = "info"
+SUPERSEDES = ()
+THRESHOLDS = ()
+EXAMPLE = "starts-mid-stream.pcap"
+NEAR_MISS = "graceful-server-first.pcapng"
+MESSAGE = (
+    "The opening of this connection was not captured: it was open when its first frame ({first}) passed. That "
+    "{client} is the client was guessed from the ports."
+)
+ADVICE = (
+    "Suspect the capture, not the connection: it began too late or filters SYNs away. Next: tshark -r CAPTURE -Y "
+    "'tcp.flags.syn == 1' | head"
+)
+
+
+def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    first = ledger.flow("first_frame")
+    return Verdict(
+        fires=opened_before(ledger),
+        when=ledger.flow("first_time"),
+        frames=[first],
+        values={"first": first},
+        certain=True,
+    )

@@ -1,0 +1,55 @@
+"""Only one side's segments were captured.
+
+## What it sees
+
+Segments of one endpoint acknowledge what the other must have sent, but nothing of the other passed the tap.
+
+## Why it matters
+
+Half of the connection's history is missing. What the missing side received can be seen, what it sent cannot:
+whether it leaks, resets or repeats itself is beyond this capture.
+
+## When it is harmless
+
+When it is what you wanted, with a filter on the source address for example.
+
+## What to do next
+
+Capture where both directions pass: on the host itself, on both links of an asymmetric route, with both directions
+of a mirror port, and with a filter on `host`, not on `src host`.
+"""
+
+from analyzer.findings.facts import unseen
+from analyzer.findings.rule import Verdict
+from analyzer.settings import Settings
+from analyzer.tracker.outcome import Ledger
+
+CODE = "TD902"
+NAME = "one-direction-only"
+SEVERITY = "warning"
+SUPERSEDES = ("TD903",)
+THRESHOLDS = ()
+EXAMPLE = "one-direction-only.pcap"
+NEAR_MISS = "connection-attempt-unanswered.pcap"
+MESSAGE = (
+    "Nothing that the {blamed} sent was captured, though the {packets} segments of the {peer_role} (frames {first} "
+    "to {last}) answer it."
+)
+ADVICE = (
+    "Suspect the capture: a filter on one source address, one leg of an asymmetric route, or half a mirror port. "
+    "Next, where both directions pass: tcpdump -ni any -w both.pcap 'tcp and host {peer_ip}'"
+)
+
+
+def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    return Verdict(
+        fires=unseen(ledger),
+        when=ledger.peer("first_time"),
+        frames=[ledger.peer("first_frame"), ledger.peer("last_frame")],
+        values={
+            "packets": ledger.peer("packets"),
+            "first": ledger.peer("first_frame"),
+            "last": ledger.peer("last_frame"),
+        },
+        certain=True,
+    )

@@ -1,0 +1,52 @@
+"""The capture lost segments that the connection proves were sent.
+
+## What it sees
+
+An endpoint acknowledged bytes that never passed the tap, and nobody repeated them: they were sent and received, and
+the capture has them not.
+
+## Why it matters
+
+Other segments may be missing, too, a FIN or a RST among them. Findings that rest on something not having been sent
+become less sure.
+
+## When it is harmless
+
+When the gap lies in the middle of a transfer: how the connection ended is still certain.
+
+## What to do next
+
+Look at what the capturing program said at its end ("packets dropped by kernel"); give it a larger buffer (`tcpdump
+-B`), a shorter snap length (`-s 128`), a narrower filter, or a faster disk.
+"""
+
+from analyzer.findings.rule import Verdict
+from analyzer.settings import Settings
+from analyzer.tracker.outcome import Ledger
+
+CODE = "TD903"
+NAME = "frames-missing"
+SEVERITY = "warning"
+SUPERSEDES = ()
+THRESHOLDS = ()
+EXAMPLE = "frames-missing.pcapng"
+NEAR_MISS = "frames-slightly-out-of-order.pcap"
+MESSAGE = (
+    "The capture has lost {missing:bytes} that the {blamed} sent: the {peer_role} acknowledged them (first in "
+    "frame {frame}), and they were never captured."
+)
+ADVICE = (
+    "Suspect the capture, not the network. Next: capture again with a larger buffer and a short snap length: "
+    "tcpdump -B 65536 -s 128 -w again.pcap, and read the count of dropped packets at its end"
+)
+
+
+def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    frame = ledger.own("missing_frame")
+    return Verdict(
+        fires=(ledger.own("missing_bytes") > 0) & (ledger.own("packets") > 0),
+        when=ledger.flow("first_time"),
+        frames=[frame],
+        values={"missing": ledger.own("missing_bytes"), "frame": frame},
+        certain=True,
+    )

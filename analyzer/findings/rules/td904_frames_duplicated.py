@@ -1,0 +1,54 @@
+"""The same packets were captured more than once.
+
+## What it sees
+
+Frames that agree in every number of TCP and IP with one just before (the TTL apart), within the time in which no
+host repeats itself.
+
+## Why it matters
+
+Other tools count them as retransmissions. Here each packet counts once, so a doubled FIN is one FIN.
+
+## When it is harmless
+
+Always, once it is known.
+
+## What to do next
+
+Capture on one interface instead of `any`, or mirror one direction of each port only. `editcap -d` removes exact
+copies.
+"""
+
+import numpy as np
+
+from analyzer.findings.facts import earliest_frame
+from analyzer.findings.rule import Verdict
+from analyzer.settings import Settings
+from analyzer.tracker.outcome import Ledger
+
+CODE = "TD904"
+NAME = "frames-duplicated"
+SEVERITY = "info"
+SUPERSEDES = ()
+THRESHOLDS = ()
+EXAMPLE = "frames-duplicated.pcapng"
+NEAR_MISS = "last-ack-lost.pcapng"
+MESSAGE = (
+    "The capture shows {count} packets of this connection more than once, the first of them again in frame "
+    "{frame}; each is counted once."
+)
+ADVICE = (
+    "Suspect the capture: the interface any, a bridge, or a mirror port that shows packets coming and going. Next: "
+    "editcap -d CAPTURE once.pcapng, or capture on one interface"
+)
+
+
+def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    frame = earliest_frame(ledger, "duplicate_frame")
+    return Verdict(
+        fires=np.asarray((ledger.own("duplicates") > 0).any(axis=1)),
+        when=ledger.flow("first_time"),
+        frames=[frame],
+        values={"count": ledger.own("duplicates").sum(axis=1), "frame": frame},
+        certain=True,
+    )

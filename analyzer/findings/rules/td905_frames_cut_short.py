@@ -1,0 +1,50 @@
+"""The snap length cut TCP headers that were needed.
+
+## What it sees
+
+Segments of which the capture holds the first part of the TCP header only: the window or the options are missing.
+
+## Why it matters
+
+Sequence numbers and flags are there, so states are certain. Window scaling and timestamps are not, so whether a RST
+was inside a window and which rule let a reused tuple in may stay open.
+
+## When it is harmless
+
+For questions about who closed when.
+
+## What to do next
+
+Capture with at least `-s 128`: it holds every TCP header with its options and costs little.
+"""
+
+import numpy as np
+
+from analyzer.findings.facts import earliest_frame
+from analyzer.findings.rule import Verdict
+from analyzer.settings import Settings
+from analyzer.tracker.outcome import Ledger
+
+CODE = "TD905"
+NAME = "frames-cut-short"
+SEVERITY = "info"
+SUPERSEDES = ()
+THRESHOLDS = ()
+EXAMPLE = "frames-cut-short.pcap"
+NEAR_MISS = "graceful-client-first.pcap"
+MESSAGE = (
+    "The snap length cut the TCP header of {count} segments of this connection, the first of them frame {frame}: "
+    "windows or options are missing."
+)
+ADVICE = "Suspect the capture's snap length. Next: capture again with tcpdump -s 128 or more"
+
+
+def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    frame = earliest_frame(ledger, "cut_frame")
+    return Verdict(
+        fires=np.asarray((ledger.own("cut_headers") > 0).any(axis=1)),
+        when=ledger.flow("first_time"),
+        frames=[frame],
+        values={"count": ledger.own("cut_headers").sum(axis=1), "frame": frame},
+        certain=True,
+    )

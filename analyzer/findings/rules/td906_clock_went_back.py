@@ -1,0 +1,56 @@
+"""The frame times run backward by more than a little.
+
+## What it sees
+
+A frame of this connection is dated earlier than a frame before it, by more than the threshold.
+
+## Why it matters
+
+The order of the frames may be right and their times not, or the other way round. No duration across the step means
+anything, and a timer may seem to have run out or not.
+
+## When it is harmless
+
+Steps of some microseconds between capture queues are usual; the threshold leaves them out.
+
+## What to do next
+
+If the clock was set (NTP stepping it, a virtual machine that was paused), capture again. If several files or queues
+were merged out of order, put them in order with `reordercap`.
+"""
+
+import numpy as np
+
+from analyzer.findings.rule import Verdict
+from analyzer.settings import Settings
+from analyzer.tracker.outcome import Ledger
+
+CODE = "TD906"
+NAME = "clock-went-back"
+SEVERITY = "warning"
+SUPERSEDES = ()
+THRESHOLDS = ("clock_back_ns",)
+EXAMPLE = "clock-went-back.pcap"
+NEAR_MISS = "frames-slightly-out-of-order.pcap"
+MESSAGE = (
+    "The frame times run backward by {step:duration} at frame {frame} (threshold {clock_back:duration}): durations "
+    "across it mean nothing."
+)
+ADVICE = (
+    "Suspect the capturing host's clock, or files merged out of order. Next: reordercap -n CAPTURE sorted.pcapng "
+    "shows how many frames are out of order"
+)
+
+
+def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    back = ledger.own("clock_back")
+    worst = np.argmax(back, axis=1)
+    every = np.arange(ledger.flows)
+    frame = ledger.own("clock_back_frame")[every, worst]
+    return Verdict(
+        fires=back.max(axis=1) > settings.clock_back_ns,
+        when=ledger.flow("first_time"),
+        frames=[frame],
+        values={"step": back.max(axis=1), "frame": frame},
+        certain=True,
+    )
