@@ -23,6 +23,7 @@ from analyzer.errors import UnreadableCapture
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+ZSTD_SKIPPABLE = b"\x2a\x4d\x18"  # after a byte from 0x50 to 0x5f: a frame of something else, which may come first
 PIECE = 256 * 1024  # packed bytes taken from a file at once
 PIPE_SIZE = 1024 * 1024  # asked of the system for a pipe, so that a fast writer comes in large pieces
 
@@ -62,7 +63,7 @@ def open_bytes(path: str | os.PathLike[str]) -> ByteStream:
         head = raw.peek(len(ZSTD_MAGIC))
         if head.startswith(GZIP_MAGIC):
             return GzipBytes(raw)
-        if head == ZSTD_MAGIC:
+        if head == ZSTD_MAGIC or (head[1:] == ZSTD_SKIPPABLE and head[0] >> 4 == 5):
             from analyzer.readers.zstd import ZstdBytes
 
             return ZstdBytes(raw)

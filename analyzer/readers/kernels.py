@@ -102,8 +102,10 @@ EVENT_BLOCK, EVENT_BLOCK_2, EVENT_BLOCK_2_LARGE = 0x204, 0x216, 0x221
 @kernel
 def number(data, at, big):
     """The unsigned 32-bit number at ``at``, as int64."""
-    at &= 0xFFFFFFFFFFFF
-    value = np.int64(data[at]) | np.int64(data[at + 1]) << 8 | np.int64(data[at + 2]) << 16 | np.int64(data[at + 3]) << 24
+    at &= 0xFFFFFFFFFFFF  # so the compiler knows that it is not negative, and makes one load of the four
+    first, second = np.int64(data[at]), np.int64(data[at + 1])
+    third, fourth = np.int64(data[at + 2]), np.int64(data[at + 3])
+    value = first | second << 8 | third << 16 | fourth << 24
     if big:
         return (value & 0xFF) << 24 | (value & 0xFF00) << 8 | value >> 8 & 0xFF00 | value >> 24
     return value
@@ -160,9 +162,10 @@ def exact_time(high, low, interface):
 
     A fraction of a nanosecond is dropped. A count with its highest bit set that is no finer than nanoseconds would
     lie beyond the year 2262; it is read as a negative number, which keeps the distances between such times right.
-    What still does not fit is cut to what does. With 2^n ticks a second the product rest * 10^9 does not fit into 64 bits
-    when n > 34; there the rest is taken in two halves, which loses nothing: (h * 2^32 + l) * 10^9 >> n equals
-    (h * 10^9 + (l * 10^9 >> 32)) >> (n - 32).
+    What still does not fit is cut to what does.
+
+    With 2^n ticks a second the product rest * 10^9 does not fit into 64 bits when n > 34; there the rest is taken in
+    two halves, which loses nothing: (h * 2^32 + l) * 10^9 >> n equals (h * 10^9 + (l * 10^9 >> 32)) >> (n - 32).
     """
     units, shift, second = interface["units"], interface["shift"], np.uint64(SECOND)
     ticks = np.uint64(high) << np.uint64(32) | np.uint64(low)

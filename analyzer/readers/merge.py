@@ -55,7 +55,12 @@ class OneFile:
     def open(self, record: Record, batch: int) -> None:
         self.source = open_source(self.path, record, batch)
         self.size = self.source.stream.size
-        self._batches = self.source.batches()
+        self.start()
+
+    def start(self) -> None:
+        """Begin to read its source."""
+        if self.source is not None:
+            self._batches = self.source.batches()
 
     def advance(self) -> bool:
         """Make the next batch pending; False at the end of the file."""

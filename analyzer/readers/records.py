@@ -35,6 +35,7 @@ SNOOP_MAGIC = b"snoop\0\0\0"
 SNOOP_LINKS = {0: 1, 2: 6, 4: 1, 8: 10, 9: 1}
 AIX_LINKS = {6: 1, 9: 6, 15: 10, 24: 0}  # AIX writes RFC 1573 interface types with version 2.2
 RECORDS_TRIED = 3
+PLENTY = 64 * 1024  # bytes at the head of a file by which its variant can be told; a pipe is taken for the usual one
 LARGEST_BELIEVED = 128 * 1024 * 1024
 
 
@@ -122,8 +123,8 @@ def pcap(name: str, record: Record, head: bytes, whole: bool) -> RecordWalker | 
         return None
     link = network & 0xFFFF
     captured, length, swap = 8, 12, False
-    if (major, minor) != (2, 4):
-        headers = (headers[0],)
+    if (major, minor) != (2, 4) or (len(head) < PLENTY and not whole):
+        headers = headers[:1]
     if (major, minor) < (2, 3) or major == 543:  # before 2.3, and in DG/UX's, the lengths stood the other way round
         captured, length = 12, 8
     elif (major, minor) == (2, 3):  # some such files have them so, some not
@@ -140,11 +141,14 @@ def faults(head: bytes, layout: Layout, snap: int, whole: bool) -> int:
     at, wrong = PCAP_HEADER, 0
     numbers = struct.Struct(layout.order + "IIII")
     for _ in range(RECORDS_TRIED):
-        if len(head) - at < layout.header:
-            return wrong + (whole and len(head) > at)
+        if len(head) - at < PLAIN:
+            return wrong + (whole and len(head) != at)
         fraction, captured, length = (int(value) for value in numbers.unpack_from(head, at)[1:])
-        wrong += (fraction >= 1_000_000) + (captured > largest(snap)) + (captured > snap)
-        wrong += (length > LARGEST_BELIEVED) + (captured > length) + extra_faults(head, at, layout)
+        wrong += (fraction >= 1_000_000) + (captured > largest(snap)) + (0 < snap < captured)
+        wrong += (length > LARGEST_BELIEVED) + (captured > length)
+        if len(head) - at < layout.header:
+            return wrong + whole
+        wrong += extra_faults(head, at, layout)
         if captured > largest(snap):
             return wrong
         at += layout.header + captured

@@ -17,6 +17,7 @@ from analyzer.readers import formats
 from analyzer.readers.bytestream import ByteStream
 from analyzer.readers.packets import PACKET, Packets
 from analyzer.readers.pcapng import LARGEST_BLOCK
+from analyzer.readers.records import PLENTY
 from analyzer.readers.walker import Record
 
 BATCH = 8 * 1024 * 1024  # bytes of capture in a batch at most
@@ -39,7 +40,8 @@ class Source:
         self._ended = False  # the stream gave its last byte
         self._filled = 0  # rows not handed out yet
         self._deadline = 0.0  # when they should be, if they come from a pipe
-        while self._end < formats.ENOUGH and self._fill():
+        enough = formats.ENOUGH if stream.live else min(batch, PLENTY)
+        while self._end < enough and self._fill():
             pass
         head = self._buffer[: self._end].tobytes()
         if not head and stream.trouble:

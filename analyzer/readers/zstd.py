@@ -74,9 +74,10 @@ class _Blocks:
         while len(self._bytes) < self._wanted:
             more = self._raw.read(PIECE)
             if not more:
-                rest, self._bytes = self._bytes, b""
-                self.between = self.between and not rest
-                return rest
+                left, self._bytes = self._bytes, b""
+                if self.between:
+                    self.rest, left = len(left), b""
+                return left
             self._bytes += more
         piece, self._bytes = self._bytes[: self._wanted], self._bytes[self._wanted :]
         try:
