@@ -8,16 +8,20 @@ that hold kernels: any change, any upgrade, starts a new folder, and an old one 
 With ``NUMBA_DISABLE_JIT=1`` the very same functions run as ordinary Python (slow; the tests use it).
 """
 
+import ctypes
 import hashlib
 import os
 import platform
 import stat
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
+from numba.extending import intrinsic
 
 PACKAGE = Path(__file__).parent
 ROOMS = ("readers", "segments", "flows", "tracker")  # where kernels, and the constants they fold in, are written
@@ -35,8 +39,8 @@ def fingerprint() -> str:
 
 def cache_folder() -> Path:
     """The folder for compiled code: the user's cache, or a private temporary one where that is not writable."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    folder = Path(home) / "teardown" / fingerprint()
+    home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    folder = home / "teardown" / fingerprint()
     if _usable(folder):
         return folder
     shared = Path(tempfile.gettempdir()) / f"teardown-{os.getuid()}" / folder.name
@@ -78,6 +82,33 @@ def part(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     compiled: Callable[..., Any] = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
     return compiled
+
+
+def record_at(dtype: np.dtype[np.void]) -> Callable[[int, int], Any]:
+    """A function ``(address, index)`` that gives row ``index`` of the array of ``dtype`` at ``address``, by reference.
+
+    numba counts references to every array that one part hands to another, which costs more than the work on a
+    segment; a record is a plain pointer. Whoever calls holds the array and keeps ``index`` inside it.
+    """
+    if numba.config.DISABLE_JIT:
+        return partial(_record_in_python, dtype)
+    record = numba.from_dtype(dtype)
+
+    @intrinsic
+    def at(_: Any, address: Any, index: Any) -> Any:
+        def code(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
+            size = arguments[1].type(dtype.itemsize)
+            place = builder.add(arguments[0], builder.mul(arguments[1], size))
+            return builder.inttoptr(place, context.get_value_type(record))
+
+        return record(numba.types.int64, numba.types.int64), code
+
+    return at
+
+
+def _record_in_python(dtype: np.dtype[np.void], address: int, index: int) -> Any:
+    place = int(address) + int(index) * dtype.itemsize
+    return np.frombuffer((ctypes.c_char * dtype.itemsize).from_address(place), dtype)[0]
 
 
 def first_run() -> bool:

@@ -17,16 +17,16 @@ from analyzer.tracker.desk import (
     PROVEN,
     RCVD_ACK_OF_FIN,
     RCVD_FIN,
-    SLACK,
     SYN_RECEIVED,
     SYN_SENT,
     TIME_WAIT,
-    TIME_WAIT_LENGTH,
     UNKNOWN,
+    end_at,
     forget,
     half,
     knows,
     learn,
+    log_at,
     margin,
     move,
     note,
@@ -53,7 +53,7 @@ ABSURD = 1 << 30  # no window is larger (RFC 7323): an acknowledgment this far b
 def acknowledge(desk, s, i):
     """Take in the acknowledgment of segment ``s`` of endpoint ``i``."""
     j = i ^ 1
-    e, p = desk.ends[i], desk.ends[j]
+    e, p = end_at(desk, i), end_at(desk, j)
     a = np.int64(s["ack"])
     if not knows(p, NXT):
         p["snd_nxt"] = a
@@ -75,7 +75,7 @@ def acknowledge(desk, s, i):
 @part
 def stale(desk, s, i):
     """The acknowledgment predates the peer's SYN: an older connection on this tuple answers it."""
-    e = desk.ends[i]
+    e = end_at(desk, i)
     if np.int64(e["state"]) == UNKNOWN and np.int64(s["flags"]) & SYN == 0:
         e["stale_acks"] = e["stale_acks"] + 1
         if e["stale_ack_frame"] == 0:
@@ -109,7 +109,7 @@ def infer_fin(s, p, e, a, beyond):
 @part
 def progress(desk, s, i, a):
     """Advance what endpoint ``i`` has acknowledged, and measure how far it is from the tap."""
-    e, p = desk.ends[i], desk.ends[i ^ 1]
+    e, p = end_at(desk, i), end_at(desk, i ^ 1)
     fresh = not knows(e, ACKED)
     if fresh or ahead(a, e["ack_sent"]) > 0:
         old = a if fresh else np.int64(e["ack_sent"])
@@ -136,7 +136,7 @@ def progress(desk, s, i, a):
 @part
 def measure(desk, i, sample):
     """Keep the shortest time from the tap to endpoint ``i`` and back; place its first entries better by it."""
-    e = desk.ends[i]
+    e = end_at(desk, i)
     if sample < 0:
         return
     first = np.int64(e["reach"]) < 0
@@ -145,10 +145,10 @@ def measure(desk, i, sample):
     if first:
         row = np.int64(e["last_event"])
         while row >= 0:
-            entry = desk.log[row]
+            entry = log_at(desk, row)
             if entry["basis"] == 0 and entry["latest"] == entry["time"]:
                 entry["time"] = entry["time"] - sample // 2
-                early = np.int64(entry["latest"]) - sample - np.int64(desk.limits[SLACK])
+                early = np.int64(entry["latest"]) - sample - desk["slack"]
                 entry["earliest"] = (
                     early if entry["earliest"] == 0 else min(np.int64(entry["earliest"]), early)
                 )
@@ -158,7 +158,7 @@ def measure(desk, i, sample):
 @part
 def received(desk, s, i, a):
     """Move endpoint ``i`` by what its acknowledgment ``a`` proves it had received."""
-    e, p = desk.ends[i], desk.ends[i ^ 1]
+    e, p = end_at(desk, i), end_at(desk, i ^ 1)
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
     state = np.int64(e["state"])
     if state == SYN_SENT and np.int64(s["flags"]) & SYN == 0:
@@ -178,13 +178,13 @@ def received(desk, s, i, a):
 @part
 def receive_fin(desk, i, now, frame):
     """Endpoint ``i`` proves at ``now`` that it has received the peer's FIN."""
-    e, p = desk.ends[i], desk.ends[i ^ 1]
+    e, p = end_at(desk, i), end_at(desk, i ^ 1)
     learn(e, PEER_FIN)
     e["peer_fin_frame"] = frame
     reach = np.int64(e["reach"])
     earliest = np.int64(p["fin_time"])
     if e["lower_ack_time"] > 0 and reach >= 0:
-        earliest = max(earliest, np.int64(e["lower_ack_time"]) - reach - np.int64(desk.limits[SLACK]))
+        earliest = max(earliest, np.int64(e["lower_ack_time"]) - reach - desk["slack"])
     earliest = min(earliest, now)
     inferred = knows(p, FIN_INFERRED)
     if knows(e, PEER_FIN_ASSUMED):
@@ -198,9 +198,9 @@ def receive_fin(desk, i, now, frame):
         return
     row = move(desk, i, RCVD_FIN, basis, min(best, now), earliest, now, frame, words)
     if row >= 0:
-        e["peer_fin_time"] = desk.log[row]["time"]
+        e["peer_fin_time"] = log_at(desk, row)["time"]
         e["peer_fin_event"] = row
-        if desk.log[row]["state"] == CLOSING:
+        if log_at(desk, row)["state"] == CLOSING:
             learn(e, CROSSED)
             learn(p, CROSSED)
 
@@ -208,12 +208,12 @@ def receive_fin(desk, i, now, frame):
 @part
 def confirm(desk, i, now):
     """What was assumed of endpoint ``i``, that the peer's FIN had reached it, is now proven."""
-    e = desk.ends[i]
+    e = end_at(desk, i)
     forget(e, PEER_FIN_ASSUMED)
     row = np.int64(e["peer_fin_event"])
-    desk.log[row]["basis"] = PROVEN
-    if now > desk.log[row]["time"]:
-        desk.log[row]["latest"] = now
+    log_at(desk, row)["basis"] = PROVEN
+    if now > log_at(desk, row)["time"]:
+        log_at(desk, row)["latest"] = now
     if e["mark_event"] == row:  # what may still be taken back begins with the entry after it
         e["mark_event"] = e["last_event"] if np.int64(e["state"]) == TIME_WAIT else -1
         e["mark_state"] = CLOSING
@@ -223,7 +223,7 @@ def confirm(desk, i, now):
 def assume(desk, s, i, a):
     """Move the peer of ``i`` by the acknowledgment ``a`` that passes the tap on its way to it."""
     j = i ^ 1
-    e, p = desk.ends[i], desk.ends[j]
+    e, p = end_at(desk, i), end_at(desk, j)
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
     late = now + margin(desk, p)
     best = now + half(p["reach"])
@@ -249,7 +249,7 @@ def assume(desk, s, i, a):
         note(desk, j, ACK_OF_FIN_AGAIN, now, frame, NO_NOTE)
     if np.int64(e["state"]) == TIME_WAIT and p["fin_count"] > 1:
         e["deadline"] = max(
-            np.int64(e["deadline"]), np.int64(p["fin_last_time"]) + np.int64(desk.limits[TIME_WAIT_LENGTH])
+            np.int64(e["deadline"]), np.int64(p["fin_last_time"]) + desk["time_wait_length"]
         )
 
 
@@ -260,7 +260,7 @@ def fin_arrives_first(desk, s, j):
     Endpoint ``j``, in FIN_WAIT_1, thus goes through CLOSING. If the segment itself carries the FIN, RFC order
     holds instead: acknowledgment before FIN.
     """
-    p, e = desk.ends[j], desk.ends[j ^ 1]
+    p, e = end_at(desk, j), end_at(desk, j ^ 1)
     if np.int64(p["state"]) != FIN_WAIT_1 or knows(p, PEER_FIN) or np.int64(s["flags"]) & FIN:
         return
     if not knows(e, FIN_KNOWN) or e["fin_count"] == 0 or ahead(s["seq"], e["fin_end"]) < 0:
@@ -274,6 +274,6 @@ def fin_arrives_first(desk, s, j):
     if row >= 0:
         learn(p, PEER_FIN_ASSUMED | CROSSED)
         learn(e, CROSSED)
-        p["peer_fin_time"] = desk.log[row]["time"]
+        p["peer_fin_time"] = log_at(desk, row)["time"]
         p["peer_fin_frame"] = s["frame"]
         p["peer_fin_event"] = row

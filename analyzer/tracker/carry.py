@@ -18,13 +18,15 @@ from analyzer.tracker.desk import (
     PROVEN,
     RCVD_FIN,
     SENT,
-    SLACK,
     TIME_WAIT,
     UNKNOWN,
+    end_at,
+    flow_at,
     forget,
     half,
     knows,
     learn,
+    log_at,
     margin,
     move,
     note,
@@ -51,7 +53,7 @@ KIND_SYN, KIND_SYN_ACK, KIND_PROBE = np.int64(Answered.SYN), np.int64(Answered.S
 @part
 def kind_of(desk, s, i):
     """The kind of segment ``s`` of endpoint ``i``, as Answered bits."""
-    e, p = desk.ends[i], desk.ends[i ^ 1]
+    e, p = end_at(desk, i), end_at(desk, i ^ 1)
     flags, length = np.int64(s["flags"]), np.int64(s["payload_len"])
     if flags & SYN:
         return KIND_SYN_ACK if flags & ACK else KIND_SYN
@@ -67,7 +69,7 @@ def kind_of(desk, s, i):
 @part
 def carry(desk, s, i, kind):
     """Take in what segment ``s`` of endpoint ``i`` carries."""
-    e = desk.ends[i]
+    e = end_at(desk, i)
     flags = np.int64(s["flags"])
     if flags & SYN:
         if flags & ACK:
@@ -119,17 +121,17 @@ def syn_stamps(s, e, is_ack):
 @part
 def replace_old(desk, i, now, frame):
     """A new connection takes the place of the older one on this tuple, in which the endpoint was in TIME_WAIT."""
-    f = desk.flows[i >> 1]
+    f = flow_at(desk, i >> 1)
     if f["old_seen"] == 1:
         old = np.int64(f["old_end"]) ^ (i & 1)
-        if np.int64(desk.ends[old]["state"]) == TIME_WAIT:
+        if np.int64(end_at(desk, old)["state"]) == TIME_WAIT:
             move(desk, old, REPLACED, SENT, now, NEVER, now, frame, NO_NOTE)
 
 
 @part
 def carry_syn(desk, s, i):
     """A SYN without ACK: a request for a connection, or the same request again."""
-    e = desk.ends[i]
+    e = end_at(desk, i)
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
     if knows(e, ISN) and np.int64(e["isn"]) == np.int64(s["seq"]):
         note(desk, i, SYN_AGAIN, now, frame, NO_NOTE)
@@ -149,7 +151,7 @@ def carry_syn(desk, s, i):
 @part
 def carry_syn_ack(desk, s, i):
     """A SYN-ACK: the answer to a SYN, or the same answer again because its acknowledgment did not come."""
-    e, p = desk.ends[i], desk.ends[i ^ 1]
+    e, p = end_at(desk, i), end_at(desk, i ^ 1)
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
     state = np.int64(e["state"])
     if knows(e, ISN) and e["syn_ack"] == 1 and np.int64(e["isn"]) == np.int64(s["seq"]):
@@ -194,7 +196,7 @@ def gap(s, e):
 @part
 def carry_data(desk, s, i):
     """Payload: new, repeated, or filling a hole."""
-    e, p = desk.ends[i], desk.ends[i ^ 1]
+    e, p = end_at(desk, i), end_at(desk, i ^ 1)
     now, length = np.int64(s["time"]), np.int64(s["payload_len"])
     end = plus(s["seq"], length)
     e["carry_time"] = now
@@ -242,7 +244,7 @@ def fill_or_repeat(s, e, p, length):
 @part
 def after_fin(desk, s, i, new):
     """New data at or beyond the endpoint's own FIN: the FIN was inferred wrongly, or the sender breaks the rules."""
-    e, p = desk.ends[i], desk.ends[i ^ 1]
+    e, p = end_at(desk, i), end_at(desk, i ^ 1)
     if knows(e, FIN_INFERRED) and e["fin_count"] == 0:
         forget(e, FIN_KNOWN | FIN_INFERRED | FIN_ACKED)
         e["fin_time"] = 0
@@ -258,7 +260,7 @@ def after_fin(desk, s, i, new):
 @part
 def carry_fin(desk, s, i):
     """A FIN: the first, or the same again; it occupies the number after the segment's payload."""
-    e = desk.ends[i]
+    e = end_at(desk, i)
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
     end = plus(s["seq"], np.int64(s["payload_len"]) + 1)
     e["carry_time"] = now
@@ -272,7 +274,7 @@ def carry_fin(desk, s, i):
         gap(s, e)
     reach = np.int64(e["reach"])
     since = np.int64(e["busy_since"]) if e["busy_since"] > 0 else now
-    earliest = since - (reach if reach > 0 else 0) - np.int64(desk.limits[SLACK])
+    earliest = since - (reach if reach > 0 else 0) - desk["slack"]
     inferred = knows(e, FIN_INFERRED)
     forget(e, FIN_INFERRED)
     learn(e, FIN_KNOWN)
@@ -287,7 +289,7 @@ def carry_fin(desk, s, i):
     e["snd_nxt"] = end
     e["fresh_time"] = 0 if inferred else now
     basis = ASSUMED if np.int64(e["state"]) == UNKNOWN else SENT
-    if np.int64(e["state"]) == CLOSE_WAIT and ahead(s["ack"], desk.ends[i ^ 1]["fin_end"]) < 0:
+    if np.int64(e["state"]) == CLOSE_WAIT and ahead(s["ack"], end_at(desk, i ^ 1)["fin_end"]) < 0:
         overtaken(desk, i, now - half(reach), earliest, now, frame)
     else:
         move(desk, i, SENT_FIN, basis, now - half(reach), earliest, now, frame, NO_NOTE)
@@ -299,21 +301,21 @@ def overtaken(desk, i, best, earliest, now, frame):
 
     The FIN itself does not acknowledge that, so it was sent before: the FINs crossed.
     """
-    e = desk.ends[i]
-    old = desk.log[np.int64(e["peer_fin_event"])]
+    e = end_at(desk, i)
+    old = log_at(desk, np.int64(e["peer_fin_event"]))
     old["void"] = 1
     e["state"] = old["from_state"]
     e["close_wait_time"] = 0
     move(desk, i, SENT_FIN, SENT, best, earliest, now, frame, NO_NOTE)
     row = move(desk, i, RCVD_FIN, PROVEN, best, old["earliest"], now, old["frame"], NO_NOTE)
     e["peer_fin_event"] = row
-    e["peer_fin_time"] = desk.log[row]["time"]
+    e["peer_fin_time"] = log_at(desk, row)["time"]
 
 
 @part
 def fin_again(desk, s, i):
     """The FIN repeated: an acknowledgment that had passed the tap long enough ago cannot have arrived."""
-    e = desk.ends[i]
+    e = end_at(desk, i)
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
     e["fin_count"] = e["fin_count"] + 1
     e["fin_last_time"] = now

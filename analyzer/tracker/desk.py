@@ -3,25 +3,13 @@
 Fence: only numpy and this project's enums inside; the typed wrapper is ``tracker.track``.
 """
 
-from typing import NamedTuple
-
 import numpy as np
-from numpy.typing import NDArray
 
-from analyzer.compiled import part
-from analyzer.tracker.ledger import Known
-from analyzer.tracker.log import Basis, Note
-from analyzer.tracker.transitions import NO_ARROW, Event, State
-
-USED = 0  # place in `cursor`: rows of the log in use
-CLOCK = 1  # place in `cursor`: highest frame time so far
-
-TIME_WAIT_LENGTH = 0  # places in `limits`
-FIN_WAIT_2_LENGTH = 1
-SLACK = 2
-DUPLICATE_BLIND = 3
-DUPLICATE_BY_ID = 4
-REORDERING = 5
+from analyzer.compiled import part, record_at
+from analyzer.flows.table import FLOW
+from analyzer.tracker.ledger import CONNECTION, ENDPOINT, Known
+from analyzer.tracker.log import LOG, Basis, Note
+from analyzer.tracker.transitions import ARROWS, NEXT, NO_ARROW, Event, State
 
 # Names as numbers. numpy's, not Python's: numba compiles a function anew for each Python constant it is called with.
 UNKNOWN, CLOSED, LISTEN, SYN_SENT, SYN_RECEIVED, ESTABLISHED = (np.int64(state) for state in list(State)[:6])
@@ -33,16 +21,49 @@ MID_STREAM = np.int64(Known.MID_STREAM)
 NEVER = NO_FRAME = np.int64(0)
 
 
-class Desk(NamedTuple):
-    """The arrays every kernel works on; they are the tracker's memory between batches."""
+DESK = np.dtype(
+    [
+        # where the tracker's arrays lie in memory, and how many rows of the log are in use
+        ("ends", "<i8"),  # ENDPOINT, two rows a flow
+        ("flows", "<i8"),  # CONNECTION, one row a flow
+        ("tuples", "<i8"),  # FLOW, the flow table's own rows
+        ("log", "<i8"),  # LOG
+        ("used", "<i8"),
+        ("clock", "<i8"),  # highest frame time so far
+        # lengths of time, nanoseconds
+        ("time_wait_length", "<i8"),
+        ("fin_wait_2_length", "<i8"),
+        ("slack", "<i8"),
+        ("duplicate_blind", "<i8"),
+        ("duplicate_by_id", "<i8"),
+        ("reordering", "<i8"),
+    ]
+)
+_end, _flow, _tuple, _log = record_at(ENDPOINT), record_at(CONNECTION), record_at(FLOW), record_at(LOG)
 
-    ends: NDArray[np.void]  # ENDPOINT, two rows a flow
-    flows: NDArray[np.void]  # CONNECTION, one row a flow
-    log: NDArray[np.void]  # LOG
-    cursor: NDArray[np.int64]
-    limits: NDArray[np.int64]
-    arrows: NDArray[np.uint8]
-    next_state: NDArray[np.uint8]
+
+@part
+def end_at(desk, i):
+    """The ledger's row of endpoint ``i``."""
+    return _end(desk["ends"], np.int64(i))
+
+
+@part
+def flow_at(desk, flow):
+    """The ledger's row of a flow."""
+    return _flow(desk["flows"], np.int64(flow))
+
+
+@part
+def tuple_at(desk, flow):
+    """The flow table's row of a flow."""
+    return _tuple(desk["tuples"], np.int64(flow))
+
+
+@part
+def log_at(desk, row):
+    """A row of the log."""
+    return _log(desk["log"], np.int64(row))
 
 
 @part
@@ -67,11 +88,11 @@ def write(desk, i, event, basis, best, earliest, latest, frame, note):
 
     The caller has made sure that the log has room. The best time never runs before the endpoint's previous one.
     """
-    e = desk.ends[i]
-    row = np.int64(desk.cursor[USED])
-    desk.cursor[USED] = row + 1
-    arrow = np.int64(desk.arrows[np.int64(e["state"]), event])
-    entry = desk.log[row]
+    e = end_at(desk, i)
+    row = desk["used"]
+    desk["used"] = row + 1
+    arrow = np.int64(ARROWS[np.int64(e["state"]), event])
+    entry = log_at(desk, row)
     entry["end"] = i
     entry["previous"] = e["last_event"]
     entry["event"] = event
@@ -84,14 +105,14 @@ def write(desk, i, event, basis, best, earliest, latest, frame, note):
         entry["state"] = e["state"]
     else:
         entry["note"] = note
-        entry["state"] = desk.next_state[arrow]
+        entry["state"] = NEXT[arrow]
     if best < earliest:
         best = earliest
     if best > latest:
         best = latest
     previous = np.int64(e["last_event"])
-    if previous >= 0 and best < desk.log[previous]["time"]:
-        best = np.int64(desk.log[previous]["time"])
+    if previous >= 0 and best < log_at(desk, previous)["time"]:
+        best = np.int64(log_at(desk, previous)["time"])
     entry["time"] = best
     entry["earliest"] = earliest
     entry["latest"] = max(latest, best)
@@ -103,12 +124,12 @@ def write(desk, i, event, basis, best, earliest, latest, frame, note):
 @part
 def move(desk, i, event, basis, best, earliest, latest, frame, note):
     """Move endpoint ``i`` along the table's arrow for ``event``; returns the log row, or -1 where there is no arrow."""
-    e = desk.ends[i]
+    e = end_at(desk, i)
     state = np.int64(e["state"])
     row = write(desk, i, event, basis, best, earliest, latest, frame, note)
-    if desk.log[row]["arrow"] == NO_ARROW:
+    if log_at(desk, row)["arrow"] == NO_ARROW:
         return -1
-    entered = np.int64(desk.log[row]["state"])
+    entered = np.int64(log_at(desk, row)["state"])
     if entered != state:
         if basis == ASSUMED:
             if e["mark_event"] < 0:
@@ -117,8 +138,8 @@ def move(desk, i, event, basis, best, earliest, latest, frame, note):
                 e["mark_time"] = earliest
         else:
             e["mark_event"] = -1
-        stamp_leave(e, state, desk.log[row]["time"])
-        stamp_enter(desk, e, entered, basis, desk.log[row]["time"], frame)
+        stamp_leave(e, state, log_at(desk, row)["time"])
+        stamp_enter(desk, e, entered, basis, log_at(desk, row)["time"], frame)
     return row
 
 
@@ -155,7 +176,7 @@ def stamp_enter(desk, e, state, basis, time, frame):
     elif state == TIME_WAIT:
         e["time_wait_time"] = time
         e["time_wait_end"] = 0
-        e["deadline"] = time + desk.limits[TIME_WAIT_LENGTH]
+        e["deadline"] = time + desk["time_wait_length"]
 
 
 @part
@@ -167,11 +188,11 @@ def note(desk, i, event, time, frame, words):
 @part
 def take_back(desk, i):
     """Undo the assumed entries of endpoint ``i``: a segment of it shows that what was assumed had not reached it."""
-    e = desk.ends[i]
+    e = end_at(desk, i)
     mark = np.int64(e["mark_event"])
     row = np.int64(e["last_event"])
     while row >= mark:
-        entry = desk.log[row]
+        entry = log_at(desk, row)
         if entry["from_state"] != entry["state"]:
             entry["void"] = 1
         row = np.int64(entry["previous"])
@@ -208,4 +229,4 @@ def half(reach):
 def margin(desk, e):
     """How long after passing the tap something surely has reached the endpoint, and its answer come back."""
     reach = np.int64(e["reach"])
-    return (reach if reach > 0 else 0) + np.int64(desk.limits[SLACK])
+    return (reach if reach > 0 else 0) + desk["slack"]

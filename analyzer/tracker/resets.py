@@ -16,18 +16,17 @@ from analyzer.tracker.desk import (
     BY_TIMER,
     CLOSED,
     FIN_WAIT_2,
-    FIN_WAIT_2_LENGTH,
     NO_FRAME,
     NO_NOTE,
-    REORDERING,
     SENT,
-    SLACK,
     SYN_SENT,
     TIME_WAIT,
+    end_at,
     forget,
     half,
     knows,
     learn,
+    log_at,
     margin,
     move,
     note,
@@ -93,7 +92,7 @@ def judge(s, e, p):
 def reset(desk, s, i):
     """Take in the RST ``s`` of endpoint ``i``."""
     j = i ^ 1
-    e, p = desk.ends[i], desk.ends[j]
+    e, p = end_at(desk, i), end_at(desk, j)
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
     verdict = judge(s, e, p)
     counts = verdict in (ACCEPTED, BLIND)
@@ -120,7 +119,7 @@ def reset(desk, s, i):
 @part
 def send(desk, s, i, now, frame):
     """Move the sender of a RST: it has given up the connection, or shows that it had none any more."""
-    e, p = desk.ends[i], desk.ends[i ^ 1]
+    e, p = end_at(desk, i), end_at(desk, i ^ 1)
     state = np.int64(e["state"])
     if state == SYN_SENT and p["stale_acks"] > 0 and not knows(p, ISN):
         note(
@@ -141,7 +140,7 @@ def send(desk, s, i, now, frame):
         note(desk, i, SENT_RST, now, frame, ANSWERS_SYN)
         return
     reach = np.int64(e["reach"])
-    earliest = now - (reach if reach > 0 else 0) - np.int64(desk.limits[SLACK])
+    earliest = now - (reach if reach > 0 else 0) - desk["slack"]
     move(desk, i, SENT_RST, SENT, now - half(reach), earliest, now, frame, NO_NOTE)
 
 
@@ -158,9 +157,9 @@ def forgotten(e, p):
 @part
 def expire(desk, i, now, frame):
     """Endpoint ``i`` had left FIN_WAIT_2 or TIME_WAIT at a moment no packet shows, before its RST."""
-    e = desk.ends[i]
+    e = end_at(desk, i)
     entered = np.int64(e["state_time"])
-    length = np.int64(desk.limits[FIN_WAIT_2_LENGTH])
+    length = desk["fin_wait_2_length"]
     latest = now - half(e["reach"])
     best = entered + length if np.int64(e["state"]) == FIN_WAIT_2 and entered + length <= latest else latest
     move(desk, i, TIMER, BY_TIMER, best, entered, latest, NO_FRAME, HAD_EXPIRED)
@@ -169,7 +168,7 @@ def expire(desk, i, now, frame):
 @part
 def describe(desk, s, i, verdict):
     """Enter the RST that counts in the ledger: its own numbers, what it answers, and what was outstanding."""
-    e, p = desk.ends[i], desk.ends[i ^ 1]
+    e, p = end_at(desk, i), end_at(desk, i ^ 1)
     now = np.int64(s["time"])
     e["rst_time"] = now
     e["rst_frame"] = s["frame"]
@@ -231,7 +230,7 @@ def answer(e, kind, frame):
 def contradict(desk, s, i):
     """A segment of ``i`` that is no RST: whoever was taken for dead, by its own RST or the peer's, goes on."""
     j = i ^ 1
-    e, p = desk.ends[i], desk.ends[j]
+    e, p = end_at(desk, i), end_at(desk, j)
     now = np.int64(s["time"])
     if knows(e, KILLED) and e["mark_event"] >= 0:
         if now - np.int64(e["mark_time"]) <= margin(desk, e):
@@ -250,18 +249,18 @@ def contradict(desk, s, i):
 @part
 def disown(desk, s, i, now):
     """Endpoint ``i`` goes on after "its" RST: unless the network only changed the order, somebody else sent that."""
-    e = desk.ends[i]
+    e = end_at(desk, i)
     end = plus(s["seq"], np.int64(s["payload_len"]))
-    late = now - np.int64(e["rst_time"]) <= np.int64(desk.limits[REORDERING])
+    late = now - np.int64(e["rst_time"]) <= desk["reordering"]
     if late and ahead(end, e["rst_seq"]) <= 0:
         return
     row = np.int64(e["last_event"])
-    while row >= 0 and desk.log[row]["frame"] != e["rst_frame"]:
-        row = np.int64(desk.log[row]["previous"])
-    if row < 0 or desk.log[row]["event"] != SENT_RST:
+    while row >= 0 and log_at(desk, row)["frame"] != e["rst_frame"]:
+        row = np.int64(log_at(desk, row)["previous"])
+    if row < 0 or log_at(desk, row)["event"] != SENT_RST:
         return
-    desk.log[row]["void"] = 1
-    e["state"] = desk.log[row]["from_state"]
+    log_at(desk, row)["void"] = 1
+    e["state"] = log_at(desk, row)["from_state"]
     forget(e, RST_STANDS)
     learn(e, DISOWNED)
     note(desk, i, RST_IGNORED, now, s["frame"], NOT_ITS_OWN)

@@ -25,20 +25,20 @@ from analyzer.tracker.desk import (
     ASSUMED,
     AT_END,
     BY_TIMER,
-    CLOCK,
     CLOSED,
-    DUPLICATE_BLIND,
-    DUPLICATE_BY_ID,
     FIN_WAIT_1,
     FIN_WAIT_2,
     NEVER,
     NO_FRAME,
     PROVEN,
     TIME_WAIT,
-    USED,
+    end_at,
+    flow_at,
     knows,
     learn,
+    log_at,
     move,
+    tuple_at,
     write,
 )
 from analyzer.tracker.ledger import Known
@@ -56,27 +56,27 @@ GRANULE = 2_000_000_000  # Linux ends TIME_WAIT up to about two seconds late
 
 
 @kernel
-def run(desk, batch, start, flows):
+def run(desks, batch, start, room):
     """Track ``batch`` from ``start``; returns where it stopped: its end, or earlier when the log is nearly full."""
-    room = len(desk.log) - ROWS_A_SEGMENT
+    desk = desks[0]
     for k in range(start, len(batch)):
-        if desk.cursor[USED] > room:
+        if desk["used"] > room:
             return k
         s = batch[k]
         if not np.int64(s["marks"]) & UNTRACKED:
-            step(desk, s, np.int64(s["sender"]), flows)
+            step(desk, s, np.int64(s["sender"]))
     return len(batch)
 
 
 @part
-def step(desk, s, i, flows):
+def step(desk, s, i):
     """Take in one segment of endpoint ``i``."""
     j = i ^ 1
-    e, p = desk.ends[i], desk.ends[j]
-    f = desk.flows[i >> 1]
+    e, p = end_at(desk, i), end_at(desk, j)
+    f = flow_at(desk, i >> 1)
     now, flags = np.int64(s["time"]), np.int64(s["flags"])
     if f["first_frame"] == 0:
-        begin(desk, s, i >> 1, flows)
+        begin(desk, s, i >> 1)
     clock(desk, s, e)
     if e["deadline"] > 0 and now >= np.int64(e["deadline"]):
         end_time_wait(desk, i)
@@ -108,34 +108,33 @@ def step(desk, s, i, flows):
 
 
 @part
-def begin(desk, s, flow, flows):
+def begin(desk, s, flow):
     """The first segment of a flow; what the older flow on the same tuple was doing is noted here."""
-    f = desk.flows[flow]
+    f = flow_at(desk, flow)
     f["first_time"] = s["time"]
     f["first_frame"] = s["frame"]
-    old = np.int64(flows[flow]["previous"])
+    new = tuple_at(desk, flow)
+    old = np.int64(new["previous"])
     f["old_end"] = -1
-    if old < 0 or desk.flows[old]["first_frame"] == 0:
+    if old < 0 or flow_at(desk, old)["first_frame"] == 0:
         return
-    same = (
-        flows[old]["address"][0] == flows[flow]["address"][0]
-        and flows[old]["port"][0] == flows[flow]["port"][0]
-    )
+    older = tuple_at(desk, old)
+    same = older["address"][0] == new["address"][0] and older["port"][0] == new["port"][0]
     first = 2 * old + (0 if same else 1)
     now = np.int64(s["time"])
     for end in (first, first ^ 1):
-        if desk.ends[end]["deadline"] > 0 and now >= np.int64(desk.ends[end]["deadline"]):
+        if end_at(desk, end)["deadline"] > 0 and now >= np.int64(end_at(desk, end)["deadline"]):
             end_time_wait(desk, end)
     f["old_seen"] = 1
     f["old_end"] = first
-    f["old_state_0"] = desk.ends[first]["state"]
-    f["old_state_1"] = desk.ends[first ^ 1]["state"]
-    f["old_age"] = now - np.int64(desk.flows[old]["end_time"])
+    f["old_state_0"] = end_at(desk, first)["state"]
+    f["old_state_1"] = end_at(desk, first ^ 1)["state"]
+    f["old_age"] = now - np.int64(flow_at(desk, old)["end_time"])
     f["old_time_wait"] = -1
     for end in (first, first ^ 1):
-        if np.int64(desk.ends[end]["state"]) == TIME_WAIT:
-            f["old_time_wait"] = now - np.int64(desk.ends[end]["time_wait_time"])
-    sender = desk.ends[first if np.int64(s["sender"]) & 1 == 0 else first ^ 1]
+        if np.int64(end_at(desk, end)["state"]) == TIME_WAIT:
+            f["old_time_wait"] = now - np.int64(end_at(desk, end)["time_wait_time"])
+    sender = end_at(desk, first if np.int64(s["sender"]) & 1 == 0 else first ^ 1)
     f["old_seq_ahead"] = ahead(s["seq"], sender["snd_nxt"])
     if np.int64(s["marks"]) & HAS_TIMESTAMP and sender["ts_last"] > 0:
         f["old_ts_ahead"] = ahead(s["ts_val"], sender["ts_last"])
@@ -145,24 +144,24 @@ def begin(desk, s, flow, flows):
 def clock(desk, s, e):
     """Notice a frame time that runs backward against the highest so far."""
     now = np.int64(s["time"])
-    if now >= desk.cursor[CLOCK]:
-        desk.cursor[CLOCK] = now
-    elif desk.cursor[CLOCK] - now > np.int64(e["clock_back"]):
-        e["clock_back"] = desk.cursor[CLOCK] - now
+    if now >= desk["clock"]:
+        desk["clock"] = now
+    elif desk["clock"] - now > np.int64(e["clock_back"]):
+        e["clock_back"] = desk["clock"] - now
         e["clock_back_frame"] = s["frame"]
 
 
 @part
 def end_time_wait(desk, i):
     """TIME_WAIT's timer has run out, by the profile in force."""
-    due = np.int64(desk.ends[i]["deadline"])
+    due = np.int64(end_at(desk, i)["deadline"])
     move(desk, i, TIMER, BY_TIMER, due, due, due + GRANULE, NO_FRAME, NO_NOTE)
 
 
 @part
 def prove(desk, e, now):
     """The endpoint sends something it could not have sent without what was assumed."""
-    entry = desk.log[np.int64(e["proof_event"])]
+    entry = log_at(desk, np.int64(e["proof_event"]))
     entry["basis"] = PROVEN
     entry["latest"] = max(np.int64(entry["time"]), min(np.int64(entry["latest"]), now))
     e["proof_event"] = -1
@@ -218,11 +217,11 @@ def same_packet(desk, s, e, p):
         remember(s, e, print_, now)
         return False
     by_id = np.int64(s["marks"]) & HAS_IP_ID and s["ip_id"] > 0 and knows(e, ID_MOVES)
-    if by_id and age <= desk.limits[DUPLICATE_BY_ID]:
+    if by_id and age <= desk["duplicate_by_id"]:
         return True
     carries = s["payload_len"] > 0 or np.int64(s["flags"]) & (SYN | FIN | RST)
     known = e["duplicates"] > 0 or p["duplicates"] > 0
-    if age <= desk.limits[DUPLICATE_BLIND] and (carries or known):
+    if age <= desk["duplicate_blind"] and (carries or known):
         return True
     remember(s, e, print_, now)
     return False
@@ -248,7 +247,7 @@ def remember(s, e, print_, now):
 @part
 def keep_books(desk, s, i, kind):
     """Counters, last values and the run of unanswered segments; nothing here decides a state."""
-    e, p, f = desk.ends[i], desk.ends[i ^ 1], desk.flows[i >> 1]
+    e, p, f = end_at(desk, i), end_at(desk, i ^ 1), flow_at(desk, i >> 1)
     now, frame, flags = np.int64(s["time"]), np.int64(s["frame"]), np.int64(s["flags"])
     if e["packets"] == 0:
         e["first_time"] = now
@@ -319,19 +318,19 @@ def unsure_who_closed(e, p):
 
 
 @kernel
-def finish(desk, first, count, end_time):
+def finish(desks, first, count, end_time, room):
     """Close the books of flows ``first`` .. ``count`` at the capture's end; returns where the log was full."""
-    room = len(desk.log) - ROWS_A_SEGMENT
+    desk = desks[0]
     for flow in range(first, count):
-        if desk.cursor[USED] > room:
+        if desk["used"] > room:
             return flow
-        if desk.flows[flow]["first_frame"] == 0:
+        if flow_at(desk, flow)["first_frame"] == 0:
             continue
         for i in (2 * flow, 2 * flow + 1):
-            e = desk.ends[i]
+            e = end_at(desk, i)
             if e["deadline"] > 0 and end_time >= np.int64(e["deadline"]):
                 end_time_wait(desk, i)
-            if unsure_who_closed(e, desk.ends[i ^ 1]):
+            if unsure_who_closed(e, end_at(desk, i ^ 1)):
                 move(desk, i, LOST_SIGHT, ASSUMED, end_time, NEVER, end_time, NO_FRAME, CLOSED_BEFORE)
             if np.int64(e["state"]) != CLOSED:
                 write(desk, i, CAPTURE_END, AT_END, end_time, end_time, end_time, NO_FRAME, NO_NOTE)

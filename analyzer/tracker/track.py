@@ -22,11 +22,10 @@ from numpy.typing import NDArray
 
 from analyzer.settings import Settings
 from analyzer.tracker import step
-from analyzer.tracker.desk import USED, Desk
+from analyzer.tracker.desk import DESK
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT
 from analyzer.tracker.log import LOG
 from analyzer.tracker.timers import profile
-from analyzer.tracker.transitions import ARROWS, NEXT
 
 SLACK_NS = 300_000  # scheduling and interrupt delays on a host: how late an answer may be beyond its way
 DUPLICATE_BLIND_NS = (
@@ -45,18 +44,13 @@ class Tracker:
 
     def __init__(self, settings: Settings) -> None:
         timers = profile(settings.profile)
-        self._limits = np.array(
-            [
-                timers.time_wait,
-                timers.fin_wait_2,
-                SLACK_NS,
-                DUPLICATE_BLIND_NS,
-                DUPLICATE_BY_ID_NS,
-                REORDERING_NS,
-            ],
-            np.int64,
-        )
-        self._cursor = np.zeros(2, np.int64)
+        self._desk = np.zeros(1, DESK)
+        self._desk["time_wait_length"] = timers.time_wait
+        self._desk["fin_wait_2_length"] = timers.fin_wait_2
+        self._desk["slack"] = SLACK_NS
+        self._desk["duplicate_blind"] = DUPLICATE_BLIND_NS
+        self._desk["duplicate_by_id"] = DUPLICATE_BY_ID_NS
+        self._desk["reordering"] = REORDERING_NS
         self._count = 0
         self._ends = blank_ends(2048)
         self._flows = np.zeros(1024, CONNECTION)
@@ -75,7 +69,7 @@ class Tracker:
     @property
     def log(self) -> NDArray[np.void]:
         """Shape (rows written,), dtype LOG, in the order of writing."""
-        return self._log[: int(self._cursor[USED])]
+        return self._log[: int(self._desk["used"][0])]
 
     def feed(self, batch: NDArray[np.void], flow_rows: NDArray[np.void]) -> None:
         """Track ``batch`` (dtype SEGMENT, ``sender`` filled in); ``flow_rows`` is the flow table so far (FLOW).
@@ -83,9 +77,10 @@ class Tracker:
         Sets the DUPLICATE mark of segments that show a packet a second time.
         """
         self._make_room(len(flow_rows))
+        self._lay_out(flow_rows)
         done = 0
         while done < len(batch):
-            done = step.run(self._desk(), batch, done, flow_rows)
+            done = step.run(self._desk, batch, done, self._room)
             if done < len(batch):
                 self._grow_log()
 
@@ -94,12 +89,19 @@ class Tracker:
         the state in which every endpoint is left."""
         done = 0
         while done < self._count:
-            done = step.finish(self._desk(), done, self._count, end_time)
+            done = step.finish(self._desk, done, self._count, end_time, self._room)
             if done < self._count:
                 self._grow_log()
 
-    def _desk(self) -> Desk:
-        return Desk(self._ends, self._flows, self._log, self._cursor, self._limits, ARROWS, NEXT)
+    @property
+    def _room(self) -> int:
+        """Rows of the log that may be in use before another segment is taken in."""
+        return len(self._log) - step.ROWS_A_SEGMENT
+
+    def _lay_out(self, flow_rows: NDArray[np.void]) -> None:
+        """Tell the kernels where the arrays lie now."""
+        self._desk["ends"], self._desk["flows"] = self._ends.ctypes.data, self._flows.ctypes.data
+        self._desk["tuples"], self._desk["log"] = flow_rows.ctypes.data, self._log.ctypes.data
 
     def _make_room(self, flows: int) -> None:
         self._count = max(self._count, flows)
@@ -109,6 +111,7 @@ class Tracker:
 
     def _grow_log(self) -> None:
         self._log = np.concatenate([self._log, np.zeros(len(self._log), LOG)])
+        self._desk["log"] = self._log.ctypes.data
 
 
 def blank_ends(count: int) -> NDArray[np.void]:
