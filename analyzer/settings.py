@@ -16,6 +16,7 @@ from analyzer.errors import UsageError
 
 SECOND = 1_000_000_000
 PROFILES = ("linux", "windows", "bsd")
+ENGINES = ("native", "tshark")
 UNITS = {"ms": SECOND // 1000, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}
 
 
@@ -41,6 +42,9 @@ class Settings:
     slow_close_ns: int = _duration(1, "CLOSE_WAIT longer than this is called a slow close (TD105).")
     clock_back_ns: int = _duration(
         0.001, "How far frame times may run backward before the clock is called into question (TD906)."
+    )
+    engine: str = _choice(
+        "native", ENGINES, "What reads the capture: this program, or tshark, slowly, for formats only it knows."
     )
     keep_segments: bool = False  # whether the result holds a row for every segment; memory grows with them
     keep_stream: int | None = None  # with keep_segments: only the segments of this stream

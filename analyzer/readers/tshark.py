@@ -71,8 +71,9 @@ class TsharkStream:
         self._size = 0 if path == "-" else _size(path)
         self._done = False
         self._left_out = 0
+        program = _program()
         self._said = TemporaryFile()  # noqa: SIM115 (closed with the stream; a pipe that nobody reads would fill up)
-        self._process = _start(path, self._said)
+        self._process = _start(program, path, self._said)
         self._lines = _rows(self._process.stdout)
 
     @property
@@ -141,13 +142,16 @@ def open_with_tshark(paths: Sequence[str]) -> TsharkStream:
     return TsharkStream(paths[0])
 
 
-def _start(path: str, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
+def _program() -> str:
     from pyshark.tshark.tshark import TSharkNotFoundException, get_process_path
 
     try:
-        program = get_process_path()
+        return str(get_process_path())
     except TSharkNotFoundException:
         raise UsageError("--engine tshark needs tshark, which is not installed") from None
+
+
+def _start(program: str, path: str, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
     shape = ["-n", "-T", "fields", "-E", "separator=/t", "-E", "occurrence=l"]
     asked = [word for field in FIELDS for word in ("-e", field)]
     return subprocess.Popen([program, "-r", path, *shape, *asked], stdout=subprocess.PIPE, stderr=errors)
