@@ -31,7 +31,7 @@ def fingerprint() -> str:
     """A short name for this exact state of the kernels, of numba and of the interpreter."""
     digest = hashlib.blake2b(digest_size=8)
     digest.update(f"{numba.__version__} {platform.python_version()} {platform.machine()}".encode())
-    for source in sorted(source for room in ROOMS for source in (PACKAGE / room).glob("*.py")):
+    for source in sorted(source for room in ROOMS for source in (PACKAGE / room).rglob("*.py")):
         digest.update(source.name.encode())
         digest.update(source.read_bytes())
     return digest.hexdigest()
@@ -78,9 +78,12 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 def part(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile ``function`` as a part of kernels: called by them only, never from Python, and cached within them.
 
-    Constants handed to a part should be numpy integers: for each plain Python constant numba compiles it anew.
+    As a kernel, it allocates nothing. Constants handed to a part should be numpy integers: for each plain Python
+    constant numba compiles it anew.
     """
-    compiled: Callable[..., Any] = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    compiled: Callable[..., Any] = numba.njit(
+        nogil=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True
+    )(function)
     return compiled
 
 
