@@ -21,7 +21,7 @@ from analyzer.reports.columns import BASES, EVENTS
 from analyzer.reports.conversation import Conversation, conversation, folds, said
 from analyzer.reports.decimals import decimal
 from analyzer.reports.result import Result
-from analyzer.reports.text import SEVERITY_STYLES, count, duration, endpoint, heading, wrapped
+from analyzer.reports.text import SEVERITY_STYLES, advice_lines, count, duration, endpoint, heading, wrapped
 
 SECOND = 1_000_000_000
 SILENCE = SECOND  # from here on a pause is written out
@@ -224,8 +224,8 @@ def _state(entries: list[Any], paper: Paper) -> str:
 
 
 def _relative(time: int, paper: Paper) -> str:
-    """Seconds since the first segment, to the microsecond; all digits are in the tables."""
-    return decimal((time - paper.start) // 1000 * 1000)[:-3]
+    """Seconds since the first segment, to the nearest microsecond; all digits are in the tables."""
+    return decimal((time - paper.start + 500) // 1000 * 1000)[:-3]
 
 
 def _untold(step: Step) -> str:
@@ -282,8 +282,7 @@ def _advice(findings: pd.DataFrame, columns: int) -> Iterator[Text]:
     if len(told):
         yield from heading("What to do")
     for finding in _rows(told):
-        first, *rest = wrapped(f"{finding.code}: {finding.advice}", 2, columns)
-        yield from (Text(line[2:] if line is first else line) for line in (first, *rest))
+        yield from map(Text, advice_lines(f"{finding.code}: {finding.advice}", 0, columns))
 
 
 def _ns(moment: pd.Timestamp) -> int:

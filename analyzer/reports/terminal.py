@@ -19,6 +19,7 @@ from analyzer.reports.escape import safe
 from analyzer.reports.result import Result, Summary
 from analyzer.reports.text import (
     SEVERITY_STYLES,
+    advice_lines,
     aligned,
     count,
     duration,
@@ -30,6 +31,7 @@ from analyzer.reports.text import (
 
 SERVERS_SHOWN = 10
 FILES_SHOWN = 5
+ACT = "error"  # the severity at which somebody must act: its advice stands in the summary
 
 
 def summary_lines(result: Result, columns: int = 80) -> list[Text]:
@@ -130,6 +132,8 @@ def _finding(code: str, rows: pd.DataFrame, columns: int) -> Iterator[Text]:
     example = rows.iloc[rows["confidence"].astype(str).map(("high", "medium", "low").index).argmin()]
     label = "" if len(rows) == 1 else "e.g. "
     yield from map(Text, wrapped(f"{label}{example['message']} [{example['confidence']} confidence]", 9, columns))
+    if severity == ACT:
+        yield from (Text(line, style="bold") for line in advice_lines(f"-> {example['advice']}", 9, columns))
     yield Text(" " * 9).append(filters.of_findings(rows, 68), style="green")
 
 

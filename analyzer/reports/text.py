@@ -58,6 +58,14 @@ def wrapped(text: str, indent: int, columns: int) -> list[str]:
     )
 
 
+def advice_lines(advice: str, indent: int, columns: int) -> list[str]:
+    """An advice, wrapped; its last sentence, the next command to run, stays on one line so that it can be copied."""
+    words, begins, command = advice.replace("\n", " ").rpartition(" Next")
+    if not begins:
+        return wrapped(command, indent, columns)
+    return [*wrapped(words, indent, columns), " " * indent + safe(begins.strip() + command)]
+
+
 def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
     """Rows as lines with their cells in columns: the first ``left`` columns flush left, the others flush
     right."""

@@ -148,7 +148,8 @@ def late_fin_finding(n: int = 5) -> dict[str, Any]:
         "frames": f"{n};{n + 2};{n + 3}",
         "confidence": "high",
         "message": f'client 10.1.0.2:40112 in CLOSE_WAIT for 61.2 s; its "late" FIN ({n + 2}) met a RST',
-        "advice": "Look at the client first: close the connection on every path.\nss -tnp state close-wait",
+        "advice": "Look at the client first: close the connection on every path. "
+        "Next, on 10.1.0.2: ss -tnp state close-wait '( dport = :8080 )'",
     }
 
 

@@ -39,8 +39,8 @@ ended: reset, the server closed first
 * timer: no packet can show it; the profile of timers in force says so
 
 What to do
-TD102: Look at the client first: close the connection on every path. ss -tnp
-  state close-wait
+TD102: Look at the client first: close the connection on every path.
+Next, on 10.1.0.2: ss -tnp state close-wait '( dport = :8080 )'
 """
 
 

@@ -30,6 +30,8 @@ Findings: 1 error, 1 info
 error    TD102 late-fin-answered-by-rst: 1 connection
          client 10.1.0.2:40112 in CLOSE_WAIT for 61.2 s; its "late" FIN (7) met
          a RST [high confidence]
+         -> Look at the client first: close the connection on every path.
+         Next, on 10.1.0.2: ss -tnp state close-wait '( dport = :8080 )'
          tcp.stream == 7
 info     TD307 connection-refused: 1 connection
          SYN answered by RST [high confidence]
