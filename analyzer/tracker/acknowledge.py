@@ -89,6 +89,8 @@ def miss(s, p, beyond):
     p["missing_bytes"] = p["missing_bytes"] + beyond
     if p["missing_frame"] == 0:
         p["missing_frame"] = s["frame"]
+        p["missing_time"] = s["time"]
+    p["missing_from"] = p["snd_nxt"]
     p["snd_nxt"] = s["ack"]
     p["fresh_time"] = 0
 
@@ -126,6 +128,7 @@ def progress(desk, s, i, a):
             p["hole_bytes"] = 0
             if p["missing_frame"] == 0:
                 p["missing_frame"] = s["frame"]
+                p["missing_time"] = s["time"]
         if p["half_close_bytes"] > p["half_close_acked"]:
             p["half_close_acked"] = min(
                 np.int64(p["half_close_bytes"]), np.int64(p["half_close_acked"]) + ahead(a, old)

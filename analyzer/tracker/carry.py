@@ -3,7 +3,7 @@
 import numpy as np
 
 from analyzer.compiled import part
-from analyzer.segments.table import ACK, CUT_HEADER, FIN, HAS_TIMESTAMP, SYN
+from analyzer.segments.table import ACK, CUT_HEADER, FIN, HAS_FIRST_BYTE, HAS_TIMESTAMP, SYN
 from analyzer.tracker.acknowledge import measure
 from analyzer.tracker.desk import (
     ASSUMED,
@@ -200,9 +200,12 @@ def carry_data(desk, s, i):
     now, length = np.int64(s["time"]), np.int64(s["payload_len"])
     end = plus(s["seq"], length)
     e["carry_time"] = now
+    e["carried"] = length
+    e["carried_byte"] = s["first_byte"] if np.int64(s["marks"]) & HAS_FIRST_BYTE else 0
     new = ahead(end, e["snd_nxt"])
     if new <= 0:
-        fill_or_repeat(s, e, p, length)
+        if not came_late(desk, s, e, length):
+            fill_or_repeat(s, e, p, length)
         return
     if ahead(s["seq"], e["snd_nxt"]) > 0:
         gap(s, e)
@@ -222,6 +225,22 @@ def carry_data(desk, s, i):
             note(desk, i, DATA_AFTER_PEER_FIN, now, s["frame"], NO_NOTE)
         e["half_close_bytes"] = e["half_close_bytes"] + new
         e["half_close_last_frame"] = s["frame"]
+
+
+@part
+def came_late(desk, s, e, length):
+    """Whether these bytes were only overtaken by their acknowledgment on the way to the tap: none are missing."""
+    late = e["missing_bytes"] > 0 and np.int64(s["time"]) - np.int64(e["missing_time"]) <= desk["reordering"]
+    if not late or ahead(s["seq"], e["missing_from"]) < 0:
+        return False
+    e["missing_bytes"] = max(0, np.int64(e["missing_bytes"]) - length)
+    e["data_time"] = s["time"]
+    e["data_frame"] = s["frame"]
+    learn(e, SENT_DATA)
+    if e["missing_bytes"] == 0:
+        e["missing_frame"] = 0
+        e["missing_time"] = 0
+    return True
 
 
 @part

@@ -131,6 +131,8 @@ FACTS = [
     Column("closing", "u1", "1 where it went through CLOSING"),
     Column("data_time", "<i8", "last new payload"),
     Column("data_frame", "<i8", "frame of it"),
+    Column("carried", "<u4", "payload bytes of its last segment with payload"),
+    Column("carried_byte", "u1", "the first of these bytes, 0 not known"),
     Column("half_close_bytes", "<i8", "new bytes it sent after it had received the peer's FIN"),
     Column("half_close_frame", "<i8", "frame of the first of these"),
     Column("half_close_last_frame", "<i8", "frame of the last of these"),
@@ -192,12 +194,17 @@ CAPTURE = [
         "missing_bytes", "<i8", "bytes it sent, as the peer's acknowledgments prove, that were not captured"
     ),
     Column("missing_frame", "<i8", "frame of the first acknowledgment that proves it"),
+    Column("missing_from", "<u4", "the first sequence number of the last of these"),
+    Column("missing_time", "<i8", "time of it"),
     Column("duplicates", "<i4", "frames that show a packet of it a second time"),
     Column("duplicate_frame", "<i8", "the first of these"),
+    Column("duplicate_time", "<i8", "time of it"),
     Column("cut_headers", "<i4", "segments whose TCP header the snap length cut"),
     Column("cut_frame", "<i8", "the first of these"),
+    Column("cut_time", "<i8", "time of it"),
     Column("clock_back", "<i8", "largest step back of the frame times at its segments"),
     Column("clock_back_frame", "<i8", "frame of that"),
+    Column("clock_back_time", "<i8", "time of it"),
 ]
 
 COLUMNS: tuple[Column, ...] = (*TRACKING, *FACTS, *RESETS, *CAPTURE)

@@ -233,7 +233,8 @@ def contradict(desk, s, i):
     e, p = end_at(desk, i), end_at(desk, j)
     now = np.int64(s["time"])
     if knows(e, KILLED) and e["mark_event"] >= 0:
-        if now - np.int64(e["mark_time"]) <= margin(desk, e):
+        on_its_way = ahead(s["ack"], p["rst_seq"]) < 0  # it had not received all before the RST when it sent this
+        if now - np.int64(e["mark_time"]) <= margin(desk, e) * (2 if on_its_way else 1):
             return
         take_back(desk, i)
         forget(e, KILLED)

@@ -87,6 +87,7 @@ def step(desk, s, i):
         e["duplicates"] = e["duplicates"] + 1
         if e["duplicate_frame"] == 0:
             e["duplicate_frame"] = s["frame"]
+            e["duplicate_time"] = s["time"]
         return
     kind = kind_of(desk, s, i)
     if flags & RST:
@@ -149,6 +150,7 @@ def clock(desk, s, e):
     elif desk["clock"] - now > np.int64(e["clock_back"]):
         e["clock_back"] = desk["clock"] - now
         e["clock_back_frame"] = s["frame"]
+        e["clock_back_time"] = now
 
 
 @part
@@ -200,8 +202,8 @@ def same_packet(desk, s, e, p):
     """Whether the capture holds this very packet a second time (`any` interface, mirror port, two taps).
 
     Everything must agree. With an IP identification that moves from packet to packet a longer delay is believed;
-    without one only the blink of an eye, and for a pure acknowledgment, which a host may well repeat, only where
-    the flow has shown a duplicate that carries something.
+    without one only the blink of an eye, and for a pure acknowledgment or a RST, which a host may well repeat for
+    each segment it answers, only where the flow has shown a duplicate that carries something.
     """
     print_, now = fingerprint(s), np.int64(s["time"])
     age = np.int64(-1)
@@ -219,7 +221,7 @@ def same_packet(desk, s, e, p):
     by_id = np.int64(s["marks"]) & HAS_IP_ID and s["ip_id"] > 0 and knows(e, ID_MOVES)
     if by_id and age <= desk["duplicate_by_id"]:
         return True
-    carries = s["payload_len"] > 0 or np.int64(s["flags"]) & (SYN | FIN | RST)
+    carries = s["payload_len"] > 0 or np.int64(s["flags"]) & (SYN | FIN)
     known = e["duplicates"] > 0 or p["duplicates"] > 0
     if age <= desk["duplicate_blind"] and (carries or known):
         return True
@@ -267,6 +269,7 @@ def keep_books(desk, s, i, kind):
         e["cut_headers"] = e["cut_headers"] + 1
         if e["cut_frame"] == 0:
             e["cut_frame"] = frame
+            e["cut_time"] = now
     if flags & RST:
         return
     e["last_kind"] = kind

@@ -119,7 +119,7 @@ _MOVES = [
     Arrow(
         S.UNKNOWN, E.SENT_MID_STREAM, S.ESTABLISHED, "-", "the capture began with the connection already open"
     ),
-    Arrow(S.ESTABLISHED, E.SENT_FIN, S.FIN_WAIT_1, "3.10.4", "it closed first"),
+    Arrow(S.ESTABLISHED, E.SENT_FIN, S.FIN_WAIT_1, "3.10.4", "it closed, knowing of no FIN of the peer"),
     Arrow(
         S.SYN_RECEIVED,
         E.SENT_FIN,
