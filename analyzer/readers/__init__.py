@@ -5,6 +5,7 @@
 ``docs/readers.md`` says which formats are read and where the numbers differ from Wireshark's, and why.
 """
 
+import io
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -23,3 +24,13 @@ def open_captures(paths: Sequence[str | os.PathLike[str]]) -> "CaptureStream":
     from analyzer.readers.capture import open_files  # brings numba along
 
     return open_files([paths] if isinstance(paths, (str, os.PathLike)) else paths)
+
+
+def open_pipe(file: io.FileIO, name: str) -> "CaptureStream":
+    """The capture that can be read from an open file, for instance the output of a capturing program.
+
+    ``name`` stands for it in messages. Packets are handed on as they come, not only when a batch is full.
+    """
+    from analyzer.readers.capture import open_file
+
+    return open_file(file, name)

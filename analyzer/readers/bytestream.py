@@ -20,6 +20,7 @@ import zlib
 from typing import Protocol
 
 from analyzer.errors import UnreadableCapture
+from analyzer.readers.interfaces import harmless
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -58,7 +59,11 @@ class ByteStream(Protocol):
 
 def open_bytes(path: str | os.PathLike[str]) -> ByteStream:
     """The bytes of the capture at ``path`` (``-``: standard input), unpacked where they are packed."""
-    raw = RawBytes(path)
+    return unpacked(open_raw(path))
+
+
+def unpacked(raw: "RawBytes") -> ByteStream:
+    """``raw`` itself, or what is packed in it. Closes it where that cannot be told."""
     try:
         head = raw.peek(len(ZSTD_MAGIC))
         if head.startswith(GZIP_MAGIC):
@@ -79,26 +84,32 @@ def unreadable(name: str, error: OSError) -> UnreadableCapture:
     return UnreadableCapture(f"cannot read {name}: {why}")
 
 
+def open_raw(path: str | os.PathLike[str]) -> "RawBytes":
+    """The bytes at ``path`` as they are; ``-`` is standard input."""
+    name = os.fspath(path)
+    shown = "standard input" if name == "-" else harmless(name)
+    try:
+        if name != "-":
+            return RawBytes(io.FileIO(name), shown)
+        if os.isatty(0):
+            raise UnreadableCapture("standard input is a terminal: name a capture file, or pipe a capture in")
+        return RawBytes(io.FileIO(0, closefd=False), shown)
+    except OSError as error:
+        raise unreadable(shown, error) from None
+    except ValueError:
+        raise UnreadableCapture(f"cannot read {shown}: that is not a possible path") from None
+
+
 class RawBytes:
     """The bytes as they lie in the file or come through the pipe."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.name = os.fspath(path)
+    def __init__(self, file: io.FileIO, name: str) -> None:
+        self.name = name
         self.taken = 0
         self.trouble = ""
+        self._file = file
         self._ahead = b""  # read while looking at the head, not yet handed out
-        standard_input = self.name == "-"
-        if standard_input:
-            self.name = "standard input"
-        try:
-            self._file = io.FileIO(0, closefd=False) if standard_input else io.FileIO(os.fspath(path))
-            facts = os.fstat(self._file.fileno())
-        except OSError as error:
-            raise unreadable(self.name, error) from None
-        except ValueError:
-            raise UnreadableCapture(f"cannot read {self.name!r}: that is not a possible path") from None
-        if standard_input and os.isatty(0):
-            raise UnreadableCapture("standard input is a terminal: name a capture file, or pipe a capture in")
+        facts = os.fstat(file.fileno())
         self.live = not stat.S_ISREG(facts.st_mode)
         self.size = None if self.live else facts.st_size
         if stat.S_ISFIFO(facts.st_mode):

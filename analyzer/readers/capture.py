@@ -1,17 +1,19 @@
 """The capture as its user sees it: any number of files as one stream of packets, and what is to be said of them."""
 
+import io
 import os
 import stat
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from analyzer.errors import Notice, UnreadableCapture, UsageError
-from analyzer.readers.interfaces import Interface
+from analyzer.readers.bytestream import RawBytes, unpacked
+from analyzer.readers.interfaces import Interface, harmless
 from analyzer.readers.merge import MERGE_MEMORY, Merge, OneFile, natural
 from analyzer.readers.packets import Packets
-from analyzer.readers.source import BATCH
+from analyzer.readers.source import BATCH, Source
 from analyzer.readers.walker import Record, plural
 
 PROBE = 256 * 1024  # size of the buffer with which a file's first packet is looked for
@@ -27,7 +29,7 @@ class CaptureStream:
         self.packets = 0  # handed out so far
         self._record = record
         self._files = sorted(files, key=lambda file: (file.first_time, natural(file.path)))
-        self._batches = Merge(self._files, record).batches()
+        self._batches: Iterator[Packets] = Merge(self._files, record).batches()
 
     @property
     def notices(self) -> list[Notice]:
@@ -73,6 +75,8 @@ class CaptureStream:
         self.close()
 
     def close(self) -> None:
+        """Close all files; nothing comes after it."""
+        self._batches = iter(())
         for file in self._files:
             file.close()
 
@@ -103,6 +107,16 @@ def open_files(paths: Sequence[str | os.PathLike[str]]) -> CaptureStream:
     return CaptureStream(files, record)
 
 
+def open_file(file: io.FileIO, name: str) -> CaptureStream:
+    """See :func:`analyzer.readers.open_pipe`."""
+    record = Record()
+    only = OneFile(name)
+    only.source = Source(unpacked(RawBytes(file, name)), record)
+    only.size = only.source.stream.size
+    only.start()
+    return CaptureStream([only], record)
+
+
 def chosen(paths: Sequence[str | os.PathLike[str]], record: Record) -> list[str]:
     """The files to read: each once, and among several no empty ones (a ring's next file may be waiting)."""
     names = [os.fspath(path) for path in paths]
@@ -116,15 +130,15 @@ def chosen(paths: Sequence[str | os.PathLike[str]], record: Record) -> list[str]
         facts = facts_of(name)
         key = name if facts is None else (facts.st_dev, facts.st_ino)
         if key in kept:
-            record.note(f"{name} is the same file as {kept[key]}; it was read once")
+            record.note(f"{harmless(name)} is the same file as {harmless(kept[key])}; it was read once")
         elif facts is not None and facts.st_size == 0 and len(names) > 1:
             empty.append(name)
         else:
             kept[key] = name
     if not kept:
-        raise UnreadableCapture(f"{empty[0]} and all other files named are empty: nothing was captured yet")
+        raise UnreadableCapture(f"{harmless(empty[0])} and all other files named are empty: nothing was captured yet")
     for name in empty:
-        record.note(f"{name} is empty; it was left out")
+        record.note(f"{harmless(name)} is empty; it was left out")
     return list(kept.values())
 
 

@@ -63,5 +63,9 @@ class Interfaces:
 
 def printable(text: bytes) -> str:
     """Text from a capture as something that cannot disturb a terminal or a table."""
-    words = text[: 4 * LONGEST_NAME].split(b"\0")[0].decode("utf-8", "replace")
-    return "".join(letter if letter.isprintable() else "�" for letter in words)[:LONGEST_NAME]
+    return harmless(text[: 4 * LONGEST_NAME].split(b"\0")[0].decode("utf-8", "replace"))[:LONGEST_NAME]
+
+
+def harmless(text: str) -> str:
+    """``text`` in one line, and without what a terminal would act on or cannot print."""
+    return "".join(letter if letter.isprintable() else "�" for letter in text)

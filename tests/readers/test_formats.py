@@ -147,6 +147,13 @@ def test_a_name_that_cannot_be() -> None:
     assert "that is not a possible path" in complaint("a\0b")
 
 
+def test_names_of_files_cannot_disturb_a_terminal(tmp_path: Path) -> None:
+    assert "evil�[31m�.txt is a text file" in complaint(file(tmp_path, b"text\n" * 9, "evil\x1b[31m\n.txt"))
+    with open_captures([file(tmp_path, pcap([]), os.fsdecode(b"\xff.pcap"))]) as stream:
+        assert list(stream) == []
+        assert "/�.pcap: there is no packet in it" in stream.notices[0].text
+
+
 def test_erf_is_recognised(tmp_path: Path) -> None:
     record = struct.pack("<II", 0, EPOCH) + struct.pack(">BBHHH", 2, 4, 80, 0, 60)
     assert "Endace ERF capture" in complaint(file(tmp_path, record + bytes(64)))

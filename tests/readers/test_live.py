@@ -1,5 +1,6 @@
 """Standard input and pipes: what arrives is handed on without waiting for a full batch."""
 
+import io
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.readers import open_captures
+from analyzer.readers import open_captures, open_pipe
 from tests.readers.build import EPOCH, clock, enhanced, interface, pcap, rows_of, section
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +39,20 @@ def test_packets_flow_on_as_they_come(form: str, tmp_path: Path) -> None:
             assert stream.bytes_read == len(head) + 9 * len(packet)
     finally:
         os.close(pipe)
+
+
+def test_output_of_another_program() -> None:
+    """As a live capture is read: a child process that writes, and goes on writing."""
+    write = "import sys, time; w = sys.stdout.buffer; w.write(bytes.fromhex(sys.argv[1])); w.flush(); time.sleep(9)"
+    data = pcap([(EPOCH, 0, b"x" * 60)] * 3)
+    child = subprocess.Popen([sys.executable, "-c", write, data.hex()], stdout=subprocess.PIPE, bufsize=0)
+    assert isinstance(child.stdout, io.FileIO)
+    try:
+        with open_pipe(child.stdout, "interface eth0") as stream:
+            assert sum(len(next(stream).rows) for _ in range(1)) == 3
+    finally:
+        child.kill()
+        child.wait()
 
 
 def count(data: bytes | None, **options: object) -> subprocess.CompletedProcess[bytes]:
