@@ -7,7 +7,7 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.segments.addresses_kernel import ADDRESS, KEYS, MODULUS_BITS, SHIFT, USED, fill_slots
+from analyzer.segments.kernels.addresses import ADDRESS, KEYS, MODULUS_BITS, SHIFT, USED, fill_slots
 
 
 class AddressBook:

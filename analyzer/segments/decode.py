@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from analyzer.readers.packets import PACKET, Packets
 from analyzer.segments.addresses import AddressBook
-from analyzer.segments.cursor_kernel import CURSOR
 from analyzer.segments.ends import (
     FRAGMENT_JOINED,
     FRAGMENT_PENDING,
@@ -17,10 +16,12 @@ from analyzer.segments.ends import (
     reason,
 )
 from analyzer.segments.fragments import Fragment, Reassembler
-from analyzer.segments.kernels import PENDING, PROGRESS, decode
+from analyzer.segments.kernels.batch import PENDING, PROGRESS, decode
+from analyzer.segments.kernels.cursor import CURSOR
 from analyzer.segments.table import REASSEMBLED, SEGMENT, TUNNELLED
 
 FRAGMENTS_AT_ONCE = 4096
+
 
 class Decoder:
     """Turns batches of packets into the table of segments, and counts every packet that is not TCP.

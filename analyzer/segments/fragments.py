@@ -83,8 +83,7 @@ class Datagram:
         if not any(known):
             return True
         return all(
-            not seen or mine == other
-            for seen, mine, other in zip(known, payload, self.data[begin:end], strict=True)
+            not seen or mine == other for seen, mine, other in zip(known, payload, self.data[begin:end], strict=True)
         )
 
     def complete(self) -> bool:

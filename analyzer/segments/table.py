@@ -36,14 +36,10 @@ COLUMNS = (
     ),
     Column("ip_id", "<u2", "IPv4 identification, valid with HAS_IP_ID"),
     Column("ttl", "u1", "IPv4 TTL or IPv6 hop limit"),
-    Column(
-        "window_scale", "i1", "shift count of a SYN's window scale option (at most 14), -1 where there is none"
-    ),
+    Column("window_scale", "i1", "shift count of a SYN's window scale option (at most 14), -1 where there is none"),
     Column("ts_val", "<u4", "timestamp option's own clock, valid with HAS_TIMESTAMP"),
     Column("ts_ecr", "<u4", "timestamp option's echo of the peer's clock, valid with HAS_TIMESTAMP"),
-    Column(
-        "sender", "<i4", "filled in by the flow stage: 2 * flow row + side; the peer is sender ^ 1; -1 before"
-    ),
+    Column("sender", "<i4", "filled in by the flow stage: 2 * flow row + side; the peer is sender ^ 1; -1 before"),
     Column("marks", "<u2", "what decoding found, the bits of MARKS"),
     Column("first_byte", "u1", "first byte of payload, valid with HAS_FIRST_BYTE"),
     Column("interface", "u1", "capture interface, 255 for any beyond"),
@@ -65,19 +61,15 @@ MARKS = (
     Mark("QUOTED", "a header quoted inside an ICMP error: numbered like Wireshark does, never tracked"),
     Mark("IPV6", "the packet is IPv6"),
     Mark("TUNNELLED", "found inside another IP packet or a tunnel protocol"),
-    Mark(
-        "CUT_HEADER", "the capture cut the TCP header behind its window: options may be missing"
-    ),
-    Mark(
-        "NO_IP_LENGTH", "the IP length was 0 (segmentation offload); the frame's own length was taken"
-    ),
+    Mark("CUT_HEADER", "the capture cut the TCP header behind its window: options may be missing"),
+    Mark("NO_IP_LENGTH", "the IP length was 0 (segmentation offload); the frame's own length was taken"),
     Mark("LENGTH_BEYOND", "the IP length claims more bytes than the frame had; the frame's was taken"),
     Mark("HAS_TIMESTAMP", "ts_val and ts_ecr are valid"),
     Mark("HAS_IP_ID", "ip_id is valid"),
     Mark("HAS_FIRST_BYTE", "first_byte is valid"),
     Mark("REASSEMBLED", "put together from IP fragments; stands on the frame that completed it"),
     Mark("DUPLICATE", "the same packet captured before: set by the tracker, counted once"),
-    Mark("NO_FRAGMENT", "IPv4 \"don't fragment\" was set"),
+    Mark("NO_FRAGMENT", 'IPv4 "don\'t fragment" was set'),
     Mark(
         "BAD_OFFSET",
         "the TCP data offset is impossible (below 5, or beyond the packet): the payload is unknown and given as "
@@ -86,7 +78,8 @@ MARKS = (
     ),
     Mark(
         "PART",
-        "only the first fragment of a cut capture is known: payload_len is what this fragment carries, the datagram had more",
+        "the first fragment of a datagram that the snap length cut, so that it could not be put together: "
+        "payload_len is what this fragment carries, the datagram had more",
     ),
 )
 (

@@ -6,9 +6,9 @@ others has its link type's number there too: Ethernet in a tunnel is ``LINK | 1`
 
 import numpy as np
 
-from analyzer.compiled import kernel
-from analyzer.segments.cursor_kernel import Bytes, Record, be16, be32, lack, le16, skip, u8
+from analyzer.compiled import part
 from analyzer.segments.ends import ENCRYPTED, ETHERTYPE, LINK, MALFORMED, NO_NETWORK_LAYER
+from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32, lack, le16, skip, u8
 
 ETHERNET = LINK | 1
 PPP = LINK | 9
@@ -20,7 +20,7 @@ IPV6 = ETHERTYPE | 0x86DD
 MPLS = ETHERTYPE | 0x8847
 
 
-@kernel
+@part
 def ethertype_at(data: Bytes, cursor: Record, position: int, header: int) -> int:
     """A header of ``header`` bytes whose EtherType stands at ``position``."""
     short = lack(cursor, header)
@@ -29,7 +29,7 @@ def ethertype_at(data: Bytes, cursor: Record, position: int, header: int) -> int
     return skip(cursor, header, ETHERTYPE | be16(data, cursor["at"] + position))
 
 
-@kernel
+@part
 def ethernet(data: Bytes, cursor: Record) -> int:
     """DIX Ethernet, or IEEE 802.3, whose length field leads to an LLC header and cuts off the padding."""
     short = lack(cursor, 14)
@@ -45,7 +45,7 @@ def ethernet(data: Bytes, cursor: Record) -> int:
     return skip(cursor, 14, LLC)
 
 
-@kernel
+@part
 def llc(data: Bytes, cursor: Record) -> int:
     """IEEE 802.2: unnumbered information for IP (SAP 6) or SNAP."""
     short = lack(cursor, 3)
@@ -60,7 +60,7 @@ def llc(data: Bytes, cursor: Record) -> int:
     return snap(data, cursor)
 
 
-@kernel
+@part
 def snap(data: Bytes, cursor: Record) -> int:
     """The five bytes after ``AA AA 03``: an organisation and its protocol; 00-00-00 and 00-00-F8 mean EtherType."""
     short = lack(cursor, 8)
@@ -76,10 +76,10 @@ def snap(data: Bytes, cursor: Record) -> int:
     return NO_NETWORK_LAYER
 
 
-@kernel
+@part
 def ppp(data: Bytes, cursor: Record) -> int:
     """PPP with or without address and control, its protocol number perhaps compressed to one byte (RFC 1661)."""
-    if lack(cursor, 2) == 0 and be16(data, cursor["at"]) == 0xFF03:
+    if lack(cursor, 2) == 0 and u8(data, cursor["at"]) == 0xFF:
         cursor["at"] += 2
     short = lack(cursor, 2)
     if short:
@@ -90,7 +90,7 @@ def ppp(data: Bytes, cursor: Record) -> int:
     return skip(cursor, length, of_ppp(protocol))
 
 
-@kernel
+@part
 def of_ppp(protocol: int) -> int:
     if protocol == 0x0021:
         return IPV4
@@ -99,7 +99,7 @@ def of_ppp(protocol: int) -> int:
     return MPLS if protocol in (0x0281, 0x0283) else NO_NETWORK_LAYER
 
 
-@kernel
+@part
 def hdlc(data: Bytes, cursor: Record) -> int:
     """PPP in HDLC-like framing, or Cisco's HDLC, told apart by the first byte."""
     short = lack(cursor, 4)
@@ -110,7 +110,7 @@ def hdlc(data: Bytes, cursor: Record) -> int:
     return ppp(data, cursor)
 
 
-@kernel
+@part
 def loopback(data: Bytes, cursor: Record) -> int:
     """BSD loopback: the address family in the byte order of the host that captured, whichever that was.
 
@@ -133,7 +133,7 @@ def loopback(data: Bytes, cursor: Record) -> int:
     return skip(cursor, 4, ETHERTYPE | family) if 0x0600 <= family <= 0xFFFF else NO_NETWORK_LAYER
 
 
-@kernel
+@part
 def raw_ip(data: Bytes, cursor: Record) -> int:
     short = lack(cursor, 1)
     if short:
@@ -144,7 +144,7 @@ def raw_ip(data: Bytes, cursor: Record) -> int:
     return IPV6 if version == 6 else MALFORMED
 
 
-@kernel
+@part
 def token_ring(data: Bytes, cursor: Record) -> int:
     """Access control, frame control, addresses; a source-routed frame has a route whose length is its low 5 bits."""
     short = lack(cursor, 16)
@@ -157,7 +157,7 @@ def token_ring(data: Bytes, cursor: Record) -> int:
     return skip(cursor, 14 + route, LLC)
 
 
-@kernel
+@part
 def fddi(data: Bytes, cursor: Record) -> int:
     short = lack(cursor, 13)
     if short:
@@ -165,7 +165,7 @@ def fddi(data: Bytes, cursor: Record) -> int:
     return skip(cursor, 13, LLC) if 0x50 <= u8(data, cursor["at"]) <= 0x5F else NO_NETWORK_LAYER
 
 
-@kernel
+@part
 def arcnet(data: Bytes, cursor: Record, protocol: int) -> int:
     """RFC 1201 and RFC 1051; ``protocol`` is where the protocol byte stands (Linux puts two bytes before it)."""
     short = lack(cursor, protocol + 1)
@@ -187,7 +187,7 @@ def arcnet(data: Bytes, cursor: Record, protocol: int) -> int:
     return skip(cursor, protocol + 4, IPV4 if value == 212 else IPV6)
 
 
-@kernel
+@part
 def frame_relay(data: Bytes, cursor: Record) -> int:
     """Q.922 address of 2 to 4 bytes, then RFC 2427 (control 3 and a network layer identifier) or Cisco's EtherType."""
     at = cursor["at"]
@@ -212,7 +212,7 @@ def frame_relay(data: Bytes, cursor: Record) -> int:
     return snap(data, cursor)
 
 
-@kernel
+@part
 def wlan(data: Bytes, cursor: Record) -> int:
     """IEEE 802.11: only readable data frames lead on, and only those that carry one LLC payload."""
     short = lack(cursor, 24)
@@ -233,7 +233,7 @@ def wlan(data: Bytes, cursor: Record) -> int:
     return protected(data, cursor, length) if flags & 0x40 else skip(cursor, length, LLC)
 
 
-@kernel
+@part
 def protected(data: Bytes, cursor: Record, length: int) -> int:
     """A protected frame whose payload is readable nevertheless: some drivers and access points decrypt, but leave the
     flag and the initialisation vector (none, WEP's 4 bytes or the 8 of TKIP and CCMP) in place."""

@@ -1,9 +1,9 @@
 """Which header each link type of the LINKTYPE_ registry begins with. What is not here is not supported, and counted."""
 
-from analyzer.compiled import kernel
-from analyzer.segments.cursor_kernel import Bytes, Record, skip
+from analyzer.compiled import part
 from analyzer.segments.ends import ETHERTYPE, LINK, STOP
-from analyzer.segments.links_kernel import (
+from analyzer.segments.kernels.cursor import Bytes, Record, skip
+from analyzer.segments.kernels.links import (
     ETHERNET,
     IPV4,
     IPV6,
@@ -24,7 +24,7 @@ from analyzer.segments.links_kernel import (
     token_ring,
     wlan,
 )
-from analyzer.segments.pseudo_kernel import (
+from analyzer.segments.kernels.pseudo import (
     NFULA_PAYLOAD,
     cooked,
     erf,
@@ -38,7 +38,7 @@ from analyzer.segments.pseudo_kernel import (
 )
 
 
-@kernel
+@part
 def link(data: Bytes, cursor: Record, number: int) -> int:
     """The step for link types that stand for a header on the wire; the rest is below."""
     if number == 1:
@@ -60,7 +60,7 @@ def link(data: Bytes, cursor: Record, number: int) -> int:
     return wireless(data, cursor, number)
 
 
-@kernel
+@part
 def wireless(data: Bytes, cursor: Record, number: int) -> int:
     """802.11 with what may stand before it, and the old local networks."""
     if number == 105:
@@ -82,7 +82,7 @@ def wireless(data: Bytes, cursor: Record, number: int) -> int:
     return annotated(data, cursor, number)
 
 
-@kernel
+@part
 def annotated(data: Bytes, cursor: Record, number: int) -> int:
     """Link types whose header was made by the capture."""
     if number == 113:
@@ -104,7 +104,7 @@ def annotated(data: Bytes, cursor: Record, number: int) -> int:
     return fixed(data, cursor, number)
 
 
-@kernel
+@part
 def fixed(data: Bytes, cursor: Record, number: int) -> int:
     """Link types with a header of fixed length."""
     if number == 51:
@@ -128,7 +128,7 @@ def fixed(data: Bytes, cursor: Record, number: int) -> int:
     return tagged(data, cursor, number)
 
 
-@kernel
+@part
 def tagged(data: Bytes, cursor: Record, number: int) -> int:
     """Ethernet as switch chips and capture cards hand it over."""
     if number in (281, 284):  # Broadcom's and Marvell's tag between addresses and EtherType

@@ -3,10 +3,10 @@
 Most are a length and the link type of what follows.
 """
 
-from analyzer.compiled import kernel
-from analyzer.segments.cursor_kernel import Bytes, Record, be16, be32, lack, le16, skip, u8
+from analyzer.compiled import part
 from analyzer.segments.ends import ETHERTYPE, LINK, MALFORMED, NO_NETWORK_LAYER
-from analyzer.segments.links_kernel import ETHERNET, LLC, RAW_IP, WLAN
+from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32, lack, le16, skip, u8
+from analyzer.segments.kernels.links import ETHERNET, LLC, RAW_IP, WLAN
 
 HDLC = LINK | 50
 NETLINK = LINK | 253
@@ -15,7 +15,7 @@ NFULA_PAYLOAD = 9
 NFQA_PAYLOAD = 10
 
 
-@kernel
+@part
 def measured(data: Bytes, cursor: Record, position: int, following: int) -> int:
     """A header whose own length stands at ``position`` as 16 little-endian bits (radiotap, PPI, pktap)."""
     short = lack(cursor, position + 2)
@@ -28,7 +28,7 @@ def measured(data: Bytes, cursor: Record, position: int, following: int) -> int:
     return short if short else skip(cursor, length, following)
 
 
-@kernel
+@part
 def ppi(data: Bytes, cursor: Record) -> int:
     """Per-packet information: version, flags, length, and the link type of the packet behind it."""
     short = lack(cursor, 8)
@@ -37,7 +37,7 @@ def ppi(data: Bytes, cursor: Record) -> int:
     return measured(data, cursor, 2, LINK | le16(data, cursor["at"] + 4))
 
 
-@kernel
+@part
 def pktap(data: Bytes, cursor: Record) -> int:
     """Apple's packet tap: length, type, and the link type of the packet behind it."""
     short = lack(cursor, 12)
@@ -46,7 +46,7 @@ def pktap(data: Bytes, cursor: Record) -> int:
     return measured(data, cursor, 0, LINK | le16(data, cursor["at"] + 8))
 
 
-@kernel
+@part
 def prism(data: Bytes, cursor: Record) -> int:
     """Prism's header of 144 bytes, or the AVS header that announces itself by its version and gives its length."""
     short = lack(cursor, 8)
@@ -60,7 +60,7 @@ def prism(data: Bytes, cursor: Record) -> int:
     return short if short else skip(cursor, length, WLAN)
 
 
-@kernel
+@part
 def cooked(data: Bytes, cursor: Record, kind: int, protocol: int, header: int) -> int:
     """Linux cooked capture, both versions: ``kind`` is where ARPHRD stands, ``protocol`` where the EtherType does."""
     short = lack(cursor, header)
@@ -74,7 +74,7 @@ def cooked(data: Bytes, cursor: Record, kind: int, protocol: int, header: int) -
     return skip(cursor, header, ETHERTYPE | value) if value >= 0x0600 else NO_NETWORK_LAYER
 
 
-@kernel
+@part
 def netlink(data: Bytes, cursor: Record) -> int:
     """A netlink message of netfilter, if it carries a packet: a log entry (subsystem 4) or a queued one (3)."""
     short = lack(cursor, 36)
@@ -88,9 +88,9 @@ def netlink(data: Bytes, cursor: Record) -> int:
     return netfilter(data, cursor, NFQA_PAYLOAD if kind == 0x0300 else NFULA_PAYLOAD)
 
 
-@kernel
+@part
 def netfilter(data: Bytes, cursor: Record, wanted: int) -> int:
-    """Netfilter's attributes (length, type, value padded to 4 bytes, in the capturing host's order): find the packet."""
+    """The packet among netfilter's attributes (length, type, value padded to 4, in the capturing host's order)."""
     short = lack(cursor, 4)
     if short:
         return short
@@ -109,7 +109,7 @@ def netfilter(data: Bytes, cursor: Record, wanted: int) -> int:
     return NO_NETWORK_LAYER
 
 
-@kernel
+@part
 def erf(data: Bytes, cursor: Record) -> int:
     """Endace's record header, its extension headers, then Ethernet (after two bytes), HDLC or IP."""
     short = lack(cursor, 16)
@@ -132,7 +132,7 @@ def erf(data: Bytes, cursor: Record) -> int:
     return RAW_IP if kind in (22, 23) else NO_NETWORK_LAYER
 
 
-@kernel
+@part
 def pflog(data: Bytes, cursor: Record) -> int:
     """The log of BSD's packet filter: its length byte does not count the padding to four bytes."""
     short = lack(cursor, 4)

@@ -7,16 +7,16 @@ comparing a few bytes. All others walk: each step reads one header and names the
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.compiled import kernel
-from analyzer.segments.addresses_kernel import USED, name_ends
-from analyzer.segments.cursor_kernel import Bytes, Record, be16, be32, u8
+from analyzer.compiled import kernel, part
 from analyzer.segments.ends import DEEP, END, FRAGMENT, LINK, PROTOCOL, STOP, TCP
-from analyzer.segments.ethertypes_kernel import ethertype
-from analyzer.segments.internet_kernel import ipv4, ipv6, protocol
-from analyzer.segments.links_kernel import IPV4, IPV6
-from analyzer.segments.linktypes_kernel import link
+from analyzer.segments.kernels.addresses import USED, name_ends
+from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32, u8
+from analyzer.segments.kernels.ethertypes import ethertype
+from analyzer.segments.kernels.internet import ipv4, ipv6, protocol
+from analyzer.segments.kernels.links import IPV4, IPV6
+from analyzer.segments.kernels.linktypes import link
+from analyzer.segments.kernels.tcp import segment
 from analyzer.segments.table import HAS_IP_ID, NO_FRAGMENT
-from analyzer.segments.tcp_kernel import segment
 
 DEEPEST = 32
 """Headers that a walk passes at most: several tunnels with their tags need a dozen."""
@@ -41,7 +41,7 @@ PENDING = np.dtype(
 """A fragment that the kernel set aside for the reassembler."""
 
 
-@kernel
+@part
 def is_plain(data: Bytes, at: int, captured: int, length: int) -> bool:
     """Whether this Ethernet frame is IPv4 without options or fragmentation, with TCP, and its length is sound."""
     if captured < 54 or be32(data, at + 12) & 0xFFFFFF00 != 0x08004500 or u8(data, at + 23) != 6:
@@ -50,7 +50,7 @@ def is_plain(data: Bytes, at: int, captured: int, length: int) -> bool:
     return total >= 40 and total + 14 <= length and be16(data, at + 20) & 0x3FFF == 0
 
 
-@kernel
+@part
 def plain(data: Bytes, cursor: Record, at: int) -> None:
     """Put the cursor to the TCP header of a plain frame."""
     cursor["at"], cursor["end"] = at + 34, at + 14 + be16(data, at + 16)
@@ -59,7 +59,7 @@ def plain(data: Bytes, cursor: Record, at: int) -> None:
     cursor["marks"] = HAS_IP_ID | (NO_FRAGMENT if u8(data, at + 20) & 0x40 else 0)
 
 
-@kernel
+@part
 def walk(data: Bytes, cursor: Record, number: int) -> int:
     """Pass headers, the first of which is ``number``, to TCP or to where they end otherwise."""
     for _ in range(DEEPEST):
@@ -69,7 +69,7 @@ def walk(data: Bytes, cursor: Record, number: int) -> int:
     return DEEP
 
 
-@kernel
+@part
 def step(data: Bytes, cursor: Record, number: int) -> int:
     """Pass one header."""
     if number >= PROTOCOL:
@@ -81,7 +81,7 @@ def step(data: Bytes, cursor: Record, number: int) -> int:
     return ipv6(data, cursor) if number == IPV6 else ethertype(data, cursor, number)
 
 
-@kernel
+@part
 def begin(cursor: Record, packet: Record) -> None:
     """Put the cursor to the first byte of a packet."""
     cursor["at"] = packet["offset"]
@@ -90,7 +90,7 @@ def begin(cursor: Record, packet: Record) -> None:
     cursor["ip"], cursor["marks"] = -1, 0
 
 
-@kernel
+@part
 def set_aside(cursor: Record, packet: int, written: int, fragment: Record) -> None:
     """Note the fragment at the cursor for the reassembler."""
     fragment["packet"], fragment["written"] = packet, written

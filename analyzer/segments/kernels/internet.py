@@ -1,18 +1,18 @@
 """IPv4 and IPv6: where the payload begins and, by the IP length, where it ends; fragments; what ICMP quotes."""
 
-from analyzer.compiled import kernel
-from analyzer.segments.cursor_kernel import Bytes, Record, be16, be32, lack, skip, u8
+from analyzer.compiled import part
 from analyzer.segments.ends import FRAGMENT, FRAGMENT_CUT, MALFORMED, PROTOCOL, QUOTED_PART, STOP
-from analyzer.segments.links_kernel import ETHERNET, IPV4, IPV6, MPLS
+from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32, lack, skip, u8
+from analyzer.segments.kernels.links import ETHERNET, IPV4, IPV6, MPLS
+from analyzer.segments.kernels.tunnels import gre, udp
 from analyzer.segments.table import HAS_IP_ID, LENGTH_BEYOND, NO_FRAGMENT, NO_IP_LENGTH, PART, QUOTED, TUNNELLED
 from analyzer.segments.table import IPV6 as IS_IPV6
-from analyzer.segments.tunnels_kernel import gre, udp
 
 OF_THE_PACKET = QUOTED | TUNNELLED
 """Marks that stay when another IP header is found inside; all others belong to one header."""
 
 
-@kernel
+@part
 def enter(cursor: Record, mark: int) -> None:
     """Begin an IP header at the cursor, inside another one or not."""
     inside = TUNNELLED if cursor["ip"] >= 0 else 0
@@ -20,7 +20,7 @@ def enter(cursor: Record, mark: int) -> None:
     cursor["ip"] = cursor["at"]
 
 
-@kernel
+@part
 def bound(cursor: Record, length: int) -> None:
     """Let the content end ``length`` bytes after the IP header's begin, but not after what surrounds it.
 
@@ -32,7 +32,7 @@ def bound(cursor: Record, length: int) -> None:
         cursor["marks"] |= LENGTH_BEYOND
 
 
-@kernel
+@part
 def ipv4(data: Bytes, cursor: Record) -> int:
     short = lack(cursor, 20)
     if short:
@@ -54,12 +54,12 @@ def ipv4(data: Bytes, cursor: Record) -> int:
     following = PROTOCOL | u8(data, at + 9)
     cursor["at"] += header
     if fragment & 0x3FFF:
-        return part(cursor, (fragment & 0x1FFF) * 8 + (1 if fragment & 0x2000 else 0), following)
+        return piece(cursor, (fragment & 0x1FFF) * 8 + (1 if fragment & 0x2000 else 0), following)
     return following
 
 
-@kernel
-def part(cursor: Record, fragment: int, following: int) -> int:
+@part
+def piece(cursor: Record, fragment: int, following: int) -> int:
     """A fragment. Where its bytes were cut, nothing can be put together; then the first one speaks for itself."""
     whole = cursor["end"] <= cursor["seen"] and cursor["marks"] & LENGTH_BEYOND == 0
     if cursor["marks"] & QUOTED:
@@ -69,18 +69,20 @@ def part(cursor: Record, fragment: int, following: int) -> int:
     cursor["fragment"], cursor["protocol"] = fragment, following - PROTOCOL
     if whole:
         return FRAGMENT
+    if fragment >= 8 or cursor["marks"] & IS_IPV6:  # Wireshark, too, looks into a cut first fragment of IPv4 only
+        return FRAGMENT_CUT
     cursor["marks"] |= PART
-    return following if fragment < 8 else FRAGMENT_CUT
+    return following
 
 
-@kernel
+@part
 def worth_joining(following: int) -> bool:
     """Whether a datagram of this protocol could hold TCP: TCP itself, a tunnel, or an IPv6 extension header."""
     number = following - PROTOCOL
     return number in (6, 17, 4, 41, 47, 51, 97, 137, 143, 0, 43, 60)
 
 
-@kernel
+@part
 def ipv6(data: Bytes, cursor: Record) -> int:
     short = lack(cursor, 40)
     if short:
@@ -102,7 +104,7 @@ def ipv6(data: Bytes, cursor: Record) -> int:
     return PROTOCOL | following
 
 
-@kernel
+@part
 def jumbo(data: Bytes, cursor: Record) -> int:
     """The length that a jumbo payload option (RFC 2675) in the hop-by-hop header at the cursor gives, or 0."""
     if lack(cursor, 8):
@@ -116,7 +118,7 @@ def jumbo(data: Bytes, cursor: Record) -> int:
     return 0
 
 
-@kernel
+@part
 def extension(data: Bytes, cursor: Record, unit: int, least: int) -> int:
     """An IPv6 extension header: what follows it, then its length in units of which ``least`` are not counted."""
     short = lack(cursor, 8)
@@ -128,7 +130,7 @@ def extension(data: Bytes, cursor: Record, unit: int, least: int) -> int:
     return short if short else skip(cursor, length, following)
 
 
-@kernel
+@part
 def fragment_header(data: Bytes, cursor: Record) -> int:
     """IPv6's fragment header; one with offset 0 and nothing to follow is whole already (RFC 6946)."""
     short = lack(cursor, 8)
@@ -140,10 +142,10 @@ def fragment_header(data: Bytes, cursor: Record) -> int:
     if field & 0xFFF9 == 0:
         return following
     cursor["ip_id"] = be32(data, at + 4)
-    return part(cursor, field & 0xFFF9, following)
+    return piece(cursor, field & 0xFFF9, following)
 
 
-@kernel
+@part
 def quoted(data: Bytes, cursor: Record, first: int, last: int, following: int) -> int:
     """An ICMP error (types ``first`` to ``last``) quotes the packet that caused it after eight bytes of its own."""
     short = lack(cursor, 8)
@@ -157,7 +159,7 @@ def quoted(data: Bytes, cursor: Record, first: int, last: int, following: int) -
     return skip(cursor, 8, following)
 
 
-@kernel
+@part
 def protocol(data: Bytes, cursor: Record, number: int) -> int:
     """The step for every IP protocol but TCP."""
     if number == 17:
@@ -177,7 +179,7 @@ def protocol(data: Bytes, cursor: Record, number: int) -> int:
     return carried(cursor, number)
 
 
-@kernel
+@part
 def carried(cursor: Record, number: int) -> int:
     """Protocols whose payload is another packet without more ado."""
     if number == 4:

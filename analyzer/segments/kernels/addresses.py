@@ -12,8 +12,8 @@ look-up touches one place in memory; ``state`` is the keys, how many rows are in
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.compiled import kernel
-from analyzer.segments.cursor_kernel import Bytes, Record, be32
+from analyzer.compiled import kernel, part
+from analyzer.segments.kernels.cursor import Bytes, Record, be32
 from analyzer.segments.table import IPV6
 
 ADDRESS = np.dtype(
@@ -35,7 +35,7 @@ USED, SHIFT = KEYS, KEYS + 1
 """Where in the state the number of rows in use stands, and by how much a hash is shifted to give a slot."""
 
 
-@kernel
+@part
 def slot_of(high: int, low: int, state: State) -> int:
     """Where the search for an address begins."""
     total = state[8] + (low & 0xFFFF) * state[0] + ((low >> 16) & 0xFFFF) * state[1]
@@ -46,7 +46,7 @@ def slot_of(high: int, low: int, state: State) -> int:
     return (total & ((1 << MODULUS_BITS) - 1)) >> state[SHIFT]
 
 
-@kernel
+@part
 def intern(high: int, low: int, version: int, rows: Rows, slots: Rows, state: State) -> int:
     """The row of an address, a new one if it was never seen; one must be free."""
     mask = len(slots) - 1
@@ -60,7 +60,7 @@ def intern(high: int, low: int, version: int, rows: Rows, slots: Rows, state: St
     return enter(high, low, version, rows, entry, state)
 
 
-@kernel
+@part
 def enter(high: int, low: int, version: int, rows: Rows, entry: Record, state: State) -> int:
     """Give an address the next row, and note it in the free slot ``entry``."""
     number = state[USED]
@@ -71,7 +71,7 @@ def enter(high: int, low: int, version: int, rows: Rows, entry: Record, state: S
     return number
 
 
-@kernel
+@part
 def name_ends(data: Bytes, cursor: Record, segment: Record, rows: Rows, slots: Rows, state: State) -> None:
     """Fill in the segment's two addresses from the IP header that the cursor has passed."""
     for side in range(2):

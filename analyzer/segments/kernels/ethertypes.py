@@ -3,15 +3,15 @@
 Every tag is passed; which VLAN a packet is in decides nothing about its TCP connection.
 """
 
-from analyzer.compiled import kernel
-from analyzer.segments.cursor_kernel import Bytes, Record, be16, lack, skip, u8
+from analyzer.compiled import part
 from analyzer.segments.ends import ETHERTYPE, MALFORMED, NO_NETWORK_LAYER, STOP
-from analyzer.segments.links_kernel import ETHERNET, IPV4, IPV6, LLC, MPLS, WLAN, ethertype_at, ppp
+from analyzer.segments.kernels.cursor import Bytes, Record, be16, lack, skip, u8
+from analyzer.segments.kernels.links import ETHERNET, IPV4, IPV6, LLC, MPLS, WLAN, ethertype_at, ppp
 
 NSH = ETHERTYPE | 0x894F
 
 
-@kernel
+@part
 def ethertype(data: Bytes, cursor: Record, number: int) -> int:
     """The step for every EtherType but IP's own."""
     if number in (0x8100, 0x88A8, 0x9100, 0x9200, 0x9300):  # 802.1Q, 802.1ad and what came before it
@@ -31,7 +31,7 @@ def ethertype(data: Bytes, cursor: Record, number: int) -> int:
     return rare(data, cursor, number)
 
 
-@kernel
+@part
 def rare(data: Bytes, cursor: Record, number: int) -> int:
     if number == 0x8909:  # Cisco metadata
         return ethertype_at(data, cursor, 6, 8)
@@ -46,7 +46,7 @@ def rare(data: Bytes, cursor: Record, number: int) -> int:
     return STOP | ETHERTYPE | number
 
 
-@kernel
+@part
 def vlan(data: Bytes, cursor: Record) -> int:
     """A tag; behind it stands an EtherType, or the length of an 802.3 frame."""
     following = ethertype_at(data, cursor, 2, 4)
@@ -56,7 +56,7 @@ def vlan(data: Bytes, cursor: Record) -> int:
     return following
 
 
-@kernel
+@part
 def mpls(data: Bytes, cursor: Record) -> int:
     """The label stack. Nothing names what is below it: the first nibble tells IP from a pseudowire's control word."""
     while True:
@@ -80,20 +80,18 @@ def mpls(data: Bytes, cursor: Record) -> int:
     return skip(cursor, 4, ETHERNET) if nibble == 0 else ETHERNET
 
 
-@kernel
+@part
 def pppoe(data: Bytes, cursor: Record) -> int:
     short = lack(cursor, 6)
     if short:
         return short
     at = cursor["at"]
-    if u8(data, at) != 0x11 or u8(data, at + 1) != 0:
-        return NO_NETWORK_LAYER
     cursor["end"] = min(cursor["end"], at + 6 + be16(data, at + 4))
     cursor["at"] += 6
     return ppp(data, cursor)
 
 
-@kernel
+@part
 def nsh(data: Bytes, cursor: Record) -> int:
     """Network service header (RFC 8300): its length in words, and what follows."""
     short = lack(cursor, 8)
@@ -107,7 +105,7 @@ def nsh(data: Bytes, cursor: Record) -> int:
     return short if short else skip(cursor, length, following)
 
 
-@kernel
+@part
 def generic(number: int) -> int:
     """The next-protocol numbers that NSH and VXLAN-GPE share."""
     if number == 1:
@@ -121,7 +119,7 @@ def generic(number: int) -> int:
     return MPLS if number == 5 else NO_NETWORK_LAYER
 
 
-@kernel
+@part
 def trill(data: Bytes, cursor: Record) -> int:
     """TRILL (RFC 6325): options of up to 31 words, then the whole frame."""
     short = lack(cursor, 6)

@@ -4,29 +4,33 @@ A UDP port alone is weak evidence. Each step looks at what its header fixes befo
 whatever fails that is plain UDP.
 """
 
-from analyzer.compiled import kernel
-from analyzer.segments.cursor_kernel import Bytes, Record, be16, be32, lack, skip, u8
+from analyzer.compiled import part
 from analyzer.segments.ends import ETHERTYPE, PROTOCOL, STOP
-from analyzer.segments.ethertypes_kernel import generic
-from analyzer.segments.links_kernel import ETHERNET, IPV6, MPLS, PPP, RAW_IP, WLAN
+from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32, lack, skip, u8
+from analyzer.segments.kernels.ethertypes import generic
+from analyzer.segments.kernels.links import ETHERNET, IPV6, MPLS, PPP, RAW_IP, WLAN
 
 UDP = STOP | PROTOCOL | 17
 GRE = STOP | PROTOCOL | 47
 
 
-@kernel
+@part
 def udp(data: Bytes, cursor: Record) -> int:
     """The UDP header; the receiver's port tells the tunnel, and the sender's if that says nothing."""
     short = lack(cursor, 8)
     if short:
         return short
-    sender, receiver = be16(data, cursor["at"]), be16(data, cursor["at"] + 2)
+    at = cursor["at"]
+    sender, receiver, length = be16(data, at), be16(data, at + 2), be16(data, at + 4)
+    if length < 8:
+        return UDP
+    cursor["end"] = min(cursor["end"], at + length)
     cursor["at"] += 8
     following = by_port(data, cursor, receiver)
     return by_port(data, cursor, sender) if following == UDP else following
 
 
-@kernel
+@part
 def by_port(data: Bytes, cursor: Record, port: int) -> int:
     if port == 2152:
         return gtp(data, cursor)
@@ -49,22 +53,20 @@ def by_port(data: Bytes, cursor: Record, port: int) -> int:
     return MPLS if port == 6635 else UDP
 
 
-@kernel
+@part
 def vxlan(data: Bytes, cursor: Record) -> int:
-    """RFC 7348: the flag that the network identifier is valid must be set."""
-    if lack(cursor, 8) or u8(data, cursor["at"]) & 0x08 == 0:
-        return UDP
-    return skip(cursor, 8, ETHERNET)
+    """RFC 7348. Its one fixed bit is not asked for, as Wireshark does not."""
+    return skip(cursor, 8, ETHERNET) if lack(cursor, 8) == 0 else UDP
 
 
-@kernel
+@part
 def vxlan_gpe(data: Bytes, cursor: Record) -> int:
     if lack(cursor, 8) or u8(data, cursor["at"]) & 0x0C != 0x0C:
         return UDP
     return skip(cursor, 8, generic(u8(data, cursor["at"] + 3)))
 
 
-@kernel
+@part
 def geneve(data: Bytes, cursor: Record) -> int:
     """RFC 8926: options of up to 63 words, then what an EtherType names."""
     if lack(cursor, 8):
@@ -74,7 +76,7 @@ def geneve(data: Bytes, cursor: Record) -> int:
     return skip(cursor, length, following) if lack(cursor, length) == 0 else UDP
 
 
-@kernel
+@part
 def gtp(data: Bytes, cursor: Record) -> int:
     """GTP-U version 1 (3GPP TS 29.281): a user packet (message 255), perhaps after extension headers."""
     if lack(cursor, 8):
@@ -83,6 +85,7 @@ def gtp(data: Bytes, cursor: Record) -> int:
     flags = u8(data, at)
     if flags & 0xF0 != 0x30 or u8(data, at + 1) != 255:
         return UDP
+    cursor["end"] = min(cursor["end"], at + 8 + be16(data, at + 2))
     if flags & 7 == 0:
         return skip(cursor, 8, RAW_IP)
     if lack(cursor, 12):
@@ -100,7 +103,7 @@ def gtp(data: Bytes, cursor: Record) -> int:
     return RAW_IP
 
 
-@kernel
+@part
 def gtp_0(data: Bytes, cursor: Record) -> int:
     """GTP version 0 (3GPP TS 09.60), user packet."""
     if lack(cursor, 20) or u8(data, cursor["at"]) >> 5 or u8(data, cursor["at"] + 1) != 255:
@@ -108,7 +111,7 @@ def gtp_0(data: Bytes, cursor: Record) -> int:
     return skip(cursor, 20, RAW_IP)
 
 
-@kernel
+@part
 def l2tp(data: Bytes, cursor: Record) -> int:
     """L2TP version 2 (RFC 2661), data message: optional length, sequence and offset fields, then PPP."""
     if lack(cursor, 6):
@@ -124,7 +127,7 @@ def l2tp(data: Bytes, cursor: Record) -> int:
     return skip(cursor, length, PPP) if lack(cursor, length) == 0 else UDP
 
 
-@kernel
+@part
 def teredo(data: Bytes, cursor: Record) -> int:
     """Teredo (RFC 4380): an authentication and an origin indication may stand before the IPv6 header."""
     if lack(cursor, 4) == 0 and be16(data, cursor["at"]) == 1:
@@ -136,7 +139,7 @@ def teredo(data: Bytes, cursor: Record) -> int:
     return IPV6
 
 
-@kernel
+@part
 def tzsp(data: Bytes, cursor: Record) -> int:
     """TaZmen sniffer protocol: mirrored frames, after tags of which the one-byte 1 is the last."""
     if lack(cursor, 5) or u8(data, cursor["at"]) != 1:
@@ -150,7 +153,7 @@ def tzsp(data: Bytes, cursor: Record) -> int:
     return skip(cursor, 1, ETHERNET if inner == 1 else WLAN)
 
 
-@kernel
+@part
 def gre(data: Bytes, cursor: Record) -> int:
     """GRE (RFC 2784, 2890), the enhanced one of PPTP (RFC 2637), and who borrowed its header."""
     short = lack(cursor, 4)
@@ -171,7 +174,7 @@ def gre(data: Bytes, cursor: Record) -> int:
     return short if short else over_gre(data, cursor, length, flags, protocol)
 
 
-@kernel
+@part
 def over_gre(data: Bytes, cursor: Record, length: int, flags: int, protocol: int) -> int:
     first = u8(data, cursor["at"] + length)
     if protocol == 0x883E:  # WCCP: version 2 puts a redirect header before the IP header
@@ -183,7 +186,7 @@ def over_gre(data: Bytes, cursor: Record, length: int, flags: int, protocol: int
     return skip(cursor, length, ETHERTYPE | protocol)
 
 
-@kernel
+@part
 def erspan_3(data: Bytes, cursor: Record, length: int) -> int:
     """ERSPAN type III: twelve bytes, the last of which tells whether eight more follow."""
     short = lack(cursor, length + 12)

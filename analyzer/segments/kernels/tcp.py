@@ -6,9 +6,9 @@ is left empty and marked. Checksums are not looked at: a sending host's own capt
 network card fills them in.
 """
 
-from analyzer.compiled import kernel
-from analyzer.segments.cursor_kernel import Bytes, Record, be16, be32, u8
+from analyzer.compiled import part
 from analyzer.segments.ends import CUT, MALFORMED
+from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32, u8
 from analyzer.segments.table import BAD_OFFSET, CUT_HEADER, HAS_FIRST_BYTE, HAS_IP_ID, HAS_TIMESTAMP, SYN
 
 TO_WINDOW = 16
@@ -16,7 +16,7 @@ ONLY_TIMESTAMP = 0x0101080A
 """Two no-operations, then kind 8 and length 10: how nearly every segment with a timestamp begins its options."""
 
 
-@kernel
+@part
 def segment(data: Bytes, cursor: Record, row: Record) -> int:
     """Fill ``row`` from the TCP header at the cursor; 0, or why there is nothing to fill."""
     at = cursor["at"]
@@ -41,7 +41,7 @@ def segment(data: Bytes, cursor: Record, row: Record) -> int:
     return 0
 
 
-@kernel
+@part
 def behind_flags(data: Bytes, cursor: Record, row: Record, payload: int) -> None:
     """Everything that needs a sound data offset; ``payload`` is where it says that the payload begins."""
     at, seen, end = cursor["at"], cursor["seen"], cursor["end"]
@@ -57,13 +57,13 @@ def behind_flags(data: Bytes, cursor: Record, row: Record, payload: int) -> None
         options(data, cursor, row, min(payload, seen))
 
 
-@kernel
+@part
 def timestamp(data: Bytes, cursor: Record, row: Record, at: int) -> None:
     row["ts_val"], row["ts_ecr"] = be32(data, at), be32(data, at + 4)
     cursor["marks"] |= HAS_TIMESTAMP
 
 
-@kernel
+@part
 def options(data: Bytes, cursor: Record, row: Record, stop: int) -> None:
     """Walk the options up to ``stop``. One with an impossible length ends the walk: nothing behind it has a place."""
     at = cursor["at"] + 20
