@@ -61,6 +61,6 @@ def note_cut(record: Record, name: str, left: int, at: int, frames: int) -> None
     """The file ends in the middle of a record."""
     if left:
         record.note(
-            f"{name}: cut short in the middle of packet {frames + 1:,} (it begins at byte {at:,}, of which "
-            f"{plural(left, 'byte')} arrived); everything before it was analysed"
+            f"{name}: cut short in the middle of packet {frames + 1:,}, which begins at byte {at:,} "
+            f"({plural(left, 'byte')} of it there); everything before it was analysed"
         )
