@@ -77,7 +77,21 @@ def mpls(data: Bytes, cursor: Record) -> int:
         return IPV6
     if nibble == 1:  # an associated channel: operation and maintenance
         return NO_NETWORK_LAYER
-    return skip(cursor, 4, ETHERNET) if nibble == 0 else ETHERNET
+    return pseudowire(data, cursor) if nibble == 0 else ETHERNET
+
+
+@part
+def pseudowire(data: Bytes, cursor: Record) -> int:
+    """Ethernet behind a control word, or a frame to an address that begins with 0: seen by where its EtherType is."""
+    at = cursor["at"]
+    if lack(cursor, 18) == 0 and leads_on(be16(data, at + 12)) and not leads_on(be16(data, at + 16)):
+        return ETHERNET
+    return skip(cursor, 4, ETHERNET)
+
+
+@part
+def leads_on(number: int) -> bool:
+    return number in (0x0800, 0x86DD, 0x8100, 0x88A8)
 
 
 @part

@@ -1,0 +1,410 @@
+"""Every way to a TCP header that the decoder knows, one example each; and what it must not take for one."""
+
+import struct
+
+import numpy as np
+import pytest
+
+from analyzer.segments import Decoder
+from analyzer.segments.ends import VOCABULARY
+from analyzer.segments.table import (
+    BAD_OFFSET,
+    CUT_HEADER,
+    HAS_FIRST_BYTE,
+    HAS_IP_ID,
+    HAS_TIMESTAMP,
+    IPV6,
+    LENGTH_BEYOND,
+    NO_FRAGMENT,
+    NO_IP_LENGTH,
+    PART,
+    QUOTED,
+    TUNNELLED,
+)
+from tests.segments.build import (
+    A6,
+    B6,
+    MAC,
+    TIMESTAMP,
+    A,
+    B,
+    Frame,
+    batch,
+    decode,
+    ethernet,
+    extension,
+    ipv4,
+    ipv6,
+    snap,
+    tcp,
+    udp,
+)
+
+SEGMENT = tcp(b"hello", options=TIMESTAMP)
+PACKET = ipv4(SEGMENT)
+PACKET6 = ipv6(SEGMENT)
+INNER = ethernet(PACKET)
+WLAN = b"\x08\x01\0\0" + bytes(20)
+
+
+def little(*numbers: int) -> bytes:
+    return struct.pack(f"<{len(numbers)}H", *numbers)
+
+
+def attribute(kind: int, value: bytes, order: str = "<") -> bytes:
+    return struct.pack(f"{order}HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+LINKS = {
+    "Ethernet": (1, INNER),
+    "VLAN": (1, ethernet(PACKET, 0x0800, (0x8100, 5))),
+    "QinQ": (1, ethernet(PACKET, 0x0800, (0x88A8, 5), (0x8100, 6))),
+    "old QinQ, three deep": (1, ethernet(PACKET, 0x0800, (0x9100, 5), (0x9200, 6), (0x8100, 7))),
+    "IPv6 in a VLAN": (1, ethernet(PACKET6, 0x86DD, (0x8100, 5))),
+    "802.3 with SNAP": (1, ethernet(snap(PACKET), len(snap(PACKET)))),
+    "802.3 in a VLAN": (1, ethernet(snap(PACKET), len(snap(PACKET)), (0x8100, 5))),
+    "802.3 with IP's own SAP": (1, ethernet(b"\x06\x06\x03" + PACKET, 3 + len(PACKET))),
+    "MPLS": (1, ethernet(b"\0\1\0\x40\0\1\1\x40" + PACKET, 0x8847)),
+    "MPLS, Ethernet with control word": (1, ethernet(b"\0\1\1\x40" + bytes(4) + INNER, 0x8847)),
+    "MPLS, Ethernet without": (1, ethernet(b"\0\1\1\x40" + INNER, 0x8848)),
+    "PPPoE": (1, ethernet(b"\x11\0\0\1" + struct.pack(">HH", 2 + len(PACKET), 0x21) + PACKET, 0x8864)),
+    "PPPoE, IPv6": (1, ethernet(b"\x11\0\0\1" + struct.pack(">HH", 2 + len(PACKET6), 0x57) + PACKET6, 0x8864)),
+    "provider backbone bridge": (1, ethernet(bytes(4) + INNER, 0x88E7, (0x88A8, 5))),
+    "FabricPath": (1, ethernet(b"\0\1" + INNER, 0x8903)),
+    "VN-Tag": (1, ethernet(bytes(4) + b"\x08\0" + PACKET, 0x8926)),
+    "HSR": (1, ethernet(bytes(4) + b"\x08\0" + PACKET, 0x892F)),
+    "Cisco metadata": (1, ethernet(b"\1\1\0\1\0\5\x08\0" + PACKET, 0x8909)),
+    "service function chain": (1, ethernet(b"\x0f\xc2\1\3" + bytes(4) + INNER, 0x894F)),
+    "TRILL": (1, ethernet(b"\0\x3f\0\1\0\2" + INNER, 0x22F3)),
+    "cooked": (113, b"\0\0\0\1\0\6" + bytes(8) + b"\x08\0" + PACKET),
+    "cooked, LLC": (113, b"\0\0\0\1\0\6" + bytes(8) + b"\0\4" + snap(PACKET)),
+    "cooked, version 2": (276, b"\x86\xdd" + bytes(6) + b"\0\1" + bytes(10) + PACKET6),
+    "raw IP 12": (12, PACKET),
+    "raw IP 14": (14, PACKET6),
+    "raw IP 101": (101, PACKET6),
+    "raw IPv4": (228, PACKET),
+    "raw IPv6": (229, PACKET6),
+    "null, little-endian": (0, b"\2\0\0\0" + PACKET),
+    "null, big-endian": (0, b"\0\0\0\2" + PACKET),
+    **{f"null, AF_INET6 {family}": (0, struct.pack("<I", family) + PACKET6) for family in (10, 23, 24, 28, 30)},
+    "loop": (108, b"\0\0\0\x18" + PACKET6),
+    "PPP": (9, b"\xff\x03\0\x21" + PACKET),
+    "PPP, compressed": (9, b"\x21" + PACKET),
+    "PPP, MPLS": (9, b"\xff\x03\2\x81\0\1\1\x40" + PACKET),
+    "PPP in HDLC": (50, b"\xff\x03\0\x57" + PACKET6),
+    "Cisco HDLC": (104, b"\x0f\0\x08\0" + PACKET),
+    "PPPoE alone": (51, b"\x11\0\0\1" + struct.pack(">HH", 2 + len(PACKET), 0x21) + PACKET),
+    "PPP with direction": (204, b"\1\xff\x03\0\x21" + PACKET),
+    "PPP with direction for address": (166, b"\1\x03\0\x21" + PACKET),
+    "Cisco HDLC with direction": (205, b"\1\x0f\0\x08\0" + PACKET),
+    "frame relay, RFC 2427": (107, b"\x18\x41\x03\xcc" + PACKET),
+    "frame relay, SNAP": (107, b"\x18\x41\x03\0\x80\0\0\0\x08\0" + PACKET),
+    "frame relay, Cisco": (107, b"\x18\x41\x08\0" + PACKET),
+    "frame relay with direction": (206, b"\1\x18\x41\x03\x8e" + PACKET6),
+    "LLC on ATM": (100, snap(PACKET)),
+    "Ethernet bridged on ATM": (100, b"\xaa\xaa\x03\0\x80\xc2\0\7\0\0" + INNER),
+    "SunATM": (123, bytes(4) + snap(PACKET)),
+    "FDDI": (10, b"\x50" + MAC + snap(PACKET)),
+    "token ring": (6, b"\x10\x40" + MAC + snap(PACKET)),
+    "token ring, routed": (6, b"\x10\x40" + MAC[:6] + b"\x82" + MAC[7:] + b"\6\0\1\2\3\4" + snap(PACKET)),
+    "ARCNET, RFC 1051": (129, b"\1\2\0\0\xf0" + PACKET),
+    "ARCNET, RFC 1201": (129, b"\1\2\0\0\xd4\0\0\1" + PACKET),
+    "ARCNET of BSD, exception": (7, b"\1\2\xd4\xff\xff\xff\xff\0\0\1" + PACKET),
+    "802.11": (105, WLAN + snap(PACKET)),
+    "802.11, QoS": (105, b"\x88" + WLAN[1:] + b"\0\0" + snap(PACKET)),
+    "802.11, bridged": (105, b"\x08\x03" + WLAN[2:] + bytes(6) + snap(PACKET)),
+    "802.11, decrypted by the driver": (105, b"\x08\x41" + WLAN[2:] + bytes(8) + snap(PACKET)),
+    "radiotap": (127, b"\0\0" + little(12) + bytes(8) + WLAN + snap(PACKET)),
+    "AVS": (163, struct.pack(">II", 0x80211001, 64) + bytes(56) + WLAN + snap(PACKET)),
+    "Prism": (119, bytes(144) + WLAN + snap(PACKET)),
+    "PPI": (192, b"\0\0" + little(8) + struct.pack("<I", 105) + WLAN + snap(PACKET)),
+    "Wi-Fi in Ethernet": (1, ethernet(WLAN + snap(PACKET), 0x2452)),
+    "NFLOG": (239, b"\2\0\0\0" + attribute(10, b"eth0") + attribute(9, PACKET)),
+    "NFLOG, big-endian": (239, b"\x0a\0\0\0" + attribute(10, b"a", ">") + attribute(9, PACKET6, ">")),
+    "netlink": (
+        253,
+        b"\0\4\x03\x38" + bytes(10) + b"\0\x0c" + bytes(4) + b"\0\4" + bytes(10) + bytes(4) + attribute(9, PACKET),
+    ),
+    "pktap": (258, struct.pack("<III", 108, 1, 1) + bytes(96) + INNER),
+    "ERF, Ethernet": (197, bytes(8) + b"\2" + bytes(7) + b"\0\0" + INNER),
+    "ERF, HDLC, extended": (197, bytes(8) + b"\x81" + bytes(7) + bytes(8) + b"\x0f\0\x08\0" + PACKET),
+    "pflog": (117, b"\x3d\2" + bytes(62) + PACKET),
+    "enc": (109, bytes(12) + PACKET),
+    "Solaris ipnet": (226, bytes(24) + PACKET),
+    "FireWire": (138, bytes(16) + b"\x08\0" + PACKET),
+    "InfiniBand": (242, bytes(40) + b"\x08\0\0\0" + PACKET),
+    "Broadcom tag": (281, MAC + bytes(4) + b"\x08\0" + PACKET),
+    "Broadcom tag in front": (282, bytes(4) + INNER),
+    "Marvell tag": (284, MAC + bytes(4) + b"\x08\0" + PACKET),
+    "Marvell tag with EtherType": (285, MAC + bytes(8) + b"\x08\0" + PACKET),
+    "netANALYZER": (240, bytes(4) + INNER),
+    "netANALYZER, transparent": (241, bytes(12) + INNER),
+}
+
+ERSPAN_3 = struct.pack(">III", 0x20000000, 0, 0)
+GTP = b"\x30\xff" + struct.pack(">HI", len(PACKET), 1)
+GTP_EXTENDED = b"\x34\xff" + struct.pack(">HI", len(PACKET) + 8, 1) + b"\0\0\0\x85" + b"\1\0\0\0"
+TUNNELS = {
+    "IP in IP": (4, PACKET),
+    "IPv6 in IP": (41, PACKET6),
+    "Ethernet in IP": (97, b"\x30\0" + INNER),
+    "Ethernet in segment routing": (143, INNER),
+    "MPLS in IP": (137, b"\0\1\1\x40" + PACKET),
+    "authentication header": (51, b"\4\4\0\0" + bytes(20) + PACKET),
+    "GRE": (47, b"\0\0\x08\0" + PACKET),
+    "GRE with checksum, key, sequence": (47, b"\xb0\0\x08\0" + bytes(12) + PACKET),
+    "NVGRE": (47, b"\x20\0\x65\x58" + bytes(4) + INNER),
+    "PPTP": (47, b"\x30\x81\x88\x0b" + bytes(12) + b"\xff\x03\0\x21" + PACKET),
+    "EoIP": (47, b"\x20\1\x64\0" + bytes(4) + INNER),
+    "WCCP": (47, b"\0\0\x88\x3e" + PACKET),
+    "WCCP 2": (47, b"\0\0\x88\x3e" + bytes(4) + PACKET),
+    "ERSPAN I": (47, b"\0\0\x88\xbe" + INNER),
+    "ERSPAN II": (47, b"\x10\0\x88\xbe" + bytes(4) + bytes(8) + INNER),
+    "ERSPAN III": (47, b"\x10\0\x22\xeb" + bytes(4) + ERSPAN_3 + INNER),
+    "ERSPAN III with subheader": (47, b"\x10\0\x22\xeb" + bytes(4) + ERSPAN_3[:11] + b"\1" + bytes(8) + INNER),
+    "VXLAN": (17, udp(b"\x08" + bytes(7) + INNER, ports=(50000, 4789))),
+    "VXLAN of old Linux": (17, udp(b"\x08" + bytes(7) + INNER, ports=(8472, 50000))),
+    "VXLAN-GPE": (17, udp(b"\x0c\0\0\2" + bytes(4) + PACKET6, ports=(50000, 4790))),
+    "Geneve": (17, udp(b"\1\0\x65\x58" + bytes(8) + INNER, ports=(50000, 6081))),
+    "Geneve, IP": (17, udp(b"\0\0\x08\0" + bytes(4) + PACKET, ports=(50000, 6081))),
+    "GTP": (17, udp(GTP + PACKET, ports=(2152, 2152))),
+    "GTP with extension headers": (17, udp(GTP_EXTENDED + PACKET, ports=(2152, 2152))),
+    "GTP 0": (17, udp(b"\x1e\xff" + bytes(18) + PACKET, ports=(3386, 3386))),
+    "L2TP": (17, udp(b"\0\2\0\1\0\1\xff\x03\0\x21" + PACKET, ports=(1701, 1701))),
+    "L2TP with all fields": (17, udp(b"\x4a\2" + bytes(10) + b"\0\2" + bytes(2) + b"\x21" + PACKET, ports=(9, 1701))),
+    "Teredo": (17, udp(PACKET6, ports=(50000, 3544))),
+    "Teredo with indications": (17, udp(b"\0\1\0\0" + bytes(9) + bytes(8) + PACKET6, ports=(50000, 3544))),
+    "TZSP": (17, udp(b"\1\0\0\1" + b"\x0a\1\0" + b"\0\1" + INNER, ports=(50000, 37008))),
+    "LISP": (17, udp(bytes(8) + PACKET, ports=(50000, 4341))),
+    "MPLS in UDP": (17, udp(b"\0\1\1\x40" + PACKET, ports=(50000, 6635))),
+}
+
+
+def assert_ordinary(segments: np.ndarray, marks: int) -> None:
+    """That there is one segment, the one above, with ``marks`` beside those that it always has."""
+    (row,) = segments
+    assert (row["src_port"], row["dst_port"], row["seq"], row["ack"]) == (40000, 80, 1000, 2000)
+    assert (row["flags"], row["window"], row["payload_len"], row["first_byte"]) == (16, 512, 5, ord("h"))
+    assert (row["ts_val"], row["ts_ecr"], row["window_scale"], row["sender"]) == (1000, 2000, -1, -1)
+    assert row["ttl"] == 64
+    version = IPV6 if row["marks"] & IPV6 else HAS_IP_ID | NO_FRAGMENT
+    assert row["marks"] == marks | version | HAS_TIMESTAMP | HAS_FIRST_BYTE
+
+
+@pytest.mark.parametrize(("link", "data"), LINKS.values(), ids=LINKS)
+def test_link_layers_lead_to_the_segment(link: int, data: bytes) -> None:
+    assert_ordinary(decode(Frame(data, link=link)), 0)
+
+
+@pytest.mark.parametrize(("protocol", "payload"), TUNNELS.values(), ids=TUNNELS)
+@pytest.mark.parametrize("version", [4, 6])
+def test_tunnels_lead_to_the_inner_segment(protocol: int, payload: bytes, version: int) -> None:
+    packet = ipv4(payload, ends=("192.0.2.1", "192.0.2.2"), protocol=protocol)
+    if version == 6:
+        packet = ipv6(payload, ends=("fd00::1", "fd00::2"), following=protocol)
+    decoder = Decoder()
+    segments = decoder.decode(batch([Frame(packet, link=101)]))
+    assert_ordinary(segments, TUNNELLED)
+    assert decoder.book.texts() in ([A, B], [A6, B6])
+
+
+EXTENSIONS = {
+    "hop-by-hop": (0, extension(6, SEGMENT)),
+    "routing": (43, extension(6, SEGMENT, bytes(22))),
+    "destination options twice": (60, extension(60, extension(6, SEGMENT))),
+    "mobility": (135, extension(6, SEGMENT)),
+    "authentication": (51, b"\6\4\0\0" + bytes(20) + SEGMENT),
+    "atomic fragment": (44, b"\6\0\0\0\0\0\0\1" + SEGMENT),
+    "hop-by-hop, then routing": (0, extension(43, extension(6, SEGMENT))),
+}
+
+
+@pytest.mark.parametrize(("following", "payload"), EXTENSIONS.values(), ids=EXTENSIONS)
+def test_ipv6_extension_headers_are_no_payload(following: int, payload: bytes) -> None:
+    assert_ordinary(decode(Frame(ipv6(payload, following=following), link=229)), 0)
+
+
+def test_ip_options_are_no_payload() -> None:
+    assert_ordinary(decode(ethernet(ipv4(SEGMENT, options=b"\x94\4\0\0"))), 0)
+
+
+def test_padding_is_no_payload() -> None:
+    (row,) = decode(ethernet(ipv4(tcp())) + bytes(6))
+    assert row["payload_len"] == 0
+    assert not row["marks"] & HAS_FIRST_BYTE
+
+
+def test_ip_length_zero_means_to_the_end_of_the_frame() -> None:
+    for packet, ethertype in ((ipv4(SEGMENT, total=0), 0x0800), (ipv6(SEGMENT, length=0), 0x86DD)):
+        (row,) = decode(Frame(ethernet(packet, ethertype), length=14 + len(packet) + 60000))
+        assert row["payload_len"] == 60005
+        assert row["marks"] & NO_IP_LENGTH
+
+
+def test_ip_length_beyond_the_frame_counts_to_its_end() -> None:
+    for packet, ethertype in ((ipv4(SEGMENT, total=1500), 0x0800), (ipv6(SEGMENT, length=1500), 0x86DD)):
+        (row,) = decode(ethernet(packet, ethertype))
+        assert row["payload_len"] == 5
+        assert row["marks"] & LENGTH_BEYOND
+
+
+def test_jumbogram() -> None:
+    options = b"\xc2\4" + struct.pack(">I", 8 + len(tcp()) + 100_000)
+    packet = ipv6(extension(6, tcp(), options), following=0, length=0)
+    (row,) = decode(Frame(ethernet(packet, 0x86DD), length=14 + len(packet) + 100_000))
+    assert row["payload_len"] == 100_000
+    assert not row["marks"] & NO_IP_LENGTH
+
+
+def test_snap_length_does_not_shorten_the_payload() -> None:
+    frame = ethernet(ipv4(tcp(bytes(1000))))
+    (row,) = decode(Frame(frame[:60], length=len(frame)))
+    assert row["payload_len"] == 1000
+    assert not row["marks"] & CUT_HEADER
+
+
+@pytest.mark.parametrize("kept", range(35))
+def test_header_cut_by_the_snap_length(kept: int) -> None:
+    """16 bytes give a row (Wireshark numbers it then); options that are not whole are not there."""
+    frame = ethernet(ipv4(tcp(b"hello", options=TIMESTAMP)))
+    decoder = Decoder()
+    segments = decoder.decode(batch([Frame(frame[: 34 + kept], length=len(frame))]))
+    assert len(segments) == (kept >= 16)
+    assert decoder.counts == ({} if kept >= 16 else {"headers cut": 1})
+    for row in segments:
+        assert row["payload_len"] == 5
+        assert bool(row["marks"] & CUT_HEADER) == (kept < 32)
+        assert bool(row["marks"] & HAS_TIMESTAMP) == (kept >= 32)
+        assert bool(row["marks"] & HAS_FIRST_BYTE) == (kept > 32)
+
+
+def test_impossible_data_offsets() -> None:
+    rows = decode(*(ethernet(ipv4(tcp(b"x" * 8, offset=offset))) for offset in (0, 4, 5, 7, 8, 15)))
+    assert rows["payload_len"].tolist() == [0, 0, 8, 0, 0, 0]
+    marks = rows["marks"] & (BAD_OFFSET | CUT_HEADER)
+    assert marks.tolist() == [BAD_OFFSET, BAD_OFFSET, 0, 0, BAD_OFFSET | CUT_HEADER, BAD_OFFSET | CUT_HEADER]
+
+
+def test_tcp_header_that_the_ip_length_cuts() -> None:
+    decoder = Decoder()
+    assert len(decoder.decode(batch([Frame(ethernet(ipv4(tcp(), total=20 + 15)))]))) == 0
+    assert decoder.counts == {"malformed headers": 1}
+
+
+WSCALE = b"\3\3\7\1"
+OPTIONS = {
+    "none": (b"", -1, None),
+    "window scale": (WSCALE, 7, None),
+    "window scale too great": (b"\3\3\x0f\1", 14, None),
+    "of a SYN as Linux sends it": (b"\2\4\5\xb4\4\2\x08\x0a" + struct.pack(">II", 5, 6) + b"\1\3\3\7", 7, (5, 6)),
+    "timestamp last, unaligned": (b"\1\x08\x0a" + struct.pack(">II", 5, 6) + b"\0", -1, (5, 6)),
+    "nothing after the end": (b"\0" + WSCALE[:3], -1, None),
+    "length 0 ends it": (b"\x05\0" + WSCALE[:2] + WSCALE, -1, None),
+    "length 1 ends it": (b"\x05\1" + WSCALE[:2] + WSCALE, -1, None),
+    "length beyond ends it": (b"\x05\x09" + b"\3\3" + WSCALE, -1, None),
+    "length missing": (b"\1\1\1\x08", -1, None),
+    "timestamp of another length": (b"\x08\6\1\2\3\4\1\1", -1, None),
+    "window scale of another length": (b"\3\4\7\7", -1, None),
+    "timestamp that is not whole": (b"\1\1\x08\x0a\0\0\0\0", -1, None),
+}
+
+
+@pytest.mark.parametrize(("options", "scale", "stamps"), OPTIONS.values(), ids=OPTIONS)
+def test_tcp_options(options: bytes, scale: int, stamps: tuple[int, int] | None) -> None:
+    (row,) = decode(ethernet(ipv4(tcp(flags=2, options=options))))
+    assert row["window_scale"] == scale
+    assert bool(row["marks"] & HAS_TIMESTAMP) == (stamps is not None)
+    assert (row["ts_val"], row["ts_ecr"]) == (stamps or (0, 0))
+
+
+def test_window_scale_counts_in_a_syn_only() -> None:
+    (row,) = decode(ethernet(ipv4(tcp(flags=0x10, options=WSCALE))))
+    assert row["window_scale"] == -1
+
+
+def test_all_flags_and_reserved_bits() -> None:
+    (row,) = decode(ethernet(ipv4(tcp(flags=0xFFF))))
+    assert row["flags"] == 0xFFF
+
+
+@pytest.mark.parametrize("kind", [3, 4, 5, 11, 12])
+def test_header_quoted_in_an_icmp_error(kind: int) -> None:
+    """The quoted packet's own ends and length, whatever the router cut."""
+    quoted = ipv4(tcp(bytes(500), options=TIMESTAMP))
+    (row,) = decode(ethernet(ipv4(bytes([kind, 0]) + bytes(6) + quoted[:52], ends=("192.0.2.9", A), protocol=1)))
+    assert (row["src_port"], row["dst_port"], row["payload_len"]) == (40000, 80, 500)
+    assert row["marks"] & (QUOTED | TUNNELLED) == QUOTED
+
+
+def test_header_quoted_in_an_icmpv6_error() -> None:
+    (row,) = decode(Frame(ipv6(b"\3\0" + bytes(6) + PACKET6, following=58), link=229))
+    assert row["marks"] & (QUOTED | TUNNELLED | IPV6) == QUOTED | IPV6
+
+
+def test_icmp_error_that_quotes_eight_bytes_gives_no_row() -> None:
+    decoder = Decoder()
+    frame = ethernet(ipv4(b"\3\1" + bytes(6) + PACKET[:28], protocol=1))
+    assert len(decoder.decode(batch([Frame(frame)]))) == 0
+    assert decoder.counts == {"headers cut": 1}
+
+
+def test_icmp_error_that_quotes_fragments() -> None:
+    decoder = Decoder()
+    frames = [ethernet(ipv4(b"\3\1" + bytes(6) + ipv4(SEGMENT, fragment=at), protocol=1)) for at in (0x2000, 0x2001)]
+    assert len(decoder.decode(batch([Frame(frame) for frame in frames]))) == 1
+    assert decoder.counts == {"ICMP quoting a fragment": 1}
+
+
+def test_first_fragment_that_was_cut_speaks_for_itself() -> None:
+    frame = ethernet(ipv4(tcp(bytes(480)), fragment=0x2000))
+    (row,) = decode(Frame(frame[:96], length=len(frame)))
+    assert row["payload_len"] == 480
+    assert row["marks"] & PART
+
+
+NOT_TCP = {
+    "not IP": [(1, ethernet(bytes(28), 0x0806)), (1, ethernet(b"\x42\x42\x03" + bytes(35), 38)), (9, b"\xff\x03\xc0\x21")],
+    "UDP": [(101, ipv4(udp(b"query"), protocol=17)), (101, ipv4(udp(b"", ports=(1, 4789)), protocol=17))],
+    "ICMP": [(101, ipv4(b"\x08\0" + bytes(60), protocol=1)), (101, ipv6(b"\x80\0" + bytes(6), following=58))],
+    "other IP protocols": [(101, ipv4(bytes(40), protocol=132)), (101, ipv6(bytes(40), following=50))],
+    "malformed headers": [(228, ipv4(SEGMENT, total=19)), (228, b"\x44" + PACKET[1:]), (101, b"\x55" + PACKET[1:])],
+    "headers cut": [(1, b""), (1, INNER[:13]), (1, INNER[:20]), (101, b"")],
+    "encrypted": [(105, b"\x08\x41" + WLAN[2:] + bytes(60))],
+    "link type 189 not supported": [(189, bytes(60))],
+}
+
+
+@pytest.mark.parametrize("reason", NOT_TCP)
+def test_what_gives_no_segment_is_counted(reason: str) -> None:
+    frames = [Frame(data, length=max(len(data), 60), link=link) for link, data in NOT_TCP[reason]]
+    decoder = Decoder()
+    assert len(decoder.decode(batch(frames))) == 0
+    assert decoder.counts == {reason: len(frames)}
+    assert sum(decoder.details.values()) == len(frames)
+    assert reason in VOCABULARY or "link type" in reason
+
+
+def test_details_name_the_ethertype() -> None:
+    decoder = Decoder()
+    decoder.decode(batch([Frame(ethernet(bytes(40), 0x88CC)), Frame(ethernet(ipv4(bytes(40), protocol=132)))]))
+    assert decoder.details == {"EtherType 0x88cc": 1, "IP protocol 132": 1}
+
+
+def test_nesting_is_bounded() -> None:
+    packet = PACKET
+    for _ in range(40):
+        packet = ipv4(packet, protocol=4)
+    decoder = Decoder()
+    assert len(decoder.decode(batch([Frame(packet, link=228)]))) == 0
+    assert decoder.counts == {"nested too deeply": 1}
+
+
+def test_a_frame_longer_on_the_wire_than_any_length_field() -> None:
+    (row,) = decode(Frame(ethernet(ipv4(SEGMENT)), length=2**32 - 1))
+    assert row["payload_len"] == 5
+
+
+def test_interfaces_beyond_254_are_one() -> None:
+    packets = batch([Frame(INNER), Frame(INNER), Frame(INNER)])
+    packets.rows["interface"] = (0, 254, 60000)
+    assert Decoder().decode(packets)["interface"].tolist() == [0, 254, 255]
