@@ -234,8 +234,7 @@ class BlockWalker:
                 said.append(f"{count} skipped; each has a frame number, as in Wireshark")
         if run["unknown"]:
             said.append(
-                f"{plural(int(run['unknown']), 'block')} of a type not known were skipped (first: type "
-                f"0x{int(run['first_unknown']):08x})"
+                f"skipped {plural(int(run['unknown']), 'block')} of unknown type (first: 0x{int(run['first_unknown']):08x})"
             )
         return said
 

@@ -128,7 +128,7 @@ def test_blocks_that_are_no_packets(kind: int) -> None:
     packets = [enhanced(EPOCH * 10**6 + number, b"x") for number in range(2)]
     rows, record = read(section() + interface() + packets[0] + block(kind, bytes(40)) + packets[1])
     assert [row[0] for row in rows] == ([1, 3] if kind in FRAMES else [1, 2])
-    said = FRAMES.get(kind, f"1 block of a type not known were skipped (first: type 0x{kind:08x})")
+    said = FRAMES.get(kind, f"skipped 1 block of unknown type (first: 0x{kind:08x})")
     assert said in notes(record)
 
 
