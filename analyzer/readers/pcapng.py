@@ -233,9 +233,8 @@ class BlockWalker:
                 count = plural(int(run[kind]), one, many)
                 said.append(f"{count} skipped; each has a frame number, as in Wireshark")
         if run["unknown"]:
-            said.append(
-                f"skipped {plural(int(run['unknown']), 'block')} of unknown type (first: 0x{int(run['first_unknown']):08x})"
-            )
+            count = plural(int(run["unknown"]), "block")
+            said.append(f"skipped {count} of unknown type (first: 0x{int(run['first_unknown']):08x})")
         return said
 
 
