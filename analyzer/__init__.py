@@ -12,12 +12,13 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from analyzer.errors import TeardownError, UnreadableCapture, UnwritableOutput, UsageError
+from analyzer.version import VERSION
 
 if TYPE_CHECKING:
     from analyzer.reports.result import Result
 
-__version__ = "0.1.0"
-__all__ = ["TeardownError", "UnreadableCapture", "UnwritableOutput", "UsageError", "analyze"]
+__version__ = VERSION
+__all__ = ["TeardownError", "UnreadableCapture", "UnwritableOutput", "UsageError", "__version__", "analyze"]
 
 
 def analyze(path_or_paths: str | PathLike[str] | Iterable[str | PathLike[str]], **settings: Any) -> "Result":

@@ -97,7 +97,7 @@ def record_at(dtype: np.dtype[np.void]) -> Callable[[int, int], Any]:
         return partial(_record_in_python, dtype)
     record = numba.from_dtype(dtype)
 
-    @intrinsic
+    @intrinsic  # type: ignore[untyped-decorator]
     def at(_: Any, address: Any, index: Any) -> Any:
         def code(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
             size = arguments[1].type(dtype.itemsize)
@@ -106,12 +106,14 @@ def record_at(dtype: np.dtype[np.void]) -> Callable[[int, int], Any]:
 
         return record(numba.types.int64, numba.types.int64), code
 
-    return at
+    made: Callable[[int, int], Any] = at
+    return made
 
 
 def _record_in_python(dtype: np.dtype[np.void], address: int, index: int) -> Any:
     place = int(address) + int(index) * dtype.itemsize
-    return np.frombuffer((ctypes.c_char * dtype.itemsize).from_address(place), dtype)[0]
+    memory: Any = (ctypes.c_char * dtype.itemsize).from_address(place)
+    return np.frombuffer(memory, dtype)[0]
 
 
 def first_run() -> bool:

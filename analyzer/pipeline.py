@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.errors import Notice
 from analyzer.findings import judge
 from analyzer.flows.table import FlowTable
 from analyzer.readers import open_captures
@@ -16,7 +15,7 @@ from analyzer.readers.packets import Packets
 from analyzer.reports.assemble import Flows, flows_table, segments_table, timeline_table
 from analyzer.reports.frames import table
 from analyzer.reports.links import link_name
-from analyzer.reports.result import CannotJudge, Result, Summary
+from analyzer.reports.result import Result, Summary
 from analyzer.segments import Decoder
 from analyzer.segments.table import QUOTED
 from analyzer.settings import Settings

@@ -26,13 +26,15 @@ from analyzer.tracker.transitions import EVENT_WORDS, NO_ARROW, TABLE, State
 STATE_WORDS = [state.name for state in State]
 SIDE_WORDS = ["client", "server"]
 Ints = NDArray[np.int64]
+Category = Any  # pd.Categorical, generic in the newest stubs only
 
 
-def words(vocabulary: Sequence[str], codes: NDArray[Any]) -> pd.Categorical:
+def words(vocabulary: Sequence[str], codes: NDArray[Any]) -> Category:
     """Codes as a category column; "" and codes beyond the vocabulary are no value."""
     kept = list(dict.fromkeys(word for word in vocabulary if word))
     places = np.array([kept.index(word) if word else -1 for word in vocabulary] + [-1], np.int64)
-    return pd.Categorical.from_codes(places[np.minimum(codes, len(vocabulary))], categories=kept)
+    picked: Ints = places[np.minimum(codes, len(vocabulary))]
+    return pd.Categorical.from_codes(picked, categories=pd.Index(kept))
 
 
 def known(values: NDArray[Any]) -> Ints:
@@ -49,9 +51,9 @@ class Flows:
         self.client = ledger.client[self.rows]
         self._addresses = list(book.texts())
 
-    def address(self, rows: NDArray[Any], side: NDArray[Any]) -> pd.Categorical:
+    def address(self, rows: NDArray[Any], side: NDArray[Any]) -> Category:
         """Address of one side of flow rows."""
-        return pd.Categorical.from_codes(self.ledger.flow("address")[rows, side], categories=self._addresses)
+        return pd.Categorical.from_codes(self.ledger.flow("address")[rows, side], categories=pd.Index(self._addresses))
 
     def who(self, rows: NDArray[Any]) -> dict[str, Any]:
         """The columns every table begins with, for flow rows."""

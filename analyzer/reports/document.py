@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analyzer import __version__
 from analyzer.reports.counts import endings, servers
 from analyzer.reports.decimals import decimal
 from analyzer.reports.result import Result, Summary
+from analyzer.version import VERSION
 
 
 def json_document(result: Result) -> Iterator[str]:
@@ -28,7 +28,7 @@ def _head(result: Result) -> dict[str, Any]:
     summary = result.summary
     by_server = [] if result.flows.empty else servers(result.flows).reset_index().to_dict("records")
     return {
-        "version": __version__,
+        "version": VERSION,
         "capture": _capture(summary),
         "flows": len(result.flows),
         "endings": {} if result.flows.empty else endings(result.flows).to_dict("index"),

@@ -14,7 +14,7 @@ from analyzer.reports.columns import TABLES, Column, Kind
 from analyzer.reports.decimals import UNKNOWN
 
 
-def table(name: str, data: Mapping[str, Any]) -> pd.DataFrame:
+def table(name: str, data: Mapping[str, Any] | pd.DataFrame) -> pd.DataFrame:
     """The table ``name`` from one array a column; columns of ``data`` beyond the declared ones come behind.
 
     Accepted: int64 nanoseconds (UNKNOWN for none) for times and durations, also float seconds (NaN) for
@@ -23,7 +23,7 @@ def table(name: str, data: Mapping[str, Any]) -> pd.DataFrame:
     """
     columns = TABLES[name]
     typed = {column.name: typed_column(column, data[column.name]) for column in columns}
-    extra = {key: pd.Series(values) for key, values in data.items() if key not in typed}
+    extra = {str(key): pd.Series(values) for key, values in data.items() if key not in typed}
     return pd.DataFrame({**typed, **extra})
 
 

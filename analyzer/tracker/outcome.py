@@ -114,12 +114,12 @@ class Ledger:
 
     def knows(self, bits: Known) -> Bools:
         """Whether all of ``bits`` are known of each endpoint, shape (flows, 2)."""
-        return (self.own("known") & int(bits)) == int(bits)
+        return np.asarray((self.own("known") & int(bits)) == int(bits))
 
     @cached_property
     def reported(self) -> Bools:
         """Whether a flow is one: not only quoted in ICMP errors."""
-        return np.asarray(self.flow("first_frame") > 0) & (self.own("packets").sum(axis=1) > 0)
+        return np.asarray((self.flow("first_frame") > 0) & (self.own("packets").sum(axis=1) > 0))
 
     @cached_property
     def client(self) -> Codes:
