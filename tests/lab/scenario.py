@@ -1,0 +1,103 @@
+"""What a scenario is: a scene with real sockets, and what of it packets cannot show.
+
+A scene is a function that gets a fresh laboratory with three taps running (on A, in the middle of the path, on B) and
+a relay that takes 10 ms each way. Its docstring says what happens. What the application did when a RST was sent is
+said by ``cause``, in the words of the column ``rst_cause``.
+
+``hidden`` is for what no packet at a tap can show, declared beside the scene with its reason: there the program must
+say what it can know, and must not be sure of it. A declaration that turns out unnecessary is an error too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pkgutil
+from collections.abc import Callable
+
+from .network import Lab
+from .pcapfile import Packet
+
+# What packets cannot show, and why; the documentation's chapter prints it.
+REASONS = {
+    "silent-death": "The kernel gave up without a word: repeats exhausted, a user time-out, or the end of an orphaned "
+    "FIN_WAIT_2 send no RST. To the capture the endpoint stays where it was.",
+    "never-arrived": "The segment passed the tap and was lost behind it, and nothing later proves that: what it would "
+    "have caused is assumed.",
+    "lost-before-the-tap": "The segment was lost before it reached the tap, and nothing later proves that it was sent.",
+    "held-back": "The application has closed, but the FIN waits behind data that the closed window does not let pass.",
+    "no-bucket": "The kernel keeps no TIME_WAIT (its table is full): the endpoint is CLOSED at once, and only a "
+    "repeated FIN that meets a RST tells the difference.",
+    "not-accepted": "The listener's queue is full: the kernel drops the ACK that completes the handshake and stays in "
+    "SYN_RECEIVED, until it repeats its SYN-ACK.",
+    "began-later": "What decides the state passed before the capture began.",
+    "not-captured": "What decides the state was sent in the direction that was not captured.",
+    "host-rebooted": "The host lost its state without a packet.",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Hidden:
+    """At the taps ``taps`` the endpoint of ``host`` (of the ``nth`` connection) really ended with ``kernel``, and the
+    program, which cannot know, ends with ``shown`` instead; before that both are the same.
+    """
+
+    host: str
+    why: str
+    kernel: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
+    taps: str = "amb"
+    nth: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    """One scene, or a recording of another scene (``base``) as a worse capture would show it (``edit``)."""
+
+    name: str
+    group: str
+    story: str
+    play: Callable[[Lab], None] | None = None
+    hidden: tuple[Hidden, ...] = ()
+    causes: tuple[str, ...] = ()  # what the RST of each connection really was, connections without one left out
+    delay: float = 0.01
+    filter: str = "tcp"
+    base: str = ""
+    edit: Callable[[list[Packet], str], list[Packet]] | None = None
+    snaplen: int = 128
+    taps: str = "amb"
+
+
+SCENARIOS: dict[str, Scenario] = {}
+
+
+def scenario(**options: object) -> Callable[[Callable[[Lab], None]], Callable[[Lab], None]]:
+    """Enter a scene under its own name; its docstring's first paragraph is the story."""
+
+    def enter(play: Callable[[Lab], None]) -> Callable[[Lab], None]:
+        name, group = play.__name__.replace("_", "-"), play.__module__.rpartition(".")[2]
+        add(Scenario(name, group, story_of(play), play, **options))  # type: ignore[arg-type]
+        return play
+
+    return enter
+
+
+def story_of(play: Callable[..., None]) -> str:
+    """The first paragraph of a docstring in one line."""
+    return " ".join((play.__doc__ or "").split("\n\n")[0].split())
+
+
+def add(new: Scenario) -> None:
+    """Enter a scenario; names are unique and reasons known."""
+    assert new.name not in SCENARIOS, new.name
+    assert all(hidden.why in REASONS for hidden in new.hidden), new.name
+    SCENARIOS[new.name] = new
+
+
+def load() -> dict[str, Scenario]:
+    """All scenarios by name, in the order they are written."""
+    from . import scenarios
+
+    for module in pkgutil.iter_modules(scenarios.__path__):
+        importlib.import_module(f"{scenarios.__name__}.{module.name}")
+    return SCENARIOS

@@ -1,0 +1,306 @@
+"""What each endpoint really went through, by its kernel's own account: tracepoints and sock_diag made one.
+
+An endpoint is one socket from its first state to its end, mini-sockets included:
+
+* a socket's states come from ``inet_sock_set_state``, to the nanosecond;
+* a jump to CLOSE right after the start of a time-wait timer is no end: the connection lives on in a mini-socket, in
+  TIME_WAIT where the timer runs for 60 s, else in an orphaned FIN_WAIT_2 (the laboratory sets ``tcp_fin_timeout`` to
+  another length, so that the two differ); that timer's later starts and its end are the mini-socket's states;
+* a request socket (SYN_RECEIVED of a server) has no event with its addresses: sock_diag shows it, between two looks,
+  and the start of its timer between these looks, where there is exactly one, gives the moment.
+
+Everything sock_diag sees is then held against the result: ``contradictions`` counts the looks that disagree.
+
+Where the kernel has no tracepoints, sock_diag alone is the account (``sampled``): states that lasted less than the
+time between two looks are missing from it, and each time is an interval.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from .sockdiag import KERNEL_STATES, Pair, Sample, text
+from .tracefs import Event, handlers
+
+CLOCK_MONOTONIC_COARSE = 6  # its resolution is one jiffy
+HZ = round(1 / time.clock_getres(CLOCK_MONOTONIC_COARSE))
+TIME_WAIT_JIFFIES = 58 * HZ  # TIME_WAIT is 60 s; no other mini-socket's timer is let run this long
+TOGETHER_NS = 200_000  # between the start of a mini-socket's timer and the socket's jump to CLOSE
+BLINK_NS = 5_000_000  # a request known for less than this was never one: fast open made the socket at once
+
+
+@dataclasses.dataclass
+class Entry:
+    """A state entered: ``time`` is the best, the truth lies in ``earliest`` .. ``latest`` (all equal: exact)."""
+
+    state: str
+    time: int
+    earliest: int
+    latest: int
+
+    @classmethod
+    def at(cls, state: str, time: int) -> Entry:
+        """A state whose moment is known exactly."""
+        return cls(state, time, time, time)
+
+
+@dataclasses.dataclass
+class Endpoint:
+    """One socket's life: ``host`` is a or b, ``pair`` its (local, remote) addresses."""
+
+    host: str
+    pair: Pair
+    entered: list[Entry] = dataclasses.field(default_factory=list)
+    resets_sent: list[tuple[int, str]] = dataclasses.field(default_factory=list)  # time, the kernel's reason
+    resets_taken: list[int] = dataclasses.field(default_factory=list)
+    repeats: int = 0  # segments it retransmitted
+
+    @property
+    def states(self) -> list[str]:
+        """The states in order."""
+        return [entry.state for entry in self.entered]
+
+    def at(self, begin: int, end: int) -> set[str]:
+        """The states it may have been in at some moment of ``begin`` .. ``end``; "" for none yet."""
+        found = set()
+        states = ["", *self.states]
+        for place, state in enumerate(states):
+            since = self.entered[place - 1].earliest if place else 0
+            until = self.entered[place].latest if place < len(self.entered) else 1 << 63
+            if since <= end and until >= begin:
+                found.add(state)
+        return found
+
+
+@dataclasses.dataclass
+class Truth:
+    """The account of one scenario."""
+
+    endpoints: list[Endpoint]
+    sampled: bool = False  # sock_diag alone
+    looks: int = 0
+    contradictions: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain lists and dictionaries."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def of_json(cls, data: dict[str, Any]) -> Truth:
+        """The reverse."""
+        ends = [_endpoint_of_json(dict(entry)) for entry in data["endpoints"]]
+        return cls(ends, data["sampled"], data["looks"], data["contradictions"])
+
+
+def _endpoint_of_json(data: dict[str, Any]) -> Endpoint:
+    local, remote = (tuple(address) for address in data["pair"])
+    data["pair"] = (local, remote)
+    data["entered"] = [Entry(*entry) if isinstance(entry, list) else Entry(**entry) for entry in data["entered"]]
+    data["resets_sent"] = [(when, reason) for when, reason in data["resets_sent"]]
+    return Endpoint(**data)
+
+
+class _Reader:
+    """Follows the events in order; ``hosts`` gives the host of a local address."""
+
+    def __init__(self, hosts: dict[str, str], reasons: dict[int, str]) -> None:
+        self.hosts = hosts
+        self.reasons = reasons
+        self.handlers = handlers()
+        self.ends: list[Endpoint] = []
+        self.requests: list[int] = []  # times at which some request socket's timer was started
+        self._sockets: dict[int, Endpoint] = {}
+        self._minis: dict[int, Endpoint] = {}  # by the address of the timer
+        self._started: dict[int, tuple[int, int, int]] = {}  # cpu -> time, timer, jiffies of a new mini-socket
+        self._stopped: dict[int, int] = {}  # timer -> time it was stopped, not (yet) followed by a start
+
+    def take(self, event: Event) -> None:
+        """Take in one event."""
+        getattr(self, f"_{event.name}", lambda event: None)(event)
+
+    def _tcp_event(self, event: Event) -> tuple[Pair, str] | None:
+        source = text(event.data("saddr_v6" if event.number("family") == 10 else "saddr"))
+        target = text(event.data("daddr_v6" if event.number("family") == 10 else "daddr"))
+        host = self.hosts.get(source)
+        return (((source, event.number("sport")), (target, event.number("dport"))), host) if host else None
+
+    def _inet_sock_set_state(self, event: Event) -> None:
+        who = self._tcp_event(event)
+        old, new = (KERNEL_STATES[event.number(name)] for name in ("oldstate", "newstate"))
+        if who is None or "LISTEN" in (new, old if new == "CLOSED" else ""):
+            return
+        key = event.number("skaddr")
+        if old in ("CLOSED", "LISTEN"):
+            self._sockets[key] = Endpoint(who[1], who[0])
+            self.ends.append(self._sockets[key])
+        end = self._sockets.get(key)
+        if end is None:
+            return
+        end.pair = who[0] if who[0][0][1] else end.pair
+        self._enter(event, end, new)
+
+    def _enter(self, event: Event, end: Endpoint, state: str) -> None:
+        if state == "CLOSED":
+            since, timer, length = self._started.pop(event.cpu, (0, 0, 0))
+            if event.time - since < TOGETHER_NS:
+                self._minis[timer] = end
+                state = "TIME_WAIT" if length >= TIME_WAIT_JIFFIES else "FIN_WAIT_2"
+        if end.entered and end.entered[-1].state == state:
+            return
+        end.entered.append(Entry.at(state, event.time))
+
+    def _timer_start(self, event: Event) -> None:
+        timer, length = event.number("timer"), event.number("expires") - event.number("now")
+        kind = self.handlers.get(event.number("function") % (1 << 64), "")
+        if kind == "reqsk_timer_handler":
+            self.requests.append(event.time)
+        elif timer in self._minis:
+            self._stopped.pop(timer, None)
+            end = self._minis[timer]
+            if length >= TIME_WAIT_JIFFIES and end.entered[-1].state == "FIN_WAIT_2":
+                end.entered.append(Entry.at("TIME_WAIT", event.time))
+        elif kind:
+            self._started[event.cpu] = (event.time, timer, length)
+
+    def _timer_cancel(self, event: Event) -> None:
+        if event.number("timer") in self._minis:
+            self._stopped[event.number("timer")] = event.time
+
+    def _timer_expire_entry(self, event: Event) -> None:
+        self.finish(event.number("timer"), event.time)
+
+    def finish(self, timer: int, time: int) -> None:
+        """The mini-socket of ``timer`` is gone."""
+        self._stopped.pop(timer, None)
+        end = self._minis.pop(timer, None)
+        if end is not None:
+            end.entered.append(Entry.at("CLOSED", time))
+
+    def finish_stopped(self, now: int) -> None:
+        """A timer stopped and not started again at once: its mini-socket was killed."""
+        for timer, since in list(self._stopped.items()):
+            if now - since > TOGETHER_NS:
+                self.finish(timer, since)
+
+    def _tcp_send_reset(self, event: Event) -> None:
+        source, target = (_socket_address(event.data(name)) for name in ("saddr", "daddr"))
+        if self.hosts.get(source[0]) is None:
+            return
+        reason = self.reasons.get(event.number("reason"), str(event.number("reason")))
+        end = self._newest((source, target)) or self._stranger((source, target))
+        end.resets_sent.append((event.time, reason))
+
+    def _tcp_receive_reset(self, event: Event) -> None:
+        who = self._tcp_event(event)
+        if who is not None and (end := self._sockets.get(event.number("skaddr"))) is not None:
+            end.resets_taken.append(event.time)
+
+    def _tcp_retransmit_skb(self, event: Event) -> None:
+        if (end := self._sockets.get(event.number("skaddr"))) is not None:
+            end.repeats += 1
+
+    def _newest(self, pair: Pair) -> Endpoint | None:
+        return next((end for end in reversed(self.ends) if end.pair == pair), None)
+
+    def _stranger(self, pair: Pair) -> Endpoint:
+        """An address that sends a RST without ever having had a socket for it."""
+        self.ends.append(Endpoint(self.hosts[pair[0][0]], pair))
+        return self.ends[-1]
+
+
+def _socket_address(data: bytes) -> tuple[str, int]:
+    """A struct sockaddr_in or sockaddr_in6."""
+    family, port = int.from_bytes(data[:2], "little"), int.from_bytes(data[2:4], "big")
+    return (text(data[4:8] if family == 2 else data[8:24]), port)
+
+
+def traced(
+    events: Iterable[Event], hosts: dict[str, str], reasons: dict[int, str], samples: dict[str, list[Sample]]
+) -> Truth:
+    """The account from events, completed and checked by sock_diag. ``samples`` by host."""
+    reader = _Reader(hosts, reasons)
+    last = 0
+    for event in events:
+        reader.finish_stopped(event.time)
+        reader.take(event)
+        last = event.time
+    reader.finish_stopped(last + 10**9)
+    ends = reader.ends
+    for host, looked in samples.items():
+        _add_requests(host, looked, ends, reader.requests)
+    ends.sort(key=lambda end: end.entered[0].time if end.entered else 0)
+    truth = Truth(ends)
+    for host, looked in samples.items():
+        truth.looks += len(looked)
+        truth.contradictions += sum(not _agrees(sample, host, ends) for sample in looked)
+    return truth
+
+
+def stays(samples: list[Sample]) -> dict[Pair, list[tuple[str, int, int, int]]]:
+    """For each pair the states seen, in order: (state, not yet at, seen first, seen last); "" while it is absent."""
+    found: dict[Pair, list[tuple[str, int, int, int]]] = {}
+    for pair in {pair for sample in samples for pair in sample.states}:
+        rows: list[tuple[str, int, int, int]] = []
+        before = samples[0].before
+        for sample in samples:
+            state = sample.states.get(pair, "")
+            if rows and rows[-1][0] == state:
+                rows[-1] = (*rows[-1][:3], sample.after)
+            elif rows or state:
+                rows.append((state, before, sample.after, sample.after))
+            before = sample.before
+        found[pair] = rows
+    return found
+
+
+def _add_requests(host: str, samples: list[Sample], ends: list[Endpoint], requests: list[int]) -> None:
+    """Put SYN_RECEIVED of request sockets in front of the sockets made of them, or alone where none was made."""
+    for pair, rows in stays(samples).items():
+        for place, (state, since, seen, _) in enumerate(rows):
+            if state != "SYN_RECEIVED":
+                continue
+            child = next(
+                (end for end in ends if end.pair == pair and end.entered and end.entered[-1].latest > since), None
+            )
+            entry = _moment(since, seen, requests)
+            if child is not None and child.entered[0].state == "SYN_RECEIVED":
+                if child.entered[0].time > entry.earliest:
+                    child.entered[0] = entry
+            elif child is None:
+                left = rows[place + 1] if place + 1 < len(rows) else None
+                ends.append(Endpoint(host, pair, [entry]))
+                if left and left[0] == "":
+                    ends[-1].entered.append(Entry("CLOSED", left[2], left[1], left[2]))
+
+
+def _moment(since: int, seen: int, requests: list[int]) -> Entry:
+    """When a request socket was made: its timer's start, if just one was started between the two looks."""
+    started = [time for time in requests if since <= time <= seen]
+    if len(started) == 1:
+        return Entry.at("SYN_RECEIVED", started[0])
+    first, last = (started[0], started[-1]) if started else (since, seen)
+    return Entry("SYN_RECEIVED", (first + last) // 2, first, last)
+
+
+def _agrees(sample: Sample, host: str, ends: list[Endpoint]) -> bool:
+    """Whether the account allows what one look saw."""
+    for pair, state in sample.states.items():
+        mine = [end for end in ends if end.host == host and end.pair == pair]
+        if not any(state in end.at(sample.before, sample.after) for end in mine):
+            return False
+    return True
+
+
+def sampled(samples: dict[str, list[Sample]]) -> Truth:
+    """The account from sock_diag alone."""
+    ends = []
+    for host, looked in samples.items():
+        for pair, rows in stays(looked).items():
+            ends.append(Endpoint(host, pair))
+            for state, since, seen, _ in rows:
+                ends[-1].entered.append(Entry(state or "CLOSED", seen, since, seen))
+    ends.sort(key=lambda end: end.entered[0].time)
+    return Truth(ends, sampled=True, looks=sum(map(len, samples.values())))
