@@ -40,7 +40,7 @@ def summary_lines(result: Result, columns: int = 80) -> list[Text]:
         _read(result.summary, columns),
         _endings(result.flows),
         _servers(result.flows),
-        _findings(result.findings, columns),
+        _findings(result, columns),
         _next_steps(result),
         _not_judged(result.summary, columns),
         _notices(result.summary, columns),
@@ -101,10 +101,11 @@ def _cell(number: int) -> str:
     return f"{number:,}" if number else "-"
 
 
-def _findings(findings: pd.DataFrame, columns: int) -> Iterator[Text]:
+def _findings(result: Result, columns: int) -> Iterator[Text]:
     """One entry for each code: the gravest first, then the most frequent."""
+    findings = result.findings
     if findings.empty:
-        yield from heading("No findings")
+        yield from heading("There is no TCP connection in it." if result.flows.empty else "No findings")
         return
     counts = findings["severity"].value_counts()
     told = [

@@ -78,7 +78,7 @@ def test_the_surest_example_is_shown() -> None:
 def test_a_capture_without_tcp_says_so() -> None:
     result = Result(empty("flows"), empty("timeline"), empty("findings"), Summary(files=["a.pcap"], packets=3))
     assert "0 connections" in printed(result)
-    assert "No findings" in printed(result)
+    assert "There is no TCP connection in it." in printed(result)
     assert "Who closed first" not in printed(result)
 
 

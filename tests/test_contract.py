@@ -1,0 +1,42 @@
+"""The tables of every capture in captures/ keep the contract: columns, vocabularies, numbers, one file format as good
+as the other."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import analyzer
+from analyzer.reports.columns import TABLES
+from analyzer.reports.ladder import ladder_lines
+from analyzer.reports.tables import tables_of, write_tables
+
+CAPTURES = sorted((Path(__file__).parents[1] / "captures").glob("*.pcap*"))
+
+
+@pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.stem)
+def test_tables_keep_the_contract(capture: Path, tmp_path: Path) -> None:
+    result = analyzer.analyze(capture, keep_segments=True)
+    for name, frame in tables_of(result).items():
+        assert list(frame.columns) == [column.name for column in TABLES[name]]
+        for column in TABLES[name]:
+            assert not column.words or set(frame[column.name].dropna()) <= set(column.words), column.name
+    check_numbers(result.flows, result.timeline, result.findings)
+    write_tables(result, tmp_path, "csv")
+    write_tables(result, tmp_path, "parquet")
+    for name, frame in tables_of(result).items():
+        assert len(pd.read_csv(tmp_path / f"{name}.csv")) == len(pd.read_parquet(tmp_path / f"{name}.parquet")) == len(frame)
+    for stream in result.flows["stream"]:
+        assert ladder_lines(result, stream)[0].plain.startswith(f"stream {stream}: ")
+
+
+def check_numbers(flows: pd.DataFrame, timeline: pd.DataFrame, findings: pd.DataFrame) -> None:
+    assert flows["stream"].is_unique
+    assert set(timeline["stream"]) <= set(flows["stream"])
+    assert set(findings["stream"].dropna()) <= set(flows["stream"])
+    bounded = timeline.dropna(subset=["earliest_epoch", "latest_epoch"])
+    assert (bounded["earliest_epoch"] <= bounded["latest_epoch"]).all()
+    assert (flows["duration_s"] >= 0).all()
+    by_stream = findings.dropna(subset=["stream"]).groupby("stream")["code"]
+    told = {stream: set(codes.split(";")) for stream, codes in zip(flows["stream"], flows["findings"], strict=True) if codes}
+    assert {stream: set(codes) for stream, codes in by_stream} == told
