@@ -12,6 +12,9 @@ from analyzer.tracker.transitions import State
 
 Bools = NDArray[np.bool_]
 SIDES = np.arange(2)
+TLS_ALERT = 21  # first byte of a TLS record that carries an alert (RFC 8446 5.1)
+ALERT_BYTES = 64  # an alert with any cipher: 7 in clear, 24 in TLS 1.3, 31 with AES-GCM, 53 with CBC and SHA-1
+HASTE_NS = 1_000_000  # what has just arrived in the kernel no application has looked at
 
 
 def on_side(fires: Bools, side: NDArray[Any]) -> Bools:
@@ -65,6 +68,28 @@ def after_peer_fin(ledger: Ledger) -> Bools:
     return np.asarray(ledger.own("half_close_bytes") > 0)
 
 
+def farewell(ledger: Ledger) -> Bools:
+    """Endpoints whose last payload looks like a TLS alert, as the close_notify that is sent before a close."""
+    return np.asarray((ledger.own("carried_byte") == TLS_ALERT) & (ledger.own("carried") <= ALERT_BYTES))
+
+
+def data_met_reset(ledger: Ledger) -> Bools:
+    """Endpoints whose data, sent after the peer's FIN had passed the tap, met the RST that ended the flow."""
+    after_close = reset_victim(ledger, RstCause.DATA_AFTER_CLOSE)
+    return np.asarray(after_close | reset_victim(ledger, RstCause.CROSSED_CLOSE))
+
+
+def since_peer_fin(ledger: Ledger) -> NDArray[np.int64]:
+    """From the peer's FIN passing the tap to the segment that its RST answers, ns; below 0 if the FIN came after."""
+    return np.asarray(ledger.peer("rst_answers_time") - ledger.peer("fin_time"), np.int64)
+
+
+def in_one_round(ledger: Ledger) -> Bools:
+    """Endpoints that could hardly know of the peer's FIN when they sent what met the RST."""
+    reach = np.maximum(ledger.own("reach"), 0) + np.maximum(ledger.peer("reach"), 0)
+    return np.asarray(since_peer_fin(ledger) <= reach + HASTE_NS)
+
+
 def fin_acked(ledger: Ledger) -> Bools:
     """Endpoints whose FIN is taken to have been acknowledged."""
     return ledger.knows(Known.FIN_ACKED)
@@ -75,7 +100,7 @@ def phrase(condition: NDArray[Any], yes: str, no: str = "") -> NDArray[Any]:
     return np.where(condition, yes, no).astype(object)
 
 
-def earliest_frame(ledger: Ledger, name: str) -> NDArray[np.int64]:
-    """The lower of the two endpoints' frames, 0 where neither has one; shape (flows,)."""
-    frames = ledger.own(name)
-    return np.asarray(np.where(frames.all(axis=1), frames.min(axis=1), frames.max(axis=1)), np.int64)
+def earliest(ledger: Ledger, name: str) -> NDArray[np.int64]:
+    """The lower of the two endpoints' frames or times, 0 where neither has one; shape (flows,)."""
+    both = ledger.own(name)
+    return np.asarray(np.where(both.all(axis=1), both.min(axis=1), both.max(axis=1)), np.int64)

@@ -8,9 +8,12 @@ filter that finds such sockets on the blamed host. A doubled brace is a brace. T
     none          whole numbers as digits, text as it is
     duration      nanoseconds in the unit that fits, exact to the third decimal: 419 µs, 41.959 ms, 75.312 s
     into          a moment, as seconds since the flow's first frame (Wireshark's tcp.time_relative): 2.100584 s
-    bytes         1 byte, 8000 bytes
     times         once, twice, 7 times
+    frame         frame 8; not captured
+    shown          (frame 8), or nothing
+    silence       , after 612 s of silence; or nothing
     state         a State code by its name
+    another word  that many of it: 1 byte, 8000 bytes
 """
 
 from collections.abc import Callable, Mapping
@@ -36,7 +39,7 @@ def sentences(template: str, values: Mapping[str, NDArray[Any]], start: NDArray[
             pieces.append(pa.scalar(literal))
         if name:
             column = values[name] - start if kind == "into" else values[name]
-            pieces.append(KINDS[kind or ""](np.broadcast_to(column, count)))
+            pieces.append((KINDS.get(kind or "") or counted(kind or ""))(np.broadcast_to(column, count)))
     return pc.binary_join_element_wise(*pieces, pa.array([""] * count, pa.string()), "")
 
 
@@ -72,9 +75,24 @@ def decimal(whole: NDArray[Any], rest: NDArray[Any], places: int, behind: str, t
     return pc.binary_join_element_wise(number, pa.scalar(behind), "")
 
 
-def amount(values: NDArray[Any]) -> Text:
-    behind = choose([values == 1], [pa.scalar(" byte"), pa.scalar(" bytes")])
-    return pc.binary_join_element_wise(plain(values), behind, "")
+def counted(noun: str) -> Callable[[NDArray[Any]], Text]:
+    """A kind that counts ``noun``."""
+
+    def counts(values: NDArray[Any]) -> Text:
+        behind = choose([values == 1], [pa.scalar(f" {noun}"), pa.scalar(f" {noun}s")])
+        return pc.binary_join_element_wise(plain(values), behind, "")
+
+    return counts
+
+
+def frame(values: NDArray[Any]) -> Text:
+    known = pc.binary_join_element_wise(pa.scalar("frame "), plain(values), "")
+    return choose([values > 0], [known, pa.scalar("not captured")])
+
+
+def shown(values: NDArray[Any]) -> Text:
+    known = pc.binary_join_element_wise(pa.scalar(" (frame "), plain(values), pa.scalar(")"), "")
+    return choose([values > 0], [known, pa.scalar("")])
 
 
 def times(values: NDArray[Any]) -> Text:
@@ -84,6 +102,11 @@ def times(values: NDArray[Any]) -> Text:
 
 def state(values: NDArray[Any]) -> Text:
     return pa.array([word.name for word in State], pa.string()).take(pa.array(values.astype(np.int64)))
+
+
+def silence(values: NDArray[Any]) -> Text:
+    told = pc.binary_join_element_wise(pa.scalar(", after "), duration(values), pa.scalar(" of silence"), "")
+    return choose([values > 0], [told, pa.scalar("")])
 
 
 def choose(conditions: list[NDArray[np.bool_]], texts: list[Text]) -> Text:
@@ -98,7 +121,9 @@ KINDS: dict[str, Callable[[NDArray[Any]], Text]] = {
     "": plain,
     "duration": duration,
     "into": into,
-    "bytes": amount,
     "times": times,
+    "frame": frame,
+    "shown": shown,
+    "silence": silence,
     "state": state,
 }

@@ -43,7 +43,7 @@ THRESHOLDS = ("close_wait_leak_ns",)
 EXAMPLE = "close-wait-leak.pcap"
 NEAR_MISS = "half-closed-at-capture-end.pcap"
 MESSAGE = (
-    "The {blamed} acknowledged the {peer_role}'s FIN (frame {fin}) in frame {ack} at {when:into} and never closed: "
+    "The {blamed} acknowledged the {peer_role}'s FIN ({fin:frame}) in frame {ack} at {when:into} and never closed: "
     "in the {idle:duration} {since} until the capture's end it sent neither data nor FIN nor RST (threshold "
     "{close_wait_leak:duration}). It is still in CLOSE_WAIT."
 )

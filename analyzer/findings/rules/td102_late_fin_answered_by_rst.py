@@ -14,9 +14,8 @@ more.
 
 ## When it is harmless
 
-If it is rare and no data follow the FIN. If CLOSE_WAIT was very short, no timer can have ended the peer's
-FIN_WAIT_2; then the peer kept no state at all (its table of closed connections was full, or a device between forgot
-them).
+If it is rare and no data follow the FIN. A FIN that comes within the threshold of a slow close and still meets a
+RST is not late: no timer ended the peer's FIN_WAIT_2, it kept none. That is TD304.
 
 ## What to do next
 
@@ -34,11 +33,11 @@ CODE = "TD102"
 NAME = "late-fin-answered-by-rst"
 SEVERITY = "error"
 SUPERSEDES = ("TD101", "TD105", "TD107", "TD304", "TD305", "TD405")
-THRESHOLDS = ()
+THRESHOLDS = ("slow_close_ns",)
 EXAMPLE = "late-fin-answered-by-rst.pcapng"
 NEAR_MISS = "late-fin-still-welcome.pcap"
 MESSAGE = (
-    "The {blamed} acknowledged the {peer_role}'s FIN (frame {peer_fin}) in frame {ack}, stayed in CLOSE_WAIT for "
+    "The {blamed} acknowledged the {peer_role}'s FIN ({peer_fin:frame}) in frame {ack}, stayed in CLOSE_WAIT for "
     "{held:duration} and sent its own FIN only then (frame {fin}, at {late:into}). The {peer_role} no longer knew "
     "the connection and answered RST (frame {rst}): its FIN_WAIT_2 had ended, unseen, between {began:into} and "
     "{late:into}."
@@ -51,8 +50,9 @@ ADVICE = (
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    held = ledger.own("close_wait_end") - ledger.own("close_wait_time")
     return Verdict(
-        fires=reset_victim(ledger, RstCause.LATE_FIN),
+        fires=reset_victim(ledger, RstCause.LATE_FIN) & (held > settings.slow_close_ns),
         when=ledger.peer("rst_time"),
         frames=[
             ledger.peer("fin_frame"),
@@ -67,7 +67,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "late": ledger.own("fin_time"),
             "rst": ledger.peer("rst_frame"),
             "began": ledger.peer("fin_acked_time"),
-            "held": ledger.own("close_wait_end") - ledger.own("close_wait_time"),
+            "held": held,
         },
         rests_on=[ledger.own("close_wait_basis")],
         unsure=blind_reset(ledger, "peer"),

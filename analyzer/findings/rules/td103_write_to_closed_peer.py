@@ -13,8 +13,8 @@ case is a pool of idle connections that hands out one the other side closed long
 
 ## When it is harmless
 
-When the data are nothing but a farewell: TLS sends a close_notify alert of up to 31 bytes before it closes, and the
-peer, being gone, resets. The finding says when the data were that small. Nobody loses anything then.
+When nothing depended on the data. A TLS close_notify, which is sent before a close and often meets a RST, is known
+by its first byte and not reported here (it is TD304).
 
 ## What to do next
 
@@ -23,7 +23,7 @@ connections for a shorter time than the other side does, and repeat requests tha
 only milliseconds the program was told too late: that is TD306, a race.
 """
 
-from analyzer.findings.facts import blind_reset, phrase, reset_victim
+from analyzer.findings.facts import after_peer_fin, blind_reset, farewell, in_one_round, reset_victim
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger, RstCause
@@ -35,11 +35,9 @@ SUPERSEDES = ("TD304", "TD305", "TD105", "TD107")
 THRESHOLDS = ()
 EXAMPLE = "write-to-closed-peer.pcapng"
 NEAR_MISS = "half-close-in-use.pcapng"
-CLOSE_NOTIFY = 31  # bytes: the largest TLS 1.2 alert record with an AEAD cipher (5 + 8 + 2 + 16)
 MESSAGE = (
-    "The {blamed} had acknowledged the {peer_role}'s FIN (frame {fin}) and sent {sent:bytes} {after:duration} "
-    "later (frame {data}); the {peer_role} had closed both directions and answered RST (frame {rst}, at "
-    "{when:into}).{small}"
+    "The {blamed} had acknowledged the {peer_role}'s FIN ({fin:frame}) and sent {sent:byte} {after:duration} later "
+    "(frame {data}); the {peer_role} had closed both directions and answered RST (frame {rst}, at {when:into})."
 )
 ADVICE = (
     "Suspect the application on {blamed_ip} first: it used a connection whose end it had been told, as a pool does "
@@ -49,9 +47,9 @@ ADVICE = (
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    sent = ledger.own("half_close_bytes")
+    knew = reset_victim(ledger, RstCause.DATA_AFTER_CLOSE) & after_peer_fin(ledger)
     return Verdict(
-        fires=reset_victim(ledger, RstCause.DATA_AFTER_CLOSE),
+        fires=knew & ~in_one_round(ledger) & ~farewell(ledger),
         when=ledger.peer("rst_time"),
         frames=[
             ledger.peer("fin_frame"),
@@ -61,14 +59,11 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
         ],
         values={
             "fin": ledger.peer("fin_frame"),
-            "sent": sent,
+            "sent": ledger.own("half_close_bytes"),
             "after": ledger.peer("rst_answers_time") - ledger.peer("fin_acked_time"),
             "data": ledger.peer("rst_answers_frame"),
             "rst": ledger.peer("rst_frame"),
             "when": ledger.peer("rst_time"),
-            "small": phrase(
-                sent <= CLOSE_NOTIFY, " So few bytes may be a TLS close_notify, and then nothing was lost."
-            ),
         },
         rests_on=[ledger.own("close_wait_basis")],
         unsure=blind_reset(ledger, "peer"),

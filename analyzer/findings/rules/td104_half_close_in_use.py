@@ -22,6 +22,7 @@ Nothing, unless answers are cut off: then compare how long the connection was ha
 time-out of every device on the way.
 """
 
+from analyzer.findings.facts import farewell
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -34,8 +35,8 @@ THRESHOLDS = ()
 EXAMPLE = "half-close-in-use.pcapng"
 NEAR_MISS = "slow-close.pcap"
 MESSAGE = (
-    "The {peer} closed its sending side (FIN, frame {fin}) and went on receiving: the {blamed} sent {sent:bytes} "
-    "after it (frames {first} to {last}), of which {acked:bytes} were acknowledged by frame {ack}, the last sent "
+    "The {peer} closed its sending side (FIN, frame {fin}) and went on receiving: the {blamed} sent {sent:byte} "
+    "after it (frames {first} to {last}), of which {acked:byte} were acknowledged by frame {ack}, the last sent "
     "{span:duration} after the FIN had arrived."
 )
 ADVICE = (
@@ -46,7 +47,7 @@ ADVICE = (
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     return Verdict(
-        fires=ledger.own("half_close_acked") > 0,
+        fires=(ledger.own("half_close_acked") > 0) & ~farewell(ledger),
         when=ledger.own("data_time"),
         frames=[
             ledger.peer("fin_frame"),

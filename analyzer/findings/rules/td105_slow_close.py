@@ -36,8 +36,8 @@ THRESHOLDS = ("slow_close_ns",)
 EXAMPLE = "slow-close.pcap"
 NEAR_MISS = "prompt-close.pcap"
 MESSAGE = (
-    "The {blamed} took {reaction:duration} to close after {since} (threshold {slow_close:duration}): the "
-    "{peer_role}'s FIN is frame {fin}, its acknowledgment frame {ack}, the {role}'s own FIN frame {own_fin} at "
+    "The {blamed} took {reaction:duration} to close after {since} (threshold {slow_close:duration}): it "
+    "acknowledged the {peer_role}'s FIN ({fin:frame}) in frame {ack} and sent its own in frame {own_fin} at "
     "{when:into}. CLOSE_WAIT lasted {held:duration}."
 )
 ADVICE = (

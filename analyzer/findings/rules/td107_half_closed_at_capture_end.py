@@ -33,7 +33,7 @@ THRESHOLDS = ("close_wait_leak_ns",)
 EXAMPLE = "half-closed-at-capture-end.pcap"
 NEAR_MISS = "graceful-client-first.pcap"
 MESSAGE = (
-    "The {blamed} acknowledged the {peer_role}'s FIN (frame {fin}) in frame {ack} at {when:into} and had not "
+    "The {blamed} acknowledged the {peer_role}'s FIN ({fin:frame}) in frame {ack} at {when:into} and had not "
     "closed when the capture ended {idle:duration} later: too early to call it a leak (threshold "
     "{close_wait_leak:duration})."
 )

@@ -48,8 +48,9 @@ ADVICE = (
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     open_before = (ledger.own("established_time") > 0) | opened_before(ledger)[:, None]
+    alone = ledger.own("rst_frame") == ledger.flow("first_frame")[:, None]  # nothing but the RST is known
     return Verdict(
-        fires=resetter(ledger, RstCause.ABORT) & open_before,
+        fires=resetter(ledger, RstCause.ABORT) & open_before & ~alone,
         when=ledger.own("rst_time"),
         frames=[ledger.own("rst_frame")],
         values={

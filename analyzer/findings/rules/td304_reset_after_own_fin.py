@@ -23,7 +23,7 @@ altogether.
 
 import numpy as np
 
-from analyzer.findings.facts import blind_reset, resetter
+from analyzer.findings.facts import blind_reset, farewell, phrase, resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.ledger import Answered
@@ -37,17 +37,24 @@ THRESHOLDS = ()
 EXAMPLE = "reset-after-own-fin.pcap"
 NEAR_MISS = "slow-close.pcap"
 MESSAGE = (
-    "The {blamed} sent its FIN (frame {fin}) and {after:duration} later a RST (frame {rst}, at {when:into}); {why}."
+    "The {blamed} sent its FIN (frame {fin}) and {after:duration} later a RST (frame {rst}, at {when:into}); "
+    "{why}{answered:shown}.{farewell}"
 )
 ADVICE = (
     "Often normal. If the {peer_role}'s last data matter, suspect the application on {blamed_ip}: it should read "
     "to the end of the stream before it closes. Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
 )
+CAUSES = (RstCause.AFTER_OWN_FIN, RstCause.LATE_FIN, RstCause.DATA_AFTER_CLOSE, RstCause.CROSSED_CLOSE)
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    answers = ledger.own("rst_answers")
+    kinds = (Answered.DATA, Answered.FIN, Answered.KEEP_ALIVE, Answered.ACK)
+    words = ["it answers data", "it answers a FIN", "it answers a keep-alive probe", "it answers an acknowledgment"]
+    nothing = "no segment of the other side is known to have prompted it: it gave up, or closed with SO_LINGER 0"
+    alert = farewell(ledger)[:, ::-1] & (answers & Answered.DATA > 0)
     return Verdict(
-        fires=resetter(ledger, RstCause.AFTER_OWN_FIN),
+        fires=np.logical_or.reduce([resetter(ledger, cause) for cause in CAUSES]) & (ledger.own("fin_count") > 0),
         when=ledger.own("rst_time"),
         frames=[ledger.own("fin_frame"), ledger.own("rst_answers_frame"), ledger.own("rst_frame")],
         values={
@@ -55,21 +62,9 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "rst": ledger.own("rst_frame"),
             "when": ledger.own("rst_time"),
             "after": ledger.own("rst_time") - ledger.own("fin_time"),
-            "why": _why(ledger),
+            "why": np.select([answers & kind > 0 for kind in kinds], words, nothing).astype(object),
+            "answered": ledger.own("rst_answers_frame"),
+            "farewell": phrase(alert, " They look like a TLS close_notify: nothing was lost."),
         },
         unsure=blind_reset(ledger),
     )
-
-
-def _why(ledger: Ledger) -> "np.ndarray[tuple[int, ...], np.dtype[np.object_]]":
-    answers = ledger.own("rst_answers")
-    frame = ledger.own("rst_answers_frame").astype(str).astype(object)
-    kinds = [
-        (Answered.DATA, "data (frame "),
-        (Answered.FIN, "a FIN (frame "),
-        (Answered.KEEP_ALIVE, "a keep-alive probe (frame "),
-        (Answered.ACK, "an acknowledgment (frame "),
-    ]
-    named = [f"it answers {words}" + frame + ")" for _, words in kinds]
-    nothing = "nothing that came from the other side made it do so: it gave up, or its process closed with SO_LINGER 0"
-    return np.select([answers & kind > 0 for kind, _ in kinds], named, nothing).astype(object)

@@ -47,6 +47,6 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
         values={
             "syn": ledger.peer("syn_frame"),
             "rst": ledger.own("rst_frame"),
-            "after": ledger.own("rst_time") - ledger.peer("syn_time"),
+            "after": ledger.own("rst_time") - ledger.own("rst_answers_time"),
         },
     )

@@ -32,7 +32,7 @@ THRESHOLDS = ()
 EXAMPLE = "one-direction-only.pcap"
 NEAR_MISS = "connection-attempt-unanswered.pcap"
 MESSAGE = (
-    "Nothing that the {blamed} sent was captured, though the {packets} segments of the {peer_role} (frames {first} "
+    "Nothing that the {blamed} sent was captured, though the {packets:segment} of the {peer_role} (frames {first} "
     "to {last}) answer it."
 )
 ADVICE = (
@@ -43,7 +43,7 @@ ADVICE = (
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     return Verdict(
-        fires=unseen(ledger),
+        fires=unseen(ledger) & (ledger.peer("packets") > 1),
         when=ledger.peer("first_time"),
         frames=[ledger.peer("first_frame"), ledger.peer("last_frame")],
         values={

@@ -32,8 +32,8 @@ THRESHOLDS = ()
 EXAMPLE = "frames-missing.pcapng"
 NEAR_MISS = "frames-slightly-out-of-order.pcap"
 MESSAGE = (
-    "The capture has lost {missing:bytes} that the {blamed} sent: the {peer_role} acknowledged them (first in "
-    "frame {frame}), and they were never captured."
+    "The capture has lost {missing:byte} that the {blamed} sent: the {peer_role} acknowledged them (first in frame "
+    "{frame}), and they were never captured."
 )
 ADVICE = (
     "Suspect the capture, not the network. Next: capture again with a larger buffer and a short snap length: "
@@ -45,7 +45,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     frame = ledger.own("missing_frame")
     return Verdict(
         fires=(ledger.own("missing_bytes") > 0) & (ledger.own("packets") > 0),
-        when=ledger.flow("first_time"),
+        when=ledger.own("missing_time"),
         frames=[frame],
         values={"missing": ledger.own("missing_bytes"), "frame": frame},
         certain=True,

@@ -21,7 +21,7 @@ copies.
 
 import numpy as np
 
-from analyzer.findings.facts import earliest_frame
+from analyzer.findings.facts import earliest
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -34,8 +34,8 @@ THRESHOLDS = ()
 EXAMPLE = "frames-duplicated.pcapng"
 NEAR_MISS = "last-ack-lost.pcapng"
 MESSAGE = (
-    "The capture shows {count} packets of this connection more than once, the first of them again in frame "
-    "{frame}; each is counted once."
+    "The capture shows {count:packet} of this connection more than once, the first of them again in frame {frame}; "
+    "each is counted once."
 )
 ADVICE = (
     "Suspect the capture: the interface any, a bridge, or a mirror port that shows packets coming and going. Next: "
@@ -44,10 +44,10 @@ ADVICE = (
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    frame = earliest_frame(ledger, "duplicate_frame")
+    frame = earliest(ledger, "duplicate_frame")
     return Verdict(
         fires=np.asarray((ledger.own("duplicates") > 0).any(axis=1)),
-        when=ledger.flow("first_time"),
+        when=earliest(ledger, "duplicate_time"),
         frames=[frame],
         values={"count": ledger.own("duplicates").sum(axis=1), "frame": frame},
         certain=True,

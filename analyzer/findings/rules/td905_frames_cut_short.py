@@ -20,7 +20,7 @@ Capture with at least `-s 128`: it holds every TCP header with its options and c
 
 import numpy as np
 
-from analyzer.findings.facts import earliest_frame
+from analyzer.findings.facts import earliest
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -33,17 +33,17 @@ THRESHOLDS = ()
 EXAMPLE = "frames-cut-short.pcap"
 NEAR_MISS = "graceful-client-first.pcap"
 MESSAGE = (
-    "The snap length cut the TCP header of {count} segments of this connection, the first of them frame {frame}: "
+    "The snap length cut the TCP header of {count:segment} of this connection, the first of them frame {frame}: "
     "windows or options are missing."
 )
 ADVICE = "Suspect the capture's snap length. Next: capture again with tcpdump -s 128 or more"
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    frame = earliest_frame(ledger, "cut_frame")
+    frame = earliest(ledger, "cut_frame")
     return Verdict(
         fires=np.asarray((ledger.own("cut_headers") > 0).any(axis=1)),
-        when=ledger.flow("first_time"),
+        when=earliest(ledger, "cut_time"),
         frames=[frame],
         values={"count": ledger.own("cut_headers").sum(axis=1), "frame": frame},
         certain=True,

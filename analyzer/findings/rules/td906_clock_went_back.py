@@ -49,7 +49,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     frame = ledger.own("clock_back_frame")[every, worst]
     return Verdict(
         fires=back.max(axis=1) > settings.clock_back_ns,
-        when=ledger.flow("first_time"),
+        when=ledger.own("clock_back_time")[every, worst],
         frames=[frame],
         values={"step": back.max(axis=1), "frame": frame},
         certain=True,

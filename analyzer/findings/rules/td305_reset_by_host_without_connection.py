@@ -1,0 +1,65 @@
+"""A host answered a segment with the RST of one that knows no such connection.
+
+## What it sees
+
+A RST without ACK whose sequence number is the acknowledgment of the segment it answers: a host replies like that to
+what belongs to no socket of its own (RFC 9293 3.5.2). The connection had been open, and this host had not closed
+it.
+
+## Why it matters
+
+It had lost the connection without a word: it restarted, a device in its place has no state (a failover, an expired
+entry of a firewall or load balancer), or the packet reached another host than before. The other side had no reason
+to expect it, and its data are lost.
+
+## When it is harmless
+
+When the capture began so late that an earlier close may have been missed, or when the host is known to have
+restarted.
+
+## What to do next
+
+How long had the connection been idle? A round number of seconds points to the idle time-out of a device between the
+two (AWS NLB 350 s, GCP 600 s, Azure 240 s), which answers for a host that never saw the segment. Compare the TTL of
+the RST with that of the host's other segments, and capture behind the device.
+"""
+
+from analyzer.findings.facts import blind_reset, opened_before, resetter
+from analyzer.findings.rule import Verdict
+from analyzer.settings import Settings
+from analyzer.tracker.outcome import Ledger, RstCause
+
+CODE = "TD305"
+NAME = "reset-by-host-without-connection"
+SEVERITY = "warning"
+SUPERSEDES = ()
+THRESHOLDS = ()
+EXAMPLE = "reset-by-host-without-connection.pcap"
+NEAR_MISS = "abortive-close.pcap"
+MESSAGE = (
+    "The {blamed} answered frame {answered} with a RST (frame {rst}, at {when:into}) whose number is that frame's "
+    "acknowledgment: it knew no such connection{idle:silence}."
+)
+ADVICE = (
+    "Suspect a restart of {blamed_ip}, or a device in front of it whose state expired, first. Compare the TTLs. "
+    "Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}' -T fields -e frame.number -e ip.src -e ip.ttl -e "
+    "tcp.flags.str"
+)
+
+
+def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    ended_silence = ledger.peer("idle_longest_frame") == ledger.own("rst_answers_frame")
+    return Verdict(
+        fires=resetter(ledger, RstCause.NO_CONNECTION) & (ledger.own("packets") > ledger.own("rst_count")),
+        when=ledger.own("rst_time"),
+        frames=[ledger.own("rst_answers_frame"), ledger.own("rst_frame")],
+        values={
+            "answered": ledger.own("rst_answers_frame"),
+            "rst": ledger.own("rst_frame"),
+            "when": ledger.own("rst_time"),
+            "idle": ledger.peer("idle_longest") * ended_silence,
+        },
+        unsure=blind_reset(ledger),
+        absence=True,
+        doubt=opened_before(ledger),
+    )

@@ -1,0 +1,53 @@
+"""A RST came that its receiver did not accept, and the connection went on.
+
+## What it sees
+
+A RST whose sequence number is not the one its receiver awaits: outside the window it is dropped in silence, inside
+it draws a challenge acknowledgment (RFC 5961 3.2). Segments of the receiver follow.
+
+## Why it matters
+
+Somebody wanted to end this connection and did not manage to. It may be an attempt to inject a RST, a RST that was
+overtaken by data, or a host whose RSTs carry a number that receivers do not accept.
+
+## When it is harmless
+
+A late RST of an older connection on the same addresses and ports.
+
+## What to do next
+
+Look whether the alleged sender goes on, too. If it does, the RST was not its own.
+"""
+
+from analyzer.findings.rule import Verdict
+from analyzer.settings import Settings
+from analyzer.tracker.outcome import Ledger
+
+CODE = "TD310"
+NAME = "reset-ignored"
+SEVERITY = "info"
+SUPERSEDES = ()
+THRESHOLDS = ()
+EXAMPLE = "reset-ignored.pcap"
+NEAR_MISS = "abort-with-data-lost.pcapng"
+MESSAGE = (
+    "The {peer} did not have to accept {count:RST} of the {blamed} (the first in frame {rst}) and went on until "
+    "frame {last}."
+)
+ADVICE = (
+    "Suspect whoever really sent the RST: compare its TTL and IP id with those of {blamed_ip}'s other segments. "
+    "Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}' -T fields -e frame.number -e ip.src -e ip.ttl -e ip.id -e "
+    "tcp.flags.str"
+)
+
+
+def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    rst = ledger.own("rst_ignored_frame")
+    went_on = (ledger.rst_side < 0)[:, None] & (ledger.peer("last_frame") > rst)
+    return Verdict(
+        fires=(ledger.own("rst_ignored") > 0) & went_on,
+        when=ledger.own("rst_time"),
+        frames=[rst, ledger.peer("last_frame")],
+        values={"count": ledger.own("rst_ignored"), "rst": rst, "last": ledger.peer("last_frame")},
+        absence=True,
+    )

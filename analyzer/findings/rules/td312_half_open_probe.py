@@ -1,0 +1,54 @@
+"""SYN, SYN-ACK, RST: somebody looked whether the port is open and went away.
+
+## What it sees
+
+The client asked for a connection, was answered, and reset it instead of acknowledging.
+
+## Why it matters
+
+No application ever saw the connection. It is how port scanners (`nmap -sS`) and some load balancers' health checks
+work. A client whose own kernel did not send the SYN (a tool with raw sockets) looks the same.
+
+## When it is harmless
+
+When the client is a health check or a scanner of your own.
+
+## What to do next
+
+Look at how many ports and hosts the client tries, and how regularly.
+"""
+
+from analyzer.findings.facts import resetter
+from analyzer.findings.rule import Verdict
+from analyzer.settings import Settings
+from analyzer.tracker.outcome import Ledger, RstCause
+
+CODE = "TD312"
+NAME = "half-open-probe"
+SEVERITY = "info"
+SUPERSEDES = ()
+THRESHOLDS = ()
+EXAMPLE = "half-open-probe.pcap"
+NEAR_MISS = "connection-refused.pcap"
+MESSAGE = (
+    "The {blamed} asked for a connection (SYN, frame {syn}), was answered (SYN-ACK, frame {answer}) and sent RST "
+    "(frame {rst}) after {after:duration} instead of opening it."
+)
+ADVICE = (
+    "A scan or a health check; suspect nobody if you know {blamed_ip}. Next, to see what else it tries: tshark -r "
+    "CAPTURE -Y 'tcp.flags == 2 && ip.src == {blamed_ip}' -T fields -e ip.dst -e tcp.dstport | sort | uniq -c"
+)
+
+
+def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    return Verdict(
+        fires=resetter(ledger, RstCause.HALF_OPEN) & (ledger.peer("syn_ack") == 1),
+        when=ledger.own("rst_time"),
+        frames=[ledger.own("syn_frame"), ledger.peer("syn_frame"), ledger.own("rst_frame")],
+        values={
+            "syn": ledger.own("syn_frame"),
+            "answer": ledger.peer("syn_frame"),
+            "rst": ledger.own("rst_frame"),
+            "after": ledger.own("rst_time") - ledger.peer("syn_time"),
+        },
+    )

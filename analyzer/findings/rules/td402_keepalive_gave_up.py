@@ -1,0 +1,73 @@
+"""Keep-alive probes were not answered, and the endpoint gave up.
+
+## What it sees
+
+At least three probes in a row without any answer, then a RST of the same endpoint, or silence for longer than two
+more probes would have taken. Window probes toward a closed window are something else (TD404).
+
+## Why it matters
+
+The other host was gone, or nothing reached it any more, and the connection was idle: without probes nobody would
+have noticed. What the application gets is ETIMEDOUT.
+
+## When it is harmless
+
+When the other host was switched off on purpose.
+
+## What to do next
+
+Suspect the path or the peer's host. If many connections die after the same idle time, a device between forgot them:
+probe more often than its idle time-out.
+"""
+
+import numpy as np
+
+from analyzer.findings.facts import phrase, resetter, state_is, unseen
+from analyzer.findings.rule import Verdict
+from analyzer.settings import Settings
+from analyzer.tracker.outcome import NEVER_TAKEN, Ledger, RstCause
+from analyzer.tracker.transitions import State
+
+CODE = "TD402"
+NAME = "keepalive-gave-up"
+SEVERITY = "error"
+SUPERSEDES = ("TD301",)
+THRESHOLDS = ()
+EXAMPLE = "keepalive-gave-up.pcap"
+NEAR_MISS = "keepalive-answered.pcap"
+MESSAGE = (
+    "The {blamed} sent {count:keep-alive probe} in {span:duration} (the first at {when:into}, the last in frame "
+    "{last}) and got no answer{end}{rst:shown}. The {peer_role} was last heard {silent:duration} before the first "
+    "probe."
+)
+ADVICE = (
+    "Suspect the host {peer_ip} or the path to it first, or a device between that forgot the idle connection. "
+    "Next, on {peer_ip}: does the connection still exist there? ss -tno dst {blamed_at}"
+)
+
+
+def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    run, first = ledger.own("probe_run"), ledger.own("probe_first_time")
+    reset = resetter(ledger, RstCause.GAVE_UP)
+    last = np.where(reset, ledger.own("rst_time"), ledger.own("last_time"))
+    interval = (last - first) // np.maximum(run - 1, 1)
+    fell_silent = ~state_is(ledger, State.CLOSED) & (ledger.silence > 2 * interval)
+    open_window = ledger.peer("zero_window_since") == 0
+    probed = (run >= NEVER_TAKEN) & open_window & (run > ledger.own("repeat_run"))
+    hidden = unseen(ledger)[:, ::-1]
+    return Verdict(
+        fires=probed & (reset | fell_silent) & ~hidden,
+        when=first,
+        frames=[ledger.own("probe_last_frame"), ledger.own("rst_frame") * reset],
+        values={
+            "count": run,
+            "span": last - first,
+            "when": first,
+            "last": ledger.own("probe_last_frame"),
+            "end": phrase(reset, ", then a RST", ", then nothing more"),
+            "rst": ledger.own("rst_frame") * reset,
+            "silent": first - ledger.peer("last_time"),
+        },
+        absence=True,
+        blind=[("only one direction was captured: answers to probes cannot be seen", probed & hidden)],
+    )
