@@ -118,6 +118,16 @@ class Reassembler:
         self._waiting: dict[tuple[int, bytes, int], Datagram] = {}
         self._bytes = 0
 
+    @property
+    def waiting(self) -> int:
+        """Datagrams in the making, refused ones included."""
+        return len(self._waiting)
+
+    @property
+    def bytes_held(self) -> int:
+        """Bytes of payload held, gaps included."""
+        return self._bytes
+
     def add(self, fragment: Fragment) -> Outcome:
         """Enter one fragment, in the order of the capture."""
         self._expire(fragment.time)

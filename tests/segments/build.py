@@ -27,11 +27,11 @@ class Frame:
 
 
 def batch(frames: Sequence[Frame], first: int = 1) -> Packets:
-    """Frames as the readers hand them on, a second apart, numbered from ``first``."""
+    """Frames as the readers hand them on, a millisecond apart, numbered from ``first``."""
     rows: NDArray[np.void] = np.zeros(len(frames), PACKET)
     offset = 0
     for row, number, frame in zip(rows, range(first, first + len(frames)), frames, strict=True):
-        row["time"], row["frame"], row["link"] = number * 10**9, number, frame.link
+        row["time"], row["frame"], row["link"] = number * 10**6, number, frame.link
         row["offset"], row["captured"] = offset, len(frame.data)
         row["length"] = len(frame.data) if frame.length is None else frame.length
         offset += len(frame.data)

@@ -363,7 +363,11 @@ def test_first_fragment_that_was_cut_speaks_for_itself() -> None:
 
 
 NOT_TCP = {
-    "not IP": [(1, ethernet(bytes(28), 0x0806)), (1, ethernet(b"\x42\x42\x03" + bytes(35), 38)), (9, b"\xff\x03\xc0\x21")],
+    "not IP": [
+        (1, ethernet(bytes(28), 0x0806)),
+        (1, ethernet(b"\x42\x42\x03" + bytes(35), 38)),
+        (9, b"\xff\x03\xc0\x21"),
+    ],
     "UDP": [(101, ipv4(udp(b"query"), protocol=17)), (101, ipv4(udp(b"", ports=(1, 4789)), protocol=17))],
     "ICMP": [(101, ipv4(b"\x08\0" + bytes(60), protocol=1)), (101, ipv6(b"\x80\0" + bytes(6), following=58))],
     "other IP protocols": [(101, ipv4(bytes(40), protocol=132)), (101, ipv6(bytes(40), following=50))],
