@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.errors import Notice
 from analyzer.findings import judge
+from analyzer.findings.rule import CannotJudge
 from analyzer.flows.table import FlowTable
 from analyzer.readers import open_captures
 from analyzer.readers.capture import CaptureStream
@@ -20,9 +22,11 @@ from analyzer.segments import Decoder
 from analyzer.segments.table import QUOTED
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.track import Tracker
+from analyzer.tracker.track import Books, Tracker
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from analyzer.readers.tshark import TsharkStream
 
 Progress = Callable[[int, int | None], None]  # bytes read, bytes in all or None
@@ -48,6 +52,15 @@ def _opened(paths: Sequence[str], engine: str) -> "CaptureStream | TsharkStream"
 
         return open_with_tshark(paths)
     return open_captures(paths)
+
+
+class Chunk(NamedTuple):
+    """The tables of some flows, with the columns of docs/columns.md, and what could not be judged of them."""
+
+    flows: "pd.DataFrame"
+    timeline: "pd.DataFrame"
+    findings: "pd.DataFrame"
+    cannot_judge: list[CannotJudge]
 
 
 class Analysis:
@@ -84,25 +97,41 @@ class Analysis:
         else:
             self._kept.append(batch[self._table.rows["stream"][batch["sender"] >> 1] == wanted])
 
+    def retire(self) -> Chunk:
+        """The flows that have been over for long enough, as tables; they are forgotten."""
+        return self._chunk(self._tracker.retire(), self._tracker.clock)
+
+    def drop_idle(self, idle_ns: int, keep: int) -> Chunk:
+        """The flows silent for longer than ``idle_ns``, and the most silent beyond ``keep``; forgotten likewise."""
+        return self._chunk(self._tracker.drop(self._tracker.idle(idle_ns, keep)), self._tracker.clock)
+
+    def snapshot(self, now_ns: int) -> Ledger:
+        """The flows still kept as at ``now_ns``, timers included. Nothing is changed by looking."""
+        return self._ledger(self._tracker.glance(now_ns), now_ns)
+
     def result(self, files: list[str], capture: "CaptureStream | TsharkStream") -> Result:
-        """The tables, once no more packets come."""
+        """The tables of all flows still kept, once no more packets come."""
         end = self._last_ns or 0
         self._decoder.finish()
-        self._tracker.finish(end)
-        ledger = Ledger(self._tracker.ends, self._tracker.flows, self._table.rows, end)
+        chunk = self._chunk(self._tracker.finish(end), end)
+        summary = self._summary(files, capture, len(chunk.flows))
+        summary.cannot_judge = chunk.cannot_judge
+        kept = self._kept if self._settings.keep_segments else None
+        segments = None if kept is None else segments_table(kept, self._table.rows, self._decoder.book)
+        return Result(chunk.flows, chunk.timeline, chunk.findings, summary, segments)
+
+    def _ledger(self, books: Books, end_ns: int) -> Ledger:
+        return Ledger(books.ends, books.flows, self._table.rows[books.flows["row"]], end_ns)
+
+    def _chunk(self, books: Books, end_ns: int) -> Chunk:
+        """Tables of flows whose books are closed."""
+        ledger = self._ledger(books, end_ns)
         flows = Flows(ledger, self._decoder.book)
         judgement = judge(ledger, self._decoder.book, self._settings)
-        summary = self._summary(files, capture, len(flows.rows))
-        summary.cannot_judge = judgement.cannot_judge
         reported = flows_table(flows)
         reported["findings"] = judgement.codes_of(flows.rows)
-        return Result(
-            flows=reported,
-            timeline=timeline_table(flows, self._tracker.log),
-            findings=table("findings", judgement.findings),
-            summary=summary,
-            segments=segments_table(flows, self._kept) if self._settings.keep_segments else None,
-        )
+        findings = table("findings", judgement.findings)
+        return Chunk(reported, timeline_table(flows, books.log), findings, judgement.cannot_judge)
 
     def _summary(self, files: list[str], capture: "CaptureStream | TsharkStream", streams: int) -> Summary:
         return Summary(
@@ -115,5 +144,10 @@ class Analysis:
             last_ns=self._last_ns,
             link_types=[link_name(number) for number in capture.link_types],
             not_understood=dict(Counter(self._decoder.counts)),
-            notices=list(capture.notices),
+            notices=[*capture.notices, *self._late()],
         )
+
+    def _late(self) -> list[Notice]:
+        late = self._tracker.late
+        text = f"{late} segments came more than a minute after their connection was over; they are not in its tables"
+        return [Notice(text)] if late else []

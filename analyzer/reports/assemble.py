@@ -49,7 +49,7 @@ class Flows:
         self.ledger = ledger
         self.rows = np.flatnonzero(ledger.reported)
         self.client = ledger.client[self.rows]
-        self._addresses = list(book.texts())
+        self._addresses = pd.Index(book.texts(), dtype=object)
 
     def address(self, rows: NDArray[Any], side: NDArray[Any]) -> Category:
         """Address of one side of flow rows."""
@@ -167,18 +167,17 @@ def _note(arrow: int, note: int) -> str:
     return f"{row.words}{source}" + (f"; {extra}" if extra else "")
 
 
-def segments_table(flows: Flows, batches: list[NDArray[np.void]]) -> pd.DataFrame:
-    """segments.csv: one row a TCP segment, headers quoted in ICMP errors apart."""
-    kept = [batch[(batch["marks"] & QUOTED) == 0] for batch in batches]
-    if not kept:
+def segments_table(batches: Sequence[NDArray[np.void]], tuples: NDArray[np.void], book: AddressBook) -> pd.DataFrame:
+    """segments.csv: one row a TCP segment, headers quoted in ICMP errors apart; ``tuples`` is the flow table."""
+    if not batches:
         return empty("segments")
-    rows = np.concatenate(kept)
-    flow, side = rows["sender"] >> 1, rows["sender"] & 1
+    rows = np.concatenate([batch[(batch["marks"] & QUOTED) == 0] for batch in batches])
+    addresses = pd.Index(book.texts(), dtype=object)
     data = {
         "frame": rows["frame"],
-        "stream": flows.ledger.flow("stream")[flow],
-        "src_ip": flows.address(flow, side),
-        "dst_ip": flows.address(flow, 1 - side),
+        "stream": tuples["stream"][rows["sender"] >> 1],
+        "src_ip": pd.Categorical.from_codes(rows["src"], categories=addresses),
+        "dst_ip": pd.Categorical.from_codes(rows["dst"], categories=addresses),
         "time_epoch": rows["time"],
     }
     data |= {name: rows[name] for name in ("src_port", "dst_port", "seq", "ack", "flags", "payload_len")}

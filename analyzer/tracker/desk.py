@@ -27,8 +27,12 @@ DESK = np.dtype(
         ("ends", "<i8"),  # ENDPOINT, two rows a flow
         ("flows", "<i8"),  # CONNECTION, one row a flow
         ("tuples", "<i8"),  # FLOW, the flow table's own rows
+        ("places", "<i8"),  # PLACE, one row a row of the flow table
         ("log", "<i8"),  # LOG
         ("used", "<i8"),
+        ("slots", "<i8"),  # slots ever taken: rows of `flows` in use or free again
+        ("free", "<i8"),  # first of the free slots, chained by their column `row`; -1 none
+        ("late", "<i8"),  # segments of flows whose books were closed
         ("clock", "<i8"),  # highest frame time so far
         # lengths of time, nanoseconds
         ("time_wait_length", "<i8"),
@@ -37,8 +41,14 @@ DESK = np.dtype(
         ("duplicate_blind", "<i8"),
         ("duplicate_by_id", "<i8"),
         ("reordering", "<i8"),
+        ("linger", "<i8"),
+        ("linger_reset", "<i8"),
     ]
 )
+# Where the tracker keeps a flow: NOT_YET, its slot + 1, or BOOKS_CLOSED. The ledger's rows are slots, used again.
+PLACE = np.dtype([("slot", "<i4")])
+NOT_YET, BOOKS_CLOSED = 0, -1
+_place = record_at(PLACE)
 _end, _flow, _tuple, _log = record_at(ENDPOINT), record_at(CONNECTION), record_at(FLOW), record_at(LOG)
 
 
@@ -58,6 +68,12 @@ def flow_at(desk, flow):
 def tuple_at(desk, flow):
     """The flow table's row of a flow."""
     return _tuple(desk["tuples"], np.int64(flow))
+
+
+@part
+def place_at(desk, row):
+    """Where the flow with that row of the flow table is kept."""
+    return _place(desk["places"], np.int64(row))
 
 
 @part

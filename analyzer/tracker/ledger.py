@@ -211,6 +211,7 @@ COLUMNS: tuple[Column, ...] = (*TRACKING, *FACTS, *RESETS, *CAPTURE)
 ENDPOINT = np.dtype([(column.name, column.dtype) for column in COLUMNS], align=True)
 
 FLOW_COLUMNS: tuple[Column, ...] = (
+    Column("row", "<i8", "its row of the flow table; in a free slot the next free one"),
     Column("close_time", "<i8", "first FIN or RST of the flow"),
     Column("close_frame", "<i8", "frame of it"),
     Column("close_side", "i1", "side that sent it, -1 none"),

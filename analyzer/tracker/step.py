@@ -24,12 +24,14 @@ from analyzer.tracker.carry import KIND_ACK, KIND_PROBE, carry, kind_of
 from analyzer.tracker.desk import (
     ASSUMED,
     AT_END,
+    BOOKS_CLOSED,
     BY_TIMER,
     CLOSED,
     FIN_WAIT_1,
     FIN_WAIT_2,
     NEVER,
     NO_FRAME,
+    NOT_YET,
     PROVEN,
     TIME_WAIT,
     end_at,
@@ -38,6 +40,7 @@ from analyzer.tracker.desk import (
     learn,
     log_at,
     move,
+    place_at,
     tuple_at,
     write,
 )
@@ -56,16 +59,49 @@ GRANULE = 2_000_000_000  # Linux ends TIME_WAIT up to about two seconds late
 
 
 @kernel
-def run(desks, batch, start, room):
-    """Track ``batch`` from ``start``; returns where it stopped: its end, or earlier when the log is nearly full."""
+def run(desks, batch, start, room, capacity):
+    """Track ``batch`` from ``start``; returns where it stopped: its end, or earlier for want of room in the log or
+    of a free slot among ``capacity``."""
     desk = desks[0]
     for k in range(start, len(batch)):
-        if desk["used"] > room:
-            return k
         s = batch[k]
-        if not np.int64(s["marks"]) & UNTRACKED:
-            step(desk, s, np.int64(s["sender"]))
+        if np.int64(s["marks"]) & UNTRACKED:
+            continue
+        sender = np.int64(s["sender"])
+        slot = np.int64(place_at(desk, sender >> 1)["slot"]) - 1
+        if desk["used"] > room or (slot < 0 and desk["free"] < 0 and desk["slots"] == capacity):
+            return k
+        if slot == NOT_YET - 1:
+            slot = begin(desk, s, sender >> 1)
+        if slot == BOOKS_CLOSED - 1 or over(desk, slot, max(desk["clock"], np.int64(s["time"]))):
+            desk["late"] = desk["late"] + 1
+        else:
+            step(desk, s, 2 * slot + (sender & 1))
     return len(batch)
+
+
+@part
+def over(desk, slot, now):
+    """Whether the flow had ended, timers included, so long before ``now`` that its books are closed."""
+    e, p = end_at(desk, 2 * slot), end_at(desk, 2 * slot + 1)
+    state, peer_state = np.int64(e["state"]), np.int64(p["state"])
+    if (state != CLOSED and state != TIME_WAIT) or (peer_state != CLOSED and peer_state != TIME_WAIT):
+        return False
+    end = max(np.int64(flow_at(desk, slot)["end_time"]), np.int64(e["deadline"]), np.int64(p["deadline"]))
+    reset_ended = e["rst_count"] + p["rst_count"] > 0
+    return now - end > (desk["linger_reset"] if reset_ended else desk["linger"])
+
+
+@part
+def take_slot(desk):
+    """A free slot; the caller has made sure that there is one."""
+    slot = np.int64(desk["free"])
+    if slot >= 0:
+        desk["free"] = flow_at(desk, slot)["row"]
+    else:
+        slot = np.int64(desk["slots"])
+        desk["slots"] = slot + 1
+    return slot
 
 
 @part
@@ -75,8 +111,6 @@ def step(desk, s, i):
     e, p = end_at(desk, i), end_at(desk, j)
     f = flow_at(desk, i >> 1)
     now, flags = np.int64(s["time"]), np.int64(s["flags"])
-    if f["first_frame"] == 0:
-        begin(desk, s, i >> 1)
     clock(desk, s, e)
     if e["deadline"] > 0 and now >= np.int64(e["deadline"]):
         end_time_wait(desk, i)
@@ -109,19 +143,26 @@ def step(desk, s, i):
 
 
 @part
-def begin(desk, s, flow):
-    """The first segment of a flow; what the older flow on the same tuple was doing is noted here."""
-    f = flow_at(desk, flow)
+def begin(desk, s, row):
+    """The first segment of the flow with that row of the flow table: give it a slot, which is returned.
+
+    What the older flow on the same tuple was doing, if it is still kept, is noted here.
+    """
+    slot = take_slot(desk)
+    place_at(desk, row)["slot"] = slot + 1
+    f = flow_at(desk, slot)
+    f["row"] = row
     f["first_time"] = s["time"]
     f["first_frame"] = s["frame"]
-    new = tuple_at(desk, flow)
+    new = tuple_at(desk, row)
     old = np.int64(new["previous"])
     f["old_end"] = -1
-    if old < 0 or flow_at(desk, old)["first_frame"] == 0:
-        return
+    old_slot = np.int64(place_at(desk, old)["slot"]) - 1 if old >= 0 else np.int64(-1)
+    if old_slot < 0:
+        return slot
     older = tuple_at(desk, old)
     same = older["address"][0] == new["address"][0] and older["port"][0] == new["port"][0]
-    first = 2 * old + (0 if same else 1)
+    first = 2 * old_slot + (0 if same else 1)
     now = np.int64(s["time"])
     for end in (first, first ^ 1):
         if end_at(desk, end)["deadline"] > 0 and now >= np.int64(end_at(desk, end)["deadline"]):
@@ -130,7 +171,7 @@ def begin(desk, s, flow):
     f["old_end"] = first
     f["old_state_0"] = end_at(desk, first)["state"]
     f["old_state_1"] = end_at(desk, first ^ 1)["state"]
-    f["old_age"] = now - np.int64(flow_at(desk, old)["end_time"])
+    f["old_age"] = now - np.int64(flow_at(desk, old_slot)["end_time"])
     f["old_time_wait"] = -1
     for end in (first, first ^ 1):
         if np.int64(end_at(desk, end)["state"]) == TIME_WAIT:
@@ -139,6 +180,7 @@ def begin(desk, s, flow):
     f["old_seq_ahead"] = ahead(s["seq"], sender["snd_nxt"])
     if np.int64(s["marks"]) & HAS_TIMESTAMP and sender["ts_last"] > 0:
         f["old_ts_ahead"] = ahead(s["ts_val"], sender["ts_last"])
+    return slot
 
 
 @part
@@ -321,15 +363,14 @@ def unsure_who_closed(e, p):
 
 
 @kernel
-def finish(desks, first, count, end_time, room):
-    """Close the books of flows ``first`` .. ``count`` at the capture's end; returns where the log was full."""
+def close_books(desks, slots, first, end_time, room):
+    """Close the books of ``slots`` from place ``first`` on as at ``end_time``; returns where the log was full."""
     desk = desks[0]
-    for flow in range(first, count):
+    for place in range(first, len(slots)):
         if desk["used"] > room:
-            return flow
-        if flow_at(desk, flow)["first_frame"] == 0:
-            continue
-        for i in (2 * flow, 2 * flow + 1):
+            return place
+        slot = slots[place]
+        for i in (2 * slot, 2 * slot + 1):
             e = end_at(desk, i)
             if e["deadline"] > 0 and end_time >= np.int64(e["deadline"]):
                 end_time_wait(desk, i)
@@ -337,4 +378,4 @@ def finish(desks, first, count, end_time, room):
                 move(desk, i, LOST_SIGHT, ASSUMED, end_time, NEVER, end_time, NO_FRAME, CLOSED_BEFORE)
             if np.int64(e["state"]) != CLOSED:
                 write(desk, i, CAPTURE_END, AT_END, end_time, end_time, end_time, NO_FRAME, NO_NOTE)
-    return count
+    return len(slots)

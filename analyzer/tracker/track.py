@@ -17,15 +17,18 @@ Where to look: the arrows in ``transitions``, what acknowledgments show in ``ack
 ``carry``, resets in ``resets``, the order of it all in ``step``; the facts kept in ``ledger`` and ``log``.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.settings import Settings
 from analyzer.tracker import step
-from analyzer.tracker.desk import DESK
+from analyzer.tracker.desk import BOOKS_CLOSED, DESK, PLACE
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT
 from analyzer.tracker.log import LOG
 from analyzer.tracker.timers import profile
+from analyzer.tracker.transitions import State
 
 SLACK_NS = 300_000  # scheduling and interrupt delays on a host: how late an answer may be beyond its way
 DUPLICATE_BLIND_NS = (
@@ -33,13 +36,25 @@ DUPLICATE_BLIND_NS = (
 )
 DUPLICATE_BY_ID_NS = 3_000_000_000  # with a moving IP identification: less than any host needs to come round
 REORDERING_NS = 5_000_000  # how long after a RST its sender's earlier segments may still come by
+LINGER_NS = 60_000_000_000  # a flow that has been over this long is over: what still comes is counted, not judged
+LINGER_RESET_NS = 300_000_000_000  # the same after a RST, which its receiver may not have got
+LOG_PLACES = ("mark_event", "last_event", "proof_event", "peer_fin_event")  # columns that hold rows of the log
+
+
+class Books(NamedTuple):
+    """The ledger's arrays for some flows: ``ends`` (dtype ENDPOINT, two rows a flow), ``flows`` (CONNECTION, in the
+    order of the flow table) and ``log`` (LOG, ``end`` being a row of ``ends``)."""
+
+    ends: NDArray[np.void]
+    flows: NDArray[np.void]
+    log: NDArray[np.void]
 
 
 class Tracker:
     """Follows both endpoints of every flow through the state machine, batch by batch.
 
-    ``ends`` (dtype ENDPOINT, two rows a flow), ``flows`` (CONNECTION, one row) and ``log`` (LOG) are the ledger.
-    How the capture is cut into batches makes no difference to it.
+    Flows are kept in slots until their books are closed; then the slot is used again. How the capture is cut into
+    batches, and when books are closed, makes no difference to the result.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -51,73 +66,149 @@ class Tracker:
         self._desk["duplicate_blind"] = DUPLICATE_BLIND_NS
         self._desk["duplicate_by_id"] = DUPLICATE_BY_ID_NS
         self._desk["reordering"] = REORDERING_NS
-        self._count = 0
+        self._desk["linger"], self._desk["linger_reset"] = LINGER_NS, LINGER_RESET_NS
+        self._desk["free"] = -1
         self._ends = blank_ends(2048)
         self._flows = np.zeros(1024, CONNECTION)
+        self._places = np.zeros(1024, PLACE)
         self._log = np.zeros(8192, LOG)
 
     @property
-    def ends(self) -> NDArray[np.void]:
-        """Shape (2 * flows,), dtype ENDPOINT."""
-        return self._ends[: 2 * self._count]
+    def late(self) -> int:
+        """Segments of flows that had been over for so long that their books were closed; they change nothing."""
+        return int(self._desk["late"][0])
 
     @property
-    def flows(self) -> NDArray[np.void]:
-        """Shape (flows,), dtype CONNECTION."""
-        return self._flows[: self._count]
+    def clock(self) -> int:
+        """The highest frame time so far, nanoseconds."""
+        return int(self._desk["clock"][0])
 
     @property
-    def log(self) -> NDArray[np.void]:
-        """Shape (rows written,), dtype LOG, in the order of writing."""
-        return self._log[: int(self._desk["used"][0])]
+    def held(self) -> NDArray[np.intp]:
+        """Slots of the flows that are still kept, in the order of the flow table."""
+        flows = self._flows[: int(self._desk["slots"][0])]
+        slots = np.flatnonzero(flows["first_frame"])
+        return slots[np.argsort(flows["row"][slots], kind="stable")]
 
     def feed(self, batch: NDArray[np.void], flow_rows: NDArray[np.void]) -> None:
         """Track ``batch`` (dtype SEGMENT, ``sender`` filled in); ``flow_rows`` is the flow table so far (FLOW).
 
         Sets the DUPLICATE mark of segments that show a packet a second time.
         """
-        self._make_room(len(flow_rows))
-        self._lay_out(flow_rows)
+        while len(self._places) < len(flow_rows):
+            self._places = _doubled(self._places)
+        self._desk["tuples"] = flow_rows.ctypes.data
         done = 0
         while done < len(batch):
-            done = step.run(self._desk, batch, done, self._room)
+            self._lay_out()
+            done = step.run(self._desk, batch, done, self._room, len(self._flows))
             if done < len(batch):
-                self._grow_log()
+                self._grow()
 
-    def finish(self, end_time: int) -> None:
-        """Close the books at the capture's end, ``end_time`` in nanoseconds: timers that have run out by then, and
-        the state in which every endpoint is left."""
+    def finish(self, end_time: int) -> Books:
+        """Close all books at the capture's end, ``end_time`` in nanoseconds: timers that have run out by then, and the
+        state in which every endpoint is left."""
+        return self._close(self.held, end_time)
+
+    def retire(self) -> Books:
+        """Close the books of the flows that have been over for long enough, and forget them.
+
+        When this is called makes no difference to any result: later segments of such a flow are late either way.
+        """
+        held = self.held
+        ends, flows = self._ends.reshape(-1, 2)[held], self._flows[held]
+        over = np.isin(ends["state"], (State.CLOSED, State.TIME_WAIT)).all(axis=1)
+        linger = np.where(ends["rst_count"].sum(axis=1) > 0, LINGER_RESET_NS, LINGER_NS)
+        end = np.maximum(flows["end_time"], ends["deadline"].max(axis=1))
+        return self._close(held[over & (self.clock - end > linger)], self.clock)
+
+    def drop(self, slots: NDArray[np.intp]) -> Books:
+        """Close the books of ``slots`` now, whatever their state, and forget them."""
+        return self._close(slots, self.clock)
+
+    def idle(self, idle_ns: int, keep: int) -> NDArray[np.intp]:
+        """Slots of the flows silent for longer than ``idle_ns``, and of the most silent beyond ``keep``."""
+        held = self.held
+        silent = self._flows["end_time"][held]
+        newest = np.argsort(-silent, kind="stable")[:keep]
+        spared = np.zeros(len(held), np.bool_)
+        spared[newest] = self.clock - silent[newest] <= idle_ns
+        return held[~spared]
+
+    def glance(self, now: int) -> Books:
+        """The books of all flows still kept as at ``now``, timers included; nothing is changed or forgotten."""
+        held = self.held
+        ends = self._ends.reshape(-1, 2)[held].reshape(-1)
+        ends["state"][(ends["deadline"] > 0) & (ends["deadline"] <= now)] = State.CLOSED
+        return Books(ends, self._flows[held], self._entries(held)[0])
+
+    def _close(self, slots: NDArray[np.intp], end_time: int) -> Books:
+        self._lay_out()
         done = 0
-        while done < self._count:
-            done = step.finish(self._desk, done, self._count, end_time, self._room)
-            if done < self._count:
-                self._grow_log()
+        while done < len(slots):
+            done = step.close_books(self._desk, slots, done, end_time, self._room)
+            if done < len(slots):
+                self._grow()
+        entries, kept = self._entries(slots)
+        books = Books(self._ends.reshape(-1, 2)[slots].reshape(-1), self._flows[slots], entries)
+        self._forget(slots, kept)
+        return books
+
+    def _entries(self, slots: NDArray[np.intp]) -> tuple[NDArray[np.void], NDArray[np.bool_]]:
+        """The log of ``slots``, its column ``end`` numbered by their order; and which rows of the log are others'."""
+        log = self._log[: int(self._desk["used"][0])]
+        order = np.full(len(self._flows), -1)
+        order[slots] = np.arange(len(slots))
+        owner = order[log["end"] >> 1]
+        entries = log[owner >= 0]
+        entries["end"] = 2 * owner[owner >= 0] + (entries["end"] & 1)
+        return entries, owner < 0
+
+    def _forget(self, slots: NDArray[np.intp], kept: NDArray[np.bool_]) -> None:
+        """Free ``slots`` and close up the log to the rows ``kept``."""
+        place = np.cumsum(kept) - 1
+        log = self._log[: len(kept)][kept]
+        log["previous"] = np.where(log["previous"] < 0, -1, place[log["previous"]])
+        self._log[: len(log)] = log
+        self._desk["used"] = len(log)
+        self._places["slot"][self._flows["row"][slots]] = BOOKS_CLOSED
+        self._ends.reshape(-1, 2)[slots] = blank_ends(1)
+        self._flows[slots] = np.zeros(1, CONNECTION)
+        for name in LOG_PLACES:
+            column = self._ends[name]
+            column[column >= 0] = place[column[column >= 0]]
+        if len(slots):
+            self._flows["row"][slots] = [*slots[1:], int(self._desk["free"][0])]
+            self._desk["free"] = slots[0]
 
     @property
     def _room(self) -> int:
         """Rows of the log that may be in use before another segment is taken in."""
         return len(self._log) - step.ROWS_A_SEGMENT
 
-    def _lay_out(self, flow_rows: NDArray[np.void]) -> None:
+    def _lay_out(self) -> None:
         """Tell the kernels where the arrays lie now."""
         self._desk["ends"], self._desk["flows"] = self._ends.ctypes.data, self._flows.ctypes.data
-        self._desk["tuples"], self._desk["log"] = flow_rows.ctypes.data, self._log.ctypes.data
+        self._desk["places"], self._desk["log"] = self._places.ctypes.data, self._log.ctypes.data
 
-    def _make_room(self, flows: int) -> None:
-        self._count = max(self._count, flows)
-        while len(self._flows) < flows:
+    def _grow(self) -> None:
+        """Double what is full: the log, or the slots."""
+        if self._desk["used"][0] > self._room:
+            self._log = _doubled(self._log)
+        else:
             self._ends = np.concatenate([self._ends, blank_ends(len(self._ends))])
-            self._flows = np.concatenate([self._flows, np.zeros(len(self._flows), CONNECTION)])
+            self._flows = _doubled(self._flows)
+        self._lay_out()
 
-    def _grow_log(self) -> None:
-        self._log = np.concatenate([self._log, np.zeros(len(self._log), LOG)])
-        self._desk["log"] = self._log.ctypes.data
+
+def _doubled(array: NDArray[np.void]) -> NDArray[np.void]:
+    return np.concatenate([array, np.zeros(len(array), array.dtype)])
 
 
 def blank_ends(count: int) -> NDArray[np.void]:
     """``count`` endpoints of which nothing is known."""
     blank = np.zeros(1, ENDPOINT)
-    for name in ("reach", "mark_event", "last_event", "proof_event", "peer_fin_event"):
+    for name in ("reach", *LOG_PLACES):
         blank[name] = -1
     blank["window_scale"] = -2
     return np.repeat(blank, count)
