@@ -84,9 +84,11 @@ class Decoder:
     ) -> None:
         """Let the kernel go on from ``progress`` as far as there is room."""
         self.book.make_room()
+        data = packets.data.view()
+        data.flags.writeable = False  # always, so that the kernel is compiled for one kind of array
         decode(
-            packets.data,
-            packets.rows,
+            data,
+            np.ascontiguousarray(packets.rows),
             segments,
             self._ends,
             fragments,

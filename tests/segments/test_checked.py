@@ -1,0 +1,58 @@
+"""The same packets, damaged at random in every header the decoder knows, three ways: compiled; compiled with every
+index checked; and the same functions as ordinary Python, where numpy's overflow warnings are errors."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from analyzer.segments import Decoder
+from tests.segments.build import Frame, batch, ipv4
+from tests.segments.test_headers import LINKS, TUNNELS
+
+
+def damaged(seed: int, rounds: int) -> list[Frame]:
+    """All examples of test_headers, ``rounds`` times, each with a few bytes changed or its end cut off."""
+    random = Random(seed)
+    samples = [Frame(data, link=link) for link, data in LINKS.values()]
+    samples += [Frame(ipv4(data, protocol=protocol), link=101) for protocol, data in TUNNELS.values()]
+    frames = []
+    for sample in samples * rounds:
+        data = bytearray(sample.data)
+        for _ in range(random.randrange(4)):
+            data[random.randrange(len(data))] = random.choice([0, 255, 4, 6, random.randrange(256)])
+        kept = random.choice([len(data), len(data), random.randrange(len(data) + 1)])
+        frames.append(Frame(bytes(data[:kept]), random.choice([None, len(data), 2**32 - 1]), sample.link))
+    return frames
+
+
+def digest(seed: int, rounds: int) -> str:
+    """What became of them: every column, every address, every reason, as one fingerprint."""
+    frames = damaged(seed, rounds)
+    decoder = Decoder()
+    rows = decoder.decode(batch(frames))
+    assert len(rows) + sum(decoder.counts.values()) == len(frames)
+    assert len(rows) > len(frames) / 4
+    text = repr((rows.tolist(), decoder.book.texts(), sorted(decoder.details.items())))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("mode", ["NUMBA_BOUNDSCHECK", "NUMBA_DISABLE_JIT"])
+def test_same_answer(mode: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", "from tests.segments.test_checked import digest; print(digest(7, 20))"],
+        env={**os.environ, mode: "1", "XDG_CACHE_HOME": str(tmp_path)},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == digest(7, 20)
+
+
+def test_much_damage() -> None:
+    digest(8, 200)
