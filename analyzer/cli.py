@@ -150,7 +150,7 @@ def _analysed(paths: Sequence[str], settings: Settings) -> "Result":
     from analyzer.reports.progress import ProgressBar
 
     if sys.stderr.isatty() and first_run():
-        click.echo("compiling for this machine; this happens once and takes about a minute", err=True)
+        click.echo("compiling for this machine; this happens once and takes about 20 seconds", err=True)
     with ProgressBar() as bar:
         return run(list(paths), settings, progress=bar)
 

@@ -252,3 +252,25 @@ def test_the_progress_bar_shows_on_a_terminal_after_a_second(monkeypatch: pytest
         bar._started -= 10
         bar(5, 10)
     assert "reading" in terminal.getvalue()
+
+
+def test_a_terminated_run_leaves_nothing_behind(tmp_path: Path) -> None:
+    code = f"""
+import time
+from pathlib import Path
+import analyzer.cli, analyzer.reports.atomic as atomic
+def command():
+    with atomic.whole_file(Path({str(tmp_path)!r}) / "flows.csv") as file:
+        file.write(b"half")
+        print("writing", flush=True)
+        time.sleep(60)
+analyzer.cli._invoke = lambda arguments: command()
+analyzer.cli.main([])
+"""
+    with subprocess.Popen([sys.executable, "-c", code], cwd=CAPTURES.parent, stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == b"writing\n"
+        assert len(list(tmp_path.iterdir())) == 1
+        running.terminate()
+        assert running.wait(10) == 143
+    assert list(tmp_path.iterdir()) == []

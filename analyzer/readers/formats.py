@@ -12,7 +12,7 @@ from analyzer.readers.walker import Record, Walker
 
 ENOUGH = 24  # bytes of a file by which every format read here can be told
 
-CONVERT = "convert it with: editcap -F pcapng IN OUT"
+CONVERT = "add --engine tshark, or convert it with: editcap -F pcapng IN OUT"
 # First bytes of files that are not read here, what they are, and what to do with them.
 FOREIGN = (
     (b"GMBU", "a Microsoft Network Monitor 2 capture", CONVERT),
