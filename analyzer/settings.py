@@ -29,6 +29,10 @@ def _choice(default: str, choices: tuple[str, ...], help: str) -> Any:
     return field(default=default, metadata={"help": help, "choices": choices})
 
 
+def _number(default: int, help: str) -> Any:
+    return field(default=default, metadata={"help": help})
+
+
 @dataclass(frozen=True)
 class Settings:
     """What the tracker and the findings go by. Immutable, so that a result can name what it was made with."""
@@ -46,6 +50,8 @@ class Settings:
     engine: str = _choice(
         "native", ENGINES, "What reads the capture: this program, or tshark, slowly, for formats only it knows."
     )
+    pile_up: int = _number(10, "So many leaks of one service or client at once are called a pile-up (TD106).")
+    descriptors: int = _number(1024, "How many descriptors a process may hold; a pile-up is projected to it (TD106).")
     keep_segments: bool = False  # whether the result holds a row for every segment; memory grows with them
     keep_stream: int | None = None  # with keep_segments: only the segments of this stream
 

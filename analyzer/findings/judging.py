@@ -193,6 +193,7 @@ def _who(rows: Rows, ledger: Ledger, addresses: Addresses) -> dict[str, NDArray[
         "peer_at": other,
         "blamed_ip": addresses.texts[address[every, blamed]],
         "peer_ip": addresses.texts[address[every, 1 - blamed]],
+        "port": port[every, 1 - client],
         "ss": _ss(blamed != client, port[every, 1 - client]),
     }
 

@@ -2,8 +2,9 @@
 
 A template is text with fields in braces, ``{held:duration}``. A field names one of the rule's values, one of its
 thresholds, or one of these: ``blamed`` and ``peer`` (role, address and port), ``client``, ``server``, ``blamed_at``
-and ``peer_at`` (address and port), ``blamed_ip``, ``peer_ip``, ``role``, ``peer_role``, ``stream``, and ``ss``, the
-filter that finds such sockets on the blamed host. A doubled brace is a brace. The kind behind the colon:
+and ``peer_at`` (address and port), ``blamed_ip``, ``peer_ip``, ``role``, ``peer_role``, ``stream``, ``port`` (the
+server's), and ``ss``, the filter that finds such sockets on the blamed host. A doubled brace is a brace. The kind
+behind the colon:
 
     none          whole numbers as digits, text as it is
     duration      nanoseconds in the unit that fits, exact to the third decimal: 419 µs, 41.959 ms, 75.312 s

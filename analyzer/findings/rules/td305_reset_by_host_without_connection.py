@@ -24,6 +24,8 @@ two (AWS NLB 350 s, GCP 600 s, Azure 240 s), which answers for a host that never
 the RST with that of the host's other segments, and capture behind the device.
 """
 
+import numpy as np
+
 from analyzer.findings.facts import blind_reset, opened_before, resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
@@ -36,6 +38,7 @@ SUPERSEDES = ()
 THRESHOLDS = ()
 EXAMPLE = "reset-by-host-without-connection.pcap"
 NEAR_MISS = "abortive-close.pcap"
+LONG_NS = 1_000_000_000  # a shorter silence makes nobody forget; then an abort without ACK would look the same
 MESSAGE = (
     "The {blamed} answered frame {answered} with a RST (frame {rst}, at {when:into}) whose number is that frame's "
     "acknowledgment: it knew no such connection{idle:silence}."
@@ -49,6 +52,7 @@ ADVICE = (
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     ended_silence = ledger.peer("idle_longest_frame") == ledger.own("rst_answers_frame")
+    idle = np.where(ended_silence & (ledger.peer("idle_longest") > LONG_NS), ledger.peer("idle_longest"), 0)
     return Verdict(
         fires=resetter(ledger, RstCause.NO_CONNECTION) & (ledger.own("packets") > ledger.own("rst_count")),
         when=ledger.own("rst_time"),
@@ -57,9 +61,9 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "answered": ledger.own("rst_answers_frame"),
             "rst": ledger.own("rst_frame"),
             "when": ledger.own("rst_time"),
-            "idle": ledger.peer("idle_longest") * ended_silence,
+            "idle": idle,
         },
-        unsure=blind_reset(ledger),
+        unsure=blind_reset(ledger) | (idle == 0),
         absence=True,
         doubt=opened_before(ledger),
     )

@@ -22,6 +22,8 @@ load balancer's idle time; Node.js closes after 5 s by default, AWS ALB after 60
 repeated.
 """
 
+import numpy as np
+
 from analyzer.findings.facts import blind_reset, data_met_reset, farewell, in_one_round, phrase, since_peer_fin
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
@@ -39,15 +41,17 @@ MESSAGE = (
     "{peer_role} (frame {data}, {size:byte}) crossed it, {margin:duration} {order}, and met a RST (frame {rst})."
 )
 ADVICE = (
-    "Suspect the idle timer of {blamed_ip} first: it closes connections that the {peer_role} still uses. Let the "
-    "{peer_role} drop idle connections sooner than {idle:duration}, or the {role} keep them longer. Next, to see "
-    "how often: tshark -r CAPTURE -Y 'tcp.flags.reset == 1 && ip.src == {blamed_ip}' (ipv6.src for IPv6)"
+    "Suspect the idle timer of {blamed_ip} first, if the silence before was long: let the {peer_role} drop idle "
+    "connections sooner than {idle:duration}, or the {role} keep them longer. After a short silence ask why the "
+    "{role} closed while the {peer_role} was still sending. Next, to see how often: tshark -r CAPTURE -Y "
+    "'tcp.flags.reset == 1 && tcp.port == {port}' -T fields -e tcp.stream -e frame.time_relative"
 )
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     raced = data_met_reset(ledger) & in_one_round(ledger) & ~farewell(ledger)
     margin = since_peer_fin(ledger)[:, ::-1]
+    ended_silence = ledger.peer("idle_longest_frame") == ledger.own("rst_answers_frame")
     return Verdict(
         fires=raced[:, ::-1],
         when=ledger.own("rst_time"),
@@ -55,10 +59,10 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
         values={
             "fin": ledger.own("fin_frame"),
             "closed": ledger.own("fin_time"),
-            "idle": ledger.flow("close_idle"),
+            "idle": np.where(ended_silence, ledger.peer("idle_longest"), ledger.flow("close_idle")[:, None]),
             "data": ledger.own("rst_answers_frame"),
             "size": ledger.peer("carried"),
-            "margin": abs(margin),
+            "margin": np.abs(margin),
             "order": phrase(margin < 0, "before it at the tap", "behind it at the tap"),
             "rst": ledger.own("rst_frame"),
         },

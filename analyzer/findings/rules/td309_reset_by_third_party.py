@@ -21,11 +21,13 @@ The difference of the TTLs tells how many routers nearer or farther the sender o
 alleged sender at the same time: a RST that never left there was made on the way.
 """
 
-from analyzer.findings.facts import phrase
+import numpy as np
+
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.resets import Verdict as Reception
 
 CODE = "TD309"
 NAME = "reset-by-third-party"
@@ -34,10 +36,13 @@ SUPERSEDES = ("TD301", "TD302", "TD303", "TD304", "TD305", "TD306", "TD310")
 THRESHOLDS = ()
 EXAMPLE = "reset-by-third-party.pcap"
 NEAR_MISS = "abortive-close.pcap"
+OTHER_TTL = "its TTL is another"
+WENT_ON = "the sender went on with the connection as if it had sent none"
+BOTH = f"{OTHER_TTL}, and {WENT_ON}"
 ENOUGH = 2  # so many other segments must show the sender's own TTL
 MESSAGE = (
-    "The RST in frame {rst} (at {when:into}) does not fit the {blamed}, its alleged sender: its TTL is {ttl}, that "
-    "of the sender's other segments {low} to {high}{went_on}."
+    "The RST in frame {rst} (at {when:into}) does not fit the {blamed}, its alleged sender: {why} (TTL {ttl}; that "
+    "of the sender's other segments {low} to {high})."
 )
 ADVICE = (
     "Suspect a device between the two (firewall, load balancer, intrusion prevention) before either host. Next, "
@@ -51,8 +56,9 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     known = ledger.own("packets") - ledger.own("rst_count") >= ENOUGH
     strange = (ledger.own("rst_frame") > 0) & known & ((ttl < low) | (ttl > high))
     disowned = ledger.knows(Known.RST_DISOWNED)
+    counted = np.isin(ledger.own("rst_verdict"), (Reception.ACCEPTED, Reception.BLIND))  # the others are TD310
     return Verdict(
-        fires=strange | disowned,
+        fires=strange | (disowned & counted),
         when=ledger.own("rst_time"),
         frames=[ledger.own("rst_frame")],
         values={
@@ -61,7 +67,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "ttl": ttl,
             "low": low,
             "high": high,
-            "went_on": phrase(disowned, ", and the sender went on with the connection as if it had sent none"),
+            "why": np.select([strange & disowned, strange], [BOTH, OTHER_TTL], WENT_ON).astype(object),
         },
         unsure=~disowned,
     )

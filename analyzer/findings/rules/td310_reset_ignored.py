@@ -19,8 +19,10 @@ A late RST of an older connection on the same addresses and ports.
 Look whether the alleged sender goes on, too. If it does, the RST was not its own.
 """
 
+from analyzer.findings.facts import phrase
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
+from analyzer.tracker.ledger import Known
 from analyzer.tracker.outcome import Ledger
 
 CODE = "TD310"
@@ -32,7 +34,7 @@ EXAMPLE = "reset-ignored.pcap"
 NEAR_MISS = "abort-with-data-lost.pcapng"
 MESSAGE = (
     "The {peer} did not have to accept {count:RST} of the {blamed} (the first in frame {rst}) and went on until "
-    "frame {last}."
+    "frame {last}.{disowned}"
 )
 ADVICE = (
     "Suspect whoever really sent the RST: compare its TTL and IP id with those of {blamed_ip}'s other segments. "
@@ -43,11 +45,17 @@ ADVICE = (
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     rst = ledger.own("rst_ignored_frame")
+    disowned = ledger.knows(Known.RST_DISOWNED)
     went_on = (ledger.rst_side < 0)[:, None] & (ledger.peer("last_frame") > rst)
     return Verdict(
         fires=(ledger.own("rst_ignored") > 0) & went_on,
         when=ledger.own("rst_time"),
         frames=[rst, ledger.peer("last_frame")],
-        values={"count": ledger.own("rst_ignored"), "rst": rst, "last": ledger.peer("last_frame")},
+        values={
+            "count": ledger.own("rst_ignored"),
+            "rst": rst,
+            "last": ledger.peer("last_frame"),
+            "disowned": phrase(disowned, " The alleged sender went on, too: somebody else sent it."),
+        },
         absence=True,
     )

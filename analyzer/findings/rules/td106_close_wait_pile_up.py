@@ -1,0 +1,131 @@
+"""Many connections of one service, or of one client toward one service, leak at once.
+
+## What it sees
+
+At least as many leaks (TD101) as the threshold at one server's address and port, or at one client's address toward
+one server. Counted are all its connections that were in CLOSE_WAIT at the same time; the growth is measured from
+the first leak to the last, and projected to the limit of descriptors.
+
+## Why it matters
+
+Every one holds a descriptor for ever. When the limit is reached the service takes no new connection, or the client
+can open none: "Too many open files". Many TIME_WAIT beside it are harmless; they go by themselves.
+
+## When it is harmless
+
+When the connections are half-closed on purpose and still have work to do.
+
+## What to do next
+
+Find the process on the blamed host and the path in its code on which a connection is not closed. To gain time,
+restart it; a higher limit only moves the end. Where each connection is handled by a forked child, close the
+parent's copy.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.findings.facts import gaps, idle_in_close_wait, state_is
+from analyzer.findings.rule import Bools, Crowd
+from analyzer.settings import Settings
+from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.transitions import State
+
+CODE = "TD106"
+NAME = "close-wait-pile-up"
+SEVERITY = "error"
+SUPERSEDES = ()
+THRESHOLDS = ("pile_up", "close_wait_leak_ns", "descriptors")
+EXAMPLE = "reconnect-loop-leaks.pcapng"
+NEAR_MISS = "time-wait-beside-close-wait.pcap"
+MESSAGE = (
+    "The {blamed} leaks {count:connection}{toward}{other}, of which the first began at {first:into} and the last at "
+    "{last:into} (threshold {pile_up} at once). At most {peak} of its sockets were in CLOSE_WAIT together. They "
+    "grow by {growth} per minute{limit}."
+)
+ADVICE = (
+    "Suspect the application on {blamed_ip} first: it does not close what its peers have closed. Next, on "
+    "{blamed_ip}: ss -tnp state close-wait | wc -l, then ls /proc/PID/fd | wc -l and grep 'open files' "
+    "/proc/PID/limits"
+)
+MINUTE_NS = 60 * 10**9
+SHOWN = 100  # so many frames are named; the streams of TD101 have the others
+
+
+def judge(ledger: Ledger, settings: Settings) -> Crowd:
+    held = (ledger.own("close_wait_time") > 0) & ledger.reported[:, None]
+    leaking = held & state_is(ledger, State.CLOSE_WAIT) & (idle_in_close_wait(ledger) > settings.close_wait_leak_ns)
+    flow, side = np.nonzero(held)
+    leaks = leaking[flow, side]
+    group = _groups(ledger, flow, side)
+    big = np.flatnonzero(np.bincount(group[leaks], minlength=group.max(initial=-1) + 1) >= settings.pile_up)
+    return _crowd(ledger, settings, flow, side, leaks, [group == number for number in big])
+
+
+def _groups(ledger: Ledger, flow: NDArray[np.int64], side: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A number for each endpoint: its service, or its client toward a service, whatever the client's port."""
+    server = side != ledger.client[flow]
+    address, port = ledger.flow("address"), ledger.flow("port").astype(np.int64)
+    own, other = address[flow, side], address[flow, 1 - side]
+    service = port[flow, 1 - ledger.client[flow]]
+    keys = np.column_stack([server, own, np.where(server, -1, other), service])
+    return np.asarray(np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1), np.int64)
+
+
+def _crowd(
+    ledger: Ledger,
+    settings: Settings,
+    flow: NDArray[np.int64],
+    side: NDArray[np.int64],
+    leaks: Bools,
+    members: list[Bools],
+) -> Crowd:
+    began, ended = ledger.own("close_wait_time")[flow, side], ledger.own("close_wait_end")[flow, side]
+    ended = np.where(ended > 0, ended, ledger.end_time)
+    starts = [np.sort(began[member & leaks]) for member in members]
+    first = np.array([np.flatnonzero(member & leaks)[0] for member in members], np.int64)
+    count = np.array([len(start) for start in starts], np.int64)
+    rate = np.array([_per_minute(start) for start in starts])
+    server = side[first] != ledger.client[flow[first]]
+    port = ledger.flow("port").astype(np.int64)
+    proof = ledger.peer("fin_acked_frame")[flow, side]
+    return Crowd(
+        address=ledger.flow("address")[flow[first], side[first]],
+        port=np.where(server, port[flow[first], side[first]], 0),
+        server=server,
+        when=np.array([start[settings.pile_up - 1] for start in starts], np.int64),
+        frames=[proof[member & leaks][:SHOWN].tolist() for member in members],
+        confidence=np.array([int(gaps(ledger)[flow[member]].any()) * 2 for member in members], np.int64),
+        other_address=np.where(server, -1, ledger.flow("address")[flow[first], 1 - side[first]]),
+        other_port=np.where(server, 0, port[flow[first], 1 - side[first]]),
+        values={
+            "count": count,
+            "toward": np.where(server, "", " toward ").astype(object),
+            "first": np.array([start[0] for start in starts], np.int64),
+            "last": np.array([start[-1] for start in starts], np.int64),
+            "peak": np.array([_peak(began[member], ended[member]) for member in members], np.int64),
+            "growth": np.array([f"{value:.1f}" for value in rate], object),
+            "limit": np.array([_limit(*pair, settings.descriptors) for pair in zip(count, rate, strict=True)], object),
+        },
+    )
+
+
+def _per_minute(starts: NDArray[np.int64]) -> float:
+    span = int(starts[-1] - starts[0])
+    return (len(starts) - 1) * MINUTE_NS / span if span > 0 else 0.0
+
+
+def _peak(began: NDArray[np.int64], ended: NDArray[np.int64]) -> int:
+    """How many of the intervals overlap at most."""
+    order = np.argsort(np.concatenate([began, ended]), kind="stable")
+    steps = np.concatenate([np.ones(len(began), np.int64), -np.ones(len(ended), np.int64)])[order]
+    return int(np.cumsum(steps).max())
+
+
+def _limit(count: int, rate: float, descriptors: int) -> str:
+    """When the limit of descriptors would be reached if it went on like this."""
+    if count >= descriptors:
+        return f"; {descriptors} descriptors are used up"
+    if rate <= 0:
+        return ""
+    return f"; at this rate {descriptors} descriptors are used up after {(descriptors - count) / rate:.0f} more minutes"

@@ -1,0 +1,192 @@
+"""Connections one host has forgotten, resets by strangers, races, and peers that are gone."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+
+from tests.lab import forge, loss
+
+from . import Lab, recipe
+from .play import REQUEST, abort, close_after_eof, exchange, opened, pause
+
+TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ, SEND_QUEUE = 19, 20, 21, 2
+TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT = 4, 5, 6
+RST = 4
+
+
+def next_number(sock: socket.socket) -> int:
+    """The sequence number a socket will send next, as its kernel tells."""
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, SEND_QUEUE)
+    number = sock.getsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ) & 0xFFFFFFFF
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, -1)  # off, without the window probe that 0 would send
+    return number
+
+
+def reset_in_the_name_of(lab: Lab, server: socket.socket, target: tuple[str, int], number: int) -> None:
+    """The router sends a RST to the client as if it came from the server, with a TTL that is not the server's."""
+    source = server.getsockname()[:2]
+    forge.send(lab.m, forge.segment(source, target, seq=number, flags=RST, ttl=41))
+
+
+def keep_alive(sock: socket.socket, idle: int) -> None:
+    """Probe after ``idle`` seconds of silence, then every second, three times."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in ((TCP_KEEPIDLE, idle), (TCP_KEEPINTVL, 1), (TCP_KEEPCNT, 3)):
+        sock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+@recipe("pcap")
+def reset_by_host_without_connection(lab: Lab) -> None:
+    """The server's host loses a connection without a word, as in a restart; 2.5 s later the client sends the next request.
+
+    The server aborts while nothing of it gets out, so the client never hears of it. Its request meets the RST of a host that
+    knows no such connection, with the number that the request acknowledged. The report says TD305 for the server.
+    """
+    client, server = opened(lab)
+    lab.loss.lose(loss.EVERYTHING, by="b")
+    abort(server)
+    pause(2.5)
+    lab.loss.nothing()
+    client.sendall(REQUEST)
+    pause(0.2)
+
+
+@recipe("pcapng", tap="middle")
+def request_crossed_fin(lab: Lab) -> None:
+    """The server closes an idle connection in the moment in which the client sends its next request; each takes 20 ms.
+
+    Seen from the middle: the request was under way when the FIN passed, and meets a RST, because the server had closed both
+    directions. Nobody did wrong but the timers. The report says TD306 for the server, with the margin.
+    """
+    client, server = opened(lab)
+    pause(1.2)
+    server.close()
+    client.sendall(REQUEST)
+    pause(0.3)
+    client.close()
+
+
+@recipe("pcap")
+def half_open_probe(lab: Lab) -> None:
+    """A scanner on host A sends a SYN of its own making; the server answers, and A's kernel, which knows nothing, resets.
+
+    SYN, SYN-ACK, RST: what a port scan looks like. The report says TD312 for the client.
+    """
+    with lab.b.listen(8080):
+        syn = forge.segment((lab.a.address, 41000), (lab.b.address, 8080), seq=1000, flags=2, window=1024)
+        forge.send(lab.a, syn)
+        pause(0.3)
+
+
+@recipe("pcap")
+def reset_by_third_party(lab: Lab) -> None:
+    """The router resets the client in the server's name, as a firewall does, with the number that the client awaits.
+
+    The client's kernel accepts it. The TTL is not the one of the server's other segments, and the server, never told, goes
+    on with its reply, which the client's host answers with a RST of its own. The report says TD309 for the server's RST.
+    """
+    client, server = opened(lab)
+    reset_in_the_name_of(lab, server, client.getsockname()[:2], next_number(server))
+    pause(0.3)
+    with contextlib.suppress(OSError):
+        server.sendall(b"the rest of the reply\n")
+    pause(0.2)
+
+
+@recipe("pcap")
+def reset_ignored(lab: Lab) -> None:
+    """Somebody guesses: a RST in the server's name with a number far outside the client's window changes nothing.
+
+    The client's kernel drops it in silence (RFC 5961), the next request is answered, and the close is in order. The report
+    says TD310, and that the connection went on.
+    """
+    client, server = opened(lab)
+    source, target = server.getsockname()[:2], client.getsockname()[:2]
+    wrong = (next_number(server) + (1 << 30)) & 0xFFFFFFFF
+    forge.send(lab.m, forge.segment(source, target, seq=wrong, flags=RST, ttl=63))
+    pause(0.2)
+    exchange(client, server)
+    client.close()
+    close_after_eof(server)
+
+
+@recipe("pcap")
+def keepalive_gave_up(lab: Lab) -> None:
+    """The server's host vanishes; the idle client probes after 1 s, three times, and resets the connection.
+
+    No probe is answered. The client's kernel sends a RST that reaches nobody, and the application gets ETIMEDOUT. The report
+    says TD402 for the client and suspects the server's host or the path.
+    """
+    client, _server = opened(lab)
+    keep_alive(client, 1)
+    lab.loss.lose(loss.EVERYTHING)
+    pause(5.0)
+
+
+@recipe("pcap")
+def keepalive_answered(lab: Lab) -> None:
+    """An idle client probes after 1 s; the server's kernel answers each probe, and the connection ends in order.
+
+    Probes are no data and nothing is wrong. The near miss of TD402. No finding.
+    """
+    client, server = opened(lab)
+    keep_alive(client, 1)
+    pause(3.5)
+    client.close()
+    close_after_eof(server)
+
+
+@recipe("pcap")
+def retransmission_gave_up(lab: Lab) -> None:
+    """The server's host vanishes; the client's request is repeated with growing intervals until its kernel gives up.
+
+    tcp_retries2 is lowered to 4, so that the end comes after seconds instead of a quarter of an hour. The kernel drops the
+    connection without a RST. The report says TD403 for the client.
+    """
+    lab.a.sysctl(tcp_retries2=4)
+    client, _server = opened(lab)
+    lab.loss.lose(loss.EVERYTHING)
+    client.sendall(REQUEST)
+    pause(12.0)
+    lab.loss.nothing()
+    visit = lab.connect(port=9090)
+    exchange(*visit)
+    visit[0].close()
+    close_after_eof(visit[1])
+    pause(10.0)
+    late = lab.connect(port=9090)
+    late[0].close()
+    close_after_eof(late[1])
+
+
+@recipe("pcap")
+def fin_wait_2_expired(lab: Lab) -> None:
+    """The server closes; the leaking client only probes its idle connection 4 s later, and the server has forgotten it.
+
+    tcp_fin_timeout is lowered to 2 s. A host in FIN_WAIT_2 would have acknowledged the probe; the RST proves that it had
+    left that state by its timer. The report says TD405 for the server.
+    """
+    lab.b.sysctl(tcp_fin_timeout=2)
+    client, server = opened(lab)
+    keep_alive(client, 4)
+    server.close()
+    pause(5.0)
+
+
+@recipe("pcap")
+def time_wait_assassinated(lab: Lab) -> None:
+    """The client closed first and is in TIME_WAIT; a RST with exactly the number it awaits comes in the server's name.
+
+    The kernel's default (tcp_rfc1337=0) lets it end TIME_WAIT. The forged RST has the server's TTL, as a duplicate of the
+    server's own would have. The report says TD503 for the client.
+    """
+    client, server = opened(lab)
+    source, target = server.getsockname()[:2], client.getsockname()[:2]
+    number = next_number(server)
+    client.close()
+    close_after_eof(server)
+    pause(0.2)
+    forge.send(lab.m, forge.segment(source, target, seq=number + 1, flags=RST, ttl=63))
+    pause(0.2)
