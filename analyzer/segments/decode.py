@@ -18,6 +18,7 @@ from analyzer.segments.ends import (
 from analyzer.segments.fragments import Fragment, Reassembler
 from analyzer.segments.kernels.batch import PENDING, PROGRESS, decode
 from analyzer.segments.kernels.cursor import CURSOR
+from analyzer.segments.kernels.dull import PLACES
 from analyzer.segments.table import REASSEMBLED, SEGMENT, TUNNELLED
 
 FRAGMENTS_AT_ONCE = 4096
@@ -34,6 +35,7 @@ class Decoder:
         self._ends = np.zeros(NUMBERS, np.int64)
         self._reassembler = Reassembler()
         self._scratch: NDArray[np.void] = np.zeros(1, CURSOR)
+        self._dull = np.zeros(PLACES, np.int64)
         self._fragments: NDArray[np.void] = np.zeros(FRAGMENTS_AT_ONCE, PENDING)
 
     @property
@@ -94,6 +96,7 @@ class Decoder:
             fragments,
             self._scratch,
             progress,
+            self._dull,
             self.book.rows,
             self.book.slots,
             self.book.state,

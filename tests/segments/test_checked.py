@@ -11,7 +11,9 @@ from random import Random
 import pytest
 
 from analyzer.segments import Decoder
-from tests.segments.build import Frame, batch, ipv4
+from tests.segments.build import Frame, batch, ipv4, tcp, udp
+from tests.segments.test_batches import in_pieces
+from tests.segments.test_fragments import in_pieces6
 from tests.segments.test_headers import LINKS, TUNNELS
 
 
@@ -20,6 +22,11 @@ def damaged(seed: int, rounds: int) -> list[Frame]:
     random = Random(seed)
     samples = [Frame(data, link=link) for link, data in LINKS.values()]
     samples += [Frame(ipv4(data, protocol=protocol), link=101) for protocol, data in TUNNELS.values()]
+    samples += [
+        *in_pieces(tcp(bytes(100)), 48, 1),
+        *in_pieces6(tcp(bytes(100)), 48),
+        *in_pieces(udp(bytes(80)), 48, 1, 17),
+    ]
     frames = []
     for sample in samples * rounds:
         data = bytearray(sample.data)

@@ -1,6 +1,7 @@
 """IP fragments: put together where they can be, refused where they lie, forgotten in time, always accounted for."""
 
 import struct
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import permutations
 from random import Random
@@ -12,19 +13,19 @@ from hypothesis import strategies as st
 from analyzer.segments import Decoder
 from analyzer.segments.fragments import SECOND, Fragment, Reassembler
 from analyzer.segments.table import IPV6, REASSEMBLED, TUNNELLED
-from tests.segments.build import A6, B6, Frame, batch, ethernet, extension, ipv4, ipv6, tcp
+from tests.segments.build import A6, B6, Frame, batch, ethernet, extension, ipv4, ipv6, tcp, udp
 from tests.segments.test_batches import in_pieces
 
 SEGMENT = tcp(bytes(range(100)))
 HEADER = ipv4(b"")
 
 
-def in_pieces6(data: bytes, size: int, ip_id: int = 9) -> list[Frame]:
+def in_pieces6(data: bytes, size: int, ip_id: int = 9, protocol: int = 6) -> list[Frame]:
     """A payload as IPv6 fragments, with a hop-by-hop header before the fragment header."""
     frames = []
     for at in range(0, len(data), size):
         field = at | (1 if at + size < len(data) else 0)
-        body = b"\6\0" + struct.pack(">HI", field, ip_id) + data[at : at + size]
+        body = bytes([protocol, 0]) + struct.pack(">HI", field, ip_id) + data[at : at + size]
         frames.append(Frame(ethernet(ipv6(extension(44, body), following=0), 0x86DD)))
     return frames
 
@@ -90,6 +91,20 @@ def test_other_protocols_are_not_kept() -> None:
     decoder = Decoder()
     decoder.decode(batch(in_pieces(bytes(200), 48, 1, protocol=1)))
     assert decoder.counts == {"ICMP": 5}
+
+
+@pytest.mark.parametrize("pieces", [in_pieces, in_pieces6], ids=["IPv4", "IPv6"])
+def test_udp_without_a_tunnel_is_not_kept(pieces: Callable[..., list[Frame]]) -> None:
+    """Known by its first fragment, and forgotten with its last: the number may be used again for a tunnel."""
+    tunnel = udp(b"\x08" + bytes(7) + ethernet(ipv4(SEGMENT)), ports=(9, 4789))
+    plain = pieces(udp(bytes(100)), 48, 1, protocol=17)
+    decoder = Decoder()
+    rows = decoder.decode(batch([*plain, *pieces(tunnel, 48, 1, protocol=17)]))
+    assert rows["payload_len"].tolist() == [100]
+    assert decoder.counts == {"UDP": len(plain), "IP fragments joined": 3}
+    late = Decoder()
+    assert len(late.decode(batch([plain[1], plain[0], plain[2]]))) == 0
+    assert late.counts == {"UDP": 2, "IP fragments missing": 1}
 
 
 def test_cut_fragments_are_counted() -> None:

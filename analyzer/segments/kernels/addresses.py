@@ -38,12 +38,18 @@ USED, SHIFT = KEYS, KEYS + 1
 @part
 def slot_of(high: int, low: int, state: State) -> int:
     """Where the search for an address begins."""
+    return hashed(high, low, state) >> state[SHIFT]
+
+
+@part
+def hashed(high: int, low: int, state: State) -> int:
+    """The keyed hash of two words, of MODULUS_BITS bits."""
     total = state[8] + (low & 0xFFFF) * state[0] + ((low >> 16) & 0xFFFF) * state[1]
     if high | (low >> 32):
         total += ((low >> 32) & 0xFFFF) * state[2] + ((low >> 48) & 0xFFFF) * state[3]
         total += (high & 0xFFFF) * state[4] + ((high >> 16) & 0xFFFF) * state[5]
         total += ((high >> 32) & 0xFFFF) * state[6] + ((high >> 48) & 0xFFFF) * state[7]
-    return (total & ((1 << MODULUS_BITS) - 1)) >> state[SHIFT]
+    return total & ((1 << MODULUS_BITS) - 1)
 
 
 @part

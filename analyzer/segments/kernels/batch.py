@@ -11,11 +11,13 @@ from analyzer.compiled import kernel, part
 from analyzer.segments.ends import DEEP, END, FRAGMENT, LINK, PROTOCOL, STOP, TCP
 from analyzer.segments.kernels.addresses import USED, name_ends
 from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32, u8
+from analyzer.segments.kernels.dull import is_dull
 from analyzer.segments.kernels.ethertypes import ethertype
 from analyzer.segments.kernels.internet import ipv4, ipv6, protocol
 from analyzer.segments.kernels.links import IPV4, IPV6
 from analyzer.segments.kernels.linktypes import link
 from analyzer.segments.kernels.tcp import segment
+from analyzer.segments.kernels.tunnels import UDP
 from analyzer.segments.table import HAS_IP_ID, NO_FRAGMENT
 
 DEEPEST = 32
@@ -109,6 +111,7 @@ def decode(
     fragments: NDArray[np.void],
     scratch: NDArray[np.void],
     progress_: NDArray[np.void],
+    dull: NDArray[np.int64],
     rows: NDArray[np.void],
     slots: NDArray[np.int32],
     state: NDArray[np.int64],
@@ -136,6 +139,8 @@ def decode(
             row["interface"] = min(np.int64(packet["interface"]), 255)
             name_ends(data, cursor, row, rows, slots, state)
             written += 1
+        elif number == FRAGMENT and is_dull(data, cursor, dull, state):
+            ends[UDP & ~STOP] += 1
         elif number == FRAGMENT:
             set_aside(cursor, number_of, written, fragments[aside])
             aside += 1

@@ -13,6 +13,9 @@ from analyzer.segments.kernels.links import ETHERNET, IPV6, MPLS, PPP, RAW_IP, W
 UDP = STOP | PROTOCOL | 17
 GRE = STOP | PROTOCOL | 47
 
+PORTS = (2152, 4789, 8472, 4790, 6081, 1701, 3544, 3386, 37008, 4341, 6635)
+"""UDP ports at which a tunnel may end. Most UDP has neither, and is done with at once."""
+
 
 @part
 def udp(data: Bytes, cursor: Record) -> int:
@@ -32,6 +35,8 @@ def udp(data: Bytes, cursor: Record) -> int:
 
 @part
 def by_port(data: Bytes, cursor: Record, port: int) -> int:
+    if port not in PORTS:
+        return UDP
     if port == 2152:
         return gtp(data, cursor)
     if port in (4789, 8472):  # IANA's number, and the one Linux used before
@@ -50,7 +55,7 @@ def by_port(data: Bytes, cursor: Record, port: int) -> int:
         return tzsp(data, cursor)
     if port == 4341:  # LISP data
         return skip(cursor, 8, RAW_IP) if lack(cursor, 9) == 0 else UDP
-    return MPLS if port == 6635 else UDP
+    return MPLS
 
 
 @part
