@@ -25,7 +25,8 @@ def test_tables_keep_the_contract(capture: Path, tmp_path: Path) -> None:
     write_tables(result, tmp_path, "csv")
     write_tables(result, tmp_path, "parquet")
     for name, frame in tables_of(result).items():
-        assert len(pd.read_csv(tmp_path / f"{name}.csv")) == len(pd.read_parquet(tmp_path / f"{name}.parquet")) == len(frame)
+        assert len(pd.read_csv(tmp_path / f"{name}.csv")) == len(frame)
+        assert len(pd.read_parquet(tmp_path / f"{name}.parquet")) == len(frame)
     for stream in result.flows["stream"]:
         assert ladder_lines(result, stream)[0].plain.startswith(f"stream {stream}: ")
 
@@ -38,5 +39,7 @@ def check_numbers(flows: pd.DataFrame, timeline: pd.DataFrame, findings: pd.Data
     assert (bounded["earliest_epoch"] <= bounded["latest_epoch"]).all()
     assert (flows["duration_s"] >= 0).all()
     by_stream = findings.dropna(subset=["stream"]).groupby("stream")["code"]
-    told = {stream: set(codes.split(";")) for stream, codes in zip(flows["stream"], flows["findings"], strict=True) if codes}
+    told = {
+        stream: set(codes.split(";")) for stream, codes in zip(flows["stream"], flows["findings"], strict=True) if codes
+    }
     assert {stream: set(codes) for stream, codes in by_stream} == told

@@ -300,39 +300,22 @@ class Ledger:
         unread = (self.of_side("rst_unread", side) > 0) | ((age >= 0) & (age <= PROMPT_NS))
         knew = np.isin(peer_state, (State.CLOSE_WAIT, State.LAST_ACK))
         disowned = self.of_side("known", side) & int(Known.RST_DISOWNED) > 0
-        return np.select(
-            [
-                side < 0,
-                disowned,
-                syn & (state <= State.LISTEN),
-                state == State.SYN_SENT,
-                reply & (state == State.TIME_WAIT),
-                reply & closed & data & knew,
-                reply & closed & fin & knew,
-                closed & data & ~knew & reply,
-                ~reply & (runs >= NEVER_TAKEN),
-                closed,
-                reply,
-                unread,
-                self.of_side("rst_unacked", side) > 0,
-            ],
-            [
-                RstCause.NONE,
-                RstCause.THIRD_PARTY,
-                RstCause.CONNECTION_REFUSED,
-                RstCause.HALF_OPEN,
-                RstCause.TIME_WAIT_GONE,
-                RstCause.DATA_AFTER_CLOSE,
-                RstCause.LATE_FIN,
-                RstCause.CROSSED_CLOSE,
-                RstCause.GAVE_UP,
-                RstCause.AFTER_OWN_FIN,
-                RstCause.NO_CONNECTION,
-                RstCause.UNREAD_DATA,
-                RstCause.ABORT_DATA_LOST,
-            ],
-            RstCause.ABORT,
-        )
+        cases = [
+            (side < 0, RstCause.NONE),
+            (disowned, RstCause.THIRD_PARTY),
+            (syn & (state <= State.LISTEN), RstCause.CONNECTION_REFUSED),
+            (state == State.SYN_SENT, RstCause.HALF_OPEN),
+            (reply & (state == State.TIME_WAIT), RstCause.TIME_WAIT_GONE),
+            (reply & closed & data & knew, RstCause.DATA_AFTER_CLOSE),
+            (reply & closed & fin & knew, RstCause.LATE_FIN),
+            (closed & data & ~knew & reply, RstCause.CROSSED_CLOSE),
+            (~reply & (runs >= NEVER_TAKEN), RstCause.GAVE_UP),
+            (closed, RstCause.AFTER_OWN_FIN),
+            (reply, RstCause.NO_CONNECTION),
+            (unread, RstCause.UNREAD_DATA),
+            (self.of_side("rst_unacked", side) > 0, RstCause.ABORT_DATA_LOST),
+        ]
+        return np.select([case for case, _ in cases], [cause for _, cause in cases], RstCause.ABORT)
 
 
 def _behind(a: NDArray[Any], b: NDArray[Any]) -> Bools:
