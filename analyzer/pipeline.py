@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.ahead import ahead
 from analyzer.errors import Notice
 from analyzer.findings import judge
 from analyzer.findings.rule import CannotJudge
@@ -39,8 +40,8 @@ def analyze(paths: Sequence[str], settings: Settings, progress: Progress | None 
     """
     analysis = Analysis(settings)
     with _opened(paths, settings.engine) as capture:
-        for packets in capture:
-            analysis.feed(packets)
+        for batch in ahead(map(analysis.decode, capture)):
+            analysis.track(batch)
             if progress:
                 progress(capture.bytes_read, capture.bytes_total)
         return analysis.result(list(paths), capture)
@@ -78,12 +79,18 @@ class Analysis:
 
     def feed(self, packets: Packets) -> None:
         """Take one batch of packets through decoding, flows and the tracker."""
-        if not len(packets.rows):
-            return
+        self.track(self.decode(packets))
+
+    def decode(self, packets: Packets) -> NDArray[np.void]:
+        """The first half of :meth:`feed`, up to the segments; it touches nothing that the second half does."""
         times = packets.rows["time"]
-        self._first_ns = int(times[0]) if self._first_ns is None else self._first_ns
-        self._last_ns = max(int(times.max()), self._first_ns if self._last_ns is None else self._last_ns)
-        batch = self._decoder.decode(packets)
+        if len(times):
+            self._first_ns = int(times[0]) if self._first_ns is None else self._first_ns
+            self._last_ns = max(int(times.max()), self._first_ns if self._last_ns is None else self._last_ns)
+        return self._decoder.decode(packets)
+
+    def track(self, batch: NDArray[np.void]) -> None:
+        """The second half: flows and the tracker."""
         self._table.assign(batch)
         self._tracker.feed(batch, self._table.rows)
         self._segments += int(np.count_nonzero((batch["marks"] & QUOTED) == 0))

@@ -68,10 +68,8 @@ class Tracker:
         self._desk["reordering"] = REORDERING_NS
         self._desk["linger"], self._desk["linger_reset"] = LINGER_NS, LINGER_RESET_NS
         self._desk["free"] = -1
-        self._ends = blank_ends(2048)
-        self._flows = np.zeros(1024, CONNECTION)
         self._places = np.zeros(1024, PLACE)
-        self._log = np.zeros(8192, LOG)
+        self._start()
 
     @property
     def late(self) -> int:
@@ -89,6 +87,11 @@ class Tracker:
         flows = self._flows[: int(self._desk["slots"][0])]
         slots = np.flatnonzero(flows["first_frame"])
         return slots[np.argsort(flows["row"][slots], kind="stable")]
+
+    def _start(self) -> None:
+        self._ends = blank_ends(2048)
+        self._flows = np.zeros(1024, CONNECTION)
+        self._log = np.zeros(8192, LOG)
 
     def feed(self, batch: NDArray[np.void], flow_rows: NDArray[np.void]) -> None:
         """Track ``batch`` (dtype SEGMENT, ``sender`` filled in); ``flow_rows`` is the flow table so far (FLOW).
@@ -149,9 +152,20 @@ class Tracker:
             done = step.close_books(self._desk, slots, done, end_time, self._room)
             if done < len(slots):
                 self._grow()
+        if len(slots) == self._desk["slots"][0] and np.array_equal(slots, np.arange(len(slots))):
+            return self._hand_over(len(slots))
         entries, kept = self._entries(slots)
         books = Books(self._ends.reshape(-1, 2)[slots].reshape(-1), self._flows[slots], entries)
         self._forget(slots, kept)
+        return books
+
+    def _hand_over(self, flows: int) -> Books:
+        """Everything, as it stands: nothing need be copied. The tracker begins anew in other memory."""
+        books = Books(self._ends[: 2 * flows], self._flows[:flows], self._log[: int(self._desk["used"][0])])
+        self._places["slot"][self._flows["row"][:flows]] = BOOKS_CLOSED
+        self._desk["used"] = self._desk["slots"] = 0
+        self._desk["free"] = -1
+        self._start()
         return books
 
     def _entries(self, slots: NDArray[np.intp]) -> tuple[NDArray[np.void], NDArray[np.bool_]]:
