@@ -57,8 +57,8 @@ def judge(ledger: Ledger, settings: Settings) -> Crowd:
     leaking = held & state_is(ledger, State.CLOSE_WAIT) & (idle_in_close_wait(ledger) > settings.close_wait_leak_ns)
     flow, side = np.nonzero(held)
     leaks = leaking[flow, side]
-    group = _groups(ledger, flow, side)
-    big = np.flatnonzero(np.bincount(group[leaks], minlength=group.max(initial=-1) + 1) >= settings.pile_up)
+    group, many = _groups(ledger, flow, side), max(settings.pile_up, 1)
+    big = np.flatnonzero(np.bincount(group[leaks], minlength=group.max(initial=-1) + 1) >= many)
     return _crowd(ledger, settings, flow, side, leaks, [group == number for number in big])
 
 
@@ -93,7 +93,7 @@ def _crowd(
         address=ledger.flow("address")[flow[first], side[first]],
         port=np.where(server, port[flow[first], side[first]], 0),
         server=server,
-        when=np.array([start[settings.pile_up - 1] for start in starts], np.int64),
+        when=np.array([start[max(settings.pile_up, 1) - 1] for start in starts], np.int64),
         frames=[proof[member & leaks][:SHOWN].tolist() for member in members],
         confidence=np.array([int(gaps(ledger)[flow[member]].any()) * 2 for member in members], np.int64),
         other_address=np.where(server, -1, ledger.flow("address")[flow[first], 1 - side[first]]),

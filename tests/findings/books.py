@@ -1,0 +1,70 @@
+"""Ledgers made by hand: a few facts an endpoint, everything else as if nothing were known."""
+
+from typing import Any
+
+import numpy as np
+
+from analyzer.flows.table import FLOW
+from analyzer.tracker.ledger import CONNECTION, Known
+from analyzer.tracker.log import Basis
+from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.track import blank_ends
+from analyzer.tracker.transitions import State
+
+SECOND = 1_000_000_000
+START = 1_700_000_000 * SECOND
+END = START + 100 * SECOND
+WHOLE = int(Known.ISN | Known.NXT | Known.ACK)
+
+
+def at(seconds: float) -> int:
+    return START + round(seconds * SECOND)
+
+
+def ledger(*flows: dict[str, Any], copies: int = 1, end: int = END) -> Ledger:
+    """A flow for each dict, ``copies`` times: the keys ``client`` and ``server`` hold columns of the endpoints, the
+    others columns of the flow. The client is side 0; every endpoint sent one SYN and some segments."""
+    count = len(flows) * copies
+    ends, rows, table = blank_ends(2 * count), np.zeros(count, CONNECTION), np.zeros(count, FLOW)
+    ends["packets"], ends["known"], ends["syn_count"], ends["last_time"] = 5, WHOLE, 1, START
+    ends["syn_ack"][1::2] = 1
+    ends["established_time"] = START
+    rows["first_time"], rows["close_side"], rows["first_frame"] = START, -1, 1
+    table["stream"], table["client_basis"] = np.arange(count), 2
+    table["port"], table["address"] = (40000, 80), (0, 1)
+    for place, flow in enumerate(flows):
+        mine = slice(place, count, len(flows))
+        for side, role in enumerate(("client", "server")):
+            for name, value in flow.get(role, {}).items():
+                ends.reshape(-1, 2)[name][mine, side] = value
+        for name, value in flow.items():
+            if name not in ("client", "server"):
+                (rows if name in (CONNECTION.names or ()) else table)[name][mine] = value
+    return Ledger(ends, rows, table, end)
+
+
+class Book:
+    """Stands in for the address book."""
+
+    def texts(self) -> list[str]:
+        return ["10.0.0.1", "2001:db8::2"]
+
+
+def leaking_server(since: float = 1.0, **facts: Any) -> dict[str, Any]:
+    """The client closed, the server acknowledged that in frame 9 and never closed."""
+    waiting = {
+        "state": State.CLOSE_WAIT,
+        "state_basis": Basis.PROVEN,
+        "close_wait_basis": Basis.PROVEN,
+        "close_wait_time": at(since),
+        "last_time": at(since),
+    }
+    closed = {
+        "state": State.FIN_WAIT_2,
+        "fin_count": 1,
+        "fin_time": at(since) - 1000,
+        "fin_frame": 8,
+        "fin_acked_time": at(since),
+        "fin_acked_frame": 9,
+    }
+    return {"client": closed, "server": waiting | facts}

@@ -1,0 +1,136 @@
+"""The mechanism, on ledgers made by hand: confidence, one finding for one cause, what cannot be judged, the table."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analyzer.findings import judge, judging
+from analyzer.findings.rule import Rule, Verdict, rules
+from analyzer.reports.frames import table
+from analyzer.settings import Settings
+from analyzer.tracker.ledger import Known
+from analyzer.tracker.log import Basis
+from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.transitions import State
+from tests.findings.books import SECOND, START, Book, at, leaking_server, ledger
+
+
+def found(made: Ledger, **settings: Any) -> dict[str, dict[str, Any]]:
+    rows = judge(made, Book(), Settings(**settings)).findings
+    return {row["code"]: row for row in rows.to_dict("records")}
+
+
+def test_a_finding_names_endpoint_times_frames_and_threshold() -> None:
+    row = found(ledger(leaking_server()))["TD101"]
+    assert (row["severity"], row["endpoint"], row["stream"], row["frames"]) == ("error", "server", 0, "8;9")
+    assert (row["client_ip"], row["client_port"]) == ("10.0.0.1", 40000)
+    assert (row["server_ip"], row["server_port"]) == ("2001:db8::2", 80)
+    assert row["time_epoch"] == at(1)
+    for words in ("server [2001:db8::2]:80", "frame 8", "frame 9", "1.000000 s", "99 s", "threshold 10 s"):
+        assert words in row["message"]
+    assert "ss -tnp state close-wait '( sport = :80 )'" in row["advice"]
+
+
+def test_the_threshold_decides_between_leak_and_too_early() -> None:
+    assert set(found(ledger(leaking_server()), close_wait_leak_ns=99 * SECOND - 1)) == {"TD101"}
+    assert set(found(ledger(leaking_server()), close_wait_leak_ns=99 * SECOND)) == {"TD107"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "level"),
+    [
+        ({}, "high"),
+        ({"close_wait_basis": Basis.ASSUMED}, "medium"),
+        ({"state_basis": Basis.TIMER}, "medium"),
+        ({"half_close_bytes": 10, "data_time": at(2)}, "medium"),
+        ({"missing_bytes": 1}, "low"),
+        ({"missing_bytes": 1, "close_wait_basis": Basis.ASSUMED}, "low"),
+    ],
+)
+def test_confidence_comes_from_what_the_verdict_rests_on(facts: dict[str, Any], level: str) -> None:
+    assert found(ledger(leaking_server(**facts)))["TD101"]["confidence"] == level
+
+
+def test_gaps_do_not_touch_what_is_a_fact_about_the_capture() -> None:
+    assert found(ledger(leaking_server(missing_bytes=1)))["TD903"]["confidence"] == "high"
+
+
+def rule(code: str, *supersedes: str, blind: bool = False) -> Rule:
+    """A rule that fires for every client."""
+
+    def everywhere(made: Ledger, settings: Settings) -> Verdict:
+        fires = np.zeros((made.flows, 2), np.bool_)
+        fires[:, 0] = not blind
+        reasons = [("it is dark", np.ones((made.flows, 2), np.bool_))] if blind else []
+        return Verdict(fires=fires, when=made.own("first_time"), frames=[], blind=reasons)
+
+    return replace(rules()["TD101"], code=code, supersedes=supersedes, message="", advice="", judge=everywhere)
+
+
+def with_rules(monkeypatch: pytest.MonkeyPatch, *made: Rule) -> judging.Judgement:
+    monkeypatch.setattr(judging, "rules", lambda: {entry.code: entry for entry in made})
+    return judge(ledger({}, {}), Book(), Settings())
+
+
+def test_a_more_exact_rule_supersedes_a_vaguer_one_and_what_that_one_supersedes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    judgement = with_rules(monkeypatch, rule("A", "B"), rule("B", "C"), rule("C"), rule("D"))
+    assert judgement.findings["code"].tolist() == ["A", "A", "D", "D"]
+    assert judgement.codes_of(np.array([1, 0])) == ["A;D", "A;D"]
+
+
+def test_what_cannot_be_judged_is_counted_by_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    judgement = with_rules(monkeypatch, rule("A", blind=True))
+    assert judgement.findings.empty
+    assert [(entry.code, entry.reason, entry.flows) for entry in judgement.cannot_judge] == [("A", "it is dark", 2)]
+
+
+def test_a_leak_cannot_be_judged_where_only_the_other_direction_was_captured() -> None:
+    one_way = leaking_server(packets=0, known=int(Known.NXT), state=State.UNKNOWN, syn_count=0)
+    one_way["client"] |= {"ack_sent": 500}
+    judgement = judge(ledger(one_way), Book(), Settings())
+    assert "TD101" not in set(judgement.findings["code"])
+    assert [entry.code for entry in judgement.cannot_judge] == ["TD101"]
+
+
+def test_flows_known_only_from_icmp_errors_are_not_judged() -> None:
+    quoted = leaking_server(packets=0) | {"first_frame": 0}
+    quoted["client"] |= {"packets": 0}
+    assert judge(ledger(quoted), Book(), Settings()).findings.empty
+
+
+def test_the_findings_fit_the_declared_table() -> None:
+    crowd = judge(ledger(leaking_server(), copies=12), Book(), Settings()).findings
+    assert set(crowd["code"]) == {"TD101", "TD106"}
+    typed = table("findings", crowd)
+    pile = typed[typed["code"] == "TD106"].iloc[0]
+    assert (pile["server_ip"], int(pile["server_port"]), pile["endpoint"]) == ("2001:db8::2", 80, "server")
+    assert typed.loc[typed["code"] == "TD106", ["stream", "client_ip", "client_port"]].isna().all().all()
+    assert typed["time_epoch"].notna().all()
+
+
+def test_no_flows_no_findings() -> None:
+    judgement = judge(ledger(), Book(), Settings())
+    assert judgement.findings.empty
+    assert len(table("findings", judgement.findings)) == 0
+
+
+def test_a_pile_up_is_projected_to_the_limit_of_descriptors() -> None:
+    leaks = [leaking_server(since) for since in range(1, 13)]
+    message = found(ledger(*leaks), descriptors=72)["TD106"]["message"]
+    assert "12 connections" in message
+    assert "60.0 per minute" in message
+    assert "72 descriptors are used up after 1 more minutes" in message
+
+
+def test_many_flows_take_no_loop() -> None:
+    many = ledger({}, leaking_server(), {"client": {"fin_count": 1}}, copies=70_000)
+    begun = time.process_time()
+    judgement = judge(many, Book(), Settings(pile_up=10**9))
+    assert len(judgement.findings) == 70_000
+    assert time.process_time() - begun < 10
+    assert judgement.findings["time_epoch"].min() > START

@@ -1,0 +1,113 @@
+"""Every rule file keeps the form, and its example fires it while its near miss stays quiet."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import analyzer
+from analyzer.errors import UsageError
+from analyzer.findings import explain, rules
+from analyzer.findings.rule import HEADINGS, SEVERITIES, Crowd, Rule
+from analyzer.findings.words import sentences
+from analyzer.settings import Settings
+from tests.findings.books import leaking_server, ledger
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "analyzer" / "findings" / "rules"
+CAPTURES = ROOT / "captures"
+FORM = [
+    *("CODE", "NAME", "SEVERITY", "SUPERSEDES", "THRESHOLDS"),
+    *("EXAMPLE", "NEAR_MISS", "MESSAGE", "ADVICE"),
+]
+each_rule = pytest.mark.parametrize("rule", rules().values(), ids=list(rules()))
+
+
+def source(rule: Rule) -> Path:
+    return FOLDER / f"{rule.code}_{rule.name}.py".lower().replace("-", "_")
+
+
+@cache
+def codes_in(capture: str) -> set[str]:
+    return set(analyzer.analyze(CAPTURES / capture).findings["code"])
+
+
+@each_rule
+def test_a_rule_is_one_file_in_the_fixed_form(rule: Rule) -> None:
+    tree = ast.parse(source(rule).read_text())
+    named = [
+        node.targets[0].id
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    ]
+    assert [name for name in named if name in FORM] == FORM
+    assert re.findall(r"^## (.+)$", rule.page, re.MULTILINE) == list(HEADINGS)
+    assert rule.severity in SEVERITIES
+    assert rule.title.endswith(".")
+
+
+def test_every_file_is_a_rule() -> None:
+    assert {source(rule).name for rule in rules().values()} | {"__init__.py"} == {
+        path.name for path in FOLDER.glob("*.py")
+    }
+
+
+@each_rule
+def test_no_rule_loops_over_flows(rule: Rule) -> None:
+    """A ``for`` statement has no place in a rule; comprehensions run over crowds or kinds, never over flows."""
+    assert not [node for node in ast.walk(ast.parse(source(rule).read_text())) if isinstance(node, ast.For | ast.While)]
+
+
+@each_rule
+def test_what_it_supersedes_is_known_and_never_in_a_circle(rule: Rule) -> None:
+    for code in rule.supersedes:
+        assert rule.code not in rules()[code].supersedes
+
+
+@each_rule
+def test_its_thresholds_are_settings_and_named_in_the_message(rule: Rule) -> None:
+    assert set(rule.thresholds) <= set(Settings.__dataclass_fields__)
+    if rule.thresholds and rule.code != "TD102":
+        assert rule.thresholds[0].removesuffix("_ns") in rule.message
+
+
+@each_rule
+def test_its_advice_names_a_suspect_and_the_next_command(rule: Rule) -> None:
+    assert re.search(r"[Ss]uspect|ended too early|scan or a health check|often normal", rule.advice, re.IGNORECASE)
+    assert "Next" in rule.advice
+    text = f"{rule.page} {rule.advice} {rule.message}"
+    assert "tw_recycle" not in text
+    assert "raise tcp_fin_timeout" not in text
+
+
+@each_rule
+def test_its_templates_use_only_fields_that_exist(rule: Rule) -> None:
+    """Filling them raises KeyError for a field that nobody provides; a flow that fires nothing is enough."""
+    verdict = rule.judge(ledger(leaking_server(), copies=12), Settings())
+    given = set(verdict.values) | {name.removesuffix("_ns") for name in rule.thresholds}
+    crowd = {"blamed", "other", "role", "blamed_ip", "blamed_port"}
+    flow = {"blamed", "peer", "blamed_at", "peer_at", "client", "server", "role", "peer_role", "stream"}
+    given |= crowd if isinstance(verdict, Crowd) else flow | {"blamed_ip", "peer_ip", "port", "ss"}
+    values = {name: np.zeros(1, np.int64) for name in given}
+    for template in (rule.message, rule.advice):
+        assert sentences(template, values, np.zeros(1, np.int64), 1)[0].as_py()
+
+
+@each_rule
+def test_its_example_fires_it_and_its_near_miss_does_not(rule: Rule) -> None:
+    assert rule.code in codes_in(rule.example)
+    assert rule.code not in codes_in(rule.near_miss)
+
+
+def test_a_page_is_found_by_code_in_any_case_and_by_name() -> None:
+    assert explain("td101") == explain("TD101") == explain("close-wait-leak")
+    assert explain("TD101").startswith("# TD101 close-wait-leak\n")
+    assert "--close-wait-leak" in explain("TD101")
+
+
+def test_an_unknown_code_is_a_usage_error_that_names_those_there_are() -> None:
+    with pytest.raises(UsageError, match="TD101"):
+        explain("TD000")
