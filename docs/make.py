@@ -16,6 +16,9 @@ from analyzer.cli import cli
 from analyzer.findings import rules
 from analyzer.findings.pages import index, page_with_example
 from analyzer.reports.columns import TABLES, Column
+from analyzer.segments.ends import VOCABULARY
+from analyzer.segments.table import COLUMNS as SEGMENT_COLUMNS
+from analyzer.segments.table import MARKS
 from analyzer.settings import adjustable, seconds_text
 
 DOCS = Path(__file__).parent
@@ -32,6 +35,9 @@ unreadable input or an output that cannot be written, 3 for a fault in the progr
 141 when whoever read the output has gone. Whatever goes wrong is one line on standard error.
 
 Colours appear on a terminal only, and not with `NO_COLOR` set. `TEARDOWN_DEBUG=1` shows the traceback of a fault.
+"""
+SEGMENTS = """A row for each TCP segment, 64 bytes, as one numpy record array: what every source of packets is turned
+into, and all that the later stages see ([decoding.md](decoding.md) says how). `segments.csv` is made from it.
 """
 KINDS = {
     "count": ("whole number", "`int64`", "`int64`"),
@@ -126,7 +132,19 @@ def findings_pages() -> dict[str, str]:
     return {"findings/README.md": MADE + index(), **made}
 
 
-GENERATORS: list[Callable[[], Mapping[str, str]]] = [columns_page, commands_page, findings_pages]
+def segments_page() -> dict[str, str]:
+    """docs/segments.md from analyzer/segments/table.py and ends.py."""
+    lines = ["# The table of segments inside the program\n", SEGMENTS, "| column | type | meaning |\n|---|---|---|"]
+    lines += [f"| `{column.name}` | `{column.dtype}` | {column.meaning} |" for column in SEGMENT_COLUMNS]
+    lines += ["\n## The bits of `marks`\n", "| bit | name | meaning |\n|---|---|---|"]
+    lines += [f"| {1 << bit} | `{mark.name}` | {mark.meaning} |" for bit, mark in enumerate(MARKS)]
+    lines += ["\n## Packets that give no segment\n", "| counted as | which |\n|---|---|"]
+    lines += [f"| {name} | {meaning} |" for name, meaning in VOCABULARY.items()]
+    lines += ["| link type N not supported | packets of a link type of which nothing is known |"]
+    return {"segments.md": MADE + "\n".join(lines) + "\n"}
+
+
+GENERATORS: list[Callable[[], Mapping[str, str]]] = [columns_page, commands_page, findings_pages, segments_page]
 
 
 def pages() -> dict[str, str]:

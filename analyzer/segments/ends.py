@@ -34,11 +34,13 @@ TCP = PROTOCOL | 6
 ) = (END + number for number in range(1, 12))
 """``FRAGMENT`` is an end for the compiled walk only: the reassembler turns it into one of the others."""
 
+NOT_IP = ("not IP", "the link carries another protocol than IP (ARP, LLDP, control of LLC, PPP or Wi-Fi, ...)")
+
 REASONS = {
     CUT: ("headers cut", "the snap length cut the packet before the window of its TCP header"),
     MALFORMED: ("malformed headers", "a header contradicts itself or the length of what surrounds it"),
     DEEP: ("nested too deeply", "more headers in headers than the decoder is willing to follow"),
-    NO_NETWORK_LAYER: ("not IP", "the link layer carries something without an EtherType (LLC, PPP, Wi-Fi control)"),
+    NO_NETWORK_LAYER: NOT_IP,
     ENCRYPTED: ("encrypted", "the payload is encrypted (protected 802.11 frames)"),
     QUOTED_PART: ("ICMP quoting a fragment", "an ICMP error quotes a later fragment, which has no TCP header"),
     FRAGMENT_CUT: ("IP fragments cut", "the snap length cut an IP fragment, so its datagram cannot be put together"),
@@ -46,14 +48,13 @@ REASONS = {
     FRAGMENT_JOINED: ("IP fragments joined", "part of a datagram that a later frame completed"),
     FRAGMENT_REFUSED: (
         "IP fragments refused",
-        "fragments that overlap with different bytes, exceed 65535 bytes, or find the reassembler full",
+        "fragments that overlap with different bytes, or make a datagram longer than 65535 bytes",
     ),
 }
 
 UDP = ("UDP", "UDP that carries no tunnel with TCP inside")
 ICMP = ("ICMP", "ICMP or ICMPv6 that quotes no TCP header")
 OTHER_PROTOCOL = ("other IP protocols", "neither TCP nor a tunnel the decoder follows")
-NOT_IP = ("not IP", "another protocol than IP on the link (ARP, LLDP, ...)")
 
 VOCABULARY = dict([*REASONS.values(), UDP, ICMP, OTHER_PROTOCOL])
 """Every name that can be counted, with its meaning; link types not supported are counted under their number."""
