@@ -30,9 +30,8 @@ from analyzer.tracker.desk import (
     margin,
     move,
     note,
-    place_at,
+    still_kept,
     take_back,
-    tuple_at,
 )
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.space import ahead, plus
@@ -126,8 +125,7 @@ def replace_old(desk, i, now, frame):
     f = flow_at(desk, i >> 1)
     if f["old_seen"] == 1:
         old = np.int64(f["old_end"]) ^ (i & 1)
-        still = np.int64(place_at(desk, tuple_at(desk, f["row"])["previous"])["slot"]) - 1 == old >> 1
-        if still and np.int64(end_at(desk, old)["state"]) == TIME_WAIT:
+        if still_kept(desk, f) and np.int64(end_at(desk, old)["state"]) == TIME_WAIT:
             move(desk, old, REPLACED, SENT, now, NEVER, now, frame, NO_NOTE)
 
 

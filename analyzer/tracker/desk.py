@@ -83,6 +83,13 @@ def log_at(desk, row):
 
 
 @part
+def still_kept(desk, f):
+    """Whether the older flow on the same tuple, noted when ``f`` began, is still in the slot where it was then."""
+    previous = np.int64(tuple_at(desk, f["row"])["previous"])
+    return np.int64(place_at(desk, previous)["slot"]) - 1 == np.int64(f["old_end"]) >> 1
+
+
+@part
 def knows(e, bits):
     """Whether all of ``bits`` are known of the endpoint."""
     return (np.int64(e["known"]) & bits) == bits

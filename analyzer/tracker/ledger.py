@@ -155,6 +155,7 @@ FACTS = [
     Column("idle_longest_frame", "<i8", "that segment"),
     Column("ttl_low", "u1", "lowest TTL of its segments, RSTs apart"),
     Column("ttl_high", "u1", "highest TTL of its segments, RSTs apart"),
+    Column("leftovers", "<i4", "segments that continue the older connection on this tuple"),
     Column("stale_acks", "<i4", "acknowledgments of an older connection it answered a SYN with"),
     Column("stale_ack_frame", "<i8", "frame of the first of these"),
 ]

@@ -41,6 +41,7 @@ from analyzer.tracker.desk import (
     log_at,
     move,
     place_at,
+    still_kept,
     tuple_at,
     write,
 )
@@ -54,7 +55,8 @@ ROWS_A_SEGMENT = 16  # a segment never writes more log rows than this
 TIMER, CAPTURE_END, REPLACED = np.int64(Event.TIMER), np.int64(Event.CAPTURE_END), np.int64(Event.REPLACED)
 NO_NOTE, CLOSED_BEFORE = np.int64(Note.NONE), np.int64(Note.CLOSED_BEFORE)
 LOST_SIGHT = np.int64(Event.LOST_SIGHT)
-ID_MOVES, ACKED, RST_STANDS = np.int64(Known.ID_MOVES), np.int64(Known.ACK), np.int64(Known.RST)
+ID_MOVES, ISN, NXT = np.int64(Known.ID_MOVES), np.int64(Known.ISN), np.int64(Known.NXT)
+NEAR = 1 << 20  # numbers this close to where a connection stands are taken to be its own (a large window's worth)
 GRANULE = 2_000_000_000  # Linux ends TIME_WAIT up to about two seconds late
 
 
@@ -123,6 +125,9 @@ def step(desk, s, i):
             e["duplicate_frame"] = s["frame"]
             e["duplicate_time"] = s["time"]
         return
+    if f["old_seen"] == 1 and of_older(desk, s, i, f):
+        e["leftovers"] = e["leftovers"] + 1
+        return
     kind = kind_of(desk, s, i)
     if flags & RST:
         reset(desk, s, i)
@@ -181,6 +186,20 @@ def begin(desk, s, row):
     if np.int64(s["marks"]) & HAS_TIMESTAMP and sender["ts_last"] > 0:
         f["old_ts_ahead"] = ahead(s["ts_val"], sender["ts_last"])
     return slot
+
+
+@part
+def of_older(desk, s, i, f):
+    """Whether the segment's numbers continue the older connection on this tuple, not this one: a leftover of it.
+
+    Wireshark counts it to the newer connection; to the state machine of that it means nothing.
+    """
+    e, old_end = end_at(desk, i), np.int64(f["old_end"]) ^ (i & 1)
+    if not knows(e, ISN) or np.int64(s["flags"]) & SYN or not still_kept(desk, f):
+        return False
+    old = end_at(desk, old_end)
+    near_old = knows(old, NXT) and abs(ahead(s["seq"], old["snd_nxt"])) < NEAR
+    return near_old and abs(ahead(s["seq"], e["snd_nxt"])) >= NEAR
 
 
 @part
