@@ -151,6 +151,8 @@ class Decoder:
         seen = np.stack([whole["src"], whole["dst"]], axis=1).ravel()
         new, first = np.unique(seen[seen >= first_new], return_index=True)
         order = new[np.argsort(first)]
+        if (order == new).all():
+            return whole
         self.book.renumber(first_new, order)
         renumbered = np.arange(first_new + len(order), dtype=np.int32)
         renumbered[order] = np.arange(first_new, first_new + len(order))

@@ -86,6 +86,10 @@ class Datagram:
             not seen or mine == other for seen, mine, other in zip(known, payload, self.data[begin:end], strict=True)
         )
 
+    @property
+    def bytes_held(self) -> int:
+        return len(self.data) + len(self.known)
+
     def complete(self) -> bool:
         return self.size is not None and self.received == self.size
 
@@ -125,16 +129,16 @@ class Reassembler:
 
     @property
     def bytes_held(self) -> int:
-        """Bytes of payload held, gaps included."""
+        """Bytes held: payload with its gaps, and as many that tell which of them are known."""
         return self._bytes
 
     def add(self, fragment: Fragment) -> Outcome:
         """Enter one fragment, in the order of the capture."""
         self._expire(fragment.time)
         datagram = self._waiting.setdefault(fragment.key, Datagram(fragment.time))
-        before = len(datagram.data)
+        before = datagram.bytes_held
         accepted = datagram.add(fragment)
-        self._bytes += len(datagram.data) - before
+        self._bytes += datagram.bytes_held - before
         if not accepted:
             return self._refuse(fragment, datagram)
         if not datagram.complete():
@@ -147,7 +151,7 @@ class Reassembler:
     def _refuse(self, fragment: Fragment, datagram: Datagram) -> Outcome:
         """Kill a datagram; what still comes for it is refused too, until it expires."""
         count = 1 if datagram.refused else datagram.fragments
-        self._bytes -= len(datagram.data)
+        self._bytes -= datagram.bytes_held
         datagram.refused, datagram.data, datagram.known = True, bytearray(), bytearray()
         return Outcome(fragments=count, refused=True)
 
@@ -163,4 +167,4 @@ class Reassembler:
             self._forget(next(iter(self._waiting)))
 
     def _forget(self, key: tuple[int, bytes, int]) -> None:
-        self._bytes -= len(self._waiting.pop(key).data)
+        self._bytes -= self._waiting.pop(key).bytes_held

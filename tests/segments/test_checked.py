@@ -12,13 +12,13 @@ import pytest
 
 from analyzer.segments import Decoder
 from tests.segments.build import Frame, batch, ipv4, tcp, udp
+from tests.segments.examples import LINKS, TUNNELS
 from tests.segments.test_batches import in_pieces
 from tests.segments.test_fragments import in_pieces6
-from tests.segments.test_headers import LINKS, TUNNELS
 
 
 def damaged(seed: int, rounds: int) -> list[Frame]:
-    """All examples of test_headers, ``rounds`` times, each with a few bytes changed or its end cut off."""
+    """All examples, ``rounds`` times, each with a few bytes changed or its end cut off."""
     random = Random(seed)
     samples = [Frame(data, link=link) for link, data in LINKS.values()]
     samples += [Frame(ipv4(data, protocol=protocol), link=101) for protocol, data in TUNNELS.values()]
