@@ -1,16 +1,17 @@
 """What several rules ask of the ledger, said once. Shapes as in the ledger: (flows, 2) for endpoints."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.findings.rule import Bools, Choice
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.outcome import Handshake, Ledger, RstCause
 from analyzer.tracker.resets import Verdict as Reception
 from analyzer.tracker.transitions import State
 
-Bools = NDArray[np.bool_]
 SIDES = np.arange(2)
 TLS_ALERT = 21  # first byte of a TLS record that carries an alert (RFC 8446 5.1)
 ALERT_BYTES = 64  # an alert with any cipher: 7 in clear, 31 with AES-GCM, 53 with CBC and SHA-1
@@ -24,14 +25,14 @@ def on_side(fires: Bools, side: NDArray[Any]) -> Bools:
     return np.asarray(fires[:, None] & (side[:, None] == SIDES))
 
 
-def resetter(ledger: Ledger, cause: RstCause) -> Bools:
-    """The endpoints whose RST ended the flow for ``cause``."""
-    return on_side(ledger.rst_cause == cause, ledger.rst_side)
+def resetter(ledger: Ledger, *causes: RstCause) -> Bools:
+    """The endpoints whose RST ended the flow for one of ``causes``."""
+    return on_side(np.isin(ledger.rst_cause, causes), ledger.rst_side)
 
 
-def reset_victim(ledger: Ledger, cause: RstCause) -> Bools:
-    """The endpoints that received the RST that ended the flow for ``cause``."""
-    return np.asarray(resetter(ledger, cause)[:, ::-1])
+def reset_victim(ledger: Ledger, *causes: RstCause) -> Bools:
+    """The endpoints that received the RST that ended the flow for one of ``causes``."""
+    return np.asarray(resetter(ledger, *causes)[:, ::-1])
 
 
 def blind_reset(ledger: Ledger, whose: str = "own") -> Bools:
@@ -79,8 +80,7 @@ def farewell(ledger: Ledger) -> Bools:
 
 def data_met_reset(ledger: Ledger) -> Bools:
     """Endpoints whose data, sent after the peer's FIN had passed the tap, met the RST that ended the flow."""
-    after_close = reset_victim(ledger, RstCause.DATA_AFTER_CLOSE)
-    return np.asarray(after_close | reset_victim(ledger, RstCause.CROSSED_CLOSE))
+    return reset_victim(ledger, RstCause.DATA_AFTER_CLOSE, RstCause.CROSSED_CLOSE)
 
 
 def since_peer_fin(ledger: Ledger) -> NDArray[np.int64]:
@@ -99,9 +99,17 @@ def fin_acked(ledger: Ledger) -> Bools:
     return ledger.knows(Known.FIN_ACKED)
 
 
-def phrase(condition: NDArray[Any], yes: str, no: str = "") -> NDArray[Any]:
+def phrase(condition: Bools, yes: str, no: str = "") -> Choice:
     """Words that depend on a condition, as a value for a template."""
-    return np.where(condition, yes, no).astype(object)
+    return Choice(condition.astype(np.uint8), (no, yes))
+
+
+def phrases(conditions: Sequence[Bools], words: Sequence[str], otherwise: str) -> Choice:
+    """The words of the first condition that holds, as a value for a template."""
+    codes = np.zeros(np.broadcast_shapes(*(condition.shape for condition in conditions)), np.uint8)
+    for place, condition in reversed(list(enumerate(conditions, 1))):
+        codes[condition] = place
+    return Choice(codes, (otherwise, *words))
 
 
 def earliest(ledger: Ledger, name: str) -> NDArray[np.int64]:

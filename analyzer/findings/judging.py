@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analyzer.findings import words
 from analyzer.findings.facts import gaps
-from analyzer.findings.rule import SEVERITIES, Bools, CannotJudge, Crowd, Rule, Verdict, rules
+from analyzer.findings.rule import SEVERITIES, Bools, CannotJudge, Choice, Crowd, Rule, Verdict, rules
 from analyzer.segments.addresses import AddressBook
 from analyzer.settings import Settings
 from analyzer.tracker.log import Basis
@@ -109,9 +109,10 @@ class Rows:
     flow: NDArray[np.int64]
     side: NDArray[np.int64]  # -1: nobody is blamed
 
-    def pick(self, values: NDArray[Any]) -> NDArray[Any]:
+    def pick(self, values: NDArray[Any] | Choice) -> NDArray[Any]:
         """Of an array of the ledger's shapes, the value for each row."""
-        values = np.asarray(values)
+        if isinstance(values, Choice):
+            return np.asarray(np.array(values.words, object)[self.pick(values.codes)])
         if values.ndim == 0:
             return np.broadcast_to(values, len(self.flow))
         return np.asarray(values[self.flow, self.side] if values.ndim == 2 else values[self.flow])

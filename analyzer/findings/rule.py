@@ -30,6 +30,14 @@ SEVERITIES = ("error", "warning", "info")
 
 
 @dataclass(frozen=True)
+class Choice:
+    """Words that differ from row to row, kept as small numbers until a row is put into words."""
+
+    codes: NDArray[Any]  # places in ``words``, in one of the ledger's shapes
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What a rule says of all flows at once.
 
@@ -40,7 +48,7 @@ class Verdict:
     fires: Bools
     when: NDArray[Any]
     frames: Sequence[NDArray[Any]]
-    values: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    values: Mapping[str, NDArray[Any] | Choice] = field(default_factory=dict)
     rests_on: Sequence[NDArray[Any]] = ()  # Basis codes of the states it rests on
     absence: bool = False  # it rests on something not having been sent: a gap leaves another reading
     certain: bool = False  # a fact about the capture itself, which nothing missing can change

@@ -39,10 +39,11 @@ def keep_alive(sock: socket.socket, idle: int) -> None:
 
 @recipe("pcap")
 def reset_by_host_without_connection(lab: Lab) -> None:
-    """The server's host loses a connection without a word, as in a restart; 2.5 s later the client sends the next request.
+    """The server's host loses a connection without a word, as in a restart; 2.5 s later the client sends again.
 
-    The server aborts while nothing of it gets out, so the client never hears of it. Its request meets the RST of a host that
-    knows no such connection, with the number that the request acknowledged. The report says TD305 for the server.
+    The server aborts while nothing of it gets out, so the client never hears of it. Its request meets the RST of a
+    host that knows no such connection, with the number that the request acknowledged. The report says TD305 for the
+    server.
     """
     client, server = opened(lab)
     lab.loss.lose(loss.EVERYTHING, by="b")
@@ -57,8 +58,8 @@ def reset_by_host_without_connection(lab: Lab) -> None:
 def request_crossed_fin(lab: Lab) -> None:
     """The server closes an idle connection in the moment in which the client sends its next request; each takes 20 ms.
 
-    Seen from the middle: the request was under way when the FIN passed, and meets a RST, because the server had closed both
-    directions. Nobody did wrong but the timers. The report says TD306 for the server, with the margin.
+    Seen from the middle: the request was under way when the FIN passed, and meets a RST, because the server had
+    closed both directions. Nobody did wrong but the timers. The report says TD306 for the server, with the margin.
     """
     client, server = opened(lab)
     pause(1.2)
@@ -70,7 +71,7 @@ def request_crossed_fin(lab: Lab) -> None:
 
 @recipe("pcap")
 def half_open_probe(lab: Lab) -> None:
-    """A scanner on host A sends a SYN of its own making; the server answers, and A's kernel, which knows nothing, resets.
+    """A scanner on host A sends a SYN of its own making; the server answers, and A's kernel, knowing nothing, resets.
 
     SYN, SYN-ACK, RST: what a port scan looks like. The report says TD312 for the client.
     """
@@ -84,8 +85,9 @@ def half_open_probe(lab: Lab) -> None:
 def reset_by_third_party(lab: Lab) -> None:
     """The router resets the client in the server's name, as a firewall does, with the number that the client awaits.
 
-    The client's kernel accepts it. The TTL is not the one of the server's other segments, and the server, never told, goes
-    on with its reply, which the client's host answers with a RST of its own. The report says TD309 for the server's RST.
+    The client's kernel accepts it. The TTL is not the one of the server's other segments, and the server, never
+    told, goes on with its reply, which the client's host answers with a RST of its own. The report says TD309 for
+    the server's RST.
     """
     client, server = opened(lab)
     reset_in_the_name_of(lab, server, client.getsockname()[:2], next_number(server))
@@ -99,8 +101,8 @@ def reset_by_third_party(lab: Lab) -> None:
 def reset_ignored(lab: Lab) -> None:
     """Somebody guesses: a RST in the server's name with a number far outside the client's window changes nothing.
 
-    The client's kernel drops it in silence (RFC 5961), the next request is answered, and the close is in order. The report
-    says TD310, and that the connection went on.
+    The client's kernel drops it in silence (RFC 5961), the next request is answered, and the close is in order. The
+    report says TD310, and that the connection went on.
     """
     client, server = opened(lab)
     source, target = server.getsockname()[:2], client.getsockname()[:2]
@@ -116,8 +118,8 @@ def reset_ignored(lab: Lab) -> None:
 def keepalive_gave_up(lab: Lab) -> None:
     """The server's host vanishes; the idle client probes after 1 s, three times, and resets the connection.
 
-    No probe is answered. The client's kernel sends a RST that reaches nobody, and the application gets ETIMEDOUT. The report
-    says TD402 for the client and suspects the server's host or the path.
+    No probe is answered. The client's kernel sends a RST that reaches nobody, and the application gets ETIMEDOUT.
+    The report says TD402 for the client and suspects the server's host or the path.
     """
     client, _server = opened(lab)
     keep_alive(client, 1)
@@ -142,8 +144,8 @@ def keepalive_answered(lab: Lab) -> None:
 def retransmission_gave_up(lab: Lab) -> None:
     """The server's host vanishes; the client's request is repeated with growing intervals until its kernel gives up.
 
-    tcp_retries2 is lowered to 4, so that the end comes after seconds instead of a quarter of an hour. The kernel drops the
-    connection without a RST. The report says TD403 for the client.
+    tcp_retries2 is lowered to 4, so that the end comes after seconds instead of a quarter of an hour. The kernel
+    drops the connection without a RST. The report says TD403 for the client.
     """
     lab.a.sysctl(tcp_retries2=4)
     client, _server = opened(lab)
@@ -165,8 +167,8 @@ def retransmission_gave_up(lab: Lab) -> None:
 def fin_wait_2_expired(lab: Lab) -> None:
     """The server closes; the leaking client only probes its idle connection 4 s later, and the server has forgotten it.
 
-    tcp_fin_timeout is lowered to 2 s. A host in FIN_WAIT_2 would have acknowledged the probe; the RST proves that it had
-    left that state by its timer. The report says TD405 for the server.
+    tcp_fin_timeout is lowered to 2 s. A host in FIN_WAIT_2 would have acknowledged the probe; the RST proves that
+    it had left that state by its timer. The report says TD405 for the server.
     """
     lab.b.sysctl(tcp_fin_timeout=2)
     client, server = opened(lab)
@@ -179,8 +181,8 @@ def fin_wait_2_expired(lab: Lab) -> None:
 def time_wait_assassinated(lab: Lab) -> None:
     """The client closed first and is in TIME_WAIT; a RST with exactly the number it awaits comes in the server's name.
 
-    The kernel's default (tcp_rfc1337=0) lets it end TIME_WAIT. The forged RST has the server's TTL, as a duplicate of the
-    server's own would have. The report says TD503 for the client.
+    The kernel's default (tcp_rfc1337=0) lets it end TIME_WAIT. The forged RST has the server's TTL, as a duplicate
+    of the server's own would have. The report says TD503 for the client.
     """
     client, server = opened(lab)
     source, target = server.getsockname()[:2], client.getsockname()[:2]

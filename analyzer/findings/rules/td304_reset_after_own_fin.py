@@ -21,9 +21,7 @@ If answers are lost: the blamed application should read to the end of the stream
 altogether.
 """
 
-import numpy as np
-
-from analyzer.findings.facts import blind_reset, farewell, phrase, resetter
+from analyzer.findings.facts import blind_reset, farewell, phrase, phrases, resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.ledger import Answered
@@ -54,7 +52,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     nothing = "no segment of the other side is known to have prompted it: it gave up, or closed with SO_LINGER 0"
     alert = farewell(ledger)[:, ::-1] & (answers & Answered.DATA > 0)
     return Verdict(
-        fires=np.logical_or.reduce([resetter(ledger, cause) for cause in CAUSES]) & (ledger.own("fin_count") > 0),
+        fires=resetter(ledger, *CAUSES) & (ledger.own("fin_count") > 0),
         when=ledger.own("rst_time"),
         frames=[ledger.own("fin_frame"), ledger.own("rst_answers_frame"), ledger.own("rst_frame")],
         values={
@@ -62,7 +60,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "rst": ledger.own("rst_frame"),
             "when": ledger.own("rst_time"),
             "after": ledger.own("rst_time") - ledger.own("fin_time"),
-            "why": np.select([answers & kind > 0 for kind in kinds], words, nothing).astype(object),
+            "why": phrases([answers & kind > 0 for kind in kinds], words, nothing),
             "answered": ledger.own("rst_answers_frame"),
             "farewell": phrase(alert, " They look like a TLS close_notify: nothing was lost."),
         },

@@ -23,6 +23,7 @@ alleged sender at the same time: a RST that never left there was made on the way
 
 import numpy as np
 
+from analyzer.findings.facts import phrases
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.ledger import Known
@@ -67,7 +68,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "ttl": ttl,
             "low": low,
             "high": high,
-            "why": np.select([strange & disowned, strange], [BOTH, OTHER_TTL], WENT_ON).astype(object),
+            "why": phrases([strange & disowned, strange], [BOTH, OTHER_TTL], WENT_ON),
         },
         unsure=~disowned,
     )

@@ -23,8 +23,10 @@ other settings breaks clients behind address translation.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
-from analyzer.findings.rule import Verdict
+from analyzer.findings.facts import phrases
+from analyzer.findings.rule import Choice, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Handshake, Ledger
 from analyzer.tracker.transitions import State
@@ -65,18 +67,13 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     )
 
 
-def _rule(
-    ledger: Ledger, asker: "np.ndarray[tuple[int, ...], np.dtype[np.intp]]"
-) -> "np.ndarray[tuple[int, ...], np.dtype[np.object_]]":
+def _rule(ledger: Ledger, asker: NDArray[np.intp]) -> Choice:
     """By which rule the SYN was let in, for each endpoint that had the TIME_WAIT."""
-    newer, higher = ledger.flow("old_ts_ahead") > 0, ledger.flow("old_seq_ahead") > 0
-    words = np.select(
-        [newer, higher],
-        [
-            "because its timestamp is newer than the old connection's",
-            "because its sequence number is beyond the old connection's",
-        ],
-        "although neither its timestamp nor its sequence number is newer",
-    )
-    own = "by the client's own choice: the TIME_WAIT was its own"
-    return np.where(np.arange(2) == asker[:, None], own, words[:, None]).astype(object)
+    own = np.arange(2) == asker[:, None]
+    newer, higher = ledger.flow("old_ts_ahead")[:, None] > 0, ledger.flow("old_seq_ahead")[:, None] > 0
+    words = [
+        "by the client's own choice: the TIME_WAIT was its own",
+        "because its timestamp is newer than the old connection's",
+        "because its sequence number is beyond the old connection's",
+    ]
+    return phrases([own, newer & ~own, higher & ~own], words, "although neither timestamp nor sequence number is newer")
