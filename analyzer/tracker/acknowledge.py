@@ -140,14 +140,14 @@ def progress(desk, s, i, a):
 def measure(desk, i, sample):
     """Keep the shortest time from the tap to endpoint ``i`` and back; place its first entries better by it."""
     e = end_at(desk, i)
-    if sample < 0:
+    if sample <= 0:
         return
-    first = np.int64(e["reach"]) < 0
+    first = e["reach"] == 0
     if first or sample < np.int64(e["reach"]):
         e["reach"] = sample
     if first:
         row = np.int64(e["last_event"])
-        while row >= 0:
+        while row > 0:
             entry = log_at(desk, row)
             if entry["basis"] == 0 and entry["latest"] == entry["time"]:
                 entry["time"] = entry["time"] - sample // 2
@@ -186,7 +186,7 @@ def receive_fin(desk, i, now, frame):
     e["peer_fin_frame"] = frame
     reach = np.int64(e["reach"])
     earliest = np.int64(p["fin_time"])
-    if e["lower_ack_time"] > 0 and reach >= 0:
+    if e["lower_ack_time"] > 0 and reach > 0:
         earliest = max(earliest, np.int64(e["lower_ack_time"]) - reach - desk["slack"])
     earliest = min(earliest, now)
     inferred = knows(p, FIN_INFERRED)
@@ -200,7 +200,7 @@ def receive_fin(desk, i, now, frame):
         move(desk, i, LOST_SIGHT, ASSUMED, now, earliest, now, frame, PEER_NOT_CAPTURED)
         return
     row = move(desk, i, RCVD_FIN, basis, min(best, now), earliest, now, frame, words)
-    if row >= 0:
+    if row > 0:
         e["peer_fin_time"] = log_at(desk, row)["time"]
         e["peer_fin_event"] = row
         if log_at(desk, row)["state"] == CLOSING:
@@ -218,7 +218,7 @@ def confirm(desk, i, now):
     if now > log_at(desk, row)["time"]:
         log_at(desk, row)["latest"] = now
     if e["mark_event"] == row:  # what may still be taken back begins with the entry after it
-        e["mark_event"] = e["last_event"] if np.int64(e["state"]) == TIME_WAIT else -1
+        e["mark_event"] = e["last_event"] if np.int64(e["state"]) == TIME_WAIT else 0
         e["mark_state"] = CLOSING
 
 
@@ -274,7 +274,7 @@ def fin_arrives_first(desk, s, j):
     row = move(
         desk, j, RCVD_FIN, ASSUMED, seen + half(p["reach"]), seen, np.int64(s["time"]), s["frame"], NO_NOTE
     )
-    if row >= 0:
+    if row > 0:
         learn(p, PEER_FIN_ASSUMED | CROSSED)
         learn(e, CROSSED)
         p["peer_fin_time"] = log_at(desk, row)["time"]

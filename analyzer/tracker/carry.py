@@ -46,6 +46,7 @@ SENT_SYN, SENT_SYN_ACK = np.int64(Event.SENT_SYN), np.int64(Event.SENT_SYN_ACK)
 SENT_MID_STREAM = np.int64(Event.SENT_MID_STREAM)
 SENT_FIN, SYN_AGAIN, SYN_ACK_AGAIN = np.int64(Event.SENT_FIN), np.int64(Event.SYN_AGAIN), np.int64(Event.SYN_ACK_AGAIN)
 FIN_AGAIN, DATA_AFTER_FIN = np.int64(Event.FIN_AGAIN), np.int64(Event.DATA_AFTER_FIN)
+NO_SCALE = 1  # window_scale of an endpoint: not known, none, or one more than this and the shift
 DATA_AFTER_PEER_FIN, REPLACED = np.int64(Event.DATA_AFTER_PEER_FIN), np.int64(Event.REPLACED)
 KIND_ACK, KIND_DATA, KIND_FIN = np.int64(Answered.ACK), np.int64(Answered.DATA), np.int64(Answered.FIN)
 KIND_SYN, KIND_SYN_ACK, KIND_PROBE = np.int64(Answered.SYN), np.int64(Answered.SYN_ACK), np.int64(Answered.KEEP_ALIVE)
@@ -101,7 +102,8 @@ def carry(desk, s, i, kind):
 @part
 def options(s, e):
     """Remember what a SYN negotiates."""
-    e["window_scale"] = s["window_scale"] if not np.int64(s["marks"]) & CUT_HEADER else -2
+    if not np.int64(s["marks"]) & CUT_HEADER:
+        e["window_scale"] = NO_SCALE if s["window_scale"] < 0 else NO_SCALE + 1 + s["window_scale"]
     if np.int64(s["marks"]) & HAS_TIMESTAMP:
         learn(e, TIMESTAMPS)
 
@@ -156,7 +158,7 @@ def carry_syn_ack(desk, s, i):
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
     state = np.int64(e["state"])
     if knows(e, ISN) and e["syn_ack"] == 1 and np.int64(e["isn"]) == np.int64(s["seq"]):
-        if state == ESTABLISHED and e["mark_event"] >= 0 and now - e["mark_time"] > margin(desk, e):
+        if state == ESTABLISHED and e["mark_event"] > 0 and now - e["mark_time"] > margin(desk, e):
             take_back(desk, i)
         note(desk, i, SYN_ACK_AGAIN, now, frame, NO_NOTE)
         e["fresh_time"] = 0
@@ -268,7 +270,7 @@ def after_fin(desk, s, i, new):
     if knows(e, FIN_INFERRED) and e["fin_count"] == 0:
         forget(e, FIN_KNOWN | FIN_INFERRED | FIN_ACKED)
         e["fin_time"] = 0
-        if knows(p, PEER_FIN) and p["mark_event"] >= 0:
+        if knows(p, PEER_FIN) and p["mark_event"] > 0:
             take_back(desk, i ^ 1)
         forget(p, PEER_FIN)
         return
@@ -341,7 +343,7 @@ def fin_again(desk, s, i):
     e["fin_last_time"] = now
     e["fin_last_frame"] = frame
     e["fresh_time"] = 0
-    if knows(e, FIN_ACKED) and e["mark_event"] >= 0 and now - e["mark_time"] > margin(desk, e):
+    if knows(e, FIN_ACKED) and e["mark_event"] > 0 and now - e["mark_time"] > margin(desk, e):
         if e["fin_after_ack"] == 0:
             e["fin_after_ack_frame"] = frame
         e["fin_after_ack"] = e["fin_after_ack"] + 1

@@ -134,7 +134,7 @@ def write(desk, i, event, basis, best, earliest, latest, frame, note):
     if best > latest:
         best = latest
     previous = np.int64(e["last_event"])
-    if previous >= 0 and best < log_at(desk, previous)["time"]:
+    if previous > 0 and best < log_at(desk, previous)["time"]:
         best = np.int64(log_at(desk, previous)["time"])
     entry["time"] = best
     entry["earliest"] = earliest
@@ -146,21 +146,21 @@ def write(desk, i, event, basis, best, earliest, latest, frame, note):
 
 @part
 def move(desk, i, event, basis, best, earliest, latest, frame, note):
-    """Move endpoint ``i`` along the table's arrow for ``event``; returns the log row, or -1 where there is no arrow."""
+    """Move endpoint ``i`` along the table's arrow for ``event``; returns the log row, or 0 where there is no arrow."""
     e = end_at(desk, i)
     state = np.int64(e["state"])
     row = write(desk, i, event, basis, best, earliest, latest, frame, note)
     if log_at(desk, row)["arrow"] == NO_ARROW:
-        return -1
+        return 0
     entered = np.int64(log_at(desk, row)["state"])
     if entered != state:
         if basis == ASSUMED:
-            if e["mark_event"] < 0:
+            if e["mark_event"] == 0:
                 e["mark_event"] = row
                 e["mark_state"] = state
                 e["mark_time"] = earliest
         else:
-            e["mark_event"] = -1
+            e["mark_event"] = 0
         stamp_leave(e, state, log_at(desk, row)["time"])
         stamp_enter(desk, e, entered, basis, log_at(desk, row)["time"], frame)
     return row
@@ -220,8 +220,8 @@ def take_back(desk, i):
             entry["void"] = 1
         row = np.int64(entry["previous"])
     forgive(e, np.int64(e["mark_state"]))
-    e["mark_event"] = -1
-    e["proof_event"] = -1
+    e["mark_event"] = 0
+    e["proof_event"] = 0
 
 
 @part

@@ -59,7 +59,7 @@ NOTE_WORDS = {
 LOG = np.dtype(
     [
         ("end", "<i4"),  # row of the endpoint
-        ("previous", "<i4"),  # the endpoint's log row before this one, -1 none
+        ("previous", "<i4"),  # the endpoint's log row before this one, 0 none
         ("event", "u1"),  # Event
         ("arrow", "u1"),  # row of the transition table, NO_ARROW where it has none
         ("from_state", "u1"),

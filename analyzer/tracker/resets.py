@@ -112,7 +112,7 @@ def reset(desk, s, i):
         row = move(
             desk, j, RCVD_RST, ASSUMED, now + half(p["reach"]), now, now + margin(desk, p), frame, words
         )
-        if row >= 0:
+        if row > 0:
             learn(p, KILLED)
 
 
@@ -232,7 +232,7 @@ def contradict(desk, s, i):
     j = i ^ 1
     e, p = end_at(desk, i), end_at(desk, j)
     now = np.int64(s["time"])
-    if knows(e, KILLED) and e["mark_event"] >= 0:
+    if knows(e, KILLED) and e["mark_event"] > 0:
         on_its_way = ahead(s["ack"], p["rst_seq"]) < 0  # it had not received all before the RST when it sent this
         if now - np.int64(e["mark_time"]) <= margin(desk, e) * (2 if on_its_way else 1):
             return
@@ -256,9 +256,9 @@ def disown(desk, s, i, now):
     if late and ahead(end, e["rst_seq"]) <= 0:
         return
     row = np.int64(e["last_event"])
-    while row >= 0 and log_at(desk, row)["frame"] != e["rst_frame"]:
+    while row > 0 and log_at(desk, row)["frame"] != e["rst_frame"]:
         row = np.int64(log_at(desk, row)["previous"])
-    if row < 0 or log_at(desk, row)["event"] != SENT_RST:
+    if row == 0 or log_at(desk, row)["event"] != SENT_RST:
         return
     log_at(desk, row)["void"] = 1
     e["state"] = log_at(desk, row)["from_state"]

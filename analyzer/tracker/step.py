@@ -20,7 +20,7 @@ from analyzer.segments.table import (
     UNTRACKED,
 )
 from analyzer.tracker.acknowledge import acknowledge
-from analyzer.tracker.carry import KIND_ACK, KIND_PROBE, carry, kind_of
+from analyzer.tracker.carry import KIND_ACK, KIND_PROBE, NO_SCALE, carry, kind_of
 from analyzer.tracker.desk import (
     ASSUMED,
     AT_END,
@@ -134,7 +134,7 @@ def step(desk, s, i):
     else:
         if np.int64(e["state"]) == CLOSED:
             contradict(desk, s, i)
-        if e["proof_event"] >= 0 and not flags & SYN:
+        if e["proof_event"] > 0 and not flags & SYN:
             prove(desk, e, now)
         if flags & ACK:
             acknowledge(desk, s, i)
@@ -227,8 +227,8 @@ def prove(desk, e, now):
     entry = log_at(desk, np.int64(e["proof_event"]))
     entry["basis"] = PROVEN
     entry["latest"] = max(np.int64(entry["time"]), min(np.int64(entry["latest"]), now))
-    e["proof_event"] = -1
-    e["mark_event"] = -1
+    e["proof_event"] = 0
+    e["mark_event"] = 0
     e["state_basis"] = PROVEN
 
 
@@ -360,9 +360,9 @@ def keep_books(desk, s, i, kind):
 def windows(s, e, p, flags):
     """The window advertised, scaled where both SYNs were seen to negotiate it, and whether it is closed."""
     window = np.int64(s["window"])
-    if not flags & SYN and e["window_scale"] > 0 and p["window_scale"] >= 0:
-        window = window << min(np.int64(e["window_scale"]), 14)
-    elif not flags & SYN and e["window_scale"] == -2:
+    if not flags & SYN and e["window_scale"] > NO_SCALE and p["window_scale"] > NO_SCALE:
+        window = window << min(np.int64(e["window_scale"]) - NO_SCALE - 1, 14)
+    elif not flags & SYN and e["window_scale"] == 0:
         window = window << 14  # the handshake was not captured: the widest it could mean
     e["window"] = min(window, 1 << 30)
     if window > 0 or flags & SYN:

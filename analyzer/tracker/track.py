@@ -67,7 +67,6 @@ class Tracker:
         self._desk["duplicate_by_id"] = DUPLICATE_BY_ID_NS
         self._desk["reordering"] = REORDERING_NS
         self._desk["linger"], self._desk["linger_reset"] = LINGER_NS, LINGER_RESET_NS
-        self._desk["free"] = -1
         self._places = np.zeros(1024, PLACE)
         self._start()
 
@@ -89,7 +88,9 @@ class Tracker:
         return slots[np.argsort(flows["row"][slots], kind="stable")]
 
     def _start(self) -> None:
-        self._ends = blank_ends(2048)
+        """Nothing is kept yet. The log's first row belongs to nobody: 0 stands for no row."""
+        self._desk["used"], self._desk["slots"], self._desk["free"] = 1, 0, -1
+        self._ends = np.zeros(2048, ENDPOINT)
         self._flows = np.zeros(1024, CONNECTION)
         self._log = np.zeros(8192, LOG)
 
@@ -99,7 +100,7 @@ class Tracker:
         Sets the DUPLICATE mark of segments that show a packet a second time.
         """
         while len(self._places) < len(flow_rows):
-            self._places = _doubled(self._places)
+            self._places = _grown(self._places)
         self._desk["tuples"] = flow_rows.ctypes.data
         done = 0
         while done < len(batch):
@@ -161,10 +162,8 @@ class Tracker:
 
     def _hand_over(self, flows: int) -> Books:
         """Everything, as it stands: nothing need be copied. The tracker begins anew in other memory."""
-        books = Books(self._ends[: 2 * flows], self._flows[:flows], self._log[: int(self._desk["used"][0])])
+        books = Books(self._ends[: 2 * flows], self._flows[:flows], self._log[1 : int(self._desk["used"][0])])
         self._places["slot"][self._flows["row"][:flows]] = BOOKS_CLOSED
-        self._desk["used"] = self._desk["slots"] = 0
-        self._desk["free"] = -1
         self._start()
         return books
 
@@ -174,23 +173,24 @@ class Tracker:
         order = np.full(len(self._flows), -1)
         order[slots] = np.arange(len(slots))
         owner = order[log["end"] >> 1]
+        owner[0] = -1  # the log's first row belongs to nobody: 0 stands for no row
         entries = log[owner >= 0]
         entries["end"] = 2 * owner[owner >= 0] + (entries["end"] & 1)
         return entries, owner < 0
 
     def _forget(self, slots: NDArray[np.intp], kept: NDArray[np.bool_]) -> None:
         """Free ``slots`` and close up the log to the rows ``kept``."""
-        place = np.cumsum(kept) - 1
+        place = np.where(kept, np.cumsum(kept) - 1, 0)
         log = self._log[: len(kept)][kept]
-        log["previous"] = np.where(log["previous"] < 0, -1, place[log["previous"]])
+        log["previous"] = place[log["previous"]]
         self._log[: len(log)] = log
         self._desk["used"] = len(log)
         self._places["slot"][self._flows["row"][slots]] = BOOKS_CLOSED
-        self._ends.reshape(-1, 2)[slots] = blank_ends(1)
+        self._ends.reshape(-1, 2)[slots] = np.zeros(1, ENDPOINT)
         self._flows[slots] = np.zeros(1, CONNECTION)
         for name in LOG_PLACES:
             column = self._ends[name]
-            column[column >= 0] = place[column[column >= 0]]
+            column[:] = place[column]
         if len(slots):
             self._flows["row"][slots] = [*slots[1:], int(self._desk["free"][0])]
             self._desk["free"] = slots[0]
@@ -206,23 +206,16 @@ class Tracker:
         self._desk["places"], self._desk["log"] = self._places.ctypes.data, self._log.ctypes.data
 
     def _grow(self) -> None:
-        """Double what is full: the log, or the slots."""
+        """Make room in what is full: the log, or the slots."""
         if self._desk["used"][0] > self._room:
-            self._log = _doubled(self._log)
+            self._log = _grown(self._log)
         else:
-            self._ends = np.concatenate([self._ends, blank_ends(len(self._ends))])
-            self._flows = _doubled(self._flows)
+            self._ends, self._flows = _grown(self._ends), _grown(self._flows)
         self._lay_out()
 
 
-def _doubled(array: NDArray[np.void]) -> NDArray[np.void]:
-    return np.concatenate([array, np.zeros(len(array), array.dtype)])
-
-
-def blank_ends(count: int) -> NDArray[np.void]:
-    """``count`` endpoints of which nothing is known."""
-    blank = np.zeros(1, ENDPOINT)
-    for name in ("reach", *LOG_PLACES):
-        blank[name] = -1
-    blank["window_scale"] = -2
-    return np.repeat(blank, count)
+def _grown(array: NDArray[np.void]) -> NDArray[np.void]:
+    """``array`` with three times as much room behind it; memory that is not used yet is not taken yet either."""
+    grown: NDArray[np.void] = np.zeros(4 * len(array), array.dtype)
+    grown[: len(array)] = array
+    return grown
