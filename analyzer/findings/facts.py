@@ -60,10 +60,18 @@ def opened_before(ledger: Ledger) -> Bools:
     return np.asarray(ledger.handshake == Handshake.NOT_CAPTURED)
 
 
+def over(ledger: Ledger) -> NDArray[np.int64]:
+    """When each flow is out of sight: at the capture's end, or when a newer one took its addresses and ports."""
+    end = np.full(ledger.flows, ledger.end_time, np.int64)
+    newer = np.flatnonzero((ledger.flow("previous") >= 0) & (ledger.handshake == Handshake.COMPLETE))
+    end[ledger.flow("previous")[newer]] = ledger.flow("first_time")[newer]
+    return end
+
+
 def idle_in_close_wait(ledger: Ledger) -> NDArray[np.int64]:
-    """For endpoints in CLOSE_WAIT: ns from the peer's FIN, or from their last data after it, to the capture's end."""
+    """For endpoints in CLOSE_WAIT: ns from the peer's FIN, or from their last data after it, to :func:`over`."""
     since = np.maximum(ledger.own("close_wait_time"), np.where(after_peer_fin(ledger), ledger.own("data_time"), 0))
-    return np.asarray(ledger.end_time - since, np.int64)
+    return np.asarray(over(ledger)[:, None] - since, np.int64)
 
 
 def after_peer_fin(ledger: Ledger) -> Bools:

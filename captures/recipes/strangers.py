@@ -192,3 +192,39 @@ def time_wait_assassinated(lab: Lab) -> None:
     pause(0.2)
     forge.send(lab.m, forge.segment(source, target, seq=number + 1, flags=RST, ttl=63))
     pause(0.2)
+
+
+@recipe("pcap")
+def zero_window_stall(lab: Lab) -> None:
+    """The server stops reading; its window closes, the client probes it for seconds and then aborts.
+
+    The server's receive buffer is small, so a few segments fill it. Its kernel answers each probe with a window of 0.
+    The report says TD404 for the server, whose application did not read, not for the client that gave up.
+    """
+    client, server = opened(lab)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    client.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        client.send(b"x" * 9000)
+    pause(4.0)
+    abort(client)
+    pause(0.2)
+
+
+@recipe("pcap")
+def reuse_delayed(lab: Lab) -> None:
+    """The server leaks a socket in CLOSE_WAIT; the client has forgotten it and connects again from the same port.
+
+    The client's orphaned FIN_WAIT_2 ends after 2 s (tcp_fin_timeout lowered). Its new SYN meets the old socket, which
+    answers with an old acknowledgment; the client's kernel resets that, repeats its SYN after a second and gets in. The
+    report says TD502 for the server with the delay, beside the first connection's fate.
+    """
+    lab.a.sysctl(tcp_fin_timeout=2)
+    client, _server = lab.connect(from_port=40000)
+    exchange(client, _server)
+    client.close()
+    pause(4.0)
+    again, server = lab.connect(from_port=40000)
+    exchange(again, server)
+    again.close()
+    close_after_eof(server)

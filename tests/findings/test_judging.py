@@ -11,9 +11,10 @@ from analyzer.findings import judge, judging
 from analyzer.findings.rule import Rule, Verdict, rules
 from analyzer.reports.frames import table
 from analyzer.settings import Settings
-from analyzer.tracker.ledger import Known
+from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.log import Basis
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.resets import Verdict as Reception
 from analyzer.tracker.transitions import State
 from tests.findings.books import SECOND, START, Book, at, leaking_server, ledger
 
@@ -56,6 +57,43 @@ def test_confidence_comes_from_what_the_verdict_rests_on(facts: dict[str, Any], 
 
 def test_gaps_do_not_touch_what_is_a_fact_about_the_capture() -> None:
     assert found(ledger(leaking_server(missing_bytes=1)))["TD903"]["confidence"] == "high"
+
+
+def test_a_leak_ends_where_a_new_connection_takes_its_place() -> None:
+    newer = {"previous": 0, "first_time": at(31)}
+    row = found(ledger(leaking_server(), newer))["TD101"]
+    assert "in the 30 s from then until a new connection took its addresses and ports" in row["message"]
+
+
+def data_meets_reset(after: float, size: int, first_byte: int) -> dict[str, Any]:
+    """The server's FIN is acknowledged; ``after`` seconds behind it the client sends data, and the server resets."""
+    closed = {"fin_count": 1, "fin_time": at(1), "fin_frame": 8, "fin_acked_time": at(1.001), "fin_acked_frame": 9}
+    reset = {"rst_time": at(1 + after) + 1000, "rst_frame": 11, "rst_count": 1, "rst_verdict": Reception.ACCEPTED}
+    answer = {"rst_reply": 1, "rst_answers": Answered.DATA, "rst_answers_time": at(1 + after), "rst_answers_frame": 10}
+    states = {"rst_state": State.FIN_WAIT_2, "rst_peer_state": State.CLOSE_WAIT, "reach": 1000}
+    spoke = {"half_close_bytes": size, "half_close_frame": 10, "carried": size, "carried_byte": first_byte}
+    client = {
+        "close_wait_time": at(1),
+        "close_wait_end": at(1 + after),
+        "reach": 10_000_000,
+        "data_time": at(1 + after),
+    }
+    return {"server": closed | reset | answer | states, "client": client | spoke}
+
+
+@pytest.mark.parametrize(
+    ("after", "size", "first_byte", "code"),
+    [
+        (2.0, 300, ord("G"), "TD103"),
+        (0.010, 300, ord("G"), "TD306"),
+        (2.0, 31, 21, "TD304"),
+        (0.010, 24, 23, "TD304"),
+        (2.0, 24, ord("G"), "TD103"),
+    ],
+    ids=["told long ago", "within a round trip", "TLS 1.2 close_notify", "TLS 1.3 close_notify", "small but no alert"],
+)
+def test_data_that_meets_a_reset(after: float, size: int, first_byte: int, code: str) -> None:
+    assert set(found(ledger(data_meets_reset(after, size, first_byte)))) == {code}
 
 
 def rule(code: str, *supersedes: str, blind: bool = False) -> Rule:

@@ -29,7 +29,7 @@ object on every path (`with`, `finally`, try-with-resources); after a fork close
 throws data away.
 """
 
-from analyzer.findings.facts import after_peer_fin, idle_in_close_wait, phrase, state_is, unseen
+from analyzer.findings.facts import after_peer_fin, idle_in_close_wait, over, phrase, state_is, unseen
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -44,8 +44,8 @@ EXAMPLE = "close-wait-leak.pcap"
 NEAR_MISS = "half-closed-at-capture-end.pcap"
 MESSAGE = (
     "The {blamed} acknowledged the {peer_role}'s FIN ({fin:frame}) in frame {ack} at {when:into} and never closed: "
-    "in the {idle:duration} {since} until the capture's end it sent neither data nor FIN nor RST (threshold "
-    "{close_wait_leak:duration}). It is still in CLOSE_WAIT."
+    "in the {idle:duration} {since} until {until} it sent neither data nor FIN nor RST (threshold "
+    "{close_wait_leak:duration}). It stayed in CLOSE_WAIT."
 )
 ADVICE = (
     "Suspect the application on {blamed_ip} first: it was told that the {peer_role} had closed and did not close "
@@ -57,6 +57,7 @@ ADVICE = (
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     idle = idle_in_close_wait(ledger)
     spoke = after_peer_fin(ledger)
+    replaced = over(ledger) < ledger.end_time
     return Verdict(
         fires=state_is(ledger, State.CLOSE_WAIT) & (idle > settings.close_wait_leak_ns),
         when=ledger.peer("fin_acked_time"),
@@ -66,6 +67,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "ack": ledger.peer("fin_acked_frame"),
             "when": ledger.peer("fin_acked_time"),
             "idle": idle,
+            "until": phrase(replaced, "a new connection took its addresses and ports", "the capture's end"),
             "since": phrase(spoke, "after the last data it sent half-closed", "from then"),
         },
         rests_on=[ledger.own("close_wait_basis"), ledger.own("state_basis")],

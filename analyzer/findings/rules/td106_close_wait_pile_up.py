@@ -39,8 +39,8 @@ THRESHOLDS = ("pile_up", "close_wait_leak_ns", "descriptors")
 EXAMPLE = "reconnect-loop-leaks.pcapng"
 NEAR_MISS = "time-wait-beside-close-wait.pcap"
 MESSAGE = (
-    "The {blamed} leaks {count:connection}{toward}{other}, of which the first began at {first:into} and the last at "
-    "{last:into} (threshold {pile_up} at once). At most {peak} of its sockets were in CLOSE_WAIT together. They "
+    "The {blamed} leaks {count:connection}{toward}{other}, of which the first began at {first:into} and the last "
+    "at {last:into} (threshold {pile_up} at once). At most {peak} of its sockets were in CLOSE_WAIT together. They "
     "grow by {growth} per minute{limit}."
 )
 ADVICE = (

@@ -19,7 +19,7 @@ Capture for longer, at least the threshold beyond the last connection of interes
 socket is still there.
 """
 
-from analyzer.findings.facts import idle_in_close_wait, state_is
+from analyzer.findings.facts import idle_in_close_wait, over, state_is
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -44,9 +44,9 @@ ADVICE = (
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    idle = idle_in_close_wait(ledger)
+    idle, ended = idle_in_close_wait(ledger), over(ledger) == ledger.end_time
     return Verdict(
-        fires=state_is(ledger, State.CLOSE_WAIT) & (idle <= settings.close_wait_leak_ns),
+        fires=state_is(ledger, State.CLOSE_WAIT) & (idle <= settings.close_wait_leak_ns) & ended[:, None],
         when=ledger.peer("fin_acked_time"),
         frames=[ledger.peer("fin_frame"), ledger.peer("fin_acked_frame"), ledger.own("half_close_last_frame")],
         values={

@@ -35,7 +35,7 @@ NEAR_MISS = "data-lost-but-fin-not.pcap"
 MESSAGE = (
     "The {blamed} repeated data {count:times} in {span:duration} (the first repeat at {when:into}, the last in "
     "frame {last}) without an acknowledgment{end}{rst:shown}. The {peer_role} was last heard {silent:duration} "
-    "before the first repeat."
+    "before the capture's end."
 )
 ADVICE = (
     "Suspect the path to {peer_ip}, or that host, before either application. Next: capture there too and see "
@@ -60,7 +60,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "last": ledger.own("repeat_last_frame"),
             "end": phrase(reset, ", then sent a RST", ", then nothing more"),
             "rst": ledger.own("rst_frame") * reset,
-            "silent": first - ledger.peer("last_time"),
+            "silent": ledger.end_time - ledger.peer("last_time"),
         },
         absence=True,
         blind=[("only one direction was captured: acknowledgments cannot be seen", ended & hidden)],

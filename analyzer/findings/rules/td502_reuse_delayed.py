@@ -1,0 +1,74 @@
+"""A new connection on used addresses and ports was delayed: the other side still had the old one.
+
+## What it sees
+
+A SYN on a tuple that was used before. Instead of a SYN-ACK came an acknowledgment that belongs to the old
+connection, or nothing, because the receiver was still in TIME_WAIT, CLOSE_WAIT or another state of the old
+connection. The client answered with a RST or repeated its SYN.
+
+## Why it matters
+
+The connection takes a second or more, or fails, for no reason that either application can see. The client's kernel
+had long forgotten the old connection; the server had not, often because it leaks sockets in CLOSE_WAIT (TD101).
+
+## When it is harmless
+
+When it is rare.
+
+## What to do next
+
+If the old state was CLOSE_WAIT, mend the leak on the blamed endpoint. If it was TIME_WAIT, clients use their ports
+too fast: keep connections open and pool them. A firewall on the way with its own time-outs can swallow such a SYN,
+too.
+"""
+
+import numpy as np
+
+from analyzer.findings.facts import phrase
+from analyzer.findings.rule import Verdict
+from analyzer.settings import Settings
+from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.transitions import State
+
+CODE = "TD502"
+NAME = "reuse-delayed"
+SEVERITY = "warning"
+SUPERSEDES = ("TD308", "TD310", "TD501")
+THRESHOLDS = ()
+EXAMPLE = "reuse-delayed.pcap"
+NEAR_MISS = "tuple-reused-in-time-wait.pcapng"
+ALIVE = [state for state in State if state not in (State.UNKNOWN, State.CLOSED, State.LISTEN)]
+MESSAGE = (
+    "The SYN of the {peer} (frame {syn}, at {when:into}) met the {blamed} in {old:state} of an older connection on "
+    "the same addresses and ports: {stale:old acknowledgment} came back{stale_frame:shown}, the SYN was sent "
+    "{count:times}, and {end} {delay:duration}."
+)
+ADVICE = (
+    "Suspect {blamed_ip} first if the old state is CLOSE_WAIT (it leaks), else ports that come round too fast. "
+    "Next, on {blamed_ip}: ss -tan {ss} dst {peer_at}"
+)
+
+
+def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    old = np.column_stack([ledger.flow("old_state_0"), ledger.flow("old_state_1")])
+    held = (ledger.flow("old_seen") > 0)[:, None] & np.isin(old, ALIVE)
+    asked = (ledger.peer("syn_count") > 0) & (ledger.peer("syn_ack") == 0)
+    stale = ledger.own("stale_acks")
+    opened = ledger.peer("established_time") > 0
+    finished = np.where(opened, ledger.peer("established_time"), ledger.peer("last_time"))
+    return Verdict(
+        fires=asked & ((stale > 0) | (held & (ledger.peer("syn_count") > 1))),
+        when=ledger.peer("syn_time"),
+        frames=[ledger.peer("syn_frame"), ledger.own("stale_ack_frame"), ledger.peer("syn_last_frame")],
+        values={
+            "syn": ledger.peer("syn_frame"),
+            "when": ledger.peer("syn_time"),
+            "old": old,
+            "stale": stale,
+            "stale_frame": ledger.own("stale_ack_frame"),
+            "count": ledger.peer("syn_count"),
+            "end": phrase(opened, "the connection was open after", "it was not open after"),
+            "delay": finished - ledger.peer("syn_time"),
+        },
+        unsure=~held,
+    )
