@@ -3,7 +3,10 @@
 import sys
 import time
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 PATIENCE = 1.0  # seconds before anything is shown
 
@@ -14,7 +17,7 @@ class ProgressBar:
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._shown = sys.stderr.isatty()
-        self._bar: object | None = None
+        self._bar: "Progress | None" = None
 
     def __enter__(self) -> Self:
         return self
@@ -27,7 +30,7 @@ class ProgressBar:
         from rich.console import Console
         from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
-        if not isinstance(self._bar, Progress):
+        if self._bar is None:
             columns = ("reading", BarColumn(), DownloadColumn(), TimeRemainingColumn())
             self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
             self._bar.add_task("", total=total)
@@ -37,7 +40,5 @@ class ProgressBar:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        from rich.progress import Progress
-
-        if isinstance(self._bar, Progress):
+        if self._bar is not None:
             self._bar.stop()
