@@ -5,10 +5,9 @@ from typing import Any
 import numpy as np
 
 from analyzer.flows.table import FLOW
-from analyzer.tracker.ledger import CONNECTION, Known
+from analyzer.tracker.ledger import CONNECTION, ENDPOINT, Known
 from analyzer.tracker.log import Basis
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.track import blank_ends
 from analyzer.tracker.transitions import State
 
 SECOND = 1_000_000_000
@@ -25,7 +24,7 @@ def ledger(*flows: dict[str, Any], copies: int = 1, end: int = END) -> Ledger:
     """A flow for each dict, ``copies`` times: the keys ``client`` and ``server`` hold columns of the endpoints, the
     others columns of the flow. The client is side 0; every endpoint sent one SYN and some segments."""
     count = len(flows) * copies
-    ends, rows, table = blank_ends(2 * count), np.zeros(count, CONNECTION), np.zeros(count, FLOW)
+    ends, rows, table = np.zeros(2 * count, ENDPOINT), np.zeros(count, CONNECTION), np.zeros(count, FLOW)
     ends["packets"], ends["known"], ends["syn_count"], ends["last_time"] = 5, WHOLE, 1, START
     ends["syn_ack"][1::2] = 1
     ends["established_time"] = START

@@ -25,7 +25,7 @@ too.
 import numpy as np
 
 from analyzer.findings.facts import phrase
-from analyzer.findings.rule import Verdict
+from analyzer.findings.rule import Choice, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.transitions import State
@@ -38,10 +38,10 @@ THRESHOLDS = ()
 EXAMPLE = "reuse-delayed.pcap"
 NEAR_MISS = "tuple-reused-in-time-wait.pcapng"
 ALIVE = [state for state in State if state not in (State.UNKNOWN, State.CLOSED, State.LISTEN)]
+OLD = tuple(f"in {state.name} of an older connection on the same addresses and ports" for state in State)
 MESSAGE = (
-    "The SYN of the {peer} (frame {syn}, at {when:into}) met the {blamed} in {old:state} of an older connection on "
-    "the same addresses and ports: {stale:old acknowledgment} came back{stale_frame:shown}, the SYN was sent "
-    "{count:times}, and {end} {delay:duration}."
+    "The SYN of the {peer} (frame {syn}, at {when:into}) met the {blamed} {old}: {stale:old acknowledgment} came "
+    "back{stale_frame:shown}, the SYN was sent {count:times}, and {end} {delay:duration}."
 )
 ADVICE = (
     "Suspect {blamed_ip} first if the old state is CLOSE_WAIT (it leaks), else ports that come round too fast. "
@@ -63,7 +63,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
         values={
             "syn": ledger.peer("syn_frame"),
             "when": ledger.peer("syn_time"),
-            "old": old,
+            "old": Choice(np.where(held, old, 0), ("in an older connection that was not captured", *OLD[1:])),
             "stale": stale,
             "stale_frame": ledger.own("stale_ack_frame"),
             "count": ledger.peer("syn_count"),
