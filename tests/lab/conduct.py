@@ -11,6 +11,7 @@ import gzip
 import json
 import platform
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 
-from . import tracefs
+from . import pcapfile, tracefs
 from .network import Lab
 from .scenario import Scenario
 from .sockdiag import Poller, Sample
@@ -29,6 +30,7 @@ from .truth import Truth, sampled, traced
 RECORDINGS = Path(__file__).parent / "recordings"
 PLACES = {"a": "a", "m": "middle", "b": "b"}
 AT_ONCE = 5
+PATIENCE = 150  # seconds; the longest scene waits for TIME_WAIT to end
 FIN_TIMEOUT = 50  # seconds; any length but TIME_WAIT's
 
 
@@ -41,6 +43,7 @@ def reset_reasons() -> dict[int, str]:
 def play(scenario: Scenario, folder: Path, number: int = 1) -> Truth:
     """Play a scenario in a laboratory of its own and keep its captures and its truth in ``folder``."""
     assert scenario.play is not None
+    socket.setdefaulttimeout(20)
     samples: dict[str, list[Sample]] = {}
     with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as stack:
         lab = stack.enter_context(Lab(number))
@@ -66,6 +69,19 @@ def play(scenario: Scenario, folder: Path, number: int = 1) -> Truth:
             Path(folder, f"{scenario.name}.{name}.pcap.gz").write_bytes(kept)
     write_truth(truth, scenario, folder)
     return truth
+
+
+def last_segment(lab: Lab, sock: socket.socket) -> tuple[int, int]:
+    """What a box in the middle knows of the connection of ``sock``: the next sequence number it will send, and the
+    acknowledgment of the last segment it sent.
+    """
+    tap = next(tap for tap in lab.taps if tap.path.name == "m.pcap")
+    tap.settle()
+    link, packets = pcapfile.read(tap.path)
+    (source, port), (_, target) = sock.getsockname()[:2], sock.getpeername()[:2]
+    sent = [pcapfile.segment(link, packet) for packet in packets]
+    last = [one for one in sent if (one.source, one.source_port, one.port) == (source, port, target)][-1]
+    return last.seq + last.payload, last.ack
 
 
 def addresses(listing: str) -> list[str]:
@@ -100,9 +116,11 @@ def record_all(names: list[str], folder: Path = RECORDINGS) -> dict[str, str]:
         number = numbers.get()
         try:
             command = (sys.executable, "-m", "tests.lab", "play", name, "--to", str(folder), "--number", str(number))
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
             print(f"{name}: {done.stdout.strip() or done.stderr.strip().splitlines()[-1]}", flush=True)
             return "" if done.returncode == 0 else done.stderr
+        except subprocess.TimeoutExpired as hung:
+            return f"it hung: {hung}"
         finally:
             numbers.put(number)
 

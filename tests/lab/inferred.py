@@ -13,7 +13,7 @@ from analyzer.segments import Decoder
 from analyzer.settings import Settings
 from analyzer.tracker.log import Basis
 from analyzer.tracker.outcome import Ledger, RstCause, words_of
-from analyzer.tracker.track import Tracker
+from analyzer.tracker.track import Books, Tracker
 from analyzer.tracker.transitions import State
 
 from .sockdiag import Address, Pair
@@ -40,6 +40,7 @@ class Flow:
     first: int  # time of its first segment
     ends: dict[Pair, list[Row]]  # by (local, remote)
     cause: str  # rst_cause
+    resets: int  # RSTs seen
 
 
 def inferred(path: Path) -> tuple[list[Flow], tuple[int, int]]:
@@ -53,24 +54,24 @@ def inferred(path: Path) -> tuple[list[Flow], tuple[int, int]]:
             tracker.feed(batch, table.rows)
             times += [int(packets.rows["time"].min()), int(packets.rows["time"].max())] if len(packets.rows) else []
     span = (min(times, default=0), max(times, default=0))
-    tracker.finish(span[1])
-    ledger = Ledger(tracker.ends, tracker.flows, table.rows, span[1])
-    return _flows(tracker, table, ledger, decoder.book.texts()), span
+    books = tracker.finish(span[1])
+    ledger = Ledger(books.ends, books.flows, table.rows[books.flows["row"]], span[1])
+    return _flows(books, ledger, decoder.book.texts()), span
 
 
-def _flows(tracker: Tracker, table: FlowTable, ledger: Ledger, texts: list[str]) -> list[Flow]:
-    rows: list[list[Row]] = [[] for _ in range(2 * len(table))]
-    for entry in tracker.log[tracker.log["void"] == 0]:
+def _flows(books: Books, ledger: Ledger, texts: list[str]) -> list[Flow]:
+    rows: list[list[Row]] = [[] for _ in books.ends]
+    for entry in books.log[books.log["void"] == 0]:
         if entry["state"] != entry["from_state"]:
             rows[entry["end"]].append(_row(entry))
     found = []
     for number in np.flatnonzero(ledger.reported):
-        place = table.rows[number]
-        ends: list[Address] = [(str(texts[place["address"][side]]), int(place["port"][side])) for side in (0, 1)]
+        address, port = ledger.flow("address")[number], ledger.flow("port")[number]
+        ends: list[Address] = [(str(texts[address[side]]), int(port[side])) for side in (0, 1)]
         first, second = rows[2 * number], rows[2 * number + 1]
         both = {(ends[0], ends[1]): first, (ends[1], ends[0]): second}
         cause = CAUSES[ledger.rst_cause[number]] if ledger.rst_cause[number] else ""
-        found.append(Flow(int(tracker.flows[number]["first_time"]), both, cause))
+        found.append(Flow(int(books.flows[number]["first_time"]), both, cause, int(ledger.own("rst_count")[number].sum())))
     return found
 
 

@@ -59,7 +59,9 @@ class Scenario:
     story: str
     play: Callable[[Lab], None] | None = None
     hidden: tuple[Hidden, ...] = ()
-    causes: tuple[str, ...] = ()  # what the RST of each connection really was, connections without one left out
+    # What the RST of each connection really was, in the words of `rst_cause`; "unread-data|abort" where packets only
+    # show the second. None: not known beforehand.
+    causes: tuple[str, ...] | None = ()
     delay: float = 0.01
     filter: str = "tcp"
     base: str = ""

@@ -18,9 +18,9 @@ from .hosts import Host
 SOCK_DIAG = 4  # the netlink protocol
 BY_FAMILY, DONE, FAILED = 20, 3, 2  # netlink message types
 REQUEST, DUMP = 1, 0x300
-KERNEL_STATES = (
-    ["", "ESTABLISHED", "SYN_SENT", "SYN_RECEIVED", "FIN_WAIT_1", "FIN_WAIT_2", "TIME_WAIT", "CLOSED"]
-    + ["CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING", "SYN_RECEIVED"]  # the last is a request socket's
+KERNEL_STATES = (  # by the kernel's number; the last is a request socket's
+    "", "ESTABLISHED", "SYN_SENT", "SYN_RECEIVED", "FIN_WAIT_1", "FIN_WAIT_2", "TIME_WAIT",
+    "CLOSED", "CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING", "SYN_RECEIVED",
 )  # fmt: skip
 ALL_STATES = 0xFFFF & ~(1 << KERNEL_STATES.index("LISTEN"))
 

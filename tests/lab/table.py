@@ -81,7 +81,8 @@ def inside(verdicts: list[Verdict]) -> float:
 
 
 def _right(resets: list[Reset]) -> str:
-    return f"{sum(reset.true == reset.said for reset in resets)} of {len(resets)}"
+    right = [sum(reset.outcome == outcome for reset in resets) for outcome in (EXACT, PERMITTED, WRONG)]
+    return " / ".join(map(str, right))
 
 
 FIGURES: dict[str, Callable[[list[Verdict]], str]] = {
@@ -95,9 +96,9 @@ FIGURES: dict[str, Callable[[list[Verdict]], str]] = {
     "states given with low confidence / of these wrong": _assumed,
     "endpoints with a state UNKNOWN / of these unjustified": _unknown,
     "error of the best time, endpoint on the tap's host, median": _error(0.5, True),
-    "the same, 99th percentile": _error(0.99, True),
+    "error of the best time, endpoint on the tap's host, 99th percentile": _error(0.99, True),
     "error of the best time, endpoint elsewhere, median": _error(0.5, False),
-    "the same, 99th percentile": _error(0.99, False),
+    "error of the best time, endpoint elsewhere, 99th percentile": _error(0.99, False),
     "kernel's time inside earliest .. latest": lambda verdicts: f"{100 * inside(verdicts):.1f} %",
 }
-RESET_FIGURES: dict[str, Callable[[list[Reset]], str]] = {"cause of the RST named right": _right}
+RESET_FIGURES: dict[str, Callable[[list[Reset]], str]] = {"cause of a RST: named right / as far as packets permit / wrong": _right}

@@ -262,9 +262,7 @@ def _add_requests(host: str, samples: list[Sample], ends: list[Endpoint], reques
         for place, (state, since, seen, _) in enumerate(rows):
             if state != "SYN_RECEIVED":
                 continue
-            child = next(
-                (end for end in ends if end.pair == pair and end.entered and end.entered[-1].latest > since), None
-            )
+            child = next((end for end in ends if end.pair == pair and end.entered[:1] and end.entered[0].time > since), None)
             entry = _moment(since, seen, requests)
             if child is not None and child.entered[0].state == "SYN_RECEIVED":
                 if child.entered[0].time > entry.earliest:
