@@ -61,10 +61,18 @@ def opened_before(ledger: Ledger) -> Bools:
 
 
 def over(ledger: Ledger) -> NDArray[np.int64]:
-    """When each flow is out of sight: at the capture's end, or when a newer one took its addresses and ports."""
+    """When each flow is out of sight: at the capture's end, or when a newer one took its addresses and ports.
+
+    The ledger may hold only some of all flows: ``previous`` counts rows of the flow table, as ``row`` does.
+    """
     end = np.full(ledger.flows, ledger.end_time, np.int64)
-    newer = np.flatnonzero((ledger.flow("previous") >= 0) & (ledger.handshake == Handshake.COMPLETE))
-    end[ledger.flow("previous")[newer]] = ledger.flow("first_time")[newer]
+    row, previous = ledger.flow("row").astype(np.int64), ledger.flow("previous").astype(np.int64)
+    order = np.argsort(row)
+    newer = np.flatnonzero((previous >= 0) & (ledger.handshake == Handshake.COMPLETE))
+    place = np.searchsorted(row, previous[newer], sorter=order)
+    older = order[np.minimum(place, max(ledger.flows - 1, 0))] if len(newer) else newer
+    here = row[older] == previous[newer]
+    end[older[here]] = ledger.flow("first_time")[newer[here]]
     return end
 
 

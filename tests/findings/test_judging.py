@@ -65,6 +65,13 @@ def test_a_leak_ends_where_a_new_connection_takes_its_place() -> None:
     assert "in the 30 s from then until a new connection took its addresses and ports" in row["message"]
 
 
+def test_a_part_of_all_flows_is_judged_by_their_rows_in_the_flow_table() -> None:
+    leak, newer = leaking_server() | {"row": 70}, {"row": 90, "previous": 70, "first_time": at(31)}
+    assert "until a new connection" in found(ledger(newer, leak))["TD101"]["message"]
+    stranger = newer | {"previous": 71}
+    assert "until the capture's end" in found(ledger(stranger, leak))["TD101"]["message"]
+
+
 def data_meets_reset(after: float, size: int, first_byte: int) -> dict[str, Any]:
     """The server's FIN is acknowledged; ``after`` seconds behind it the client sends data, and the server resets."""
     closed = {"fin_count": 1, "fin_time": at(1), "fin_frame": 8, "fin_acked_time": at(1.001), "fin_acked_frame": 9}
