@@ -123,12 +123,13 @@ def syn_stamps(s, e, is_ack):
 
 @part
 def replace_old(desk, i, now, frame):
-    """A new connection takes the place of the older one on this tuple, in which the endpoint was in TIME_WAIT."""
+    """A new connection of the endpoint takes the place of the older one on this tuple, whose state was still kept."""
     f = flow_at(desk, i >> 1)
     if f["old_seen"] == 1:
         old = np.int64(f["old_end"]) ^ (i & 1)
-        if still_kept(desk, f) and np.int64(end_at(desk, old)["state"]) == TIME_WAIT:
-            move(desk, old, REPLACED, SENT, now, NEVER, now, frame, NO_NOTE)
+        if still_kept(desk, f, now) and np.int64(end_at(desk, old)["state"]) != CLOSED:
+            basis = SENT if np.int64(end_at(desk, old)["state"]) == TIME_WAIT else PROVEN
+            move(desk, old, REPLACED, basis, now, NEVER, now, frame, NO_NOTE)
 
 
 @part

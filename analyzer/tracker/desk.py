@@ -83,10 +83,24 @@ def log_at(desk, row):
 
 
 @part
-def still_kept(desk, f):
+def over(desk, slot, now):
+    """Whether the flow in ``slot`` had ended, timers included, so long before ``now`` that its books are closed,
+    whether or not they have been put away yet."""
+    e, p = end_at(desk, 2 * slot), end_at(desk, 2 * slot + 1)
+    state, peer_state = np.int64(e["state"]), np.int64(p["state"])
+    if (state != CLOSED and state != TIME_WAIT) or (peer_state != CLOSED and peer_state != TIME_WAIT):
+        return False
+    end = max(np.int64(flow_at(desk, slot)["end_time"]), np.int64(e["deadline"]), np.int64(p["deadline"]))
+    reset_ended = e["rst_count"] + p["rst_count"] > 0
+    return max(desk["clock"], now) - end > (desk["linger_reset"] if reset_ended else desk["linger"])
+
+
+@part
+def still_kept(desk, f, now):
     """Whether the older flow on the same tuple, noted when ``f`` began, is still in the slot where it was then."""
     previous = np.int64(tuple_at(desk, f["row"])["previous"])
-    return np.int64(place_at(desk, previous)["slot"]) - 1 == np.int64(f["old_end"]) >> 1
+    slot = np.int64(place_at(desk, previous)["slot"]) - 1
+    return slot == np.int64(f["old_end"]) >> 1 and not over(desk, slot, now)
 
 
 @part

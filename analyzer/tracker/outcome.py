@@ -95,6 +95,10 @@ class Ledger:
         self._ends, self._flows, self._table = ends.reshape(-1, 2), flows, table
         self.end_time = end_time
 
+    def part(self, chosen: Bools) -> "Ledger":
+        """The ledger of some of the flows, ``chosen`` of shape (flows,)."""
+        return Ledger(self._ends[chosen].reshape(-1), self._flows[chosen], self._table[chosen], self.end_time)
+
     @property
     def flows(self) -> int:
         """Number of flow rows."""

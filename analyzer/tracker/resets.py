@@ -22,6 +22,7 @@ from analyzer.tracker.desk import (
     SYN_SENT,
     TIME_WAIT,
     end_at,
+    flow_at,
     forget,
     half,
     knows,
@@ -30,6 +31,7 @@ from analyzer.tracker.desk import (
     margin,
     move,
     note,
+    still_kept,
     take_back,
 )
 from analyzer.tracker.ledger import Answered, Known
@@ -142,6 +144,17 @@ def send(desk, s, i, now, frame):
     reach = np.int64(e["reach"])
     earliest = now - (reach if reach > 0 else 0) - desk["slack"]
     move(desk, i, SENT_RST, SENT, now - half(reach), earliest, now, frame, NO_NOTE)
+
+
+@part
+def end_older(desk, i, now, frame):
+    """A RST answers the stale acknowledgment of endpoint ``i``: it ends the older connection, which sent that."""
+    f = flow_at(desk, i >> 1)
+    if f["old_seen"] == 1 and still_kept(desk, f, now):
+        old = np.int64(f["old_end"]) ^ (i & 1)
+        p = end_at(desk, i)
+        if np.int64(end_at(desk, old)["state"]) != CLOSED:
+            move(desk, old, RCVD_RST, ASSUMED, now + half(p["reach"]), now, now + margin(desk, p), frame, NO_NOTE)
 
 
 @part

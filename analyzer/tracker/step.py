@@ -40,6 +40,7 @@ from analyzer.tracker.desk import (
     learn,
     log_at,
     move,
+    over,
     place_at,
     still_kept,
     tuple_at,
@@ -47,7 +48,7 @@ from analyzer.tracker.desk import (
 )
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.log import Note
-from analyzer.tracker.resets import contradict, reset
+from analyzer.tracker.resets import contradict, end_older, reset
 from analyzer.tracker.space import ahead, plus
 from analyzer.tracker.transitions import Event
 
@@ -75,23 +76,11 @@ def run(desks, batch, start, room, capacity):
             return k
         if slot == NOT_YET - 1:
             slot = begin(desk, s, sender >> 1)
-        if slot == BOOKS_CLOSED - 1 or over(desk, slot, max(desk["clock"], np.int64(s["time"]))):
+        if slot == BOOKS_CLOSED - 1 or over(desk, slot, np.int64(s["time"])):
             desk["late"] = desk["late"] + 1
         else:
             step(desk, s, 2 * slot + (sender & 1))
     return len(batch)
-
-
-@part
-def over(desk, slot, now):
-    """Whether the flow had ended, timers included, so long before ``now`` that its books are closed."""
-    e, p = end_at(desk, 2 * slot), end_at(desk, 2 * slot + 1)
-    state, peer_state = np.int64(e["state"]), np.int64(p["state"])
-    if (state != CLOSED and state != TIME_WAIT) or (peer_state != CLOSED and peer_state != TIME_WAIT):
-        return False
-    end = max(np.int64(flow_at(desk, slot)["end_time"]), np.int64(e["deadline"]), np.int64(p["deadline"]))
-    reset_ended = e["rst_count"] + p["rst_count"] > 0
-    return now - end > (desk["linger_reset"] if reset_ended else desk["linger"])
 
 
 @part
@@ -127,6 +116,9 @@ def step(desk, s, i):
         return
     if f["old_seen"] == 1 and of_older(desk, s, i, f):
         e["leftovers"] = e["leftovers"] + 1
+        if flags & RST:
+            end_older(desk, j, now, np.int64(s["frame"]))
+        count(desk, s, i)
         return
     kind = kind_of(desk, s, i)
     if flags & RST:
@@ -163,7 +155,7 @@ def begin(desk, s, row):
     old = np.int64(new["previous"])
     f["old_end"] = -1
     old_slot = np.int64(place_at(desk, old)["slot"]) - 1 if old >= 0 else np.int64(-1)
-    if old_slot < 0:
+    if old_slot < 0 or over(desk, old_slot, np.int64(s["time"])):
         return slot
     older = tuple_at(desk, old)
     same = older["address"][0] == new["address"][0] and older["port"][0] == new["port"][0]
@@ -195,7 +187,7 @@ def of_older(desk, s, i, f):
     Wireshark counts it to the newer connection; to the state machine of that it means nothing.
     """
     e, old_end = end_at(desk, i), np.int64(f["old_end"]) ^ (i & 1)
-    if not knows(e, ISN) or np.int64(s["flags"]) & SYN or not still_kept(desk, f):
+    if not knows(e, ISN) or np.int64(s["flags"]) & SYN or not still_kept(desk, f, np.int64(s["time"])):
         return False
     old = end_at(desk, old_end)
     near_old = knows(old, NXT) and abs(ahead(s["seq"], old["snd_nxt"])) < NEAR
@@ -308,10 +300,10 @@ def remember(s, e, print_, now):
 
 
 @part
-def keep_books(desk, s, i, kind):
-    """Counters, last values and the run of unanswered segments; nothing here decides a state."""
-    e, p, f = end_at(desk, i), end_at(desk, i ^ 1), flow_at(desk, i >> 1)
-    now, frame, flags = np.int64(s["time"]), np.int64(s["frame"]), np.int64(s["flags"])
+def count(desk, s, i):
+    """Count a segment and note when the endpoint and the flow were last heard of."""
+    e, f = end_at(desk, i), flow_at(desk, i >> 1)
+    now, frame = np.int64(s["time"]), np.int64(s["frame"])
     if e["packets"] == 0:
         e["first_time"] = now
         e["first_frame"] = frame
@@ -331,6 +323,14 @@ def keep_books(desk, s, i, kind):
         if e["cut_frame"] == 0:
             e["cut_frame"] = frame
             e["cut_time"] = now
+
+
+@part
+def keep_books(desk, s, i, kind):
+    """Counters, last values and the run of unanswered segments; nothing here decides a state."""
+    count(desk, s, i)
+    e, p, f = end_at(desk, i), end_at(desk, i ^ 1), flow_at(desk, i >> 1)
+    now, frame, flags = np.int64(s["time"]), np.int64(s["frame"]), np.int64(s["flags"])
     if flags & RST:
         return
     e["last_kind"] = kind

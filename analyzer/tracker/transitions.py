@@ -165,6 +165,11 @@ _MOVES = [
     Arrow(S.FIN_WAIT_1, E.LOST_SIGHT, S.UNKNOWN, "-", "what would tell its next state was not captured"),
     Arrow(S.FIN_WAIT_2, E.LOST_SIGHT, S.UNKNOWN, "-", "what would tell its next state was not captured"),
 ]
+_GONE = [
+    Arrow(state, E.REPLACED, S.CLOSED, "-", "a new connection on its addresses and ports shows that it was gone")
+    for state in State
+    if state not in (S.CLOSED, S.TIME_WAIT)
+]
 _RESETS = [
     Arrow(state, E.SENT_RST, S.CLOSED, "3.5.2", "it reset the connection")
     for state in State
@@ -204,7 +209,7 @@ _STAYS = [
     *(Arrow(s, E.CAPTURE_END, s, "-", "the capture ended") for s in State),
 ]
 
-TABLE: tuple[Arrow, ...] = (*_MOVES, *_RESETS, *_STAYS)
+TABLE: tuple[Arrow, ...] = (*_MOVES, *_GONE, *_RESETS, *_STAYS)
 NO_ARROW = 255
 
 
