@@ -20,6 +20,7 @@ import click
 
 from analyzer import __version__
 from analyzer.errors import TeardownError, UsageError
+from analyzer.live.command import live
 from analyzer.reports.escape import safe
 from analyzer.settings import Settings, adjustable, nanoseconds, option_name, seconds_text
 
@@ -37,9 +38,9 @@ def _duration(context: click.Context, option: click.Parameter, value: str) -> in
         raise click.BadParameter(str(error)) from error
 
 
-def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give ``command`` an option for every adjustable field of Settings."""
-    for entry in reversed(list(adjustable())):
+def settings_options(command: Any, without: Sequence[str] = ()) -> Any:
+    """Give ``command`` an option for every adjustable field of Settings, those named in ``without`` apart."""
+    for entry in reversed([entry for entry in adjustable() if entry.name not in without]):
         command = _option(entry)(command)
     return command
 
@@ -141,6 +142,9 @@ def explain(code: str | None, listed: bool) -> None:
     from analyzer.reports.text import show
 
     show(page_lines(code) if code else list_lines())
+
+
+cli.add_command(settings_options(live, without=("engine",)))
 
 
 def _analysed(paths: Sequence[str], settings: Settings) -> "Result":

@@ -20,6 +20,7 @@ from analyzer.reports.frames import table
 from analyzer.reports.links import link_name
 from analyzer.reports.result import Result, Summary
 from analyzer.segments import Decoder
+from analyzer.segments.addresses import AddressBook
 from analyzer.segments.table import QUOTED
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -28,7 +29,10 @@ from analyzer.tracker.track import Books, Tracker
 if TYPE_CHECKING:
     import pandas as pd
 
+    from analyzer.readers.live.stream import LiveStream
     from analyzer.readers.tshark import TsharkStream
+
+    Source = CaptureStream | TsharkStream | LiveStream
 
 Progress = Callable[[int, int | None], None]  # bytes read, bytes in all or None
 
@@ -77,6 +81,16 @@ class Analysis:
         self._first_ns: int | None = None
         self._last_ns: int | None = None
 
+    @property
+    def book(self) -> AddressBook:
+        """The texts of the addresses in a snapshot."""
+        return self._decoder.book
+
+    @property
+    def held(self) -> int:
+        """Flows still kept."""
+        return len(self._tracker.held)
+
     def feed(self, packets: Packets) -> None:
         """Take one batch of packets through decoding, flows and the tracker."""
         self.track(self.decode(packets))
@@ -116,9 +130,10 @@ class Analysis:
         """The flows still kept as at ``now_ns``, timers included. Nothing is changed by looking."""
         return self._ledger(self._tracker.glance(now_ns), now_ns)
 
-    def result(self, files: list[str], capture: "CaptureStream | TsharkStream") -> Result:
-        """The tables of all flows still kept, once no more packets come."""
-        end = self._last_ns or 0
+    def result(self, files: list[str], capture: "Source", end_ns: int | None = None) -> Result:
+        """The tables of all flows still kept, once no more packets come; ``end_ns`` where it is known that the capture
+        went on in silence after its last packet."""
+        end = max(self._last_ns or 0, end_ns or 0)
         self._decoder.finish()
         chunk = self._chunk(self._tracker.finish(end), end)
         summary = self._summary(files, capture, len(chunk.flows))
@@ -140,7 +155,7 @@ class Analysis:
         findings = table("findings", judgement.findings)
         return Chunk(reported, timeline_table(flows, books.log), findings, judgement.cannot_judge)
 
-    def _summary(self, files: list[str], capture: "CaptureStream | TsharkStream", streams: int) -> Summary:
+    def _summary(self, files: list[str], capture: "Source", streams: int) -> Summary:
         return Summary(
             files=files,
             bytes=capture.bytes_read,

@@ -314,3 +314,34 @@ def walk_blocks(data, runs, interfaces, rows):
         at += size
     run["at"], run["frame"], run["stop"] = at, frame, stop
     return filled
+
+
+@kernel
+def put(out, at, value):
+    """Write a 32-bit number, little-endian."""
+    out[at] = value & 0xFF
+    out[at + 1] = value >> 8 & 0xFF
+    out[at + 2] = value >> 16 & 0xFF
+    out[at + 3] = value >> 24 & 0xFF
+
+
+@kernel
+def write_blocks(data, rows, out):
+    """Write each row as a block into ``out``, which is zeroed and large enough; returns the bytes written."""
+    at = np.int64(0)
+    for index in range(len(rows)):
+        row = rows[index]
+        captured, begin, time = np.int64(row["captured"]), np.int64(row["offset"]), np.int64(row["time"])
+        size = (captured + 3 & ~3) + 32
+        put(out, at, 6)
+        put(out, at + 4, size)
+        put(out, at + 8, np.int64(row["interface"]))
+        put(out, at + 12, time >> 32)
+        put(out, at + 16, time & 0xFFFFFFFF)
+        put(out, at + 20, captured)
+        put(out, at + 24, np.int64(row["length"]))
+        for place in range(captured):
+            out[at + 28 + place] = data[begin + place]
+        put(out, at + size - 4, size)
+        at += size
+    return at

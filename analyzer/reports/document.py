@@ -19,7 +19,7 @@ def json_document(result: Result) -> Iterator[str]:
     yield head.removesuffix("\n}") + ',\n  "findings": ['
     separator = "\n    "
     for finding in result.findings.itertuples(index=False):
-        yield separator + json.dumps(_finding(finding))
+        yield separator + json.dumps(finding_object(finding))
         separator = ",\n    "
     yield "\n  ]\n}\n" if len(result.findings) else "]\n}\n"
 
@@ -51,7 +51,7 @@ def _capture(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _finding(finding: Any) -> dict[str, Any]:
+def finding_object(finding: Any) -> dict[str, Any]:
     """All columns of findings.csv; unknown is null, a time the same decimal text, frames a list of
     numbers."""
     plain = {name: _plain(value) for name, value in finding._asdict().items()}

@@ -1,0 +1,14 @@
+"""Watching an interface: the same stages as for a file, looked at every second, for as long as one likes.
+
+    readers.live ──packets──▶ pipeline.Analysis ──look, every second──▶ announcements, tables, census
+
+* ``watch`` is the loop: take packets, look, hand what is new to the sinks, end in order whatever happens.
+* ``certain`` says when a finding may be announced: for each code, how long packets may still change it.
+* ``store`` writes the tables of finished connections as they finish, ``save`` keeps packets.
+* ``census`` counts how many sockets of each endpoint are in which state now; ``sockets`` asks the kernel the same
+  and names the process; ``screen`` shows it, ``metrics`` serves it to Prometheus.
+
+Two accounts are kept apart. An **announcement** is made while it happens and may be over later: a leak that its
+garbage collector closes after a minute was a leak for a minute. The **tables** hold what is true of a connection
+once it is over, or when the watch ends: they equal what ``teardown analyze`` says of the same packets.
+"""

@@ -1,0 +1,97 @@
+"""When a finding is announced, and when an announcement is over.
+
+Every second the connections still kept are judged as if the capture ended now. What a rule then says may be undone
+by the next packet, so each code waits: ``WAIT`` says for how long after the moment the finding is about. A wait
+has two kinds of reason. Either the rule needs silence to be right (a FIN just sent is not yet unanswered), or its
+numbers still grow (bytes lost, half-close in use), and one line at the connection's end says more than ten on the
+way. Whatever is not named here stands for ``SETTLE`` first: a RST is disowned when its alleged sender goes on.
+
+An announced finding that the rules no longer make is over, and that is announced too. The rules cannot unsay what
+happened, only what lasted: a leak that is closed at last becomes a slow close or a late FIN.
+"""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from analyzer.settings import SECOND
+
+SETTLE = SECOND
+AT_THE_END = -1
+WAIT = {
+    "TD101": 0,  # its own threshold is the wait
+    "TD104": AT_THE_END,  # bytes are still counted
+    "TD106": 0,  # as TD101
+    "TD107": AT_THE_END,  # says that the capture ended, which it has not
+    "TD201": 5 * SECOND,  # a FIN is repeated after 0.2, 0.6, 1.4 and 3 s (RFC 6298): then it is no single loss
+    "TD202": AT_THE_END,  # repeats are still counted
+    "TD203": AT_THE_END,
+    "TD308": 7 * SECOND,  # a SYN is repeated after 1, 3 and 7 s
+    "TD403": 5 * SECOND,
+    "TD404": 5 * SECOND,
+    "TD901": AT_THE_END,  # what is about the capture comes with the connection's own end
+    "TD902": AT_THE_END,
+    "TD903": AT_THE_END,
+    "TD904": AT_THE_END,
+    "TD905": AT_THE_END,
+    "TD906": AT_THE_END,
+}
+
+Key = tuple[str, int, str, str, int]  # code, stream (-1 for a crowd), whom it blames: role, server address and port
+
+
+class Told(NamedTuple):
+    """An announcement: a row of findings, and whether it begins or is over."""
+
+    finding: Any  # a named tuple with the columns of findings.csv
+    over: bool = False
+
+
+class Announcer:
+    """Remembers what was announced about connections that are still kept."""
+
+    def __init__(self) -> None:
+        self._told: dict[Key, Any] = {}
+
+    @property
+    def standing(self) -> list[Any]:
+        """What was announced and is not over, about connections still kept."""
+        return list(self._told.values())
+
+    def look(self, findings: pd.DataFrame, now_ns: int, streams: frozenset[int] | None = None) -> list[Told]:
+        """Announce what has become certain by ``now_ns``; ``streams`` were judged (None: all, and crowds)."""
+        seen = {key(row): row for row in rows_of(findings)}
+        news = [Told(row) for place, row in seen.items() if place not in self._told and certain(row, now_ns)]
+        judged = [place for place in self._told if streams is None or place[1] in streams]
+        over = [Told(self._told.pop(place), over=True) for place in judged if place not in seen]
+        self._told |= {key(told.finding): told.finding for told in news}
+        return over + news
+
+    def close(self, findings: pd.DataFrame, streams: Iterable[int]) -> list[Told]:
+        """The books of ``streams`` are closed with ``findings``: announce the rest, and forget them."""
+        gone = set(streams)
+        seen = {key(row): row for row in rows_of(findings) if not pd.isna(row.stream)}
+        news = [Told(row) for place, row in seen.items() if place not in self._told]
+        closed = [place for place in self._told if place[1] in gone]
+        over = [Told(self._told[place], over=True) for place in closed if place not in seen]
+        for place in closed:
+            del self._told[place]
+        return over + news
+
+
+def rows_of(findings: pd.DataFrame) -> list[Any]:
+    return list(findings.itertuples(index=False, name="Finding"))
+
+
+def key(row: Any) -> Key:
+    """What makes two findings the same one, however its numbers have grown."""
+    stream = -1 if pd.isna(row.stream) else int(row.stream)
+    place = ("", 0) if stream >= 0 else (str(row.server_ip), 0 if pd.isna(row.server_port) else int(row.server_port))
+    role = "" if pd.isna(row.endpoint) else str(row.endpoint)
+    return (str(row.code), stream, role, *place)
+
+
+def certain(row: Any, now_ns: int) -> bool:
+    wait = WAIT.get(str(row.code), SETTLE)
+    return wait != AT_THE_END and now_ns - int(row.time_epoch.as_unit("ns").value) >= wait

@@ -1,0 +1,224 @@
+"""The commands ``live`` and ``browse``: options in, a watch set up, last words out. Imports nothing heavy."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from analyzer.errors import TeardownError, UsageError
+from analyzer.readers.live import BUFFER_MIB, ENGINES, SNAP_LENGTH, Request
+from analyzer.reports.escape import safe
+from analyzer.settings import Settings, nanoseconds
+
+if TYPE_CHECKING:
+    from analyzer.live.outputs import Silent
+    from analyzer.live.tally import Tally
+    from analyzer.live.watch import Watch, Wishes
+
+DAY = 24 * 3600
+
+
+def length(context: click.Context, option: click.Parameter, value: str | None) -> int | None:
+    """An option that takes a duration, as nanoseconds."""
+    try:
+        return None if value is None else nanoseconds(value)
+    except UsageError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+SOURCE: list[Callable[[Any], Any]] = [
+    click.option(
+        "-i", "--interface", "interfaces", metavar="IFACE", multiple=True,
+        help='Interface to capture on; several times for several, "any" for all.',
+    ),
+    click.option(
+        "-r", "--read", "pipe", metavar="PIPE", type=click.Path(allow_dash=True),
+        help='Read a capture while it is written: a FIFO, or "-" for standard input.',
+    ),
+    click.option(
+        "-f", "--filter", "filter", metavar="BPF", default="tcp",
+        help="Capture filter, in the language of pcap-filter.  [default: tcp]",
+    ),
+    click.option(
+        "--engine", type=click.Choice(ENGINES), default="auto",
+        help="What captures; auto takes the first of dumpcap, tcpdump, scapy that is installed.  [default: auto]",
+    ),
+    click.option(
+        "--snaplen", metavar="BYTES", type=click.IntRange(68, 262_144), default=SNAP_LENGTH,
+        help=f"Bytes kept of each packet; headers are enough.  [default: {SNAP_LENGTH}]",
+    ),
+    click.option(
+        "--buffer", metavar="MIB", type=click.IntRange(1, 2048), default=BUFFER_MIB,
+        help=f"Size of the kernel's ring for each interface.  [default: {BUFFER_MIB}]",
+    ),
+]  # fmt: skip
+OUTPUT: list[Callable[[Any], Any]] = [
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line."),
+    click.option("--plain", is_flag=True, help="Print lines, even on a terminal."),
+    click.option(
+        "--out", metavar="DIR", type=click.Path(path_type=Path),
+        help="Append flows, timeline, findings and announcements to files in this folder as they come.",
+    ),
+    click.option("--format", type=click.Choice(["csv", "parquet"]), help="Kind of these files.  [default: csv]"),
+    click.option("--write", metavar="FILE", type=click.Path(path_type=Path), help="Keep the packets, as pcapng."),
+    click.option(
+        "--only-findings", is_flag=True, help="With --write: keep the packets of connections with findings only."
+    ),
+]  # fmt: skip
+LIMITS: list[Callable[[Any], Any]] = [
+    click.option("--duration", metavar="SECONDS", callback=length, help="End after so long."),
+    click.option("--count", metavar="N", type=click.IntRange(min=1), help="End after so many packets."),
+    click.option(
+        "--idle-timeout", metavar="SECONDS", callback=length, default=str(DAY),
+        help=f"Give up connections that are silent for longer.  [default: {DAY}]",
+    ),
+    click.option(
+        "--max-flows", metavar="N", type=click.IntRange(min=1), default=200_000,
+        help="Connections kept at once; beyond, the most silent are given up.  [default: 200000]",
+    ),
+]  # fmt: skip
+
+
+def options(*groups: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    def add(command: Any) -> Any:
+        for option in reversed([option for group in groups for option in group]):
+            command = option(command)
+        return command
+
+    return add
+
+
+@click.command()
+@options(SOURCE, OUTPUT, LIMITS)
+def live(
+    interfaces: tuple[str, ...], pipe: str | None, filter: str, engine: str, snaplen: int, buffer: int, **given: Any
+) -> int:
+    """Watch connections end on an interface, and tell each finding as soon as it is certain.
+
+    It ends with --duration, --count, Ctrl-C or SIGTERM, always with whole files; SIGHUP begins new ones."""
+    if bool(interfaces) == bool(pipe):
+        raise UsageError("name what to watch: -i IFACE, or -r PIPE")
+    request = Request(tuple(dict.fromkeys(interfaces)), engine, filter, snaplen, buffer, pipe)
+    thresholds = {name: given.pop(name) for name in list(given) if name in Settings.__dataclass_fields__}
+    return watch(request, Settings(**thresholds), Wanted(**given))
+
+
+class Wanted:
+    """What the options ask for beyond the source."""
+
+    def __init__(self, **given: Any) -> None:
+        self.as_json: bool = given["as_json"]
+        self.plain: bool = given["plain"] or given["as_json"]
+        self.out: Path | None = given["out"]
+        self.format: str = given["format"] or "csv"
+        self.write: Path | None = given["write"]
+        self.only_findings: bool = given["only_findings"]
+        self.duration: int | None = given["duration"]
+        self.count: int | None = given["count"]
+        self.idle_timeout: int = given["idle_timeout"]
+        self.max_flows: int = given["max_flows"]
+        if given["format"] and self.out is None:
+            raise UsageError("--format needs --out DIR, the folder to write into")
+        if self.only_findings and self.write is None:
+            raise UsageError("--only-findings needs --write FILE")
+
+
+def watch(request: Request, settings: Settings, wanted: Wanted) -> int:
+    """Set everything up, watch, say the last words. The order matters: what can fail fails before packets flow."""
+    from analyzer.live.lines import Lines
+    from analyzer.live.outputs import Printing
+    from analyzer.live.sockets import Owners
+    from analyzer.live.tally import Tally
+    from analyzer.live.warm import warm
+    from analyzer.live.watch import Limits, Watch, Wishes
+    from analyzer.readers.live import open_live
+
+    warm()
+    lines = Lines(sys.stdout, wanted.as_json)
+    wishes = Wishes()
+    tally = Tally(source_name(request))
+    owners = Owners() if request.pipe is None else None
+    viewers: list[Silent] = [Printing(lines, owners), *writers(wanted, tally, lines.note)]
+    limits = Limits(wanted.duration, wanted.count, wanted.idle_timeout, wanted.max_flows)
+    with ExitStack() as stack:
+        stack.enter_context(signals(wishes))
+        stream = stack.enter_context(open_live(request))
+        click.echo(f"watching {safe(tally.source)}{with_engine(stream.engine)}; Ctrl-C ends it", err=True)
+        run(Watch(stream, settings, limits, viewers, tally, wishes), viewers, lines.summary)
+    return 0
+
+
+def writers(wanted: Wanted, tally: "Tally", say: Callable[[str], None]) -> "list[Silent]":
+    """The viewers that write files."""
+    from analyzer.live.outputs import Saving, Storing
+
+    def both(text: str) -> None:
+        tally.note(text)
+        say(text)
+
+    made: list[Silent] = []
+    if wanted.out is not None:
+        made.append(Storing(wanted.out, wanted.format, both))
+    if wanted.write is not None:
+        made.append(Saving(wanted.write, wanted.only_findings, both))
+    return made
+
+
+def run(watch: "Watch", viewers: "list[Silent]", last_words: "Callable[[Tally], None]") -> None:
+    """Watch to the end and close the files; the first trouble is raised when all is done."""
+    troubles: list[TeardownError] = []
+    try:
+        watch.run()
+    except TeardownError as error:
+        troubles.append(error)
+    for viewer in viewers:
+        try:
+            viewer.close(watch)
+        except TeardownError as error:
+            troubles.append(error)
+    last_words(watch.tally)
+    if troubles:
+        raise troubles[0]
+
+
+def with_engine(engine: str) -> str:
+    return f" with {engine}" if engine else ""
+
+
+def source_name(request: Request) -> str:
+    if request.pipe is not None:
+        return "standard input" if request.pipe == "-" else request.pipe
+    return ", ".join(request.interfaces)
+
+
+class signals:  # noqa: N801 (a context manager used as a word)
+    """SIGINT and SIGTERM end the watch in order, SIGHUP begins new files; a second SIGINT ends it at once."""
+
+    def __init__(self, wishes: "Wishes") -> None:
+        self._wishes = wishes
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        handlers = {signal.SIGINT: self._stop, signal.SIGTERM: self._stop}
+        if hasattr(signal, "SIGHUP"):
+            handlers[signal.SIGHUP] = self._rotate
+        self._before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+
+    def _stop(self, number: int, frame: object) -> None:
+        if self._wishes.stop and number == signal.SIGINT:
+            os._exit(130)
+        self._wishes.stop = True
+
+    def _rotate(self, number: int, frame: object) -> None:
+        self._wishes.rotate = True
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+

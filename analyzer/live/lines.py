@@ -1,0 +1,93 @@
+"""Announcements as lines: text for people and logs, one JSON object a line for scripts, each flushed at once."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+import pandas as pd
+
+from analyzer.errors import TeardownError
+from analyzer.live.certain import Told
+from analyzer.live.tally import Tally
+from analyzer.reports.catalogue import names
+from analyzer.reports.document import finding_object
+from analyzer.reports.escape import safe
+from analyzer.reports.text import count, duration, endpoint
+
+
+class Lines:
+    """Writes to ``file``; ``as_json`` chooses the form."""
+
+    def __init__(self, file: TextIO, as_json: bool) -> None:
+        self._file, self._json = file, as_json
+
+    def tell(self, told: Told, now_ns: int, owner: str = "") -> None:
+        """One announcement; ``owner`` is what this host knows of the blamed socket."""
+        if self._json:
+            event = "over" if told.over else "finding"
+            extra = {"socket": owner} if owner else {}
+            self._put(json.dumps({"event": event, **finding_object(told.finding), **extra}))
+        else:
+            self._put(safe(text_of(told, now_ns, owner)))
+
+    def note(self, text: str) -> None:
+        """Something about the capture or the output that must be known."""
+        self._put(json.dumps({"event": "notice", "text": text}) if self._json else f"notice: {safe(text)}")
+
+    def summary(self, tally: Tally) -> None:
+        if self._json:
+            self._put(json.dumps(tally.as_json()))
+        else:
+            for line in summary_lines(tally):
+                self._put(line)
+
+    def _put(self, line: str) -> None:
+        self._file.write(line + "\n")
+        self._file.flush()
+
+
+def text_of(told: Told, now_ns: int, owner: str = "") -> str:
+    """``18:31:02.123 error TD101 close-wait-leak [stream 3] message [high confidence]``."""
+    row = told.finding
+    clock = pd.Timestamp(now_ns, unit="ns", tz="UTC").strftime("%H:%M:%S.%f")[:-3]
+    stream = "" if pd.isna(row.stream) else f" stream {row.stream}"
+    title = f"{row.code} {names().get(str(row.code), '')}"
+    if told.over:
+        return f"{clock} over    {title}{stream} {who(row)}"
+    held = f" Its socket: {owner}." if owner else ""
+    return f"{clock} {row.severity:<7} {title}{stream}: {row.message}{held} [{row.confidence} confidence]"
+
+
+def who(row: Any) -> str:
+    """The two ends a finding is about, as far as it names them."""
+    ends = [
+        endpoint(ip, "*" if pd.isna(port) else port)
+        for ip, port in ((row.client_ip, row.client_port), (row.server_ip, row.server_port))
+        if not pd.isna(ip)
+    ]
+    return " - ".join(ends)
+
+
+def summary_lines(tally: Tally) -> Iterator[str]:
+    """What the watch saw in all."""
+    span = duration(((tally.last_ns or 0) - (tally.first_ns or 0)) / 1e9)
+    yield f"watched {safe(tally.source)} for {span}"
+    yield ", ".join(
+        [count(tally.packets, "packet"), count(tally.segments, "TCP segment"), count(tally.flows, "connection")]
+        + ([f"{count(tally.lost, 'packet')} lost by the capture"] if tally.lost else [])
+    )
+    if tally.endings:
+        yield "endings: " + ", ".join(f"{word} {number:,}" for word, number in tally.endings.most_common())
+    for severity, code, number in tally.worst_first():
+        yield f"{severity:<8} {code} {names().get(code, '')}: {number:,}"
+    if not tally.findings:
+        yield "no findings"
+    for number, why in ((tally.idle, "were silent for --idle-timeout"), (tally.crowded_out, "were beyond --max-flows")):
+        if number:
+            yield f"{count(number, 'connection')} {why}: their books were closed as they stood"
+    for notice in tally.notices:
+        yield f"notice: {safe(notice.text)}"
+
+
+def complaint(error: TeardownError) -> str:
+    return " ".join(str(error).split())

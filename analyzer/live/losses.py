@@ -1,0 +1,72 @@
+"""What the kernel dropped, and what that does to verdicts.
+
+An engine tells how many packets it lost so far; between two answers lies a stretch in which they were lost. A
+verdict about a connection that lived then may rest on a packet that was among them, so it is one step less sure.
+A verdict about the capture itself (TD9xx) is not: what is missing is what it says.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analyzer.findings.judging import CONFIDENCES
+
+MOST_STRETCHES = 1000  # beyond, the two nearest in time become one
+ABOUT_THE_CAPTURE = "TD9"
+
+
+class Stretch(NamedTuple):
+    """Packets were lost between two times of the capture."""
+
+    begin: int
+    end: int
+
+
+class Losses:
+    """The stretches in which packets were lost."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._stretches: list[Stretch] = []
+        self._asked = 0  # when the count was last known
+
+    def heard(self, total: int, now_ns: int, since_ns: int) -> int:
+        """The engine has lost ``total`` packets by ``now_ns``; ``since_ns`` is when the capture began. Returns how
+        many of them are new."""
+        new = total - self.total
+        if new > 0:
+            self._add(Stretch(self._asked or since_ns, now_ns))
+            self.total = total
+        self._asked = now_ns
+        return max(new, 0)
+
+    def _add(self, stretch: Stretch) -> None:
+        last = self._stretches[-1] if self._stretches else None
+        if last and stretch.begin <= last.end:
+            self._stretches[-1] = Stretch(last.begin, stretch.end)
+        else:
+            self._stretches.append(stretch)
+        if len(self._stretches) > MOST_STRETCHES:
+            first, second, *rest = self._stretches
+            self._stretches = [Stretch(first.begin, second.end), *rest]
+
+    def hit(self, first_ns: NDArray[np.int64], last_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of the lives from ``first_ns`` to ``last_ns`` touch a stretch."""
+        if not self._stretches:
+            return np.zeros(len(first_ns), np.bool_)
+        begins, ends = (np.array(column, np.int64) for column in zip(*self._stretches, strict=True))
+        place = np.searchsorted(ends, first_ns)  # the first stretch that does not end before the life begins
+        return np.asarray((place < len(begins)) & (begins[np.minimum(place, len(begins) - 1)] <= last_ns))
+
+    def lower(self, findings: pd.DataFrame, hit: NDArray[np.bool_]) -> pd.DataFrame:
+        """``findings`` with the confidence of those ``hit`` one step lower."""
+        about = findings["code"].astype(str).str.startswith(ABOUT_THE_CAPTURE).to_numpy(np.bool_)
+        if not (hit & ~about).any():
+            return findings
+        places = findings["confidence"].astype(str).map(CONFIDENCES.index).to_numpy(np.int64)
+        places = np.minimum(places + (hit & ~about), len(CONFIDENCES) - 1)
+        lowered = findings.copy()
+        lowered["confidence"] = pd.Categorical.from_codes(places, categories=pd.Index(CONFIDENCES))
+        return lowered

@@ -1,0 +1,102 @@
+"""The viewers of a watch that write: lines on standard output, tables in a folder, packets in a file."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analyzer.live.certain import Told
+from analyzer.live.lines import Lines
+from analyzer.live.save import Saver, pair
+from analyzer.live.sockets import Owners
+from analyzer.live.store import Store
+from analyzer.live.watch import Watch
+from analyzer.pipeline import Chunk
+from analyzer.readers.packets import Packets
+from analyzer.reports.columns import FINDINGS, TABLES
+from analyzer.reports.frames import table
+from analyzer.tracker.outcome import Ledger
+
+EVENTS = {False: "finding", True: "over"}
+
+
+class Silent:
+    """A viewer that does nothing; the others override what they are interested in."""
+
+    def packets(self, packets: Packets, watch: Watch) -> None: ...
+
+    def told(self, news: Sequence[Told], now_ns: int, watch: Watch) -> None: ...
+
+    def closed(self, chunk: Chunk, watch: Watch) -> None: ...
+
+    def looked(self, ledger: Ledger, now_ns: int, watch: Watch) -> None: ...
+
+    def rotate(self) -> None: ...
+
+    def close(self, watch: Watch) -> None: ...
+
+
+class Printing(Silent):
+    """``owners`` know the sockets of this host; None where the packets are another host's."""
+
+    def __init__(self, lines: Lines, owners: Owners | None) -> None:
+        self._lines, self._owners = lines, owners
+
+    def told(self, news: Sequence[Told], now_ns: int, watch: Watch) -> None:
+        for told in news:
+            self._lines.tell(told, now_ns, self._owner(told, watch))
+
+    def _owner(self, told: Told, watch: Watch) -> str:
+        """What this host knows of the socket a finding blames."""
+        row = told.finding
+        if self._owners is None or told.over or pd.isna(row.stream) or pd.isna(row.endpoint):
+            return ""
+        client, server = ((str(getattr(row, f"{s}_ip")), int(getattr(row, f"{s}_port"))) for s in ("client", "server"))
+        ends = (client, server) if row.endpoint == "client" else (server, client)
+        return self._owners.about(*ends, watch.state_of(int(row.stream), str(row.endpoint)))
+
+
+class Storing(Silent):
+    def __init__(self, folder: Path, format: str, say: Callable[[str], None]) -> None:
+        columns = {name: [c.name for c in TABLES[name]] for name in ("flows", "timeline", "findings")}
+        columns["announced"] = ["announced_epoch", "event", *columns["findings"]]
+        self._store = Store(folder, format, columns, say)
+
+    def told(self, news: Sequence[Told], now_ns: int, watch: Watch) -> None:
+        rows = table("findings", pd.DataFrame([told.finding for told in news], columns=[c.name for c in FINDINGS]))
+        moment = pd.DatetimeIndex(np.full(len(news), now_ns).view("datetime64[ns]")).tz_localize("UTC")
+        rows.insert(0, "announced_epoch", moment)
+        rows.insert(1, "event", [EVENTS[told.over] for told in news])
+        self._store.add("announced", rows)
+
+    def closed(self, chunk: Chunk, watch: Watch) -> None:
+        for name in ("flows", "timeline", "findings"):
+            frame: pd.DataFrame = getattr(chunk, name)
+            self._store.add(name, frame)
+
+    def looked(self, ledger: Ledger, now_ns: int, watch: Watch) -> None:
+        self._store.tick()
+
+    def rotate(self) -> None:
+        self._store.rotate()
+
+    def close(self, watch: Watch) -> None:
+        self._store.close()
+
+
+class Saving(Silent):
+    def __init__(self, path: Path, only_findings: bool, say: Callable[[str], None]) -> None:
+        self._saver = Saver(path, only_findings, say)
+
+    def packets(self, packets: Packets, watch: Watch) -> None:
+        self._saver.add(packets, watch.stream.interfaces)
+
+    def told(self, news: Sequence[Told], now_ns: int, watch: Watch) -> None:
+        self._saver.want(pair(told.finding) for told in news if not pd.isna(told.finding.stream))
+
+    def rotate(self) -> None:
+        self._saver.rotate()
+
+    def close(self, watch: Watch) -> None:
+        self._saver.close(watch.tally.lost, watch.tally.last_ns or 0)

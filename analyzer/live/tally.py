@@ -1,0 +1,65 @@
+"""What a watch saw in all, for its last words: counts only, so that weeks of it take no memory."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from analyzer.errors import Notice
+from analyzer.findings.rule import SEVERITIES
+
+MOST_NOTICES = 50
+
+
+@dataclass
+class Tally:
+    """Counts since the watch began."""
+
+    source: str
+    packets: int = 0
+    bytes: int = 0
+    segments: int = 0
+    flows: int = 0
+    lost: int = 0  # packets the engine says it lost
+    idle: int = 0  # connections given up by --idle-timeout
+    crowded_out: int = 0  # ... and by --max-flows
+    first_ns: int | None = None
+    last_ns: int | None = None
+    endings: Counter[str] = field(default_factory=Counter)
+    findings: Counter[tuple[str, str]] = field(default_factory=Counter)  # (severity, code)
+    announced: int = 0
+    notices: list[Notice] = field(default_factory=list)
+
+    def count(self, flows: pd.DataFrame, findings: pd.DataFrame) -> None:
+        """Add the tables of finished connections."""
+        self.flows += len(flows)
+        self.endings.update(flows["teardown"].dropna().astype(str))
+        self.findings.update(zip(findings["severity"].astype(str), findings["code"].astype(str), strict=True))
+
+    def note(self, text: str) -> None:
+        """Say something in the summary, once."""
+        if len(self.notices) < MOST_NOTICES and all(notice.text != text for notice in self.notices):
+            self.notices.append(Notice(text))
+
+    def worst_first(self) -> list[tuple[str, str, int]]:
+        """(severity, code, count), the gravest and most frequent first."""
+        rank = {word: place for place, word in enumerate(SEVERITIES)}
+        rows = [(severity, code, count) for (severity, code), count in self.findings.items()]
+        return sorted(rows, key=lambda row: (rank[row[0]], -row[2], row[1]))
+
+    def as_json(self) -> dict[str, Any]:
+        """The summary as one JSON object."""
+        return {
+            "event": "summary",
+            "source": self.source,
+            "packets": self.packets,
+            "segments": self.segments,
+            "lost": self.lost,
+            "flows": self.flows,
+            "idle": self.idle,
+            "crowded_out": self.crowded_out,
+            "endings": dict(self.endings.most_common()),
+            "findings": {code: count for _, code, count in self.worst_first()},
+            "notices": [notice.text for notice in self.notices],
+        }

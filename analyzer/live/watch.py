@@ -1,0 +1,275 @@
+"""The loop of a watch: packets in, a look every second, news out; ended in order whatever ends it.
+
+Whoever wants to see something is a :class:`Viewer`. A look takes a snapshot of the connections still kept, judges
+those that moved since the look before (all of them every ``WHOLE`` looks, because some rules are about crowds), and
+announces what has become certain. Connections that are over leave with their tables. When looking takes long, looks
+become rarer, so that at most a fifth of the time goes into looking.
+
+What can end it: the limits, a signal, the source's own end, trouble with the output. The order is always the same:
+stop the source, take what it still holds, close all books, write everything, say the last words.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from analyzer.errors import TeardownError, UnreadableCapture
+from analyzer.findings import judge
+from analyzer.live.certain import Announcer, Told
+from analyzer.live.clock import CaptureClock
+from analyzer.live.losses import Losses
+from analyzer.live.tally import Tally
+from analyzer.pipeline import Analysis, Chunk
+from analyzer.readers.live.stream import LiveStream
+from analyzer.readers.packets import Packets
+from analyzer.reports.frames import table
+from analyzer.settings import SECOND, Settings
+from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.transitions import State
+
+LOOK = 1.0  # seconds from look to look
+SHARE = 4  # a look is followed by a pause of at least so many times its own length
+WHOLE = 5  # every so many looks everything is judged
+RETIRE = 5  # and what is over is closed
+LAST_WORDS = 5.0  # seconds for the source to hand over what it still holds
+CROWDED = 1.25  # connections are given up at once, not at the next look, beyond so many times --max-flows
+
+
+class Viewer(Protocol):
+    """Who is told what happens. Every method is called from the watch's own thread."""
+
+    def packets(self, packets: Packets, watch: "Watch") -> None: ...
+
+    def told(self, news: Sequence[Told], now_ns: int, watch: "Watch") -> None: ...
+
+    def closed(self, chunk: Chunk, watch: "Watch") -> None: ...
+
+    def looked(self, ledger: Ledger, now_ns: int, watch: "Watch") -> None: ...
+
+    def rotate(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a watch ends by itself, and how much it remembers."""
+
+    duration_ns: int | None = None
+    count: int | None = None
+    idle_ns: int = 24 * 3600 * SECOND
+    max_flows: int = 200_000
+
+
+@dataclass
+class Wishes:
+    """What was asked for from outside (signals, keys); read by the loop."""
+
+    stop: bool = False
+    rotate: bool = False
+
+
+@dataclass
+class Watch:
+    """One watch over ``stream``."""
+
+    stream: LiveStream
+    settings: Settings
+    limits: Limits
+    viewers: Sequence[Viewer]
+    tally: Tally
+    wishes: Wishes = field(default_factory=Wishes)
+
+    def __post_init__(self) -> None:
+        self.analysis = Analysis(self.settings)
+        self.clock = CaptureClock()
+        self.announcer = Announcer()
+        self.losses = Losses()
+        self.ledger: Ledger | None = None  # of the last look
+        self._begun = time.monotonic()
+        self._looks = 0
+        self._next = self._begun + LOOK
+        self._judged_until = 0  # capture time of the look before
+
+    def run(self) -> None:
+        """Watch to the end. Raises the first trouble with the output, after everything else was ended in order."""
+        trouble: TeardownError | None = None
+        try:
+            while not self._over():
+                self._step()
+        except (TeardownError, OSError) as error:
+            trouble = error if isinstance(error, TeardownError) else TeardownError(str(error))
+        self._end(trouble)
+
+    def state_of(self, stream: int, endpoint: str) -> str:
+        """The state of an endpoint (client, server) at the last look; "" if it was not kept then."""
+        if self.ledger is None:
+            return ""
+        rows = np.flatnonzero(self.ledger.flow("stream") == stream)
+        if not len(rows):
+            return ""
+        side = int(self.ledger.client[rows[0]]) ^ (endpoint == "server")
+        return State(int(self.ledger.own("state")[rows[0], side])).name
+
+    def _over(self) -> bool:
+        if self.stream.ended or self.wishes.stop:
+            return True
+        if self.limits.count is not None and self.tally.packets >= self.limits.count:
+            return True
+        limit = self.limits.duration_ns
+        return limit is not None and time.monotonic() - self._begun >= limit / 1e9
+
+    def _step(self) -> None:
+        wait = min(max(0.0, self._next - time.monotonic()), 0.2)
+        packets = self.stream.poll(wait)
+        if packets is not None:
+            self._take(packets)
+        if self.wishes.rotate:
+            self.wishes.rotate = False
+            for viewer in self.viewers:
+                viewer.rotate()
+        if time.monotonic() >= self._next:
+            self._look()
+
+    def _take(self, packets: Packets) -> None:
+        """One batch through the stages; no more of it than ``--count`` wants."""
+        if self.limits.count is not None:
+            packets = Packets(packets.data, packets.rows[: self.limits.count - self.tally.packets])
+        if not len(packets.rows):
+            return
+        newest = int(packets.rows["time"].max())
+        step = self.clock.feed(newest)
+        if step and self.stream.engine:
+            self.tally.note(f"the clock was set by {step / 1e9:+.3f} s at packet {int(packets.rows['frame'][0]):,}")
+        self.tally.packets += len(packets.rows)
+        self.tally.first_ns = self.tally.first_ns or int(packets.rows["time"][0])
+        self.tally.last_ns = max(newest, self.tally.last_ns or newest)
+        for viewer in self.viewers:
+            viewer.packets(packets, self)
+        self.analysis.feed(packets)
+        if self.analysis.held > self.limits.max_flows * CROWDED:
+            self._evict()
+
+    def _look(self) -> None:
+        begun = time.monotonic()
+        now = self.clock.now()
+        if now is not None:
+            self._count_losses(now)
+            self._looks += 1
+            if self._looks % RETIRE == 0:
+                self._evict()
+            self._announce(now)
+        took = time.monotonic() - begun
+        self._next = max(self._next + LOOK, time.monotonic() + SHARE * took)
+
+    def _count_losses(self, now: int) -> None:
+        new = self.losses.heard(self.stream.lost, now, self.tally.first_ns or now)
+        self.tally.lost = self.losses.total
+        if new:
+            self.tally.note("packets were lost while capturing: verdicts on connections alive then are less sure")
+        self.stream.ask_losses()
+
+    def _evict(self) -> None:
+        """Close the books of what is over, and of what is too much."""
+        self._closed(self.analysis.retire())
+        before = self.analysis.held
+        self._closed(self.analysis.drop_idle(self.limits.idle_ns, 1 << 62))
+        self.tally.idle += before - self.analysis.held
+        before = self.analysis.held
+        if before > self.limits.max_flows:
+            self._closed(self.analysis.drop_idle(1 << 62, self.limits.max_flows))
+            self.tally.crowded_out += before - self.analysis.held
+
+    def _closed(self, chunk: Chunk) -> None:
+        """Hand on the tables of connections whose books are closed."""
+        if not len(chunk.flows):
+            return
+        chunk = chunk._replace(findings=self._of_single(self._less_sure(chunk.findings, chunk.flows)))
+        self._tell(self.announcer.close(chunk.findings, chunk.flows["stream"]), self.clock.now() or 0)
+        self._hand_on(chunk)
+
+    def _hand_on(self, chunk: Chunk) -> None:
+        self.tally.count(chunk.flows, chunk.findings)
+        for viewer in self.viewers:
+            viewer.closed(chunk, self)
+
+    @staticmethod
+    def _of_single(findings: pd.DataFrame) -> pd.DataFrame:
+        """Without findings about crowds: a crowd is judged among all that are kept, not among those that leave."""
+        return findings[findings["stream"].notna().to_numpy(np.bool_)]
+
+    def _less_sure(self, findings: pd.DataFrame, flows: pd.DataFrame) -> pd.DataFrame:
+        """Lower the confidence of findings about connections that lived while packets were lost."""
+        if not self.losses.total or findings.empty:
+            return findings
+        streams = flows["stream"].to_numpy(np.int64)
+        first, last = (flows[name].dt.tz_convert(None).to_numpy("datetime64[ns]").view(np.int64)
+                       for name in ("first_epoch", "last_epoch"))  # fmt: skip
+        ended = flows["client_state"].astype(str).isin(["CLOSED", "TIME_WAIT"]).to_numpy(np.bool_)
+        last = np.where(ended, last, self.clock.now() or 0)
+        lossy = streams[self.losses.hit(first, last)]
+        return self.losses.lower(findings, findings["stream"].isin(lossy).to_numpy(np.bool_))
+
+    def _announce(self, now: int) -> None:
+        ledger = self.ledger = self.analysis.snapshot(now)
+        whole = self._looks % WHOLE == 1
+        judged = ledger if whole else ledger.part(self._moving(ledger))
+        self._judged_until = now
+        if judged.flows:
+            judgement = judge(judged, self.analysis.book, self.settings)
+            findings = table("findings", judgement.findings)
+            if self.losses.total and len(findings):
+                rows = judgement.flow_rows
+                first = np.where(rows >= 0, judged.flow("first_time")[rows], now)
+                findings = self.losses.lower(findings, self.losses.hit(first, np.full(len(rows), now)))
+            if not whole:
+                findings = self._of_single(findings)
+            streams = None if whole else frozenset(judged.flow("stream").tolist())
+            self._tell(self.announcer.look(findings, now, streams), now)
+        for viewer in self.viewers:
+            viewer.looked(ledger, now, self)
+
+    def _moving(self, ledger: Ledger) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+        """Connections of which a verdict may have changed since the look before: not over, or over just now."""
+        over = np.isin(ledger.own("state"), (State.CLOSED, State.TIME_WAIT)).all(axis=1)
+        return np.asarray(~over | (ledger.flow("end_time") >= self._judged_until - 2 * SECOND))
+
+    def _tell(self, news: Sequence[Told], now: int) -> None:
+        self.tally.announced += sum(not told.over for told in news)
+        if news:
+            for viewer in self.viewers:
+                viewer.told(news, now, self)
+
+    def _end(self, trouble: TeardownError | None) -> None:
+        """Close everything in order; raises ``trouble`` or what the source died of, once all is done."""
+        silent = not self.stream.ended  # it was still capturing: the silence since the last packet is known
+        self.stream.stop()
+        deadline = time.monotonic() + LAST_WORDS
+        while trouble is None and not self.stream.ended and time.monotonic() < deadline:
+            packets = self.stream.poll(0.1)
+            if packets is not None:
+                self._take(packets)
+        self.stream.close()
+        now = max(self.tally.last_ns or 0, (self.clock.now() or 0) if silent else 0)
+        self._count_losses(now)
+        self.tally.last_ns = now or None
+        result = self.analysis.result([self.tally.source], self.stream, now)
+        self.tally.segments, self.tally.bytes = result.summary.segments, result.summary.bytes
+        for notice in result.summary.notices:
+            self.tally.note(notice.text)
+        findings = self._less_sure(result.findings, result.flows)
+        self._tell(self.announcer.look(self._crowds(findings), now, frozenset({-1})), now)
+        self._tell(self.announcer.close(findings, result.flows["stream"]), now)
+        self._hand_on(Chunk(result.flows, result.timeline, findings, []))
+        if trouble is not None:
+            raise trouble
+        if self.stream.trouble:
+            raise UnreadableCapture(self.stream.trouble)
+
+    @staticmethod
+    def _crowds(findings: pd.DataFrame) -> pd.DataFrame:
+        return findings[findings["stream"].isna().to_numpy(np.bool_)]
+
+
