@@ -27,9 +27,9 @@ from analyzer.tracker.desk import (
     knows,
     learn,
     log_at,
-    margin,
     move,
     note,
+    until,
 )
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.log import Note
@@ -120,7 +120,7 @@ def progress(desk, s, i, a):
         p["repeat_run"] = 0
         whole = a == np.int64(p["snd_nxt"])
         if whole:
-            p["busy_since"] = 0
+            p["idle_since"] = s["time"] if s["window"] > 0 else 0
             if p["fresh_time"] > 0:
                 measure(desk, i, np.int64(s["time"]) - np.int64(p["fresh_time"]))
         if p["hole_bytes"] > 0 and ahead(a, p["hole_end"]) >= 0:
@@ -149,7 +149,7 @@ def measure(desk, i, sample):
         row = np.int64(e["last_event"])
         while row > 0:
             entry = log_at(desk, row)
-            if entry["basis"] == 0 and entry["latest"] == entry["time"]:
+            if entry["basis"] == 0 and entry["latest"] - desk["slack"] == entry["time"]:
                 entry["time"] = entry["time"] - sample // 2
                 early = np.int64(entry["latest"]) - sample - desk["slack"]
                 entry["earliest"] = (
@@ -228,7 +228,7 @@ def assume(desk, s, i, a):
     j = i ^ 1
     e, p = end_at(desk, i), end_at(desk, j)
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
-    late = now + margin(desk, p)
+    late = until(desk, p, now)
     best = now + half(p["reach"])
     if np.int64(p["state"]) == SYN_RECEIVED and knows(p, ISN) and ahead(a, p["isn"]) > 0:
         row = move(desk, j, RCVD_ACK_OF_SYN, ASSUMED, best, now, late, frame, NO_NOTE)

@@ -5,6 +5,7 @@ import numpy as np
 from analyzer.compiled import part
 from analyzer.segments.table import ACK, CUT_HEADER, FIN, HAS_FIRST_BYTE, HAS_TIMESTAMP, SYN
 from analyzer.tracker.acknowledge import measure
+from analyzer.tracker.crossing import not_arrived, not_yet_proof
 from analyzer.tracker.desk import (
     ASSUMED,
     CLOSE_WAIT,
@@ -30,6 +31,7 @@ from analyzer.tracker.desk import (
     margin,
     move,
     note,
+    since,
     still_kept,
     take_back,
 )
@@ -217,8 +219,8 @@ def carry_data(desk, s, i):
     if knows(e, FIN_KNOWN) and ahead(end, e["fin_end"]) >= 0:
         after_fin(desk, s, i, new)
     learn(e, SENT_DATA)
-    if e["busy_since"] == 0:
-        e["busy_since"] = now
+    e["busy_since"] = busy_time(desk, s, e)
+    e["idle_since"] = 0
     e["snd_nxt"] = end
     e["fresh_time"] = now
     e["data_time"] = now
@@ -245,6 +247,17 @@ def came_late(desk, s, e, length):
         e["missing_frame"] = 0
         e["missing_time"] = 0
     return True
+
+
+@part
+def busy_time(desk, s, e):
+    """Since when endpoint ``e`` has had something to send without pause, the segment ``s`` included.
+
+    All it had sent may have been acknowledged in between: if it sends again as soon as that can have reached it, the
+    acknowledgment, or the window that opened with it, is what it had waited for.
+    """
+    paused = e["idle_since"] > 0 and np.int64(s["time"]) - np.int64(e["idle_since"]) > margin(desk, e)
+    return np.int64(s["time"]) if e["busy_since"] == 0 or paused else np.int64(e["busy_since"])
 
 
 @part
@@ -291,13 +304,14 @@ def carry_fin(desk, s, i):
         if end == np.int64(e["fin_end"]):
             fin_again(desk, s, i)
         return
+    if e["proof_event"] > 0 and not_yet_proof(e, end_at(desk, i ^ 1), now):
+        take_back(desk, i)
     if ahead(end, e["snd_nxt"]) < 0:
         return  # below what it has sent already: no FIN of this stream
     if ahead(s["seq"], e["snd_nxt"]) > 0:
         gap(s, e)
     reach = np.int64(e["reach"])
-    since = np.int64(e["busy_since"]) if e["busy_since"] > 0 else now
-    earliest = since - (reach if reach > 0 else 0) - desk["slack"]
+    earliest = since(desk, e, s, busy_time(desk, s, e))
     inferred = knows(e, FIN_INFERRED)
     forget(e, FIN_INFERRED)
     learn(e, FIN_KNOWN)
@@ -311,7 +325,11 @@ def carry_fin(desk, s, i):
     e["fin_ack"] = s["ack"]
     e["snd_nxt"] = end
     e["fresh_time"] = 0 if inferred else now
-    basis = ASSUMED if np.int64(e["state"]) == UNKNOWN else SENT
+    if inferred and np.int64(e["state"]) > ESTABLISHED and np.int64(e["state"]) != CLOSE_WAIT:
+        note(desk, i, FIN_AGAIN, now, frame, NO_NOTE)  # it is known to have sent it before
+        return
+    alone = np.int64(e["state"]) == UNKNOWN or end_at(desk, i ^ 1)["packets"] == 0
+    basis = ASSUMED if alone else SENT
     if np.int64(e["state"]) == CLOSE_WAIT and ahead(s["ack"], end_at(desk, i ^ 1)["fin_end"]) < 0:
         overtaken(desk, i, now - half(reach), earliest, now, frame)
     else:
@@ -341,6 +359,7 @@ def fin_again(desk, s, i):
     e = end_at(desk, i)
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
     e["fin_count"] = e["fin_count"] + 1
+    not_arrived(desk, i, np.int64(e["fin_last_time"]), now)
     e["fin_last_time"] = now
     e["fin_last_frame"] = frame
     e["fresh_time"] = 0

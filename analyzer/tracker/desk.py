@@ -7,6 +7,7 @@ import numpy as np
 
 from analyzer.compiled import part, record_at
 from analyzer.flows.table import FLOW
+from analyzer.segments.table import HAS_IP_ID
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT, Known
 from analyzer.tracker.log import LOG, Basis, Note
 from analyzer.tracker.transitions import ARROWS, NEXT, NO_ARROW, Event, State
@@ -38,6 +39,7 @@ DESK = np.dtype(
         ("time_wait_length", "<i8"),
         ("fin_wait_2_length", "<i8"),
         ("slack", "<i8"),
+        ("repeat", "<i8"),
         ("duplicate_blind", "<i8"),
         ("duplicate_by_id", "<i8"),
         ("reordering", "<i8"),
@@ -168,6 +170,7 @@ def move(desk, i, event, basis, best, earliest, latest, frame, note):
         return 0
     entered = np.int64(log_at(desk, row)["state"])
     if entered != state:
+        log_at(desk, row)["latest"] = log_at(desk, row)["latest"] + desk["slack"]
         if basis == ASSUMED:
             if e["mark_event"] == 0:
                 e["mark_event"] = row
@@ -260,6 +263,32 @@ def forgive(e, state):
 def half(reach):
     """The one-way time from the tap to a host, given the time there and back (unknown: 0)."""
     return reach // 2 if reach > 0 else 0
+
+
+@part
+def until(desk, e, now):
+    """The latest moment at which something that passes the tap at ``now`` may reach the endpoint without anything
+    showing the delay: by then its sender, or the endpoint itself, would have repeated what it answers."""
+    reach = np.int64(e["reach"])
+    return now + reach + desk["repeat"]
+
+
+@part
+def since(desk, e, s, busy):
+    """The earliest moment at which the endpoint may have decided to send ``s``, which passes the tap now.
+
+    Not before ``busy``, since when it has had something else to send. On its way ``s`` may have taken twice as long
+    as the shortest time measured; and it may be a repeat of one lost before the tap, unless the tap is on the host or
+    the sender's IP identification says that nothing is missing since its last segment.
+    """
+    reach, now = np.int64(e["reach"]), np.int64(s["time"])
+    step = (np.int64(s["ip_id"]) - np.int64(e["ip_id"])) & 0xFFFF
+    counted = np.int64(s["marks"]) & HAS_IP_ID and s["ip_id"] > 0 and step == 1
+    near = reach > 0 and reach <= desk["slack"]
+    earliest = busy - 2 * reach - desk["slack"]
+    if e["last_time"] > 0 and not near and not counted:
+        earliest = min(earliest, np.int64(e["last_time"]) - reach - desk["slack"])
+    return min(earliest, now)
 
 
 @part

@@ -11,11 +11,15 @@ import numpy as np
 
 from analyzer.compiled import part
 from analyzer.segments.table import ACK
+from analyzer.tracker.crossing import fin_before_reset, forget_arrival
 from analyzer.tracker.desk import (
     ASSUMED,
     BY_TIMER,
+    CLOSE_WAIT,
     CLOSED,
+    CLOSING,
     FIN_WAIT_2,
+    LAST_ACK,
     NO_FRAME,
     NO_NOTE,
     SENT,
@@ -31,8 +35,10 @@ from analyzer.tracker.desk import (
     margin,
     move,
     note,
+    since,
     still_kept,
     take_back,
+    until,
 )
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.log import Note
@@ -81,7 +87,7 @@ def judge(s, e, p):
     if not knows(p, ACKED):
         return BLIND
     low, seq = np.int64(p["ack_sent"]), np.int64(s["seq"])
-    if knows(p, PEER_FIN) and ahead(seq, low) == -1:
+    if knows(p, PEER_FIN) and ahead(seq, low) == -1 and np.int64(p["state"]) in (CLOSE_WAIT, LAST_ACK, CLOSING):
         return ACCEPTED  # some systems reset with the number of their own FIN (Linux tcp_reset_check)
     if ahead(seq, low) < 0:
         return DROPPED
@@ -111,9 +117,8 @@ def reset(desk, s, i):
         note(desk, j, RST_IGNORED, now, frame, OUTSIDE_WINDOW)
     elif np.int64(p["state"]) != CLOSED and not (np.int64(p["state"]) == 0 and p["packets"] == 0):
         words = ANSWERS_SYN if np.int64(p["state"]) == SYN_SENT and not knows(e, ISN) else NO_NOTE
-        row = move(
-            desk, j, RCVD_RST, ASSUMED, now + half(p["reach"]), now, now + margin(desk, p), frame, words
-        )
+        fin_before_reset(desk, s, i)
+        row = move(desk, j, RCVD_RST, ASSUMED, now + half(p["reach"]), now, until(desk, p, now), frame, words)
         if row > 0:
             learn(p, KILLED)
 
@@ -142,7 +147,9 @@ def send(desk, s, i, now, frame):
         note(desk, i, SENT_RST, now, frame, ANSWERS_SYN)
         return
     reach = np.int64(e["reach"])
-    earliest = now - (reach if reach > 0 else 0) - desk["slack"]
+    earliest = since(desk, e, s, now)
+    if e["rst_reply"]:  # it knew no such connection: it may have lost it at any time since it was last heard of
+        earliest = min(earliest, max(np.int64(e["last_time"]), np.int64(e["state_time"])) - reach - desk["slack"])
     move(desk, i, SENT_RST, SENT, now - half(reach), earliest, now, frame, NO_NOTE)
 
 
@@ -154,7 +161,7 @@ def end_older(desk, i, now, frame):
         old = np.int64(f["old_end"]) ^ (i & 1)
         p = end_at(desk, i)
         if np.int64(end_at(desk, old)["state"]) != CLOSED:
-            move(desk, old, RCVD_RST, ASSUMED, now + half(p["reach"]), now, now + margin(desk, p), frame, NO_NOTE)
+            move(desk, old, RCVD_RST, ASSUMED, now + half(p["reach"]), now, until(desk, p, now), frame, NO_NOTE)
 
 
 @part
@@ -199,7 +206,8 @@ def describe(desk, s, i, verdict):
     own = knows(e, NXT) and knows(p, ACKED)
     e["rst_unacked"] = max(0, ahead(e["snd_nxt"], p["ack_sent"])) if own else 0
     theirs = knows(p, NXT) and knows(e, ACKED)
-    e["rst_unread"] = max(0, ahead(p["snd_nxt"], e["ack_sent"])) if theirs else 0
+    fin = 1 if p["fin_count"] > 0 and not knows(e, PEER_FIN) else 0  # a FIN is nothing to read
+    e["rst_unread"] = max(0, ahead(p["snd_nxt"], e["ack_sent"]) - fin) if theirs else 0
     e["rst_data_age"] = now - np.int64(p["data_time"]) if p["data_time"] > 0 else -1
     e["rst_data_frame"] = p["data_frame"]
     e["rst_idle"] = max(0, now - max(np.int64(e["last_time"]), np.int64(p["last_time"])))
@@ -250,6 +258,7 @@ def contradict(desk, s, i):
         if now - np.int64(e["mark_time"]) <= margin(desk, e) * (2 if on_its_way else 1):
             return
         take_back(desk, i)
+        forget_arrival(e)
         forget(e, KILLED)
         p["rst_verdict"] = DROPPED
         p["rst_ignored"] = p["rst_ignored"] + 1

@@ -13,7 +13,6 @@ from analyzer.segments.table import (
     CUT_HEADER,
     DUPLICATE,
     FIN,
-    HAS_IP_ID,
     HAS_TIMESTAMP,
     RST,
     SYN,
@@ -21,6 +20,7 @@ from analyzer.segments.table import (
 )
 from analyzer.tracker.acknowledge import acknowledge
 from analyzer.tracker.carry import KIND_ACK, KIND_PROBE, NO_SCALE, carry, kind_of
+from analyzer.tracker.crossing import kill_again, not_yet_proof, revive, unseen_fin
 from analyzer.tracker.desk import (
     ASSUMED,
     AT_END,
@@ -33,11 +33,11 @@ from analyzer.tracker.desk import (
     NO_FRAME,
     NOT_YET,
     PROVEN,
+    SYN_RECEIVED,
     TIME_WAIT,
     end_at,
     flow_at,
     knows,
-    learn,
     log_at,
     move,
     over,
@@ -46,6 +46,7 @@ from analyzer.tracker.desk import (
     tuple_at,
     write,
 )
+from analyzer.tracker.duplicates import same_packet
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.log import Note
 from analyzer.tracker.resets import contradict, end_older, reset
@@ -55,7 +56,8 @@ from analyzer.tracker.transitions import Event
 ROWS_A_SEGMENT = 16  # a segment never writes more log rows than this
 TIMER, CAPTURE_END, REPLACED = np.int64(Event.TIMER), np.int64(Event.CAPTURE_END), np.int64(Event.REPLACED)
 NO_NOTE, CLOSED_BEFORE = np.int64(Note.NONE), np.int64(Note.CLOSED_BEFORE)
-LOST_SIGHT = np.int64(Event.LOST_SIGHT)
+LOST_SIGHT, RCVD_ACK_OF_SYN = np.int64(Event.LOST_SIGHT), np.int64(Event.RCVD_ACK_OF_SYN)
+PEER_NOT_CAPTURED = np.int64(Note.PEER_NOT_CAPTURED)
 ID_MOVES, ISN, NXT = np.int64(Known.ID_MOVES), np.int64(Known.ISN), np.int64(Known.NXT)
 NEAR = 1 << 20  # numbers this close to where a connection stands are taken to be its own (a large window's worth)
 GRANULE = 2_000_000_000  # Linux ends TIME_WAIT up to about two seconds late
@@ -126,11 +128,17 @@ def step(desk, s, i):
     else:
         if np.int64(e["state"]) == CLOSED:
             contradict(desk, s, i)
-        if e["proof_event"] > 0 and not flags & SYN:
+        revived = revive(desk, s, i)
+        if e["proof_event"] > 0 and not flags & SYN and not not_yet_proof(e, p, now):
             prove(desk, e, now)
+        if np.int64(e["state"]) == SYN_RECEIVED and p["packets"] == 0 and not flags & SYN:
+            move(desk, i, RCVD_ACK_OF_SYN, PROVEN, now, NEVER, now, s["frame"], PEER_NOT_CAPTURED)
+        unseen_fin(desk, s, i)
         if flags & ACK:
             acknowledge(desk, s, i)
         carry(desk, s, i, kind)
+        if revived:
+            kill_again(desk, i, now)
     if flags & (FIN | RST) and f["close_time"] == 0:
         f["close_time"] = now
         f["close_frame"] = s["frame"]
@@ -218,85 +226,10 @@ def prove(desk, e, now):
     """The endpoint sends something it could not have sent without what was assumed."""
     entry = log_at(desk, np.int64(e["proof_event"]))
     entry["basis"] = PROVEN
-    entry["latest"] = max(np.int64(entry["time"]), min(np.int64(entry["latest"]), now))
+    entry["latest"] = max(np.int64(entry["time"]), now + desk["slack"])
     e["proof_event"] = 0
     e["mark_event"] = 0
     e["state_basis"] = PROVEN
-
-
-@part
-def stir(lane, word, odd):
-    """Mix a word into a 32-bit lane; ``odd`` is below 2^31, so that nothing overflows."""
-    lane = ((lane ^ word) & 0xFFFFFFFF) * odd
-    return (lane ^ (lane >> 31)) & 0xFFFFFFFF
-
-
-@part
-def fingerprint(s):
-    """62 bits that differ where two segments of one sender differ in any number (TTL apart: a router lowers it)."""
-    numbers = np.int64(s["seq"]) ^ (np.int64(s["first_byte"]) << 24)
-    shape = np.int64(s["flags"]) << 16 ^ np.int64(s["window"]) ^ (np.int64(s["payload_len"]) << 7)
-    low, high = np.int64(0), np.int64(0)
-    for word in (
-        numbers,
-        np.int64(s["ack"]),
-        shape,
-        np.int64(s["ip_id"]),
-        np.int64(s["ts_val"]),
-        np.int64(s["ts_ecr"]),
-    ):
-        low = stir(low, word, 0x45D9F3B)
-        high = stir(high, word ^ low, 0x2C1B3C6D)
-    return (high & 0x3FFFFFFF) << 32 | low
-
-
-@part
-def same_packet(desk, s, e, p):
-    """Whether the capture holds this very packet a second time (`any` interface, mirror port, two taps).
-
-    Everything must agree. With an IP identification that moves from packet to packet a longer delay is believed;
-    without one only the blink of an eye, and for a pure acknowledgment or a RST, which a host may well repeat for
-    each segment it answers, only where the flow has shown a duplicate that carries something.
-    """
-    print_, now = fingerprint(s), np.int64(s["time"])
-    age = np.int64(-1)
-    if e["print_0"] == print_:
-        age = now - np.int64(e["print_time_0"])
-    elif e["print_1"] == print_:
-        age = now - np.int64(e["print_time_1"])
-    elif e["print_2"] == print_:
-        age = now - np.int64(e["print_time_2"])
-    elif e["print_3"] == print_:
-        age = now - np.int64(e["print_time_3"])
-    if age < 0 or e["packets"] == 0:
-        remember(s, e, print_, now)
-        return False
-    by_id = np.int64(s["marks"]) & HAS_IP_ID and s["ip_id"] > 0 and knows(e, ID_MOVES)
-    if by_id and age <= desk["duplicate_by_id"]:
-        return True
-    carries = s["payload_len"] > 0 or np.int64(s["flags"]) & (SYN | FIN)
-    known = e["duplicates"] > 0 or p["duplicates"] > 0
-    if age <= desk["duplicate_blind"] and (carries or known):
-        return True
-    remember(s, e, print_, now)
-    return False
-
-
-@part
-def remember(s, e, print_, now):
-    """Keep the fingerprint, and whether the sender's IP identification moves."""
-    place = np.int64(e["prints"]) & 3
-    if place == 0:
-        e["print_0"], e["print_time_0"] = print_, now
-    elif place == 1:
-        e["print_1"], e["print_time_1"] = print_, now
-    elif place == 2:
-        e["print_2"], e["print_time_2"] = print_, now
-    else:
-        e["print_3"], e["print_time_3"] = print_, now
-    e["prints"] = place + 1
-    if e["packets"] > 0 and s["ip_id"] != e["ip_id"] and e["ip_id"] > 0 and s["ip_id"] > 0:
-        learn(e, ID_MOVES)
 
 
 @part

@@ -35,6 +35,7 @@ DUPLICATE_BLIND_NS = (
     1_000_000  # no stack repeats a segment this fast (Linux: 2 ms for a loss probe, else 200 ms)
 )
 DUPLICATE_BY_ID_NS = 3_000_000_000  # with a moving IP identification: less than any host needs to come round
+REPEAT_NS = 200_000_000  # no stack repeats for want of an answer before this (Linux TCP_RTO_MIN)
 REORDERING_NS = 5_000_000  # how long after a RST its sender's earlier segments may still come by
 LINGER_NS = 60_000_000_000  # a flow that has been over this long is over: what still comes is counted, not judged
 LINGER_RESET_NS = 300_000_000_000  # the same after a RST, which its receiver may not have got
@@ -63,6 +64,7 @@ class Tracker:
         self._desk["time_wait_length"] = timers.time_wait
         self._desk["fin_wait_2_length"] = timers.fin_wait_2
         self._desk["slack"] = SLACK_NS
+        self._desk["repeat"] = REPEAT_NS
         self._desk["duplicate_blind"] = DUPLICATE_BLIND_NS
         self._desk["duplicate_by_id"] = DUPLICATE_BY_ID_NS
         self._desk["reordering"] = REORDERING_NS

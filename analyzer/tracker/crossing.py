@@ -1,0 +1,158 @@
+"""Segments that cross or are lost on the way: what they do to the order in which an endpoint lived through them.
+
+A tap sees segments in the order in which they pass it, an endpoint in the order in which they reach or leave it.
+Where the two differ, the rest of the tracker would tell the story in the wrong order; each part here puts one such
+case right:
+
+* a FIN on its way ahead of a RST arrives ahead of it (`fin_before_reset`);
+* a FIN or an acknowledgment that left an endpoint before the peer's RST reached it still counts (`revive`);
+* a FIN that has to be repeated may not have arrived the first time: what was assumed of its arrival is taken back
+  (`not_arrived`);
+* a FIN lost before the tap shows in the number of the next segment (`unseen_fin`);
+* a server with a fast open connection sends before the handshake's last ACK reaches it (`not_yet_proof`).
+"""
+
+import numpy as np
+
+from analyzer.compiled import part
+from analyzer.segments.table import ACK, FIN, RST, SYN
+from analyzer.tracker.desk import (
+    ASSUMED,
+    CLOSED,
+    CLOSING,
+    ESTABLISHED,
+    FIN_WAIT_1,
+    FIN_WAIT_2,
+    NO_NOTE,
+    RCVD_ACK_OF_FIN,
+    RCVD_FIN,
+    SYN_RECEIVED,
+    TIME_WAIT,
+    end_at,
+    forget,
+    half,
+    knows,
+    learn,
+    log_at,
+    margin,
+    move,
+    since,
+    take_back,
+    until,
+)
+from analyzer.tracker.ledger import Known
+from analyzer.tracker.log import Note
+from analyzer.tracker.space import ahead
+from analyzer.tracker.transitions import Event
+
+NXT, ACKED, FIN_KNOWN = np.int64(Known.NXT), np.int64(Known.ACK), np.int64(Known.FIN)
+FIN_INFERRED, PEER_FIN = np.int64(Known.FIN_INFERRED), np.int64(Known.PEER_FIN)
+PEER_FIN_ASSUMED, CROSSED, KILLED = (
+    np.int64(Known.PEER_FIN_ASSUMED),
+    np.int64(Known.CROSSED),
+    np.int64(Known.KILLED),
+)
+SENT_FIN, RCVD_RST = np.int64(Event.SENT_FIN), np.int64(Event.RCVD_RST)
+FIN_NOT_CAPTURED = np.int64(Note.FIN_NOT_CAPTURED)
+
+
+@part
+def fin_before_reset(desk, s, i):
+    """The RST ``s`` of endpoint ``i`` follows its FIN on the way: its receiver gets the FIN first."""
+    e, p = end_at(desk, i), end_at(desk, i ^ 1)
+    state = np.int64(p["state"])
+    awaits = state in (SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2)
+    if not awaits or e["fin_count"] == 0 or knows(p, PEER_FIN) or knows(p, PEER_FIN_ASSUMED):
+        return
+    seen = np.int64(e["fin_time"])
+    best = seen + half(p["reach"])
+    row = move(desk, i ^ 1, RCVD_FIN, ASSUMED, best, seen, until(desk, p, s["time"]), s["frame"], NO_NOTE)
+    if row > 0:
+        learn(p, PEER_FIN_ASSUMED)
+        p["peer_fin_time"] = log_at(desk, row)["time"]
+        p["peer_fin_frame"] = s["frame"]
+        p["peer_fin_event"] = row
+
+
+@part
+def revive(desk, s, i):
+    """Whether segment ``s`` of endpoint ``i``, which the peer's RST is taken to have ended, left it before that and
+    changes what it lived through: then the end is taken back for the moment (`kill_again`)."""
+    e, p = end_at(desk, i), end_at(desk, i ^ 1)
+    if not knows(e, KILLED) or np.int64(e["state"]) != CLOSED or e["mark_event"] == 0:
+        return False
+    flags = np.int64(s["flags"])
+    acked = flags & ACK and knows(p, FIN_KNOWN) and ahead(s["ack"], p["fin_end"]) >= 0 and not knows(e, PEER_FIN)
+    fin = flags & FIN and e["fin_count"] == 0
+    if flags & (RST | SYN) or not (acked or fin):
+        return False
+    take_back(desk, i)
+    forget_arrival(e)
+    return True
+
+
+@part
+def kill_again(desk, i, now):
+    """The peer's RST then reached endpoint ``i`` after all."""
+    e, p = end_at(desk, i), end_at(desk, i ^ 1)
+    seen = np.int64(p["rst_time"])
+    best = max(seen + half(e["reach"]), now - half(e["reach"]))
+    move(desk, i, RCVD_RST, ASSUMED, best, seen, until(desk, e, now), p["rst_frame"], NO_NOTE)
+
+
+@part
+def forget_arrival(e):
+    """Endpoint ``e`` is no longer taken to have received the peer's FIN."""
+    if knows(e, PEER_FIN_ASSUMED):
+        forget(e, PEER_FIN_ASSUMED)
+        e["peer_fin_time"] = 0
+        e["peer_fin_event"] = 0
+
+
+@part
+def not_arrived(desk, i, before, now):
+    """Endpoint ``i`` repeats the FIN that it last sent at ``before``, and nothing of the peer shows that it had it.
+
+    The FINs were taken to have crossed. A FIN that arrives is acknowledged at once, so either the FIN or its
+    acknowledgment was lost; the first is taken to be true. The peer then went by FIN_WAIT_2, not by CLOSING.
+    """
+    j = i ^ 1
+    p = end_at(desk, j)
+    crossed = np.int64(p["state"]) in (CLOSING, TIME_WAIT) and p["mark_event"] == p["peer_fin_event"]
+    if not knows(p, PEER_FIN_ASSUMED) or not crossed or now - before <= margin(desk, p):
+        return
+    acked = np.int64(p["state"]) == TIME_WAIT
+    take_back(desk, j)
+    forget_arrival(p)
+    forget(p, CROSSED)
+    forget(end_at(desk, i), CROSSED)
+    if acked:
+        seen = np.int64(p["fin_acked_time"])
+        best, late = seen + half(p["reach"]), until(desk, p, seen)
+        move(desk, j, RCVD_ACK_OF_FIN, ASSUMED, best, seen, late, p["fin_acked_frame"], NO_NOTE)
+
+
+@part
+def unseen_fin(desk, s, i):
+    """Endpoint ``i`` acknowledges the peer's FIN, sent once, with a number one beyond what it was seen to have sent:
+    it had sent its own FIN before, which was lost on the way to the tap, and the FINs crossed."""
+    e, p = end_at(desk, i), end_at(desk, i ^ 1)
+    bare = np.int64(s["flags"]) & (SYN | FIN | RST | ACK) == ACK and s["payload_len"] == 0
+    if not bare or np.int64(e["state"]) != ESTABLISHED or knows(e, FIN_KNOWN) or not knows(e, NXT | ACKED):
+        return
+    if p["fin_count"] != 1 or ahead(s["ack"], p["fin_end"]) < 0 or ahead(s["seq"], e["snd_nxt"]) != 1:
+        return
+    learn(e, FIN_KNOWN | FIN_INFERRED)
+    e["fin_end"] = s["seq"]
+    e["fin_time"] = s["time"]
+    e["snd_nxt"] = s["seq"]
+    e["fresh_time"] = 0
+    best = np.int64(p["fin_time"]) + half(e["reach"])
+    earliest = since(desk, e, s, best)
+    move(desk, i, SENT_FIN, ASSUMED, best, earliest, s["time"], s["frame"], FIN_NOT_CAPTURED)
+
+
+@part
+def not_yet_proof(e, p, now):
+    """Whether endpoint ``e`` may have sent this before the handshake's last ACK reached it: only with fast open."""
+    return p["fast_open"] == 1 and now - np.int64(e["mark_time"]) < np.int64(e["reach"])
