@@ -150,11 +150,10 @@ def measure(desk, i, sample):
         while row > 0:
             entry = log_at(desk, row)
             if entry["basis"] == 0 and entry["latest"] - desk["slack"] == entry["time"]:
+                early = np.int64(entry["time"]) - sample - desk["slack"]
                 entry["time"] = entry["time"] - sample // 2
-                early = np.int64(entry["latest"]) - sample - desk["slack"]
-                entry["earliest"] = (
-                    early if entry["earliest"] == 0 else min(np.int64(entry["earliest"]), early)
-                )
+                if entry["earliest"] > 0:  # else it is the first that was seen of it: nothing bounds it
+                    entry["earliest"] = min(np.int64(entry["earliest"]), early)
             row = np.int64(entry["previous"])
 
 
@@ -195,7 +194,8 @@ def receive_fin(desk, i, now, frame):
         return
     best = max(np.int64(p["carry_time"]), earliest) + half(reach)
     words = FIN_NOT_CAPTURED if inferred else NO_NOTE
-    basis = ASSUMED if inferred else PROVEN
+    late = knows(e, MID_STREAM) and not knows(e, SENT_DATA)  # it may have closed before the capture began
+    basis = ASSUMED if inferred or late or np.int64(e["state"]) == UNKNOWN else PROVEN
     if np.int64(e["state"]) == FIN_WAIT_1 and p["fin_count"] == 0 and inferred:
         move(desk, i, LOST_SIGHT, ASSUMED, now, earliest, now, frame, PEER_NOT_CAPTURED)
         return

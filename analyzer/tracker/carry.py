@@ -171,7 +171,7 @@ def carry_syn_ack(desk, s, i):
         if p["syn_count"] == 1 and not knows(e, ISN):
             measure(desk, i, now - np.int64(p["syn_last_time"]))
         replace_old(desk, i, now, frame)
-        seen = np.int64(p["syn_last_time"]) if p["syn_count"] > 0 else 0
+        seen = np.int64(p["syn_time"])
         syn_stamps(s, e, 1)
         move(desk, i, SENT_SYN_ACK, SENT, now - half(e["reach"]), min(seen, now), now, frame, NO_NOTE)
     else:

@@ -5,7 +5,8 @@ Where the two differ, the rest of the tracker would tell the story in the wrong 
 case right:
 
 * a FIN on its way ahead of a RST arrives ahead of it (`fin_before_reset`);
-* a FIN or an acknowledgment that left an endpoint before the peer's RST reached it still counts (`revive`);
+* a FIN, an acknowledgment or a RST that left an endpoint before the peer's RST reached it still counts (`revive`,
+  `own_reset`);
 * a FIN that has to be repeated may not have arrived the first time: what was assumed of its arrival is taken back
   (`not_arrived`);
 * a FIN lost before the tap shows in the number of the next segment (`unseen_fin`);
@@ -89,6 +90,18 @@ def revive(desk, s, i):
     take_back(desk, i)
     forget_arrival(e)
     return True
+
+
+@part
+def own_reset(desk, s, i):
+    """The RST ``s`` of endpoint ``i``, which the peer's RST is taken to have ended, is no reply but its own abort: it
+    left the endpoint before the peer's RST came, and before anything that it does not acknowledge."""
+    e = end_at(desk, i)
+    killed = knows(e, KILLED) and np.int64(e["state"]) == CLOSED and e["mark_event"] > 0
+    if killed and np.int64(s["flags"]) & ACK and np.int64(s["time"]) - np.int64(e["mark_time"]) <= 2 * margin(desk, e):
+        take_back(desk, i)
+        forget_arrival(e)
+        forget(e, KILLED)
 
 
 @part

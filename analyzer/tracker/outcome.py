@@ -301,7 +301,8 @@ class Ledger:
         fin = answers & Answered.FIN > 0
         runs = np.maximum(self.of_side("probe_run", side), self.of_side("repeat_run", side))
         age = self.of_side("rst_data_age", side)
-        unread = (self.of_side("rst_unread", side) > 0) | ((age >= 0) & (age <= PROMPT_NS))
+        prompt = age <= PROMPT_NS + self.of_side("reach", side)  # the way there and back is no time to read
+        unread = (self.of_side("rst_unread", side) > 0) | ((age >= 0) & prompt)
         knew = np.isin(peer_state, (State.CLOSE_WAIT, State.LAST_ACK))
         disowned = self.of_side("known", side) & int(Known.RST_DISOWNED) > 0
         cases = [
@@ -314,6 +315,7 @@ class Ledger:
             (reply & closed & fin & knew, RstCause.LATE_FIN),
             (closed & data & ~knew & reply, RstCause.CROSSED_CLOSE),
             (~reply & (runs >= NEVER_TAKEN), RstCause.GAVE_UP),
+            (reply & (state == State.CLOSED), RstCause.NO_CONNECTION),
             (closed, RstCause.AFTER_OWN_FIN),
             (reply, RstCause.NO_CONNECTION),
             (unread, RstCause.UNREAD_DATA),

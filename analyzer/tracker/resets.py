@@ -181,8 +181,19 @@ def expire(desk, i, now, frame):
     entered = np.int64(e["state_time"])
     length = desk["fin_wait_2_length"]
     latest = now - half(e["reach"])
+    if np.int64(e["state"]) == TIME_WAIT:
+        doubt(desk, e)
     best = entered + length if np.int64(e["state"]) == FIN_WAIT_2 and entered + length <= latest else latest
     move(desk, i, TIMER, BY_TIMER, best, entered, latest, NO_FRAME, HAD_EXPIRED)
+
+
+@part
+def doubt(desk, e):
+    """TIME_WAIT was over too early, or never kept at all (a host whose table of them is full): it is only assumed."""
+    row = np.int64(e["last_event"])
+    while log_at(desk, row)["state"] == log_at(desk, row)["from_state"]:
+        row = np.int64(log_at(desk, row)["previous"])
+    log_at(desk, row)["basis"] = ASSUMED
 
 
 @part

@@ -20,7 +20,7 @@ from analyzer.segments.table import (
 )
 from analyzer.tracker.acknowledge import acknowledge
 from analyzer.tracker.carry import KIND_ACK, KIND_PROBE, NO_SCALE, carry, kind_of
-from analyzer.tracker.crossing import kill_again, not_yet_proof, revive, unseen_fin
+from analyzer.tracker.crossing import kill_again, not_yet_proof, own_reset, revive, unseen_fin
 from analyzer.tracker.desk import (
     ASSUMED,
     AT_END,
@@ -124,6 +124,7 @@ def step(desk, s, i):
         return
     kind = kind_of(desk, s, i)
     if flags & RST:
+        own_reset(desk, s, i)
         reset(desk, s, i)
     else:
         if np.int64(e["state"]) == CLOSED:

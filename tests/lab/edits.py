@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,3 +53,15 @@ def twice(later_ns: int) -> Edit:
         return sorted([*packets, *copies], key=lambda packet: packet.time)
 
     return edit
+
+
+def lost_packets(folder: Path, name: str, scratch: Path) -> set[frozenset[int]]:
+    """The connections, by their ports, of which the three taps did not see the same packets."""
+    seen = []
+    for tap in "amb":
+        plain = scratch / "plain.pcap"
+        plain.write_bytes(gzip.decompress((folder / f"{name}.{tap}.pcap.gz").read_bytes()))
+        link, packets = pcapfile.read(plain)
+        seen.append(Counter(pcapfile.segment(link, packet) for packet in packets))
+    differ = (seen[0] | seen[1] | seen[2]) - (seen[0] & seen[1] & seen[2])
+    return {frozenset((segment.source_port, segment.port)) for segment in differ}

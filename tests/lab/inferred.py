@@ -71,7 +71,8 @@ def _flows(books: Books, ledger: Ledger, texts: list[str]) -> list[Flow]:
         first, second = rows[2 * number], rows[2 * number + 1]
         both = {(ends[0], ends[1]): first, (ends[1], ends[0]): second}
         cause = CAUSES[ledger.rst_cause[number]] if ledger.rst_cause[number] else ""
-        found.append(Flow(int(books.flows[number]["first_time"]), both, cause, int(ledger.own("rst_count")[number].sum())))
+        resets = int(ledger.own("rst_count")[number].sum())
+        found.append(Flow(int(books.flows[number]["first_time"]), both, cause, resets))
     return found
 
 

@@ -38,8 +38,9 @@ REASONS = {
 
 @dataclasses.dataclass(frozen=True)
 class Hidden:
-    """At the taps ``taps`` the endpoint of ``host`` (of the ``nth`` connection) really ended with ``kernel``, and the
-    program, which cannot know, ends with ``shown`` instead; before that both are the same.
+    """At the taps ``taps`` the endpoint of ``host`` (of the ``nth`` connection) really ended with ``kernel``, or as
+    much of it as happened while the capture ran, and the program, which cannot know, ends with ``shown`` instead;
+    before that both are the same.
     """
 
     host: str
@@ -68,6 +69,7 @@ class Scenario:
     edit: Callable[[list[Packet], str], list[Packet]] | None = None
     snaplen: int = 128
     taps: str = "amb"
+    lossy: bool = False  # packets are lost by chance: where a connection's were, the program may be unsure
 
 
 SCENARIOS: dict[str, Scenario] = {}

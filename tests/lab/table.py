@@ -30,10 +30,10 @@ def _states(verdicts: list[Verdict]) -> str:
 
 
 def _missing(verdicts: list[Verdict]) -> str:
-    """States beyond the common ones, of endpoints judged wrong."""
+    """States only one of the two has, of endpoints judged wrong."""
     wrong = [verdict for verdict in verdicts if verdict.outcome == WRONG]
-    missing = sum(len(verdict.kernel) - verdict.common for verdict in wrong)
-    return f"{missing} / {sum(len(verdict.rows) - verdict.common for verdict in wrong)}"
+    missing = sum(len(verdict.kernel) - len(verdict.common) for verdict in wrong)
+    return f"{missing} / {sum(len(verdict.wrong_rows) for verdict in wrong)}"
 
 
 def _sure(verdicts: list[Verdict]) -> str:
@@ -43,7 +43,7 @@ def _sure(verdicts: list[Verdict]) -> str:
 
 def _assumed(verdicts: list[Verdict]) -> str:
     rows = sum(row.basis not in HIGH for verdict in verdicts for row in verdict.rows)
-    wrong = sum(row.basis not in HIGH for verdict in verdicts for row in verdict.rows[verdict.common :])
+    wrong = sum(row.basis not in HIGH for verdict in verdicts for row in verdict.wrong_rows)
     return f"{rows} / {wrong}"
 
 
@@ -101,4 +101,6 @@ FIGURES: dict[str, Callable[[list[Verdict]], str]] = {
     "error of the best time, endpoint elsewhere, 99th percentile": _error(0.99, False),
     "kernel's time inside earliest .. latest": lambda verdicts: f"{100 * inside(verdicts):.1f} %",
 }
-RESET_FIGURES: dict[str, Callable[[list[Reset]], str]] = {"cause of a RST: named right / as far as packets permit / wrong": _right}
+RESET_FIGURES: dict[str, Callable[[list[Reset]], str]] = {
+    "cause of a RST: named right / as far as packets permit / wrong": _right
+}

@@ -262,7 +262,8 @@ def _add_requests(host: str, samples: list[Sample], ends: list[Endpoint], reques
         for place, (state, since, seen, _) in enumerate(rows):
             if state != "SYN_RECEIVED":
                 continue
-            child = next((end for end in ends if end.pair == pair and end.entered[:1] and end.entered[0].time > since), None)
+            later = [end for end in ends if end.pair == pair and end.entered[:1] and end.entered[0].time > since]
+            child = later[0] if later else None
             entry = _moment(since, seen, requests)
             if child is not None and child.entered[0].state == "SYN_RECEIVED":
                 if child.entered[0].time > entry.earliest:

@@ -36,11 +36,13 @@ def fin_with_data(lab: Lab) -> None:
     """Both FINs carry data: held back with MSG_MORE until the close."""
     client, server = opened(lab)
     client.send(REQUEST, socket.MSG_MORE)
-    client.close()
+    client.shutdown(socket.SHUT_WR)
     assert server.recv(len(REQUEST))
     server.send(b"the last words\n", socket.MSG_MORE)
     server.close()
     pause(0.1)
+    assert client.recv(100)
+    client.close()
 
 
 @scenario()

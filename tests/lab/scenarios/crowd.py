@@ -86,7 +86,7 @@ def lossy(dice: random.Random) -> Policy:
     return lambda packet, from_a: () if dice.random() < LOSS else (0.0,)
 
 
-@scenario(causes=None)
+@scenario(causes=None, lossy=True)
 def three_hundred_at_once(lab: Lab) -> None:
     """300 connections that end in seven ways, mixed, over a path that loses one packet in fifty."""
     dice = random.Random(5)

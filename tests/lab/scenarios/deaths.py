@@ -14,14 +14,19 @@ from .visits import visit
 GIVE_UP = (Hidden("a", "silent-death", ("CLOSED",)),)
 
 
-@scenario(hidden=(Hidden("a", "silent-death", ("CLOSED",), taps="a"),))
+@scenario(
+    hidden=(
+        Hidden("a", "silent-death", ("CLOSED",), taps="a"),
+        Hidden("a", "lost-before-the-tap", ("FIN_WAIT_1", "CLOSED"), taps="mb"),
+    )
+)
 def host_vanishes_before_the_close(lab: Lab) -> None:
     """The server's host vanishes from the network and the client closes: it repeats its FIN and gives up."""
     lab.a.sysctl(tcp_orphan_retries=2)
     client, _server = opened(lab)
     lab.loss.lose(loss.EVERYTHING)
     client.close()
-    pause(2.5)
+    pause(4.5)
     lab.loss.nothing()
     visit(lab)
 
@@ -38,7 +43,7 @@ def host_vanishes_with_data_on_the_way(lab: Lab) -> None:
     visit(lab)
 
 
-@scenario(causes=("gave-up",))
+@scenario(causes=("gave-up|abort",))
 def keepalive_gives_up(lab: Lab) -> None:
     """Keep-alive probes stay unanswered; the client's kernel gives up and sends a RST."""
     client, _server = opened(lab)

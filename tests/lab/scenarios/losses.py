@@ -15,7 +15,7 @@ from .visits import visit
 for _scene in (losses.fin_retransmitted, losses.last_ack_lost, losses.data_lost_but_fin_not):
     add(Scenario(_scene.__name__.replace("_", "-"), "losses", story_of(_scene), _scene))
 
-NO_BUCKET = (Hidden("a", "no-bucket", ("CLOSED",), ("TIME_WAIT", "CLOSED")),)
+NO_BUCKET = (Hidden("a", "no-bucket", ("CLOSED",), ("TIME_WAIT", "CLOSED"), taps="a"),)
 add(
     Scenario(
         "last-ack-lost-then-reset",
@@ -23,7 +23,7 @@ add(
         story_of(losses.last_ack_lost_then_reset),
         losses.last_ack_lost_then_reset,
         hidden=NO_BUCKET,
-        causes=("time-wait-gone",),
+        causes=("time-wait-gone|late-fin",),
     )
 )
 
@@ -118,13 +118,12 @@ def last_ack_lost_twice(lab: Lab) -> None:
     pause(1.2)
 
 
-GIVEN_UP_IN_FIN_WAIT_1 = (
-    Hidden("a", "silent-death", ("CLOSED",)),
-    Hidden("b", "never-arrived", (), (), taps="b"),
+@scenario(
+    hidden=(
+        Hidden("a", "silent-death", ("CLOSED",), taps="a"),
+        Hidden("a", "lost-before-the-tap", ("FIN_WAIT_1", "CLOSED"), taps="mb"),
+    )
 )
-
-
-@scenario(hidden=(Hidden("a", "silent-death", ("CLOSED",), taps="am"),))
 def fin_lost_for_ever(lab: Lab) -> None:
     """No FIN of the client ever arrives; its kernel gives up after a few repeats and forgets the connection."""
     lab.a.sysctl(tcp_orphan_retries=2)
@@ -136,7 +135,12 @@ def fin_lost_for_ever(lab: Lab) -> None:
     visit(lab)
 
 
-@scenario(hidden=(Hidden("b", "silent-death", taps="b"), Hidden("b", "never-arrived", taps="am")))
+@scenario(
+    hidden=(
+        Hidden("a", "lost-before-the-tap", ("TIME_WAIT",), taps="mb"),
+        Hidden("b", "silent-death", ("CLOSED",), taps="mb"),
+    )
+)
 def last_ack_lost_for_ever(lab: Lab) -> None:
     """The last ACK never arrives; the server's kernel gives up in LAST_ACK after a few repeats."""
     lab.b.sysctl(tcp_orphan_retries=2)

@@ -26,7 +26,7 @@ def reset(lab: Lab, *senders: socket.socket, offset: int = 0, ttl: int = 61) -> 
         forge.send(lab.m, packet)
 
 
-@scenario(causes=("abort",))
+@scenario(causes=("third-party|abort",))
 def middlebox_resets_both(lab: Lab) -> None:
     """A firewall ends a connection by a RST to each side, each claiming to come from the other."""
     client, server = opened(lab)
@@ -34,10 +34,10 @@ def middlebox_resets_both(lab: Lab) -> None:
     pause(0.1)
 
 
-@scenario()
+@scenario(causes=("no-connection|third-party",))
 def middlebox_resets_one_side(lab: Lab) -> None:
     """A firewall resets the server only; the client goes on and its request meets a host that knows nothing."""
-    client, server = opened(lab)
+    client, _server = opened(lab)
     reset(lab, client)
     pause(0.2)
     with contextlib.suppress(OSError):
@@ -67,10 +67,10 @@ def forged_reset_outside_the_window(lab: Lab) -> None:
     close_after_eof(server)
 
 
-@scenario()
+@scenario(causes=("no-connection|third-party",))
 def forged_reset_hits(lab: Lab) -> None:
     """A forged RST hits the server exactly; the client knows nothing of it and closes later."""
-    client, server = opened(lab)
+    client, _server = opened(lab)
     reset(lab, client, ttl=200)
     pause(0.3)
     client.close()
@@ -90,7 +90,7 @@ def idle_connection_dropped(lab: Lab) -> None:
     visit(lab)
 
 
-@scenario()
+@scenario(causes=("no-connection|abort",))
 def reset_lost_on_its_way(lab: Lab) -> None:
     """The client aborts, but its RST is lost; the server's next words meet a host that knows nothing."""
     from captures.recipes.play import abort

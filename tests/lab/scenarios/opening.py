@@ -12,7 +12,7 @@ from captures.recipes.play import REPLY, REQUEST, close_after_eof, exchange, ope
 from .. import loss
 from ..network import Lab
 from ..relay import loses
-from ..scenario import Scenario, add, scenario, story_of
+from ..scenario import Hidden, Scenario, add, scenario, story_of
 from .losses import flags, is_bare_ack
 from .visits import visit
 
@@ -28,7 +28,7 @@ add(
 add(Scenario("syn-lost-once", "opening", story_of(resets.syn_lost_once), resets.syn_lost_once))
 
 
-@scenario()
+@scenario(hidden=(Hidden("a", "silent-death", ("CLOSED",)),))
 def connection_unanswered(lab: Lab) -> None:
     """A firewall drops the SYNs in silence; the client's kernel gives up after three."""
     lab.a.sysctl(tcp_syn_retries=2)
@@ -71,25 +71,43 @@ def handshake_ack_lost_and_silence(lab: Lab) -> None:
 
 @scenario()
 def accept_queue_overflows(lab: Lab) -> None:
-    """Two clients connect at once and the listener's queue holds one: the second is ESTABLISHED while the server's
-    kernel drops its ACK and its request and stays in SYN_RECEIVED, until the application accepts and the request
-    comes again.
+    """One client has connected, two more connect at once, and the listener's queue holds two: the last is ESTABLISHED
+    while the server's kernel drops its ACK and its request and stays in SYN_RECEIVED, until the application accepts
+    and the request comes again.
     """
-    with lab.b.listen(8080, backlog=0) as listener:
-        clients = [lab.a.new_socket() for _ in range(2)]
-        for port, client in enumerate(clients, 41001):
+    servers, clients = _crowd(lab, backlog=1, at_once=2)
+    for client, server in zip(clients, servers, strict=True):
+        lab.sockets.append(server)
+        client.close()
+        close_after_eof(server)
+
+
+def _crowd(lab: Lab, *, backlog: int, at_once: int) -> tuple[list[socket.socket], list[socket.socket]]:
+    """As many clients as the queue holds connect, then ``at_once`` more at once; the last sends its request, and only
+    half a second later all are accepted: (servers, clients)."""
+    with lab.b.listen(8080, backlog=backlog) as listener:
+        clients = [lab.a.new_socket() for _ in range(backlog + at_once)]
+        for place, client in enumerate(clients):
             client.setblocking(False)
-            client.bind((lab.a.address, port))
+            client.bind((lab.a.address, 41001 + place))
             client.connect_ex(listener.getsockname()[:2])
-            pause(0.002)
+            pause(0.05 if place < backlog else 0.002)
         lab.sockets += clients
         pause(0.1)
-        clients[1].send(REQUEST)
+        clients[-1].send(REQUEST)
         pause(0.4)
-        servers = [listener.accept()[0]]
-        servers.append(listener.accept()[0])
+        servers = [listener.accept()[0] for _ in clients]
     pause(0.3)
-    servers[1].recv(len(REQUEST))
+    servers[-1].recv(len(REQUEST))
+    return servers, clients
+
+
+@scenario()
+def answered_with_a_syn_cookie(lab: Lab) -> None:
+    """Two clients connect at once to a listener with room for one: the second is answered with a SYN cookie, so that
+    the server has no state at all until the request comes again; then it passes SYN_RECEIVED in no time.
+    """
+    servers, clients = _crowd(lab, backlog=0, at_once=2)
     for client, server in zip(clients, servers, strict=True):
         lab.sockets.append(server)
         client.close()
@@ -164,7 +182,12 @@ def fast_open_closed_at_once(lab: Lab) -> None:
             client.close()
 
 
-@scenario()
+@scenario(
+    hidden=(
+        Hidden("b", "silent-death", ("CLOSED",), taps="b"),
+        Hidden("b", "lost-before-the-tap", ("SYN_RECEIVED", "CLOSED"), taps="am"),
+    )
+)
 def request_socket_times_out(lab: Lab) -> None:
     """A SYN from an address that never answers: the server repeats its SYN-ACK and forgets the request."""
     from .. import forge, pcapfile

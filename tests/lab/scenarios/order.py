@@ -11,6 +11,7 @@ from ..pcapfile import FIN
 from ..relay import Policy
 from ..scenario import scenario
 from .losses import flags, is_bare_ack, is_fin
+from .visits import visit
 
 
 def delays(words: object, *fates: tuple[float, ...], by_a: bool) -> Policy:
@@ -76,7 +77,7 @@ def old_fin_comes_again(lab: Lab) -> None:
     pause(0.5)
 
 
-@scenario()
+@scenario(causes=("no-connection",))
 def second_fin_comes_again(lab: Lab) -> None:
     """A copy of the server's FIN comes by 300 ms later; TIME_WAIT acknowledges it again, the server is CLOSED."""
     client, server = opened(lab)
@@ -108,6 +109,7 @@ def fins_cross_and_acknowledgments_swap(lab: Lab) -> None:
     client.close()
     server.close()
     pause(0.2)
+    visit(lab)
 
 
 @scenario()

@@ -62,7 +62,7 @@ def abort_by_the_server(lab: Lab) -> None:
     client.close()
 
 
-@scenario(causes=("abort-data-lost",))
+@scenario(causes=("abort-data-lost|crossed-close",))
 def reset_crosses_the_fin(lab: Lab) -> None:
     """The client closes in order, and the server aborts in the same moment: FIN and RST cross."""
     client, server = opened(lab)
@@ -80,7 +80,7 @@ time.sleep(60)
 """
 
 
-@scenario(causes=("unread-data",))
+@scenario(causes=("unread-data|abort",))
 def killed_with_unread_data(lab: Lab) -> None:
     """A client process is killed before it has read its reply: its kernel sends a RST."""
     with lab.b.listen(8080) as listener:

@@ -41,7 +41,7 @@ def tuple_reused_three_times(lab: Lab) -> None:
         pause(1.2)
 
 
-@scenario()
+@scenario(causes=("abort",))
 def client_rebooted(lab: Lab) -> None:
     """The client's host forgets its connection (its RST is lost) and asks anew from the same port: the server, still
     ESTABLISHED, answers with a challenge ACK, the client resets, and the repeated SYN is accepted.
