@@ -21,7 +21,7 @@ from analyzer.tracker.outcome import (
     Teardown,
     words_of,
 )
-from analyzer.tracker.transitions import EVENT_WORDS, NO_ARROW, TABLE, State
+from analyzer.tracker.transitions import EVENT_WORDS, NO_ARROW, TABLE, Event, State
 
 STATE_WORDS = [state.name for state in State]
 SIDE_WORDS = ["client", "server"]
@@ -127,9 +127,7 @@ def _stay(flows: Flows, state: str, side: int, end: int) -> Ints:
 
 def timeline_table(flows: Flows, log: NDArray[np.void]) -> pd.DataFrame:
     """timeline.csv: what stands in the log and was not taken back, by stream and time."""
-    entries = log[log["void"] == 0]
-    rows = entries["end"] >> 1
-    entries = entries[np.lexsort((entries["time"], rows))]
+    entries = in_order(log[log["void"] == 0])
     rows, side = entries["end"] >> 1, entries["end"] & 1
     data = flows.who(rows)
     data |= {
@@ -147,6 +145,23 @@ def timeline_table(flows: Flows, log: NDArray[np.void]) -> pd.DataFrame:
         "note": notes(entries),
     }
     return table("timeline", data)
+
+
+def in_order(entries: NDArray[np.void]) -> NDArray[np.void]:
+    """Log rows by flow and time, each endpoint's own in the order in which they happened.
+
+    Two things put a row's time before that of the row it follows from: frames whose times run backward, and a FIN dated
+    back to its host's own clock, when the row before says only that the capture began there (that one is moved).
+    """
+    times = pd.Series(entries["time"]).groupby(entries["end"])
+    began = (entries["event"] == Event.SENT_MID_STREAM) & (times.cumcount() == 0).to_numpy()
+    follows = times.shift(-1, fill_value=UNKNOWN).to_numpy()  # UNKNOWN is the least of all numbers
+    entries["time"] = np.where(began & (follows != UNKNOWN), np.minimum(entries["time"], follows), entries["time"])
+    late = (entries["earliest"] != 0) & (entries["earliest"] > entries["time"])
+    entries["earliest"] = np.where(late, entries["time"], entries["earliest"])
+    reached = pd.Series(entries["time"]).groupby(entries["end"]).cummax().to_numpy()
+    ordered: NDArray[np.void] = entries[np.lexsort((reached, entries["end"] >> 1))]
+    return ordered
 
 
 def notes(entries: NDArray[np.void]) -> NDArray[np.object_]:
