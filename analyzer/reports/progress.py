@@ -17,7 +17,7 @@ class ProgressBar:
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._shown = sys.stderr.isatty()
-        self._bar: "Progress | None" = None
+        self._bar: Progress | None = None
 
     def __enter__(self) -> Self:
         return self

@@ -134,7 +134,8 @@ def test_files_that_are_no_captures(tmp_path: Path) -> None:
     assert "is empty" in complaint(file(tmp_path, b""))
     assert "is a text file, not a packet capture" in complaint(file(tmp_path, "Größe\n".encode() * 30))
     assert "is of no known capture format (it begins with 00 01 02 03)" in complaint(file(tmp_path, bytes(range(60))))
-    assert "Network Monitor 2 capture, which is not read directly; add --engine tshark" in complaint(file(tmp_path, b"GMBU" * 9))
+    foreign = complaint(file(tmp_path, b"GMBU" * 9))
+    assert "Network Monitor 2 capture, which is not read directly; add --engine tshark" in foreign
     assert "xz -d" in complaint(file(tmp_path, b"\xfd7zXZ\0" + bytes(40)))
     assert "inside its pcap file header (10 of 24 bytes)" in complaint(file(tmp_path, pcap([])[:10]))
     assert "of a version that is not known" in complaint(file(tmp_path, pcap([], version=(1, 0))))
