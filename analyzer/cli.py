@@ -20,7 +20,7 @@ import click
 
 from analyzer import __version__
 from analyzer.errors import TeardownError, UsageError
-from analyzer.live.command import live
+from analyzer.live.command import browse, live
 from analyzer.reports.escape import safe
 from analyzer.settings import Settings, adjustable, nanoseconds, option_name, seconds_text
 
@@ -144,7 +144,8 @@ def explain(code: str | None, listed: bool) -> None:
     show(page_lines(code) if code else list_lines())
 
 
-cli.add_command(settings_options(live, without=("engine",)))
+for command in (live, browse):
+    cli.add_command(settings_options(command, without=("engine",)))
 
 
 def _analysed(paths: Sequence[str], settings: Settings) -> "Result":

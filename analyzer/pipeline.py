@@ -87,6 +87,11 @@ class Analysis:
         return self._decoder.book
 
     @property
+    def last_ns(self) -> int:
+        """The highest packet time so far, 0 before the first."""
+        return self._last_ns or 0
+
+    @property
     def held(self) -> int:
         """Flows still kept."""
         return len(self._tracker.held)
@@ -129,6 +134,22 @@ class Analysis:
     def snapshot(self, now_ns: int) -> Ledger:
         """The flows still kept as at ``now_ns``, timers included. Nothing is changed by looking."""
         return self._ledger(self._tracker.glance(now_ns), now_ns)
+
+    def one(self, stream: int, now_ns: int, batches: Sequence[NDArray[np.void]]) -> Result | None:
+        """The tables of one flow still kept, as at ``now_ns``, its segments from ``batches`` (as :meth:`decode` gave
+        them); None where it is not kept. Nothing is changed by looking."""
+        books = self._tracker.glance(now_ns)
+        streams = self._table.rows["stream"]
+        places = np.flatnonzero(streams[books.flows["row"]] == stream)
+        if not len(places):
+            return None
+        place = int(places[0])
+        log = books.log[books.log["end"] >> 1 == place]
+        log["end"] &= 1
+        chunk = self._chunk(Books(books.ends[2 * place : 2 * place + 2], books.flows[places], log), now_ns)
+        own = [batch[streams[batch["sender"] >> 1] == stream] for batch in batches]
+        segments = segments_table(own, self._table.rows, self._decoder.book)
+        return Result(chunk.flows, chunk.timeline, chunk.findings, Summary(), segments)
 
     def result(self, files: list[str], capture: "Source", end_ns: int | None = None) -> Result:
         """The tables of all flows still kept, once no more packets come; ``end_ns`` where it is known that the capture

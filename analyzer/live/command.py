@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,10 +18,12 @@ from analyzer.settings import Settings, nanoseconds
 
 if TYPE_CHECKING:
     from analyzer.live.outputs import Silent
+    from analyzer.live.picture import LiveSubject
     from analyzer.live.tally import Tally
     from analyzer.live.watch import Watch, Wishes
 
 DAY = 24 * 3600
+RECENT = 300_000  # segments kept for ladders on the screen
 
 
 def length(context: click.Context, option: click.Parameter, value: str | None) -> int | None:
@@ -69,6 +72,14 @@ OUTPUT: list[Callable[[Any], Any]] = [
     click.option(
         "--only-findings", is_flag=True, help="With --write: keep the packets of connections with findings only."
     ),
+    click.option(
+        "--metrics", metavar="PORT", type=click.IntRange(0, 65535),
+        help="Serve counts to Prometheus on this port (needs the extra teardown[live]).",
+    ),
+    click.option(
+        "--metrics-address", metavar="ADDRESS", default="127.0.0.1",
+        help="Address that --metrics listens on.  [default: 127.0.0.1]",
+    ),
 ]  # fmt: skip
 LIMITS: list[Callable[[Any], Any]] = [
     click.option("--duration", metavar="SECONDS", callback=length, help="End after so long."),
@@ -108,6 +119,21 @@ def live(
     return watch(request, Settings(**thresholds), Wanted(**given))
 
 
+@click.command()
+@click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True, type=click.Path(allow_dash=False))
+def browse(captures: tuple[str, ...], **thresholds: Any) -> int:
+    """Show the screen of live on captures: endpoints and their sockets by state at the end, findings, ladders."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("browse needs a terminal; elsewhere use analyze")
+    if not screen_there():
+        raise UsageError("browse needs textual: pip install 'teardown[live]'")
+    from analyzer.live.browse import subject
+    from analyzer.live.screen import show
+
+    show(subject(list(captures), Settings(keep_segments=True, **thresholds)))
+    return 0
+
+
 class Wanted:
     """What the options ask for beyond the source."""
 
@@ -118,6 +144,8 @@ class Wanted:
         self.format: str = given["format"] or "csv"
         self.write: Path | None = given["write"]
         self.only_findings: bool = given["only_findings"]
+        self.metrics: int | None = given["metrics"]
+        self.metrics_address: str = given["metrics_address"]
         self.duration: int | None = given["duration"]
         self.count: int | None = given["count"]
         self.idle_timeout: int = given["idle_timeout"]
@@ -132,6 +160,7 @@ def watch(request: Request, settings: Settings, wanted: Wanted) -> int:
     """Set everything up, watch, say the last words. The order matters: what can fail fails before packets flow."""
     from analyzer.live.lines import Lines
     from analyzer.live.outputs import Printing
+    from analyzer.live.picture import LiveSubject
     from analyzer.live.sockets import Owners
     from analyzer.live.tally import Tally
     from analyzer.live.warm import warm
@@ -140,17 +169,59 @@ def watch(request: Request, settings: Settings, wanted: Wanted) -> int:
 
     warm()
     lines = Lines(sys.stdout, wanted.as_json)
-    wishes = Wishes()
-    tally = Tally(source_name(request))
-    owners = Owners() if request.pipe is None else None
-    viewers: list[Silent] = [Printing(lines, owners), *writers(wanted, tally, lines.note)]
+    wishes, tally = Wishes(), Tally(source_name(request))
+    on_screen = not wanted.plain and sys.stdin.isatty() and sys.stdout.isatty() and screen_there()
+    say = tally.note if on_screen else lines.note
+    local = request.pipe is None
+    subject = LiveSubject(wishes, local) if on_screen else None
+    viewers: list[Silent] = [subject or Printing(lines, Owners() if local else None), *writers(wanted, tally, say)]
     limits = Limits(wanted.duration, wanted.count, wanted.idle_timeout, wanted.max_flows)
     with ExitStack() as stack:
         stack.enter_context(signals(wishes))
         stream = stack.enter_context(open_live(request))
-        click.echo(f"watching {safe(tally.source)}{with_engine(stream.engine)}; Ctrl-C ends it", err=True)
-        run(Watch(stream, settings, limits, viewers, tally, wishes), viewers, lines.summary)
+        watch = Watch(stream, settings, limits, viewers, tally, wishes, RECENT if subject else 0)
+        if subject is None:
+            click.echo(f"watching {safe(tally.source)}{with_engine(stream.engine)}; Ctrl-C ends it", err=True)
+            run(watch, viewers, lines.summary)
+        else:
+            behind(lambda: run(watch, viewers, lambda _: None), subject)
+            lines.summary(tally)
     return 0
+
+
+def screen_there() -> bool:
+    """Whether the library for the screen is installed; says how to get it where it is not."""
+    try:
+        import textual  # noqa: F401
+    except ImportError:
+        click.echo("no screen: pip install 'teardown[live]' brings it; printing lines instead", err=True)
+        return False
+    return True
+
+
+def behind(work: Callable[[], None], subject: "LiveSubject") -> None:
+    """Do ``work`` in a thread while the screen shows ``subject``; what it raises is raised here."""
+    from analyzer.live.screen import show
+
+    troubles: list[BaseException] = []
+
+    def guarded() -> None:
+        try:
+            work()
+        except BaseException as error:
+            troubles.append(error)
+        finally:
+            subject.ended = True
+
+    thread = threading.Thread(target=guarded, name="watch")
+    thread.start()
+    try:
+        show(subject)
+    finally:
+        subject.stop()
+        thread.join()
+    if troubles:
+        raise troubles[0]
 
 
 def writers(wanted: Wanted, tally: "Tally", say: Callable[[str], None]) -> "list[Silent]":
@@ -166,6 +237,10 @@ def writers(wanted: Wanted, tally: "Tally", say: Callable[[str], None]) -> "list
         made.append(Storing(wanted.out, wanted.format, both))
     if wanted.write is not None:
         made.append(Saving(wanted.write, wanted.only_findings, both))
+    if wanted.metrics is not None:
+        from analyzer.live.metrics import Metrics
+
+        made.append(Metrics(wanted.metrics, wanted.metrics_address))
     return made
 
 

@@ -10,12 +10,14 @@ stop the source, take what it still holds, close all books, write everything, sa
 """
 
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analyzer.errors import TeardownError, UnreadableCapture
 from analyzer.findings import judge
@@ -69,6 +71,7 @@ class Wishes:
 
     stop: bool = False
     rotate: bool = False
+    questions: "list[Callable[[Watch], None]]" = field(default_factory=list)  # answered in the watch's thread
 
 
 @dataclass
@@ -81,6 +84,7 @@ class Watch:
     viewers: Sequence[Viewer]
     tally: Tally
     wishes: Wishes = field(default_factory=Wishes)
+    recent_segments: int = 0  # so many of the newest segments are kept, for ladders
 
     def __post_init__(self) -> None:
         self.analysis = Analysis(self.settings)
@@ -88,6 +92,7 @@ class Watch:
         self.announcer = Announcer()
         self.losses = Losses()
         self.ledger: Ledger | None = None  # of the last look
+        self.recent: deque[NDArray[np.void]] = deque()
         self._begun = time.monotonic()
         self._looks = 0
         self._next = self._begun + LOOK
@@ -126,6 +131,8 @@ class Watch:
         packets = self.stream.poll(wait)
         if packets is not None:
             self._take(packets)
+        while self.wishes.questions:
+            self.wishes.questions.pop(0)(self)
         if self.wishes.rotate:
             self.wishes.rotate = False
             for viewer in self.viewers:
@@ -148,9 +155,17 @@ class Watch:
         self.tally.last_ns = max(newest, self.tally.last_ns or newest)
         for viewer in self.viewers:
             viewer.packets(packets, self)
-        self.analysis.feed(packets)
+        self._track(self.analysis.decode(packets))
         if self.analysis.held > self.limits.max_flows * CROWDED:
             self._evict()
+
+    def _track(self, batch: NDArray[np.void]) -> None:
+        self.analysis.track(batch)
+        if self.recent_segments:
+            self.recent.append(batch)
+            kept = sum(map(len, self.recent))
+            while len(self.recent) > 1 and kept - len(self.recent[0]) >= self.recent_segments:
+                kept -= len(self.recent.popleft())
 
     def _look(self) -> None:
         begun = time.monotonic()
@@ -231,7 +246,7 @@ class Watch:
         for viewer in self.viewers:
             viewer.looked(ledger, now, self)
 
-    def _moving(self, ledger: Ledger) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    def _moving(self, ledger: Ledger) -> NDArray[np.bool_]:
         """Connections of which a verdict may have changed since the look before: not over, or over just now."""
         over = np.isin(ledger.own("state"), (State.CLOSED, State.TIME_WAIT)).all(axis=1)
         return np.asarray(~over | (ledger.flow("end_time") >= self._judged_until - 2 * SECOND))

@@ -1,0 +1,28 @@
+"""A capture as a subject of the screen: analysed to its end, all its segments kept for ladders."""
+
+from analyzer.findings import judge
+from analyzer.live.census import census
+from analyzer.live.certain import Told, rows_of
+from analyzer.live.picture import FileSubject, Picture, news_of
+from analyzer.pipeline import Analysis
+from analyzer.readers import open_captures
+from analyzer.reports.escape import safe
+from analyzer.reports.frames import table
+from analyzer.settings import Settings
+
+
+def subject(paths: list[str], settings: Settings) -> FileSubject:
+    """Read the captures. Raises UnreadableCapture if one cannot be analysed at all."""
+    analysis = Analysis(settings)
+    with open_captures(paths) as capture:
+        for packets in capture:
+            analysis.feed(packets)
+        end = analysis.last_ns
+        ledger = analysis.snapshot(end)
+        places = census(ledger, analysis.book, end)
+        findings = rows_of(table("findings", judge(ledger, analysis.book, settings).findings))
+        news = [news_of(Told(row), int(row.time_epoch.as_unit("ns").value)) for row in reversed(findings)]
+        flows = ledger.flows
+        result = analysis.result(paths, capture)
+    counts = f"{capture.packets:,} packets   {flows:,} connections   findings: {len(findings):,}"
+    return FileSubject(result, Picture(f"{safe(', '.join(paths))}   {counts}", places, news=news))

@@ -1,0 +1,126 @@
+"""Who has how many sockets in which state now: the table of the screen, and what Prometheus is served.
+
+Sockets are counted where people look for them: at a server by its address and port (``10.0.0.2:80``), at a client
+by its address and the server it called, because its own ports are a new one each time (``10.0.0.1 -> 10.0.0.2:80``).
+The states are those of the last look, timers included.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.segments.addresses import AddressBook
+from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.transitions import State
+
+STATES = (
+    State.SYN_SENT, State.SYN_RECEIVED, State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSE_WAIT,
+    State.CLOSING, State.LAST_ACK, State.TIME_WAIT,
+)  # fmt: skip
+CLOSING_STATES = STATES[3:]
+NOT_OPEN = (State.CLOSED, State.UNKNOWN, State.LISTEN)
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Place:
+    """One row of the census."""
+
+    role: str  # client or server
+    address: str
+    server: str  # address of the server, the same as ``address`` at a server
+    port: int  # the server's
+    counts: dict[str, int]  # state -> sockets in it now
+    oldest_s: float  # how long the oldest of those that are closing has been in its state; 0 where none is
+    next_s: float | None  # when the next TIME_WAIT ends
+    streams: tuple[int, ...]  # the connections with the oldest ones, a few of them
+
+    @property
+    def name(self) -> str:
+        server = f"[{self.server}]:{self.port}" if ":" in self.server else f"{self.server}:{self.port}"
+        return server if self.role == "server" else f"{self.address} -> {server}"
+
+    @property
+    def closing(self) -> int:
+        """Sockets that are neither opening nor open."""
+        return sum(self.counts.get(state.name, 0) for state in CLOSING_STATES)
+
+
+STREAMS_KEPT = 50
+
+
+def census(ledger: Ledger, book: AddressBook, now_ns: int) -> list[Place]:
+    """All places with at least one socket, the one with the most closing sockets first."""
+    found: list[Place] = []
+    if ledger.flows:
+        every = np.arange(ledger.flows)
+        address, port = ledger.flow("address").astype(np.int64), ledger.flow("port").astype(np.int64)
+        server_side = 1 - ledger.client
+        server, server_port = address[every, server_side], port[every, server_side]
+        for role, side in (("server", server_side), ("client", ledger.client)):
+            ends = Ends(ledger, side, now_ns)
+            found += _places(role, ends, address[every, side], server, server_port, book)
+    return sorted(found, key=lambda place: (-place.closing, -sum(place.counts.values()), place.name))
+
+
+class Ends:
+    """The endpoints on one side of all flows: state, age in it, and what is left of TIME_WAIT."""
+
+    def __init__(self, ledger: Ledger, side: Ints, now_ns: int) -> None:
+        self.stream = ledger.flow("stream")
+        self.state = ledger.of_side("state", side)
+        self.age = np.maximum(now_ns - ledger.of_side("state_time", side), 0)
+        deadline = ledger.of_side("deadline", side)
+        self.left = np.where((self.state == State.TIME_WAIT) & (deadline > 0), deadline - now_ns, -1)
+        self.counted = ledger.reported & ~np.isin(self.state, NOT_OPEN)
+
+
+def _places(role: str, ends: Ends, own: Ints, server: Ints, port: Ints, book: AddressBook) -> list[Place]:
+    rows = np.flatnonzero(ends.counted)
+    if not len(rows):
+        return []
+    _, called = np.unique(server[rows] << 16 | port[rows], return_inverse=True)
+    distinct, first, group = np.unique(own[rows] * len(rows) + called, return_index=True, return_inverse=True)
+    counts = np.zeros((len(distinct), len(State)), np.int64)
+    np.add.at(counts, (group, ends.state[rows]), 1)
+    order = np.lexsort((-ends.age[rows], group))
+    begins = np.searchsorted(group[order], np.arange(len(distinct) + 1))
+    made = []
+    for place, (begin, end) in enumerate(pairwise(begins.tolist())):
+        members = rows[order[begin:end]]
+        row = int(rows[first[place]])
+        made.append(_place(role, ends, members, counts[place], book.text(int(own[row])), book.text(int(server[row])),
+                           int(port[row])))  # fmt: skip
+    return made
+
+
+def _place(
+    role: str, ends: Ends, members: Ints, counts: Ints, address: str, server: str, port: int
+) -> Place:
+    closing = members[np.isin(ends.state[members], CLOSING_STATES)]
+    left = ends.left[members]
+    left = left[left >= 0]
+    return Place(
+        role=role,
+        address=address,
+        server=server,
+        port=port,
+        counts={state.name: int(counts[state]) for state in STATES if counts[state]},
+        oldest_s=float(ends.age[closing].max()) / 1e9 if len(closing) else 0.0,
+        next_s=float(left.min()) / 1e9 if len(left) else None,
+        streams=tuple(ends.stream[closing[:STREAMS_KEPT]].tolist()),
+    )
+
+
+def kernel_counts(sockets: dict[Any, Any], places: list[Place]) -> dict[str, dict[str, int]]:
+    """For each place that is local: how many sockets this host's kernel has there, by state."""
+    counts: dict[tuple[str, str, str, int], dict[str, int]] = {}
+    for (local, remote), entry in sockets.items():
+        for key in (("server", local[0], local[0], local[1]), ("client", local[0], remote[0], remote[1])):
+            states = counts.setdefault(key, {})
+            states[entry.state] = states.get(entry.state, 0) + 1
+    keys = {place.name: (place.role, place.address, place.server, place.port) for place in places}
+    return {name: counts[key] for name, key in keys.items() if key in counts}

@@ -1,0 +1,170 @@
+"""What the screen shows, gathered in the watch's thread and read by the screen's: a picture a second.
+
+The screen knows nothing of where it comes from: a :class:`LiveSubject` is a watch, a :class:`FileSubject` a capture
+read to its end. Whatever text comes from a capture is escaped here.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import pandas as pd
+
+from analyzer.errors import UsageError
+from analyzer.live.census import Place, census, kernel_counts
+from analyzer.live.certain import Told
+from analyzer.live.lines import text_of, who
+from analyzer.live.outputs import Silent
+from analyzer.live.sockets import Owners
+from analyzer.live.watch import Watch, Wishes
+from analyzer.reports.escape import safe
+from analyzer.tracker.outcome import Ledger
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from analyzer.reports.result import Result
+
+NEWS_KEPT = 500
+PATIENCE = 10.0  # seconds to wait for a ladder
+PLACES_ASKED = 200  # places for which the kernel and the processes are asked
+
+
+@dataclass(frozen=True)
+class News:
+    """One line of what happened."""
+
+    text: str
+    severity: str
+    stream: int | None
+    search: str  # what the filter is matched with
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Everything the screen shows at one moment."""
+
+    head: str = ""
+    places: Sequence[Place] = ()
+    kernel: dict[str, dict[str, int]] = field(default_factory=dict)  # place -> the kernel's counts, where local
+    owners: dict[str, str] = field(default_factory=dict)  # place -> process
+    news: Sequence[News] = ()
+    ended: bool = False
+
+
+class Subject(Protocol):
+    """What can be looked at."""
+
+    def picture(self) -> Picture: ...
+
+    def ladder(self, stream: int, columns: int) -> "list[Text]":
+        """The ladder of one connection. Raises UsageError where it is no longer kept."""
+
+    def stop(self) -> None: ...
+
+
+def news_of(told: Told, now_ns: int) -> News:
+    row = told.finding
+    stream = None if pd.isna(row.stream) else int(row.stream)
+    severity = "over" if told.over else str(row.severity)
+    return News(safe(text_of(told, now_ns)), severity, stream, f"{who(row)} {row.code}")
+
+
+class LiveSubject(Silent):
+    """A watch as a subject: a viewer of it, and the questions asked of it."""
+
+    def __init__(self, wishes: Wishes, local: bool) -> None:
+        self._wishes = wishes
+        self._owners = Owners() if local else None
+        self._lock = threading.Lock()
+        self._news: deque[News] = deque(maxlen=NEWS_KEPT)
+        self._picture = Picture()
+        self._before = (time.monotonic(), 0)
+        self.ended = False
+
+    def told(self, news: Sequence[Told], now_ns: int, watch: Watch) -> None:
+        with self._lock:
+            self._news.extendleft(news_of(told, now_ns) for told in news)
+
+    def looked(self, ledger: Ledger, now_ns: int, watch: Watch) -> None:
+        places = census(ledger, watch.analysis.book, now_ns)
+        kernel, owners = self._ask(places)
+        made = Picture(self._head(watch, ledger), places, kernel, owners)
+        with self._lock:
+            self._picture = made
+
+    def _ask(self, places: Sequence[Place]) -> tuple[dict[str, dict[str, int]], dict[str, str]]:
+        """What the kernel counts at the places that are of this host, and which process holds them."""
+        if self._owners is None:
+            return {}, {}
+        sockets = self._owners.sockets()
+        asked = list(places[:PLACES_ASKED])
+        self._owners.find({entry.inode for entry in sockets.values() if entry.inode})
+        held: dict[tuple[object, ...], int] = {}
+        for (local, remote), entry in sockets.items():
+            if entry.inode:
+                held.setdefault(("server", local[0], *local), entry.inode)
+                held.setdefault(("client", local[0], *remote), entry.inode)
+        holders: dict[str, str] = {}
+        for place in asked:
+            process = self._owners.holder(held.get((place.role, place.address, place.server, place.port), 0))
+            if process is not None:
+                holders[place.name] = safe(f"{process.command}[{process.pid}]")
+        return kernel_counts(sockets, asked), holders
+
+    def _head(self, watch: Watch, ledger: Ledger) -> str:
+        tally, now = watch.tally, time.monotonic()
+        then, packets = self._before
+        self._before = (now, tally.packets)
+        rate = (tally.packets - packets) / max(now - then, 1e-9)
+        lost = f"   LOST {tally.lost:,}" if tally.lost else ""
+        finished = f"{ledger.flows:,} kept, {tally.flows:,} finished"
+        counts = f"{rate:,.0f} packets/s   connections: {finished}   findings: {tally.announced:,}{lost}"
+        return f"{safe(tally.source)}   {counts}"
+
+    def picture(self) -> Picture:
+        with self._lock:
+            kept = self._picture
+            return Picture(kept.head, kept.places, kept.kernel, kept.owners, list(self._news), self.ended)
+
+    def ladder(self, stream: int, columns: int) -> "list[Text]":
+        answered = threading.Event()
+        answer: list[Result | None] = []
+
+        def question(watch: Watch) -> None:
+            try:
+                answer.append(watch.analysis.one(stream, watch.clock.now() or 0, list(watch.recent)))
+            finally:
+                answered.set()
+
+        self._wishes.questions.append(question)
+        if not answered.wait(PATIENCE) or not answer or answer[0] is None:
+            raise UsageError(f"connection {stream} is over and no longer kept; its rows are written by --out")
+        return ladder_of(answer[0], stream, columns)
+
+    def stop(self) -> None:
+        self._wishes.stop = True
+
+
+class FileSubject:
+    """A capture, read to its end, as a subject."""
+
+    def __init__(self, result: "Result", picture: Picture) -> None:
+        self._result, self._picture = result, picture
+
+    def picture(self) -> Picture:
+        return self._picture
+
+    def ladder(self, stream: int, columns: int) -> "list[Text]":
+        return ladder_of(self._result, stream, columns)
+
+    def stop(self) -> None: ...
+
+
+def ladder_of(result: "Result", stream: int, columns: int) -> "list[Text]":
+    from analyzer.reports.ladder import ladder_lines
+
+    return ladder_lines(result, stream, columns)

@@ -1,0 +1,199 @@
+"""The screen of ``live`` and ``browse``: a table of places with their sockets by state, and what was found.
+
+It draws what a :class:`~analyzer.live.picture.Subject` shows, twice a second, and asks it for ladders. Nothing is
+computed here. All text is drawn as it is, never as markup.
+"""
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import DataTable, Footer, Input, Static
+
+from analyzer.errors import TeardownError
+from analyzer.live.census import STATES, Place
+from analyzer.live.picture import News, Picture, Subject
+from analyzer.reports.text import SEVERITY_STYLES, duration
+
+REFRESH = 0.5  # seconds
+ROWS_SHOWN = 500
+SHORT = {
+    "SYN_SENT": "SYN_S", "SYN_RECEIVED": "SYN_R", "ESTABLISHED": "ESTAB", "FIN_WAIT_1": "FIN_W1",
+    "FIN_WAIT_2": "FIN_W2", "CLOSE_WAIT": "CLOSE_W", "LAST_ACK": "LAST_A", "TIME_WAIT": "TIME_W",
+}  # fmt: skip
+SORTS = ("closing", "CLOSE_WAIT", "TIME_WAIT", "ESTABLISHED", "oldest", "name")
+
+
+class LadderScreen(ModalScreen[None]):
+    """One connection from its first segment to its last."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter", "dismiss", "back")]
+
+    def __init__(self, lines: list[Text]) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll():
+            yield Static(Text("\n").join(self._lines), markup=False)
+        yield Footer()
+
+
+class Screen(App[None]):
+    """The whole screen."""
+
+    CSS = """
+    #head { height: 1; background: $panel; }
+    #filter { display: none; }
+    #filter.open { display: block; }
+    #places { height: 3fr; }
+    #news { height: 2fr; border-top: solid $panel; }
+    LadderScreen { background: $surface; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "sort", "sort"),
+        Binding("slash", "filter", "filter"),
+        Binding("p,space", "pause", "pause"),
+        Binding("tab", "focus_next", "other table"),
+        Binding("q,ctrl+c", "leave", "quit", priority=True),
+    ]
+
+    def __init__(self, subject: Subject) -> None:
+        super().__init__()
+        self._subject = subject
+        self._sort = 0
+        self._words = ""
+        self._paused = False
+        self._picture = Picture()
+        self._shown: list[Place] = []
+        self._news: list[News] = []
+
+    def compose(self) -> ComposeResult:
+        yield Static("", id="head", markup=False)
+        yield Input(placeholder="show only what contains ...", id="filter")
+        yield DataTable(id="places", cursor_type="row", zebra_stripes=True)
+        yield DataTable(id="news", cursor_type="row", show_header=False)
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self._table("places").add_columns(
+            "endpoint", *(SHORT.get(state.name, state.name) for state in STATES), "next", "oldest", "process", "kernel"
+        )
+        self._table("news").add_columns("news")
+        self._table("places").focus()
+        self.set_interval(REFRESH, self.refresh_picture)
+        self.refresh_picture()
+
+    def _table(self, name: str) -> "DataTable[Text]":
+        return self.query_one(f"#{name}", DataTable)
+
+    def refresh_picture(self) -> None:
+        """Draw the newest picture, unless paused or behind a ladder."""
+        if len(self.screen_stack) > 1:
+            return
+        if not self._paused:
+            self._picture = self._subject.picture()
+        self._draw()
+        if self._picture.ended and not self._paused:
+            self.exit()
+
+    def _draw(self) -> None:
+        sort = SORTS[self._sort]
+        state = "   PAUSED" if self._paused else ""
+        words = f"   filter: {self._words}" if self._words else ""
+        self.query_one("#head", Static).update(Text(f"{self._picture.head}   sorted by {sort}{words}{state}"))
+        chosen = [place for place in self._picture.places if self._words in f"{place.name} {self._owner(place)}"]
+        self._shown = sorted(chosen, key=lambda place: order(place, sort))[:ROWS_SHOWN]
+        self._fill("places", [self._row(place) for place in self._shown])
+        self._news = [news for news in self._picture.news if self._words in news.search][:ROWS_SHOWN]
+        styles = SEVERITY_STYLES
+        self._fill("news", [[Text(news.text, style=styles.get(news.severity, "dim"))] for news in self._news])
+
+    def _owner(self, place: Place) -> str:
+        return self._picture.owners.get(place.name, "")
+
+    def _row(self, place: Place) -> list[Text]:
+        counts = [place.counts.get(state.name, 0) for state in STATES]
+        cells = [Text(f"{count:,}" if count else "-", justify="right") for count in counts]
+        left = "" if place.next_s is None else duration(max(place.next_s, 0.0))
+        oldest = duration(place.oldest_s) if place.oldest_s else ""
+        tail = (Text(left, justify="right"), Text(oldest, justify="right"), Text(self._owner(place)))
+        return [Text(place.name), *cells, *tail, Text(difference(place, self._picture.kernel.get(place.name)))]
+
+    def _fill(self, name: str, rows: list[list[Text]]) -> None:
+        """Draw the rows anew, the cursor and the scrolling where they were."""
+        table = self._table(name)
+        cursor, scroll = table.cursor_row, table.scroll_y
+        table.clear()
+        table.add_rows(rows)
+        if rows:
+            table.move_cursor(row=min(cursor, len(rows) - 1), scroll=False)
+            table.scroll_to(y=scroll, animate=False)
+
+    def action_sort(self) -> None:
+        self._sort = (self._sort + 1) % len(SORTS)
+        self._draw()
+
+    def action_pause(self) -> None:
+        self._paused = not self._paused
+        self._draw()
+
+    def action_filter(self) -> None:
+        entry = self.query_one("#filter", Input)
+        entry.add_class("open")
+        entry.focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """The filter is what was typed; nothing typed is no filter."""
+        self._words = event.value
+        event.input.remove_class("open")
+        self._table("places").focus()
+        self._draw()
+
+    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+        self._open(event.data_table.id or "", event.cursor_row)
+
+    def _open(self, table: str, row: int) -> None:
+        """The ladder of the finding's connection, or of the place's oldest closing one."""
+        streams: list[int] = []
+        if table == "news" and row < len(self._news):
+            stream = self._news[row].stream
+            streams = [] if stream is None else [stream]
+        elif table == "places" and row < len(self._shown):
+            streams = list(self._shown[row].streams)
+        if not streams:
+            self.notify("no closing connection there", markup=False)
+            return
+        try:
+            self.push_screen(LadderScreen(self._subject.ladder(streams[0], max(80, self.size.width - 4))))
+        except TeardownError as error:
+            self.notify(str(error), markup=False)
+
+    def action_leave(self) -> None:
+        self._subject.stop()
+        self.exit()
+
+
+def order(place: Place, sort: str) -> tuple[float | str, ...]:
+    """A key for the sort: the most first, names from A."""
+    if sort == "name":
+        return (place.name,)
+    if sort == "closing":
+        return (-place.closing, place.name)
+    return (-(place.oldest_s if sort == "oldest" else place.counts.get(sort, 0)), place.name)
+
+
+def difference(place: Place, kernel: dict[str, int] | None) -> str:
+    """Where this host's kernel counts otherwise than the packets show; "" where the place is not of this host."""
+    if kernel is None:
+        return ""
+    states = [state.name for state in STATES if kernel.get(state.name, 0) != place.counts.get(state.name, 0)]
+    return ", ".join(f"{SHORT.get(name, name)} {kernel.get(name, 0)}" for name in states) or "same"
+
+
+def show(subject: Subject) -> None:
+    """Run the screen until its end, or the subject's."""
+    Screen(subject).run()
