@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from analyzer.findings import words
 from analyzer.findings.facts import gaps
+from analyzer.findings.ordinary import ordinary
 from analyzer.findings.rule import SEVERITIES, Bools, CannotJudge, Choice, Crowd, Rule, Verdict, rules
 from analyzer.segments.addresses import AddressBook
 from analyzer.settings import Settings
@@ -62,22 +63,25 @@ def _endpoint(text: str, port: int) -> str:
 
 
 def judge(ledger: Ledger, book: AddressBook, settings: Settings) -> Judgement:
-    """Apply every rule to ``ledger``; ``book`` has the texts of its addresses."""
+    """Apply every rule to ``ledger``, ordinary flows apart; ``book`` has the texts of its addresses."""
     import pandas as pd
 
     addresses = Addresses(np.array([*book.texts(), ""], object))
+    kept_rows = np.flatnonzero(~ordinary(ledger, settings))
+    everything, ledger = ledger, ledger.part(kept_rows)
     verdicts = {code: rule.judge(ledger, settings) for code, rule in rules().items()}
     fired = {code: _fires(verdict, ledger) for code, verdict in verdicts.items() if isinstance(verdict, Verdict)}
     parts = []
     for code, verdict in verdicts.items():
         rule = rules()[code]
         if isinstance(verdict, Crowd):
-            parts.append(_crowd_table(rule, verdict, ledger, addresses, settings))
+            parts.append(_crowd_table(rule, verdict, everything, addresses, settings))
         else:
             kept = fired[code] & _expand(~_superseded(code, fired, ledger.flows), fired[code])
             parts.append(_table(rule, verdict, kept, ledger, addresses, settings))
     findings = _ordered(pd.concat(parts, ignore_index=True))
-    rows = findings.pop("flow").to_numpy(np.int64)
+    flow = findings.pop("flow").to_numpy(np.int64)
+    rows = np.where(flow < 0, -1, np.append(kept_rows, -1)[flow])
     return Judgement(findings, rows, _not_judged(verdicts, fired, ledger))
 
 

@@ -94,10 +94,13 @@ class Ledger:
     ) -> None:
         self._ends, self._flows, self._table = ends.reshape(-1, 2), flows, table
         self.end_time = end_time
+        self._of: Ledger | None = None  # the ledger that this one is a part of
 
-    def part(self, chosen: Bools) -> "Ledger":
-        """The ledger of some of the flows, ``chosen`` of shape (flows,)."""
-        return Ledger(self._ends[chosen].reshape(-1), self._flows[chosen], self._table[chosen], self.end_time)
+    def part(self, chosen: Bools | NDArray[np.intp]) -> "Ledger":
+        """The ledger of some of the flows: ``chosen`` says of each whether, or numbers them."""
+        part = Ledger(self._ends[chosen].reshape(-1), self._flows[chosen], self._table[chosen], self.end_time)
+        part._of = self._of or self
+        return part
 
     @property
     def flows(self) -> int:
@@ -139,6 +142,13 @@ class Ledger:
         """A column of ENDPOINT for one side of each flow, shape (flows,); side -1 gives side 0's."""
         picked: NDArray[Any] = self._ends[name][np.arange(self.flows), np.maximum(side, 0)]
         return picked
+
+    @cached_property
+    def both_ways(self) -> bool:
+        """Whether the capture holds any flow both ways, those that a part leaves out included."""
+        if self._of is not None:
+            return self._of.both_ways
+        return bool((self.own("packets") > 0).all(axis=1).any())
 
     @cached_property
     def silence(self) -> Codes:

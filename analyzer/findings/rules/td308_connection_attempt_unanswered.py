@@ -46,7 +46,6 @@ ADVICE = (
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     waited = (ledger.handshake == Handshake.UNANSWERED)[:, None]
     asked = (ledger.peer("syn_count") > 1) & (ledger.own("packets") == 0)
-    both_ways = (ledger.own("packets") > 0).all(axis=1).any()
     return Verdict(
         fires=waited & asked,
         when=ledger.peer("syn_time"),
@@ -57,6 +56,6 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "first": ledger.peer("syn_frame"),
             "last": ledger.peer("syn_last_frame"),
         },
-        unsure=np.full(ledger.flows, not both_ways),
+        unsure=np.full(ledger.flows, not ledger.both_ways),
         doubt=np.full(ledger.flows, bool(ledger.one_sided.any())),
     )
