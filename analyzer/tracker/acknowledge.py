@@ -29,6 +29,7 @@ from analyzer.tracker.desk import (
     log_at,
     move,
     note,
+    open_since,
     until,
 )
 from analyzer.tracker.ledger import Known
@@ -42,7 +43,7 @@ PEER_FIN_ASSUMED = np.int64(Known.PEER_FIN_ASSUMED)
 FIN_INFERRED, CROSSED = np.int64(Known.FIN_INFERRED), np.int64(Known.CROSSED)
 MID_STREAM, SENT_DATA = np.int64(Known.MID_STREAM), np.int64(Known.SENT_DATA)
 RCVD_SYN_ACK, RCVD_ACK_OF_SYN = np.int64(Event.RCVD_SYN_ACK), np.int64(Event.RCVD_ACK_OF_SYN)
-LOST_SIGHT = np.int64(Event.LOST_SIGHT)
+LOST_SIGHT, SENT_FIN = np.int64(Event.LOST_SIGHT), np.int64(Event.SENT_FIN)
 ACK_OF_FIN_AGAIN, STALE_ACK = np.int64(Event.ACK_OF_FIN_AGAIN), np.int64(Event.STALE_ACK)
 FIN_NOT_CAPTURED, PEER_NOT_CAPTURED = np.int64(Note.FIN_NOT_CAPTURED), np.int64(Note.PEER_NOT_CAPTURED)
 OLD_CONNECTION, IN_NO_TIME = np.int64(Note.OLD_CONNECTION), np.int64(Note.IN_NO_TIME)
@@ -53,7 +54,7 @@ ABSURD = 1 << 30  # no window is larger (RFC 7323): an acknowledgment this far b
 def acknowledge(desk, s, i):
     """Take in the acknowledgment of segment ``s`` of endpoint ``i``."""
     j = i ^ 1
-    e, p = end_at(desk, i), end_at(desk, j)
+    p = end_at(desk, j)
     a = np.int64(s["ack"])
     if not knows(p, NXT):
         p["snd_nxt"] = a
@@ -66,7 +67,7 @@ def acknowledge(desk, s, i):
         if beyond > ABSURD or (knows(p, FIN_KNOWN) and not knows(p, FIN_INFERRED)):
             return  # nobody can acknowledge what comes after a FIN
         miss(s, p, beyond)
-        infer_fin(s, p, e, a, beyond)
+        infer_fin(desk, s, j, a, beyond)
     progress(desk, s, i, a)
     received(desk, s, i, a)
     assume(desk, s, i, a)
@@ -91,21 +92,25 @@ def miss(s, p, beyond):
         p["missing_frame"] = s["frame"]
         p["missing_time"] = s["time"]
     p["missing_from"] = p["snd_nxt"]
+    p["unseen_time"] = s["time"]
     p["snd_nxt"] = s["ack"]
     p["fresh_time"] = 0
 
 
 @part
-def infer_fin(s, p, e, a, beyond):
+def infer_fin(desk, s, j, a, beyond):
     """Exactly one number missing and nothing known against it: the tap missed a lone FIN of the peer.
 
     One byte of payload would look the same; new data at or beyond that number takes the inference back.
     """
+    e, p = end_at(desk, j ^ 1), end_at(desk, j)
     lone = beyond == 1 and not knows(p, FIN_KNOWN) and p["packets"] > 0
     if lone and np.int64(e["state"]) >= ESTABLISHED and np.int64(p["state"]) >= ESTABLISHED:
         learn(p, FIN_KNOWN | FIN_INFERRED)
         p["fin_end"] = a
         p["fin_time"] = p["last_time"]
+        seen, now = np.int64(p["last_time"]), np.int64(s["time"])
+        move(desk, j, SENT_FIN, ASSUMED, seen, seen - half(p["reach"]), now, s["frame"], FIN_NOT_CAPTURED)
 
 
 @part
@@ -194,8 +199,7 @@ def receive_fin(desk, i, now, frame):
         return
     best = max(np.int64(p["carry_time"]), earliest) + half(reach)
     words = FIN_NOT_CAPTURED if inferred else NO_NOTE
-    late = knows(e, MID_STREAM) and not knows(e, SENT_DATA)  # it may have closed before the capture began
-    basis = ASSUMED if inferred or late or np.int64(e["state"]) == UNKNOWN else PROVEN
+    basis = PROVEN if open_since(e, p) and not inferred else ASSUMED
     if np.int64(e["state"]) == FIN_WAIT_1 and p["fin_count"] == 0 and inferred:
         move(desk, i, LOST_SIGHT, ASSUMED, now, earliest, now, frame, PEER_NOT_CAPTURED)
         return

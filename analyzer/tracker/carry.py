@@ -31,6 +31,7 @@ from analyzer.tracker.desk import (
     margin,
     move,
     note,
+    open_since,
     since,
     still_kept,
     take_back,
@@ -99,6 +100,7 @@ def carry(desk, s, i, kind):
     elif s["payload_len"] == 0 and ahead(s["seq"], e["snd_nxt"]) > 0:
         gap(s, e)
         e["snd_nxt"] = s["seq"]
+        e["unseen_time"] = s["time"]
 
 
 @part
@@ -219,6 +221,7 @@ def carry_data(desk, s, i):
     if knows(e, FIN_KNOWN) and ahead(end, e["fin_end"]) >= 0:
         after_fin(desk, s, i, new)
     learn(e, SENT_DATA)
+    e["unseen_time"] = 0
     e["busy_since"] = busy_time(desk, s, e)
     e["idle_since"] = 0
     e["snd_nxt"] = end
@@ -244,6 +247,7 @@ def came_late(desk, s, e, length):
     e["data_frame"] = s["frame"]
     learn(e, SENT_DATA)
     if e["missing_bytes"] == 0:
+        e["unseen_time"] = 0
         e["missing_frame"] = 0
         e["missing_time"] = 0
     return True
@@ -284,6 +288,9 @@ def after_fin(desk, s, i, new):
     if knows(e, FIN_INFERRED) and e["fin_count"] == 0:
         forget(e, FIN_KNOWN | FIN_INFERRED | FIN_ACKED)
         e["fin_time"] = 0
+        e["fin_acked_time"] = 0
+        if e["mark_event"] > 0:
+            take_back(desk, i)
         if knows(p, PEER_FIN) and p["mark_event"] > 0:
             take_back(desk, i ^ 1)
         forget(p, PEER_FIN)
@@ -315,6 +322,7 @@ def carry_fin(desk, s, i):
     inferred = knows(e, FIN_INFERRED)
     forget(e, FIN_INFERRED)
     learn(e, FIN_KNOWN)
+    e["unseen_time"] = 0
     e["fin_end"] = end
     e["fin_time"] = now
     e["fin_frame"] = frame
@@ -328,12 +336,22 @@ def carry_fin(desk, s, i):
     if inferred and np.int64(e["state"]) > ESTABLISHED and np.int64(e["state"]) != CLOSE_WAIT:
         note(desk, i, FIN_AGAIN, now, frame, NO_NOTE)  # it is known to have sent it before
         return
-    alone = np.int64(e["state"]) == UNKNOWN or end_at(desk, i ^ 1)["packets"] == 0
-    basis = ASSUMED if alone else SENT
+    basis = SENT if sure_of_peer(e, end_at(desk, i ^ 1)) else ASSUMED
     if np.int64(e["state"]) == CLOSE_WAIT and ahead(s["ack"], end_at(desk, i ^ 1)["fin_end"]) < 0:
         overtaken(desk, i, now - half(reach), earliest, now, frame)
     else:
         move(desk, i, SENT_FIN, basis, now - half(reach), earliest, now, frame, NO_NOTE)
+
+
+@part
+def sure_of_peer(e, p):
+    """Whether it is sure that the peer's FIN has, or has not, reached endpoint ``e``: its own FIN moves it by that.
+
+    Where the capture began late, only the peer's own data can show that the peer had not closed before.
+    """
+    if np.int64(e["state"]) == CLOSE_WAIT:
+        return e["close_wait_basis"] != ASSUMED
+    return p["packets"] > 0 and np.int64(e["state"]) != UNKNOWN and open_since(p, e)
 
 
 @part
@@ -347,8 +365,9 @@ def overtaken(desk, i, best, earliest, now, frame):
     old["void"] = 1
     e["state"] = old["from_state"]
     e["close_wait_time"] = 0
-    move(desk, i, SENT_FIN, SENT, best, earliest, now, frame, NO_NOTE)
-    row = move(desk, i, RCVD_FIN, PROVEN, best, old["earliest"], now, old["frame"], NO_NOTE)
+    late = knows(e, MID_STREAM)  # then this may as well be an old copy
+    move(desk, i, SENT_FIN, ASSUMED if late else SENT, best, earliest, now, frame, NO_NOTE)
+    row = move(desk, i, RCVD_FIN, ASSUMED if late else PROVEN, best, old["earliest"], now, old["frame"], NO_NOTE)
     e["peer_fin_event"] = row
     e["peer_fin_time"] = log_at(desk, row)["time"]
 

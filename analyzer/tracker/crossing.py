@@ -167,5 +167,8 @@ def unseen_fin(desk, s, i):
 
 @part
 def not_yet_proof(e, p, now):
-    """Whether endpoint ``e`` may have sent this before the handshake's last ACK reached it: only with fast open."""
-    return p["fast_open"] == 1 and now - np.int64(e["mark_time"]) < np.int64(e["reach"])
+    """Whether endpoint ``e`` may have sent this before the handshake's last ACK reached it: only with fast open,
+    which the SYN shows."""
+    perhaps = p["fast_open"] == 1 or p["syn_count"] == 0
+    near = e["reach"] == 0 or now - np.int64(e["mark_time"]) < np.int64(e["reach"])
+    return perhaps and near

@@ -18,7 +18,7 @@ FIN_WAIT_1, FIN_WAIT_2, CLOSING, TIME_WAIT, CLOSE_WAIT, LAST_ACK = (np.int64(sta
 SENT, PROVEN, ASSUMED, BY_TIMER, AT_END = (np.int64(basis) for basis in Basis)
 NO_NOTE, UNEXPECTED = np.int64(Note.NONE), np.int64(Note.UNEXPECTED)
 RCVD_FIN, RCVD_ACK_OF_FIN = np.int64(Event.RCVD_FIN), np.int64(Event.RCVD_ACK_OF_FIN)
-MID_STREAM = np.int64(Known.MID_STREAM)
+MID_STREAM, SENT_DATA, ACKED = np.int64(Known.MID_STREAM), np.int64(Known.SENT_DATA), np.int64(Known.ACK)
 NEVER = NO_FRAME = np.int64(0)
 
 
@@ -257,6 +257,20 @@ def forgive(e, state):
     if state != TIME_WAIT:
         e["time_wait_time"] = 0
     e["time_wait_end"] = 0
+
+
+@part
+def open_since(e, p):
+    """Whether it is sure that endpoint ``e`` sent no FIN that was not captured.
+
+    The last it is known to have sent was captured, and so was its SYN, or else data of it of which ``p`` acknowledged
+    all and no more (after a FIN it would have acknowledged one number more).
+    """
+    if e["unseen_time"] > 0:
+        return False
+    if not knows(e, MID_STREAM) and np.int64(e["state"]) != UNKNOWN:
+        return True
+    return knows(e, SENT_DATA) and knows(p, ACKED) and p["ack_sent"] == e["snd_nxt"]
 
 
 @part

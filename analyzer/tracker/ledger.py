@@ -82,6 +82,7 @@ TRACKING = [
     Column("busy_since", "<i8", "since when it has had something to send without pause, 0 none"),
     Column("idle_since", "<i8", "when all it had sent was acknowledged, with its peer's window open, 0 not"),
     Column("lower_ack_time", "<i8", "its last segment before it acknowledged the peer's FIN"),
+    Column("unseen_time", "<i8", "since when the last bytes it is known to have sent have not passed, 0 they have"),
     Column("hole_bytes", "<i8", "bytes it must have sent that have not (yet) passed"),
     Column("hole_end", "<u4", "the sequence number after the last hole"),
     Column("prints", "<u4", "place of the next fingerprint in the ring"),

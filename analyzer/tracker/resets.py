@@ -128,7 +128,8 @@ def send(desk, s, i, now, frame):
     """Move the sender of a RST: it has given up the connection, or shows that it had none any more."""
     e, p = end_at(desk, i), end_at(desk, i ^ 1)
     state = np.int64(e["state"])
-    if state == SYN_SENT and p["stale_acks"] > 0 and not knows(p, ISN):
+    stale = (p["stale_acks"] > 0 and not knows(p, ISN)) or s["seq"] != e["snd_nxt"]
+    if state == SYN_SENT and stale:
         note(
             desk, i, RST_AGAIN, now, frame, NO_NOTE
         )  # it refuses an older connection's answer and goes on asking
@@ -150,7 +151,8 @@ def send(desk, s, i, now, frame):
     earliest = since(desk, e, s, now)
     if e["rst_reply"]:  # it knew no such connection: it may have lost it at any time since it was last heard of
         earliest = min(earliest, max(np.int64(e["last_time"]), np.int64(e["state_time"])) - reach - desk["slack"])
-    move(desk, i, SENT_RST, SENT, now - half(reach), earliest, now, frame, NO_NOTE)
+    basis = ASSUMED if state == 0 else SENT  # a SYN of it that was not captured may go on asking
+    move(desk, i, SENT_RST, basis, now - half(reach), earliest, now, frame, NO_NOTE)
 
 
 @part
@@ -265,7 +267,7 @@ def contradict(desk, s, i):
     e, p = end_at(desk, i), end_at(desk, j)
     now = np.int64(s["time"])
     if knows(e, KILLED) and e["mark_event"] > 0:
-        on_its_way = ahead(s["ack"], p["rst_seq"]) < 0  # it had not received all before the RST when it sent this
+        on_its_way = ahead(s["ack"], p["rst_seq"]) <= 0  # it answers what came before the RST, no more
         if now - np.int64(e["mark_time"]) <= margin(desk, e) * (2 if on_its_way else 1):
             return
         take_back(desk, i)

@@ -89,6 +89,11 @@ class Tracker:
         slots = np.flatnonzero(flows["first_frame"])
         return slots[np.argsort(flows["row"][slots], kind="stable")]
 
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Rows of the flow table of the flows that are still kept."""
+        return np.asarray(self._flows["row"][self.held], np.int64)
+
     def _start(self) -> None:
         """Nothing is kept yet. The log's first row belongs to nobody: 0 stands for no row."""
         self._desk["used"], self._desk["slots"], self._desk["free"] = 1, 0, -1
@@ -132,11 +137,30 @@ class Tracker:
         """Close the books of ``slots`` now, whatever their state, and forget them."""
         return self._close(slots, self.clock)
 
+    def forget(self, kept: NDArray[np.intp]) -> None:
+        """The flow table keeps its rows ``kept`` only (ascending), among them those of all flows held."""
+        held = self.held
+        new_row = np.full(len(self._places) + 1, -1)  # the last place is for "none", -1
+        new_row[kept] = np.arange(len(kept))
+        self._flows["row"][held] = new_row[self._flows["row"][held]]
+        places = self._places[kept]
+        self._places = np.concatenate([places, np.zeros(max(1024, len(places)), PLACE)])
+
+    def orphan(self, rows: NDArray[np.void]) -> None:
+        """Flows whose older flow on the same tuple is no longer in the flow table, ``rows``, know it no more."""
+        held = self.held
+        gone = rows["previous"][self._flows["row"][held]] < 0
+        self._flows["old_end"][held[gone]] = -1
+
     def idle(self, idle_ns: int, keep: int) -> NDArray[np.intp]:
-        """Slots of the flows silent for longer than ``idle_ns``, and of the most silent beyond ``keep``."""
+        """Slots of the flows silent for longer than ``idle_ns``, and of the least telling beyond ``keep``: first
+        those that are over, then attempts that were never answered, then the most silent of the others."""
         held = self.held
         silent = self._flows["end_time"][held]
-        newest = np.argsort(-silent, kind="stable")[:keep]
+        state = self._ends["state"].reshape(-1, 2)[held]
+        over = np.isin(state, (State.CLOSED, State.TIME_WAIT)).all(axis=1)
+        opening = np.isin(state, (State.SYN_SENT, State.SYN_RECEIVED)).any(axis=1)
+        newest = np.lexsort((-silent, 2 * over + opening))[:keep]
         spared = np.zeros(len(held), np.bool_)
         spared[newest] = self.clock - silent[newest] <= idle_ns
         return held[~spared]

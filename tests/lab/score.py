@@ -69,6 +69,7 @@ class Verdict:
     pair: Pair
     nth: int
     outcome: str
+    before: list[str]  # the state the endpoint is found in where the capture began late and nothing is said of it
     kernel: list[str]
     rows: list[Row]
     common: list[tuple[int, int]]  # states both have: place in the kernel's, place in the program's
@@ -78,7 +79,7 @@ class Verdict:
     @property
     def wrong_rows(self) -> list[Row]:
         """Rows that the kernel's sequence has no place for."""
-        places = {place for _, place in self.common}
+        places = {place for _, place in common([*self.before, *self.kernel], [row.state for row in self.rows])}
         return [row for place, row in enumerate(self.rows) if place not in places]
 
     @property
@@ -111,28 +112,37 @@ class Reset:
         return f"{self.scenario.name} tap {self.tap}: the RST is {self.true or 'none'}, said {self.said or 'none'}"
 
 
-def shown(entered: list[Entry], rows: list[Row], span: tuple[int, int], delay: float) -> list[Entry]:
+def shown(
+    entered: list[Entry], rows: list[Row], span: tuple[int, int], delay: float
+) -> tuple[list[str], list[Entry]]:
     """The part of a kernel's account that happened while a capture ran, and what followed at once if the program says
-    so too."""
+    so too; before it the state the endpoint is found in, if the program says nothing of that."""
     first, last = span[0] - FOUND_NS, span[1] + 2 * round(delay * 1e9) + NEAR_NS
     began = [entry for entry in entered if entry.time < first][-1:]
+    before: list[str] = []
     if began and (not rows or rows[0].state != began[0].state):
-        began = []  # the state an endpoint is found in is not held against who says nothing of it
+        before, began = [began[0].state], []
     found = began + [entry for entry in entered if entry.time >= first and entry.earliest <= span[1]]
     at_once = [entry for entry in entered if max(first, span[1] + 1) <= entry.earliest <= last]
     for entry in at_once:
         if len(found) < len(rows) and rows[len(found)].state == entry.state:
             found.append(entry)
-    return found
+    return before, found
 
 
-def owner(flows: list[Flow], end: Endpoint, slack: int) -> Flow | None:
-    """The connection an endpoint belongs to."""
+def owner(flows: list[Flow], end: Endpoint, truth: Truth, slack: int) -> Flow | None:
+    """The connection an endpoint belongs to: the newest that had begun with it, else the first of its addresses and
+    ports if no newer endpoint has these by then."""
     mine = [flow for flow in flows if end.pair in flow.ends]
     if not mine or not end.entered:
         return None
     begun = [flow for flow in mine if flow.first <= end.entered[0].latest + slack]
-    return begun[-1] if begun else mine[0]
+    if begun:
+        return begun[-1]
+    others = [other.entered[0].time for other in truth.endpoints if other.pair == end.pair and other.entered]
+    newer = [other for other in others if other > end.entered[0].time]
+    taken = any([flow for flow in mine if flow.first <= other + slack][-1:] == mine[:1] for other in newer)
+    return None if taken else mine[0]
 
 
 def common(kernel: list[str], said: list[str]) -> list[tuple[int, int]]:
@@ -167,14 +177,15 @@ def judge(scenario: Scenario, tap: str, truth: Truth, path: Path) -> tuple[list[
     slack = round(scenario.delay * 1e9) + NEAR_NS
     verdicts = []
     for end in truth.endpoints:
-        flow = owner(flows, end, slack)
-        if flow is None:
+        flow = owner(flows, end, truth, slack)
+        over = end.states[-1:] == ["CLOSED"] and end.entered[-1].latest < span[0] - slack
+        if flow is None or over or end.entered[0].earliest > span[1] + slack:
             continue
         rows = flow.ends[end.pair]
-        entered = shown(end.entered, rows, span, scenario.delay)
+        before, entered = shown(end.entered, rows, span, scenario.delay)
         nth = [other for other in truth.endpoints if other.host == end.host and other.entered].index(end)
         if entered or rows:
-            verdicts.append(_verdict(scenario, tap, end, entered, rows, nth, span))
+            verdicts.append(_verdict(scenario, tap, end, before, entered, rows, nth, span))
     return verdicts, list(resets(scenario, tap, flows))
 
 
@@ -190,6 +201,7 @@ def _verdict(
     scenario: Scenario,
     tap: str,
     end: Endpoint,
+    before: list[str],
     entered: list[Entry],
     rows: list[Row],
     nth: int,
@@ -202,7 +214,7 @@ def _verdict(
     pairs = [(entered[k], rows[r]) for k, r in both if not (found and k == 0)]
     compared = list(timed([k for k, _ in pairs], [r for _, r in pairs], tap == end.host))
     judged = outcome(kernel, said, hidden)
-    return Verdict(scenario, tap, end.host, end.pair, nth, judged, kernel, rows, both, compared, hidden)
+    return Verdict(scenario, tap, end.host, end.pair, nth, judged, before, kernel, rows, both, compared, hidden)
 
 
 def score(scenario: Scenario, folder: Path) -> tuple[list[Verdict], list[Reset]]:

@@ -262,7 +262,10 @@ def _add_requests(host: str, samples: list[Sample], ends: list[Endpoint], reques
         for place, (state, since, seen, _) in enumerate(rows):
             if state != "SYN_RECEIVED":
                 continue
-            later = [end for end in ends if end.pair == pair and end.entered[:1] and end.entered[0].time > since]
+            mine = [end for end in ends if end.pair == pair]
+            if any("SYN_RECEIVED" in end.at(seen, seen) for end in mine):
+                continue  # no request but a socket: the SYNs crossed, or fast open made it at once
+            later = [end for end in mine if end.entered and end.entered[0].time > since]
             child = later[0] if later else None
             entry = _moment(since, seen, requests)
             if child is not None and child.entered[0].state == "SYN_RECEIVED":

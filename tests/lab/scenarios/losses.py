@@ -130,7 +130,7 @@ def fin_lost_for_ever(lab: Lab) -> None:
     client, _server = opened(lab)
     lab.loss.lose(loss.FIN, by="a")
     client.close()
-    pause(2.5)
+    pause(4.5)
     lab.loss.nothing()
     visit(lab)
 
@@ -149,7 +149,7 @@ def last_ack_lost_for_ever(lab: Lab) -> None:
     pause(0.1)
     lab.loss.lose(loss.BARE_ACK, by="a")
     close_after_eof(server)
-    pause(2.5)
+    pause(4.5)
     lab.loss.nothing()
     visit(lab)
 
