@@ -11,6 +11,7 @@ from analyzer.ahead import ahead
 from analyzer.errors import Notice
 from analyzer.findings import judge
 from analyzer.findings.rule import CannotJudge
+from analyzer.flows.order import Order
 from analyzer.flows.table import FlowTable
 from analyzer.readers import open_captures
 from analyzer.readers.capture import CaptureStream
@@ -45,7 +46,7 @@ def analyze(paths: Sequence[str], settings: Settings, progress: Progress | None 
     analysis = Analysis(settings)
     with _opened(paths, settings.engine) as capture:
         for batch in ahead(map(analysis.decode, capture)):
-            analysis.track(batch)
+            analysis.track(batch, len(capture.interfaces))
             if progress:
                 progress(capture.bytes_read, capture.bytes_total)
         return analysis.result(list(paths), capture)
@@ -75,6 +76,7 @@ class Analysis:
         self._settings = settings
         self._decoder = Decoder()
         self._table = FlowTable()
+        self._order: Order | None = None
         self._tracker = Tracker(settings)
         self._kept: list[NDArray[np.void]] = []
         self._segments = 0
@@ -108,11 +110,16 @@ class Analysis:
             self._last_ns = max(int(times.max()), self._first_ns if self._last_ns is None else self._last_ns)
         return self._decoder.decode(packets)
 
-    def track(self, batch: NDArray[np.void]) -> None:
-        """The second half: flows and the tracker."""
+    def track(self, batch: NDArray[np.void], interfaces: int = 1) -> None:
+        """The second half: flows and the tracker; segments of several interfaces wait for their turn."""
         self._table.assign(batch)
-        self._tracker.feed(batch, self._table.rows)
         self._segments += int(np.count_nonzero((batch["marks"] & QUOTED) == 0))
+        if interfaces > 1 and self._order is None:
+            self._order = Order()
+        self._tell(batch if self._order is None else self._order.take(batch))
+
+    def _tell(self, batch: NDArray[np.void]) -> None:
+        self._tracker.feed(batch, self._table.rows)
         if self._settings.keep_segments:
             self._keep(batch)
 
@@ -130,6 +137,23 @@ class Analysis:
     def drop_idle(self, idle_ns: int, keep: int) -> Chunk:
         """The flows silent for longer than ``idle_ns``, and the most silent beyond ``keep``; forgotten likewise."""
         return self._chunk(self._tracker.drop(self._tracker.idle(idle_ns, keep)), self._tracker.clock)
+
+    def forget(self, most: int) -> bool:
+        """Once the flow table has more than ``most`` rows: forget flows that are no longer kept, the newest quarter
+        apart, with their addresses. Returns whether that was done; segments decoded before mean nothing then."""
+        count = len(self._table)
+        wanted = np.zeros(count, np.bool_)
+        wanted[self._tracker.rows] = True
+        wanted[max(0, count - most // 4) :] = True
+        kept = np.flatnonzero(wanted)
+        if count <= most or 4 * len(kept) > 3 * count:
+            return False
+        addresses = np.unique(self._table.rows["address"][kept])
+        self._tracker.forget(kept)
+        self._table.forget(kept, addresses)
+        self._tracker.orphan(self._table.rows)
+        self._decoder.book.forget(addresses)
+        return True
 
     def snapshot(self, now_ns: int) -> Ledger:
         """The flows still kept as at ``now_ns``, timers included. Nothing is changed by looking."""
@@ -156,6 +180,8 @@ class Analysis:
         went on in silence after its last packet."""
         end = max(self._last_ns or 0, end_ns or 0)
         self._decoder.finish()
+        if self._order is not None:
+            self._tell(self._order.rest())
         chunk = self._chunk(self._tracker.finish(end), end)
         summary = self._summary(files, capture, len(chunk.flows))
         summary.cannot_judge = chunk.cannot_judge

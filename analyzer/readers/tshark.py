@@ -27,11 +27,12 @@ from analyzer.readers.packets import PACKET, Packets
 
 BATCH = 16_384
 RAW_IP = 101
+MOST_INTERFACES = 65_535
 DONT_FRAGMENT, TCP, TCP_LAYER = 0x4000, 6, ":tcp:"
 FIELDS = (
     *("frame.number", "frame.time_epoch", "frame.protocols", "ip.src", "ip.dst", "ip.id", "ip.ttl", "ip.flags.df"),
     *("ipv6.src", "ipv6.dst", "ipv6.hlim", "tcp.srcport", "tcp.dstport", "tcp.seq_raw", "tcp.ack_raw", "tcp.flags"),
-    *("tcp.window_size_value", "tcp.len", "tcp.options"),
+    *("tcp.window_size_value", "tcp.len", "tcp.options", "frame.interface_id"),
 )
 
 
@@ -57,6 +58,7 @@ class Row(NamedTuple):
     window: str
     payload: str
     options: str
+    interface: str = ""
 
 
 class TsharkStream:
@@ -67,6 +69,7 @@ class TsharkStream:
     def __init__(self, path: str) -> None:
         self.packets = 0
         self.notices: list[Notice] = []
+        self.interfaces: set[int] = set()  # numbers of those seen so far
         self._path = path
         self._size = 0 if path == "-" else _size(path)
         self._done = False
@@ -116,7 +119,9 @@ class TsharkStream:
                     len(headers),
                     len(headers) + int(row.payload),
                 )
-                made.append((*place, RAW_IP, 0, 0))
+                interface = min(int(row.interface or 0), MOST_INTERFACES)
+                self.interfaces.add(interface)
+                made.append((*place, RAW_IP, interface, 0))
                 data += headers
             self._left_out += not headers
         return Packets(np.frombuffer(bytes(data), np.uint8), np.array(made, PACKET))

@@ -187,6 +187,7 @@ def segments_table(batches: Sequence[NDArray[np.void]], tuples: NDArray[np.void]
     if not batches:
         return empty("segments")
     rows = np.concatenate([batch[(batch["marks"] & QUOTED) == 0] for batch in batches])
+    rows = rows[np.argsort(rows["frame"], kind="stable")] if np.any(np.diff(rows["frame"]) < 0) else rows
     addresses = pd.Index(book.texts(), dtype=object)
     data = {
         "frame": rows["frame"],
