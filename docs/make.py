@@ -20,6 +20,7 @@ from analyzer.segments.ends import VOCABULARY
 from analyzer.segments.table import COLUMNS as SEGMENT_COLUMNS
 from analyzer.segments.table import MARKS
 from analyzer.settings import adjustable, seconds_text
+from analyzer.tracker.transitions import EVENT_WORDS, TABLE, Event
 
 DOCS = Path(__file__).parent
 MADE = "<!-- Made by docs/make.py; edit the source it names, not this page. -->\n\n"
@@ -144,7 +145,51 @@ def segments_page() -> dict[str, str]:
     return {"segments.md": MADE + "\n".join(lines) + "\n"}
 
 
-GENERATORS: list[Callable[[], Mapping[str, str]]] = [columns_page, commands_page, findings_pages, segments_page]
+def truth_pages() -> dict[str, str]:
+    """docs/truth.md and the README's table from the laboratory's recordings, scored now."""
+    root = DOCS.parent
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    from tests.lab import pages as laboratory
+
+    return laboratory.pages(MADE, root)
+
+
+def states_page() -> dict[str, str]:
+    """docs/states.md from the table of transitions."""
+    return {"states.md": MADE + "\n".join(_states_text()) + "\n"}
+
+
+def _states_text() -> Iterator[str]:
+    yield "# The state machine\n"
+    yield (
+        "Drawn from the one table the tracker works by (`analyzer/tracker/transitions.py`). Events are named from the\n"
+        "endpoint's own side. Not drawn: from every state a RST leads to CLOSED, and so does a new connection on the\n"
+        "same addresses and ports.\n"
+    )
+    yield "```mermaid\nstateDiagram-v2"
+    common = (Event.SENT_RST, Event.RCVD_RST, Event.REPLACED)
+    for arrow in TABLE:
+        if arrow.next != arrow.state and arrow.event not in common:
+            yield f"    {arrow.state.name} --> {arrow.next.name}: {arrow.event.name}"
+    yield "```\n\n## Every arrow\n"
+    yield "| in state | at | to | in words | says who |\n|---|---|---|---|---|"
+    for arrow in TABLE:
+        stays = "stays" if arrow.next == arrow.state else arrow.next.name
+        source = f"RFC 9293 {arrow.section}" if arrow.section[0].isdigit() else arrow.section.strip("-")
+        yield f"| {arrow.state.name} | {arrow.event.name} | {stays} | {arrow.words} | {source} |"
+    yield "\n## The events\n\n| event | in `timeline.csv` | meaning |\n|---|---|---|"
+    yield from (f"| {event.name} | `{word}` | {meaning} |" for event, (word, meaning) in EVENT_WORDS.items())
+
+
+GENERATORS: list[Callable[[], Mapping[str, str]]] = [
+    columns_page,
+    commands_page,
+    findings_pages,
+    segments_page,
+    states_page,
+    truth_pages,
+]
 
 
 def pages() -> dict[str, str]:

@@ -28,11 +28,8 @@ REASONS = {
     "held-back": "The application has closed, but the FIN waits behind data that the closed window does not let pass.",
     "no-bucket": "The kernel keeps no TIME_WAIT (its table is full): the endpoint is CLOSED at once, and only a "
     "repeated FIN that meets a RST tells the difference.",
-    "not-accepted": "The listener's queue is full: the kernel drops the ACK that completes the handshake and stays in "
-    "SYN_RECEIVED, until it repeats its SYN-ACK.",
     "began-later": "What decides the state passed before the capture began.",
     "not-captured": "What decides the state was sent in the direction that was not captured.",
-    "host-rebooted": "The host lost its state without a packet.",
 }
 
 

@@ -8,8 +8,10 @@ import struct
 from captures.recipes import resets
 from captures.recipes.play import REPLY, REQUEST, abort, close_after_eof, opened, pause, receive
 
+from .. import loss
 from ..network import Lab
-from ..scenario import Scenario, add, scenario, story_of
+from ..scenario import Hidden, Scenario, add, scenario, story_of
+from .visits import visit
 
 for _scene, _causes in (
     (resets.abortive_close, ("abort",)),
@@ -113,3 +115,19 @@ def linger_with_patience(lab: Lab) -> None:
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 5))
     client.close()
     close_after_eof(server)
+
+
+@scenario(
+    causes=("abort",),
+    hidden=(
+        Hidden("a", "lost-before-the-tap", ("CLOSED",), taps="mb"),
+        Hidden("b", "never-arrived", (), ("CLOSED",), taps="a"),
+    ),
+)
+def reset_lost_for_good(lab: Lab) -> None:
+    """The client aborts, its RST is lost, and the server has nothing to say: it stays in ESTABLISHED for ever."""
+    client, _server = opened(lab)
+    lab.loss.lose(loss.RST, by="a", first=1)
+    abort(client)
+    pause(0.3)
+    visit(lab)
