@@ -138,6 +138,23 @@ class Analysis:
         """The flows silent for longer than ``idle_ns``, and the most silent beyond ``keep``; forgotten likewise."""
         return self._chunk(self._tracker.drop(self._tracker.idle(idle_ns, keep)), self._tracker.clock)
 
+    def forget(self, most: int) -> bool:
+        """Once the flow table has more than ``most`` rows: forget flows that are no longer kept, the newest quarter
+        apart, with their addresses. Returns whether that was done; segments decoded before mean nothing then."""
+        count = len(self._table)
+        wanted = np.zeros(count, np.bool_)
+        wanted[self._tracker.rows] = True
+        wanted[max(0, count - most // 4) :] = True
+        kept = np.flatnonzero(wanted)
+        if count <= most or 4 * len(kept) > 3 * count:
+            return False
+        addresses = np.unique(self._table.rows["address"][kept])
+        self._tracker.forget(kept)
+        self._table.forget(kept, addresses)
+        self._tracker.orphan(self._table.rows)
+        self._decoder.book.forget(addresses)
+        return True
+
     def snapshot(self, now_ns: int) -> Ledger:
         """The flows still kept as at ``now_ns``, timers included. Nothing is changed by looking."""
         return self._ledger(self._tracker.glance(now_ns), now_ns)

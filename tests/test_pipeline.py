@@ -7,10 +7,13 @@ import pytest
 from numpy.typing import NDArray
 
 from analyzer.flows.table import FlowTable
+from analyzer.pipeline import Analysis
 from analyzer.readers import open_captures
+from analyzer.readers.packets import Packets
 from analyzer.segments import Decoder
 from analyzer.settings import Settings
 from analyzer.tracker.track import LOG_PLACES, Books, Tracker
+from analyzer.tracker.transitions import State
 
 CAPTURES = sorted(
     path for path in (Path(__file__).parents[1] / "captures").iterdir() if path.suffix in (".pcap", ".pcapng")
@@ -73,3 +76,39 @@ def test_books_are_closed_on_the_way(everything: tuple[NDArray[np.void], FlowTab
     parts, _ = tracked(*everything, size=100, retire=True)
     retired = sum(len(part.flows) for part in parts[:-1])
     assert retired > 0.2 * len(everything[1])
+
+
+def everything_as_chunks(forget: bool) -> tuple[list[tuple[object, ...]], list[int]]:
+    """The rows of flows.csv of all captures, books closed on the way; and sizes of the flow table."""
+    analysis = Analysis(Settings())
+    rows: list[tuple[object, ...]] = []
+    sizes = []
+    with open_captures(CAPTURES) as capture:
+        for packets in capture:
+            for start in range(0, len(packets.rows), 200):
+                analysis.feed(Packets(packets.data, packets.rows[start : start + 200]))
+                rows += analysis.retire().flows.astype(str).itertuples(index=False, name=None)
+                if forget:
+                    analysis.forget(40)
+                sizes.append(len(analysis._table))
+        rows += analysis.result([], capture).flows.astype(str).itertuples(index=False, name=None)
+    return sorted(rows), sizes
+
+
+def test_forgetting_finished_flows_changes_nothing_else() -> None:
+    whole, all_rows = everything_as_chunks(forget=False)
+    parts, fewer_rows = everything_as_chunks(forget=True)
+    assert parts == whole
+    assert max(fewer_rows) < max(all_rows)
+
+
+def test_a_crowd_spares_what_is_telling() -> None:
+    """The leak is kept, though it is the most silent."""
+    analysis = Analysis(Settings())
+    with open_captures([CAPTURES[0].parent / "time-wait-beside-close-wait.pcap"]) as capture:
+        for packets in capture:
+            analysis.feed(packets)
+    states = analysis.drop_idle(1 << 62, 1).flows
+    left = analysis.snapshot(analysis.last_ns)
+    assert State.CLOSE_WAIT in left.own("state")
+    assert len(states) >= 1

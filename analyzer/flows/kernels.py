@@ -37,7 +37,7 @@ ENTRY = np.dtype(
 SETTLED = 1  # both ISNs are known and a segment was really seen: only a SYN can still change the flow
 FLIPPED = 2  # side 0 is the greater end
 
-FLOWS, TUPLES = 0, 1  # places in the array of counts: rows of the table in use, entries in use
+FLOWS, TUPLES, STREAMS = 0, 1, 2  # places in the array of counts: rows of the table in use, entries in use, all flows ever
 
 SYN_ACK = SYN | ACK
 SPECIAL = UNTRACKED | PART  # marks that keep a segment from the short cut for ordinary ones
@@ -140,7 +140,8 @@ def open_flow(segment, swapped, rows, previous, counts, ranks):
     """A new row, the segment's sender being side 0; returns the state its entry gets."""
     number = counts[FLOWS]
     row = rows[number]
-    row["stream"] = number
+    row["stream"] = counts[STREAMS]
+    counts[STREAMS] += 1
     row["address"][0], row["address"][1] = segment["src"], segment["dst"]
     row["port"][0], row["port"][1] = segment["src_port"], segment["dst_port"]
     row["first_frame"], row["first_time"] = segment["frame"], segment["time"]

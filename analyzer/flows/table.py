@@ -38,7 +38,7 @@ class FlowTable:
     def __init__(self) -> None:
         self._rows = np.zeros(1024, FLOW)
         self._entries = np.zeros(4096, kernels.ENTRY)
-        self._counts = np.zeros(2, np.int64)
+        self._counts = np.zeros(3, np.int64)
         self._secrets = np.array([secrets.randbits(62) | 1 for _ in range(3)], np.int64)
         self._ranks = roles.port_ranks()
 
@@ -62,6 +62,27 @@ class FlowTable:
             )
             if done < len(batch):
                 self._grow()
+
+    def forget(self, kept: NDArray[np.intp], addresses: NDArray[np.int32]) -> None:
+        """Keep the rows ``kept`` only (ascending), and renumber their addresses: number ``addresses[k]`` becomes k.
+
+        Segments given a ``sender`` before have no meaning any more, and later segments of a forgotten flow start one.
+        """
+        new_row = np.full(len(self) + 1, -1)  # the last place is for "none", -1
+        new_row[kept] = np.arange(len(kept))
+        rows = self.rows[kept]
+        rows["previous"] = new_row[rows["previous"]]
+        rows["address"] = np.searchsorted(addresses, rows["address"])
+        known = self._entries[self._entries["state"] > 0]
+        place = new_row[(known["state"] >> 2).astype(np.int64) - 1]
+        known, place = known[place >= 0], place[place >= 0]
+        known["state"] = (place + 1) << 2 | known["state"] & 3
+        for end in ("low", "high"):
+            known[end] = np.searchsorted(addresses, known[end])
+        self._rows = np.concatenate([rows, np.zeros(max(1024, len(rows)), FLOW)])
+        self._entries = np.zeros(max(4096, 4 << int(len(known)).bit_length()), kernels.ENTRY)
+        kernels.rehash(known, self._entries, self._secrets)
+        self._counts[kernels.FLOWS], self._counts[kernels.TUPLES] = len(rows), len(known)
 
     def _grow(self) -> None:
         """Double what is full: the rows, or the hash once five eighths of it are taken."""

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from analyzer.reports.escape import safe
 from analyzer.settings import Settings, nanoseconds
 
 if TYPE_CHECKING:
+    from analyzer.live.lines import Lines
     from analyzer.live.outputs import Silent
     from analyzer.live.picture import LiveSubject
     from analyzer.live.tally import Tally
@@ -182,11 +184,16 @@ def watch(request: Request, settings: Settings, wanted: Wanted) -> int:
         watch = Watch(stream, settings, limits, viewers, tally, wishes, RECENT if subject else 0)
         if subject is None:
             click.echo(f"watching {safe(tally.source)}{with_engine(stream.engine)}; Ctrl-C ends it", err=True)
-            run(watch, viewers, lines.summary)
+            run(watch, viewers, partial(last_words, lines))
         else:
             behind(lambda: run(watch, viewers, lambda _: None), subject)
-            lines.summary(tally)
+            last_words(lines, tally)
     return 0
+
+
+def last_words(lines: "Lines", tally: "Tally") -> None:
+    lines.summary(tally)
+    lines.close()
 
 
 def screen_there() -> bool:
@@ -246,17 +253,14 @@ def writers(wanted: Wanted, tally: "Tally", say: Callable[[str], None]) -> "list
 
 def run(watch: "Watch", viewers: "list[Silent]", last_words: "Callable[[Tally], None]") -> None:
     """Watch to the end and close the files; the first trouble is raised when all is done."""
-    troubles: list[TeardownError] = []
-    try:
-        watch.run()
-    except TeardownError as error:
-        troubles.append(error)
-    for viewer in viewers:
+    troubles: list[TeardownError | OSError] = []
+    closing = [partial(viewer.close, watch) for viewer in viewers]
+    steps: list[Callable[[], None]] = [watch.run, *closing, partial(last_words, watch.tally)]
+    for step in steps:
         try:
-            viewer.close(watch)
-        except TeardownError as error:
+            step()
+        except (TeardownError, OSError) as error:
             troubles.append(error)
-    last_words(watch.tally)
     if troubles:
         raise troubles[0]
 

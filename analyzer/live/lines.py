@@ -1,12 +1,17 @@
-"""Announcements as lines: text for people and logs, one JSON object a line for scripts, each flushed at once."""
+"""Announcements as lines: text for people and logs, one JSON object a line for scripts, each flushed at once.
+
+A thread writes them. A reader that is slow, or a terminal that was stopped with Ctrl-S, must not hold up the watch,
+or packets would be lost; so lines wait for it, ``MOST_WAITING`` of them, before the watch does.
+"""
 
 import json
+import queue
+import threading
 from collections.abc import Iterator
 from typing import Any, TextIO
 
 import pandas as pd
 
-from analyzer.errors import TeardownError
 from analyzer.live.certain import Told
 from analyzer.live.tally import Tally
 from analyzer.reports.catalogue import names
@@ -14,12 +19,18 @@ from analyzer.reports.document import finding_object
 from analyzer.reports.escape import safe
 from analyzer.reports.text import count, duration, endpoint
 
+MOST_WAITING = 200_000
+
 
 class Lines:
-    """Writes to ``file``; ``as_json`` chooses the form."""
+    """Writes to ``file``; ``as_json`` chooses the form. What is wrong with the file is raised by the next call."""
 
     def __init__(self, file: TextIO, as_json: bool) -> None:
         self._file, self._json = file, as_json
+        self._waiting: queue.Queue[str | None] = queue.Queue(MOST_WAITING)
+        self._trouble: OSError | None = None
+        self._writer = threading.Thread(target=self._write, name="lines", daemon=True)
+        self._writer.start()
 
     def tell(self, told: Told, now_ns: int, owner: str = "") -> None:
         """One announcement; ``owner`` is what this host knows of the blamed socket."""
@@ -42,8 +53,25 @@ class Lines:
                 self._put(line)
 
     def _put(self, line: str) -> None:
-        self._file.write(line + "\n")
-        self._file.flush()
+        if self._trouble is not None:
+            raise self._trouble
+        self._waiting.put(line)
+
+    def _write(self) -> None:
+        while (line := self._waiting.get()) is not None:
+            if self._trouble is None:
+                try:
+                    self._file.write(line + "\n")
+                    self._file.flush()
+                except OSError as error:
+                    self._trouble = error
+
+    def close(self) -> None:
+        """Wait until all is written."""
+        self._waiting.put(None)
+        self._writer.join()
+        if self._trouble is not None:
+            raise self._trouble
 
 
 def text_of(told: Told, now_ns: int, owner: str = "") -> str:
@@ -88,6 +116,3 @@ def summary_lines(tally: Tally) -> Iterator[str]:
     for notice in tally.notices:
         yield f"notice: {safe(notice.text)}"
 
-
-def complaint(error: TeardownError) -> str:
-    return " ".join(str(error).split())

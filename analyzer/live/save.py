@@ -8,6 +8,7 @@ when the watch ends, or the file is rotated, the packets of the chosen connectio
 part is removed. If the process dies, the part is what is left, with everything in it.
 """
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -63,7 +64,8 @@ class PacketFile:
                 left = left[os.write(self._descriptor, left) :]
         except OSError as error:
             self._full = True
-            os.ftruncate(self._descriptor, self._size)
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, self._size)
             self._say(f"{self.path}: {error.strerror}; packets are no longer kept, the watch goes on")
             return
         self._size += len(data)

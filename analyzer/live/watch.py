@@ -3,7 +3,7 @@
 Whoever wants to see something is a :class:`Viewer`. A look takes a snapshot of the connections still kept, judges
 those that moved since the look before (all of them every ``WHOLE`` looks, because some rules are about crowds), and
 announces what has become certain. Connections that are over leave with their tables. When looking takes long, looks
-become rarer, so that at most a fifth of the time goes into looking.
+become rarer, so that there is time for packets.
 
 What can end it: the limits, a signal, the source's own end, trouble with the output. The order is always the same:
 stop the source, take what it still holds, close all books, write everything, say the last words.
@@ -29,15 +29,18 @@ from analyzer.pipeline import Analysis, Chunk
 from analyzer.readers.live.stream import LiveStream
 from analyzer.readers.packets import Packets
 from analyzer.reports.frames import table
+from analyzer.reports.result import Result
 from analyzer.settings import SECOND, Settings
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.transitions import State
 
 LOOK = 1.0  # seconds from look to look
-SHARE = 4  # a look is followed by a pause of at least so many times its own length
+SHARE = 4  # a look is followed by a pause of at least so many times its own length ...
+LONGEST_PAUSE = 2.0  # ... or so many seconds
 WHOLE = 5  # every so many looks everything is judged
 RETIRE = 5  # and what is over is closed
 LAST_WORDS = 5.0  # seconds for the source to hand over what it still holds
+MOST_ROWS = 2_000_000  # of the table by which segments find their connection, finished ones included: 120 bytes each
 CROWDED = 1.25  # connections are given up at once, not at the next look, beyond so many times --max-flows
 
 
@@ -100,12 +103,12 @@ class Watch:
 
     def run(self) -> None:
         """Watch to the end. Raises the first trouble with the output, after everything else was ended in order."""
-        trouble: TeardownError | None = None
+        trouble: TeardownError | OSError | None = None
         try:
             while not self._over():
                 self._step()
         except (TeardownError, OSError) as error:
-            trouble = error if isinstance(error, TeardownError) else TeardownError(str(error))
+            trouble = error
         self._end(trouble)
 
     def state_of(self, stream: int, endpoint: str) -> str:
@@ -177,7 +180,7 @@ class Watch:
                 self._evict()
             self._announce(now)
         took = time.monotonic() - begun
-        self._next = max(self._next + LOOK, time.monotonic() + SHARE * took)
+        self._next = max(self._next + LOOK, time.monotonic() + min(SHARE * took, LONGEST_PAUSE))
 
     def _count_losses(self, now: int) -> None:
         new = self.losses.heard(self.stream.lost, now, self.tally.first_ns or now)
@@ -196,6 +199,8 @@ class Watch:
         if before > self.limits.max_flows:
             self._closed(self.analysis.drop_idle(1 << 62, self.limits.max_flows))
             self.tally.crowded_out += before - self.analysis.held
+        if self.analysis.forget(MOST_ROWS):
+            self.recent.clear()
 
     def _closed(self, chunk: Chunk) -> None:
         """Hand on the tables of connections whose books are closed."""
@@ -257,7 +262,7 @@ class Watch:
             for viewer in self.viewers:
                 viewer.told(news, now, self)
 
-    def _end(self, trouble: TeardownError | None) -> None:
+    def _end(self, trouble: TeardownError | OSError | None) -> None:
         """Close everything in order; raises ``trouble`` or what the source died of, once all is done."""
         silent = not self.stream.ended  # it was still capturing: the silence since the last packet is known
         self.stream.stop()
@@ -274,14 +279,21 @@ class Watch:
         self.tally.segments, self.tally.bytes = result.summary.segments, result.summary.bytes
         for notice in result.summary.notices:
             self.tally.note(notice.text)
-        findings = self._less_sure(result.findings, result.flows)
-        self._tell(self.announcer.look(self._crowds(findings), now, frozenset({-1})), now)
-        self._tell(self.announcer.close(findings, result.flows["stream"]), now)
-        self._hand_on(Chunk(result.flows, result.timeline, findings, []))
+        try:
+            self._close_all(result, now)
+        except (TeardownError, OSError) as error:
+            trouble = trouble or error
         if trouble is not None:
             raise trouble
         if self.stream.trouble:
             raise UnreadableCapture(self.stream.trouble)
+
+    def _close_all(self, result: Result, now: int) -> None:
+        """The books of everything that was kept are closed: announce and hand on the rest."""
+        findings = self._less_sure(result.findings, result.flows)
+        self._hand_on(Chunk(result.flows, result.timeline, findings, []))
+        self._tell(self.announcer.look(self._crowds(findings), now, frozenset({-1})), now)
+        self._tell(self.announcer.close(findings, result.flows["stream"]), now)
 
     @staticmethod
     def _crowds(findings: pd.DataFrame) -> pd.DataFrame:

@@ -42,6 +42,16 @@ class AddressBook:
             self.rows = np.concatenate([self.rows, np.zeros_like(self.rows)])
             self.slots = self._slots()
 
+    def forget(self, kept: NDArray[np.int32]) -> None:
+        """Keep the rows ``kept`` only (ascending); the k-th of them becomes row k."""
+        texts = self.texts()
+        self._texts = [texts[row] for row in kept.tolist()]
+        rows = self.rows[kept]
+        rows["row"] = np.arange(len(kept))
+        self.rows = np.concatenate([rows, np.zeros(max(4096, len(kept)), ADDRESS)])
+        self.state[USED] = len(kept)
+        self.slots = self._slots()
+
     def renumber(self, first: int, order: NDArray[np.int64]) -> None:
         """Rearrange the rows from ``first`` on: the k-th of them becomes what was row ``order[k]``."""
         self.rows[first : len(self)] = self.rows[order]

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,22 +34,32 @@ class Watching:
         assert self.process.stderr is not None
         self.begun = self.process.stderr.readline().decode()
         assert self.begun.startswith("watching eth0"), self.begun
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.events.append(json.loads(line))
+
+    def found(self, code: str, event: str) -> list[dict[str, Any]]:
+        return [entry for entry in list(self.events) if entry["event"] == event and entry.get("code", code) == code]
 
     def until(self, code: str, count: int = 1, event: str = "finding") -> list[dict[str, Any]]:
-        """Read events until ``count`` of ``code`` were announced."""
-        assert self.process.stdout is not None
-        while len(found := [e for e in self.events if e["event"] == event and e.get("code", code) == code]) < count:
-            line = self.process.stdout.readline()
-            assert line, f"it ended before {count} {code}: {self.events}"
-            self.events.append(json.loads(line))
+        """Wait until ``count`` of ``code`` were announced."""
+        while len(found := self.found(code, event)) < count:
+            assert self._reader.is_alive(), f"it ended before {count} {code}: {self.events}"
+            time.sleep(0.02)
         return found
 
-    def end(self, number: int = signal.SIGINT) -> tuple[int, str]:
-        """Ask it to end; exit status and what it complained about."""
-        self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=30)
-        self.events += [json.loads(line) for line in out.splitlines()]
-        return self.process.returncode, err.decode()
+    def end(self, number: int | None = signal.SIGINT) -> tuple[int, str]:
+        """Ask it to end (unless it does by itself); exit status and what it complained about."""
+        if number is not None:
+            self.process.send_signal(number)
+        status = self.process.wait(30)
+        self._reader.join()
+        assert self.process.stderr is not None
+        return status, self.process.stderr.read().decode()
 
 
 @pytest.fixture
@@ -148,7 +159,7 @@ def test_the_tables_survive_a_kill(lab: Lab, tmp_path: Path) -> None:
     children = subprocess.run(["pgrep", "-P", str(watching.process.pid)], capture_output=True, text=True, check=False)
     for pid in (*map(int, children.stdout.split()), watching.process.pid):
         os.kill(pid, signal.SIGKILL)
-    watching.process.wait()
+    watching.end(None)
     assert pd.read_csv(tmp_path / "announced.csv")["code"].tolist() == ["TD101"]
     analysed(tmp_path / "p.pcapng", tmp_path / "again")
     assert len(pd.read_csv(tmp_path / "again" / "flows.csv")) == 1
@@ -174,10 +185,10 @@ def test_an_interface_that_goes_away_is_one_line_and_nothing_is_lost(lab: Lab, t
     abort(pair(lab, 8080)[0])
     watching.until("TD301")
     lab.b.run("ip", "link", "del", "eth0")
-    out, err = watching.process.communicate(timeout=30)
-    assert watching.process.returncode == 2
-    assert "interface eth0 is gone; what was captured until then was analysed" in err.decode()
-    assert json.loads(out.splitlines()[-1])["event"] == "summary"
+    status, said = watching.end(None)
+    assert status == 2
+    assert "interface eth0 is gone; what was captured until then was analysed" in said
+    assert watching.events[-1]["event"] == "summary"
     assert len(pd.read_csv(tmp_path / "flows.csv")) == 1
 
 
@@ -188,19 +199,18 @@ def test_a_capture_child_that_dies_is_one_line(lab: Lab) -> None:
     inside = lab.b.run("ip", "netns", "pids", lab.b.name).split()
     for pid in set(child.stdout.split()) & set(inside):
         os.kill(int(pid), signal.SIGKILL)
-    _, err = watching.process.communicate(timeout=30)
-    assert watching.process.returncode == 2
-    assert err.decode().startswith("teardown: tcpdump was killed by signal 9")
+    status, said = watching.end(None)
+    assert status == 2
+    assert said.startswith("teardown: tcpdump was killed by signal 9")
 
 
 @needs_lab
 def test_duration_and_count_end_it(lab: Lab) -> None:
     watching = Watching(lab.b, "--count", "3")
     abort(pair(lab, 8080)[0])
-    assert watching.process.wait(30) == 0
-    assert watching.end()[0] == 0
+    assert watching.end(None) == (0, "")
     assert watching.events[-1]["packets"] == 3
-    assert Watching(lab.b, "--duration", "500ms").process.wait(30) == 0
+    assert Watching(lab.b, "--duration", "500ms").end(None) == (0, "")
 
 
 @needs_lab
