@@ -204,6 +204,8 @@ def receive_fin(desk, i, now, frame):
         move(desk, i, LOST_SIGHT, ASSUMED, now, earliest, now, frame, PEER_NOT_CAPTURED)
         return
     row = move(desk, i, RCVD_FIN, basis, min(best, now), earliest, now, frame, words)
+    if not inferred:
+        e["mark_event"] = 0
     if row > 0:
         e["peer_fin_time"] = log_at(desk, row)["time"]
         e["peer_fin_event"] = row

@@ -87,6 +87,7 @@ def carry(desk, s, i, kind):
         learn(e, MID_STREAM)
         if not flags & FIN:
             move(desk, i, SENT_MID_STREAM, ASSUMED, s["time"], NEVER, s["time"], s["frame"], NO_NOTE)
+            e["mark_event"] = 0  # that is no assumption a later segment could take back
     if not knows(e, NXT):
         e["snd_nxt"] = s["seq"]
         learn(e, NXT)
@@ -341,6 +342,7 @@ def carry_fin(desk, s, i):
         overtaken(desk, i, now - half(reach), earliest, now, frame)
     else:
         move(desk, i, SENT_FIN, basis, now - half(reach), earliest, now, frame, NO_NOTE)
+    e["mark_event"] = 0  # it did send this, however unsure the state that it sent it from
 
 
 @part

@@ -125,7 +125,7 @@ def shown(
     found = began + [entry for entry in entered if entry.time >= first and entry.earliest <= span[1]]
     at_once = [entry for entry in entered if max(first, span[1] + 1) <= entry.earliest <= last]
     for entry in at_once:
-        if len(found) < len(rows) and rows[len(found)].state == entry.state:
+        if [row.state for row in rows].count(entry.state) > [one.state for one in found].count(entry.state):
             found.append(entry)
     return before, found
 

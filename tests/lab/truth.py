@@ -144,7 +144,7 @@ class _Reader:
 
     def _enter(self, event: Event, end: Endpoint, state: str) -> None:
         if state == "CLOSED":
-            since, timer, length = self._started.pop(event.cpu, (0, 0, 0))
+            since, timer, length = self._started.pop(event.cpu, (-(10**9), 0, 0))
             if event.time - since < TOGETHER_NS:
                 self._minis[timer] = end
                 state = "TIME_WAIT" if length >= TIME_WAIT_JIFFIES else "FIN_WAIT_2"
