@@ -52,7 +52,8 @@ def _option(entry: Field[Any]) -> Callable[[Callable[..., Any]], Callable[..., A
         kind: dict[str, Any] = {"metavar": "SECONDS", "default": shown, "callback": _duration}
     else:
         shown, choices = default, entry.metadata.get("choices")
-        kind = {"default": default, "type": click.Choice(choices) if choices else type(default)}
+        known = click.Choice(choices) if choices else click.IntRange(*entry.metadata["range"])
+        kind = {"default": default, "type": known}
     return click.option(option_name(entry), entry.name, help=f"{entry.metadata['help']}  [default: {shown}]", **kind)
 
 
@@ -141,7 +142,7 @@ def explain(code: str | None, listed: bool) -> None:
     from analyzer.reports.catalogue import list_lines, page_lines
     from analyzer.reports.text import show
 
-    show(page_lines(code) if code else list_lines())
+    show(list_lines() if code is None else page_lines(code))
 
 
 for command in (live, browse):
@@ -187,6 +188,8 @@ def _worst(result: "Result") -> int:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The command ``teardown``."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that half-written files are removed
+    nowhere = Path(os.devnull).open("w")  # noqa: SIM115 (open to the end: a service may run without either of them)
+    sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     status = guarded(arguments)
     if status == 141:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to fail at exit

@@ -17,6 +17,7 @@ from analyzer.errors import UsageError
 SECOND = 1_000_000_000
 PROFILES = ("linux", "windows", "bsd")
 ENGINES = ("native", "tshark")
+MOST = 1_000_000_000  # of anything that is counted
 UNITS = {"ms": SECOND // 1000, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}
 
 
@@ -30,7 +31,7 @@ def _choice(default: str, choices: tuple[str, ...], help: str) -> Any:
 
 
 def _number(default: int, help: str) -> Any:
-    return field(default=default, metadata={"help": help})
+    return field(default=default, metadata={"help": help, "range": (1, MOST)})
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,9 @@ def _check(entry: Field[Any], value: Any) -> None:
     choices = entry.metadata.get("choices")
     if choices and value not in choices:
         raise UsageError(f"{entry.name} is one of {', '.join(choices)}, not {value!r}")
+    least, most = (0, (1 << 63) - 1) if "seconds" in entry.metadata else entry.metadata.get("range", (None, None))
+    if least is not None and not (isinstance(value, int) and least <= value <= most):
+        raise UsageError(f"{entry.name} is a whole number from {least} to {most}, not {value!r}")
 
 
 def _suggestion(name: str, known: list[str]) -> str:

@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -146,6 +147,8 @@ def test_timeline_asks_for_the_segments_of_one_stream(run: Run, pipeline: Pipeli
         ),
         (["explain"], "teardown: name one finding (teardown explain TD101), or --list them\n"),
         (["explain", "TD000"], "teardown: "),
+        (["explain", ""], "teardown: no finding ''; there are TD101"),
+        (["analyze", "a", "--pile-up", "0"], "teardown: Invalid value for '--pile-up': 0 is not in the range"),
         (["frobnicate"], "teardown: No such command 'frobnicate'."),
     ],
 )
@@ -200,6 +203,13 @@ def test_a_reader_that_has_gone_ends_it_quietly() -> None:
     with os.fdopen(writing, "wb") as gone:
         done = teardown("--help", stdout=gone, stderr=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_standard_output_and_error_may_be_closed() -> None:
+    command = f"exec {shlex.quote(sys.executable)} -m analyzer.cli"
+    shut = "explain TD101 >&-", "explain TD000 >&- 2>&-"
+    done = [subprocess.run(["sh", "-c", f"{command} {rest}"], cwd=CAPTURES.parent, check=False) for rest in shut]
+    assert [one.returncode for one in done] == [0, 2]
 
 
 def test_a_full_disk_under_standard_output_is_one_line() -> None:

@@ -1,5 +1,7 @@
 """Thresholds as people write them become whole nanoseconds."""
 
+from typing import Any
+
 import pytest
 
 from analyzer.errors import UsageError
@@ -49,3 +51,12 @@ def test_every_adjustable_setting_explains_itself() -> None:
 
 def test_defaults_read_back() -> None:
     assert nanoseconds(seconds_text(Settings().clock_back_ns)) == Settings().clock_back_ns
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"pile_up": 0}, {"descriptors": "1024"}, {"pile_up": 10**12}, {"slow_close_ns": -1}, {"slow_close_ns": 0.5}],
+)
+def test_a_number_beyond_its_range_is_a_usage_error(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="is a whole number from"):
+        settings_of(**wrong)
