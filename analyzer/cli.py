@@ -188,8 +188,9 @@ def _worst(result: "Result") -> int:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The command ``teardown``."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that half-written files are removed
-    nowhere = Path(os.devnull).open("w")  # noqa: SIM115 (open to the end: a service may run without either of them)
-    sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
+    if sys.stdout is None or sys.stderr is None:  # a service may run without
+        nowhere = Path(os.devnull).open("w")  # noqa: SIM115 (it stays open to the end)
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     status = guarded(arguments)
     if status == 141:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to fail at exit

@@ -20,9 +20,9 @@ def servers(flows: pd.DataFrame) -> pd.DataFrame:
     """Index: ``server_ip``, ``server_port``, the one with the most flows first. Columns as in
     :func:`endings`, and ``by RST``: how many of the flows a RST ended."""
     table = _by_closer(flows, ["server_ip", "server_port"])
-    reset = flows[flows["teardown"].isin(ENDED_BY_RST)]
-    table["by RST"] = reset.groupby(["server_ip", "server_port"], observed=True).size()
-    return table.fillna(0).astype(int).sort_values("flows", ascending=False, kind="stable")
+    reset = flows["teardown"].isin(ENDED_BY_RST)
+    table["by RST"] = reset.groupby([flows["server_ip"], flows["server_port"]], observed=True).sum()
+    return table.astype(int).sort_values("flows", ascending=False, kind="stable")
 
 
 def _by_closer(flows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
