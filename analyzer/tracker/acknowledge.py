@@ -22,6 +22,7 @@ from analyzer.tracker.desk import (
     TIME_WAIT,
     UNKNOWN,
     end_at,
+    entry_row,
     forget,
     half,
     knows,
@@ -224,7 +225,7 @@ def confirm(desk, i, now):
     if now > log_at(desk, row)["time"]:
         log_at(desk, row)["latest"] = now
     if e["mark_event"] == row:  # what may still be taken back begins with the entry after it
-        e["mark_event"] = e["last_event"] if np.int64(e["state"]) == TIME_WAIT else 0
+        e["mark_event"] = entry_row(desk, e) if np.int64(e["state"]) == TIME_WAIT else 0
         e["mark_state"] = CLOSING
 
 

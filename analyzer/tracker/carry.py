@@ -145,7 +145,7 @@ def carry_syn(desk, s, i):
     if knows(e, ISN) and np.int64(e["isn"]) == np.int64(s["seq"]):
         note(desk, i, SYN_AGAIN, now, frame, NO_NOTE)
         e["fresh_time"] = 0
-    elif np.int64(e["state"]) == UNKNOWN and not knows(e, ISN):
+    elif np.int64(e["state"]) in (UNKNOWN, CLOSED) and not knows(e, ISN):
         e["state"] = CLOSED
         replace_old(desk, i, now, frame)
         syn_stamps(s, e, 0)
@@ -338,7 +338,8 @@ def carry_fin(desk, s, i):
         note(desk, i, FIN_AGAIN, now, frame, NO_NOTE)  # it is known to have sent it before
         return
     basis = SENT if sure_of_peer(e, end_at(desk, i ^ 1)) else ASSUMED
-    if np.int64(e["state"]) == CLOSE_WAIT and ahead(s["ack"], end_at(desk, i ^ 1)["fin_end"]) < 0:
+    p = end_at(desk, i ^ 1)
+    if np.int64(e["state"]) == CLOSE_WAIT and knows(p, FIN_KNOWN) and ahead(s["ack"], p["fin_end"]) < 0:
         overtaken(desk, i, now - half(reach), earliest, now, frame)
     else:
         move(desk, i, SENT_FIN, basis, now - half(reach), earliest, now, frame, NO_NOTE)

@@ -171,4 +171,4 @@ def not_yet_proof(e, p, now):
     which the SYN shows."""
     perhaps = p["fast_open"] == 1 or p["syn_count"] == 0
     near = e["reach"] == 0 or now - np.int64(e["mark_time"]) < np.int64(e["reach"])
-    return perhaps and near
+    return perhaps and near and e["mark_event"] > 0

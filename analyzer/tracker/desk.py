@@ -222,7 +222,9 @@ def stamp_enter(desk, e, state, basis, time, frame):
 @part
 def note(desk, i, event, time, frame, words):
     """Record something that moves nothing."""
-    return write(desk, i, event, SENT, time, time, time, frame, words)
+    row = write(desk, i, event, SENT, time, time, time, frame, words)
+    log_at(desk, row)["state"] = log_at(desk, row)["from_state"]
+    return row
 
 
 @part
@@ -239,6 +241,15 @@ def take_back(desk, i):
     forgive(e, np.int64(e["mark_state"]))
     e["mark_event"] = 0
     e["proof_event"] = 0
+
+
+@part
+def entry_row(desk, e):
+    """The log row at which endpoint ``e`` entered the state it is in; it has entered one."""
+    row = np.int64(e["last_event"])
+    while log_at(desk, row)["state"] == log_at(desk, row)["from_state"] or log_at(desk, row)["void"]:
+        row = np.int64(log_at(desk, row)["previous"])
+    return row
 
 
 @part

@@ -26,6 +26,7 @@ from analyzer.tracker.desk import (
     SYN_SENT,
     TIME_WAIT,
     end_at,
+    entry_row,
     flow_at,
     forget,
     half,
@@ -192,10 +193,7 @@ def expire(desk, i, now, frame):
 @part
 def doubt(desk, e):
     """TIME_WAIT was over too early, or never kept at all (a host whose table of them is full): it is only assumed."""
-    row = np.int64(e["last_event"])
-    while log_at(desk, row)["state"] == log_at(desk, row)["from_state"]:
-        row = np.int64(log_at(desk, row)["previous"])
-    log_at(desk, row)["basis"] = ASSUMED
+    log_at(desk, entry_row(desk, e))["basis"] = ASSUMED
 
 
 @part
@@ -283,6 +281,13 @@ def contradict(desk, s, i):
 
 
 @part
+def closed_by_reset(entry):
+    """Whether a log row stands that closed its endpoint by its own RST."""
+    closed = entry["state"] == CLOSED and entry["from_state"] != CLOSED
+    return closed and entry["event"] == SENT_RST and entry["void"] == 0
+
+
+@part
 def disown(desk, s, i, now):
     """Endpoint ``i`` goes on after "its" RST: unless the network only changed the order, somebody else sent that."""
     e = end_at(desk, i)
@@ -291,9 +296,9 @@ def disown(desk, s, i, now):
     if late and ahead(end, e["rst_seq"]) <= 0:
         return
     row = np.int64(e["last_event"])
-    while row > 0 and log_at(desk, row)["frame"] != e["rst_frame"]:
+    while row > 0 and not closed_by_reset(log_at(desk, row)):
         row = np.int64(log_at(desk, row)["previous"])
-    if row == 0 or log_at(desk, row)["event"] != SENT_RST:
+    if row == 0:
         return
     log_at(desk, row)["void"] = 1
     e["state"] = log_at(desk, row)["from_state"]
