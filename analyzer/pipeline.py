@@ -80,6 +80,7 @@ class Analysis:
         self._tracker = Tracker(settings)
         self._kept: list[NDArray[np.void]] = []
         self._segments = 0
+        self._nothing: Chunk | None = None  # the tables of no flow
         self._first_ns: int | None = None
         self._last_ns: int | None = None
 
@@ -194,13 +195,18 @@ class Analysis:
 
     def _chunk(self, books: Books, end_ns: int) -> Chunk:
         """Tables of flows whose books are closed."""
+        if not len(books.flows) and self._nothing is not None:
+            return self._nothing  # asked for again and again while nothing is over
         ledger = self._ledger(books, end_ns)
         flows = Flows(ledger, self._decoder.book)
         judgement = judge(ledger, self._decoder.book, self._settings)
         reported = flows_table(flows)
         reported["findings"] = judgement.codes_of(flows.rows)
         findings = table("findings", judgement.findings)
-        return Chunk(reported, timeline_table(flows, books.log), findings, judgement.cannot_judge)
+        chunk = Chunk(reported, timeline_table(flows, books.log), findings, judgement.cannot_judge)
+        if not len(books.flows):
+            self._nothing = chunk
+        return chunk
 
     def _summary(self, files: list[str], capture: "Source", streams: int) -> Summary:
         return Summary(

@@ -5,7 +5,8 @@
 Two namespaces, a veth pair between them. One end sends whole connections of ten segments (120 bytes a frame, every
 connection with a tuple of its own) as fast as asked, straight into the device; at the other end runs what is
 measured. A rate counts as free of loss when the program received every packet sent. Printed for each program and
-rate: packets/s really sent, packets lost, and the CPU time used by the program and its children, in cores.
+rate: packets/s really sent, packets lost, and the CPU time of the program and its children from the beginning of the
+traffic to the end of the process (the kernel's work for the capture falls on the sender and is not in it).
 """
 
 import ctypes
@@ -28,7 +29,7 @@ sys.path.insert(0, str(ROOT))
 from tests.lab.hosts import Host  # noqa: E402
 
 FRAME, CONVERSATIONS, AT_ONCE = 120, 500, 50
-RATES = (25_000, 50_000, 100_000, 150_000, 200_000, 300_000, 400_000)
+RATES = (25_000, 50_000, 100_000, 200_000, 400_000)
 SOL_PACKET, QDISC_BYPASS = 263, 20
 # side, flags, seq, ack, payload: a request, an answer, and the server closes first
 STORY = (
@@ -106,7 +107,6 @@ def run(host: Host, name: str, rate: int, seconds: float, scratch: str) -> dict[
     command: tuple[str, ...] = programs[name]
     if command[0] == "live":
         command = (sys.executable, "-m", "analyzer.cli", *command, "-i", "sink", "--json")
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     process = host.start(*command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stderr is not None
     process.stderr.readline()
@@ -114,14 +114,14 @@ def run(host: Host, name: str, rate: int, seconds: float, scratch: str) -> dict[
     sender = host_of_source.start(
         sys.executable, __file__, "send", str(rate), str(seconds), stdout=subprocess.PIPE, text=True
     )
-    sent = int(sender.communicate()[0])
+    sent, busy = (float(word) for word in sender.communicate()[0].split())
     time.sleep(1.5)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    del before
-    cores = (used.ru_utime + used.ru_stime - wasted.ru_utime - wasted.ru_stime) / seconds
-    return {"program": name, "rate": round(sent / seconds), "lost": sent - received(name, out, err), "cores": cores}
+    spent = used.ru_utime + used.ru_stime - wasted.ru_utime - wasted.ru_stime - busy
+    lost = round(sent) - received(name, out, err)
+    return {"program": name, "rate": round(sent / seconds), "lost": lost, "seconds": spent}
 
 
 def received(name: str, out: bytes, err: bytes) -> int:
@@ -132,16 +132,16 @@ def received(name: str, out: bytes, err: bytes) -> int:
 
 
 def main(seconds: float) -> None:
-    print(f"{'program':<14}{'packets/s':>12}{'lost':>10}{'cores':>8}   (the sender's core is in it)")
+    print(f"{'program':<14}{'packets/s':>12}{'lost':>10}{'CPU s':>8}")
     for name in ("tcpdump -w", "live dumpcap", "live tcpdump"):
         for rate in RATES:
             row = run(sink, name, rate, seconds, "/dev/null")
-            print(f"{row['program']:<14}{row['rate']:>12,}{row['lost']:>10,}{row['cores']:>8.2f}", flush=True)
+            print(f"{row['program']:<14}{row['rate']:>12,}{row['lost']:>10,}{row['seconds']:>8.2f}", flush=True)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["send"]:
-        print(send("source", int(sys.argv[2]), float(sys.argv[3])))
+        print(send("source", int(sys.argv[2]), float(sys.argv[3])), time.process_time())
         sys.exit()
     sink, host_of_source = Host("sink", "td-rate-sink"), Host("source", "td-rate-source")
     try:

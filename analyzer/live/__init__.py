@@ -1,6 +1,6 @@
-"""Watching an interface: the same stages as for a file, looked at every second, for as long as one likes.
+"""Watching an interface: the same stages as for a file, looked at twice a second, for as long as one likes.
 
-    readers.live ──packets──▶ pipeline.Analysis ──look, every second──▶ announcements, tables, census
+    readers.live ──packets──▶ pipeline.Analysis ──look, twice a second──▶ announcements, tables, census
 
 * ``watch`` is the loop: take packets, look, hand what is new to the sinks, end in order whatever happens.
 * ``certain`` says when a finding may be announced: for each code, how long packets may still change it.

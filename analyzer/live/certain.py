@@ -1,6 +1,6 @@
 """When a finding is announced, and when an announcement is over.
 
-Every second the connections still kept are judged as if the capture ended now. What a rule then says may be undone
+Twice a second the connections still kept are judged as if the capture ended now. What a rule then says may be undone
 by the next packet, so each code waits: ``WAIT`` says for how long after the moment the finding is about. A wait
 has two kinds of reason. Either the rule needs silence to be right (a FIN just sent is not yet unanswered), or its
 numbers still grow (bytes lost, half-close in use), and one line at the connection's end says more than ten on the
@@ -17,7 +17,7 @@ import pandas as pd
 
 from analyzer.settings import SECOND
 
-SETTLE = SECOND
+SETTLE = SECOND // 2  # more than a round trip: what contradicts a RST has come by then
 AT_THE_END = -1
 WAIT = {
     "TD101": 0,  # its own threshold is the wait

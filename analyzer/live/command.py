@@ -91,8 +91,9 @@ LIMITS: list[Callable[[Any], Any]] = [
         help=f"Give up connections that are silent for longer.  [default: {DAY}]",
     ),
     click.option(
-        "--max-flows", metavar="N", type=click.IntRange(min=1), default=200_000,
-        help="Connections kept at once; beyond, the most silent are given up.  [default: 200000]",
+        "--max-flows", metavar="N", type=click.IntRange(min=1), default=100_000,
+        help="Connections kept at once; beyond, those that are over and the most silent are given up.  "
+        "[default: 100000]",
     ),
 ]  # fmt: skip
 

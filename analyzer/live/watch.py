@@ -1,4 +1,4 @@
-"""The loop of a watch: packets in, a look every second, news out; ended in order whatever ends it.
+"""The loop of a watch: packets in, two looks a second, news out; ended in order whatever ends it.
 
 Whoever wants to see something is a :class:`Viewer`. A look takes a snapshot of the connections still kept, judges
 those that moved since the look before (all of them every ``WHOLE`` looks, because some rules are about crowds), and
@@ -34,12 +34,13 @@ from analyzer.settings import SECOND, Settings
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.transitions import State
 
-LOOK = 1.0  # seconds from look to look
+LOOK = 0.5  # seconds from look to look
 SHARE = 4  # a look is followed by a pause of at least so many times its own length ...
 LONGEST_PAUSE = 2.0  # ... or so many seconds
-WHOLE = 5  # every so many looks everything is judged
-RETIRE = 5  # and what is over is closed
+WHOLE = 10  # every so many looks everything is judged
+RETIRE = 10  # and what is over is closed
 LAST_WORDS = 5.0  # seconds for the source to hand over what it still holds
+RESTING = (State.ESTABLISHED, State.CLOSED, State.TIME_WAIT)
 MOST_ROWS = 2_000_000  # of the table by which segments find their connection, finished ones included: 120 bytes each
 CROWDED = 1.25  # connections are given up at once, not at the next look, beyond so many times --max-flows
 
@@ -65,7 +66,7 @@ class Limits:
     duration_ns: int | None = None
     count: int | None = None
     idle_ns: int = 24 * 3600 * SECOND
-    max_flows: int = 200_000
+    max_flows: int = 100_000
 
 
 @dataclass
@@ -252,8 +253,9 @@ class Watch:
             viewer.looked(ledger, now, self)
 
     def _moving(self, ledger: Ledger) -> NDArray[np.bool_]:
-        """Connections of which a verdict may have changed since the look before: not over, or over just now."""
-        over = np.isin(ledger.own("state"), (State.CLOSED, State.TIME_WAIT)).all(axis=1)
+        """Connections of which a verdict may have changed since the look before: something passed, or they are opening
+        or closing, and silence alone says more and more."""
+        over = np.isin(ledger.own("state"), RESTING).all(axis=1)
         return np.asarray(~over | (ledger.flow("end_time") >= self._judged_until - 2 * SECOND))
 
     def _tell(self, news: Sequence[Told], now: int) -> None:

@@ -1,6 +1,8 @@
 """nginx under wrk, with leaks planted by a client, watched while it happens; a burst of SYNs; a full disk."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -82,6 +84,34 @@ def test_nginx_under_wrk_with_leaks(lab: Lab, tmp_path: Path) -> None:
     same_tables(out, tmp_path / "again")
     for client in leaked:
         client.close()
+
+
+def child_of(host: Host, command: str) -> int:
+    """The process of that name inside a host."""
+    pids = host.run("ip", "netns", "pids", host.name).split()
+    return next(int(pid) for pid in pids if Path(f"/proc/{pid}/comm").read_text().strip() == command)
+
+
+@pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT or "-")
+def test_drops_are_counted_and_make_verdicts_less_sure(lab: Lab) -> None:
+    """tcpdump is stopped while far more passes than its ring holds."""
+    watching = Watching(lab.b, "--engine", "tcpdump", "--buffer", "1", "--close-wait-leak", "3")
+    client = lab.a.connect((lab.b.address, 8080))
+    lab.sockets.append(client)
+    client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    while client.recv(4096):
+        pass
+    time.sleep(1.5)
+    tcpdump = child_of(lab.b, "tcpdump")
+    os.kill(tcpdump, signal.SIGSTOP)
+    lab.a.run("wrk", "-t1", "-c8", "-d1", f"http://{lab.b.address}:8080/")
+    os.kill(tcpdump, signal.SIGCONT)
+    leak = watching.until("TD101")[0]
+    assert (leak["stream"], leak["confidence"]) == (0, "medium")
+    assert watching.end() == (0, "")
+    summary = watching.events[-1]
+    assert summary["lost"] > 100
+    assert any("packets were lost while capturing" in notice for notice in summary["notices"])
 
 
 class Burst:

@@ -27,13 +27,13 @@ needs_lab = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
 class Watching:
     """``teardown live --json`` inside a host of the laboratory."""
 
-    def __init__(self, host: Host, *options: str) -> None:
+    def __init__(self, host: Host, *options: str, wait: bool = True) -> None:
         self.events: list[dict[str, Any]] = []
         command = (sys.executable, "-m", "analyzer.cli", "live", "--json", "-i", "eth0", *options)
         self.process = host.start(*command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert self.process.stderr is not None
-        self.begun = self.process.stderr.readline().decode()
-        assert self.begun.startswith("watching eth0"), self.begun
+        begun = self.process.stderr.readline().decode() if wait else "watching eth0"
+        assert begun.startswith("watching eth0"), begun
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
@@ -227,3 +227,35 @@ def test_two_interfaces_are_one_capture_in_the_order_of_time(lab: Lab, tmp_path:
     assert watching.events[-1]["flows"] == 4
     analysed(saved, tmp_path)
     assert "TD906" not in set(pd.read_csv(tmp_path / "findings.csv")["code"])
+
+
+@needs_lab
+def test_pyshark_on_request(lab: Lab) -> None:
+    if shutil.which("tshark") is None:
+        pytest.skip("needs tshark, which pyshark drives")
+    watching = Watching(lab.b, "--engine", "pyshark", wait=False)
+    while not watching.events and watching.process.poll() is None:
+        abort(pair(lab, 8080)[0])
+        time.sleep(1)
+    watching.until("TD301")
+    assert watching.end()[0] == 0
+
+
+@needs_lab
+def test_another_hosts_capture_through_a_pipe(lab: Lab) -> None:
+    """As ``ssh host tcpdump -U -w - tcp | teardown live -r -``; the capture's end is the watch's end."""
+    tcpdump = lab.b.start(
+        *("tcpdump", "-n", "-U", "-Z", "root", "--immediate-mode", "-s", "256", "-i", "eth0", "-w", "-", "tcp"),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert tcpdump.stdout is not None
+    command = (sys.executable, "-m", "analyzer.cli", "live", "-r", "-")
+    with subprocess.Popen(command, stdin=tcpdump.stdout, stdout=subprocess.PIPE, text=True, cwd=ROOT) as live:
+        assert live.stdout is not None
+        time.sleep(1)
+        abort(pair(lab, 8080)[0])
+        line = live.stdout.readline()
+        assert "warning TD301 abortive-close stream 0: " in line
+        tcpdump.send_signal(signal.SIGINT)
+        assert "1 connection" in live.stdout.read()
+    assert live.returncode == 0
