@@ -74,3 +74,14 @@ def test_a_capture_without_tcp_says_so(run: Run) -> None:
     status, out, err = run(GOOD[:24])
     assert (status, err) == (0, "")
     assert "There is no TCP connection in it." in out
+
+
+def test_headers_cut_by_the_snap_length_are_no_lack_of_tcp(run: Run) -> None:
+    cut, at = GOOD[:24], 24
+    while at < len(GOOD):
+        size = int.from_bytes(GOOD[at + 8 : at + 12], "little")
+        cut += GOOD[at : at + 8] + (40).to_bytes(4, "little") + GOOD[at + 12 : at + 56]
+        at += 16 + size
+    status, out, err = run(cut)
+    assert (status, err) == (0, "")
+    assert "No TCP header is whole: the snap length cut 11 packets. Capture with -s 128 or more." in out

@@ -101,11 +101,19 @@ def _cell(number: int) -> str:
     return f"{number:,}" if number else "-"
 
 
+def _nothing(result: Result) -> str:
+    """What to say where there is no finding."""
+    cut = result.summary.not_understood.get("headers cut", 0)
+    if result.flows.empty and cut:
+        return f"No TCP header is whole: the snap length cut {count(cut, 'packet')}. Capture with -s 128 or more."
+    return "There is no TCP connection in it." if result.flows.empty else "No findings"
+
+
 def _findings(result: Result, columns: int) -> Iterator[Text]:
     """One entry for each code: the gravest first, then the most frequent."""
     findings = result.findings
     if findings.empty:
-        yield from heading("There is no TCP connection in it." if result.flows.empty else "No findings")
+        yield from heading(_nothing(result))
         return
     counts = findings["severity"].value_counts()
     told = [
