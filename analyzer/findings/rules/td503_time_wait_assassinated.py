@@ -30,7 +30,7 @@ from analyzer.tracker.transitions import State
 CODE = "TD503"
 NAME = "time-wait-assassinated"
 SEVERITY = "warning"
-SUPERSEDES = ("TD304",)
+SUPERSEDES = ("TD304", "TD305")
 THRESHOLDS = ()
 EXAMPLE = "time-wait-assassinated.pcap"
 NEAR_MISS = "last-ack-lost.pcapng"
