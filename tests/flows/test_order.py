@@ -1,6 +1,7 @@
 """Several interfaces in one capture: against an obvious twin, cut anywhere, and as dumpcap writes them."""
 
-from itertools import pairwise
+import struct
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ import analyzer
 from analyzer.flows import order
 from analyzer.flows.order import MOST_WAITING, PATIENCE_NS, Order
 from analyzer.segments.table import SEGMENT
-from tests.readers.build import clock, enhanced, interface, section
+from tests.readers.build import block, clock, interface, section
 
 CAPTURES = Path(__file__).parents[2] / "captures"
+MASK = 0xFFFFFFFF
 moments = st.integers(0, 12).map(lambda tick: tick * PATIENCE_NS // 3)
 captures = st.lists(st.tuples(st.integers(0, 2), moments), max_size=40)
 
@@ -65,18 +67,19 @@ def test_segments_of_one_interface_stay_in_order_while_its_clock_does(
     packets: list[tuple[int, int]], cuts: list[int]
 ) -> None:
     packets = [(0, time) for _, time in packets]
-    small_steps = all(later > sooner - PATIENCE_NS for (_, sooner), (_, later) in pairwise(packets))
+    times = [time for _, time in packets]
+    small_steps = all(time > newest - PATIENCE_NS for time, newest in zip(times, accumulate(times, max), strict=True))
     frames = given_on(segments(packets), cuts)
     assert sorted(frames) == list(range(1, len(packets) + 1))
     assert frames == sorted(frames) or not small_steps
 
 
-def records(capture: Path) -> list[tuple[int, bytes]]:
-    """Nanoseconds and bytes of each packet of a little-endian pcap with nanoseconds."""
+def records(capture: Path) -> list[tuple[int, int, bytes]]:
+    """Nanoseconds, length on the wire and bytes of each packet of a little-endian pcap with nanoseconds."""
     data, at, found = capture.read_bytes(), 24, []
     while at < len(data):
-        second, fraction, size, _ = np.frombuffer(data[at : at + 16], "<u4").tolist()
-        found.append((second * 10**9 + fraction, data[at + 16 : at + 16 + size]))
+        second, fraction, size, length = np.frombuffer(data[at : at + 16], "<u4").tolist()
+        found.append((second * 10**9 + fraction, length, data[at + 16 : at + 16 + size]))
         at += 16 + size
     return found
 
@@ -88,7 +91,9 @@ def test_packets_seen_on_two_interfaces_block_by_block(name: str, tmp_path: Path
     packets = records(source)
     blocks = [section(), interface(options=clock(9, name="eth0")), interface(options=clock(9, name="eth1"))]
     for which in (0, 1):
-        blocks += [enhanced(time + which * 20_000, data, which) for time, data in packets]
+        for time, length, data in packets:
+            ticks = time + which * 20_000
+            blocks.append(block(6, struct.pack("<IIIII", which, ticks >> 32, ticks & MASK, len(data), length) + data))
     capture = tmp_path / "two.pcapng"
     capture.write_bytes(b"".join(blocks))
     once, twice = analyzer.analyze(source), analyzer.analyze(capture, keep_segments=True)

@@ -3,7 +3,8 @@
 ## What it sees
 
 A RST that its receiver had to accept, from an endpoint that had sent no FIN. It answers no segment of the peer; all
-of the sender's data were acknowledged and nothing of the peer's was waiting to be read.
+that either side had sent was acknowledged, and the peer's last data were not just arriving (that is TD303). Whether
+the application had read them, no packet tells.
 
 ## Why it matters
 
@@ -18,9 +19,9 @@ When both applications are agreed on it, as some load balancers' health checks a
 ## What to do next
 
 Candidates, which the packets cannot tell apart: SO_LINGER 0 in the application; a socket closed by an administrator
-(`ss -K`); a proxy that passes on an abort; an idle timer that resets instead of closing. A killed process alone
-does not do it unless data were unread. Look for SO_LINGER in the program of the blamed endpoint and take it out;
-close sockets instead.
+(`ss -K`); a proxy that passes on an abort; an idle timer that resets instead of closing; a socket closed, or a process
+killed, with data unread that had arrived long before. Look for SO_LINGER in the program of the blamed endpoint and take
+it out; let it read to the end, and close sockets instead.
 """
 
 from analyzer.findings.facts import blind_reset, opened_before, phrase, resetter
@@ -37,12 +38,12 @@ EXAMPLE = "abortive-close.pcap"
 NEAR_MISS = "killed-process.pcap"
 MESSAGE = (
     "The {blamed} sent RST (frame {rst}, at {when:into}) without a FIN and unprompted, {idle:duration} after the "
-    "connection's last segment{half}. Nothing was outstanding either way."
+    "connection's last segment{half}. All data sent were acknowledged; whether they had been read, no packet tells."
 )
 ADVICE = (
-    "Suspect the application on {blamed_ip} first: SO_LINGER with zero seconds is the usual cause; an "
-    "administrator's ss -K or an idle timer looks the same. Close the socket instead. Next, on {blamed_ip}: strace "
-    "-f -e trace=setsockopt,close -p PID"
+    "Suspect the application on {blamed_ip} first: SO_LINGER with zero seconds is the usual cause; data it left "
+    "unread, an administrator's ss -K or an idle timer look the same. Close the socket instead. Next, on "
+    "{blamed_ip}: strace -f -e trace=setsockopt,close -p PID"
 )
 
 
