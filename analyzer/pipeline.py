@@ -45,8 +45,8 @@ def analyze(paths: Sequence[str], settings: Settings, progress: Progress | None 
     """
     analysis = Analysis(settings)
     with _opened(paths, settings.engine) as capture:
-        for batch in ahead(map(analysis.decode, capture)):
-            analysis.track(batch, len(capture.interfaces))
+        for batch, interfaces in ahead((analysis.decode(packets), len(capture.interfaces)) for packets in capture):
+            analysis.track(batch, interfaces)
             if progress:
                 progress(capture.bytes_read, capture.bytes_total)
         return analysis.result(list(paths), capture)

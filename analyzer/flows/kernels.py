@@ -37,7 +37,7 @@ ENTRY = np.dtype(
 SETTLED = 1  # both ISNs are known and a segment was really seen: only a SYN can still change the flow
 FLIPPED = 2  # side 0 is the greater end
 
-FLOWS, TUPLES, STREAMS = 0, 1, 2  # places in the array of counts: rows of the table in use, entries in use, all flows ever
+FLOWS, TUPLES, STREAMS = 0, 1, 2  # places in the array of counts: rows in use, entries in use, flows ever
 
 SYN_ACK = SYN | ACK
 SPECIAL = UNTRACKED | PART  # marks that keep a segment from the short cut for ordinary ones

@@ -80,7 +80,7 @@ class FlowTable:
         for end in ("low", "high"):
             known[end] = np.searchsorted(addresses, known[end])
         self._rows = np.concatenate([rows, np.zeros(max(1024, len(rows)), FLOW)])
-        self._entries = np.zeros(max(4096, 4 << int(len(known)).bit_length()), kernels.ENTRY)
+        self._entries = np.zeros(max(4096, 4 << len(known).bit_length()), kernels.ENTRY)
         kernels.rehash(known, self._entries, self._secrets)
         self._counts[kernels.FLOWS], self._counts[kernels.TUPLES] = len(rows), len(known)
 
