@@ -36,9 +36,6 @@ CONTRACT = {
 }
 OF_A_NEWER_CONNECTION = {"replaced", "peer-rst"}  # shown by a frame of the connection that took the tuple over
 
-# Segments sent between a RST and the proof that it had been ignored keep the state they were read in.
-RST_TAKEN_BACK = {"SkypeIRC.cap", "ssh__ssh_version_199.pcap"}
-
 Row = dict[str, str]
 Tables = dict[str, list[Row]]
 
@@ -50,7 +47,7 @@ def test_tables_of(capture: Path, tmp_path: Path) -> None:
     write_tables(result, tmp_path, "parquet")
     tables = {name: written(tmp_path / f"{name}.csv", CONTRACT[name]) for name in CONTRACT}
     check_files_agree(result, tables, tmp_path)
-    check_order(tables, capture.name in RST_TAKEN_BACK)
+    check_order(tables)
     check_frames(tables)
     check_flows(tables)
 
@@ -92,7 +89,7 @@ def nanoseconds(cell: str) -> int:
     return int(Decimal(cell) * 10**9)
 
 
-def check_order(tables: Tables, taken_back: bool) -> None:
+def check_order(tables: Tables) -> None:
     """Rows stand by stream; an endpoint's rows follow from one another, from its first state to its last."""
     streams = [int(row["stream"]) for row in tables["flows"]]
     assert streams == sorted(set(streams))
@@ -102,8 +99,7 @@ def check_order(tables: Tables, taken_back: bool) -> None:
     for row in tables["timeline"]:
         key = row["stream"], row["endpoint"]
         before = state.get(key, row["from_state"])
-        awaited = before == "UNKNOWN" and row["from_state"] == "LISTEN"  # so far only something older had answered
-        assert taken_back or before == row["from_state"] or awaited, row
+        assert before == row["from_state"], row
         state[key] = row["state"]
         low, best, high = (row[f"{name}_epoch"] for name in ("earliest", "time", "latest"))
         assert nanoseconds(low or best) <= nanoseconds(best) <= nanoseconds(high or best), row

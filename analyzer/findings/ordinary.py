@@ -1,6 +1,7 @@
 """Flows of which no rule about single flows has anything to say, so that the rules need not look at them.
 
-Nearly all flows of a healthy capture are of one kind: opened by a whole handshake, closed by one FIN from each side,
+A flood of SYNs, each alone on its addresses and ports, leaves nothing to say of any of them. And nearly all flows of a
+healthy capture are of one kind: opened by a whole handshake, closed by one FIN from each side,
 each acknowledged, nothing repeated, lost, reset or late. Every test here is on facts without which no rule fires;
 a rule that were to fire on such a flow would be caught by the tests, which judge every capture both ways.
 """
@@ -31,11 +32,23 @@ UNEVENTFUL = (  # facts of endpoints that are 0 where nothing happened
 
 
 def ordinary(ledger: Ledger, settings: Settings) -> NDArray[np.bool_]:
-    """Shape (flows,)."""
-    plain = np.asarray(ledger.flow("previous") < 0)
-    plain &= ledger.knows(Known.ISN | Known.FIN | Known.FIN_ACKED | Known.PEER_FIN).all(axis=1)
-    plain &= np.isin(ledger.own("state"), (State.CLOSED, State.TIME_WAIT)).all(axis=1)
-    for name, usual in (("fin_count", 1), ("syn_count", 1), *((name, 0) for name in UNEVENTFUL)):
-        plain &= (ledger.own(name) == usual).all(axis=1)
+    """Flows closed in the usual way, and lone SYNs that nobody answered; shape (flows,)."""
+    quiet = np.asarray(ledger.flow("previous") < 0)
+    for name in UNEVENTFUL:
+        quiet &= (ledger.own(name) == 0).all(axis=1)
+    return quiet & (lone_syn(ledger) | closed_as_usual(ledger, settings))
+
+
+def lone_syn(ledger: Ledger) -> NDArray[np.bool_]:
+    """Flows of a single segment, a SYN; shape (flows,)."""
+    asked = (ledger.own("syn_count") == 1) & (ledger.own("syn_ack") == 0)
+    return np.asarray(asked.any(axis=1) & (ledger.own("packets").sum(axis=1) == 1))
+
+
+def closed_as_usual(ledger: Ledger, settings: Settings) -> NDArray[np.bool_]:
+    """Flows opened by a whole handshake and closed by two FINs, each acknowledged at once; shape (flows,)."""
+    done = ledger.knows(Known.ISN | Known.FIN | Known.FIN_ACKED | Known.PEER_FIN).all(axis=1)
+    done &= np.isin(ledger.own("state"), (State.CLOSED, State.TIME_WAIT)).all(axis=1)
+    done &= ((ledger.own("fin_count") == 1) & (ledger.own("syn_count") == 1)).all(axis=1)
     waited = ledger.own("close_wait_end") - ledger.own("close_wait_time")
-    return np.asarray(plain & (waited <= settings.slow_close_ns).all(axis=1) & ~ledger.crossed_fins)
+    return np.asarray(done & (waited <= settings.slow_close_ns).all(axis=1) & ~ledger.crossed_fins)

@@ -11,7 +11,7 @@ from analyzer.reports.decimals import UNKNOWN
 from analyzer.reports.frames import empty, table
 from analyzer.segments.addresses import AddressBook
 from analyzer.segments.table import QUOTED
-from analyzer.tracker.log import BASIS_WORDS, NOTE_WORDS
+from analyzer.tracker.log import BASIS_WORDS, NOTE_WORDS, Note
 from analyzer.tracker.outcome import (
     CLOSER_WORDS,
     OBSERVED_WORDS,
@@ -21,7 +21,7 @@ from analyzer.tracker.outcome import (
     Teardown,
     words_of,
 )
-from analyzer.tracker.transitions import EVENT_WORDS, NO_ARROW, TABLE, Event, State
+from analyzer.tracker.transitions import ARROWS, EVENT_WORDS, NO_ARROW, TABLE, Event, State
 
 STATE_WORDS = [state.name for state in State]
 SIDE_WORDS = ["client", "server"]
@@ -127,7 +127,7 @@ def _stay(flows: Flows, state: str, side: int, end: int) -> Ints:
 
 def timeline_table(flows: Flows, log: NDArray[np.void]) -> pd.DataFrame:
     """timeline.csv: what stands in the log and was not taken back, by stream and time."""
-    entries = in_order(log[log["void"] == 0])
+    entries = in_order(rejoined(log[log["void"] == 0]))
     rows, side = entries["end"] >> 1, entries["end"] & 1
     data = flows.who(rows)
     data |= {
@@ -145,6 +145,26 @@ def timeline_table(flows: Flows, log: NDArray[np.void]) -> pd.DataFrame:
         "note": notes(entries),
     }
     return table("timeline", data)
+
+
+def rejoined(entries: NDArray[np.void]) -> NDArray[np.void]:
+    """Log rows in which nothing changed, told of the state that the rows around them leave the endpoint in.
+
+    It was another when they were written where the entry into that was taken back later, or where the endpoint's
+    first state was not known yet.
+    """
+    moved = entries["from_state"] != entries["state"]
+    before = pd.Series(np.where(moved, entries["state"], np.nan)).groupby(entries["end"]).ffill()
+    after = pd.Series(np.where(moved, entries["from_state"], np.nan)).groupby(entries["end"]).bfill()
+    states = before.fillna(after).fillna(pd.Series(entries["state"])).to_numpy().astype(np.uint8)
+    changed = ~moved & (states != entries["state"])
+    arrows = ARROWS[states, entries["event"]]
+    entries["arrow"] = np.where(changed, arrows, entries["arrow"])
+    fits = changed & (arrows != NO_ARROW) & (entries["note"] == Note.UNEXPECTED)
+    entries["note"] = np.where(fits, Note.NONE, entries["note"])
+    for name in ("from_state", "state"):
+        entries[name] = np.where(changed, states, entries[name])
+    return entries
 
 
 def in_order(entries: NDArray[np.void]) -> NDArray[np.void]:
