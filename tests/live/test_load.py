@@ -27,7 +27,7 @@ pytest.importorskip("prometheus_client", reason="needs prometheus-client (the ex
 WHY_NOT = missing("nginx", "wrk")
 LEAKS = 7
 NGINX = """
-daemon off; pid {home}/pid; error_log {home}/error.log; worker_processes 1;
+daemon off; master_process off; pid {home}/pid; error_log {home}/error.log;
 events {{ worker_connections 1024; }}
 http {{ access_log off; client_body_temp_path {home};
   server {{ listen {address}:8080 backlog=4096; location / {{ return 200 "hello"; }} }} }}
