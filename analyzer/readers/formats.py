@@ -90,10 +90,10 @@ def what_else(head: bytes) -> str:
     for magic, what, advice in FOREIGN:
         if head.startswith(magic):
             return f"is {what}, which is not read directly; {advice}"
-    if is_erf(head):
-        return f"looks like an Endace ERF capture, which is not read directly; {CONVERT}"
     if is_text(head[:512]):
         return f"is a text file, not a packet capture; {EXPECTED}"
+    if is_erf(head):
+        return f"looks like an Endace ERF capture, which is not read directly; {CONVERT}"
     return f"is of no known capture format (it begins with {head[:4].hex(' ')}); {EXPECTED}, or {CONVERT}"
 
 

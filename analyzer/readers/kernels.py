@@ -29,6 +29,7 @@ SECOND = 1_000_000_000
 # Seconds since 1970 that fit into int64 nanoseconds: the years 1677 to 2262.
 LAST_SECOND = 9_223_372_035
 FIRST_SECOND = -9_223_372_035
+FAR = 1 << 62  # seconds: a time and an offset up to this can be added in 64 bits; what is beyond is beyond all times
 
 RECORDS = np.dtype(
     [
@@ -182,7 +183,7 @@ def exact_time(high, low, interface):
         fraction = rest * second >> shift
     else:
         fraction = rest * interface["scale"] // interface["divide"]
-    if whole > np.uint64(4 * LAST_SECOND):
+    if whole > np.uint64(FAR):
         return np.int64(FIRST_SECOND if negative else LAST_SECOND) * SECOND, True
     sign = -1 if negative else 1
     seconds = sign * np.int64(whole) + np.int64(interface["offset"])

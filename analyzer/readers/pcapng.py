@@ -34,7 +34,6 @@ NUMBERED = (
     ("journal", "systemd journal entry", "systemd journal entries"),
     ("event", "sysdig event", "sysdig events"),
 )
-FAR = 4 * kernels.LAST_SECOND  # an if_tsoffset beyond this is beyond every time that can be told
 
 
 class BlockWalker:
@@ -243,7 +242,7 @@ def set_clock(row: Any, resolution: int, offset: int) -> bool:
     highest bit a power of two. False where 64 bits of such ticks do not even make two seconds."""
     power, binary = resolution & 0x7F, bool(resolution & 0x80)
     possible = power <= (63 if binary else 19)
-    row["offset"] = max(-FAR, min(FAR, offset))
+    row["offset"] = max(-kernels.FAR, min(kernels.FAR, offset))
     row["scale"], row["divide"] = 0, 1
     row["units"] = (1 << power if binary else 10**power) if possible else (1 << 64) - 1
     if not possible:

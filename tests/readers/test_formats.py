@@ -133,6 +133,8 @@ def test_files_that_are_no_captures(tmp_path: Path) -> None:
     assert "it is a directory; name the capture files in it" in complaint(tmp_path)
     assert "is empty" in complaint(file(tmp_path, b""))
     assert "is a text file, not a packet capture" in complaint(file(tmp_path, "Größe\n".encode() * 30))
+    letters = b'happened = "The client closed first."\n'  # read as numbers they would pass for an ERF record
+    assert "is a text file, not a packet capture" in complaint(file(tmp_path, letters))
     assert "is of no known capture format (it begins with 00 01 02 03)" in complaint(file(tmp_path, bytes(range(60))))
     foreign = complaint(file(tmp_path, b"GMBU" * 9))
     assert "Network Monitor 2 capture, which is not read directly; add --engine tshark" in foreign
