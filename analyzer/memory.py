@@ -1,0 +1,90 @@
+"""Arrays that grow where they stand: more rows without a copy, and so never two or three times the memory at once.
+
+Address space is reserved for all the rows there may ever be; the system gives memory, zeroed, where rows are first
+touched. An array that has become large is advised to be of huge pages, which spares most of the cost of that first
+touch and of looking rows up at random; a small one keeps small pages, so that a short capture stays cheap.
+
+Where the reservation is refused (another system, a limit on address space), the array grows by copying as usual.
+"""
+
+import contextlib
+import mmap
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESERVED = 1 << 36  # bytes of address space for one array
+HUGE = 2 * 1024 * 1024  # bytes of a huge page; what stands before the second keeps small pages
+NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)  # Python names it from 3.13 on
+
+
+class GrowingRows:
+    """Rows of one dtype, all zero at first. ``rows`` is to be taken anew after each call of ``grow``."""
+
+    def __init__(self, dtype: Any, count: int) -> None:
+        self.dtype = np.dtype(dtype)
+        self._map = _reserved()
+        self._all: NDArray[Any] = self._mapped() if self._map else np.zeros(count, self.dtype)
+        self.rows: NDArray[Any] = self._all[:0]
+        self.grow(count)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def address(self) -> int:
+        """Where row 0 stands; growing does not change it, unless the reservation was refused."""
+        return int(self.rows.ctypes.data)
+
+    def grow(self, count: int) -> None:
+        """Make it at least ``count`` rows; those that are added are zero."""
+        if count > len(self._all):
+            self._move(count)
+        if count > len(self.rows):
+            self.rows = self._all[:count]
+            self._advise()
+
+    def clear(self, begin: int, end: int) -> None:
+        """Make the rows from ``begin`` to ``end`` zero and give their memory back to the system."""
+        if self._map is None:
+            self.rows[begin:end] = 0
+            return
+        size = self.dtype.itemsize
+        first, last = _page_up(begin * size), end * size // mmap.PAGESIZE * mmap.PAGESIZE
+        if first < last:
+            self._map.madvise(mmap.MADV_DONTNEED, first, last - first)
+        bytes_ = np.frombuffer(self._map, np.uint8, len(self.rows) * size)
+        bytes_[begin * size : min(first, end * size)] = 0
+        bytes_[max(last, begin * size) : end * size] = 0
+
+    def _mapped(self) -> NDArray[Any]:
+        assert self._map is not None
+        return np.frombuffer(self._map, self.dtype, RESERVED // self.dtype.itemsize)
+
+    def _move(self, count: int) -> None:
+        """Beyond what is reserved: a copy in ordinary memory."""
+        larger = np.zeros(count, self.dtype)
+        larger[: len(self.rows)] = self.rows
+        self._map, self._all = None, larger
+
+    def _advise(self) -> None:
+        length = _page_up(len(self.rows) * self.dtype.itemsize) - HUGE
+        if self._map is not None and length > 0:
+            with contextlib.suppress(OSError):  # a kernel without huge pages
+                self._map.madvise(mmap.MADV_HUGEPAGE, HUGE, length)
+
+
+def _reserved() -> mmap.mmap | None:
+    """Address space without memory, or None where the system does not give it."""
+    if sys.platform != "linux":
+        return None
+    try:
+        return mmap.mmap(-1, RESERVED, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | NO_RESERVE)
+    except OSError:
+        return None
+
+
+def _page_up(length: int) -> int:
+    return -(-length // mmap.PAGESIZE) * mmap.PAGESIZE
