@@ -24,7 +24,8 @@ import numpy as np
 from numba.extending import intrinsic
 
 PACKAGE = Path(__file__).parent
-ROOMS = ("readers", "segments", "flows", "tracker")  # where kernels, and the constants they fold in, are written
+# Where kernels, and the constants they fold in, are written.
+ROOMS = ("lines", "readers", "segments", "flows", "tracker")
 
 
 def fingerprint() -> str:

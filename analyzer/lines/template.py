@@ -1,0 +1,195 @@
+"""What a line is made of, and the lines of many rows.
+
+    flow = Template([number("stream"), ",", code("client_ip", "addresses"), ",", seconds("first_epoch"), "\\n"])
+    lines = flow.bind(endings, {"addresses": book.words()})
+    for text in lines.parts(): file.write(text)         # some thousand lines at a time, in one buffer
+    every = lines.words()                                # or all of them, as Words: every[k] is line k
+
+A piece names its column: a field of a structured array, or a key of a dict of arrays. A column ``of`` a parent is
+read from the parent's row that a row belongs to. Anything else that is a number is written by a kind of its own: see
+``kernels``.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.lines.kernels import PIECE, UNKNOWN, Kind, fill
+from analyzer.lines.words import SLACK, Words
+
+Rows = NDArray[np.void] | Mapping[str, NDArray[Any]]
+LONGEST = {Kind.NUMBER: 20, Kind.SECONDS: 21}  # bytes; words are as long as the longest of them
+TAIL = 8  # bytes of text that a piece can have behind it
+WORD = 8  # bytes that kernels load at a time
+BUFFER = 1 << 18  # bytes that are written at a time: they stay in the processor's cache
+
+
+class Piece(NamedTuple):
+    """One piece of a line; made by the functions below."""
+
+    kind: Kind
+    column: str = ""
+    words: str = ""  # name of the Words in which a code is looked up
+    second: str = ""  # the code is column * scale + second
+    scale: int = 1
+    none: int = UNKNOWN  # this number stands for UNKNOWN, too
+    of: str = ""  # name of the parent that has the column
+    text: bytes = b""  # of a literal
+    tail: bytes = b""
+
+
+class Parent(NamedTuple):
+    """Rows that others belong to: of a row of ours, ``rows[column >> shift]`` is the parent's."""
+
+    rows: Rows
+    column: str
+    shift: int = 0
+
+
+def number(column: str, *, none: int = UNKNOWN, of: str = "") -> Piece:
+    """A whole number as digits; nothing for UNKNOWN, or where it is ``none``."""
+    return Piece(Kind.NUMBER, column, none=none, of=of)
+
+
+def seconds(column: str, *, none: int = UNKNOWN, of: str = "") -> Piece:
+    """A time or a length of time, in nanoseconds, as seconds with nine decimals; nothing likewise."""
+    return Piece(Kind.SECONDS, column, none=none, of=of)
+
+
+def code(column: str, words: str, *, second: str = "", scale: int = 1, of: str = "") -> Piece:
+    """The word that ``words`` has for a code, or for ``column * scale + second``; nothing for codes beyond them."""
+    return Piece(Kind.CODE, column, words, second, scale, of=of)
+
+
+def literal(text: str) -> Piece:
+    """The same text in each line; a plain string in a template is one, too."""
+    return Piece(Kind.LITERAL, text=text.encode())
+
+
+class Template:
+    """Lines of one form. ``pieces`` from left to right; strings stand for themselves."""
+
+    def __init__(self, pieces: Sequence[Piece | str]) -> None:
+        self.pieces: list[Piece] = []
+        for piece in pieces:
+            self._add(literal(piece) if isinstance(piece, str) else piece)
+
+    def _add(self, piece: Piece) -> None:
+        """Short texts stand behind the piece before them, which costs next to nothing."""
+        last = self.pieces[-1] if self.pieces else None
+        if last and piece.kind == Kind.LITERAL and len(last.tail) + len(piece.text) <= TAIL:
+            self.pieces[-1] = last._replace(tail=last.tail + piece.text)
+        else:
+            self.pieces.append(piece)
+
+    def bind(
+        self, rows: Rows, words: Mapping[str, Words] | None = None, parents: Mapping[str, Parent] | None = None
+    ) -> "Lines":
+        """The lines of ``rows``: a structured array, or a dict of arrays of one length, all of whole numbers."""
+        return Lines(self, rows, words or {}, parents or {})
+
+
+class Lines:
+    """The lines of certain rows, not written yet. Nothing they were bound to may change before they are."""
+
+    def __init__(
+        self, template: Template, rows: Rows, words: Mapping[str, Words], parents: Mapping[str, Parent]
+    ) -> None:
+        self._alive: list[object] = []  # what the kernels read by address
+        self._pieces = np.zeros(len(template.pieces), PIECE)
+        self.count = _length(rows)
+        self.widest = SLACK
+        for row, piece in zip(self._pieces, template.pieces, strict=True):
+            row["kind"], row["none"] = piece.kind, piece.none
+            row["tail"] = int.from_bytes(piece.tail.ljust(TAIL, b"\0"), "little", signed=True)
+            row["tail_size"] = len(piece.tail)
+            longest = self._bind(row, piece, rows, words, parents)
+            self.widest += longest + len(piece.tail)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def fill(self, first: int, out: NDArray[np.uint8], starts: NDArray[np.int64]) -> int:
+        """Write lines from ``first`` on into ``out``, from byte ``starts[0]`` on; returns how many.
+
+        It stops at the end of the rows, where ``out`` may not have room for another line (``widest`` bytes), or where
+        ``starts`` ends: ``starts[k + 1]`` becomes the end of line ``first + k``, counted from the start of ``out``.
+        """
+        stop = min(self.count, first + len(starts) - 1)
+        done = fill(
+            self._pieces.ctypes.data, len(self._pieces), first, stop, out.ctypes.data, len(out), starts, self.widest
+        )
+        return int(done)
+
+    def parts(self, size: int = BUFFER) -> Iterator[NDArray[np.uint8]]:
+        """All lines as text, about ``size`` bytes at a time; the array is used again for the next part."""
+        out = np.empty(max(size, 2 * self.widest), np.uint8)
+        starts = np.zeros(min(self.count, size) + 1, np.int64)
+        first = 0
+        while first < self.count:
+            done = self.fill(first, out, starts)
+            first += done
+            yield out[: starts[done]]
+
+    def words(self) -> Words:
+        """All lines, by row."""
+        out = np.empty(self.count * 64 + self.widest, np.uint8)
+        starts = np.zeros(self.count + 1, np.int64)
+        done = self.fill(0, out, starts)
+        while done < self.count:
+            out = np.concatenate([out, np.empty(len(out), np.uint8)])
+            done += self.fill(done, out, starts[done:])
+        return Words(out, starts)
+
+    def _bind(
+        self, row: np.void, piece: Piece, rows: Rows, words: Mapping[str, Words], parents: Mapping[str, Parent]
+    ) -> int:
+        """Fill in where a piece finds its numbers and words; returns how long it may become."""
+        if piece.kind == Kind.LITERAL:
+            return self._look_up(row, Words.of([piece.text.decode()]), len(piece.text))
+        if piece.of:
+            parent = parents[piece.of]
+            at, stride, shift, mask, _ = self._place(rows, parent.column)
+            row["parent"], row["parent_stride"], row["parent_mask"] = at, stride, mask >> parent.shift
+            row["parent_shift"], row["parent_rows"] = shift + parent.shift, _length(parent.rows)
+            rows = parent.rows
+        row["at"], row["stride"], row["shift"], row["mask"], row["sign"] = self._place(rows, piece.column)
+        if piece.second:
+            at, _, shift, mask, sign = self._place(rows, piece.second)
+            row["second"], row["second_shift"], row["second_mask"], row["second_sign"] = at, shift, mask, sign
+            row["scale"] = piece.scale
+        if piece.kind != Kind.CODE:
+            return LONGEST[piece.kind]
+        return self._look_up(row, words[piece.words], words[piece.words].longest)
+
+    def _look_up(self, row: np.void, words: Words, longest: int) -> int:
+        self._alive.append(words)
+        literal = row["kind"] == Kind.LITERAL
+        row["words"], row["starts"] = words.data.ctypes.data, words.starts.ctypes.data
+        row["count"] = longest if literal else len(words)
+        return longest
+
+    def _place(self, rows: Rows, name: str) -> tuple[int, int, int, int, int]:
+        """Where a column's numbers are: address, stride, shift, mask, sign."""
+        if isinstance(rows, np.ndarray) and rows.dtype.itemsize >= WORD:
+            kept, (dtype, offset) = rows, rows.dtype.fields[name][:2]  # type: ignore[index]
+        else:
+            kept = np.ascontiguousarray(rows[name], np.int64)
+            dtype, offset = kept.dtype, 0
+        self._alive.append(kept)
+        start = min(offset, kept.dtype.itemsize - WORD)
+        bits = 8 * dtype.itemsize
+        mask = -1 if bits == 64 else (1 << bits) - 1
+        sign = 1 << bits - 1 if dtype.kind == "i" and bits < 64 else 0
+        return kept.ctypes.data + start, kept.strides[0], 8 * (offset - start), mask, sign
+
+
+def _length(rows: Rows) -> int:
+    return len(rows) if isinstance(rows, np.ndarray) else len(next(iter(rows.values())))
+
+
+def in_order(words: Words, order: NDArray[np.int64]) -> Lines:
+    """Lines, or any words, in another order: ``order[k]`` is the number of the k-th."""
+    return Template([code("place", "words")]).bind({"place": order}, {"words": words})

@@ -1,0 +1,46 @@
+"""Byte strings by number, in one piece of memory, as the kernels look them up."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+SLACK = 64
+"""Bytes of memory behind the last text: kernels copy whole words of the processor and look at none of the excess."""
+
+
+class Words(NamedTuple):
+    """Word ``k`` is ``data[starts[k]:starts[k + 1]]``; ``data`` (uint8) is SLACK bytes longer than that needs."""
+
+    data: NDArray[np.uint8]
+    starts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> "Words":
+        """The texts as UTF-8."""
+        coded = [text.encode() for text in texts]
+        starts = np.zeros(len(coded) + 1, np.int64)
+        np.cumsum([len(text) for text in coded], out=starts[1:])
+        return cls(np.frombuffer(b"".join(coded) + bytes(SLACK), np.uint8), starts)
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def __getitem__(self, place: int) -> bytes:  # type: ignore[override]
+        return bytes(self.data[self.starts[place] : self.starts[place + 1]])
+
+    @property
+    def longest(self) -> int:
+        """Bytes of the longest word, 0 where there is none."""
+        return int(np.diff(self.starts).max(initial=0))
+
+    @property
+    def text(self) -> NDArray[np.uint8]:
+        """All of them, one behind the other: what is written to a file."""
+        return self.data[self.starts[0] : self.starts[-1]]
+
+
+def quoted(text: str) -> str:
+    """A cell of a CSV file, in quotes where RFC 4180 asks for them."""
+    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in '",\r\n') else text
