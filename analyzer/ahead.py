@@ -12,10 +12,14 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def ahead(items: Iterator[T]) -> Iterator[T]:
-    """``items`` in their order, at most one of them made beforehand; an error of theirs is raised where it belongs."""
+def ahead(items: Iterator[T], most: int = 1) -> Iterator[T]:
+    """``items`` in their order, at most so many of them made beforehand; an error of theirs is raised where it belongs.
+
+    An item belongs to the caller until it asks for the next: who makes items in memory that is used in turn needs
+    ``most + 1`` places.
+    """
     made: SimpleQueue[tuple[bool, T | BaseException | None]] = SimpleQueue()
-    wanted = Semaphore(1)
+    wanted = Semaphore(most)
     stopped = False
 
     def work() -> None:

@@ -88,6 +88,15 @@ def part(function: Callable[..., Any]) -> Callable[..., Any]:
     return compiled
 
 
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A part that is written out where it is called: for the few that every packet passes, as a call among parts
+    hands each array over as seven numbers."""
+    compiled: Callable[..., Any] = numba.njit(
+        nogil=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True
+    )(function)
+    return compiled
+
+
 def record_at(dtype: np.dtype[np.void]) -> Callable[[int, int], Any]:
     """A function ``(address, index)`` that gives row ``index`` of the array of ``dtype`` at ``address``, by reference.
 

@@ -1,7 +1,7 @@
 """The rooms in order, batch by batch: source, decode, flows, tracker, findings, tables."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ from analyzer.reports.links import link_name
 from analyzer.reports.result import Result, Summary
 from analyzer.segments import Decoder
 from analyzer.segments.addresses import AddressBook
+from analyzer.segments.supply import Supply
 from analyzer.segments.table import QUOTED
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     Source = CaptureStream | TsharkStream | LiveStream
 
+AHEAD = 2  # batches decoded while one is being tracked: neither half waits because the other's batch was a hard one
 Progress = Callable[[int, int | None], None]  # bytes read, bytes in all or None
 
 
@@ -45,7 +47,7 @@ def analyze(paths: Sequence[str], settings: Settings, progress: Progress | None 
     """
     analysis = Analysis(settings)
     with _opened(paths, settings.engine) as capture:
-        for batch, interfaces in ahead((analysis.decode(packets), len(capture.interfaces)) for packets in capture):
+        for batch, interfaces in ahead(analysis.batches(capture), AHEAD):
             analysis.track(batch, interfaces)
             if progress:
                 progress(capture.bytes_read, capture.bytes_total)
@@ -81,8 +83,6 @@ class Analysis:
         self._kept: list[NDArray[np.void]] = []
         self._segments = 0
         self._nothing: Chunk | None = None  # the tables of no flow
-        self._first_ns: int | None = None
-        self._last_ns: int | None = None
 
     @property
     def book(self) -> AddressBook:
@@ -92,7 +92,7 @@ class Analysis:
     @property
     def last_ns(self) -> int:
         """The highest packet time so far, 0 before the first."""
-        return self._last_ns or 0
+        return self._decoder.last_ns or 0
 
     @property
     def held(self) -> int:
@@ -105,11 +105,19 @@ class Analysis:
 
     def decode(self, packets: Packets) -> NDArray[np.void]:
         """The first half of :meth:`feed`, up to the segments; it touches nothing that the second half does."""
-        times = packets.rows["time"]
-        if len(times):
-            self._first_ns = int(times[0]) if self._first_ns is None else self._first_ns
-            self._last_ns = max(int(times.max()), self._first_ns if self._last_ns is None else self._last_ns)
         return self._decoder.decode(packets)
+
+    def batches(self, capture: "CaptureStream | TsharkStream") -> Iterator[tuple[NDArray[np.void], int]]:
+        """The first half for a whole capture: segments in batches of :class:`Supply`, each with the number of
+        interfaces known by then. A batch is used again once ``AHEAD`` others have been made."""
+        supply, interfaces = Supply(self._decoder, AHEAD + 1), 1
+        for packets in capture:
+            if len(capture.interfaces) > interfaces:
+                yield supply.rest(), interfaces
+                interfaces = len(capture.interfaces)
+            for batch in supply.add(packets):
+                yield batch, interfaces
+        yield supply.rest(), interfaces
 
     def track(self, batch: NDArray[np.void], interfaces: int = 1) -> None:
         """The second half: flows and the tracker; segments of several interfaces wait for their turn."""
@@ -179,7 +187,7 @@ class Analysis:
     def result(self, files: list[str], capture: "Source", end_ns: int | None = None) -> Result:
         """The tables of all flows still kept, once no more packets come; ``end_ns`` where it is known that the capture
         went on in silence after its last packet."""
-        end = max(self._last_ns or 0, end_ns or 0)
+        end = max(self.last_ns, end_ns or 0)
         self._decoder.finish()
         if self._order is not None:
             self._tell(self._order.rest())
@@ -215,8 +223,8 @@ class Analysis:
             packets=capture.packets,
             segments=self._segments,
             streams=streams,
-            first_ns=self._first_ns,
-            last_ns=self._last_ns,
+            first_ns=self._decoder.first_ns,
+            last_ns=self._decoder.last_ns,
             link_types=[link_name(number) for number in capture.link_types],
             not_understood=dict(Counter(self._decoder.counts)),
             notices=[*capture.notices, *self._late()],

@@ -49,3 +49,18 @@ def test_thread_ends_when_left() -> None:
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.01)
     assert threading.active_count() == before
+
+
+def test_several_beforehand() -> None:
+    made: list[int] = []
+
+    def counting() -> Iterator[int]:
+        for number in range(10):
+            made.append(number)
+            yield number
+
+    items = ahead(counting(), most=3)
+    assert next(items) == 0
+    time.sleep(0.2)
+    assert made == [0, 1, 2, 3]
+    assert list(items) == list(range(1, 10))

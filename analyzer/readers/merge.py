@@ -27,7 +27,7 @@ from analyzer.readers.packets import Packets
 from analyzer.readers.source import BATCH, Source
 from analyzer.readers.walker import Record
 
-MERGE_MEMORY = 2 * BATCH  # buffers of all files that are merged, together
+MERGE_MEMORY = 16 * BATCH  # buffers of all files that are merged, together
 SMALLEST_BATCH = 64 * 1024
 NEVER = np.iinfo(np.int64).max
 
@@ -62,11 +62,14 @@ class OneFile:
         if self.source is not None:
             self._batches = self.source.batches()
 
-    def advance(self) -> bool:
-        """Make the next batch pending; False at the end of the file."""
+    def advance(self, alone: bool = False) -> bool:
+        """Make the next batch pending; False at the end of the file. It needs no keys where the file is ``alone``, no
+        other open nor any waiting."""
         self.pending = next(self._batches, None)
         if self.pending is None:
             return False
+        if alone:
+            return True
         self.keys = np.maximum.accumulate(self.pending.rows["time"])
         np.maximum(self.keys, self.last_key, out=self.keys)
         self.last_key = int(self.keys[-1])
@@ -121,7 +124,7 @@ class Merge:
             if not self._active or self._someone_due():
                 self._open_next()
             for file in [file for file in self._active if not has_pending(file)]:
-                if not file.advance():
+                if not file.advance(alone=len(self._active) == 1 and not self._waiting):
                     self._frames += file.close()
                     self._active.remove(file)
             if self._active and not self._someone_due():

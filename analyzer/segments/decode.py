@@ -37,6 +37,9 @@ class Decoder:
         self._scratch: NDArray[np.void] = np.zeros(1, CURSOR)
         self._dull = np.zeros(PLACES, np.int64)
         self._fragments: NDArray[np.void] = np.zeros(FRAGMENTS_AT_ONCE, PENDING)
+        self._progress: NDArray[np.void] = np.zeros(1, PROGRESS)
+        self.first_ns: int | None = None  # time of the first packet
+        self.last_ns: int | None = None  # the highest time of a packet so far
 
     @property
     def counts(self) -> dict[str, int]:
@@ -51,21 +54,36 @@ class Decoder:
         """The same packets by the exact EtherType, IP protocol or link type at which decoding ended."""
         return self._named(detail)
 
-    def decode(self, packets: Packets) -> NDArray[np.void]:
-        """The TCP segments of a batch as a table of dtype SEGMENT, in the order of the packets."""
-        first_new = len(self.book)
-        segments: NDArray[np.void] = np.empty(len(packets.rows), SEGMENT)
-        progress: NDArray[np.void] = np.zeros(1, PROGRESS)
+    def decode(self, packets: Packets, room: NDArray[np.void] | None = None) -> NDArray[np.void]:
+        """The TCP segments of a batch as a table of dtype SEGMENT, in the order of the packets.
+
+        They stand at the beginning of ``room`` (dtype SEGMENT, at least a row for every packet) if that is given,
+        else in memory of their own.
+        """
+        count, first_new = len(packets.rows), len(self.book)
+        segments: NDArray[np.void] = np.empty(count, SEGMENT) if room is None else room
+        progress = self._begin(packets)
         joined: list[tuple[int, NDArray[np.void]]] = []
-        while progress["packet"][0] < len(packets.rows):
+        while progress["packet"][0] < count:
             self._run(packets, segments, self._fragments, progress)
             for pending in self._fragments[: progress["fragments"][0]]:
                 joined += self._join(pending, packets)
             progress["fragments"] = 0
-        segments = segments[: progress["written"][0]]
-        if len(segments) * 4 < len(packets.rows):
-            segments = segments.copy()  # not to keep the whole batch's memory for a few rows
-        return self._insert(segments, joined, first_new) if joined else segments
+        if count:
+            self.last_ns = int(progress["latest"][0])
+        if joined:
+            whole = self._insert(segments[: progress["written"][0]], joined, first_new)
+            segments[: len(whole)] = whole
+        found = segments[: int(progress["written"][0]) + len(joined)]
+        # Not to keep the whole batch's memory for a few rows.
+        return found.copy() if room is None and len(found) * 4 < count else found
+
+    def _begin(self, packets: Packets) -> NDArray[np.void]:
+        """Where the kernel stands at the beginning of a batch."""
+        if self.first_ns is None and len(packets.rows):
+            self.first_ns = self.last_ns = int(packets.rows["time"][0])
+        self._progress[0] = (0, 0, 0, self.last_ns or 0)
+        return self._progress
 
     def finish(self) -> None:
         """No more packets come: fragments that wait stay counted as missing, and their memory is freed."""

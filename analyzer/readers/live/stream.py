@@ -28,7 +28,8 @@ from analyzer.readers.packets import Packets
 from analyzer.readers.source import Source
 from analyzer.readers.walker import Record
 
-BATCHES_WAITING = 24  # of 8 MiB at most: what a burst may occupy
+BATCH = 8 * 1024 * 1024  # bytes in a batch at most: what comes while another is looked at
+BATCHES_WAITING = 24  # what a burst may occupy
 HOLD = 0.5  # seconds; dumpcap hands on after 0.25, tcpdump after a second where hardly anything passes
 CLOSING = 2.0  # seconds for a feeder to see that its pipe has ended
 BEGIN = 20.0  # seconds an engine has to begin (pyshark starts two programs)
@@ -58,7 +59,7 @@ class Feeder(threading.Thread):
         stream: ByteStream | None = None
         try:
             stream = self._open()
-            source = Source(stream, self._record)
+            source = Source(stream, self._record, BATCH)
             self.begun.set()
             for batch in source.batches():
                 self.taken = stream.taken

@@ -12,7 +12,7 @@ look-up touches one place in memory; ``state`` is the keys, how many rows are in
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.compiled import kernel, part
+from analyzer.compiled import inlined, kernel, part
 from analyzer.segments.kernels.cursor import Bytes, Record, be32
 from analyzer.segments.table import IPV6
 
@@ -29,6 +29,7 @@ Rows = NDArray[np.void]
 State = NDArray[np.int64]
 
 MODULUS_BITS = 44
+ZERO = np.int64(0)
 KEYS = 9
 """One for each word and one that is added; they are the first items of the state."""
 USED, SHIFT = KEYS, KEYS + 1
@@ -41,7 +42,7 @@ def slot_of(high: int, low: int, state: State) -> int:
     return hashed(high, low, state) >> state[SHIFT]
 
 
-@part
+@inlined
 def hashed(high: int, low: int, state: State) -> int:
     """The keyed hash of two words, of MODULUS_BITS bits."""
     total = state[8] + (low & 0xFFFF) * state[0] + ((low >> 16) & 0xFFFF) * state[1]
@@ -64,6 +65,15 @@ def intern(high: int, low: int, version: int, rows: Rows, slots: Rows, state: St
         slot = (slot + 1) & mask
         entry = slots[slot]
     return enter(high, low, version, rows, entry, state)
+
+
+@inlined
+def intern_4(low: int, rows: Rows, slots: Rows, state: State) -> int:
+    """The row of an IPv4 address: one look, and :func:`intern` where it is not in its own slot."""
+    entry = slots[hashed(ZERO, low, state) >> state[SHIFT]]
+    if entry["low"] == low and entry["high"] == 0 and entry["version"] == 4:
+        return entry["row"]
+    return intern(ZERO, low, 4, rows, slots, state)
 
 
 @part

@@ -1,16 +1,16 @@
 """A batch of packets through all header steps, in one compiled pass.
 
-Nearly every packet is IPv4 in Ethernet with TCP directly behind a header of 20 bytes; those are recognised by
-comparing a few bytes. All others walk: each step reads one header and names the next one (see ``ends``).
+Nearly every packet is read at one go (see ``usual``). All others walk: each step reads one header and names the next
+one (see ``ends``).
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.compiled import kernel, part
+from analyzer.compiled import inlined, kernel, part
 from analyzer.segments.ends import DEEP, END, FRAGMENT, LINK, PROTOCOL, STOP, TCP
-from analyzer.segments.kernels.addresses import USED, name_ends
-from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32, u8
+from analyzer.segments.kernels.addresses import USED, intern_4, name_ends
+from analyzer.segments.kernels.cursor import Bytes, Record, be32
 from analyzer.segments.kernels.dull import is_dull
 from analyzer.segments.kernels.ethertypes import ethertype
 from analyzer.segments.kernels.internet import ipv4, ipv6, protocol
@@ -18,13 +18,15 @@ from analyzer.segments.kernels.links import IPV4, IPV6
 from analyzer.segments.kernels.linktypes import link
 from analyzer.segments.kernels.tcp import segment
 from analyzer.segments.kernels.tunnels import UDP
-from analyzer.segments.table import HAS_IP_ID, NO_FRAGMENT
+from analyzer.segments.kernels.usual import usual
 
 DEEPEST = 32
 """Headers that a walk passes at most: several tunnels with their tags need a dozen."""
 
-PROGRESS = np.dtype([("packet", "<i8"), ("written", "<i8"), ("fragments", "<i8")])
-"""Where a pass stands: the next packet, segments written, fragments set aside."""
+LAST_INTERFACE = np.int64(255)
+
+PROGRESS = np.dtype([("packet", "<i8"), ("written", "<i8"), ("fragments", "<i8"), ("latest", "<i8")])
+"""Where a pass stands: the next packet, segments written, fragments set aside, the highest time of a packet."""
 
 PENDING = np.dtype(
     [
@@ -41,24 +43,6 @@ PENDING = np.dtype(
     ]
 )
 """A fragment that the kernel set aside for the reassembler."""
-
-
-@part
-def is_plain(data: Bytes, at: int, captured: int, length: int) -> bool:
-    """Whether this Ethernet frame is IPv4 without options or fragmentation, with TCP, and its length is sound."""
-    if captured < 54 or be32(data, at + 12) & 0xFFFFFF00 != 0x08004500 or u8(data, at + 23) != 6:
-        return False
-    total = be16(data, at + 16)
-    return total >= 40 and total + 14 <= length and be16(data, at + 20) & 0x3FFF == 0
-
-
-@part
-def plain(data: Bytes, cursor: Record, at: int) -> None:
-    """Put the cursor to the TCP header of a plain frame."""
-    cursor["at"], cursor["end"] = at + 34, at + 14 + be16(data, at + 16)
-    cursor["source"], cursor["target"] = at + 26, at + 30
-    cursor["ip_id"], cursor["ttl"] = be16(data, at + 18), u8(data, at + 22)
-    cursor["marks"] = HAS_IP_ID | (NO_FRAGMENT if u8(data, at + 20) & 0x40 else 0)
 
 
 @part
@@ -92,6 +76,13 @@ def begin(cursor: Record, packet: Record) -> None:
     cursor["ip"], cursor["marks"] = -1, 0
 
 
+@inlined
+def stamp(row: Record, packet: Record) -> None:
+    """What a segment has of its packet as it is."""
+    row["time"], row["frame"] = packet["time"], packet["frame"]
+    row["interface"] = min(packet["interface"], LAST_INTERFACE)
+
+
 @part
 def set_aside(cursor: Record, packet: int, written: int, fragment: Record) -> None:
     """Note the fragment at the cursor for the reassembler."""
@@ -122,21 +113,27 @@ def decode(
     """
     cursor, progress = scratch[0], progress_[0]
     number_of, written, aside = progress["packet"], progress["written"], progress["fragments"]
+    latest = progress["latest"]
     while number_of < len(packets) and state[USED] + 2 <= len(rows) and aside < len(fragments):
         packet = packets[number_of]
         row = segments[written]
+        latest = max(latest, packet["time"])
+        if packet["link"] == 1 and usual(
+            data, packet["offset"], np.int64(packet["captured"]), np.int64(packet["length"]), row
+        ):
+            stamp(row, packet)
+            row["src"] = intern_4(be32(data, packet["offset"] + 26), rows, slots, state)
+            row["dst"] = intern_4(be32(data, packet["offset"] + 30), rows, slots, state)
+            written += 1
+            number_of += 1
+            continue
         begin(cursor, packet)
-        number = TCP
-        if packet["link"] == 1 and is_plain(data, cursor["at"], packet["captured"], packet["length"]):
-            plain(data, cursor, cursor["at"])
-        else:
-            number = walk(data, cursor, LINK | np.int64(packet["link"]))
+        number = walk(data, cursor, LINK | np.int64(packet["link"]))
         if number == TCP:
             short = segment(data, cursor, row)
             number = short if short else TCP
         if number == TCP:
-            row["time"], row["frame"] = packet["time"], packet["frame"]
-            row["interface"] = min(np.int64(packet["interface"]), 255)
+            stamp(row, packet)
             name_ends(data, cursor, row, rows, slots, state)
             written += 1
         elif number == FRAGMENT and is_dull(data, cursor, dull, state):
@@ -148,3 +145,4 @@ def decode(
             ends[number & ~STOP] += 1
         number_of += 1
     progress["packet"], progress["written"], progress["fragments"] = number_of, written, aside
+    progress["latest"] = latest

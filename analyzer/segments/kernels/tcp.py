@@ -52,21 +52,22 @@ def behind_flags(data: Bytes, cursor: Record, row: Record, payload: int) -> None
         row["first_byte"] = u8(data, payload)
         cursor["marks"] |= HAS_FIRST_BYTE
     if payload == at + 32 and payload <= seen and be32(data, at + 20) == ONLY_TIMESTAMP:
-        timestamp(data, cursor, row, at + 24)
+        cursor["marks"] |= timestamp(data, at + 24, row)
     elif payload > at + 20:
-        options(data, cursor, row, min(payload, seen))
+        cursor["marks"] |= options(data, at + 20, min(payload, seen), row)
 
 
 @part
-def timestamp(data: Bytes, cursor: Record, row: Record, at: int) -> None:
+def timestamp(data: Bytes, at: int, row: Record) -> int:
     row["ts_val"], row["ts_ecr"] = be32(data, at), be32(data, at + 4)
-    cursor["marks"] |= HAS_TIMESTAMP
+    return HAS_TIMESTAMP
 
 
 @part
-def options(data: Bytes, cursor: Record, row: Record, stop: int) -> None:
-    """Walk the options up to ``stop``. One with an impossible length ends the walk: nothing behind it has a place."""
-    at = cursor["at"] + 20
+def options(data: Bytes, at: int, stop: int, row: Record) -> int:
+    """Walk the options from ``at`` up to ``stop``; the marks they give. One with an impossible length ends the walk:
+    nothing behind it has a place."""
+    marks = 0
     while at < stop and u8(data, at) != 0:
         kind = u8(data, at)
         if kind == 1:
@@ -76,7 +77,8 @@ def options(data: Bytes, cursor: Record, row: Record, stop: int) -> None:
         if length < 2 or at + length > stop:
             break
         if kind == 8 and length == 10:
-            timestamp(data, cursor, row, at + 2)
+            marks |= timestamp(data, at + 2, row)
         elif kind == 3 and length == 3 and row["flags"] & SYN:
             row["window_scale"] = min(u8(data, at + 2), 14)  # RFC 7323: a greater one counts as 14
         at += length
+    return marks

@@ -1,0 +1,50 @@
+"""Segments of a whole capture in batches of a good size, in memory that is used in turn.
+
+Packets come in pieces small enough to stay in a processor's nearest cache while they are walked and decoded. What
+comes after decoding has its own price for each batch, so the segments of many pieces are collected before they are
+handed on. Memory touched for the first time costs about as much as decoding; so there are a few places for batches,
+and each is filled again and again.
+"""
+
+from collections.abc import Iterator
+from itertools import cycle
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.readers.packets import Packets
+from analyzer.segments.decode import Decoder
+from analyzer.segments.table import SEGMENT
+
+BATCH = 32_768  # segments; 2 MiB: two or three such batches fit the processor's last cache
+
+
+class Supply:
+    """Batches of segments, made from pieces of packets by ``decoder``.
+
+    ``places``: how many batches there are at a time. A batch is filled again ``places`` batches later; until then
+    who asked for it may read and write in it, and whoever keeps segments for longer copies them.
+    """
+
+    def __init__(self, decoder: Decoder, places: int) -> None:
+        self._decoder = decoder
+        self._places = cycle([np.empty(BATCH, SEGMENT) for _ in range(places)])
+        self._room: NDArray[np.void] = next(self._places)
+        self._filled = 0
+
+    def add(self, packets: Packets) -> Iterator[NDArray[np.void]]:
+        """Decode a piece; gives the batch that was full before, if it does not go into that."""
+        begin = 0
+        while begin < len(packets.rows):
+            rows = packets.rows[begin : begin + BATCH]
+            if self._filled + len(rows) > BATCH:
+                yield self.rest()
+            found = self._decoder.decode(Packets(packets.data, rows), self._room[self._filled :])
+            self._filled += len(found)
+            begin += BATCH
+
+    def rest(self) -> NDArray[np.void]:
+        """What was collected and not handed on yet."""
+        batch, self._filled = self._room[: self._filled], 0
+        self._room = next(self._places)
+        return batch

@@ -1,0 +1,48 @@
+"""Batches collected from pieces: the same segments however they are collected, and memory that is used in turn."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from analyzer.readers.packets import Packets
+from analyzer.segments import SEGMENT, Decoder, supply
+from analyzer.segments.supply import Supply
+from tests.segments.build import batch
+from tests.segments.test_batches import traffic
+
+
+def supplied(pieces: Sequence[Packets], places: int) -> list[NDArray[np.void]]:
+    """Batches as their receiver finds them: each copied, and then written over, when it comes."""
+    source, found = Supply(Decoder(), places), []
+    for piece in pieces:
+        for given in source.add(piece):
+            found.append(given.copy())
+            given.view(np.uint8)[:] = 0xEE
+    return [*found, source.rest().copy()]
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 30, 1000])
+@pytest.mark.parametrize("piece", [1, 5, 29, 500])
+def test_same_segments(monkeypatch: pytest.MonkeyPatch, size: int, piece: int) -> None:
+    monkeypatch.setattr(supply, "BATCH", size)
+    frames = traffic()
+    pieces = [batch(frames[at : at + piece], at + 1) for at in range(0, len(frames), piece)]
+    found = supplied(pieces, 3)
+    assert max(map(len, found)) <= size
+    assert np.concatenate(found).tobytes() == Decoder().decode(batch(frames)).tobytes()
+
+
+def test_a_batch_stays_while_others_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supply, "BATCH", 4)
+    source = Supply(Decoder(), 3)
+    kept: list[NDArray[np.void]] = []
+    copies: list[bytes] = []
+    for given in source.add(batch(traffic())):
+        kept.append(given)
+        copies.append(given.tobytes())
+        assert [one.tobytes() for one in kept[-3:]] == copies[-3:]
+    assert len(kept) > 3
+    assert kept[0].ctypes.data == kept[3].ctypes.data
+    assert kept[0].dtype == SEGMENT
