@@ -176,12 +176,12 @@ def _print_summary(result: "Result", written: list[Path]) -> None:
     from analyzer.reports.text import show, width
 
     note = [Text(), Text(safe(f"Wrote {', '.join(map(str, written))}"))] if written else []
-    show([*summary_lines(result, width(100)), *note])
+    show([*summary_lines(result.summary, result.overview, result.listing, width(100)), *note])
 
 
 def _worst(result: "Result") -> int:
     """The place of the gravest finding in SEVERITIES, beyond its end if there is none."""
-    found = set(result.findings["severity"])
+    found = {table.rule.severity for table in result.listing.tables}
     return next((place for place, word in enumerate(SEVERITIES) if word in found), len(SEVERITIES))
 
 

@@ -9,22 +9,25 @@ from numpy.typing import NDArray
 
 from analyzer.ahead import ahead
 from analyzer.errors import Notice
-from analyzer.findings import judge
+from analyzer.findings import Found
 from analyzer.findings.rule import CannotJudge
 from analyzer.flows.order import Order
 from analyzer.flows.table import FlowTable
+from analyzer.lines import Words
 from analyzer.readers import open_captures
 from analyzer.readers.capture import CaptureStream
 from analyzer.readers.packets import Packets
 from analyzer.reports.assemble import Flows, flows_table, segments_table, timeline_table
-from analyzer.reports.frames import table
+from analyzer.reports.findings import Listing, first_time
 from analyzer.reports.links import link_name
+from analyzer.reports.overview import Overview
 from analyzer.reports.result import Result, Summary
 from analyzer.segments import Decoder
 from analyzer.segments.addresses import AddressBook
 from analyzer.segments.supply import Supply
 from analyzer.segments.table import QUOTED
 from analyzer.settings import Settings
+from analyzer.tracker.ending import ENDING
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.track import Books, Tracker
 
@@ -69,6 +72,7 @@ class Chunk(NamedTuple):
     timeline: "pd.DataFrame"
     findings: "pd.DataFrame"
     cannot_judge: list[CannotJudge]
+    listing: Listing
 
 
 class Analysis:
@@ -182,7 +186,7 @@ class Analysis:
         chunk = self._chunk(Books(books.ends[2 * place : 2 * place + 2], books.flows[places], log), now_ns)
         own = [batch[streams[batch["sender"] >> 1] == stream] for batch in batches]
         segments = segments_table(own, self._table.rows, self._decoder.book)
-        return Result(chunk.flows, chunk.timeline, chunk.findings, Summary(), segments)
+        return Result(chunk.flows, chunk.timeline, chunk.findings, Summary(), Overview(), chunk.listing, segments)
 
     def result(self, files: list[str], capture: "Source", end_ns: int | None = None) -> Result:
         """The tables of all flows still kept, once no more packets come; ``end_ns`` where it is known that the capture
@@ -191,12 +195,15 @@ class Analysis:
         self._decoder.finish()
         if self._order is not None:
             self._tell(self._order.rest())
-        chunk = self._chunk(self._tracker.finish(end), end)
+        books = self._tracker.finish(end)
+        chunk = self._chunk(books, end)
         summary = self._summary(files, capture, len(chunk.flows))
         summary.cannot_judge = chunk.cannot_judge
         kept = self._kept if self._settings.keep_segments else None
         segments = None if kept is None else segments_table(kept, self._table.rows, self._decoder.book)
-        return Result(chunk.flows, chunk.timeline, chunk.findings, summary, segments)
+        overview = Overview()
+        overview.add(_endings(self._ledger(books, end)))
+        return Result(chunk.flows, chunk.timeline, chunk.findings, summary, overview, chunk.listing, segments)
 
     def _ledger(self, books: Books, end_ns: int) -> Ledger:
         return Ledger(books.ends, books.flows, self._table.rows[books.flows["row"]], end_ns)
@@ -207,11 +214,12 @@ class Analysis:
             return self._nothing  # asked for again and again while nothing is over
         ledger = self._ledger(books, end_ns)
         flows = Flows(ledger, self._decoder.book)
-        judgement = judge(ledger, self._decoder.book, self._settings)
+        found = Found()
+        codes = found.judge(ledger, self._settings, last=True, first_time=first_time(ledger))
+        listing = Listing(found, Words.of(self._decoder.book.texts()), self._settings, end_ns)
         reported = flows_table(flows)
-        reported["findings"] = judgement.codes_of(flows.rows)
-        findings = table("findings", judgement.findings)
-        chunk = Chunk(reported, timeline_table(flows, books.log), findings, judgement.cannot_judge)
+        reported["findings"] = [found.combinations[number] for number in codes[flows.rows].tolist()]
+        chunk = Chunk(reported, timeline_table(flows, books.log), listing.frame(), listing.cannot_judge, listing)
         if not len(books.flows):
             self._nothing = chunk
         return chunk
@@ -234,3 +242,14 @@ class Analysis:
         late = self._tracker.late
         text = f"{late} segments came more than a minute after their connection was over; they are not in its tables"
         return [Notice(text)] if late else []
+
+
+def _endings(ledger: Ledger) -> NDArray[np.void]:
+    """What the overview counts of each flow reported."""
+    rows = np.flatnonzero(ledger.reported)
+    endings = np.zeros(len(rows), ENDING)
+    server = 1 - ledger.client[rows]
+    endings["server_ip"] = ledger.flow("address")[rows, server]
+    endings["server_port"] = ledger.flow("port")[rows, server]
+    endings["closed_by"], endings["teardown"] = ledger.closed_by[rows], ledger.teardown[rows]
+    return endings

@@ -19,7 +19,8 @@ from analyzer.cli import cli, guarded
 from analyzer.errors import UnreadableCapture
 from analyzer.reports.result import Result
 from analyzer.settings import Settings
-from tests.reports.sample import sample_result
+from tests.reports.listings import listing
+from tests.reports.sample import sample_findings, sample_result
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 Run = Callable[..., tuple[int, str, str]]
@@ -117,7 +118,7 @@ def test_fail_on_is_met_by_anything_as_grave(run: Run, severity: str, expected: 
 
 def test_fail_on_is_not_met_by_less(run: Run, pipeline: Pipeline) -> None:
     only_info = sample_result()
-    only_info.findings = only_info.findings[only_info.findings["severity"] == "info"]
+    only_info.listing = listing([entry for entry in sample_findings() if entry["severity"] == "info"])
     sys.modules["analyzer.pipeline"].analyze = lambda *_, **__: only_info  # type: ignore[attr-defined]
     assert run("analyze", "a", "--fail-on", "warning", "--quiet")[0] == 0
 

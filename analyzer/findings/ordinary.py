@@ -6,9 +6,12 @@ each acknowledged, nothing repeated, lost, reset or late. Every test here is on 
 a rule that were to fire on such a flow would be caught by the tests, which judge every capture both ways.
 """
 
+from enum import IntEnum
+
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.findings.view import views
 from analyzer.settings import Settings
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.outcome import Ledger
@@ -31,9 +34,26 @@ UNEVENTFUL = (  # facts of endpoints that are 0 where nothing happened
 )
 
 
+class Kind(IntEnum):
+    """Which rules have to look at a flow."""
+
+    ORDINARY = 0  # none
+    REUSED = 1  # ordinary, but there was an older flow on its tuple: those that read of that
+    TELLING = 2  # all
+
+
+def kinds(ledger: Ledger, settings: Settings) -> NDArray[np.uint8]:
+    """The Kind of each flow, shape (flows,)."""
+    found = np.full(ledger.flows, Kind.TELLING, np.uint8)
+    for view in views(ledger, np.arange(ledger.flows), {}):
+        old = np.where(view.flow("old_seen") > 0, Kind.REUSED, Kind.ORDINARY)
+        found[view.rows] = np.where(ordinary(view, settings), old, Kind.TELLING)
+    return found
+
+
 def ordinary(ledger: Ledger, settings: Settings) -> NDArray[np.bool_]:
-    """Flows closed in the usual way, and lone SYNs that nobody answered; shape (flows,)."""
-    quiet = np.asarray(ledger.flow("previous") < 0)
+    """Flows closed in the usual way, and lone SYNs that nobody answered, whatever was on their tuple before."""
+    quiet = np.ones(ledger.flows, np.bool_)
     for name in UNEVENTFUL:
         quiet &= (ledger.own(name) == 0).all(axis=1)
     return quiet & (lone_syn(ledger) | closed_as_usual(ledger, settings))

@@ -2,9 +2,11 @@
 
 A rule file is a form, always in this order: a docstring whose first line is the title and whose headings are
 ``HEADINGS``; ``CODE``, ``NAME``, ``SEVERITY``; ``SUPERSEDES``, the vaguer codes that say the same of a flow;
-``THRESHOLDS``, the fields of Settings it goes by; ``EXAMPLE`` and ``NEAR_MISS``, a capture that fires it and one
-that must not; ``MESSAGE`` and ``ADVICE``, templates (see words.py); and ``judge(ledger, settings)``, which answers
-for all flows at once. The report's text, ``teardown explain`` and the page in the docs are made from this file.
+``THRESHOLDS``, the fields of Settings it goes by; ``NEEDS``, columns of the ledger of which one at least must differ
+from 0, at either endpoint, for the rule to have anything to say of a flow; ``EXAMPLE`` and ``NEAR_MISS``, a capture
+that fires it and one that must not; ``MESSAGE`` and ``ADVICE``, templates (see words.py); and
+``judge(ledger, settings)``, which answers for all flows at once. The report's text, ``teardown explain`` and the page
+in the docs are made from this file.
 
 The answer is a :class:`Verdict`. Its arrays have shape (flows, 2), read at the endpoint that is blamed, or (flows,).
 """
@@ -51,6 +53,7 @@ class Verdict:
     values: Mapping[str, NDArray[Any] | Choice] = field(default_factory=dict)
     rests_on: Sequence[NDArray[Any]] = ()  # Basis codes of the states it rests on
     absence: bool = False  # it rests on something not having been sent: a gap leaves another reading
+    both_directions: bool = False  # it rests on the capture's showing both directions wherever they were
     certain: bool = False  # a fact about the capture itself, which nothing missing can change
     unsure: Bools | None = None  # where it is not certain for a reason of its own
     doubt: Bools | None = None  # where the capture's start, end or losses leave another reading
@@ -99,11 +102,13 @@ class Rule:
     page: str
     supersedes: tuple[str, ...]
     thresholds: tuple[str, ...]
+    needs: tuple[str, ...]
     example: str
     near_miss: str
     message: str
     advice: str
     judge: Judge
+    crowd: bool  # it says something of many flows together
 
 
 def read(module: ModuleType) -> Rule:
@@ -117,11 +122,13 @@ def read(module: ModuleType) -> Rule:
         page.strip(),
         module.SUPERSEDES,
         module.THRESHOLDS,
+        module.NEEDS,
         module.EXAMPLE,
         module.NEAR_MISS,
         module.MESSAGE,
         module.ADVICE,
         module.judge,
+        module.judge.__annotations__["return"] is Crowd,
     )
 
 

@@ -1,4 +1,4 @@
-"""Sentences for many rows at once: a template's pieces become columns of text, joined by pyarrow.
+"""Sentences for many rows at once: a template's pieces become columns of numbers and words, which lines are made of.
 
 A template is text with fields in braces, ``{held:duration}``. A field names one of the rule's values, one of its
 thresholds, or one of these: ``blamed`` and ``peer`` (role, address and port), ``client``, ``server``, ``blamed_at``
@@ -9,6 +9,7 @@ behind the colon:
     none          whole numbers as digits, text as it is
     duration      nanoseconds in the unit that fits, exact to the third decimal: 419 µs, 41.959 ms, 75.312 s
     into          a moment, as seconds since the flow's first frame (Wireshark's tcp.time_relative): 2.100584 s
+    before_end    a moment, as the duration from then to the capture's end
     times         once, twice, 7 times
     frame         frame 8; not captured
     shown          (frame 8), or nothing
@@ -18,113 +19,274 @@ behind the colon:
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
 from string import Formatter
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from analyzer.findings.rule import Rule
+from analyzer.lines import Piece, Words, code, number
+from analyzer.settings import Settings
 from analyzer.tracker.transitions import State
 
-Text = Any  # a pyarrow string array; pyarrow ships no types
-UNITS = ((10**9, 10**6, "s"), (10**6, 10**3, "ms"), (10**3, 1, "µs"))
+Pieces = list[Piece | str]
+NEEDS_QUOTES = frozenset('",\r\n')
+ROLES = ("client", "server")
+UNITS = ("s", "ms", "µs")
 
 
-def sentences(template: str, values: Mapping[str, NDArray[Any]], start: NDArray[Any], count: int) -> Text:
-    """``template`` filled for ``count`` rows; ``start`` is when each row's flow began, in ns."""
-    pieces: list[Any] = [pa.scalar("")]
+@dataclass
+class Wording:
+    """A template made ready: its pieces, and the words that they look up by name.
+
+    The columns of the pieces are named ``part:name``; columns.py computes them. ``choices`` has for each column of
+    codes which of its words need quotes in a CSV file; ``always`` says that the text does whatever the row.
+    """
+
+    pieces: Pieces
+    words: dict[str, Words]
+    always: bool = False
+    choices: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+
+
+def wording(
+    template: str, rule: Rule, texts: Mapping[str, tuple[str, ...]], settings: Settings, quotes: bool
+) -> Wording:
+    """``template`` of ``rule`` made ready; ``texts`` are the words of values that are codes, by ``= name``. Where
+    ``quotes`` is set it is a cell of a CSV file in quotes."""
+    made = Wording(['"'] if quotes else [], dict(common_words()))
     for literal, name, kind, _ in Formatter().parse(template):
         if literal:
-            pieces.append(pa.scalar(literal))
-        if name:
-            column = values[name] - start if kind == "into" else values[name]
-            pieces.append((KINDS.get(kind or "") or counted(kind or ""))(np.broadcast_to(column, count)))
-    return pc.binary_join_element_wise(*pieces, pa.array([""] * count, pa.string()), "")
+            _literal(made, literal, quotes)
+        if name and name + "_ns" in rule.thresholds:
+            _literal(made, threshold(getattr(settings, name + "_ns"), kind or ""), quotes)
+        elif name and name in rule.thresholds:
+            _literal(made, threshold(getattr(settings, name), kind or ""), quotes)
+        elif name:
+            _field(made, name, kind or "", texts.get(f"= {name}"), quotes)
+    made.pieces += ['"'] if quotes else []
+    return made
 
 
-def plain(values: NDArray[Any]) -> Text:
-    if values.dtype.kind in "biu":
-        return pc.cast(pa.array(values.astype(np.int64)), pa.string())
-    return pa.array(values.astype(object), pa.string())
+def _literal(made: Wording, text: str, quotes: bool) -> None:
+    made.pieces.append(text.replace('"', '""') if quotes else text)
+    made.always = made.always or special(text)
 
 
-def duration(values: NDArray[Any]) -> Text:
-    ns = np.maximum(np.asarray(values, np.int64), 0)
-    return choose([ns >= 10**9, ns >= 10**6], [in_unit(ns, *unit) for unit in UNITS])
+def _field(made: Wording, name: str, kind: str, texts: tuple[str, ...] | None, quotes: bool) -> None:
+    if name in WHO:
+        made.pieces += WHO[name]
+    elif texts is not None:
+        key = f"words of {name}"
+        made.pieces.append(code(f"= {name}", key))
+        made.words[key] = Words.of([text.replace('"', '""') for text in texts] if quotes else texts)
+        made.choices[f"= {name}"] = np.array([special(text) for text in texts], np.bool_)
+    else:
+        made.pieces += KINDS[kind](f"= {name}") if kind in KINDS else counted(f"= {name}", kind)
+        if kind not in KINDS:
+            made.words[f"how many {kind}"] = Words.of([f" {kind}s", f" {kind}"])
+        if kind == "silence":
+            made.choices[f"known:= {name}"] = np.array([False, True])
 
 
-def in_unit(ns: NDArray[np.int64], unit: int, step: int, name: str) -> Text:
-    """``ns`` in ``unit``, rounded to ``step``, a thousandth of it."""
-    rounded = (ns + step // 2) // step
-    whole, rest = np.divmod(rounded, unit // step)
-    return decimal(whole, rest, 3, f" {name}")
+def special(text: str) -> bool:
+    """Whether a cell of a CSV file with this text needs quotes (RFC 4180)."""
+    return not NEEDS_QUOTES.isdisjoint(text)
 
 
-def into(values: NDArray[Any]) -> Text:
-    """Seconds with six decimals."""
-    whole, rest = np.divmod((np.maximum(values, 0) + 500) // 1000, 10**6)
-    return decimal(whole, rest, 6, " s", trim=False)
+def threshold(value: int, kind: str) -> str:
+    """A threshold in words."""
+    if kind != "duration":
+        return str(value)
+    unit = 0 if value >= 10**9 else 1 if value >= 10**6 else 2
+    step = 10 ** (6 - 3 * unit)
+    whole, rest = divmod((value + step // 2) // step, 1000)
+    return f"{whole}{_fraction(rest)} {UNITS[unit]}"
 
 
-def decimal(whole: NDArray[Any], rest: NDArray[Any], places: int, behind: str, trim: bool = True) -> Text:
-    digits = pc.utf8_lpad(plain(rest), places, "0")
-    fraction = pc.utf8_rtrim(digits, "0") if trim else digits
-    dotted = pc.binary_join_element_wise(plain(whole), fraction, ".")
-    number = pc.if_else(pc.equal(fraction, ""), plain(whole), dotted)
-    return pc.binary_join_element_wise(number, pa.scalar(behind), "")
+def _fraction(thousandths: int) -> str:
+    return f".{thousandths:03d}".rstrip("0") if thousandths else ""
 
 
-def counted(noun: str) -> Callable[[NDArray[Any]], Text]:
-    """A kind that counts ``noun``."""
-
-    def counts(values: NDArray[Any]) -> Text:
-        behind = choose([values == 1], [pa.scalar(f" {noun}"), pa.scalar(f" {noun}s")])
-        return pc.binary_join_element_wise(plain(values), behind, "")
-
-    return counts
-
-
-def frame(values: NDArray[Any]) -> Text:
-    known = pc.binary_join_element_wise(pa.scalar("frame "), plain(values), "")
-    return choose([values > 0], [known, pa.scalar("not captured")])
-
-
-def shown(values: NDArray[Any]) -> Text:
-    known = pc.binary_join_element_wise(pa.scalar(" (frame "), plain(values), pa.scalar(")"), "")
-    return choose([values > 0], [known, pa.scalar("")])
-
-
-def times(values: NDArray[Any]) -> Text:
-    more = pc.binary_join_element_wise(plain(values), pa.scalar(" times"), "")
-    return choose([values == 1, values == 2], [pa.scalar("once"), pa.scalar("twice"), more])
+@cache
+def common_words() -> dict[str, Words]:
+    """The words that all templates share."""
+    thousand = range(1000)
+    return {
+        "units": Words.of([f"{_fraction(rest)} {unit}" for unit in UNITS for rest in thousand]),
+        "milliseconds": Words.of([f".{rest:03d}" for rest in thousand]),
+        "microseconds": Words.of([f"{rest:03d} s" for rest in thousand]),
+        "often": Words.of([" times", "once", "twice"]),
+        "frame or not": Words.of(["not captured", "frame "]),
+        "frame opens": Words.of(["", " (frame "]),
+        "frame closes": Words.of(["", ")"]),
+        "silence begins": Words.of(["", ", after "]),
+        "silence ends": Words.of(["", " of silence"]),
+        "states": Words.of([state.name for state in State]),
+        "roles": Words.of(ROLES),
+        "brackets open": Words.of(["", "", "["]),
+        "brackets close": Words.of(["", ":", "]:"]),
+        "ss": Words.of(["'( dport = :", "'( sport = :"]),
+    }
 
 
-def state(values: NDArray[Any]) -> Text:
-    return pa.array([word.name for word in State], pa.string()).take(pa.array(values.astype(np.int64)))
+def duration(name: str) -> Pieces:
+    return [number(f"whole:{name}"), code(f"unit:{name}", "units")]
 
 
-def silence(values: NDArray[Any]) -> Text:
-    told = pc.binary_join_element_wise(pa.scalar(", after "), duration(values), pa.scalar(" of silence"), "")
-    return choose([values > 0], [told, pa.scalar("")])
+def into(name: str) -> Pieces:
+    digits = [code(f"milli:{name}", "milliseconds"), code(f"micro:{name}", "microseconds")]
+    return [number(f"seconds:{name}"), *digits]
 
 
-def choose(conditions: list[NDArray[np.bool_]], texts: list[Text]) -> Text:
-    """The first text whose condition holds, else the last."""
-    chosen = texts[-1]
-    for condition, text in zip(reversed(conditions), reversed(texts[:-1]), strict=True):
-        chosen = pc.if_else(pa.array(condition), text, chosen)
-    return chosen
+def before_end(name: str) -> Pieces:
+    return duration(f"left:{name}")
 
 
-KINDS: dict[str, Callable[[NDArray[Any]], Text]] = {
-    "": plain,
+def times(name: str) -> Pieces:
+    return [number(f"many:{name}"), code(f"often:{name}", "often")]
+
+
+def counted(name: str, noun: str) -> Pieces:
+    return [number(name), code(f"one:{name}", f"how many {noun}")]
+
+
+def frame(name: str) -> Pieces:
+    return [code(f"known:{name}", "frame or not"), number(name, none=0)]
+
+
+def shown(name: str) -> Pieces:
+    known = f"known:{name}"
+    return [code(known, "frame opens"), number(name, none=0), code(known, "frame closes")]
+
+
+def silence(name: str) -> Pieces:
+    known, lasted = f"known:{name}", f"positive:{name}"
+    return [code(known, "silence begins"), *duration(lasted), code(known, "silence ends")]
+
+
+KINDS: dict[str, Callable[[str], Pieces]] = {
+    "": lambda name: [number(name)],
     "duration": duration,
     "into": into,
+    "before_end": before_end,
     "times": times,
     "frame": frame,
     "shown": shown,
     "silence": silence,
-    "state": state,
+    "state": lambda name: [code(name, "states")],
+}
+
+
+def at(whose: str) -> Pieces:
+    """``10.0.0.1:80``, ``[2001:db8::1]:443``; the address alone where there is no port."""
+    bracket = f"bracket:{whose}"
+    opening, closing = code(bracket, "brackets open"), code(bracket, "brackets close")
+    return [opening, code(f"{whose}_ip", "addresses"), closing, number(f"port:{whose}")]
+
+
+WHO: dict[str, Pieces] = {
+    "blamed": [code("role", "roles"), " ", *at("own")],
+    "peer": [code("peer_role", "roles"), " ", *at("other")],
+    "client": at("client"),
+    "server": at("server"),
+    "blamed_at": at("own"),
+    "peer_at": at("other"),
+    "other": at("other"),
+    "blamed_ip": [code("own_ip", "addresses")],
+    "peer_ip": [code("other_ip", "addresses")],
+    "role": [code("role", "roles")],
+    "peer_role": [code("peer_role", "roles")],
+    "stream": [number("stream")],
+    "port": [number("server_port")],
+    "ss": [code("role", "ss"), number("server_port"), " )'"],
+}
+
+
+class Rows:
+    """Some findings of one rule: the columns that the pieces of its templates name, each computed once."""
+
+    def __init__(
+        self, columns: Mapping[str, NDArray[Any]], rows: NDArray[np.intp], v6: NDArray[np.bool_], end: int
+    ) -> None:
+        self._columns, self._rows, self._v6, self._end = columns, rows, v6, end
+        self._made: dict[str, NDArray[Any]] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        made = self._made.get(name)
+        if made is None:
+            made = self._made[name] = self._make(name)
+        return made
+
+    def _make(self, name: str) -> NDArray[Any]:
+        if name in self._columns:
+            return self._columns[name][self._rows].astype(np.int64)
+        part, _, of = name.partition(":")
+        return DERIVED[part](self, of)
+
+    def whose(self, kind: str, other: bool) -> NDArray[Any]:
+        """``ip`` or ``port`` of the endpoint that is blamed (the client where none is), or of the ``other``."""
+        server = (self["blamed"] == 1) ^ other
+        return np.where(server, self[f"server_{kind}"], self[f"client_{kind}"])
+
+    def brackets(self, whose: str) -> NDArray[Any]:
+        """0 where there is no port, 1 for IPv4, 2 for IPv6, whose address stands in brackets then."""
+        return np.where(self[f"{whose}_port"] > 0, 1 + self._v6[self[f"{whose}_ip"]], 0)
+
+    def into(self, name: str) -> NDArray[np.int64]:
+        """Microseconds from the flow's first frame."""
+        return np.asarray((np.maximum(self[name] - self["start"], 0) + 500) // 1000, np.int64)
+
+    def thousandths(self, name: str) -> NDArray[np.int64]:
+        """A duration in thousandths of the unit that fits."""
+        ns = np.maximum(self[name], 0)
+        milliseconds, microseconds = (ns + 500_000) // 10**6, (ns + 500) // 1000
+        return np.asarray(np.where(ns >= 10**9, milliseconds, np.where(ns >= 10**6, microseconds, ns)), np.int64)
+
+    def units(self, name: str) -> NDArray[np.int64]:
+        """Place in the words ``units``: what stands behind the whole number."""
+        ns, size = self[name], self[f"thousandths:{name}"]
+        unit = (ns < 10**9).astype(np.int64) + (ns < 10**6)
+        return np.asarray(size - self[f"thousand:{name}"] * 1000 + unit * 1000, np.int64)
+
+    def until_end(self, name: str) -> NDArray[np.int64]:
+        return np.asarray(self._end - self[name], np.int64)
+
+
+NOTHING = np.iinfo(np.int64).min  # a number that is not written
+
+
+def _positive(rows: Rows, of: str) -> NDArray[np.int64]:
+    return np.where(rows[of] > 0, rows[of], NOTHING)
+
+
+DERIVED: dict[str, Callable[[Rows, str], NDArray[Any]]] = {
+    "role": lambda rows, of: rows["blamed"] == 1,
+    "peer_role": lambda rows, of: rows["blamed"] != 1,
+    "own_ip": lambda rows, of: rows.whose("ip", False),
+    "other_ip": lambda rows, of: rows.whose("ip", True),
+    "own_port": lambda rows, of: rows.whose("port", False),
+    "other_port": lambda rows, of: rows.whose("port", True),
+    "bracket": lambda rows, of: rows.brackets(of),
+    "port": lambda rows, of: _positive(rows, f"{of}_port"),
+    "thousandths": lambda rows, of: rows.thousandths(of),
+    "thousand": lambda rows, of: rows[f"thousandths:{of}"] // 1000,
+    "whole": lambda rows, of: np.where(rows[of] == NOTHING, NOTHING, rows[f"thousand:{of}"]),
+    "unit": lambda rows, of: np.where(rows[of] == NOTHING, -1, rows.units(of)),
+    "positive": _positive,
+    "left": lambda rows, of: rows.until_end(of),
+    "passed": lambda rows, of: rows.into(of),
+    "seconds": lambda rows, of: rows[f"passed:{of}"] // 10**6,
+    "milli": lambda rows, of: rows[f"passed:{of}"] // 1000 - rows[f"seconds:{of}"] * 1000,
+    "micro": lambda rows, of: rows[f"passed:{of}"] - rows[f"passed:{of}"] // 1000 * 1000,
+    "many": lambda rows, of: np.where((rows[of] == 1) | (rows[of] == 2), NOTHING, rows[of]),
+    "often": lambda rows, of: np.where((rows[of] == 1) | (rows[of] == 2), rows[of], 0),
+    "one": lambda rows, of: rows[of] == 1,
+    "known": lambda rows, of: rows[of] > 0,
 }

@@ -1,13 +1,12 @@
 """A capture as a subject of the screen: analysed to its end, all its segments kept for ladders."""
 
-from analyzer.findings import judge
 from analyzer.live.census import census
 from analyzer.live.certain import Told, rows_of
 from analyzer.live.picture import FileSubject, Picture, news_of
 from analyzer.pipeline import Analysis
 from analyzer.readers import open_captures
 from analyzer.reports.escape import safe
-from analyzer.reports.frames import table
+from analyzer.reports.findings import listing_of
 from analyzer.settings import Settings
 
 
@@ -20,7 +19,7 @@ def subject(paths: list[str], settings: Settings) -> FileSubject:
         end = analysis.last_ns
         ledger = analysis.snapshot(end)
         places = census(ledger, analysis.book, end)
-        findings = rows_of(table("findings", judge(ledger, analysis.book, settings).findings))
+        findings = rows_of(listing_of(ledger, analysis.book, settings).frame())
         news = [news_of(Told(row), int(row.time_epoch.as_unit("ns").value)) for row in reversed(findings)]
         flows = ledger.flows
         result = analysis.result(paths, capture)

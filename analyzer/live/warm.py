@@ -57,12 +57,12 @@ def collected(capture: bytes) -> list[Packets]:
 
 def through(capture: bytes) -> None:
     """One capture through the stages, with every way of looking."""
-    from analyzer.findings import judge
+    from analyzer.reports.findings import listing_of
 
     settings = Settings()
     analysis = Analysis(settings)
     for packets in collected(capture):
         analysis.feed(packets)
-    judge(analysis.snapshot(2 * SECOND), analysis.book, settings)
+    listing_of(analysis.snapshot(2 * SECOND), analysis.book, settings).frame()
     analysis.retire()
     analysis.drop_idle(0, 0)

@@ -20,7 +20,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analyzer.errors import TeardownError, UnreadableCapture
-from analyzer.findings import judge
 from analyzer.live.certain import Announcer, Told
 from analyzer.live.clock import CaptureClock
 from analyzer.live.losses import Losses
@@ -28,7 +27,7 @@ from analyzer.live.tally import Tally
 from analyzer.pipeline import Analysis, Chunk
 from analyzer.readers.live.stream import LiveStream
 from analyzer.readers.packets import Packets
-from analyzer.reports.frames import table
+from analyzer.reports.findings import listing_of
 from analyzer.reports.result import Result
 from analyzer.settings import SECOND, Settings
 from analyzer.tracker.outcome import Ledger
@@ -239,12 +238,12 @@ class Watch:
         judged = ledger if whole else ledger.part(self._moving(ledger))
         self._judged_until = now
         if judged.flows:
-            judgement = judge(judged, self.analysis.book, self.settings)
-            findings = table("findings", judgement.findings)
+            listing = listing_of(judged, self.analysis.book, self.settings)
+            findings = listing.frame()
             if self.losses.total and len(findings):
-                rows = judgement.flow_rows
-                first = np.where(rows >= 0, judged.flow("first_time")[rows], now)
-                findings = self.losses.lower(findings, self.losses.hit(first, np.full(len(rows), now)))
+                single, start = (listing.numbers(name, listing.order) for name in ("stream", "start"))
+                first = np.where(single >= 0, start, now)
+                findings = self.losses.lower(findings, self.losses.hit(first, np.full(len(first), now)))
             if not whole:
                 findings = self._of_single(findings)
             streams = None if whole else frozenset(judged.flow("stream").tolist())
@@ -293,7 +292,7 @@ class Watch:
     def _close_all(self, result: Result, now: int) -> None:
         """The books of everything that was kept are closed: announce and hand on the rest."""
         findings = self._less_sure(result.findings, result.flows)
-        self._hand_on(Chunk(result.flows, result.timeline, findings, []))
+        self._hand_on(Chunk(result.flows, result.timeline, findings, [], result.listing))
         self._tell(self.announcer.look(self._crowds(findings), now, frozenset({-1})), now)
         self._tell(self.announcer.close(findings, result.flows["stream"]), now)
 

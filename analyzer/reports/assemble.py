@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analyzer.findings.found import CONFIDENCES
 from analyzer.reports.decimals import UNKNOWN
+from analyzer.reports.findings import Listing, arrow_text
 from analyzer.reports.frames import empty, table
 from analyzer.segments.addresses import AddressBook
 from analyzer.segments.table import QUOTED
@@ -25,6 +27,7 @@ from analyzer.tracker.transitions import ARROWS, EVENT_WORDS, NO_ARROW, TABLE, E
 
 STATE_WORDS = [state.name for state in State]
 SIDE_WORDS = ["client", "server"]
+ENDS = tuple(f"{role}_{what}" for role in SIDE_WORDS for what in ("ip", "port"))
 Ints = NDArray[np.int64]
 Category = Any  # pd.Categorical, generic in the newest stubs only
 
@@ -148,7 +151,7 @@ def timeline_table(flows: Flows, log: NDArray[np.void]) -> pd.DataFrame:
 
 
 def rejoined(entries: NDArray[np.void]) -> NDArray[np.void]:
-    """Log rows in which nothing changed, told of the state that the rows around them leave the endpoint in.
+    """Log rows in which nothing changed, listing of the state that the rows around them leave the endpoint in.
 
     It was another when they were written where the entry into that was taken back later, or where the endpoint's
     first state was not known yet.
@@ -200,6 +203,32 @@ def _note(arrow: int, note: int) -> str:
     source = f" (RFC 9293 {row.section})" if row.section[0].isdigit() else ""
     source = f" ({row.section})" if not source and row.section != "-" else source
     return f"{row.words}{source}" + (f"; {extra}" if extra else "")
+
+
+def findings_table(listing: Listing) -> pd.DataFrame:
+    """findings.csv."""
+    places = listing.order
+    codes, severities = (np.array(words, object) for words in listing.vocabularies)
+    picked = {name: listing.numbers(name, places) for name in ("stream", "when", "blamed", "confidence", *ENDS)}
+    data = {
+        "code": codes[places.table],
+        "severity": severities[places.table],
+        "stream": picked["stream"],
+        "endpoint": np.array([*SIDE_WORDS, ""], object)[picked["blamed"]],
+        "time_epoch": picked["when"],
+        "confidence": np.array(CONFIDENCES, object)[picked["confidence"]],
+    }
+    for role in SIDE_WORDS:
+        data[f"{role}_ip"] = _addresses(listing, picked[f"{role}_ip"])
+        data[f"{role}_port"] = np.where(picked[f"{role}_port"] < 0, UNKNOWN, picked[f"{role}_port"])
+    data |= {name: arrow_text(listing.column(name, places)).to_pylist() for name in ("frames", "message", "advice")}
+    return table("findings", data)
+
+
+def _addresses(listing: Listing, rows: Ints) -> NDArray[np.object_]:
+    distinct, place = np.unique(rows, return_inverse=True)
+    texts = np.array([listing.address(row) for row in distinct.tolist()], object)
+    return texts[place] if len(texts) else np.zeros(0, object)
 
 
 def segments_table(batches: Sequence[NDArray[np.void]], tuples: NDArray[np.void], book: AddressBook) -> pd.DataFrame:

@@ -1,14 +1,14 @@
 """The result as one JSON document for scripts (its fields are described in docs/json.md)."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analyzer.reports.counts import endings, servers
 from analyzer.reports.decimals import decimal
+from analyzer.reports.overview import CLOSERS
 from analyzer.reports.result import Result, Summary
 from analyzer.version import VERSION
 
@@ -26,16 +26,26 @@ def json_document(result: Result) -> Iterator[str]:
 
 def _head(result: Result) -> dict[str, Any]:
     summary = result.summary
-    by_server = [] if result.flows.empty else servers(result.flows).reset_index().to_dict("records")
     return {
         "version": VERSION,
         "capture": _capture(summary),
         "flows": len(result.flows),
-        "endings": {} if result.flows.empty else endings(result.flows).to_dict("index"),
-        "servers": [{str(key).replace(" ", "_").lower(): value for key, value in row.items()} for row in by_server],
+        "endings": {word: _counts((sum(row), *row)) for word, row in result.overview.endings.items()},
+        "servers": _servers(result),
         "cannot_judge": [{"code": e.code, "reason": e.reason, "flows": e.flows} for e in summary.cannot_judge],
         "notices": [notice.text for notice in summary.notices],
     }
+
+
+def _counts(counts: Sequence[int]) -> dict[str, int]:
+    return dict(zip(("flows", *CLOSERS, "by_rst"), counts, strict=False))
+
+
+def _servers(result: Result) -> list[dict[str, Any]]:
+    """All servers, the one with the most flows first."""
+    rows, _ = result.overview.servers()
+    address = result.listing.address
+    return [{"server_ip": address(row), "server_port": port, **_counts(counts)} for row, port, counts in rows]
 
 
 def _capture(summary: Summary) -> dict[str, Any]:

@@ -1,9 +1,6 @@
 """Wireshark display filters that show what a finding is about, short enough to be copied from one line."""
 
 from collections.abc import Sequence
-from typing import Any
-
-import pandas as pd
 
 
 def members(field: str, numbers: Sequence[int], room: int) -> tuple[str, int]:
@@ -23,26 +20,19 @@ def members(field: str, numbers: Sequence[int], room: int) -> tuple[str, int]:
     return (text + "}", used) if used > 1 else (f"{field} == {numbers[0]}", 1)
 
 
-def of_findings(findings: pd.DataFrame, room: int) -> str:
-    """The filter that shows ``findings`` (all of one code): their streams; of a crowd, its addresses; else
-    frames."""
-    streams = sorted(set(findings["stream"].dropna().astype(int)))
-    if streams:
-        return _said("tcp.stream", streams, room)
-    first = findings.iloc[0]
-    by_address = addresses(first)
-    if by_address:
-        return by_address
-    frames = [int(frame) for frame in str(first["frames"]).split(";") if frame]
+def of_streams(streams: Sequence[int], room: int) -> str:
+    """The filter that shows connections; ``streams`` ascending."""
+    return _said("tcp.stream", streams, room)
+
+
+def of_frames(frames: Sequence[int], room: int) -> str:
+    """The filter that shows frames; everything where there are none."""
     return _said("frame.number", frames, room) if frames else "tcp"
 
 
-def addresses(row: "pd.Series[Any]") -> str:
-    """The filter for the addresses and ports that a finding about many connections names; "" if it names
-    none."""
-    ports = [f"tcp.port == {row[name]}" for name in ("client_port", "server_port") if pd.notna(row[name])]
-    hosts = [_host(str(row[name])) for name in ("client_ip", "server_ip") if pd.notna(row[name])]
-    return " && ".join(hosts + ports)
+def of_addresses(hosts: Sequence[str], ports: Sequence[int]) -> str:
+    """The filter for the addresses and ports that a finding about many connections names; "" if it names none."""
+    return " && ".join([*map(_host, hosts), *(f"tcp.port == {port}" for port in ports)])
 
 
 def _host(address: str) -> str:

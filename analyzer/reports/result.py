@@ -2,11 +2,15 @@
 them."""
 
 from dataclasses import dataclass, field
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from analyzer.errors import Notice
 from analyzer.findings.rule import CannotJudge
+from analyzer.reports.findings import Listing
+from analyzer.reports.overview import Overview
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["CannotJudge", "Result", "Summary"]
 
@@ -33,11 +37,14 @@ class Result:
     """The tables of an analysis as DataFrames with the columns of docs/columns.md.
 
     Times (``*_epoch``) are ``datetime64[ns, UTC]``, NaT where unknown; durations (``*_s``) are float seconds,
-    NaN where unknown. ``segments`` is None unless it was asked for (``keep_segments=True``).
+    NaN where unknown. ``segments`` is None unless it was asked for (``keep_segments=True``). ``overview`` and
+    ``listing`` are what the summary is made from.
     """
 
-    flows: pd.DataFrame
-    timeline: pd.DataFrame
-    findings: pd.DataFrame
+    flows: "pd.DataFrame"
+    timeline: "pd.DataFrame"
+    findings: "pd.DataFrame"
     summary: Summary
-    segments: pd.DataFrame | None = None
+    overview: Overview
+    listing: Listing
+    segments: "pd.DataFrame | None" = None

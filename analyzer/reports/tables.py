@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from analyzer.reports import findings_files
 from analyzer.reports.atomic import output_folder, whole_file
 from analyzer.reports.decimals import decimal_text
 from analyzer.reports.frames import epoch_ns, seconds_ns
@@ -37,7 +38,10 @@ def write_tables(result: Result, folder: Path, format: str = "csv") -> list[Path
     for name, frame in tables_of(result).items():
         path = folder / f"{name}.{format}"
         with whole_file(path) as file:
-            write(frame, file)
+            if name == "findings":
+                findings_files.WRITERS[format](result.listing, file)
+            else:
+                write(frame, file)
         written.append(path)
     return written
 

@@ -6,17 +6,19 @@ health.
 """
 
 import shlex
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
-import pandas as pd
 from rich.text import Text
 
 from analyzer.reports import filters
 from analyzer.reports.catalogue import names
 from analyzer.reports.columns import SEVERITIES
-from analyzer.reports.counts import endings, servers
 from analyzer.reports.escape import safe
-from analyzer.reports.result import Result, Summary
+from analyzer.reports.findings import Listing, Table
+from analyzer.reports.overview import CLOSERS, Overview
+from analyzer.reports.result import Summary
 from analyzer.reports.text import (
     SEVERITY_STYLES,
     advice_lines,
@@ -34,16 +36,16 @@ FILES_SHOWN = 5
 ACT = "error"  # the severity at which somebody must act: its advice stands in the summary
 
 
-def summary_lines(result: Result, columns: int = 80) -> list[Text]:
+def summary_lines(summary: Summary, overview: Overview, listing: Listing, columns: int = 80) -> list[Text]:
     """The whole summary, wrapped at ``columns``."""
     parts = (
-        _read(result.summary, columns),
-        _endings(result.flows),
-        _servers(result.flows),
-        _findings(result, columns),
-        _next_steps(result),
-        _not_judged(result.summary, columns),
-        _notices(result.summary, columns),
+        _read(summary, columns),
+        _endings(overview),
+        _servers(overview, listing),
+        _findings(summary, overview, listing, columns),
+        _next_steps(summary, listing),
+        _not_judged(summary, columns),
+        _notices(summary, columns),
     )
     return [line for part in parts for line in part]
 
@@ -62,37 +64,37 @@ def _read(summary: Summary, columns: int) -> Iterator[Text]:
 
 
 def _span(first_ns: int, last_ns: int) -> str:
-    first, last = (pd.Timestamp(ns, unit="ns", tz="UTC") for ns in (first_ns, last_ns))
-    same_day = first.date() == last.date()
-    end = f"{last:%H:%M:%S.%f}" if same_day else f"{last:%Y-%m-%d %H:%M:%S.%f}"
+    first, last = (_moment(ns) for ns in (first_ns, last_ns))
+    end = f"{last:%H:%M:%S.%f}" if first.date() == last.date() else f"{last:%Y-%m-%d %H:%M:%S.%f}"
     return f"{first:%Y-%m-%d %H:%M:%S.%f} to {end} UTC ({duration((last_ns - first_ns) / 1e9)})"
 
 
-def _endings(flows: pd.DataFrame) -> list[Text]:
+def _moment(ns: int) -> datetime:
+    seconds, rest = divmod(ns, 10**9)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
+
+
+def _endings(overview: Overview) -> list[Text]:
     """How many connections ended in each way, by who closed first."""
-    if flows.empty:
+    if not overview.flows:
         return []
-    table = endings(flows)
-    rows = [["ending", *table.columns], *([word, *map(_cell, counts)] for word, counts in table.iterrows())]
-    return _counted("How connections ended, and who closed first", rows)
+    rows = [[word, *map(_cell, (sum(counts), *counts))] for word, counts in overview.endings.items()]
+    return _counted("How connections ended, and who closed first", [["ending", "flows", *CLOSERS], *rows])
 
 
-def _servers(flows: pd.DataFrame) -> list[Text]:
+def _servers(overview: Overview, listing: Listing) -> list[Text]:
     """Who closed first at each server address and port, the busiest first."""
-    if flows.empty:
+    if not overview.flows:
         return []
-    table = servers(flows)
-    busiest = table.head(SERVERS_SHOWN)
-    rows = [["server", *table.columns]]
-    rows += [
-        [endpoint(*key), *map(_cell, counts)] for key, counts in zip(busiest.index, busiest.to_numpy(), strict=True)
-    ]
-    more = len(table) - len(busiest)
+    busiest, total = overview.servers(SERVERS_SHOWN)
+    rows = [["server", "flows", *CLOSERS, "by RST"]]
+    rows += [[endpoint(listing.address(row), port), *map(_cell, counts)] for row, port, counts in busiest]
+    more = total - len(busiest)
     rest = [Text(f"... and {count(more, 'more server')}")] if more else []
     return [*_counted("Who closed first, by server", rows), *rest]
 
 
-def _counted(title: str, rows: list[list[str]]) -> list[Text]:
+def _counted(title: str, rows: Sequence[Sequence[str]]) -> list[Text]:
     first, *others = aligned(rows)
     return [*heading(title), Text(first, style="dim"), *map(Text, others)]
 
@@ -101,70 +103,78 @@ def _cell(number: int) -> str:
     return f"{number:,}" if number else "-"
 
 
-def _nothing(result: Result) -> str:
+def _nothing(summary: Summary, overview: Overview) -> str:
     """What to say where there is no finding."""
-    cut = result.summary.not_understood.get("headers cut", 0)
-    if result.flows.empty and cut:
+    cut = summary.not_understood.get("headers cut", 0)
+    if not overview.flows and cut:
         return f"No TCP header is whole: the snap length cut {count(cut, 'packet')}. Capture with -s 128 or more."
-    return "There is no TCP connection in it." if result.flows.empty else "No findings"
+    return "No findings" if overview.flows else "There is no TCP connection in it."
 
 
-def _findings(result: Result, columns: int) -> Iterator[Text]:
+def _findings(summary: Summary, overview: Overview, listing: Listing, columns: int) -> Iterator[Text]:
     """One entry for each code: the gravest first, then the most frequent."""
-    findings = result.findings
-    if findings.empty:
-        yield from heading(_nothing(result))
+    if not len(listing):
+        yield from heading(_nothing(summary, overview))
         return
-    counts = findings["severity"].value_counts()
-    told = [
-        count(counts[word], word) if word != "info" else f"{counts[word]:,} info"
-        for word in SEVERITIES
-        if counts.get(word)
+    counts: Counter[str] = Counter()
+    for table in listing.tables:
+        counts[table.rule.severity] += len(table)
+    words = [
+        count(counts[word], word) if word != "info" else f"{counts[word]:,} info" for word in SEVERITIES if counts[word]
     ]
-    yield from heading(f"Findings: {', '.join(told)}")
-    for code in by_importance(findings):
-        yield from _finding(code, findings[findings["code"] == code], columns)
+    yield from heading(f"Findings: {', '.join(words)}")
+    for table in by_importance(listing.tables):
+        yield from _finding(listing, table, columns)
 
 
-def by_importance(findings: pd.DataFrame) -> list[str]:
-    """The codes in ``findings``: by severity, then by how many there are, then by code."""
-    grouped = findings.groupby("code", observed=True)["severity"].agg(["first", "size"]).reset_index()
-    grouped["rank"] = grouped["first"].map(list(SEVERITIES).index).astype(int)
-    order = grouped.sort_values(["rank", "size", "code"], ascending=[True, False, True])
-    return [str(code) for code in order["code"]]
+def by_importance(tables: Sequence[Table]) -> list[Table]:
+    """By severity, then by how many there are, then by code."""
+    grave = list(SEVERITIES).index
+    return sorted(tables, key=lambda table: (grave(table.rule.severity), -len(table), table.rule.code))
 
 
-def _finding(code: str, rows: pd.DataFrame, columns: int) -> Iterator[Text]:
-    severity = str(rows["severity"].iloc[0])
-    line = Text(f"{severity:<8} ", style=SEVERITY_STYLES[severity])
-    yield line.append(f"{code} {names().get(code, '')}", style="bold").append(f": {_how_many(rows)}", style="default")
-    example = rows.iloc[rows["confidence"].astype(str).map(("high", "medium", "low").index).argmin()]
-    label = "" if len(rows) == 1 else "e.g. "
-    yield from map(Text, wrapped(f"{label}{example['message']} [{example['confidence']} confidence]", 9, columns))
-    if severity == ACT:
-        yield from (Text(line, style="bold") for line in advice_lines(f"-> {example['advice']}", 9, columns))
-    yield Text(" " * 9).append(filters.of_findings(rows, 68), style="green")
+def _finding(listing: Listing, table: Table, columns: int) -> Iterator[Text]:
+    rule = table.rule
+    line = Text(f"{rule.severity:<8} ", style=SEVERITY_STYLES[rule.severity])
+    yield line.append(f"{rule.code} {rule.name}", style="bold").append(f": {_how_many(table)}", style="default")
+    example = table.surest
+    label = "" if len(table) == 1 else "e.g. "
+    said = f"{label}{listing.say(table, 'message', example)} [{table.confidence(example)} confidence]"
+    yield from map(Text, wrapped(said, 9, columns))
+    if rule.severity == ACT:
+        advice = advice_lines(f"-> {listing.say(table, 'advice', example)}", 9, columns)
+        yield from (Text(line, style="bold") for line in advice)
+    yield Text(" " * 9).append(_filter(listing, table, 68), style="green")
 
 
-def _how_many(rows: pd.DataFrame) -> str:
-    streams = rows["stream"].dropna().nunique()
+def _how_many(table: Table) -> str:
+    streams = len(table.streams)
     if streams == 0:
-        return count(len(rows), "time")
-    return count(streams, "connection") if streams == len(rows) else f"{len(rows):,} in {count(streams, 'connection')}"
+        return count(len(table), "time")
+    connections = count(streams, "connection")
+    return connections if streams == len(table) else f"{len(table):,} in {connections}"
 
 
-def _next_steps(result: Result) -> list[Text]:
+def _filter(listing: Listing, table: Table, room: int) -> str:
+    """The filter that shows the findings of one rule: their streams; of a crowd, its addresses; else frames."""
+    if len(table.streams):
+        return filters.of_streams(table.streams.tolist(), room)
+    hosts, ports = listing.ends(table, table.first)
+    frames = [int(frame) for frame in listing.say(table, "frames", table.first).split(";") if frame]
+    return filters.of_addresses(hosts, ports) or filters.of_frames(frames, room)
+
+
+def _next_steps(summary: Summary, listing: Listing) -> list[Text]:
     """The two commands that lead on from the gravest finding about one connection."""
-    with_stream = result.findings[result.findings["stream"].notna()]
-    if with_stream.empty:
+    with_stream = by_importance([table for table in listing.tables if len(table.streams)])
+    if not with_stream:
         return []
-    code = by_importance(with_stream)[0]
-    stream = with_stream.loc[with_stream["code"] == code, "stream"].iloc[0]
-    captures = " ".join(shlex.quote(safe(name)) for name in result.summary.files)
+    table = with_stream[0]
+    captures = " ".join(shlex.quote(safe(name)) for name in summary.files)
     return [
         *heading("Next"),
-        Text(f"teardown timeline {captures} --stream {stream}"),
-        Text(f"teardown explain {code}"),
+        Text(f"teardown timeline {captures} --stream {table.columns['stream'][table.first]}"),
+        Text(f"teardown explain {table.rule.code}"),
     ]
 
 

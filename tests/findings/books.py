@@ -3,8 +3,13 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from analyzer.findings import Rule, rules
+from analyzer.findings.words import Rows, wording
 from analyzer.flows.table import FLOW
+from analyzer.lines import Template, Words
+from analyzer.settings import Settings
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT, Known
 from analyzer.tracker.log import Basis
 from analyzer.tracker.outcome import Ledger
@@ -68,3 +73,25 @@ def leaking_server(since: float = 1.0, **facts: Any) -> dict[str, Any]:
         "fin_acked_frame": 9,
     }
     return {"client": closed, "server": waiting | facts}
+
+
+def sentences(
+    template: str,
+    values: dict[str, NDArray[np.int64]],
+    texts: dict[str, tuple[str, ...]] | None = None,
+    start: int = 0,
+    quotes: bool = False,
+    bare: bool = False,
+    rule: Rule | None = None,
+) -> list[str]:
+    """``template`` filled for each row of ``values``, whose names are those of columns where they are ``bare``."""
+    named = {name if bare else f"= {name}": value for name, value in values.items()}
+    count = len(next(iter(values.values())))
+    words = {f"= {name}": value for name, value in (texts or {}).items()}
+    made = wording(template, rule or rules()["TD307"], words, Settings(), quotes)
+    v6 = np.array([":" in text for text in [*Book().texts(), ""]])
+    rows = Rows(named | {"start": np.full(count, start)}, np.arange(count), v6, END)
+    form = Template([*made.pieces, ""])
+    columns = {piece.column: rows[piece.column] for piece in form.pieces if piece.column} or {"row": np.arange(count)}
+    lines = form.bind(columns, made.words | {"addresses": Words.of(Book().texts())}).words()
+    return [lines[place].decode() for place in range(count)]

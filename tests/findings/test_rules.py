@@ -11,16 +11,18 @@ import pytest
 import analyzer
 from analyzer.errors import UsageError
 from analyzer.findings import explain, rules
-from analyzer.findings.rule import HEADINGS, SEVERITIES, Crowd, Rule
-from analyzer.findings.words import sentences
+from analyzer.findings.found import OLDER
+from analyzer.findings.rule import HEADINGS, SEVERITIES, Rule
+from analyzer.findings.view import View
 from analyzer.settings import Settings
-from tests.findings.books import leaking_server, ledger
+from analyzer.tracker.ledger import ENDPOINT
+from tests.findings.books import leaking_server, ledger, sentences
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "analyzer" / "findings" / "rules"
 CAPTURES = ROOT / "captures"
 FORM = [
-    *("CODE", "NAME", "SEVERITY", "SUPERSEDES", "THRESHOLDS"),
+    *("CODE", "NAME", "SEVERITY", "SUPERSEDES", "THRESHOLDS", "NEEDS"),
     *("EXAMPLE", "NEAR_MISS", "MESSAGE", "ADVICE"),
 ]
 each_rule = pytest.mark.parametrize("rule", rules().values(), ids=list(rules()))
@@ -85,15 +87,20 @@ def test_its_advice_names_a_suspect_and_the_next_command(rule: Rule) -> None:
 
 @each_rule
 def test_its_templates_use_only_fields_that_exist(rule: Rule) -> None:
-    """Filling them raises KeyError for a field that nobody provides; a flow that fires nothing is enough."""
-    verdict = rule.judge(ledger(leaking_server(), copies=12), Settings())
-    given = set(verdict.values) | {name.removesuffix("_ns") for name in rule.thresholds}
-    crowd = {"blamed", "other", "role", "blamed_ip", "blamed_port"}
-    flow = {"blamed", "peer", "blamed_at", "peer_at", "client", "server", "role", "peer_role", "stream"}
-    given |= crowd if isinstance(verdict, Crowd) else flow | {"blamed_ip", "peer_ip", "port", "ss"}
-    values = {name: np.zeros(1, np.int64) for name in given}
+    """Filling them raises KeyError for a field that nobody provides."""
+    made = ledger(leaking_server(), copies=12)
+    verdict = rule.judge(View(made, np.arange(12), {"replaced_time": np.zeros(12, np.int64)}), Settings())
+    values = {f"= {name}": np.zeros(1, np.int64) for name in verdict.values}
+    ends = {f"{role}_{what}": np.zeros(1, np.int64) for role in ("client", "server") for what in ("ip", "port")}
+    given = values | ends | {name: np.zeros(1, np.int64) for name in ("blamed", "stream")}
     for template in (rule.message, rule.advice):
-        assert sentences(template, values, np.zeros(1, np.int64), 1)[0].as_py()
+        assert sentences(template, given, rule=rule, bare=True)[0]
+
+
+@each_rule
+def test_what_it_needs_are_columns_of_the_ledger(rule: Rule) -> None:
+    assert rule.needs
+    assert set(rule.needs) <= {*(ENDPOINT.names or ()), OLDER}
 
 
 @each_rule

@@ -7,13 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyzer.findings.words import sentences
+from analyzer.findings import rules
+from analyzer.findings.words import Rows, wording
+from analyzer.reports.findings import _needs_quotes
+from analyzer.settings import Settings
+from tests.findings.books import END, sentences
 
 
 def say(template: str, start: int = 0, **values: object) -> str:
-    columns = {name: np.array([value], None if isinstance(value, int) else object) for name, value in values.items()}
-    (text,) = sentences(template, columns, np.array([start], np.int64), 1).to_pylist()
-    return str(text)
+    columns = {name: np.array([value if isinstance(value, int) else 0]) for name, value in values.items()}
+    texts = {name: (value,) for name, value in values.items() if isinstance(value, str)}
+    (text,) = sentences(template, columns, texts, start)
+    return text
 
 
 def duration_twin(ns: int) -> str:
@@ -62,10 +67,52 @@ def test_each_kind_of_field(template: str, value: object, text: str) -> None:
 
 
 def test_no_rows_make_no_sentences() -> None:
-    empty = np.zeros(0, np.int64)
-    assert sentences("{n:duration} in {n:frame}", {"n": empty}, empty, 0).to_pylist() == []
+    assert sentences("{n:duration} in {n:frame}", {"n": np.zeros(0, np.int64)}) == []
 
 
-def test_one_value_for_all_rows_is_repeated() -> None:
-    start = np.zeros(2, np.int64)
-    assert sentences("{n}", {"n": np.asarray(5)}, start, 2).to_pylist() == ["5", "5"]
+@given(st.integers(0, 10**12))
+def test_what_was_last_heard_is_told_by_the_time_to_the_captures_end(ago: int) -> None:
+    assert say("{n:before_end}", n=END - ago) == duration_twin(ago)
+
+
+ENDS = [("10.0.0.1", 80, "10.0.0.1:80"), ("2001:db8::2", 443, "[2001:db8::2]:443"), ("2001:db8::2", -1, "2001:db8::2")]
+
+
+@pytest.mark.parametrize(("address", "port", "text"), [*ENDS, ("10.0.0.1", 0, "10.0.0.1")])
+def test_endpoints(address: str, port: int, text: str) -> None:
+    columns = {"client_ip": ["10.0.0.1", "2001:db8::2"].index(address), "client_port": port, "server_ip": 1}
+    for blamed, (own, other) in enumerate([("client", "server"), ("server", "client"), ("client", "server")]):
+        row = {name: np.array([value]) for name, value in (columns | {"server_port": 8080, "blamed": blamed}).items()}
+        ends = {"client": text, "server": "[2001:db8::2]:8080"}
+        said = sentences("{blamed}|{peer}|{client}|{server}|{blamed_at}|{peer_at}|{role}|{port}|{ss}", row, bare=True)
+        way = "dport" if own == "client" else "sport"
+        assert said == [
+            f"{own} {ends[own]}|{other} {ends[other]}|{ends['client']}|{ends['server']}|{ends[own]}|{ends[other]}|{own}"
+            f"|8080|'( {way} = :8080 )'"
+        ]
+
+
+@pytest.mark.parametrize(
+    ("template", "texts", "always", "needs"),
+    [
+        ("{n:byte} and {n:frame}", {}, False, [False, False]),
+        ("one, {n}", {}, True, [True, True]),
+        ('"{n}"', {}, True, [True, True]),
+        ("{why}", {"why": ("plain", "no, not so")}, False, [False, True]),
+        ("x{why:silence}", {}, False, [False, True]),
+    ],
+)
+def test_which_cells_need_quotes(
+    template: str, texts: dict[str, tuple[str, ...]], always: bool, needs: list[bool]
+) -> None:
+    made = wording(template, rules()["TD307"], {f"= {name}": words for name, words in texts.items()}, Settings(), False)
+    rows = Rows({"= why": np.array([0, 1]), "= n": np.array([5, 7])}, np.arange(2), np.zeros(1, np.bool_), END)
+    assert made.always == always
+    assert _needs_quotes(made, rows, 2).tolist() == needs
+
+
+def test_a_quote_is_doubled_in_a_cell_in_quotes() -> None:
+    texts = {"why": ('say "no"',)}
+    assert sentences('"{why}", {n}', {"why": np.array([0]), "n": np.array([3])}, texts, quotes=True) == [
+        '"""say ""no"""", 3"'
+    ]

@@ -9,6 +9,7 @@ from analyzer.errors import Notice
 from analyzer.reports.columns import TABLES
 from analyzer.reports.frames import UNKNOWN, table
 from analyzer.reports.result import CannotJudge, Result, Summary
+from tests.reports.listings import listing, overview
 
 SECOND = 1_000_000_000
 START = 1_700_000_000_123_456_789
@@ -189,37 +190,51 @@ def late_fin() -> dict[str, Any]:
     )
 
 
-def sample_result(bulk: int = 0) -> Result:
+def sample_flows() -> pd.DataFrame:
     """Four flows: a late FIN, an orderly close, an abort, one that never opened."""
-    n = 5 + 2 * bulk
     other = who(3, ("2001:db8::2", 55000), ("2001:db8::1", 443))
+    entries = [
+        late_fin(),
+        flow(8, "graceful", "client", client_state="TIME_WAIT"),
+        {**flow(3, "aborted", "server"), **other},
+        flow(9, "never-established", findings="TD307"),
+    ]
+    return rows("flows", entries)
+
+
+def sample_findings(n: int = 5) -> list[dict[str, Any]]:
     refused = {"code": "TD307", "severity": "info", "message": "SYN answered by RST", "confidence": "high"}
+    return [late_fin_finding(n), {**who(9), **refused, "frames": "10;11", "time_epoch": at(1)}]
+
+
+def sample_summary() -> Summary:
+    return Summary(
+        files=["ring\x1b[31m.pcapng"],
+        bytes=123_456,
+        packets=40,
+        segments=38,
+        streams=4,
+        first_ns=START,
+        last_ns=at(63.30004),
+        link_types=["Ethernet"],
+        not_understood={"not IP (ARP, LLDP, ...)": 2},
+        notices=[Notice("ring.pcapng ends in the middle of packet 41 (byte 123450)")],
+        cannot_judge=[CannotJudge("TD101", "the capture starts after the FIN", 1)],
+    )
+
+
+def sample_result(bulk: int = 0) -> Result:
+    """The flows above; the timeline and the segments are those of the late FIN."""
+    n = 5 + 2 * bulk
+    flows, found = sample_flows(), sample_findings(n)
     return Result(
-        flows=rows(
-            "flows",
-            [
-                late_fin(),
-                flow(8, "graceful", "client", client_state="TIME_WAIT"),
-                {**flow(3, "aborted", "server"), **other},
-                flow(9, "never-established", findings="TD307"),
-            ],
-        ),
+        flows=flows,
         timeline=rows("timeline", late_fin_timeline(n)),
-        findings=rows("findings", [late_fin_finding(n), {**who(9), **refused, "frames": "10;11", "time_epoch": at(1)}]),
+        findings=rows("findings", found),
         segments=rows("segments", late_fin_segments(bulk)),
-        summary=Summary(
-            files=["ring\x1b[31m.pcapng"],
-            bytes=123_456,
-            packets=40,
-            segments=38,
-            streams=4,
-            first_ns=START,
-            last_ns=at(63.30004),
-            link_types=["Ethernet"],
-            not_understood={"not IP (ARP, LLDP, ...)": 2},
-            notices=[Notice("ring.pcapng ends in the middle of packet 41 (byte 123450)")],
-            cannot_judge=[CannotJudge("TD101", "the capture starts after the FIN", 1)],
-        ),
+        summary=sample_summary(),
+        overview=overview(flows),
+        listing=listing(found),
     )
 
 
@@ -243,23 +258,20 @@ def many_flows(n: int) -> pd.DataFrame:
     return table("flows", data)
 
 
-def crowd_of_findings(n: int) -> pd.DataFrame:
+def crowd_of_findings(n: int) -> list[dict[str, Any]]:
     """``n`` leaked connections of one server."""
     message = "client 10.1.0.2:{port} has been in CLOSE_WAIT for 300 s (frame {frame}) and sends nothing"
-    return rows(
-        "findings",
-        [
-            {
-                **who(k, ("10.1.0.2", 40000 + k)),
-                "code": "TD101",
-                "severity": "error",
-                "endpoint": "client",
-                "confidence": "high",
-                "time_epoch": at(k),
-                "frames": str(4 * k + 3),
-                "message": message.format(port=40000 + k, frame=4 * k + 3),
-                "advice": "Close the connection on every path.",
-            }
-            for k in range(n)
-        ],
-    )
+    return [
+        {
+            **who(k, ("10.1.0.2", 40000 + k)),
+            "code": "TD101",
+            "severity": "error",
+            "endpoint": "client",
+            "confidence": "high",
+            "time_epoch": at(k),
+            "frames": str(4 * k + 3),
+            "message": message.format(port=40000 + k, frame=4 * k + 3),
+            "advice": "Close the connection on every path.",
+        }
+        for k in range(n)
+    ]

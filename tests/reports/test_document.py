@@ -5,7 +5,9 @@ import json
 from analyzer.reports.columns import FINDINGS, TABLES
 from analyzer.reports.document import json_document
 from analyzer.reports.frames import empty
+from analyzer.reports.overview import Overview
 from analyzer.reports.result import Result, Summary
+from tests.reports.listings import listing
 from tests.reports.sample import sample_result
 
 
@@ -33,6 +35,6 @@ def test_findings_have_the_fields_of_the_table() -> None:
 
 
 def test_nothing_found_is_still_a_document() -> None:
-    nothing = Result(*(empty(name) for name in list(TABLES)[:3]), Summary())
+    nothing = Result(*(empty(name) for name in list(TABLES)[:3]), Summary(), Overview(), listing([]))
     document = json.loads("".join(json_document(nothing)))
     assert (document["flows"], document["findings"], document["endings"]) == (0, [], {})

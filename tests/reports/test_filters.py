@@ -9,31 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyzer.reports.filters import members, of_findings
-from tests.reports.sample import rows, who
-
-
-def crowd(**more: object) -> dict[str, object]:
-    return {"code": "TD106", "severity": "error", "confidence": "high", **more}
-
-
-def test_one_stream_and_several() -> None:
-    assert of_findings(rows("findings", [crowd(**who(7))]), 68) == "tcp.stream == 7"
-    several = rows("findings", [crowd(**who(n)) for n in (9, 1, 5, 5)])
-    assert of_findings(several, 68) == "tcp.stream in {1, 5, 9}"
+from analyzer.reports.filters import members, of_addresses, of_frames, of_streams
 
 
 def test_many_streams_are_capped_and_counted() -> None:
-    said = of_findings(rows("findings", [crowd(**who(n)) for n in range(1000)]), 68)
+    said = of_streams(range(1000), 68)
     assert said.startswith("tcp.stream in {0, 1, 2,")
     assert said.endswith("of 1,000)")
     assert len(said) <= 68
 
 
-def test_a_crowd_is_shown_by_its_address_else_by_its_frames() -> None:
-    server = crowd(server_ip="2001:db8::1", server_port=443)
-    assert of_findings(rows("findings", [server]), 68) == "ipv6.addr == 2001:db8::1 && tcp.port == 443"
-    assert of_findings(rows("findings", [crowd(frames="3;4")]), 68) == "frame.number in {3, 4}"
+def test_frames_and_addresses() -> None:
+    assert of_frames([3, 4], 68) == "frame.number in {3, 4}"
+    assert of_frames([], 68) == "tcp"
+    assert of_addresses(["10.0.0.1", "2001:db8::1"], [443]) == (
+        "ip.addr == 10.0.0.1 && ipv6.addr == 2001:db8::1 && tcp.port == 443"
+    )
 
 
 @given(st.lists(st.integers(0, 10**9), min_size=1), st.integers(1, 100))
@@ -48,7 +39,7 @@ def test_tshark_takes_them(streams: int) -> None:
     tshark = shutil.which("tshark")
     if tshark is None:
         pytest.skip("needs tshark, which is not installed")
-    shown = of_findings(rows("findings", [crowd(**who(n)) for n in range(streams)]), 68).split("  (")[0]
+    shown = of_streams(range(streams), 68).split("  (")[0]
     capture = Path(__file__).parents[2] / "captures" / "graceful-client-first.pcap"
     read = subprocess.run([tshark, "-r", capture, "-Y", shown], capture_output=True, text=True, check=True)
     assert "FIN, ACK" in read.stdout

@@ -14,9 +14,12 @@ import pytest
 from analyzer.errors import UnwritableOutput
 from analyzer.reports.atomic import whole_file
 from analyzer.reports.columns import TABLES
-from analyzer.reports.frames import empty
+from analyzer.reports.findings_files import write_csv as write_findings_csv
+from analyzer.reports.findings_files import write_parquet as write_findings_parquet
+from analyzer.reports.frames import empty, table
 from analyzer.reports.tables import ROWS_AT_ONCE, write_csv, write_tables
-from tests.reports.sample import many_flows, sample_result
+from tests.reports.listings import listing
+from tests.reports.sample import START, many_flows, sample_findings, sample_result
 
 
 def as_csv(frame: pd.DataFrame) -> str:
@@ -56,6 +59,22 @@ def test_only_text_that_needs_quotes_gets_them() -> None:
     lines = as_csv(sample_result().findings)
     assert '"client 10.1.0.2:40112 in CLOSE_WAIT for 61.2 s; its ""late"" FIN (7) met a RST"' in lines
     assert "\nTD307,info,9," in lines
+
+
+@pytest.mark.parametrize("copies", [0, 1, 3])
+def test_findings_as_numbers_are_written_as_their_table_is(copies: int, tmp_path: Path) -> None:
+    """Findings of several rules mixed in time, of connections and of a crowd, with quotes and without."""
+    crowd = {"code": "TD106", "severity": "error", "confidence": "low", "server_ip": "10.1.0.3", "server_port": 80}
+    entries = [entry for place in range(copies) for entry in sample_findings(5 + place)]
+    entries += [crowd | {"time_epoch": START, "endpoint": "server", "message": "many", "advice": ""}] * copies
+    made = listing(entries)
+    text, file = io.BytesIO(), io.BytesIO()
+    write_findings_csv(made, text)
+    assert text.getvalue().decode() == as_csv(made.frame())
+    write_findings_parquet(made, file)
+    read = pq.read_table(file).to_pandas()
+    assert as_csv(table("findings", read)) == text.getvalue().decode()
+    assert text.getvalue().count(b"\n") == 1 + 3 * copies
 
 
 def test_an_empty_table_is_its_header() -> None:

@@ -2,10 +2,14 @@
 
 import io
 
-from analyzer.reports.frames import empty
+import pytest
+
+from analyzer.reports.findings import Listing
+from analyzer.reports.overview import Overview
 from analyzer.reports.result import Result, Summary
 from analyzer.reports.terminal import summary_lines
 from analyzer.reports.text import show
+from tests.reports.listings import listing
 from tests.reports.sample import crowd_of_findings, sample_result
 
 EXPECTED = r"""
@@ -49,10 +53,14 @@ ring.pcapng ends in the middle of packet 41 (byte 123450)
 """
 
 
-def printed(result: Result) -> str:
+def told(summary: Summary, overview: Overview, listing: Listing) -> str:
     file = io.StringIO()
-    show(summary_lines(result), file)
+    show(summary_lines(summary, overview, listing), file)
     return file.getvalue()
+
+
+def printed(result: Result) -> str:
+    return told(result.summary, result.overview, result.listing)
 
 
 def test_the_whole_summary() -> None:
@@ -61,7 +69,7 @@ def test_the_whole_summary() -> None:
 
 def test_a_crowd_gives_one_entry_with_one_example() -> None:
     result = sample_result()
-    result.findings = crowd_of_findings(300)
+    result.listing = listing(crowd_of_findings(300))
     text = printed(result)
     assert "error    TD101 close-wait-leak: 300 connections\n         e.g. client" in text
     assert "tcp.stream in {0, 1, 2, 3," in text
@@ -71,15 +79,16 @@ def test_a_crowd_gives_one_entry_with_one_example() -> None:
 
 def test_the_surest_example_is_shown() -> None:
     result = sample_result()
-    result.findings = crowd_of_findings(3).assign(confidence=["low", "high", "medium"], message=list("abc"))
+    changed = zip(crowd_of_findings(3), ("low", "high", "medium"), "abc", strict=True)
+    result.listing = listing([row | {"confidence": level, "message": text} for row, level, text in changed])
     assert "e.g. b [high confidence]" in printed(result)
 
 
 def test_a_capture_without_tcp_says_so() -> None:
-    result = Result(empty("flows"), empty("timeline"), empty("findings"), Summary(files=["a.pcap"], packets=3))
-    assert "0 connections" in printed(result)
-    assert "There is no TCP connection in it." in printed(result)
-    assert "Who closed first" not in printed(result)
+    text = told(Summary(files=["a.pcap"], packets=3), Overview(), listing([]))
+    assert "0 connections" in text
+    assert "There is no TCP connection in it." in text
+    assert "Who closed first" not in text
 
 
 def test_many_servers_and_files_are_counted_not_listed() -> None:
@@ -87,3 +96,37 @@ def test_many_servers_and_files_are_counted_not_listed() -> None:
     result.summary.files = [f"ring{n}.pcap" for n in range(12)]
     text = printed(result)
     assert "ring4.pcap\n... and 7 more files\n" in text
+
+
+def crowd(**more: object) -> dict[str, object]:
+    return {"code": "TD106", "severity": "error", "confidence": "high", **more}
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ([crowd(stream=7)], "tcp.stream == 7"),
+        ([crowd(stream=n) for n in (9, 1, 5, 5)], "tcp.stream in {1, 5, 9}"),
+        ([crowd(server_ip="2001:db8::1", server_port=443)], "ipv6.addr == 2001:db8::1 && tcp.port == 443"),
+        ([crowd(frames="3;4")], "frame.number in {3, 4}"),
+        ([crowd()], "tcp"),
+    ],
+)
+def test_a_crowd_is_shown_by_its_streams_else_by_its_address_else_by_its_frames(
+    entries: list[dict[str, object]], said: str
+) -> None:
+    result = sample_result()
+    result.listing = listing(entries)
+    assert f"         {said}\n" in printed(result)
+
+
+def test_the_gravest_findings_come_first_then_the_most_frequent() -> None:
+    two = [{**entry, "code": "TD103", "severity": "warning"} for entry in crowd_of_findings(2)]
+    few = [{**entry, "code": "TD105", "severity": "warning"} for entry in crowd_of_findings(1)]
+    info = [{**entry, "code": "TD307", "severity": "info"} for entry in crowd_of_findings(5)]
+    result = sample_result()
+    result.listing = listing([*info, *few, *two])
+    text = printed(result)
+    assert "Findings: 3 warnings, 5 info" in text
+    assert text.index("TD103") < text.index("TD105") < text.index("TD307")
+    assert "teardown explain TD103" in text

@@ -40,6 +40,7 @@ NAME = "close-wait-leak"
 SEVERITY = "error"
 SUPERSEDES = ("TD107",)
 THRESHOLDS = ("close_wait_leak_ns",)
+NEEDS = ("close_wait_time", "fin_count")
 EXAMPLE = "close-wait-leak.pcap"
 NEAR_MISS = "half-closed-at-capture-end.pcap"
 MESSAGE = (

@@ -34,6 +34,7 @@ NAME = "late-fin-answered-by-rst"
 SEVERITY = "error"
 SUPERSEDES = ("TD101", "TD105", "TD107", "TD304", "TD305", "TD405")
 THRESHOLDS = ("slow_close_ns",)
+NEEDS = ("rst_count",)
 EXAMPLE = "late-fin-answered-by-rst.pcapng"
 NEAR_MISS = "late-fin-still-welcome.pcap"
 MESSAGE = (

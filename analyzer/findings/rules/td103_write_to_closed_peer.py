@@ -33,6 +33,7 @@ NAME = "write-to-closed-peer"
 SEVERITY = "warning"
 SUPERSEDES = ("TD304", "TD305", "TD105", "TD107")
 THRESHOLDS = ()
+NEEDS = ("rst_count",)
 EXAMPLE = "write-to-closed-peer.pcapng"
 NEAR_MISS = "half-close-in-use.pcapng"
 MESSAGE = (

@@ -32,6 +32,7 @@ NAME = "half-close-in-use"
 SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ()
+NEEDS = ("half_close_acked",)
 EXAMPLE = "half-close-in-use.pcapng"
 NEAR_MISS = "slow-close.pcap"
 MESSAGE = (

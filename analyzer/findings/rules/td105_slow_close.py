@@ -33,6 +33,7 @@ NAME = "slow-close"
 SEVERITY = "warning"
 SUPERSEDES = ()
 THRESHOLDS = ("slow_close_ns",)
+NEEDS = ("close_wait_time",)
 EXAMPLE = "slow-close.pcap"
 NEAR_MISS = "prompt-close.pcap"
 MESSAGE = (

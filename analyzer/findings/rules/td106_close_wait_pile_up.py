@@ -3,8 +3,8 @@
 ## What it sees
 
 At least as many leaks (TD101) as the threshold at one server's address and port, or at one client's address toward
-one server. Counted are all its connections that were in CLOSE_WAIT at the same time; the growth is measured from
-the first leak to the last, and projected to the limit of descriptors.
+one server. Counted are all its connections that stayed in CLOSE_WAIT and were so at the same time; the growth is
+measured from the first leak to the last, and projected to the limit of descriptors.
 
 ## Why it matters
 
@@ -25,7 +25,7 @@ parent's copy.
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.findings.facts import gaps, idle_in_close_wait, state_is
+from analyzer.findings.facts import gaps, idle_in_close_wait, over, state_is
 from analyzer.findings.rule import Bools, Crowd
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -36,11 +36,12 @@ NAME = "close-wait-pile-up"
 SEVERITY = "error"
 SUPERSEDES = ()
 THRESHOLDS = ("pile_up", "close_wait_leak_ns", "descriptors")
+NEEDS = ("close_wait_time",)
 EXAMPLE = "reconnect-loop-leaks.pcapng"
 NEAR_MISS = "time-wait-beside-close-wait.pcap"
 MESSAGE = (
     "The {blamed} leaks {count:connection}{toward}{other}, of which the first began at {first:into} and the last "
-    "at {last:into} (threshold {pile_up} at once). At most {peak} of its sockets were in CLOSE_WAIT together. They "
+    "at {last:into} (threshold {pile_up} at once). At least {peak} of its sockets were in CLOSE_WAIT together. They "
     "grow by {growth} per minute{limit}."
 )
 ADVICE = (
@@ -53,8 +54,8 @@ SHOWN = 100  # so many frames are named; the streams of TD101 have the others
 
 
 def judge(ledger: Ledger, settings: Settings) -> Crowd:
-    held = (ledger.own("close_wait_time") > 0) & ledger.reported[:, None]
-    leaking = held & state_is(ledger, State.CLOSE_WAIT) & (idle_in_close_wait(ledger) > settings.close_wait_leak_ns)
+    held = (ledger.own("close_wait_time") > 0) & state_is(ledger, State.CLOSE_WAIT) & ledger.reported[:, None]
+    leaking = held & (idle_in_close_wait(ledger) > settings.close_wait_leak_ns)
     flow, side = np.nonzero(held)
     leaks = leaking[flow, side]
     group, many = _groups(ledger, flow, side), max(settings.pile_up, 1)
@@ -80,8 +81,7 @@ def _crowd(
     leaks: Bools,
     members: list[Bools],
 ) -> Crowd:
-    began, ended = ledger.own("close_wait_time")[flow, side], ledger.own("close_wait_end")[flow, side]
-    ended = np.where(ended > 0, ended, ledger.end_time)
+    began, ended = ledger.own("close_wait_time")[flow, side], over(ledger)[flow]
     starts = [np.sort(began[member & leaks]) for member in members]
     first = np.array([np.flatnonzero(member & leaks)[0] for member in members], np.int64)
     count = np.array([len(start) for start in starts], np.int64)

@@ -30,6 +30,7 @@ NAME = "half-closed-at-capture-end"
 SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ("close_wait_leak_ns",)
+NEEDS = ("close_wait_time",)
 EXAMPLE = "half-closed-at-capture-end.pcap"
 NEAR_MISS = "graceful-client-first.pcap"
 MESSAGE = (

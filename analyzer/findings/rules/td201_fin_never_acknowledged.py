@@ -33,6 +33,7 @@ NAME = "fin-never-acknowledged"
 SEVERITY = "error"
 SUPERSEDES = ("TD202", "TD203")
 THRESHOLDS = ()
+NEEDS = ("fin_count",)
 EXAMPLE = "fin-never-acknowledged.pcapng"
 NEAR_MISS = "fin-retransmitted.pcapng"
 FEW = 3  # so many FINs may still be a matter of a moment
@@ -40,7 +41,7 @@ MOMENT_NS = 1_000_000_000
 MESSAGE = (
     "The {blamed} sent its FIN {count:times} in {span:duration} (frames {first} to {last}, the first at "
     "{when:into}) and no acknowledgment reached it{passed}: it is stuck in {state:state}. The {peer_role} was last "
-    "heard {silent:duration} before the capture's end."
+    "heard {silent:before_end} before the capture's end."
 )
 ADVICE = (
     "Suspect the network between the two, or the host {peer_ip}, before either application: a device that dropped "
@@ -65,7 +66,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "when": ledger.own("fin_time"),
             "passed": phrase(ledger.own("fin_acked_frame") > 0, " (what passed the tap was lost behind it)"),
             "state": ledger.own("state"),
-            "silent": ledger.end_time - ledger.peer("last_time"),
+            "silent": ledger.peer("last_time"),
         },
         rests_on=[ledger.own("state_basis")],
         absence=True,

@@ -28,6 +28,7 @@ NAME = "fin-retransmitted"
 SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ()
+NEEDS = ("fin_count",)
 EXAMPLE = "fin-retransmitted.pcapng"
 NEAR_MISS = "data-lost-but-fin-not.pcap"
 MESSAGE = (

@@ -28,6 +28,7 @@ NAME = "last-ack-lost"
 SEVERITY = "info"
 SUPERSEDES = ("TD202",)
 THRESHOLDS = ()
+NEEDS = ("fin_after_ack",)
 EXAMPLE = "last-ack-lost.pcapng"
 NEAR_MISS = "last-ack-lost-then-reset.pcap"
 MESSAGE = (

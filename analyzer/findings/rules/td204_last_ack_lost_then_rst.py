@@ -33,6 +33,7 @@ NAME = "last-ack-lost-then-rst"
 SEVERITY = "warning"
 SUPERSEDES = ("TD201", "TD202", "TD203", "TD304", "TD305")
 THRESHOLDS = ()
+NEEDS = ("rst_count",)
 EXAMPLE = "last-ack-lost-then-reset.pcap"
 NEAR_MISS = "last-ack-lost.pcapng"
 MESSAGE = (

@@ -29,6 +29,7 @@ NAME = "simultaneous-close"
 SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ()
+NEEDS = ("closing",)
 EXAMPLE = "simultaneous-close.pcapng"
 NEAR_MISS = "graceful-server-first.pcapng"
 MESSAGE = (

@@ -34,6 +34,7 @@ NAME = "abortive-close"
 SEVERITY = "warning"
 SUPERSEDES = ()
 THRESHOLDS = ()
+NEEDS = ("rst_count",)
 EXAMPLE = "abortive-close.pcap"
 NEAR_MISS = "killed-process.pcap"
 MESSAGE = (

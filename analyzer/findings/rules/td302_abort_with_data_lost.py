@@ -30,6 +30,7 @@ NAME = "abort-with-data-lost"
 SEVERITY = "error"
 SUPERSEDES = ("TD301",)
 THRESHOLDS = ()
+NEEDS = ("rst_count",)
 EXAMPLE = "abort-with-data-lost.pcapng"
 NEAR_MISS = "abortive-close.pcap"
 MESSAGE = (

@@ -34,6 +34,7 @@ NAME = "reset-with-unread-data"
 SEVERITY = "warning"
 SUPERSEDES = ("TD301", "TD302")
 THRESHOLDS = ()
+NEEDS = ("rst_count",)
 EXAMPLE = "reset-with-unread-data.pcapng"
 NEAR_MISS = "upload-read-then-closed.pcap"
 MESSAGE = (

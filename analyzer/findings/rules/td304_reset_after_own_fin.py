@@ -32,6 +32,7 @@ NAME = "reset-after-own-fin"
 SEVERITY = "info"
 SUPERSEDES = ("TD107",)
 THRESHOLDS = ()
+NEEDS = ("rst_count",)
 EXAMPLE = "reset-after-own-fin.pcap"
 NEAR_MISS = "slow-close.pcap"
 MESSAGE = (

@@ -36,6 +36,7 @@ NAME = "reset-by-host-without-connection"
 SEVERITY = "warning"
 SUPERSEDES = ()
 THRESHOLDS = ()
+NEEDS = ("rst_count",)
 EXAMPLE = "reset-by-host-without-connection.pcap"
 NEAR_MISS = "abortive-close.pcap"
 LONG_NS = 1_000_000_000  # a shorter silence makes nobody forget; then an abort without ACK would look the same

@@ -34,6 +34,7 @@ NAME = "request-crossed-fin"
 SEVERITY = "error"
 SUPERSEDES = ("TD304", "TD103", "TD105", "TD107")
 THRESHOLDS = ()
+NEEDS = ("rst_count",)
 EXAMPLE = "request-crossed-fin.pcapng"
 NEAR_MISS = "write-to-closed-peer.pcapng"
 MESSAGE = (

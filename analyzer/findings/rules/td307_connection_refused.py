@@ -28,6 +28,7 @@ NAME = "connection-refused"
 SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ()
+NEEDS = ("rst_count",)
 EXAMPLE = "connection-refused.pcap"
 NEAR_MISS = "graceful-client-first.pcap"
 MESSAGE = (

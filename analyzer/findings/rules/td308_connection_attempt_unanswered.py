@@ -19,8 +19,6 @@ server's queue of waiting connections is full. A SYN can also be ignored by a ho
 on the same addresses and ports (TD502).
 """
 
-import numpy as np
-
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Handshake, Ledger
@@ -30,6 +28,7 @@ NAME = "connection-attempt-unanswered"
 SEVERITY = "warning"
 SUPERSEDES = ()
 THRESHOLDS = ()
+NEEDS = ("syn_count",)
 EXAMPLE = "connection-attempt-unanswered.pcap"
 NEAR_MISS = "syn-lost-once.pcap"
 MESSAGE = (
@@ -56,6 +55,5 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "first": ledger.peer("syn_frame"),
             "last": ledger.peer("syn_last_frame"),
         },
-        unsure=np.full(ledger.flows, not ledger.both_ways),
-        doubt=np.full(ledger.flows, bool(ledger.one_sided.any())),
+        both_directions=True,
     )

@@ -35,6 +35,7 @@ NAME = "reset-by-third-party"
 SEVERITY = "warning"
 SUPERSEDES = ("TD301", "TD302", "TD303", "TD304", "TD305", "TD306", "TD310")
 THRESHOLDS = ()
+NEEDS = ("rst_count",)
 EXAMPLE = "reset-by-third-party.pcap"
 NEAR_MISS = "abortive-close.pcap"
 OTHER_TTL = "its TTL is another"

@@ -30,6 +30,7 @@ NAME = "reset-ignored"
 SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ()
+NEEDS = ("rst_count",)
 EXAMPLE = "reset-ignored.pcap"
 NEAR_MISS = "abort-with-data-lost.pcapng"
 MESSAGE = (

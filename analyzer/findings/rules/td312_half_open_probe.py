@@ -28,6 +28,7 @@ NAME = "half-open-probe"
 SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ()
+NEEDS = ("rst_count",)
 EXAMPLE = "half-open-probe.pcap"
 NEAR_MISS = "connection-refused.pcap"
 MESSAGE = (

@@ -33,6 +33,7 @@ NAME = "keepalive-gave-up"
 SEVERITY = "error"
 SUPERSEDES = ("TD301",)
 THRESHOLDS = ()
+NEEDS = ("probe_run",)
 EXAMPLE = "keepalive-gave-up.pcap"
 NEAR_MISS = "keepalive-answered.pcap"
 MESSAGE = (

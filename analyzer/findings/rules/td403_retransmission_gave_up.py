@@ -30,11 +30,12 @@ NAME = "retransmission-gave-up"
 SEVERITY = "error"
 SUPERSEDES = ("TD201", "TD301", "TD302")
 THRESHOLDS = ()
+NEEDS = ("repeat_run",)
 EXAMPLE = "retransmission-gave-up.pcap"
 NEAR_MISS = "data-lost-but-fin-not.pcap"
 MESSAGE = (
     "The {blamed} repeated data {count:times} in {span:duration} (the first repeat at {when:into}, the last in "
-    "frame {last}) without an acknowledgment{end}{rst:shown}. The {peer_role} was last heard {silent:duration} "
+    "frame {last}) without an acknowledgment{end}{rst:shown}. The {peer_role} was last heard {silent:before_end} "
     "before the capture's end."
 )
 ADVICE = (
@@ -60,7 +61,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "last": ledger.own("repeat_last_frame"),
             "end": phrase(reset, ", then sent a RST", ", then nothing more"),
             "rst": ledger.own("rst_frame") * reset,
-            "silent": ledger.end_time - ledger.peer("last_time"),
+            "silent": ledger.peer("last_time"),
         },
         absence=True,
         blind=[("only one direction was captured: acknowledgments cannot be seen", ended & hidden)],

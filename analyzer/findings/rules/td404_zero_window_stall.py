@@ -32,6 +32,7 @@ NAME = "zero-window-stall"
 SEVERITY = "warning"
 SUPERSEDES = ("TD301", "TD302", "TD303", "TD304", "TD402", "TD403")
 THRESHOLDS = ()
+NEEDS = ("zero_window_since",)
 EXAMPLE = "zero-window-stall.pcap"
 NEAR_MISS = "keepalive-gave-up.pcap"
 STALL_NS = 1_000_000_000  # a window that opens again within a second is everyday flow control

@@ -31,6 +31,7 @@ NAME = "fin-wait-2-expired"
 SEVERITY = "warning"
 SUPERSEDES = ("TD304", "TD305")
 THRESHOLDS = ()
+NEEDS = ("rst_count",)
 EXAMPLE = "fin-wait-2-expired.pcap"
 NEAR_MISS = "late-fin-still-welcome.pcap"
 MESSAGE = (

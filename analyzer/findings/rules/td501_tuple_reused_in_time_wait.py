@@ -36,6 +36,7 @@ NAME = "tuple-reused-in-time-wait"
 SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ()
+NEEDS = ("old_seen",)
 EXAMPLE = "tuple-reused-in-time-wait.pcapng"
 NEAR_MISS = "tuple-reused-after-time-wait.pcap"
 MESSAGE = (

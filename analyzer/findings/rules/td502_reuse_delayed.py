@@ -35,6 +35,7 @@ NAME = "reuse-delayed"
 SEVERITY = "warning"
 SUPERSEDES = ("TD308", "TD310", "TD501")
 THRESHOLDS = ()
+NEEDS = ("old_seen", "stale_acks")
 EXAMPLE = "reuse-delayed.pcap"
 NEAR_MISS = "tuple-reused-in-time-wait.pcapng"
 ALIVE = [state for state in State if state not in (State.UNKNOWN, State.CLOSED, State.LISTEN)]

@@ -32,6 +32,7 @@ NAME = "time-wait-assassinated"
 SEVERITY = "warning"
 SUPERSEDES = ("TD304", "TD305")
 THRESHOLDS = ()
+NEEDS = ("rst_count",)
 EXAMPLE = "time-wait-assassinated.pcap"
 NEAR_MISS = "last-ack-lost.pcapng"
 MESSAGE = (

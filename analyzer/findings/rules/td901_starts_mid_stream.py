@@ -29,6 +29,7 @@ NAME = "starts-mid-stream"
 SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ()
+NEEDS = ("packets",)
 EXAMPLE = "starts-mid-stream.pcap"
 NEAR_MISS = "graceful-server-first.pcapng"
 MESSAGE = (

@@ -29,6 +29,7 @@ NAME = "one-direction-only"
 SEVERITY = "warning"
 SUPERSEDES = ("TD903",)
 THRESHOLDS = ()
+NEEDS = ("packets",)
 EXAMPLE = "one-direction-only.pcap"
 NEAR_MISS = "connection-attempt-unanswered.pcap"
 MESSAGE = (

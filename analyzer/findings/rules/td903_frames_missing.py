@@ -29,6 +29,7 @@ NAME = "frames-missing"
 SEVERITY = "warning"
 SUPERSEDES = ()
 THRESHOLDS = ()
+NEEDS = ("missing_bytes",)
 EXAMPLE = "frames-missing.pcapng"
 NEAR_MISS = "frames-slightly-out-of-order.pcap"
 MESSAGE = (

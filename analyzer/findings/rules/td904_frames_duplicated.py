@@ -31,6 +31,7 @@ NAME = "frames-duplicated"
 SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ()
+NEEDS = ("duplicates",)
 EXAMPLE = "frames-duplicated.pcapng"
 NEAR_MISS = "last-ack-lost.pcapng"
 MESSAGE = (

@@ -30,6 +30,7 @@ NAME = "frames-cut-short"
 SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ()
+NEEDS = ("cut_headers",)
 EXAMPLE = "frames-cut-short.pcap"
 NEAR_MISS = "graceful-client-first.pcap"
 MESSAGE = (

@@ -30,6 +30,7 @@ NAME = "clock-went-back"
 SEVERITY = "warning"
 SUPERSEDES = ()
 THRESHOLDS = ("clock_back_ns",)
+NEEDS = ("clock_back",)
 EXAMPLE = "clock-went-back.pcap"
 NEAR_MISS = "frames-slightly-out-of-order.pcap"
 MESSAGE = (

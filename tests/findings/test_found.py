@@ -7,20 +7,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analyzer.findings import judge, judging
-from analyzer.findings.rule import Rule, Verdict, rules
-from analyzer.reports.frames import table
+from analyzer.findings import Found
+from analyzer.findings import found as finding
+from analyzer.findings.rule import CannotJudge, Rule, Verdict, rules
+from analyzer.findings.view import View
+from analyzer.lines import Words
+from analyzer.reports.findings import Listing, listing_of
 from analyzer.settings import Settings
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.log import Basis
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.resets import Verdict as Reception
 from analyzer.tracker.transitions import State
-from tests.findings.books import SECOND, START, Book, at, leaking_server, ledger
+from tests.findings.books import END, SECOND, START, Book, at, leaking_server, ledger
 
 
 def found(made: Ledger, **settings: Any) -> dict[str, dict[str, Any]]:
-    rows = judge(made, Book(), Settings(**settings)).findings
+    rows = listing_of(made, Book(), Settings(**settings)).frame()
     return {row["code"]: row for row in rows.to_dict("records")}
 
 
@@ -29,7 +32,7 @@ def test_a_finding_names_endpoint_times_frames_and_threshold() -> None:
     assert (row["severity"], row["endpoint"], row["stream"], row["frames"]) == ("error", "server", 0, "8;9")
     assert (row["client_ip"], row["client_port"]) == ("10.0.0.1", 40000)
     assert (row["server_ip"], row["server_port"]) == ("2001:db8::2", 80)
-    assert row["time_epoch"] == at(1)
+    assert row["time_epoch"].value == at(1)
     for words in ("server [2001:db8::2]:80", "frame 8", "frame 9", "1.000000 s", "99 s", "threshold 10 s"):
         assert words in row["message"]
     assert "ss -tnp state close-wait '( sport = :80 )'" in row["advice"]
@@ -112,46 +115,48 @@ def rule(code: str, *supersedes: str, blind: bool = False) -> Rule:
         reasons = [("it is dark", np.ones((made.flows, 2), np.bool_))] if blind else []
         return Verdict(fires=fires, when=made.own("first_time"), frames=[], blind=reasons)
 
-    return replace(rules()["TD101"], code=code, supersedes=supersedes, message="", advice="", judge=everywhere)
+    given = {"code": code, "supersedes": supersedes, "needs": ("packets",), "message": "", "advice": ""}
+    return replace(rules()["TD101"], **given, judge=everywhere)
 
 
-def with_rules(monkeypatch: pytest.MonkeyPatch, *made: Rule) -> judging.Judgement:
-    monkeypatch.setattr(judging, "rules", lambda: {entry.code: entry for entry in made})
-    return judge(ledger({}, {}), Book(), Settings())
+def with_rules(monkeypatch: pytest.MonkeyPatch, *made: Rule) -> tuple[Listing, list[str]]:
+    monkeypatch.setattr(finding, "rules", lambda: {entry.code: entry for entry in made})
+    found = Found()
+    numbers = found.judge(ledger({}, {}), Settings())
+    return Listing(found, Words.of(Book().texts()), Settings(), END), [found.combinations[place] for place in numbers]
 
 
 def test_a_more_exact_rule_supersedes_a_vaguer_one_and_what_that_one_supersedes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    judgement = with_rules(monkeypatch, rule("A", "B"), rule("B", "C"), rule("C"), rule("D"))
-    assert judgement.findings["code"].tolist() == ["A", "A", "D", "D"]
-    assert judgement.codes_of(np.array([1, 0])) == ["A;D", "A;D"]
+    listing, codes = with_rules(monkeypatch, rule("A", "B"), rule("B", "C"), rule("C"), rule("D"))
+    assert listing.frame()["code"].tolist() == ["A", "A", "D", "D"]
+    assert codes == ["A;D", "A;D"]
 
 
 def test_what_cannot_be_judged_is_counted_by_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    judgement = with_rules(monkeypatch, rule("A", blind=True))
-    assert judgement.findings.empty
-    assert [(entry.code, entry.reason, entry.flows) for entry in judgement.cannot_judge] == [("A", "it is dark", 2)]
+    listing, _ = with_rules(monkeypatch, rule("A", blind=True))
+    assert not len(listing)
+    assert [(entry.code, entry.reason, entry.flows) for entry in listing.cannot_judge] == [("A", "it is dark", 2)]
 
 
 def test_a_leak_cannot_be_judged_where_only_the_other_direction_was_captured() -> None:
     one_way = leaking_server(packets=0, known=int(Known.NXT), state=State.UNKNOWN, syn_count=0)
     one_way["client"] |= {"ack_sent": 500}
-    judgement = judge(ledger(one_way), Book(), Settings())
-    assert "TD101" not in set(judgement.findings["code"])
-    assert [entry.code for entry in judgement.cannot_judge] == ["TD101"]
+    listing = listing_of(ledger(one_way), Book(), Settings())
+    assert "TD101" not in set(listing.frame()["code"])
+    assert [entry.code for entry in listing.cannot_judge] == ["TD101"]
 
 
 def test_flows_known_only_from_icmp_errors_are_not_judged() -> None:
     quoted = leaking_server(packets=0) | {"first_frame": 0}
     quoted["client"] |= {"packets": 0}
-    assert judge(ledger(quoted), Book(), Settings()).findings.empty
+    assert not len(listing_of(ledger(quoted), Book(), Settings()))
 
 
 def test_the_findings_fit_the_declared_table() -> None:
-    crowd = judge(ledger(leaking_server(), copies=12), Book(), Settings()).findings
-    assert set(crowd["code"]) == {"TD101", "TD106"}
-    typed = table("findings", crowd)
+    typed = listing_of(ledger(leaking_server(), copies=12), Book(), Settings()).frame()
+    assert set(typed["code"]) == {"TD101", "TD106"}
     pile = typed[typed["code"] == "TD106"].iloc[0]
     assert (pile["server_ip"], int(pile["server_port"]), pile["endpoint"]) == ("2001:db8::2", 80, "server")
     assert typed.loc[typed["code"] == "TD106", ["stream", "client_ip", "client_port"]].isna().all().all()
@@ -159,9 +164,8 @@ def test_the_findings_fit_the_declared_table() -> None:
 
 
 def test_no_flows_no_findings() -> None:
-    judgement = judge(ledger(), Book(), Settings())
-    assert judgement.findings.empty
-    assert len(table("findings", judgement.findings)) == 0
+    listing = listing_of(ledger(), Book(), Settings())
+    assert len(listing) == len(listing.frame()) == 0
 
 
 def test_a_pile_up_is_projected_to_the_limit_of_descriptors() -> None:
@@ -175,7 +179,54 @@ def test_a_pile_up_is_projected_to_the_limit_of_descriptors() -> None:
 def test_many_flows_take_no_loop() -> None:
     many = ledger({}, leaking_server(), {"client": {"fin_count": 1}}, copies=70_000)
     begun = time.process_time()
-    judgement = judge(many, Book(), Settings(pile_up=10**9))
-    assert len(judgement.findings) == 70_000
+    listing = listing_of(many, Book(), Settings(pile_up=10**9))
+    lines = b"".join(bytes(part) for part in listing.csv())
+    assert lines.count(b"\n") == len(listing) == 70_000
     assert time.process_time() - begun < 10
-    assert judgement.findings["time_epoch"].min() > START
+    assert listing.numbers("when", listing.order).min() > START
+
+
+def written(chunks: list[Ledger], **more: Any) -> tuple[str, list[CannotJudge], list[list[str]]]:
+    """findings.csv of flows that come in chunks, what could not be judged, and the codes of each flow."""
+    found = Found()
+    codes = []
+    for place, chunk in enumerate(chunks):
+        numbers = found.judge(chunk, Settings(), last=place == len(chunks) - 1, first_time=START, **more)
+        codes.append([found.combinations[number] for number in numbers])
+    listing = Listing(found, Words.of(Book().texts()), Settings(), END)
+    return b"".join(bytes(part) for part in listing.csv()).decode(), found.cannot_judge, codes
+
+
+def test_how_the_flows_are_cut_into_chunks_changes_nothing() -> None:
+    """The leaks are in the last chunk, as they are never over; whether both directions are captured is told early."""
+    unanswered = {"client": {"syn_count": 3, "last_time": at(9)}, "server": {"packets": 0, "syn_count": 0, "known": 0}}
+    reset = data_meets_reset(2.0, 300, ord("G"))
+    one_way = leaking_server(packets=0, known=int(Known.NXT), state=State.UNKNOWN, syn_count=0)
+    one_way["client"] |= {"ack_sent": 500}
+    flows = [unanswered, reset, {}, one_way, reset, *[leaking_server()] * 12]
+    flows = [flow | {"stream": place} for place, flow in enumerate(flows)]
+    whole = written([ledger(*flows)])
+    assert len(whole[1]) == 1 and "TD308" in whole[0] and "TD106" in whole[0]
+    for cut in range(1, 5):
+        parts = written([ledger(*flows[:cut]), ledger(*flows[cut:])])
+        assert parts[:2] == whole[:2]
+        assert [code for chunk in parts[2] for code in chunk] == whole[2][0]
+        others = written([ledger(*flows[cut:5]), ledger(*flows[:cut], *flows[5:])])
+        assert others[:2] == whole[:2]
+
+
+def test_what_rests_on_both_directions_being_captured_waits_for_the_whole_capture() -> None:
+    unanswered = {"client": {"syn_count": 3}, "server": {"packets": 0, "syn_count": 0, "known": 0}}
+    assert ",medium," in written([ledger(unanswered)])[0]
+    assert ",high," in written([ledger(unanswered)], both_ways=True)[0]
+    assert ",high," in written([ledger(unanswered), ledger({} | {"stream": 1})])[0]
+
+
+def test_a_view_of_a_ledger_says_what_the_ledger_says() -> None:
+    made = ledger({}, leaking_server(), data_meets_reset(2.0, 300, 0), copies=3)
+    rows = np.array([4, 0, 8])
+    view = View(made, rows, {})
+    assert view.flows == 3 and view.of(np.arange(3)) is view
+    for name in ("handshake", "teardown", "closed_by", "rst_cause", "one_sided", "client", "reported", "gave_up"):
+        assert np.array_equal(getattr(view, name), getattr(made, name)[rows]), name
+    assert np.array_equal(view.of(np.array([2])).peer("fin_frame"), made.peer("fin_frame")[[8]])

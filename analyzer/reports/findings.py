@@ -1,0 +1,302 @@
+"""The findings of an analysis, in order and in words: findings.csv, its columns for Parquet, its DataFrame.
+
+They stay numbers until a row is asked for, and are put into words some thousand rows at a time.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.findings.found import CONFIDENCES, UNKNOWN, Findings, Found
+from analyzer.findings.rule import SEVERITIES
+from analyzer.findings.words import ROLES, Pieces, Rows, Wording, wording
+from analyzer.lines import Lines, Template, Words, code, in_order, number, seconds
+from analyzer.settings import Settings
+from analyzer.tracker.outcome import Ledger
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+AT_ONCE = 16_384  # rows that are put into words together
+HEADER = (
+    "code,severity,stream,client_ip,client_port,server_ip,server_port,endpoint,time_epoch,frames,confidence,message,"
+    "advice\n"
+)
+Text = NDArray[np.uint8]
+
+
+class Place(NamedTuple):
+    """Where some findings stand: which of the tables of one rule each, and which rows of it."""
+
+    table: NDArray[np.uint8]
+    row: NDArray[np.int64]
+
+    def some(self, start: int, count: int) -> "Place":
+        return Place(self.table[start : start + count], self.row[start : start + count])
+
+
+class Listing:
+    """What an analysis has found. ``addresses`` are the texts of the address book, ``end_time`` the capture's in ns."""
+
+    def __init__(self, found: Found, addresses: Words, settings: Settings, end_time: int) -> None:
+        self.tables = [Table(findings, settings) for findings in found.of_rules()]
+        self.cannot_judge = found.cannot_judge
+        self._addresses, self._end = addresses, end_time
+        self._v6 = np.append(_colons(addresses), False)
+
+    def __len__(self) -> int:
+        return sum(len(table) for table in self.tables)
+
+    @cached_property
+    def order(self) -> Place:
+        """In the order of time; at the same moment the gravest first, then by code and stream."""
+        grave = sorted(range(len(self.tables)), key=lambda place: SEVERITIES.index(self.tables[place].rule.severity))
+        rows = [self.tables[place].by_stream for place in grave]
+        which = np.repeat(np.array(grave, np.uint8), [len(row) for row in rows])
+        row = np.concatenate([np.zeros(0, np.int64), *rows])
+        times = [self.tables[place].columns["when"][some] for place, some in zip(grave, rows, strict=True)]
+        order = np.argsort(np.concatenate([np.zeros(0, np.int64), *times]), kind="stable")
+        return Place(which[order], row[order])
+
+    def csv(self) -> Iterator[Text]:
+        """The lines of findings.csv, some thousand at a time, without the header."""
+        for start in range(0, len(self), AT_ONCE):
+            yield from self._mixed(self.order.some(start, AT_ONCE))
+
+    def column(self, name: str, places: Place) -> Words:
+        """``message``, ``advice`` or ``frames`` of some findings."""
+        parts: list[Words] = [Words.of([])]
+        order = np.zeros(len(places.row), np.int64)
+        for table, here in self._groups(places):
+            order[here] = np.arange(len(here)) + sum(map(len, parts))
+            parts.append(self._lines(table.template(name), table, places.row[here]).words())
+        return in_order(joined(parts), order).words()
+
+    def numbers(self, name: str, places: Place) -> NDArray[np.int64]:
+        """A column of numbers of some findings."""
+        made = np.zeros(len(places.row), np.int64)
+        for table, here in self._groups(places):
+            made[here] = table.columns[name][places.row[here]]
+        return made
+
+    @property
+    def vocabularies(self) -> tuple[list[str], list[str]]:
+        """The code and the severity of each table."""
+        return [table.rule.code for table in self.tables], [table.rule.severity for table in self.tables]
+
+    def frame(self) -> "pd.DataFrame":
+        """All of them as a DataFrame with the columns of findings.csv."""
+        from analyzer.reports.assemble import findings_table
+
+        return findings_table(self)
+
+    def rows_of(self, table: "Table", rows: NDArray[np.intp]) -> Rows:
+        """Some findings of one rule, as its templates want them."""
+        return Rows(table.columns, rows, self._v6, self._end)
+
+    def address(self, row: int) -> str:
+        """An address as text, "" for -1."""
+        return _word(self._addresses, row) if row >= 0 else ""
+
+    def ends(self, table: "Table", row: int) -> tuple[list[str], list[int]]:
+        """The addresses and the ports of client and server that a finding names."""
+        hosts, ports = ([int(table.columns[f"{role}_{what}"][row]) for role in ROLES] for what in ("ip", "port"))
+        return [self.address(host) for host in hosts if host >= 0], [port for port in ports if port >= 0]
+
+    def say(self, table: "Table", name: str, row: int) -> str:
+        """``message``, ``advice`` or ``frames`` of one finding."""
+        return _word(self._lines(table.template(name), table, np.array([row])).words(), 0)
+
+    def _mixed(self, places: Place) -> Iterator[Text]:
+        """The lines of some findings of several rules."""
+        parts: list[Words] = []
+        order = np.zeros(len(places.row), np.int64)
+        for table, here in self._groups(places):
+            rows = places.row[here]
+            quotes = table.quotes(self.rows_of(table, rows))
+            for kind in np.unique(quotes).tolist():
+                chosen = np.flatnonzero(quotes == kind)
+                lines = self._lines(table.line(kind), table, rows[chosen])
+                if len(chosen) == len(order):
+                    yield from lines.parts()
+                    return
+                order[here[chosen]] = np.arange(len(chosen)) + sum(map(len, parts))
+                parts.append(lines.words())
+        yield from in_order(joined(parts), order).parts()
+
+    def _groups(self, places: Place) -> Iterator[tuple["Table", NDArray[np.intp]]]:
+        for place in np.flatnonzero(np.bincount(places.table, minlength=1)).tolist():
+            yield self.tables[place], np.flatnonzero(places.table == place)
+
+    def _lines(self, made: "Made", table: "Table", rows: NDArray[np.intp]) -> Lines:
+        source = self.rows_of(table, rows)
+        columns = {piece.column: source[piece.column] for piece in made.template.pieces if piece.column}
+        words = made.words | {"addresses": self._addresses}
+        return made.template.bind(columns or {"row": rows}, words)
+
+
+class Book(Protocol):
+    """What is asked of the address book."""
+
+    def texts(self) -> list[str]: ...
+
+
+def listing_of(ledger: Ledger, book: Book, settings: Settings) -> Listing:
+    """What is to be said of ``ledger`` alone."""
+    found = Found()
+    found.judge(ledger, settings, last=True, first_time=first_time(ledger))
+    return Listing(found, Words.of(book.texts()), settings, ledger.end_time)
+
+
+def first_time(ledger: Ledger) -> int:
+    """When the first of the flows began, in ns."""
+    return int(ledger.flow("first_time").min(initial=np.iinfo(np.int64).max)) if ledger.flows else 0
+
+
+class Made(NamedTuple):
+    """A template and the words that it looks up, those of addresses apart."""
+
+    template: Template
+    words: dict[str, Words]
+
+
+class Table:
+    """The findings of one rule, and its templates, each made when it is first wanted."""
+
+    def __init__(self, findings: Findings, settings: Settings) -> None:
+        self.rule, self.columns, self._texts = findings.rule, findings.columns, findings.words
+        self._settings = settings
+        self._made: dict[str | int, Made] = {}
+        self._plain = [self._wording(text, False) for text in (self.rule.message, self.rule.advice)]
+
+    def __len__(self) -> int:
+        return len(self.columns["when"])
+
+    @cached_property
+    def by_stream(self) -> NDArray[np.int64]:
+        """The rows in the order of their streams."""
+        stream = self.columns["stream"]
+        ascending = bool((stream[1:] >= stream[:-1]).all())
+        return np.arange(len(stream)) if ascending else np.argsort(stream, kind="stable")
+
+    @cached_property
+    def streams(self) -> NDArray[np.int64]:
+        """The connections they are about, ascending; none for crowds."""
+        stream = self.columns["stream"]
+        return np.unique(stream[stream != UNKNOWN])
+
+    @property
+    def first(self) -> int:
+        """The row that comes first in the order of time."""
+        return int(self.by_stream[np.argmin(self.columns["when"][self.by_stream])])
+
+    @property
+    def surest(self) -> int:
+        """The row that comes first among the surest."""
+        level = self.columns["confidence"][self.by_stream]
+        rows = self.by_stream[level == level.min()]
+        return int(rows[np.argmin(self.columns["when"][rows])])
+
+    def confidence(self, row: int) -> str:
+        return CONFIDENCES[self.columns["confidence"][row]]
+
+    def quotes(self, rows: Rows) -> NDArray[np.uint8]:
+        """Which cells of each row need quotes: 1 the message, 2 the advice, 3 both."""
+        message, advice = (_needs_quotes(made, rows, len(rows)) for made in self._plain)
+        return np.asarray(message + 2 * advice, np.uint8)
+
+    def line(self, quotes: int) -> Made:
+        """The template of whole lines of findings.csv."""
+        if quotes not in self._made:
+            message, advice = (
+                self._wording(text, bool(quotes & bit)) for text, bit in ((self.rule.message, 1), (self.rule.advice, 2))
+            )
+            pieces = [*self._cells(), ",", *message.pieces, ",", *advice.pieces, "\n"]
+            words = self._cell_words() | message.words | advice.words
+            self._made[quotes] = Made(Template(_run_together(pieces)), words)
+        return self._made[quotes]
+
+    def template(self, name: str) -> Made:
+        """The template of one cell: ``message``, ``advice`` or ``frames``."""
+        if name not in self._made:
+            made = Wording(self._frames(), {}) if name == "frames" else self._plain[name == "advice"]
+            self._made[name] = Made(Template(_run_together([*made.pieces, ""])), self._cell_words() | made.words)
+        return self._made[name]
+
+    def _wording(self, text: str, quotes: bool) -> Wording:
+        return wording(text, self.rule, self._texts, self._settings, quotes)
+
+    def _cells(self) -> Pieces:
+        """The cells before the message."""
+        ends: Pieces = []
+        for role in ROLES:
+            ends += [",", code(f"{role}_ip", "addresses"), ",", number(f"{role}_port", none=-1)]
+        head: Pieces = [f"{self.rule.code},{self.rule.severity},", number("stream"), *ends, ","]
+        when: Pieces = [code("blamed", "endpoints"), ",", seconds("when"), ","]
+        return [*head, *when, *self._frames(), ",", code("confidence", "confidences")]
+
+    def _frames(self) -> Pieces:
+        if "frames" in self._texts:
+            return [code("frames", "frames")]
+        names = [name for name in self.columns if name.startswith("frame_")]
+        pieces: Pieces = []
+        for name in names:
+            pieces += [number(name, none=0), code(f"known:{name}", "semicolon")]
+        return pieces[:-1]
+
+    def _cell_words(self) -> dict[str, Words]:
+        made = {"endpoints": [*ROLES, ""], "confidences": CONFIDENCES, "semicolon": ["", ";"]}
+        return {name: Words.of(texts) for name, texts in (made | {"frames": self._texts.get("frames", ())}).items()}
+
+
+def _run_together(pieces: Pieces) -> Pieces:
+    """Neighbouring texts as one."""
+    made: Pieces = []
+    for piece in pieces:
+        if made and isinstance(piece, str) and isinstance(made[-1], str):
+            made[-1] += piece
+        else:
+            made.append(piece)
+    return made
+
+
+def _needs_quotes(made: Wording, rows: Rows, count: int) -> NDArray[np.bool_]:
+    needs = np.full(count, made.always)
+    if not made.always:
+        for column, special in made.choices.items():
+            if special.any():
+                needs |= special[rows[column].astype(np.int64)]
+    return needs
+
+
+def joined(parts: Sequence[Words]) -> Words:
+    """All words of several, one behind the other."""
+    if len(parts) == 1:
+        return parts[0]
+    ends = np.cumsum([0, *(len(part.text) for part in parts)])
+    starts = [part.starts[:-1] - part.starts[0] + end for part, end in zip(parts, ends[:-1], strict=True)]
+    slack = np.zeros(64, np.uint8)
+    return Words(np.concatenate([*(part.text for part in parts), slack]), np.concatenate([*starts, ends[-1:]]))
+
+
+def _word(words: Words, place: int) -> str:
+    return bytes(words.data[words.starts[place] : words.starts[place + 1]]).decode()
+
+
+def _colons(words: Words) -> NDArray[np.bool_]:
+    """Which words have a colon in them."""
+    count = np.cumsum(np.append(False, words.text == ord(":")))
+    starts = words.starts - words.starts[0]
+    return np.asarray(count[starts[1:]] > count[starts[:-1]])
+
+
+def arrow_text(words: Words) -> Any:
+    """The same as an array of pyarrow's, which shares its memory."""
+    import pyarrow as pa
+
+    starts = np.ascontiguousarray(words.starts, np.int64)
+    buffers = [None, pa.py_buffer(starts), pa.py_buffer(words.data)]
+    return pa.Array.from_buffers(pa.large_string(), len(words), buffers)

@@ -1,0 +1,94 @@
+"""findings.csv and findings.parquet, from numbers, some thousand rows at a time."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.findings.found import CONFIDENCES, UNKNOWN
+from analyzer.findings.words import ROLES
+from analyzer.reports.columns import FINDINGS
+from analyzer.reports.findings import Listing, Place, arrow_text
+
+ROWS_AT_ONCE = 1 << 17  # of a group of rows in a Parquet file
+
+
+def write_csv(listing: Listing, file: BinaryIO) -> None:
+    """Write findings.csv."""
+    file.write((",".join(column.name for column in FINDINGS) + "\n").encode())
+    for lines in listing.csv():
+        file.write(lines.data)
+
+
+def write_parquet(listing: Listing, file: BinaryIO) -> None:
+    """Write findings.parquet; the types are those of docs/columns.md."""
+    import pyarrow.parquet as pq
+
+    make = Columns(listing)
+    first = make.batch(0)
+    with pq.ParquetWriter(file, first.schema, compression="zstd") as writer:
+        writer.write_table(first)
+        for start in range(ROWS_AT_ONCE, len(listing), ROWS_AT_ONCE):
+            writer.write_table(make.batch(start))
+
+
+class Columns:
+    """The findings as pyarrow's columns."""
+
+    def __init__(self, listing: Listing) -> None:
+        self._listing = listing
+        used = {role: np.unique(listing.numbers(f"{role}_ip", listing.order)) for role in ROLES}
+        self._used = {role: addresses[addresses >= 0] for role, addresses in used.items()}
+
+    def batch(self, start: int) -> Any:
+        """A pyarrow.Table of the rows from ``start`` on."""
+        import pyarrow as pa
+
+        places = self._listing.order.some(start, ROWS_AT_ONCE)
+        columns = self._coded(places) | self._numbers(places)
+        columns |= {name: arrow_text(self._listing.column(name, places)) for name in ("frames", "message", "advice")}
+        return pa.table({column.name: columns[column.name] for column in FINDINGS})
+
+    def _coded(self, places: Place) -> dict[str, Any]:
+        listing = self._listing
+        codes, severities = listing.vocabularies
+        columns = {
+            "code": dictionary(places.table, codes),
+            "severity": dictionary(places.table, severities),
+            "endpoint": dictionary(listing.numbers("blamed", places), ROLES),
+            "confidence": dictionary(listing.numbers("confidence", places), CONFIDENCES),
+        }
+        for role, used in self._used.items():
+            rows = listing.numbers(f"{role}_ip", places)
+            place = np.where(rows < 0, len(used), np.searchsorted(used, rows))
+            columns[f"{role}_ip"] = dictionary(place, [listing.address(row) for row in used.tolist()])
+        return columns
+
+    def _numbers(self, places: Place) -> dict[str, Any]:
+        import pyarrow as pa
+
+        stream, when = (self._listing.numbers(name, places) for name in ("stream", "when"))
+        columns = {
+            "stream": pa.array(stream, mask=stream == UNKNOWN),
+            "time_epoch": pa.array(when, pa.timestamp("ns", "UTC"), mask=when == UNKNOWN),
+        }
+        for name in (f"{role}_port" for role in ROLES):
+            port = self._listing.numbers(name, places)
+            columns[name] = pa.array(port, mask=port < 0)
+        return columns
+
+
+def dictionary(codes: NDArray[Any], words: Sequence[str]) -> Any:
+    """Codes as pyarrow's dictionary of their distinct words; no value for codes beyond them."""
+    import pyarrow as pa
+
+    distinct = list(dict.fromkeys(words))
+    size = np.int8 if len(distinct) < 127 else np.int16 if len(distinct) < 32767 else np.int32
+    known = {word: place for place, word in enumerate(distinct)}
+    places = np.array([*(known[word] for word in words), 0], size)
+    indices = pa.array(places[np.minimum(codes, len(words))], mask=np.asarray(codes >= len(words)))
+    return pa.DictionaryArray.from_arrays(indices, pa.array(distinct, pa.string()))
+
+
+WRITERS: dict[str, Callable[[Listing, BinaryIO], None]] = {"csv": write_csv, "parquet": write_parquet}
