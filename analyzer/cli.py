@@ -101,7 +101,7 @@ def analyze(
     """Tell how every TCP connection in the captures ended."""
     if out is None and (segments or format):
         raise UsageError(f"{'--segments' if segments else '--format'} needs --out DIR, the folder to write into")
-    result = _analysed(captures, Settings(keep_segments=segments, **thresholds))
+    result = _analysed(captures, Settings(keep_segments=segments, **thresholds), quiet)
     written = _written(result, out, format or "csv")
     if as_json:
         from analyzer.reports.document import json_document
@@ -149,14 +149,14 @@ for command in (live, browse):
     cli.add_command(settings_options(command, without=("engine",)))
 
 
-def _analysed(paths: Sequence[str], settings: Settings) -> "Result":
+def _analysed(paths: Sequence[str], settings: Settings, quiet: bool = False) -> "Result":
     """Run the pipeline with a progress bar; on the very first run say why it takes so long."""
-    from analyzer.compiled import first_run
+    from analyzer.compiled import on_compiling
     from analyzer.pipeline import analyze as run
     from analyzer.reports.progress import ProgressBar
 
-    if sys.stderr.isatty() and first_run():
-        click.echo("compiling for this machine; this happens once and takes about 20 seconds", err=True)
+    if not quiet:
+        on_compiling(lambda line: click.echo(line, err=True))
     with ProgressBar() as bar:
         return run(list(paths), settings, progress=bar)
 

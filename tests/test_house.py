@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "analyzer").rglob("*.py"))
 FILE_LINES = 400
 FUNCTION_LINES = 40
-COMPILED = {"kernel", "part"}  # the decorators of analyzer/compiled.py
+COMPILED = {"kernel", "part"}  # the decorators of analyzer.compiled
 KERNEL_LINES = 120  # compiled numeric kernels run two to three times longer
 
 
@@ -49,7 +49,8 @@ def functions(tree: ast.Module) -> Iterator[tuple[ast.FunctionDef, int, int]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             first = node.body[1] if ast.get_docstring(node) and len(node.body) > 1 else node.body[0]
-            kernel = any(isinstance(mark, ast.Name) and mark.id in COMPILED for mark in node.decorator_list)
+            marks = (mark.func if isinstance(mark, ast.Call) else mark for mark in node.decorator_list)
+            kernel = any(isinstance(mark, ast.Name) and mark.id in COMPILED for mark in marks)
             yield node, (node.end_lineno or 0) - first.lineno + 1, KERNEL_LINES if kernel else FUNCTION_LINES
 
 

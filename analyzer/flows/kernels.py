@@ -23,8 +23,9 @@ nobody can prepare a SYN flood in which all tuples meet in one slot.
 
 import numpy as np
 
-from analyzer.compiled import kernel
-from analyzer.segments.table import ACK, BAD_OFFSET, CUT_HEADER, PART, QUOTED, SYN, UNTRACKED
+from analyzer.compiled import const, kernel, part
+from analyzer.flows.row import FLOW
+from analyzer.segments.table import ACK, BAD_OFFSET, CUT_HEADER, PART, QUOTED, SEGMENT, SYN, UNTRACKED
 
 ENTRY = np.dtype(
     [
@@ -34,6 +35,14 @@ ENTRY = np.dtype(
         ("state", "<u4"),  # 0: free; else (flow row + 1) << 2 | FLIPPED | SETTLED
     ]
 )
+WAITING = np.dtype(
+    [
+        ("place", "<i8"),  # number of the segment in the capture
+        ("key", "<i8"),  # its time, or that of the segment before it on its interface if that is later
+        ("reach", "<i8"),  # the highest key so far
+    ]
+)
+
 SETTLED = 1  # both ISNs are known and a segment was really seen: only a SYN can still change the flow
 FLIPPED = 2  # side 0 is the greater end
 
@@ -45,7 +54,7 @@ OFFSET_BEYOND = BAD_OFFSET | CUT_HEADER
 MASK_32, MASK_63 = (1 << 32) - 1, (1 << 63) - 1
 
 
-@kernel
+@kernel(SEGMENT, int, FLOW, ENTRY, np.int64, const(np.int64), const(np.uint8))
 def assign(batch, start, rows, entries, counts, secrets, ranks):
     """Fill in ``sender`` from ``start`` on; returns where it stopped: the end, or for want of room."""
     src = dst = ports = np.int64(-1)  # the segment before, if its flow is settled: runs need no look-up
@@ -72,7 +81,7 @@ def assign(batch, start, rows, entries, counts, secrets, ranks):
     return len(batch)
 
 
-@kernel
+@part
 def find(entries, secrets, src, dst, ports, swapped):
     """The slot of the pair of endpoints, or the free slot where it belongs."""
     if swapped:
@@ -94,7 +103,7 @@ def mix(secrets, low, high, ports):
     return product >> 31
 
 
-@kernel
+@part
 def meet(segment, swapped, rows, entry, counts, ranks):
     """A segment that may start a flow or teach something of one; returns the entry's new state."""
     handshake = segment["flags"] & SYN_ACK
@@ -123,7 +132,7 @@ def meet(segment, swapped, rows, entry, counts, ranks):
     return state
 
 
-@kernel
+@part
 def enter(segment, swapped, entry):
     """Take a free entry for the segment's pair of endpoints."""
     src_port, dst_port = np.int64(segment["src_port"]), np.int64(segment["dst_port"])
@@ -135,7 +144,7 @@ def enter(segment, swapped, entry):
         entry["ports"] = src_port << 16 | dst_port
 
 
-@kernel
+@part
 def open_flow(segment, swapped, rows, previous, counts, ranks):
     """A new row, the segment's sender being side 0; returns the state its entry gets."""
     number = counts[FLOWS]
@@ -154,14 +163,14 @@ def open_flow(segment, swapped, rows, previous, counts, ranks):
     return (number + 1) << 2 | swapped << 1
 
 
-@kernel
+@part
 def guess_client(ranks, port_0, port_1):
     """The side that looks less like a service: see ``roles``."""
     rank_0, rank_1 = ranks[port_0], ranks[port_1]
     return 1 if rank_0 < rank_1 or (rank_0 == rank_1 and port_0 < port_1) else 0
 
 
-@kernel
+@part
 def learn_isns(segment, side, row):
     """Where numbers begin, if it is not known yet."""
     flags = np.int64(segment["flags"])
@@ -173,7 +182,7 @@ def learn_isns(segment, side, row):
         row["isn_known"] |= 1 << (side ^ 1)
 
 
-@kernel
+@part
 def learn_roles(segment, side, row):
     """Who opened, if this segment tells it better than before; the first SYN's sender stays the client."""
     handshake = segment["flags"] & SYN_ACK
@@ -186,7 +195,7 @@ def learn_roles(segment, side, row):
         row["client"], row["client_basis"] = side ^ 1, 1
 
 
-@kernel
+@kernel(const(ENTRY), ENTRY, const(np.int64))
 def rehash(old, new, secrets):
     """Move all entries of ``old`` into the free ``new``, which is larger."""
     for index in range(len(old)):
@@ -197,7 +206,7 @@ def rehash(old, new, secrets):
             new[slot] = entry
 
 
-@kernel
+@kernel(const(SEGMENT), WAITING, np.int64, int)
 def reach(batch, waiting, newest, patience):
     """The keys by which ``order`` arranges segments; ``newest`` holds each interface's latest, and behind them the
     highest of all."""

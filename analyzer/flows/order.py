@@ -21,14 +21,6 @@ from analyzer.segments.table import SEGMENT
 PATIENCE_NS = 2_000_000_000  # dumpcap gives a block on after a quarter of a second; under load its queues wait longer
 MOST_WAITING = 1 << 20  # segments: however many come at one time, they do not fill the memory
 
-WAITING = np.dtype(
-    [
-        ("place", "<i8"),  # number of the segment in the capture
-        ("key", "<i8"),  # its time, or that of the segment before it on its interface if that is later
-        ("reach", "<i8"),  # the highest key so far
-    ]
-)
-
 
 class Order:
     """Takes batches of segments in the order of the file and gives them on in the order of their times."""
@@ -37,11 +29,11 @@ class Order:
         self._taken = 0
         self._newest = np.full(257, np.iinfo(np.int64).min, np.int64)  # key of each interface, and of all
         self._segments = np.zeros(0, SEGMENT)
-        self._waiting = np.zeros(0, WAITING)
+        self._waiting = np.zeros(0, kernels.WAITING)
 
     def take(self, batch: NDArray[np.void]) -> NDArray[np.void]:
         """The segments (dtype SEGMENT) that are due once ``batch`` has come."""
-        added = np.zeros(len(batch), WAITING)
+        added = np.zeros(len(batch), kernels.WAITING)
         added["place"] = np.arange(self._taken, self._taken + len(batch))
         kernels.reach(batch, added, self._newest, np.int64(PATIENCE_NS))
         self._taken += len(batch)

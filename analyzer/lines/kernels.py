@@ -208,7 +208,7 @@ def put(at, piece, row):
     return put_number(at, value)
 
 
-@kernel
+@kernel(int, int, int, int, int, int, np.int64, int)
 def fill(pieces, count, first, stop, out, room, starts, widest):
     """Write the lines of rows ``first`` to ``stop`` behind one another at address ``out``, which has ``room`` bytes.
 

@@ -8,7 +8,7 @@ import os
 import struct
 import sys
 
-from analyzer.compiled import first_run
+from analyzer.compiled import on_compiling
 from analyzer.pipeline import Analysis
 from analyzer.readers import open_pipe
 from analyzer.readers.interfaces import Interface
@@ -23,8 +23,7 @@ RAW_IP, PCAP_HEADER = 101, struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 256, 
 
 def warm() -> None:
     """Compile or load every kernel that a watch uses, through all readers."""
-    if sys.stderr.isatty() and first_run():
-        print("compiling for this machine; this happens once and takes about a minute", file=sys.stderr)
+    on_compiling(lambda line: print(line, file=sys.stderr))
     story = [segment(*step) for step in STORY]
     records = b"".join(
         struct.pack("<IIII", 1, place, len(data), len(data)) + data for place, data in enumerate(story)

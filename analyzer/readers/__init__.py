@@ -21,7 +21,7 @@ def open_captures(paths: Sequence[str | os.PathLike[str]]) -> "CaptureStream":
     a file that cannot be read at all, UsageError where the paths make no sense together. What is only partly wrong
     is said in ``notices`` while the packets are read.
     """
-    from analyzer.readers.capture import open_files  # brings numba along
+    from analyzer.readers.capture import open_files
 
     return open_files([paths] if isinstance(paths, (str, os.PathLike)) else paths)
 

@@ -12,7 +12,8 @@ damaged ones it leaves to its caller.
 
 import numpy as np
 
-from analyzer.compiled import kernel
+from analyzer.compiled import const, kernel, part
+from analyzer.readers.packets import PACKET
 
 # Why a walk stopped.
 FULL = 0  # no row left
@@ -100,7 +101,7 @@ CUSTOM_BLOCK, CUSTOM_NOT_COPIED, JOURNAL_BLOCK = 0xBAD, 0x40000BAD, 9
 EVENT_BLOCK, EVENT_BLOCK_2, EVENT_BLOCK_2_LARGE = 0x204, 0x216, 0x221
 
 
-@kernel
+@part
 def number(data, at, big):
     """The unsigned 32-bit number at ``at``, as int64."""
     at &= 0xFFFFFFFFFFFF  # so the compiler knows that it is not negative, and makes one load of the four
@@ -112,7 +113,7 @@ def number(data, at, big):
     return value
 
 
-@kernel
+@kernel(const(np.uint8), RECORDS, PACKET)
 def walk_records(data, runs, rows):
     """Fill ``rows`` from the records in ``data``; return how many. ``runs[0]`` says how, where and why it stopped."""
     run = runs[0]
@@ -157,7 +158,7 @@ def walk_records(data, runs, rows):
     return filled
 
 
-@kernel
+@part
 def exact_time(high, low, interface):
     """Nanoseconds of a 64-bit tick count for any resolution and offset; and whether something is odd about them.
 
@@ -194,7 +195,7 @@ def exact_time(high, low, interface):
     return seconds * SECOND + sign * np.int64(fraction), negative
 
 
-@kernel
+@part
 def timed(run, high, low, interface, frame):
     """The time of a packet in nanoseconds, noted in ``run``."""
     ticks = high << 32 | low
@@ -211,7 +212,7 @@ def timed(run, high, low, interface, frame):
     return time
 
 
-@kernel
+@part
 def count_other(run, kind):
     """Count a block that is no packet; return how many frame numbers Wireshark gives it."""
     if kind in (NAMES_BLOCK, SECRETS_BLOCK):
@@ -231,7 +232,7 @@ def count_other(run, kind):
     return 0
 
 
-@kernel
+@part
 def packet_place(data, at, kind, size, big, run, interfaces):
     """Interface, captured length, length and place of the packet in a packet block; the interface is -1 where it
     was not described, the place -1 where the block is too small for the packet."""
@@ -257,7 +258,7 @@ def packet_place(data, at, kind, size, big, run, interfaces):
     return which, captured, length, at + fixed
 
 
-@kernel
+@kernel(const(np.uint8), BLOCKS, INTERFACES, PACKET)
 def walk_blocks(data, runs, interfaces, rows):
     """Fill ``rows`` from the packet blocks in ``data``; return how many. ``runs[0]`` says how, where and why it
     stopped. A block with a length that is no multiple of 4 is padded, as Wireshark reads it."""
@@ -317,7 +318,7 @@ def walk_blocks(data, runs, interfaces, rows):
     return filled
 
 
-@kernel
+@part
 def put(out, at, value):
     """Write a 32-bit number, little-endian."""
     out[at] = value & 0xFF
@@ -326,7 +327,7 @@ def put(out, at, value):
     out[at + 3] = value >> 24 & 0xFF
 
 
-@kernel
+@kernel(const(np.uint8), const(PACKET), np.uint8)
 def write_blocks(data, rows, out):
     """Write each row as a block into ``out``, which is zeroed and large enough; returns the bytes written."""
     at = np.int64(0)

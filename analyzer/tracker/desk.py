@@ -6,7 +6,7 @@ Fence: only numpy and this project's enums inside; the typed wrapper is ``tracke
 import numpy as np
 
 from analyzer.compiled import part, record_at
-from analyzer.flows.table import FLOW
+from analyzer.flows.row import FLOW
 from analyzer.segments.table import HAS_IP_ID
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT, Known
 from analyzer.tracker.log import LOG, Basis, Note

@@ -7,7 +7,7 @@ so that everything above still sees the state of things before it.
 
 import numpy as np
 
-from analyzer.compiled import kernel, part
+from analyzer.compiled import const, kernel, part
 from analyzer.segments.table import (
     ACK,
     CUT_HEADER,
@@ -15,6 +15,7 @@ from analyzer.segments.table import (
     FIN,
     HAS_TIMESTAMP,
     RST,
+    SEGMENT,
     SYN,
     UNTRACKED,
 )
@@ -27,6 +28,7 @@ from analyzer.tracker.desk import (
     BOOKS_CLOSED,
     BY_TIMER,
     CLOSED,
+    DESK,
     FIN_WAIT_1,
     FIN_WAIT_2,
     NEVER,
@@ -63,7 +65,7 @@ NEAR = 1 << 20  # numbers this close to where a connection stands are taken to b
 GRANULE = 2_000_000_000  # Linux ends TIME_WAIT up to about two seconds late
 
 
-@kernel
+@kernel(DESK, SEGMENT, int, int, int)
 def run(desks, batch, start, room, capacity):
     """Track ``batch`` from ``start``; returns where it stopped: its end, or earlier for want of room in the log or
     of a free slot among ``capacity``."""
@@ -315,7 +317,7 @@ def unsure_who_closed(e, p):
     return waiting and e["first_frame"] == e["fin_frame"] and p["fin_count"] == 0 and p["data_time"] <= e["fin_time"]
 
 
-@kernel
+@kernel(DESK, const(np.int64), int, int, int)
 def close_books(desks, slots, first, end_time, room):
     """Close the books of ``slots`` from place ``first`` on as at ``end_time``; returns where the log was full."""
     desk = desks[0]

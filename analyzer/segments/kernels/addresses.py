@@ -103,7 +103,7 @@ def name_ends(data: Bytes, cursor: Record, segment: Record, rows: Rows, slots: R
             segment["src"] = row
 
 
-@kernel
+@kernel(ADDRESS, ADDRESS, np.int64)
 def fill_slots(rows: Rows, slots: Rows, state: State) -> None:
     """Enter all rows in use into empty ``slots``."""
     mask = len(slots) - 1

@@ -7,10 +7,11 @@ one (see ``ends``).
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.compiled import inlined, kernel, part
+from analyzer.compiled import const, inlined, kernel, part
+from analyzer.readers.packets import PACKET
 from analyzer.segments.ends import DEEP, END, FRAGMENT, LINK, PROTOCOL, STOP, TCP
-from analyzer.segments.kernels.addresses import USED, intern_4, name_ends
-from analyzer.segments.kernels.cursor import Bytes, Record, be32
+from analyzer.segments.kernels.addresses import ADDRESS, USED, intern_4, name_ends
+from analyzer.segments.kernels.cursor import CURSOR, Bytes, Record, be32
 from analyzer.segments.kernels.dull import is_dull
 from analyzer.segments.kernels.ethertypes import ethertype
 from analyzer.segments.kernels.internet import ipv4, ipv6, protocol
@@ -19,6 +20,7 @@ from analyzer.segments.kernels.linktypes import link
 from analyzer.segments.kernels.tcp import segment
 from analyzer.segments.kernels.tunnels import UDP
 from analyzer.segments.kernels.usual import usual
+from analyzer.segments.table import SEGMENT
 
 DEEPEST = 32
 """Headers that a walk passes at most: several tunnels with their tags need a dozen."""
@@ -93,7 +95,9 @@ def set_aside(cursor: Record, packet: int, written: int, fragment: Record) -> No
     fragment["marks"] = cursor["marks"]
 
 
-@kernel
+@kernel(
+    const(np.uint8), const(PACKET), SEGMENT, np.int64, PENDING, CURSOR, PROGRESS, np.int64, ADDRESS, ADDRESS, np.int64
+)
 def decode(
     data: Bytes,
     packets: NDArray[np.void],

@@ -1,0 +1,95 @@
+"""Marks as numba knows them.
+
+A kernel finds what it calls through its module's globals, where only marks stand. So each function is taken once
+more, over a copy of those globals in which every mark is replaced by what numba made of it.
+"""
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+import numba
+import numpy as np
+from numba.extending import intrinsic
+
+from analyzer.compiled.cache import folder, sources_name
+from analyzer.compiled.marks import Kernel, Mark, Part, RecordAt
+
+OPTIONS = {"nogil": True, "_nrt": False, "error_model": "numpy", "no_cfunc_wrapper": True}
+"""``_nrt``: kernels allocate nothing, and counting references to arguments, atomically, at every call among them costs
+several times what the work itself does. ``error_model``: no test for zero before each division."""
+
+
+class Dispatchers:
+    """numba's dispatchers for marks, each made when it is first asked for.
+
+    ``in_process``: for use in this process, with numba's own cache; else only to be compiled and emitted.
+    """
+
+    def __init__(self, in_process: bool) -> None:
+        self._in_process = in_process
+        self._made: dict[int, Any] = {}  # by the identity of the mark
+        self._globals: dict[int, dict[str, Any]] = {}  # by the identity of the module's own
+
+    def of(self, mark: Mark | RecordAt) -> Any:
+        if isinstance(mark, RecordAt):
+            return self._made.setdefault(id(mark), _record_at(mark.dtype))
+        within = self._known(mark.function.__globals__)
+        if id(mark) not in self._made:
+            self._made[id(mark)] = self._dispatcher(mark, _over(mark.function, within))
+        return self._made[id(mark)]
+
+    def _known(self, names: dict[str, Any]) -> dict[str, Any]:
+        if id(names) not in self._globals:
+            copy = self._globals[id(names)] = {}
+            copy.update({name: self._seen(value) for name, value in names.items()})
+        return self._globals[id(names)]
+
+    def _seen(self, value: Any) -> Any:
+        return self.of(value) if isinstance(value, Mark | RecordAt) else value
+
+    def _dispatcher(self, mark: Mark, function: Callable[..., Any]) -> Any:
+        entry = self._in_process and isinstance(mark, Kernel)
+        inlined = isinstance(mark, Part) and mark.inlined
+        dispatcher = numba.njit(no_cpython_wrapper=not entry, cache=entry, forceinline=inlined, **OPTIONS)(function)
+        return dispatcher if self._in_process else _once(dispatcher)
+
+
+def _over(function: Callable[..., Any], names: dict[str, Any]) -> FunctionType:
+    assert isinstance(function, FunctionType)
+    copy = FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
+    copy.__module__, copy.__qualname__, copy.__doc__ = function.__module__, function.__qualname__, function.__doc__
+    copy.__kwdefaults__ = function.__kwdefaults__
+    return copy
+
+
+def _once(dispatcher: Any) -> Any:
+    """Compile it once for integers, and not anew for each constant it is called with."""
+    template = dispatcher.get_call_template
+    dispatcher.get_call_template = lambda args, kws: template(tuple(map(numba.types.unliteral, args)), kws)
+    return dispatcher
+
+
+def _record_at(dtype: np.dtype[np.void]) -> Any:
+    record = numba.from_dtype(dtype)
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def at(_: Any, address: Any, index: Any) -> Any:
+        def code(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
+            size = arguments[1].type(dtype.itemsize)
+            place = builder.add(arguments[0], builder.mul(arguments[1], size))
+            return builder.inttoptr(place, context.get_value_type(record))
+
+        return record(numba.types.int64, numba.types.int64), code
+
+    return at
+
+
+_here = Dispatchers(in_process=True)
+
+
+def in_process(kernel: Kernel) -> Callable[..., Any]:
+    """The kernel compiled by numba in this process, and kept by it in its own way."""
+    numba.config.CACHE_DIR = str(folder() / f"numba-{sources_name(kernel.module)}")
+    dispatcher: Callable[..., Any] = _here.of(kernel)
+    return dispatcher

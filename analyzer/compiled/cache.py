@@ -1,0 +1,138 @@
+"""Where compiled code is kept between runs.
+
+The folder is named after what compiles and runs the code: interpreter, libraries, processor. In it, a kernel's object
+is named after the kernel and a fingerprint of its sources: the file it stands in and all that this one imports, since
+a kernel calls parts, and folds in constants, of other files. So any change and any upgrade leads to another name, and
+what was kept under the old one is never read again. Cached code is executed: the folder must be ours alone.
+
+An object begins with a digest of the rest: one that was cut short or damaged is as good as none.
+"""
+
+import hashlib
+import os
+import re
+import stat
+import sys
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+DIGEST = 16  # bytes
+IMPORT = re.compile(r"^from analyzer\.?([\w.]*) import (?:\(([^)]*)\)|(.*))", re.MULTILINE)
+
+
+@cache
+def folder() -> Path:
+    """The folder for compiled code: the user's cache, or a private temporary one where that is not writable."""
+    name = platform_name()
+    home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    if _usable(home / "teardown" / name):
+        return home / "teardown" / name
+    import tempfile
+
+    shared = Path(tempfile.gettempdir()) / f"teardown-{os.getuid()}-{name}"
+    if _usable(shared):
+        return shared
+    return Path(tempfile.mkdtemp(prefix="teardown-"))
+
+
+def _usable(folder: Path) -> bool:
+    """Whether ``folder`` can be written by us and by nobody else (cached code is executed)."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        facts = folder.lstat()
+    except OSError:
+        return False
+    ours = facts.st_uid == os.getuid() and not facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return stat.S_ISDIR(facts.st_mode) and ours and os.access(folder, os.W_OK)
+
+
+def platform_name() -> str:
+    """A short name for what compiles and runs the code."""
+    facts = [sys.version, os.uname().machine, *_processor(), *_libraries()]
+    facts += sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith("NUMBA_"))
+    sources = [source.read_text("utf8") for source in sorted((PACKAGE / "compiled").glob("*.py"))]
+    return _short("\0".join(facts + sources))
+
+
+def _processor() -> tuple[str, str]:
+    import llvmlite.binding as llvm
+
+    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+
+
+def _libraries() -> list[str]:
+    """Where they are and what version; their own file about that is cheaper to read than to import them."""
+    found = []
+    for library in ("numba", "llvmlite", "numpy"):
+        spec = find_spec(library)
+        if spec is not None and spec.origin is not None:
+            about = Path(spec.origin).with_name("_version.py" if library != "numpy" else "version.py")
+            found += [spec.origin, about.read_text("utf8") if about.exists() else ""]
+    return found
+
+
+@cache
+def sources_name(module: str) -> str:
+    """A fingerprint of the file of ``module``, and of all files of this package that it imports, and they."""
+    texts: dict[str, str] = {}
+    left = [module.removeprefix("analyzer.")]
+    while left:
+        name = left.pop()
+        if name not in texts:
+            texts[name] = _text(name)
+            left += [each for each in _imported(texts[name]) if each not in texts]
+    return _short("\0".join(f"{name}\0{texts[name]}" for name in sorted(texts)))
+
+
+def _imported(text: str) -> list[str]:
+    """Modules from which something is imported; of ``from package import name``, name may be one, too."""
+    found = []
+    for module, several, one in IMPORT.findall(text):
+        names = [name.split()[0] for name in (several or one).split(",") if name.strip()]
+        found += [module, *(f"{module}.{name}".lstrip(".") for name in names)]
+    return found
+
+
+@cache
+def _text(module: str) -> str:
+    """The source of a module of this package; nothing where there is none of that name."""
+    at = PACKAGE.joinpath(*module.split("."))
+    for path in (at.with_suffix(".py"), at / "__init__.py"):
+        if path.is_file():
+            return path.read_text("utf8")
+    return ""
+
+
+def _short(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def place(name: str, module: str) -> Path:
+    """Where the object of the kernel ``name`` is kept, which stands in ``module``."""
+    return folder() / f"{name}-{sources_name(module)}.o"
+
+
+def read(path: Path) -> bytes | None:
+    """The object kept at ``path``; None if there is none, or not all of it as it was written."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    kept = data[DIGEST:]
+    return kept if hashlib.blake2b(kept, digest_size=DIGEST).digest() == data[:DIGEST] else None
+
+
+def write(path: Path, data: bytes) -> None:
+    """Keep an object; it appears when it is whole."""
+    import tempfile
+
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(hashlib.blake2b(data, digest_size=DIGEST).digest() + data)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink()
+        raise

@@ -1,0 +1,94 @@
+"""What the decorators leave in place of a function: cheap to make, and compiled code when it is first called."""
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from analyzer.compiled import cache
+
+
+class Array(NamedTuple):
+    """An argument that is a one-dimensional array, contiguous and aligned."""
+
+    dtype: np.dtype[Any]
+    const: bool = False  # the kernel does not write to it
+
+
+def const(dtype: DTypeLike) -> Array:
+    """An array that the kernel only reads."""
+    return Array(np.dtype(dtype), const=True)
+
+
+def _argument(declared: Any) -> Array | None:
+    """An array, or None for an integer."""
+    if declared is int:
+        return None
+    return declared if isinstance(declared, Array) else Array(np.dtype(declared))
+
+
+class Mark:
+    """A function that is to be compiled."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.__doc__ = function.__doc__
+
+    @property
+    def name(self) -> str:
+        """What it is called in the cache and in messages."""
+        return f"{self.module}.{self.function.__name__}"
+
+    @property
+    def module(self) -> str:
+        """Where it is written."""
+        return self.function.__module__
+
+
+class Part(Mark):
+    """A function that kernels call."""
+
+    def __init__(self, function: Callable[..., Any], inlined: bool = False) -> None:
+        super().__init__(function)
+        self.inlined = inlined
+
+
+class Kernel(Mark):
+    """A function that Python calls; ``arguments`` is None where they were not declared."""
+
+    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...] | None) -> None:
+        super().__init__(function)
+        self.arguments = None if arguments is None else tuple(map(_argument, arguments))
+        self._call: Callable[..., Any] | None = None
+
+    @property
+    def kept(self) -> Path:
+        """Where its object is kept."""
+        return cache.place(self.name, self.module)
+
+    def __call__(self, *values: Any) -> Any:
+        if self._call is None:
+            from analyzer.compiled.loading import ready
+
+            self._call = ready(self)
+        return self._call(*values)
+
+
+@dataclass(frozen=True)
+class RecordAt:
+    """See ``analyzer.compiled.record_at``."""
+
+    dtype: np.dtype[np.void]
+
+    def __call__(self, address: int, index: int) -> Any:
+        raise TypeError("a record is looked up by the parts of a kernel only")
+
+    def in_python(self, address: int, index: int) -> Any:
+        """The same as ordinary Python."""
+        place = int(address) + int(index) * self.dtype.itemsize
+        memory: Any = (ctypes.c_char * self.dtype.itemsize).from_address(place)
+        return np.frombuffer(memory, self.dtype)[0]
