@@ -7,9 +7,10 @@ template has made, which can so become pieces of other lines or be put in anothe
 """
 
 from analyzer.lines.template import Lines, Parent, Piece, Template, code, in_order, literal, number, seconds
-from analyzer.lines.words import Words, quoted
+from analyzer.lines.words import SLACK, Words, quoted
 
 __all__ = [
+    "SLACK",
     "Lines",
     "Parent",
     "Piece",

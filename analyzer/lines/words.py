@@ -1,7 +1,7 @@
 """Byte strings by number, in one piece of memory, as the kernels look them up."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,8 @@ SLACK = 64
 """Bytes of memory behind the last text: kernels copy whole words of the processor and look at none of the excess."""
 
 
-class Words(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Words:
     """Word ``k`` is ``data[starts[k]:starts[k + 1]]``; ``data`` (uint8) is SLACK bytes longer than that needs."""
 
     data: NDArray[np.uint8]
@@ -27,7 +28,7 @@ class Words(NamedTuple):
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    def __getitem__(self, place: int) -> bytes:  # type: ignore[override]
+    def __getitem__(self, place: int) -> bytes:
         return bytes(self.data[self.starts[place] : self.starts[place + 1]])
 
     @property

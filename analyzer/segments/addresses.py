@@ -1,13 +1,13 @@
 """Every IP address of a capture once: a row number for the tables, its text for people."""
 
 import secrets
-import socket
-import struct
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.lines import SLACK, Words
 from analyzer.segments.kernels.addresses import ADDRESS, KEYS, MODULUS_BITS, SHIFT, USED, fill_slots
+from analyzer.segments.kernels.texts import LONGEST, write_addresses
 
 
 class AddressBook:
@@ -28,13 +28,24 @@ class AddressBook:
 
     def text(self, row: int) -> str:
         """The address in the usual form, RFC 5952 for IPv6."""
-        return self._texts[row] if row < len(self._texts) else self._format(self.rows[: len(self)][row])
+        return self._texts[row] if row < len(self._texts) else self.words(row, row + 1)[0].decode()
 
     def texts(self) -> list[str]:
         """All addresses as text, by row. Each is formatted once; the list is the book's own, not to be changed."""
-        for row in self.rows[len(self._texts) : len(self)]:
-            self._texts.append(self._format(row))
+        words = self.words(len(self._texts))
+        text, starts = bytes(words.text).decode(), words.starts.tolist()
+        self._texts += map(text.__getitem__, map(slice, starts, starts[1:]))
         return self._texts
+
+    def words(self, first: int = 0, stop: int | None = None) -> Words:
+        """The texts of the addresses from ``first`` to ``stop``, or all, as kernels look them up."""
+        stop = len(self) if stop is None else stop
+        if not 0 <= first <= stop <= len(self):
+            raise IndexError(f"no addresses {first} to {stop} among {len(self)}")
+        data = np.empty(LONGEST * (stop - first) + SLACK, np.uint8)
+        starts = np.zeros(stop - first + 1, np.int64)
+        write_addresses(self.rows.ctypes.data, first, stop, data.ctypes.data, starts)
+        return Words(data[: starts[-1] + SLACK], starts)
 
     def make_room(self) -> None:
         """Double the book if fewer than two more addresses fit."""
@@ -65,9 +76,3 @@ class AddressBook:
         slots: NDArray[np.void] = np.zeros(1 << bits, ADDRESS)
         fill_slots(self.rows, slots, self.state)
         return slots
-
-    @staticmethod
-    def _format(row: np.void) -> str:
-        if row["version"] == 4:
-            return socket.inet_ntop(socket.AF_INET, struct.pack(">I", int(row["low"])))
-        return socket.inet_ntop(socket.AF_INET6, struct.pack(">qq", int(row["high"]), int(row["low"])))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -60,6 +60,7 @@ def all_of(lines: Lines) -> list[str]:
     return texts
 
 
+@settings(deadline=None)
 @given(tables)
 def test_numbers_and_times_of_every_size(rows: NDArray[np.void]) -> None:
     names = ROW.names or ()
@@ -69,6 +70,7 @@ def test_numbers_and_times_of_every_size(rows: NDArray[np.void]) -> None:
     assert all_of(times.bind(rows)) == ["".join(naive_seconds(int(row[n]), 0) + ", " for n in names) for row in rows]
 
 
+@settings(deadline=None)
 @given(tables)
 def test_a_dict_of_arrays_is_as_good_as_rows(rows: NDArray[np.void]) -> None:
     template = Template(["at ", seconds("time"), number("back", none=0), code("word", "w", second="other", scale=2)])
@@ -76,6 +78,7 @@ def test_a_dict_of_arrays_is_as_good_as_rows(rows: NDArray[np.void]) -> None:
     assert all_of(template.bind(arrays, {"w": VOCABULARY})) == all_of(template.bind(rows, {"w": VOCABULARY}))
 
 
+@settings(deadline=None)
 @given(tables)
 def test_codes_are_looked_up_and_unknown_ones_are_nothing(rows: NDArray[np.void]) -> None:
     one = Template([code("word", "w"), ";", code("other", "w"), "\n"])
@@ -85,6 +88,7 @@ def test_codes_are_looked_up_and_unknown_ones_are_nothing(rows: NDArray[np.void]
     assert all_of(two.bind(rows, words)) == [naive_code(int(r["word"]) * 3 + int(r["flag"])) + "." for r in rows]
 
 
+@settings(deadline=None)
 @given(tables, st.lists(st.integers(0, 20), min_size=1, max_size=8), st.integers(0, 2))
 def test_a_column_of_a_parent_is_read_from_the_row_that_belongs(
     parents: NDArray[np.void], places: list[int], shift: int
@@ -102,6 +106,7 @@ def test_literals_of_every_length(text: str) -> None:
     assert all_of(lines) == [f"{text}{k}{text}|{text}" for k in range(3)]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 40), st.integers(0, 300))
 def test_it_stops_where_there_is_no_room_and_goes_on_from_there(count: int, room: int) -> None:
     rows = {"k": np.arange(count) * 12345}

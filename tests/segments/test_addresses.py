@@ -1,5 +1,6 @@
 """The address book: numbers by first appearance, whatever the keys; texts as people write addresses."""
 
+import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import numpy as np
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyzer.segments import AddressBook, Decoder
+from analyzer.segments.kernels.addresses import USED
 from tests.segments.build import Frame, batch, ethernet, ipv4, ipv6, tcp
 
 either = st.one_of(
@@ -91,3 +93,23 @@ def test_hostile_addresses_do_not_pile_up() -> None:
     taken = np.flatnonzero(book.slots["version"])
     runs = np.diff(np.flatnonzero(np.diff(taken, prepend=-2) > 1), append=len(taken))
     assert runs.max() < 200
+
+
+groups = st.sampled_from([0, 0, 0, 1, 0xF, 0x10, 0xFF, 0x100, 0xFFF, 0x1000, 0xFFFF]) | st.integers(0, 0xFFFF)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.lists(groups, min_size=8, max_size=8), min_size=1, max_size=20))
+def test_texts_like_the_system(addresses: list[list[int]]) -> None:
+    packed = [b"".join(group.to_bytes(2) for group in address) for address in addresses]
+    book = AddressBook(len(packed) + len(packed))
+    for number, address in enumerate(packed):
+        row = book.rows[number]
+        row["version"], row["high"], row["low"] = 6, *np.frombuffer(address, ">i8")
+    book.state[USED] = len(packed)
+    assert book.texts() == [socket.inet_ntop(socket.AF_INET6, address) for address in packed]
+    for number, address in enumerate(packed):
+        book.rows["version"][number], book.rows["low"][number] = 4, int.from_bytes(address[-4:])
+    words = book.words()
+    assert [words[k].decode() for k in range(len(words))] == [socket.inet_ntop(socket.AF_INET, a[-4:]) for a in packed]
+    assert book.words(1, 1).text.tobytes() == b"" and len(book.words(len(packed))) == 0
