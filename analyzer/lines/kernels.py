@@ -13,7 +13,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from analyzer.compiled import kernel, part, record_at
+from analyzer.compiled import const, kernel, part, record_at
 
 UNKNOWN = np.iinfo(np.int64).min  # numpy's NaT
 NANO, E8 = np.int64(10**9), np.int64(10**8)
@@ -208,22 +208,28 @@ def put(at, piece, row):
     return put_number(at, value)
 
 
-@kernel(int, int, int, int, int, int, np.int64, int)
-def fill(pieces, count, first, stop, out, room, starts, widest):
+@kernel(int, const(np.int64), int, int, int, int, np.int64, int)
+def fill(pieces, ends, first, stop, out, room, starts, widest):
     """Write the lines of rows ``first`` to ``stop`` behind one another at address ``out``, which has ``room`` bytes.
 
-    ``pieces`` is the address of ``count`` pieces. ``starts[0]`` says where in ``out`` the first line is to start;
-    ``starts[k + 1]`` then is where line ``first + k`` ended and the next one starts. No line is longer than ``widest``,
-    excess included. Returns how many lines were written: fewer than asked for where the room did not suffice.
+    ``pieces`` is the address of the pieces; those of a row's first line end before number ``ends[0]``, those of its
+    second before ``ends[1]``, and so on. ``starts[0]`` says where in ``out`` the first line is to start; each further
+    place gets where a line ended and the next one starts. No row is longer than ``widest``, excess included.
+    Returns how many rows were written: fewer than asked for where the room did not suffice.
     """
     at, last = out + starts[0], out + room - widest
+    line = np.int64(1)
     for row in range(first, stop):
         if at > last:
             return row - first
-        for k in range(count):
-            piece = piece_at(pieces, k)
-            at = put(at, piece, row)
-            store(at, np.int64(piece["tail"]))
-            at += np.int64(piece["tail_size"])
-        starts[row - first + 1] = at - out
+        k = np.int64(0)
+        for end in ends:
+            while k < end:
+                piece = piece_at(pieces, k)
+                at = put(at, piece, row)
+                store(at, np.int64(piece["tail"]))
+                at += np.int64(piece["tail_size"])
+                k += 1
+            starts[line] = at - out
+            line += 1
     return stop - first

@@ -69,16 +69,20 @@ def literal(text: str) -> Piece:
 
 
 class Template:
-    """Lines of one form. ``pieces`` from left to right; strings stand for themselves."""
+    """Lines of one form, or several lines a row: the pieces of each from left to right; strings are literals."""
 
-    def __init__(self, pieces: Sequence[Piece | str]) -> None:
+    def __init__(self, *lines: Sequence[Piece | str]) -> None:
         self.pieces: list[Piece] = []
-        for piece in pieces:
-            self._add(literal(piece) if isinstance(piece, str) else piece)
+        self.ends: list[int] = []  # where among the pieces each line ends
+        for line in lines:
+            for piece in line:
+                self._add(literal(piece) if isinstance(piece, str) else piece)
+            self.ends.append(len(self.pieces))
 
     def _add(self, piece: Piece) -> None:
         """Short texts stand behind the piece before them, which costs next to nothing."""
-        last = self.pieces[-1] if self.pieces else None
+        begun = len(self.pieces) > (self.ends[-1] if self.ends else 0)
+        last = self.pieces[-1] if begun else None
         if last and piece.kind == Kind.LITERAL and len(last.tail) + len(piece.text) <= TAIL:
             self.pieces[-1] = last._replace(tail=last.tail + piece.text)
         else:
@@ -99,6 +103,7 @@ class Lines:
     ) -> None:
         self._alive: list[object] = []  # what the kernels read by address
         self._pieces = np.zeros(len(template.pieces), PIECE)
+        self._ends = np.array(template.ends, np.int64)
         self.count = _length(rows)
         self.widest = SLACK
         for row, piece in zip(self._pieces, template.pieces, strict=True):
@@ -108,40 +113,46 @@ class Lines:
             longest = self._bind(row, piece, rows, words, parents)
             self.widest += longest + len(piece.tail)
 
-    def __len__(self) -> int:
-        return self.count
-
     def fill(self, first: int, out: NDArray[np.uint8], starts: NDArray[np.int64]) -> int:
-        """Write lines from ``first`` on into ``out``, from byte ``starts[0]`` on; returns how many.
+        """Write the lines of rows from ``first`` on into ``out``, from byte ``starts[0]`` on; returns of how many.
 
-        It stops at the end of the rows, where ``out`` may not have room for another line (``widest`` bytes), or where
-        ``starts`` ends: ``starts[k + 1]`` becomes the end of line ``first + k``, counted from the start of ``out``.
+        It stops at the end of the rows, where ``out`` may not have room for another row (``widest`` bytes), or where
+        ``starts`` ends: each place after the first gets where a line ended and the next one starts in ``out``.
         """
-        stop = min(self.count, first + len(starts) - 1)
-        done = fill(
-            self._pieces.ctypes.data, len(self._pieces), first, stop, out.ctypes.data, len(out), starts, self.widest
-        )
-        return int(done)
+        stop = min(self.count, first + (len(starts) - 1) // len(self._ends))
+        pieces, size = self._pieces.ctypes.data, out.nbytes
+        return int(fill(pieces, self._ends, first, stop, out.ctypes.data, size, starts, self.widest))
 
     def parts(self, size: int = BUFFER) -> Iterator[NDArray[np.uint8]]:
         """All lines as text, about ``size`` bytes at a time; the array is used again for the next part."""
         out = np.empty(max(size, 2 * self.widest), np.uint8)
-        starts = np.zeros(min(self.count, size) + 1, np.int64)
+        starts = self._starts(min(self.count, len(out)))
         first = 0
         while first < self.count:
             done = self.fill(first, out, starts)
             first += done
-            yield out[: starts[done]]
+            yield out[: starts[done * len(self._ends)]]
 
     def words(self) -> Words:
-        """All lines, by row."""
-        out = np.empty(self.count * 64 + self.widest, np.uint8)
-        starts = np.zeros(self.count + 1, np.int64)
+        """All lines, by row: those of a row behind one another."""
+        out = np.empty(self.count * 64 * len(self._ends) + self.widest, np.uint8)
+        starts = self._starts(self.count)
         done = self.fill(0, out, starts)
         while done < self.count:
             out = np.concatenate([out, np.empty(len(out), np.uint8)])
-            done += self.fill(done, out, starts[done:])
+            done += self.fill(done, out, starts[done * len(self._ends) :])
         return Words(out, starts)
+
+    def whole(self, out: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """All lines as one text in ``out``, and ``out`` itself, or a larger one where it did not suffice."""
+        if len(out) < self.count * self.widest:
+            out = np.empty(self.count * self.widest, np.uint8)
+        starts = self._starts(self.count)
+        self.fill(0, out, starts)
+        return out[: starts[-1]], out
+
+    def _starts(self, rows: int) -> NDArray[np.int64]:
+        return np.zeros(rows * len(self._ends) + 1, np.int64)
 
     def _bind(
         self, row: np.void, piece: Piece, rows: Rows, words: Mapping[str, Words], parents: Mapping[str, Parent]

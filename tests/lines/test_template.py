@@ -131,6 +131,19 @@ def test_lines_in_another_order() -> None:
     assert [bytes(part) for part in lines.parts()] == [b"11\n0\n5\n"]
 
 
+def test_a_row_may_have_several_lines() -> None:
+    rows = {"k": np.arange(3)}
+    words = Template([number("k"), "\n"], [], ["and ", number("k", none=1)]).bind(rows).words()
+    assert [words[k] for k in range(len(words))] == [b"0\n", b"", b"and 0", b"1\n", b"", b"and ", b"2\n", b"", b"and 2"]
+
+
+def test_the_whole_text_in_a_buffer_that_is_large_enough() -> None:
+    lines = Template([number("k"), ";"]).bind({"k": np.arange(5)})
+    text, out = lines.whole(np.empty(0, np.uint8))
+    assert bytes(text) == b"0;1;2;3;4;"
+    assert lines.whole(out)[1] is out
+
+
 def test_no_rows_are_no_lines() -> None:
     lines = Template([number("step"), "\n"]).bind(np.zeros(0, ROW))
     assert list(lines.parts()) == [] and len(lines.words()) == 0
