@@ -13,12 +13,13 @@ from analyzer.findings import Found
 from analyzer.findings.rule import CannotJudge
 from analyzer.flows.order import Order
 from analyzer.flows.table import FlowTable
-from analyzer.lines import Words
 from analyzer.readers import open_captures
 from analyzer.readers.capture import CaptureStream
 from analyzer.readers.packets import Packets
-from analyzer.reports.assemble import Flows, flows_table, segments_table, timeline_table
+from analyzer.reports.assemble import flows_frame, segments_frame, timeline_frame
+from analyzer.reports.entries import entry_rows
 from analyzer.reports.findings import Listing, first_time
+from analyzer.reports.lines import segment_rows
 from analyzer.reports.links import link_name
 from analyzer.reports.overview import Overview
 from analyzer.reports.result import Result, Summary
@@ -27,8 +28,8 @@ from analyzer.segments.addresses import AddressBook
 from analyzer.segments.supply import Supply
 from analyzer.segments.table import QUOTED
 from analyzer.settings import Settings
-from analyzer.tracker.ending import ENDING
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.rows import flow_rows
 from analyzer.tracker.track import Books, Tracker
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ class Analysis:
         log["end"] &= 1
         chunk = self._chunk(Books(books.ends[2 * place : 2 * place + 2], books.flows[places], log), now_ns)
         own = [batch[streams[batch["sender"] >> 1] == stream] for batch in batches]
-        segments = segments_table(own, self._table.rows, self._decoder.book)
+        segments = self._segments_frame(own)
         return Result(chunk.flows, chunk.timeline, chunk.findings, Summary(), Overview(), chunk.listing, segments)
 
     def result(self, files: list[str], capture: "Source", end_ns: int | None = None) -> Result:
@@ -200,10 +201,13 @@ class Analysis:
         summary = self._summary(files, capture, len(chunk.flows))
         summary.cannot_judge = chunk.cannot_judge
         kept = self._kept if self._settings.keep_segments else None
-        segments = None if kept is None else segments_table(kept, self._table.rows, self._decoder.book)
+        segments = None if kept is None else self._segments_frame(kept)
         overview = Overview()
-        overview.add(_endings(self._ledger(books, end)))
+        overview.add(flow_rows(self._ledger(books, end)))
         return Result(chunk.flows, chunk.timeline, chunk.findings, summary, overview, chunk.listing, segments)
+
+    def _segments_frame(self, batches: Sequence[NDArray[np.void]]) -> "pd.DataFrame":
+        return segments_frame(segment_rows(batches), self._table.rows, self._decoder.book.texts())
 
     def _ledger(self, books: Books, end_ns: int) -> Ledger:
         return Ledger(books.ends, books.flows, self._table.rows[books.flows["row"]], end_ns)
@@ -213,13 +217,14 @@ class Analysis:
         if not len(books.flows) and self._nothing is not None:
             return self._nothing  # asked for again and again while nothing is over
         ledger = self._ledger(books, end_ns)
-        flows = Flows(ledger, self._decoder.book)
         found = Found()
         codes = found.judge(ledger, self._settings, last=True, first_time=first_time(ledger))
-        listing = Listing(found, Words.of(self._decoder.book.texts()), self._settings, end_ns)
-        reported = flows_table(flows)
-        reported["findings"] = [found.combinations[number] for number in codes[flows.rows].tolist()]
-        chunk = Chunk(reported, timeline_table(flows, books.log), listing.frame(), listing.cannot_judge, listing)
+        listing = Listing(found, self._decoder.book.words(), self._settings, end_ns)
+        endings, texts = flow_rows(ledger), self._decoder.book.texts()
+        endings["findings"] = codes[ledger.reported]
+        flows = flows_frame(endings, texts, found.combinations)
+        timeline = timeline_frame(entry_rows(ledger, books.log), endings, texts)
+        chunk = Chunk(flows, timeline, listing.frame(), listing.cannot_judge, listing)
         if not len(books.flows):
             self._nothing = chunk
         return chunk
@@ -242,14 +247,3 @@ class Analysis:
         late = self._tracker.late
         text = f"{late} segments came more than a minute after their connection was over; they are not in its tables"
         return [Notice(text)] if late else []
-
-
-def _endings(ledger: Ledger) -> NDArray[np.void]:
-    """What the overview counts of each flow reported."""
-    rows = np.flatnonzero(ledger.reported)
-    endings = np.zeros(len(rows), ENDING)
-    server = 1 - ledger.client[rows]
-    endings["server_ip"] = ledger.flow("address")[rows, server]
-    endings["server_port"] = ledger.flow("port")[rows, server]
-    endings["closed_by"], endings["teardown"] = ledger.closed_by[rows], ledger.teardown[rows]
-    return endings

@@ -6,7 +6,7 @@ a buffer with a line a row, compiled, two threads at a time if need be (no lock 
 template has made, which can so become pieces of other lines or be put in another order.
 """
 
-from analyzer.lines.template import Lines, Parent, Piece, Template, code, in_order, literal, number, seconds
+from analyzer.lines.template import Lines, Parent, Piece, Template, code, compact, in_order, literal, number, seconds
 from analyzer.lines.words import SLACK, Words, quoted
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Template",
     "Words",
     "code",
+    "compact",
     "in_order",
     "literal",
     "number",

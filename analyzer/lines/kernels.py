@@ -233,3 +233,26 @@ def fill(pieces, ends, first, stop, out, room, starts, widest):
             starts[line] = at - out
             line += 1
     return stop - first
+
+
+@kernel
+def number_anew(codes, places, kept):
+    """Number the distinct codes from 0 in order of appearance, in place; returns how many there are.
+
+    ``places``, all 0 before and after, has a place for each code that there may be; ``kept[k]`` gets the code that has
+    become k. Codes beyond ``places`` are no codes and become -1.
+    """
+    count = 0
+    for index in range(len(codes)):
+        code = np.int64(codes[index])
+        if code < 0 or code >= len(places):
+            codes[index] = -1
+            continue
+        if places[code] == 0:
+            kept[count] = code
+            count += 1
+            places[code] = count
+        codes[index] = places[code] - 1
+    for index in range(count):
+        places[kept[index]] = 0
+    return count

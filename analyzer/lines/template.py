@@ -16,13 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.lines.kernels import PIECE, UNKNOWN, Kind, fill
+from analyzer.lines.kernels import PIECE, UNKNOWN, Kind, fill, number_anew
 from analyzer.lines.words import SLACK, Words
 
 Rows = NDArray[np.void] | Mapping[str, NDArray[Any]]
 LONGEST = {Kind.NUMBER: 20, Kind.SECONDS: 21}  # bytes; words are as long as the longest of them
 TAIL = 8  # bytes of text that a piece can have behind it
 WORD = 8  # bytes that kernels load at a time
+USUAL = 96  # bytes of a line, for a first guess at the room for many
 BUFFER = 1 << 18  # bytes that are written at a time: they stay in the processor's cache
 
 
@@ -135,7 +136,7 @@ class Lines:
 
     def words(self) -> Words:
         """All lines, by row: those of a row behind one another."""
-        out = np.empty(self.count * 64 * len(self._ends) + self.widest, np.uint8)
+        out = np.empty(self.count * USUAL * len(self._ends) + self.widest, np.uint8)
         starts = self._starts(self.count)
         done = self.fill(0, out, starts)
         while done < self.count:
@@ -201,6 +202,16 @@ def _length(rows: Rows) -> int:
     return len(rows) if isinstance(rows, np.ndarray) else len(next(iter(rows.values())))
 
 
-def in_order(words: Words, order: NDArray[np.int64]) -> Lines:
+def in_order(words: Words, order: NDArray[np.integer[Any]]) -> Lines:
     """Lines, or any words, in another order: ``order[k]`` is the number of the k-th."""
     return Template([code("place", "words")]).bind({"place": order}, {"words": words})
+
+
+def compact(codes: NDArray[Any], places: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Codes numbered anew by those that occur, and these in their new order.
+
+    ``places`` is memory for it, zeros, as many as there are codes; it is zeros again afterwards.
+    """
+    numbered = codes.astype(np.int32)
+    kept = np.empty(min(len(codes), len(places)), np.int32)
+    return numbered, kept[: number_anew(numbered, places, kept)]

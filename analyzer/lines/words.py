@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ class Words:
     def __getitem__(self, place: int) -> bytes:
         return bytes(self.data[self.starts[place] : self.starts[place + 1]])
 
-    @property
+    @cached_property
     def longest(self) -> int:
         """Bytes of the longest word, 0 where there is none."""
         return int(np.diff(self.starts).max(initial=0))

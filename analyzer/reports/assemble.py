@@ -1,4 +1,4 @@
-"""From the ledger to the tables people read: codes become words, arrays become DataFrames. Nothing is judged here."""
+"""From rows of numbers to the tables as DataFrames: codes become words. Nothing is judged here."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,201 +8,33 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analyzer.findings.found import CONFIDENCES
+from analyzer.reports.columns import TABLES
 from analyzer.reports.decimals import UNKNOWN
 from analyzer.reports.findings import Listing, arrow_text
-from analyzer.reports.frames import empty, table
-from analyzer.segments.addresses import AddressBook
-from analyzer.segments.table import QUOTED
-from analyzer.tracker.log import BASIS_WORDS, NOTE_WORDS, Note
-from analyzer.tracker.outcome import (
-    CLOSER_WORDS,
-    OBSERVED_WORDS,
-    Handshake,
-    Ledger,
-    RstCause,
-    Teardown,
-    words_of,
-)
-from analyzer.tracker.transitions import ARROWS, EVENT_WORDS, NO_ARROW, TABLE, Event, State
+from analyzer.reports.frames import table
+from analyzer.reports.values import VOCABULARIES, Rows, Values, entry_values, flow_values, segment_values
+from analyzer.reports.vocabulary import SIDE_WORDS
 
-STATE_WORDS = [state.name for state in State]
-SIDE_WORDS = ["client", "server"]
 ENDS = tuple(f"{role}_{what}" for role in SIDE_WORDS for what in ("ip", "port"))
-Ints = NDArray[np.int64]
 Category = Any  # pd.Categorical, generic in the newest stubs only
 
 
-def words(vocabulary: Sequence[str], codes: NDArray[Any]) -> Category:
-    """Codes as a category column; "" and codes beyond the vocabulary are no value."""
-    kept = list(dict.fromkeys(word for word in vocabulary if word))
-    places = np.array([kept.index(word) if word else -1 for word in vocabulary] + [-1], np.int64)
-    picked: Ints = places[np.minimum(codes, len(vocabulary))]
-    return pd.Categorical.from_codes(picked, categories=pd.Index(kept))
+def flows_frame(endings: Rows, addresses: Sequence[str], combinations: Sequence[str]) -> pd.DataFrame:
+    """flows.csv from rows of ENDING. ``addresses`` are the texts of the address book's rows, ``combinations`` those of
+    the column ``findings``."""
+    values = flow_values(endings)
+    return _frame("flows", {**values, "findings": np.array(combinations, object)[values["findings"]]}, addresses)
 
 
-def known(values: NDArray[Any]) -> Ints:
-    """Zero means "has not happened" in the ledger: UNKNOWN in a table."""
-    return np.where(values == 0, UNKNOWN, values)
+def timeline_frame(entries: Rows, endings: Rows, addresses: Sequence[str]) -> pd.DataFrame:
+    """timeline.csv from rows of ENTRY, whose ``end`` counts within ``endings``."""
+    values = entry_values(entries, endings)
+    return _frame("timeline", {**values, "note": np.array(VOCABULARIES["note"], object)[values["note"]]}, addresses)
 
 
-class Flows:
-    """Which flows are reported, and who is who in them; the tables share it."""
-
-    def __init__(self, ledger: Ledger, book: AddressBook) -> None:
-        self.ledger = ledger
-        self.rows = np.flatnonzero(ledger.reported)
-        self.client = ledger.client[self.rows]
-        self._addresses = pd.Index(book.texts(), dtype=object)
-
-    def address(self, rows: NDArray[Any], side: NDArray[Any]) -> Category:
-        """Address of one side of flow rows."""
-        return pd.Categorical.from_codes(self.ledger.flow("address")[rows, side], categories=pd.Index(self._addresses))
-
-    def who(self, rows: NDArray[Any]) -> dict[str, Any]:
-        """The columns every table begins with, for flow rows."""
-        client = self.ledger.client[rows]
-        port = self.ledger.flow("port")
-        return {
-            "stream": self.ledger.flow("stream")[rows],
-            "client_ip": self.address(rows, client),
-            "client_port": port[rows, client],
-            "server_ip": self.address(rows, 1 - client),
-            "server_port": port[rows, 1 - client],
-        }
-
-    def both(self, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
-        """A column of ENDPOINT for the client and for the server."""
-        column = self.ledger.own(name)
-        return column[self.rows, self.client], column[self.rows, 1 - self.client]
-
-
-def flows_table(flows: Flows) -> pd.DataFrame:
-    """flows.csv, but for the column ``findings``, which the judgement fills in."""
-    ledger, rows = flows.ledger, flows.rows
-    data = flows.who(rows)
-    first, last = ledger.flow("first_time")[rows], ledger.flow("end_time")[rows]
-    data |= {
-        "first_frame": ledger.flow("first_frame")[rows],
-        "last_frame": ledger.flow("end_frame")[rows],
-        "first_epoch": first,
-        "last_epoch": last,
-        "duration_s": np.maximum(last - first, 0),
-        "handshake": words(words_of(Handshake), ledger.handshake[rows]),
-        "closed_by": words(CLOSER_WORDS, ledger.closed_by[rows]),
-        "teardown": words(words_of(Teardown), ledger.teardown[rows]),
-        "rst_by": words([*SIDE_WORDS, ""], _role(ledger, rows)),
-        "rst_cause": words(["", *words_of(RstCause)[1:]], ledger.rst_cause[rows]),
-        "idle_before_close_s": np.where(ledger.closed_by[rows] > 0, ledger.flow("close_idle")[rows], UNKNOWN),
-        "observability": words(OBSERVED_WORDS, ledger.observed[rows]),
-        "findings": pd.Series([""] * len(rows), dtype="str"),
-    }
-    for role, side in zip(SIDE_WORDS, (0, 1), strict=True):
-        data |= _endpoint_columns(flows, role, side)
-    data["client_known"] = ledger.client_known[rows]
-    return table("flows", data)
-
-
-def _role(ledger: Ledger, rows: NDArray[Any]) -> Ints:
-    side = ledger.rst_side[rows]
-    return np.where(side < 0, 2, side ^ ledger.client[rows])
-
-
-def _endpoint_columns(flows: Flows, role: str, side: int) -> dict[str, Any]:
-    """The columns of one endpoint in flows.csv."""
-    pick = {name: flows.both(name)[side] for name in ("packets", "bytes", "fin_time", "fin_acked_time", "fin_count")}
-    end = flows.ledger.end_time
-    return {
-        f"{role}_packets": pick["packets"],
-        f"{role}_bytes": pick["bytes"],
-        f"{role}_state": words(STATE_WORDS, flows.both("state")[side]),
-        f"{role}_fin_epoch": np.where(pick["fin_count"] > 0, pick["fin_time"], UNKNOWN),
-        f"{role}_fin_acked_epoch": known(pick["fin_acked_time"]),
-        f"{role}_close_wait_s": _stay(flows, "close_wait", side, end),
-        f"{role}_fin_wait_2_s": _stay(flows, "fin_wait_2", side, end),
-    }
-
-
-def _stay(flows: Flows, state: str, side: int, end: int) -> Ints:
-    """How long an endpoint was in a state, until the capture's end where it still is."""
-    entered, left = flows.both(f"{state}_time")[side], flows.both(f"{state}_end")[side]
-    return np.where(entered == 0, UNKNOWN, np.maximum(np.where(left == 0, end, left) - entered, 0))
-
-
-def timeline_table(flows: Flows, log: NDArray[np.void]) -> pd.DataFrame:
-    """timeline.csv: what stands in the log and was not taken back, by stream and time."""
-    entries = in_order(rejoined(log[log["void"] == 0]))
-    rows, side = entries["end"] >> 1, entries["end"] & 1
-    data = flows.who(rows)
-    data |= {
-        "endpoint": words(SIDE_WORDS, side ^ flows.ledger.client[rows]),
-        "endpoint_ip": flows.address(rows, side),
-        "endpoint_port": flows.ledger.flow("port")[rows, side],
-        "event": words([pair[0] for pair in EVENT_WORDS.values()], entries["event"]),
-        "from_state": words(STATE_WORDS, entries["from_state"]),
-        "state": words(STATE_WORDS, entries["state"]),
-        "time_epoch": entries["time"],
-        "earliest_epoch": known(entries["earliest"]),
-        "latest_epoch": known(entries["latest"]),
-        "frame": known(entries["frame"]),
-        "basis": words(list(BASIS_WORDS.values()), entries["basis"]),
-        "note": notes(entries),
-    }
-    return table("timeline", data)
-
-
-def rejoined(entries: NDArray[np.void]) -> NDArray[np.void]:
-    """Log rows in which nothing changed, listing of the state that the rows around them leave the endpoint in.
-
-    It was another when they were written where the entry into that was taken back later, or where the endpoint's
-    first state was not known yet.
-    """
-    moved = entries["from_state"] != entries["state"]
-    before = pd.Series(np.where(moved, entries["state"], np.nan)).groupby(entries["end"]).ffill()
-    after = pd.Series(np.where(moved, entries["from_state"], np.nan)).groupby(entries["end"]).bfill()
-    states = before.fillna(after).fillna(pd.Series(entries["state"])).to_numpy().astype(np.uint8)
-    changed = ~moved & (states != entries["state"])
-    arrows = ARROWS[states, entries["event"]]
-    entries["arrow"] = np.where(changed, arrows, entries["arrow"])
-    fits = changed & (arrows != NO_ARROW) & (entries["note"] == Note.UNEXPECTED)
-    entries["note"] = np.where(fits, Note.NONE, entries["note"])
-    for name in ("from_state", "state"):
-        entries[name] = np.where(changed, states, entries[name])
-    return entries
-
-
-def in_order(entries: NDArray[np.void]) -> NDArray[np.void]:
-    """Log rows by flow and time, each endpoint's own in the order in which they happened.
-
-    Two things put a row's time before that of the row it follows from: frames whose times run backward, and a FIN dated
-    back to its host's own clock, when the row before says only that the capture began there (that one is moved).
-    """
-    times = pd.Series(entries["time"]).groupby(entries["end"])
-    began = (entries["event"] == Event.SENT_MID_STREAM) & (times.cumcount() == 0).to_numpy()
-    follows = times.shift(-1, fill_value=UNKNOWN).to_numpy()  # UNKNOWN is the least of all numbers
-    entries["time"] = np.where(began & (follows != UNKNOWN), np.minimum(entries["time"], follows), entries["time"])
-    late = (entries["earliest"] != 0) & (entries["earliest"] > entries["time"])
-    entries["earliest"] = np.where(late, entries["time"], entries["earliest"])
-    reached = pd.Series(entries["time"]).groupby(entries["end"]).cummax().to_numpy()
-    ordered: NDArray[np.void] = entries[np.lexsort((reached, entries["end"] >> 1))]
-    return ordered
-
-
-def notes(entries: NDArray[np.void]) -> NDArray[np.object_]:
-    """The words of log rows: the arrow's, its section of the standard, and what else is to be said."""
-    keys = entries["arrow"].astype(np.int64) << 8 | entries["note"]
-    distinct, place = np.unique(keys, return_inverse=True)
-    texts = np.array([_note(int(key) >> 8, int(key) & 0xFF) for key in distinct], dtype=object)
-    return texts[place] if len(texts) else np.zeros(0, object)
-
-
-def _note(arrow: int, note: int) -> str:
-    extra = NOTE_WORDS[list(NOTE_WORDS)[note]]
-    if arrow == NO_ARROW:
-        return extra
-    row = TABLE[arrow]
-    source = f" (RFC 9293 {row.section})" if row.section[0].isdigit() else ""
-    source = f" ({row.section})" if not source and row.section != "-" else source
-    return f"{row.words}{source}" + (f"; {extra}" if extra else "")
+def segments_frame(segments: Rows, flows: Rows, addresses: Sequence[str]) -> pd.DataFrame:
+    """segments.csv from rows of SEGMENT; ``flows`` is the flow table."""
+    return _frame("segments", segment_values(segments, flows), addresses)
 
 
 def findings_table(listing: Listing) -> pd.DataFrame:
@@ -225,25 +57,27 @@ def findings_table(listing: Listing) -> pd.DataFrame:
     return table("findings", data)
 
 
-def _addresses(listing: Listing, rows: Ints) -> NDArray[np.object_]:
+def _addresses(listing: Listing, rows: NDArray[np.int64]) -> NDArray[np.object_]:
     distinct, place = np.unique(rows, return_inverse=True)
     texts = np.array([listing.address(row) for row in distinct.tolist()], object)
     return texts[place] if len(texts) else np.zeros(0, object)
 
 
-def segments_table(batches: Sequence[NDArray[np.void]], tuples: NDArray[np.void], book: AddressBook) -> pd.DataFrame:
-    """segments.csv: one row a TCP segment, headers quoted in ICMP errors apart; ``tuples`` is the flow table."""
-    if not batches:
-        return empty("segments")
-    rows = np.concatenate([batch[(batch["marks"] & QUOTED) == 0] for batch in batches])
-    rows = rows[np.argsort(rows["frame"], kind="stable")] if np.any(np.diff(rows["frame"]) < 0) else rows
-    addresses = pd.Index(book.texts(), dtype=object)
-    data = {
-        "frame": rows["frame"],
-        "stream": tuples["stream"][rows["sender"] >> 1],
-        "src_ip": pd.Categorical.from_codes(rows["src"], categories=addresses),
-        "dst_ip": pd.Categorical.from_codes(rows["dst"], categories=addresses),
-        "time_epoch": rows["time"],
-    }
-    data |= {name: rows[name] for name in ("src_port", "dst_port", "seq", "ack", "flags", "payload_len")}
-    return table("segments", data)
+def words(vocabulary: Sequence[str], codes: NDArray[Any]) -> Category:
+    """Codes as a category column; "" and codes beyond the vocabulary are no value."""
+    kept = list(dict.fromkeys(word for word in vocabulary if word))
+    places = np.array([kept.index(word) if word else -1 for word in vocabulary] + [-1], np.int64)
+    picked = places[np.minimum(codes, len(vocabulary))]
+    return pd.Categorical.from_codes(picked, categories=pd.Index(kept))
+
+
+def _frame(name: str, values: Values, addresses: Sequence[str]) -> pd.DataFrame:
+    """The table of ``values``; what is text already stays."""
+    data: dict[str, Any] = dict(values)
+    texts = pd.Index(list(addresses), dtype=object)
+    for column in TABLES[name]:
+        if column.kind == "address":
+            data[column.name] = pd.Categorical.from_codes(values[column.name], categories=texts)
+        elif column.kind == "word" and values[column.name].dtype != object:
+            data[column.name] = words(VOCABULARIES[column.name], values[column.name])
+    return table(name, data)

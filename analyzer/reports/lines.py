@@ -1,0 +1,98 @@
+"""The lines of flows.csv, timeline.csv and segments.csv, from rows of ENDING, ENTRY and SEGMENT."""
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.lines import Lines, Parent, Piece, Template, Words, code, number, quoted, seconds
+from analyzer.reports.columns import FLOWS, SEGMENTS, TABLES, TIMELINE, WHO, Column
+from analyzer.reports.values import BOUNDED, SEGMENT_FIELDS, VOCABULARIES
+from analyzer.reports.vocabulary import NOTES, SIDE_WORDS
+from analyzer.segments.table import QUOTED, SEGMENT
+from analyzer.tracker.ending import UNKNOWN
+
+Rows = NDArray[np.void]
+
+
+def header(name: str) -> bytes:
+    """The first line of a table's file."""
+    return (",".join(column.name for column in TABLES[name]) + "\n").encode()
+
+
+def cells(texts: Sequence[str]) -> Words:
+    """Texts as cells of a CSV file."""
+    return Words.of([quoted(text) for text in texts])
+
+
+def flow_lines(endings: Rows, addresses: Words, combinations: Words) -> Lines:
+    """Lines of flows.csv. ``combinations`` are the texts of the column ``findings``, as cells."""
+    return _flow().bind(endings, {**_words(), "addresses": addresses, "findings": combinations})
+
+
+def entry_lines(entries: Rows, endings: Rows, addresses: Words) -> Lines:
+    """Lines of timeline.csv; ``end`` of the entries counts within ``endings``."""
+    who = _endpoints().bind(endings, {"addresses": addresses}).words()
+    return _entry().bind(entries, {**_words(), "who": who})
+
+
+def segment_lines(segments: Rows, flows: Rows, addresses: Words) -> Lines:
+    """Lines of segments.csv; ``flows`` is the flow table."""
+    return _segment().bind(segments, {"addresses": addresses}, {"flow": Parent(flows, "sender", 1)})
+
+
+def segment_rows(batches: Sequence[Rows]) -> Rows:
+    """The segments that are told of, by frame: headers quoted in ICMP errors apart."""
+    rows = np.concatenate([np.zeros(0, SEGMENT), *(batch[(batch["marks"] & QUOTED) == 0] for batch in batches)])
+    return rows[np.argsort(rows["frame"], kind="stable")] if np.any(np.diff(rows["frame"]) < 0) else rows
+
+
+@cache
+def _words() -> dict[str, Words]:
+    return {name: cells(words) for name, words in VOCABULARIES.items()}
+
+
+@cache
+def _flow() -> Template:
+    return Template(_row([_piece(column, column.name) for column in FLOWS]))
+
+
+@cache
+def _endpoints() -> Template:
+    """Two lines a flow, with what each line of its client's or server's begins."""
+    return Template(*(_endpoint(role) for role in SIDE_WORDS))
+
+
+def _endpoint(role: str) -> list[Piece | str]:
+    who = [_piece(column, column.name) for column in WHO]
+    return [*_row(who)[:-1], f",{role},", code(f"{role}_ip", "addresses"), ",", number(f"{role}_port")]
+
+
+@cache
+def _entry() -> Template:
+    """All behind the endpoint, which stands in the same words at the head of many lines."""
+    behind = TIMELINE[len(WHO) + 3 : -1]
+    pieces = [_piece(column, column.name.removesuffix("_epoch")) for column in behind]
+    return Template(_row([code("end", "who"), *pieces, code("arrow", "note", second="note", scale=NOTES)]))
+
+
+@cache
+def _segment() -> Template:
+    pieces = [_piece(column, SEGMENT_FIELDS.get(column.name, column.name)) for column in SEGMENTS]
+    return Template(_row([piece._replace(of="flow") if piece.column == "stream" else piece for piece in pieces]))
+
+
+def _row(pieces: Sequence[Piece]) -> list[Piece | str]:
+    """A line of cells."""
+    *parts, _ = (part for piece in pieces for part in (piece, ","))
+    return [*parts, "\n"]
+
+
+def _piece(column: Column, field: str) -> Piece:
+    """A cell of a column, kept in ``field``."""
+    if column.kind in ("time", "seconds"):
+        return seconds(field, none=0 if column.name in BOUNDED else UNKNOWN)
+    if column.kind in ("count", "number"):
+        return number(field, none=0 if column.kind == "number" else UNKNOWN)
+    return code(field, "addresses" if column.kind == "address" else column.name)

@@ -1,0 +1,144 @@
+"""The tables as Parquet, from rows of numbers: a row group a part, words and addresses by their numbers.
+
+Whole numbers and times, which differ little from row to row, are kept as differences: that takes less room than
+compression alone would leave, and hardly any time.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from analyzer.lines import Words, compact, in_order
+from analyzer.reports.atomic import blamed
+from analyzer.reports.columns import TABLES, Column, Kind
+from analyzer.reports.slices import Part, Tables, Worker
+from analyzer.reports.values import VOCABULARIES, Values, entry_values, flow_values, segment_values
+from analyzer.tracker.ending import UNKNOWN
+
+WORD = pa.dictionary(pa.int8(), pa.string())
+MANY = pa.dictionary(pa.int32(), pa.string())  # addresses and notes: more than a byte can number
+TYPES: dict[Kind, Any] = {
+    "count": pa.int64(),
+    "number": pa.int64(),
+    "word": WORD,
+    "address": MANY,
+    "text": pa.large_string(),
+    "time": pa.timestamp("ns", "UTC"),
+    "seconds": pa.float64(),
+    "flag": pa.bool_(),
+}
+WHOLE = ("count", "number", "time")
+REPEATED = ("word", "address", "text")
+
+
+@contextmanager
+def parquet_workers(tables: Tables, files: dict[str, BinaryIO]) -> Iterator[Callable[[], Worker]]:
+    """What makes row groups of parts and writes them, for each thread anew; the files end with the block."""
+    with ExitStack() as stack:
+        writers = {name: stack.enter_context(_writer(name, file)) for name, file in files.items()}
+
+        def worker() -> Worker:
+            arrays = Arrays(tables.addresses, tables.combinations)
+
+            def make(part: Part) -> Callable[[], None]:
+                group = arrays.group(part)
+
+                def finish() -> None:
+                    with blamed(files[part.table]):
+                        writers[part.table].write_table(group, len(part.rows))
+
+                return finish
+
+            return make
+
+        yield worker
+
+
+@cache
+def schema(name: str) -> Any:
+    """The columns of a table's file."""
+    return pa.schema([(column.name, _type(column)) for column in TABLES[name]])
+
+
+def _type(column: Column) -> Any:
+    return MANY if column.name == "note" else TYPES[column.kind]
+
+
+def _writer(name: str, file: BinaryIO) -> Any:
+    whole = [column.name for column in TABLES[name] if column.kind in WHOLE]
+    repeated = [column.name for column in TABLES[name] if column.kind in REPEATED]
+    encoding = dict.fromkeys(whole, "DELTA_BINARY_PACKED")
+    return pq.ParquetWriter(file, schema(name), compression="zstd", use_dictionary=repeated, column_encoding=encoding)
+
+
+class Arrays:
+    """Makes rows into Arrow's columns; each thread has its own."""
+
+    def __init__(self, addresses: Words, combinations: Sequence[str]) -> None:
+        self._addresses = addresses
+        self._combinations = pa.array(combinations, pa.large_string())
+        self._places = np.zeros(len(addresses), np.int32)  # of each address in the part's dictionary
+
+    def group(self, part: Part) -> Any:
+        """The columns of one part."""
+        values = _values(part)
+        columns = [self._array(column, values[column.name]) for column in TABLES[part.table]]
+        return pa.table(columns, schema(part.table))
+
+    def _array(self, column: Column, values: NDArray[Any]) -> Any:
+        kind = column.kind
+        if kind == "address":
+            return self._address(values)
+        if kind == "word":
+            return _words(column.name, values)
+        if kind == "text":
+            return self._combinations.take(pa.array(values))
+        if kind == "flag":
+            return pa.array(values.astype(np.bool_))
+        return _numbers(kind, np.ascontiguousarray(values, np.int64))
+
+    def _address(self, values: NDArray[Any]) -> Any:
+        """Only the addresses that occur: a row group repeats its dictionary."""
+        codes, kept = compact(values, self._places)
+        texts = in_order(self._addresses, kept).words()
+        buffers = [None, pa.py_buffer(texts.starts.astype(np.int32)), pa.py_buffer(texts.data)]
+        words = pa.Array.from_buffers(pa.string(), len(texts), buffers)
+        return pa.DictionaryArray.from_arrays(pa.array(codes), words)
+
+
+def _values(part: Part) -> Values:
+    if part.table == "flows":
+        return flow_values(part.rows)
+    values = entry_values if part.table == "timeline" else segment_values
+    return values(part.rows, part.flows)
+
+
+def _numbers(kind: Kind, values: NDArray[np.int64]) -> Any:
+    """Whole numbers, times, or nanoseconds as seconds; null where UNKNOWN."""
+    unknown = values == UNKNOWN
+    mask = unknown if unknown.any() else None
+    if kind == "seconds":
+        return pa.array(values / 1e9, mask=mask)
+    return pa.array(values, mask=mask).view(TYPES[kind])
+
+
+@cache
+def _dictionary(name: str) -> tuple[NDArray[np.int32], Any]:
+    """Where each code's word is among the distinct ones, -1 for none, and these."""
+    vocabulary = VOCABULARIES[name]
+    kept = {word: place for place, word in enumerate(dict.fromkeys(word for word in vocabulary if word))}
+    places = np.array([kept.get(word, -1) for word in vocabulary] + [-1], np.int32)
+    return places, pa.array(list(kept), pa.string())
+
+
+def _words(name: str, codes: NDArray[Any]) -> Any:
+    places, words = _dictionary(name)
+    picked = places[np.minimum(codes, len(places) - 1)]
+    index = pa.array(picked, MANY.index_type if name == "note" else WORD.index_type, mask=picked < 0)
+    return pa.DictionaryArray.from_arrays(index, words)

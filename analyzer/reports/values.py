@@ -1,0 +1,52 @@
+"""Rows of ENDING, ENTRY and SEGMENT as the columns of the tables, still as numbers.
+
+Addresses are rows of the address book, words places in ``VOCABULARIES``, the column ``findings`` a number of a
+combination; a time, a length of time or a ``number`` that is not known is UNKNOWN.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.reports.columns import FLOWS, SEGMENTS, TIMELINE, WHO, Column
+from analyzer.reports.vocabulary import ENTRY_WORDS, FLOW_WORDS, NOTES, SIDE_WORDS, note_texts
+from analyzer.tracker.ending import UNKNOWN
+
+Rows = NDArray[np.void]
+Values = dict[str, NDArray[Any]]
+
+VOCABULARIES = {**FLOW_WORDS, **ENTRY_WORDS, "endpoint": SIDE_WORDS, "note": note_texts()}
+BOUNDED = ("earliest_epoch", "latest_epoch")  # 0 where there is no bound
+SEGMENT_FIELDS = {"src_ip": "src", "dst_ip": "dst", "time_epoch": "time"}
+
+
+def flow_values(endings: Rows) -> Values:
+    """The columns of flows.csv."""
+    return {column.name: _values(column, endings[column.name]) for column in FLOWS}
+
+
+def entry_values(entries: Rows, endings: Rows) -> Values:
+    """The columns of timeline.csv; ``end`` counts within ``endings``."""
+    flow, side = entries["end"] >> 1, entries["end"] & 1
+    values: Values = {column.name: endings[column.name][flow] for column in WHO}
+    values["endpoint"] = side
+    for name in ("ip", "port"):
+        values[f"endpoint_{name}"] = np.where(side, values[f"server_{name}"], values[f"client_{name}"])
+    for column in TIMELINE[len(values) : -1]:
+        values[column.name] = _values(column, entries[column.name.removesuffix("_epoch")])
+    values["note"] = entries["arrow"].astype(np.int32) * NOTES + entries["note"]
+    return values
+
+
+def segment_values(segments: Rows, flows: Rows) -> Values:
+    """The columns of segments.csv; ``flows`` is the flow table."""
+    stream = flows["stream"][segments["sender"] >> 1]
+    fields = {column.name: SEGMENT_FIELDS.get(column.name, column.name) for column in SEGMENTS}
+    return {name: stream if name == "stream" else segments[field] for name, field in fields.items()}
+
+
+def _values(column: Column, values: NDArray[Any]) -> NDArray[Any]:
+    if column.kind == "number" or column.name in BOUNDED:
+        return np.where(values == 0, UNKNOWN, values.astype(np.int64))
+    return values

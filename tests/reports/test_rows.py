@@ -1,0 +1,222 @@
+"""Tables from rows of numbers: byte for byte and cell by cell what the slow twin makes of the same ledger."""
+
+import io
+import resource
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from numpy.typing import NDArray
+
+import analyzer.pipeline as pipeline
+from analyzer.errors import TeardownError, UnwritableOutput
+from analyzer.lines import Words
+from analyzer.reports.assemble import flows_frame, segments_frame, timeline_frame
+from analyzer.reports.columns import TABLES
+from analyzer.reports.entries import entry_rows
+from analyzer.reports.files import ROWS, write_tables
+from analyzer.reports.lines import segment_rows
+from analyzer.reports.slices import parts_of
+from analyzer.reports.tables import write_csv, write_parquet
+from analyzer.segments.table import SEGMENT
+from analyzer.settings import Settings
+from analyzer.tracker.ending import ENDING, ENTRY, UNKNOWN
+from analyzer.tracker.outcome import RstCause
+from analyzer.tracker.rows import flow_rows
+from analyzer.tracker.transitions import TABLE
+from tests.reports import naive_tables
+
+ROOT = Path(__file__).parents[2]
+CAPTURES = [path for path in sorted((ROOT / "captures").iterdir()) if ".pcap" in path.name]
+RECORDINGS = sorted((ROOT / "tests/lab/recordings").glob("*.m.pcap*"))
+COMBINATIONS = ["", "TD101", 'TD102;TD9"03,x']
+Rows = NDArray[np.void]
+
+
+@dataclass
+class Made:
+    """Rows as the pipeline's store gives them, and the twin's tables."""
+
+    endings: Rows
+    entries: Rows
+    segments: tuple[Rows, Rows]
+    texts: list[str]
+    twins: dict[str, pd.DataFrame]
+    combinations: Sequence[str] = field(default_factory=lambda: COMBINATIONS)
+    cut: int = 1 << 40
+
+    @property
+    def addresses(self) -> Words:
+        return Words.of(self.texts)
+
+    def slices(self) -> Iterator[tuple[Rows, Rows]]:
+        """Slices of ``cut`` flows."""
+        for begin in range(0, len(self.endings), self.cut):
+            flow = self.entries["end"] >> 1
+            entries = self.entries[(flow >= begin) & (flow < begin + self.cut)]
+            entries["end"] -= 2 * begin
+            yield self.endings[begin : begin + self.cut], entries
+
+
+def made_from(path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
+    """Analyse a capture, and note what the tables were made from."""
+    noted: list[tuple[Any, ...]] = []
+    kept: list[Any] = []
+
+    def entries_noted(ledger: Any, log: Any) -> Any:
+        noted.append((ledger, log.copy()))
+        return entry_rows(ledger, log)
+
+    def segments_noted(batches: Any) -> Any:
+        kept.append(list(batches))
+        return segment_rows(batches)
+
+    monkeypatch.setattr(pipeline, "entry_rows", entries_noted)
+    monkeypatch.setattr(pipeline, "segment_rows", segments_noted)
+    analysis = pipeline.Analysis(Settings(keep_segments=True))
+    with pipeline._opened([str(path)], "native") as capture:
+        for packets in capture:
+            analysis.track(analysis.decode(packets), len(capture.interfaces))
+        analysis.result([str(path)], capture)
+    (ledger, log), table, book = noted[-1], analysis._table.rows, analysis.book
+    endings = flow_rows(ledger)
+    endings["findings"] = np.arange(len(endings)) % len(COMBINATIONS)
+    flows = naive_tables.Flows(ledger, book)
+    twins = {
+        "flows": naive_tables.flows_table(flows).assign(
+            findings=pd.Series([COMBINATIONS[number] for number in endings["findings"]], dtype="str")
+        ),
+        "timeline": naive_tables.timeline_table(flows, log),
+        "segments": naive_tables.segments_table(kept[-1], table, book),
+    }
+    twins["flows"] = twins["flows"][[column.name for column in TABLES["flows"]]]
+    segments = (segment_rows(kept[-1]), table)
+    return Made(endings, entry_rows(ledger, log), segments, book.texts(), twins)
+
+
+@pytest.mark.parametrize("path", [*CAPTURES, *RECORDINGS], ids=lambda path: path.name)
+def test_every_capture_as_the_twin_has_it(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        made = made_from(path, monkeypatch)
+    except TeardownError:
+        pytest.skip("not to be analysed")
+    frames = {
+        "flows": flows_frame(made.endings, made.texts, made.combinations),
+        "timeline": timeline_frame(made.entries, made.endings, made.texts),
+        "segments": segments_frame(*made.segments, made.texts),
+    }
+    for cut, rows in ((1 << 40, 16_384), (3, 2)):
+        made.cut = cut
+        monkeypatch.setitem(ROWS, "csv", rows)
+        write_tables(made, tmp_path, "csv", made.segments)
+        for name, twin in made.twins.items():
+            pd.testing.assert_frame_equal(frames[name], twin, check_exact=True)
+            assert (tmp_path / f"{name}.csv").read_bytes() == csv_of(twin), name
+
+
+@pytest.mark.parametrize("path", CAPTURES[::6], ids=lambda path: path.name)
+@pytest.mark.parametrize("rows", [5, 131_072])
+def test_parquet_as_the_twin_has_it(path: Path, rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = made_from(path, monkeypatch)
+    monkeypatch.setitem(ROWS, "parquet", rows)
+    made.cut = max(rows // 2, 3)
+    write_tables(made, tmp_path, "parquet", made.segments)
+    for name, twin in made.twins.items():
+        read = pq.read_table(tmp_path / f"{name}.parquet")
+        with (tmp_path / "twin").open("wb") as file:
+            write_parquet(twin, file)
+        wanted = pq.read_table(tmp_path / "twin")
+        assert [plain(column.type) for column in read.schema] == [plain(column.type) for column in wanted.schema]
+        assert read.to_pylist() == wanted.to_pylist()
+
+
+def csv_of(frame: pd.DataFrame) -> bytes:
+    file = io.BytesIO()
+    write_csv(frame, file)
+    return file.getvalue()
+
+
+def plain(type: Any) -> Any:
+    """An Arrow type, however wide the numbers of a dictionary are."""
+    return ("dictionary", type.value_type) if pa.types.is_dictionary(type) else type
+
+
+def test_rows_at_the_edges_of_their_types(tmp_path: Path) -> None:
+    endings, entries = np.zeros(4, ENDING), np.zeros(4, ENTRY)
+    for rows in (endings, entries):
+        for name in rows.dtype.names or ():
+            info = np.iinfo(rows[name].dtype)
+            rows[name] = [info.min, info.max, 0, 7]
+    endings["findings"] = 0
+    entries["end"] = [0, 1, 5, 7]
+    for rows in (endings, entries):
+        rows[rows.dtype.names[-1]] = 0
+    made = Made(endings, entries, (np.zeros(0, SEGMENT), np.zeros(0, ENDING)), ["::", "1.2.3.4"] * 4, {})
+    write_tables(made, tmp_path)
+    flows = (tmp_path / "flows.csv").read_text().splitlines()
+    assert flows[1].split(",")[:8] == ["", "", "0", "", "0", "", "", ""]
+    assert flows[2].split(",")[7:9] == ["9223372036.854775807"] * 2
+    assert flows[3].split(",")[:9] == ["0", "::", "0", "::", "0", "", "", "0.000000000", "0.000000000"]
+    assert (tmp_path / "timeline.csv").read_text().count("\n") == 5
+
+
+def test_codes_mean_what_the_columns_declare() -> None:
+    from analyzer.reports.values import VOCABULARIES
+
+    for name in ("flows", "timeline"):
+        for column in TABLES[name]:
+            if column.words:
+                assert set(VOCABULARIES[column.name]) - {""} == set(column.words)
+    assert VOCABULARIES["rst_cause"][RstCause.LATE_FIN] == "late-fin"
+    assert len(VOCABULARIES["note"]) == 256 * 12 and VOCABULARIES["note"][0].startswith(TABLE[0].words)
+
+
+def test_a_slice_is_cut_by_rows_and_entries_find_their_flows() -> None:
+    endings, entries = np.zeros(5, ENDING), np.zeros(7, ENTRY)
+    endings["stream"], entries["end"] = np.arange(5), [0, 1, 1, 4, 5, 6, 9]
+    parts = list(parts_of([(endings, entries)], 3))
+    assert [(part.table, len(part.rows), len(part.flows)) for part in parts] == [
+        ("flows", 3, 3),
+        ("flows", 2, 2),
+        ("timeline", 3, 1),
+        ("timeline", 3, 2),
+        ("timeline", 1, 1),
+    ]
+    assert parts[3].flows["stream"].tolist() == [2, 3] and parts[3].rows["end"].tolist() == [0, 1, 2]
+    assert entries["end"].tolist() == [0, 1, 1, 4, 5, 6, 9]
+
+
+def test_an_error_in_one_thread_ends_all_and_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    endings = np.zeros(50, ENDING)
+    endings["first_epoch"] = UNKNOWN
+    made = Made(endings, np.zeros(0, ENTRY), (np.zeros(0, SEGMENT), endings), ["::"], {})
+    monkeypatch.setitem(ROWS, "csv", 2)
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("analyzer.reports.files.flow_lines", broken)
+    with pytest.raises(ZeroDivisionError):
+        write_tables(made, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_a_file_that_cannot_grow_is_named(format: str, tmp_path: Path) -> None:
+    endings = np.zeros(9000, ENDING)
+    endings["stream"] = endings["first_epoch"] = np.random.default_rng(1).integers(0, 1 << 60, len(endings))
+    made = Made(endings, np.zeros(0, ENTRY), (np.zeros(0, SEGMENT), endings), ["::"], {})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(UnwritableOutput, match=rf"cannot write .*/flows\.{format}: File too large$"):
+            write_tables(made, tmp_path, format)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
