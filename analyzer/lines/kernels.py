@@ -16,7 +16,8 @@ import numpy as np
 from analyzer.compiled import const, kernel, part, record_at
 
 UNKNOWN = np.iinfo(np.int64).min  # numpy's NaT
-NANO, E8 = np.int64(10**9), np.int64(10**8)
+NANO = np.int64(10**9)
+E8, E9, E10 = np.int64(10**8), np.int64(10**9), np.int64(10**10)
 POSITIVE = np.int64((1 << 63) - 1)  # a mask that changes nothing, but tells the compiler that a number is not negative
 
 
@@ -65,7 +66,7 @@ word_at = record_at(WORD)
 
 LITERAL, NUMBER, SECONDS, CODE = (np.int64(kind) for kind in Kind)
 NOTHING = np.int64(UNKNOWN)
-ZERO_DIGITS = np.int64(0x3030303030303030)
+ZERO_DIGITS, TWO_ZEROS = np.int64(0x3030303030303030), np.int64(0x3030)
 MINUS, POINT, DIGIT = np.int64(ord("-")), np.int64(ord(".")), np.int64(ord("0"))
 
 
@@ -83,13 +84,23 @@ def store(at, word):
 
 @part
 def digits(value):
-    """The eight digits of a number below 10^8 as text, the first the lowest byte: halved, and halved again."""
-    high = value // 10000
+    """The eight digits of a number below 10^8 as text, the first the lowest byte: halved, halved again, and again.
+
+    Each quotient is a product with the inverse, exact for numbers as small as these.
+    """
+    high = value * 109951163 >> 40  # value // 10000
     word = high | (value - high * 10000) << 32
-    high = (word * 10486 >> 20) & 0x7F0000007F
+    high = (word * 10486 >> 20) & 0x7F0000007F  # // 100 of both
     word = high | (word - high * 100) << 16
-    high = (word * 103 >> 10) & 0x000F000F000F000F
+    high = (word * 103 >> 10) & 0x000F000F000F000F  # // 10 of all four
     return (high | (word - high * 10) << 8) + ZERO_DIGITS
+
+
+@part
+def two_digits(value):
+    """The same of a number below 100."""
+    tens = value * 103 >> 10
+    return (tens | (value - tens * 10) << 8) + TWO_ZEROS
 
 
 @part
@@ -103,10 +114,8 @@ def put_small(at, value):
 
 @part
 def put_number(at, value):
-    """Write a whole number, up to 20 bytes; UNKNOWN has no digits."""
+    """Write a whole number, not UNKNOWN; up to 20 bytes."""
     if value < 0:
-        if value == NOTHING:
-            return at
         store(at, MINUS)
         at += 1
         value = -value
@@ -127,18 +136,22 @@ def put_number(at, value):
 
 @part
 def put_seconds(at, value):
-    """Write nanoseconds as seconds with nine decimals, up to 21 bytes."""
+    """Write nanoseconds, not UNKNOWN, as seconds with nine decimals; up to 21 bytes."""
     if value < 0:
-        if value == NOTHING:
-            return at
         store(at, MINUS)
         at += 1
         value = -value
     value &= POSITIVE
     whole = value // NANO
     rest = value - whole * NANO
-    at = put_number(at, whole)
-    first = rest // E8
+    if E9 <= whole < E10:  # a time of today
+        high = whole // E8
+        store(at, two_digits(high))
+        store(at + 2, digits(whole - high * E8))
+        at += 10
+    else:
+        at = put_number(at, whole)
+    first = rest * 1441151881 >> 57  # rest // E8
     store(at, POINT | (first + DIGIT) << 8)
     store(at + 2, digits(rest - first * E8))
     return at + 10
@@ -178,8 +191,7 @@ def value_of(piece, row):
     """What the piece's column says in a row."""
     word = load(np.int64(piece["at"]) + row * np.int64(piece["stride"]))
     sign = np.int64(piece["sign"])
-    value = ((word >> np.int64(piece["shift"]) & np.int64(piece["mask"])) ^ sign) - sign
-    return NOTHING if value == np.int64(piece["none"]) else value
+    return ((word >> np.int64(piece["shift"]) & np.int64(piece["mask"])) ^ sign) - sign
 
 
 @part
@@ -203,6 +215,8 @@ def put(at, piece, row):
     value = value_of(piece, row)
     if kind == CODE:
         return put_code(at, piece, value, row)
+    if value == NOTHING or value == np.int64(piece["none"]):
+        return at
     if kind == SECONDS:
         return put_seconds(at, value)
     return put_number(at, value)
