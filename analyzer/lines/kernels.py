@@ -249,7 +249,7 @@ def fill(pieces, ends, first, stop, out, room, starts, widest):
     return stop - first
 
 
-@kernel
+@kernel(np.int32, np.int32, np.int32)
 def number_anew(codes, places, kept):
     """Number the distinct codes from 0 in order of appearance, in place; returns how many there are.
 

@@ -77,7 +77,7 @@ def put_six(at, address):
     return at
 
 
-@kernel
+@kernel(int, int, int, int, np.int64)
 def write_addresses(rows, first, stop, out, starts):
     """Write rows ``first`` to ``stop`` of the array of ADDRESS at ``rows`` behind one another at address ``out``.
 
