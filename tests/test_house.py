@@ -1,6 +1,7 @@
 """The rules of the house: style, types, one-way imports, small functions and files, headed modules."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "analyzer").rglob("*.py"))
 FILE_LINES = 400
 FUNCTION_LINES = 40
-COMPILED = {"kernel", "part"}  # the decorators of analyzer.compiled
+COMPILED = {"kernel", "part", "inlined"}  # the decorators of analyzer.compiled
 KERNEL_LINES = 120  # compiled numeric kernels run two to three times longer
 
 
@@ -52,6 +53,16 @@ def functions(tree: ast.Module) -> Iterator[tuple[ast.FunctionDef, int, int]]:
             marks = (mark.func if isinstance(mark, ast.Call) else mark for mark in node.decorator_list)
             kernel = any(isinstance(mark, ast.Name) and mark.id in COMPILED for mark in marks)
             yield node, (node.end_lineno or 0) - first.lineno + 1, KERNEL_LINES if kernel else FUNCTION_LINES
+
+
+def test_kernels_say_what_they_take() -> None:
+    """Else numba would be imported, and would compile, whenever they are first called."""
+    bare = [
+        f"{path.name}: {name}"
+        for path in MODULES
+        for name in re.findall(r"^@kernel\ndef (\w+)", path.read_text(), re.M)
+    ]
+    assert bare == []
 
 
 def test_heavy_libraries_are_not_imported_by_the_front() -> None:

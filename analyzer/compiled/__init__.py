@@ -31,7 +31,7 @@ def kernel(*arguments: Any) -> Any:
     nothing, and checks every index it derives from captured bytes itself. While it runs, other threads run too.
 
     Without arguments (plain ``@kernel``) it takes what numba can take, and numba compiles it in this process: for
-    trying things out, and where Python calls it in tests only.
+    trying things out.
     """
     if len(arguments) == 1 and isinstance(arguments[0], FunctionType):
         return arguments[0] if AS_PYTHON else Kernel(arguments[0], None)

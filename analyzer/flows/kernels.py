@@ -94,7 +94,7 @@ def find(entries, secrets, src, dst, ports, swapped):
         slot = (slot + 1) & (len(entries) - 1)
 
 
-@kernel
+@kernel(const(np.int64), int, int, int)
 def mix(secrets, low, high, ports):
     """A hash of 32 bits. int() keeps it exact where it runs uncompiled; compiled, the mask hides the wrap."""
     product = (int(low) << 32 | int(high)) * int(secrets[0]) + int(ports) * int(secrets[1])

@@ -99,6 +99,14 @@ def test_a_damaged_object_is_made_anew(home: Path, damage: Any) -> None:
     assert cache.read(place) is not None
 
 
+def test_what_cannot_become_an_object_is_not_tried_again(home: Path) -> None:
+    place = small(home)
+    cache.write(place, b"xUnemittable: it needs something")
+    done = analysed(XDG_CACHE_HOME=home, TEARDOWN_DEBUG=1)
+    assert not by_objects(done)
+    assert done.stderr == f"{SMALL} is compiled in this process: Unemittable: it needs something\n"
+
+
 def test_several_at_once(home: Path) -> None:
     small(home).unlink()
     running = [subprocess.Popen(**command(XDG_CACHE_HOME=home)) for _ in range(3)]
