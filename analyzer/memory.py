@@ -2,7 +2,8 @@
 
 Address space is reserved for all the rows there may ever be; the system gives memory, zeroed, where rows are first
 touched. An array that has become large is advised to be of huge pages, which spares most of the cost of that first
-touch and of looking rows up at random; a small one keeps small pages, so that a short capture stays cheap.
+touch and of looking rows up at random; one that begins small keeps small pages there, so that a short capture stays
+cheap.
 
 Where the reservation is refused (another system, a limit on address space), the array grows by copying as usual.
 """
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESERVED = 1 << 36  # bytes of address space for one array
-HUGE = 2 * 1024 * 1024  # bytes of a huge page; what stands before the second keeps small pages
+HUGE = 2 * 1024 * 1024  # bytes of a huge page
 NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)  # Python names it from 3.13 on
 
 
@@ -28,6 +29,7 @@ class GrowingRows:
         self._map = _reserved()
         self._all: NDArray[Any] = self._mapped() if self._map else np.zeros(count, self.dtype)
         self.rows: NDArray[Any] = self._all[:0]
+        self._small = 0 if count * self.dtype.itemsize >= HUGE else HUGE  # bytes at the beginning on small pages
         self.grow(count)
 
     def __len__(self) -> int:
@@ -70,10 +72,10 @@ class GrowingRows:
         self._map, self._all = None, larger
 
     def _advise(self) -> None:
-        length = _page_up(len(self.rows) * self.dtype.itemsize) - HUGE
+        length = _page_up(len(self.rows) * self.dtype.itemsize) - self._small
         if self._map is not None and length > 0:
             with contextlib.suppress(OSError):  # a kernel without huge pages
-                self._map.madvise(mmap.MADV_HUGEPAGE, HUGE, length)
+                self._map.madvise(mmap.MADV_HUGEPAGE, self._small, length)
 
 
 def _reserved() -> mmap.mmap | None:

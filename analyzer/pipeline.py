@@ -26,7 +26,6 @@ from analyzer.reports.result import Result, Summary
 from analyzer.segments import Decoder
 from analyzer.segments.addresses import AddressBook
 from analyzer.segments.supply import Supply
-from analyzer.segments.table import QUOTED
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.rows import flow_rows
@@ -127,7 +126,7 @@ class Analysis:
     def track(self, batch: NDArray[np.void], interfaces: int = 1) -> None:
         """The second half: flows and the tracker; segments of several interfaces wait for their turn."""
         self._table.assign(batch)
-        self._segments += int(np.count_nonzero((batch["marks"] & QUOTED) == 0))
+        self._segments += len(batch)
         if interfaces > 1 and self._order is None:
             self._order = Order()
         self._tell(batch if self._order is None else self._order.take(batch))
@@ -234,7 +233,7 @@ class Analysis:
             files=files,
             bytes=capture.bytes_read,
             packets=capture.packets,
-            segments=self._segments,
+            segments=self._segments - self._table.quotations,
             streams=streams,
             first_ns=self._decoder.first_ns,
             last_ns=self._decoder.last_ns,

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.compiled.marks import Kernel, Part, RecordAt, const
+from analyzer.compiled.marks import Kernel, Part, Prefetch, RecordAt, const
 
-__all__ = ["const", "inlined", "kernel", "on_compiling", "part", "record_at"]
+__all__ = ["const", "inlined", "kernel", "on_compiling", "part", "prefetch", "record_at"]
 
 AS_PYTHON = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
@@ -57,6 +57,10 @@ def record_at(dtype: np.dtype[np.void]) -> Callable[[int, int], Any]:
     """
     record = RecordAt(dtype)
     return record.in_python if AS_PYTHON else record
+
+
+prefetch: Any = Prefetch()
+"""``prefetch(address)`` asks the processor to bring what stands there nearer, while the part that calls it goes on."""
 
 
 def on_compiling(tell: Callable[[str], object]) -> None:

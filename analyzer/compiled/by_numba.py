@@ -10,10 +10,12 @@ from typing import Any
 
 import numba
 import numpy as np
+from llvmlite import ir
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from analyzer.compiled.cache import folder, sources_name
-from analyzer.compiled.marks import Kernel, Mark, Part, RecordAt
+from analyzer.compiled.marks import Kernel, Mark, Part, Prefetch, RecordAt
 
 OPTIONS = {"nogil": True, "_nrt": False, "error_model": "numpy", "no_cfunc_wrapper": True}
 """``_nrt``: kernels allocate nothing, and counting references to arguments, atomically, at every call among them costs
@@ -31,7 +33,9 @@ class Dispatchers:
         self._made: dict[int, Any] = {}  # by the identity of the mark
         self._globals: dict[int, dict[str, Any]] = {}  # by the identity of the module's own
 
-    def of(self, mark: Mark | RecordAt) -> Any:
+    def of(self, mark: Mark | RecordAt | Prefetch) -> Any:
+        if isinstance(mark, Prefetch):
+            return _prefetch
         if isinstance(mark, RecordAt):
             return self._made.setdefault(id(mark), _record_at(mark.dtype))
         within = self._known(mark.function.__globals__)
@@ -46,7 +50,7 @@ class Dispatchers:
         return self._globals[id(names)]
 
     def _seen(self, value: Any) -> Any:
-        return self.of(value) if isinstance(value, Mark | RecordAt) else value
+        return self.of(value) if isinstance(value, Mark | RecordAt | Prefetch) else value
 
     def _dispatcher(self, mark: Mark, function: Callable[..., Any]) -> Any:
         entry = self._in_process and isinstance(mark, Kernel)
@@ -83,6 +87,18 @@ def _record_at(dtype: np.dtype[np.void]) -> Any:
         return record(numba.types.int64, numba.types.int64), code
 
     return at
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _prefetch(_: Any, address: Any) -> Any:
+    def code(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
+        place, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [place, number, number, number])
+        hint = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        builder.call(hint, [builder.inttoptr(arguments[0], place), number(0), number(3), number(1)])  # to read, data
+        return context.get_dummy_value()
+
+    return numba.types.void(numba.types.int64), code
 
 
 _here = Dispatchers(in_process=True)

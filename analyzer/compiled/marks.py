@@ -92,3 +92,11 @@ class RecordAt:
         place = int(address) + int(index) * self.dtype.itemsize
         memory: Any = (ctypes.c_char * self.dtype.itemsize).from_address(place)
         return np.frombuffer(memory, self.dtype)[0]
+
+
+@dataclass(frozen=True)
+class Prefetch:
+    """See ``analyzer.compiled.prefetch``; as ordinary Python it does nothing."""
+
+    def __call__(self, address: int) -> None:
+        return None

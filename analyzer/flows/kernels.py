@@ -23,7 +23,7 @@ nobody can prepare a SYN flood in which all tuples meet in one slot.
 
 import numpy as np
 
-from analyzer.compiled import const, kernel, part
+from analyzer.compiled import const, inlined, kernel, prefetch
 from analyzer.flows.row import FLOW
 from analyzer.segments.table import ACK, BAD_OFFSET, CUT_HEADER, PART, QUOTED, SEGMENT, SYN, UNTRACKED
 
@@ -47,6 +47,12 @@ SETTLED = 1  # both ISNs are known and a segment was really seen: only a SYN can
 FLIPPED = 2  # side 0 is the greater end
 
 FLOWS, TUPLES, STREAMS = 0, 1, 2  # places in the array of counts: rows in use, entries in use, flows ever
+QUOTATIONS = 3  # and segments that are quoted headers
+COUNTS = 4
+HASH_BITS = 32
+NOWHERE = np.int64(-1)  # no end
+ENTRY_SIZE = np.int64(ENTRY.itemsize)
+AHEAD = 32  # segments whose entries are asked for at a time
 
 SYN_ACK = SYN | ACK
 SPECIAL = UNTRACKED | PART  # marks that keep a segment from the short cut for ordinary ones
@@ -54,42 +60,87 @@ OFFSET_BEYOND = BAD_OFFSET | CUT_HEADER
 MASK_32, MASK_63 = (1 << 32) - 1, (1 << 63) - 1
 
 
-@kernel(SEGMENT, int, FLOW, ENTRY, np.int64, const(np.int64), const(np.uint8))
-def assign(batch, start, rows, entries, counts, secrets, ranks):
-    """Fill in ``sender`` from ``start`` on; returns where it stopped: the end, or for want of room."""
-    src = dst = ports = np.int64(-1)  # the segment before, if its flow is settled: runs need no look-up
-    sender = np.int64(-1)
-    for index in range(start, len(batch)):
-        segment = batch[index]
-        new_src, new_dst = np.int64(segment["src"]), np.int64(segment["dst"])
-        src_port, dst_port = np.int64(segment["src_port"]), np.int64(segment["dst_port"])
-        new_ports = src_port << 16 | dst_port
-        plain = (segment["flags"] & SYN) | (segment["marks"] & SPECIAL) == 0
-        if plain and new_src == src and new_dst == dst and new_ports == ports:
+@kernel(SEGMENT, int, FLOW, ENTRY, int, np.int64, const(np.int64), const(np.uint8), np.int64)
+def assign(batch, start, rows, entries, place, counts, secrets, ranks, hashes):
+    """Fill in ``sender`` from ``start`` on; returns where it stopped: the end, or for want of room.
+
+    ``place`` is the address of ``entries``. The entries of the next ``len(hashes)`` segments are asked for before
+    the first of them is looked at, so that the memory is waited for once and not for each.
+    """
+    shift = HASH_BITS - bits_of(len(entries))
+    source, target, sender = np.int64(-1), np.int64(-1), np.int64(-1)  # of the segment before, if its flow is settled
+    for begin in range(start, len(batch), len(hashes)):
+        end = min(begin + len(hashes), len(batch))
+        for index in range(begin, end):
+            slot = hash_of(source_of(batch[index]), target_of(batch[index]), secrets) >> shift
+            hashes[index - begin] = slot
+            prefetch(place + slot * ENTRY_SIZE)
+        for index in range(begin, end):
+            segment = batch[index]
+            new_source, new_target = source_of(segment), target_of(segment)
+            plain = (segment["flags"] & SYN) | (segment["marks"] & SPECIAL) == 0
+            if plain and new_source == source and new_target == target:
+                segment["sender"] = sender
+                continue
+            if plain and new_source == target and new_target == source:
+                source, target, sender = new_source, new_target, sender ^ 1
+                segment["sender"] = sender
+                continue
+            slot, swapped = find(entries, hashes[index - begin], new_source, new_target)
+            state = np.int64(entries[slot]["state"])
+            if not (plain and state & SETTLED):
+                if counts[FLOWS] == len(rows) or counts[TUPLES] * 8 >= len(entries) * 5:
+                    return index
+                state = meet(segment, swapped, rows, entries[slot], counts, ranks)
+                counts[QUOTATIONS] += segment["marks"] & QUOTED != 0
+            sender = ((state >> 2) - 1) * 2 + (swapped ^ (state >> 1 & 1))
             segment["sender"] = sender
-            continue
-        swapped = new_dst < new_src or (new_dst == new_src and dst_port < src_port)
-        slot = find(entries, secrets, new_src, new_dst, new_ports, swapped)
-        state = np.int64(entries[slot]["state"])
-        if not (plain and state & SETTLED):
-            if counts[FLOWS] == len(rows) or counts[TUPLES] * 8 >= len(entries) * 5:
-                return index
-            state = meet(segment, swapped, rows, entries[slot], counts, ranks)
-        sender = ((state >> 2) - 1) * 2 + (swapped ^ (state >> 1 & 1))
-        segment["sender"] = sender
-        src, dst, ports = (new_src, new_dst, new_ports) if state & SETTLED else (-1, -1, -1)
+            source, target = (new_source, new_target) if state & SETTLED else (NOWHERE, NOWHERE)
     return len(batch)
 
 
-@part
-def find(entries, secrets, src, dst, ports, swapped):
-    """The slot of the pair of endpoints, or the free slot where it belongs."""
-    if swapped:
-        src, dst, ports = dst, src, (ports & 0xFFFF) << 16 | ports >> 16
-    slot = mix(secrets, src, dst, ports) & (len(entries) - 1)
+@inlined
+def source_of(segment):
+    """The end that sent a segment, as one number: address, then port."""
+    return np.int64(segment["src"]) << 16 | np.int64(segment["src_port"])
+
+
+@inlined
+def target_of(segment):
+    """The end that it was sent to."""
+    return np.int64(segment["dst"]) << 16 | np.int64(segment["dst_port"])
+
+
+@inlined
+def bits_of(length):
+    """The power of two that ``length`` is."""
+    bits = 0
+    while length >> bits > 1:
+        bits += 1
+    return bits
+
+
+@inlined
+def hash_of(source, target, secrets):
+    """The hash of a pair of ends, the same for both directions."""
+    low, high = min(source, target), max(source, target)
+    return mix(secrets, low >> 16, high >> 16, (low & 0xFFFF) << 16 | high & 0xFFFF)
+
+
+@inlined
+def find(entries, slot, source, target):
+    """The slot of the pair of ends, or the free slot where it belongs; the search begins at ``slot``. And whether the
+    source is the greater end."""
+    low, high, swapped = min(source, target), max(source, target), np.int64(target < source)
+    return seek(entries, slot, low >> 16, high >> 16, (low & 0xFFFF) << 16 | high & 0xFFFF), swapped
+
+
+@inlined
+def seek(entries, slot, low, high, ports):
+    """See :func:`find`."""
     while True:
         entry = entries[slot]
-        if entry["state"] == 0 or (entry["low"] == src and entry["high"] == dst and entry["ports"] == ports):
+        if entry["state"] == 0 or (entry["low"] == low and entry["high"] == high and entry["ports"] == ports):
             return slot
         slot = (slot + 1) & (len(entries) - 1)
 
@@ -103,7 +154,7 @@ def mix(secrets, low, high, ports):
     return product >> 31
 
 
-@part
+@inlined
 def meet(segment, swapped, rows, entry, counts, ranks):
     """A segment that may start a flow or teach something of one; returns the entry's new state."""
     handshake = segment["flags"] & SYN_ACK
@@ -132,7 +183,7 @@ def meet(segment, swapped, rows, entry, counts, ranks):
     return state
 
 
-@part
+@inlined
 def enter(segment, swapped, entry):
     """Take a free entry for the segment's pair of endpoints."""
     src_port, dst_port = np.int64(segment["src_port"]), np.int64(segment["dst_port"])
@@ -144,7 +195,7 @@ def enter(segment, swapped, entry):
         entry["ports"] = src_port << 16 | dst_port
 
 
-@part
+@inlined
 def open_flow(segment, swapped, rows, previous, counts, ranks):
     """A new row, the segment's sender being side 0; returns the state its entry gets."""
     number = counts[FLOWS]
@@ -163,14 +214,14 @@ def open_flow(segment, swapped, rows, previous, counts, ranks):
     return (number + 1) << 2 | swapped << 1
 
 
-@part
+@inlined
 def guess_client(ranks, port_0, port_1):
     """The side that looks less like a service: see ``roles``."""
     rank_0, rank_1 = ranks[port_0], ranks[port_1]
     return 1 if rank_0 < rank_1 or (rank_0 == rank_1 and port_0 < port_1) else 0
 
 
-@part
+@inlined
 def learn_isns(segment, side, row):
     """Where numbers begin, if it is not known yet."""
     flags = np.int64(segment["flags"])
@@ -182,7 +233,7 @@ def learn_isns(segment, side, row):
         row["isn_known"] |= 1 << (side ^ 1)
 
 
-@part
+@inlined
 def learn_roles(segment, side, row):
     """Who opened, if this segment tells it better than before; the first SYN's sender stays the client."""
     handshake = segment["flags"] & SYN_ACK
@@ -197,12 +248,13 @@ def learn_roles(segment, side, row):
 
 @kernel(const(ENTRY), ENTRY, const(np.int64))
 def rehash(old, new, secrets):
-    """Move all entries of ``old`` into the free ``new``, which is larger."""
+    """Enter all entries of ``old`` into ``new``. As a hash's highest bits are its slot, both are passed in order."""
+    shift = HASH_BITS - bits_of(len(new))
     for index in range(len(old)):
         entry = old[index]
         if entry["state"]:
             low, high, ports = np.int64(entry["low"]), np.int64(entry["high"]), np.int64(entry["ports"])
-            slot = find(new, secrets, low, high, ports, False)
+            slot = seek(new, mix(secrets, low, high, ports) >> shift, low, high, ports)
             new[slot] = entry
 
 

@@ -13,19 +13,22 @@ from numpy.typing import NDArray
 from analyzer.errors import TeardownError
 from analyzer.flows import kernels, roles
 from analyzer.flows.row import COLUMNS, FLOW
+from analyzer.memory import GrowingRows
 
 __all__ = ["COLUMNS", "FLOW", "FlowTable"]
 
 LIMIT = 1 << 29  # rows: one doubling more and 2 * row + side may not fit the 32 bits of a segment's sender
+PIECE = 1 << 20  # entries moved at a time when the hash grows
 
 
 class FlowTable:
-    """All flows so far. Memory grows by doubling: ``rows`` is a view, to be taken anew after each batch."""
+    """All flows so far. ``rows`` is a view, to be taken anew after each batch."""
 
     def __init__(self) -> None:
-        self._rows = np.zeros(1024, FLOW)
-        self._entries = np.zeros(4096, kernels.ENTRY)
-        self._counts = np.zeros(3, np.int64)
+        self._rows = GrowingRows(FLOW, 1024)
+        self._entries = GrowingRows(kernels.ENTRY, 4096)
+        self._counts = np.zeros(kernels.COUNTS, np.int64)
+        self._hashes = np.zeros(kernels.AHEAD, np.int64)
         self._secrets = np.array([secrets.randbits(62) | 1 for _ in range(3)], np.int64)
         self._ranks = roles.port_ranks()
 
@@ -33,9 +36,14 @@ class FlowTable:
         return int(self._counts[kernels.FLOWS])
 
     @property
+    def quotations(self) -> int:
+        """Segments so far that were headers quoted in ICMP errors."""
+        return int(self._counts[kernels.QUOTATIONS])
+
+    @property
     def rows(self) -> NDArray[np.void]:
         """Shape (len(self),), dtype FLOW, in the order in which Wireshark makes streams."""
-        return self._rows[: len(self)]
+        return self._rows.rows[: len(self)]
 
     def assign(self, batch: NDArray[np.void]) -> None:
         """Set ``sender`` of every segment of ``batch`` (dtype SEGMENT), starting flows as they come.
@@ -45,7 +53,15 @@ class FlowTable:
         done = 0
         while done < len(batch):
             done = kernels.assign(
-                batch, done, self._rows, self._entries, self._counts, self._secrets, self._ranks
+                batch,
+                done,
+                self._rows.rows,
+                self._entries.rows,
+                self._entries.address,
+                self._counts,
+                self._secrets,
+                self._ranks,
+                self._hashes,
             )
             if done < len(batch):
                 self._grow()
@@ -60,15 +76,17 @@ class FlowTable:
         rows = self.rows[kept]
         rows["previous"] = new_row[rows["previous"]]
         rows["address"] = np.searchsorted(addresses, rows["address"])
-        known = self._entries[self._entries["state"] > 0]
+        entries = self._entries.rows
+        known = entries[entries["state"] > 0]
         place = new_row[(known["state"] >> 2).astype(np.int64) - 1]
         known, place = known[place >= 0], place[place >= 0]
         known["state"] = (place + 1) << 2 | known["state"] & 3
         for end in ("low", "high"):
             known[end] = np.searchsorted(addresses, known[end])
-        self._rows = np.concatenate([rows, np.zeros(max(1024, len(rows)), FLOW)])
-        self._entries = np.zeros(max(4096, 4 << len(known).bit_length()), kernels.ENTRY)
-        kernels.rehash(known, self._entries, self._secrets)
+        self._rows.clear(len(rows), len(self))
+        self._rows.rows[: len(rows)] = rows
+        self._entries = GrowingRows(kernels.ENTRY, max(4096, 4 << len(known).bit_length()))
+        kernels.rehash(known, self._entries.rows, self._secrets)
         self._counts[kernels.FLOWS], self._counts[kernels.TUPLES] = len(rows), len(known)
 
     def _grow(self) -> None:
@@ -76,8 +94,13 @@ class FlowTable:
         if len(self) == len(self._rows):
             if len(self) >= LIMIT:
                 raise TeardownError(f"more than {LIMIT} connections in one capture: split it by time")
-            self._rows = np.concatenate([self._rows, np.zeros(len(self._rows), FLOW)])
+            self._rows.grow(2 * len(self))
         else:
-            entries = np.zeros(2 * len(self._entries), kernels.ENTRY)
-            kernels.rehash(self._entries, entries, self._secrets)
-            self._entries = entries
+            self._rehash()
+
+    def _rehash(self) -> None:
+        """Twice the hash. What was moved is given back piece by piece, so that both are never there as a whole."""
+        old, self._entries = self._entries, GrowingRows(kernels.ENTRY, 2 * len(self._entries))
+        for begin in range(0, len(old), PIECE):
+            kernels.rehash(old.rows[begin : begin + PIECE], self._entries.rows, self._secrets)
+            old.clear(begin, min(begin + PIECE, len(old)))

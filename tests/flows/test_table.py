@@ -81,9 +81,33 @@ def test_a_flood_in_arithmetic_steps_leaves_probes_short(step: int) -> None:
     table = FlowTable()
     table.assign(flood)
     assert len(table) == len(flood)
-    assert longest_run(table._entries) < 200
+    assert longest_run(table._entries.rows) < 200
 
 
 def test_the_mix_depends_on_its_secrets() -> None:
     slots = {int(kernels.mix(FlowTable()._secrets, 1, 2, 3)) for _ in range(20)}
     assert len(slots) > 15
+
+
+def test_flows_stay_where_they_are_while_the_table_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Growing moves the hash piece by piece; every flow is found again afterwards, in either direction."""
+    monkeypatch.setattr(table_module, "PIECE", 1000)
+    many = np.zeros(50_000, SEGMENT)
+    many["src"], many["src_port"] = np.arange(len(many)) % 5003, np.arange(len(many)) // 5003
+    many["dst"], many["dst_port"], many["flags"] = 2500, 443, 2
+    table = FlowTable()
+    table.assign(many)
+    assert many["sender"].tolist() == list(range(0, 2 * len(many), 2))
+    answers = many.copy()
+    for name, other in (("src", "dst"), ("src_port", "dst_port")):
+        answers[name], answers[other] = many[other], many[name]
+    answers["flags"], answers["ack"] = 0x12, 1
+    table.assign(answers)
+    assert answers["sender"].tolist() == list(range(1, 2 * len(many), 2))
+    assert (table.rows["isn_known"] == 3).all()
+
+
+def test_quotations_are_counted() -> None:
+    table = FlowTable()
+    table.assign(batch([("A", "S", 5, 0), ("A", "QA", 5, 5), ("B", "QSA", 5, 5), ("A", "A", 6, 6)], first_frame=1))
+    assert (len(table), table.quotations) == (1, 2)
