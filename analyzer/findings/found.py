@@ -9,6 +9,7 @@ the last chunk. Confidence is computed here from what a rule says its verdict re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ CONFIDENCES = ("high", "medium", "low")
 HIGH, MEDIUM, LOW = range(3)
 UNKNOWN = np.iinfo(np.int64).min
 CLIENT, SERVER, NOBODY = range(3)  # whom a finding blames
-OLDER = "old_seen"  # a rule that needs this column reads of the older flow on the tuple
+OLDER = "old_seen"  # this column says that there was an older flow on the tuple
 
 Columns = dict[str, NDArray[Any]]
 
@@ -99,7 +100,7 @@ class Found:
         kind = kinds(ledger, settings) if known is None else known
         bits = np.zeros(ledger.flows, np.int64)
         every = list(enumerate(rules().values()))
-        older = [(place, rule) for place, rule in every if OLDER in rule.needs]
+        older = [(place, rule) for place, rule in every if rule.needs == (OLDER,)]
         for looking, which in ((Kind.REUSED, older), (Kind.TELLING, every)):
             for view in views(ledger, np.flatnonzero(kind == looking), more):
                 view = view.of(np.flatnonzero(view.reported))
@@ -287,22 +288,22 @@ def _plain(kept: Kept, name: str, value: NDArray[Any] | Choice) -> NDArray[Any]:
 def _who(rows: Rows, ledger: View) -> Columns:
     """The columns that name the two endpoints of each row, and whom it blames."""
     client = ledger.client[rows.flow]
-    address, port = ledger.flow("address")[rows.flow], ledger.flow("port")[rows.flow].astype(np.int32)
-    first = client == 0
+    server = 1 - client
+    address, port = ledger.flow("address"), ledger.flow("port")
     return {
         "stream": rows.pick(ledger.flow("stream")),
-        "client_ip": np.where(first, address[:, 0], address[:, 1]),
-        "server_ip": np.where(first, address[:, 1], address[:, 0]),
-        "client_port": np.where(first, port[:, 0], port[:, 1]),
-        "server_port": np.where(first, port[:, 1], port[:, 0]),
+        "client_ip": address[rows.flow, client],
+        "server_ip": address[rows.flow, server],
+        "client_port": port[rows.flow, client].astype(np.int32),
+        "server_port": port[rows.flow, server].astype(np.int32),
         "blamed": np.where(rows.side < 0, NOBODY, rows.side ^ client).astype(np.uint8),
     }
 
 
 def _frames(columns: list[NDArray[Any]]) -> Columns:
     """The frame numbers of each row ascending, each once, zeros before them."""
-    if not columns:
-        return {}
+    if all((low < high).all() for low, high in pairwise(columns)):
+        return {f"frame_{place}": column.astype(np.uint32) for place, column in enumerate(columns)}
     table = np.sort(np.stack(columns, axis=1).astype(np.uint32), axis=1)
     again = table[:, 1:] == table[:, :-1]
     if again.any():

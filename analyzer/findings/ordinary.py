@@ -11,6 +11,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.findings.facts import state_is
 from analyzer.findings.view import views
 from analyzer.settings import Settings
 from analyzer.tracker.ledger import Known
@@ -38,7 +39,7 @@ class Kind(IntEnum):
     """Which rules have to look at a flow."""
 
     ORDINARY = 0  # none
-    REUSED = 1  # ordinary, but there was an older flow on its tuple: those that read of that
+    REUSED = 1  # ordinary, but there was an older flow on its tuple: those that need nothing else
     TELLING = 2  # all
 
 
@@ -68,7 +69,7 @@ def lone_syn(ledger: Ledger) -> NDArray[np.bool_]:
 def closed_as_usual(ledger: Ledger, settings: Settings) -> NDArray[np.bool_]:
     """Flows opened by a whole handshake and closed by two FINs, each acknowledged at once; shape (flows,)."""
     done = ledger.knows(Known.ISN | Known.FIN | Known.FIN_ACKED | Known.PEER_FIN).all(axis=1)
-    done &= np.isin(ledger.own("state"), (State.CLOSED, State.TIME_WAIT)).all(axis=1)
+    done &= state_is(ledger, State.CLOSED, State.TIME_WAIT).all(axis=1)
     done &= ((ledger.own("fin_count") == 1) & (ledger.own("syn_count") == 1)).all(axis=1)
     waited = ledger.own("close_wait_end") - ledger.own("close_wait_time")
     return np.asarray(done & (waited <= settings.slow_close_ns).all(axis=1) & ~ledger.crossed_fins)

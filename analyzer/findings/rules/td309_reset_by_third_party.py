@@ -21,9 +21,7 @@ The difference of the TTLs tells how many routers nearer or farther the sender o
 alleged sender at the same time: a RST that never left there was made on the way.
 """
 
-import numpy as np
-
-from analyzer.findings.facts import phrases
+from analyzer.findings.facts import one_of, phrases
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.ledger import Known
@@ -58,7 +56,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     known = ledger.own("packets") - ledger.own("rst_count") >= ENOUGH
     strange = (ledger.own("rst_frame") > 0) & known & ((ttl < low) | (ttl > high))
     disowned = ledger.knows(Known.RST_DISOWNED)
-    counted = np.isin(ledger.own("rst_verdict"), (Reception.ACCEPTED, Reception.BLIND))  # the others are TD310
+    counted = one_of(ledger.own("rst_verdict"), (Reception.ACCEPTED, Reception.BLIND))  # the others are TD310
     return Verdict(
         fires=strange | (disowned & counted),
         when=ledger.own("rst_time"),

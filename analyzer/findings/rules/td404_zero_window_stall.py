@@ -22,7 +22,7 @@ host `ss -tnm` shows a full receive queue (Recv-Q).
 
 import numpy as np
 
-from analyzer.findings.facts import blind_reset, phrase, resetter
+from analyzer.findings.facts import blind_reset, on_side, phrase
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger, RstCause
@@ -50,7 +50,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     since = ledger.own("zero_window_since")
     every = np.arange(ledger.flows)
     rst = ledger.own("rst_time")[every, np.maximum(ledger.rst_side, 0)][:, None]
-    reset = resetter(ledger, *set(RstCause) - {RstCause.NONE})
+    reset = on_side(ledger.rst_cause != RstCause.NONE, ledger.rst_side)
     stall, tries = rst - since, ledger.peer("probes") + ledger.peer("repeats")
     return Verdict(
         fires=(since > 0) & (ledger.rst_side >= 0)[:, None] & (stall > STALL_NS) & (tries > 0),
