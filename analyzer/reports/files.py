@@ -16,7 +16,7 @@ from analyzer.reports.atomic import blamed, output_folder, whole_file
 from analyzer.reports.lines import cells, entry_lines, flow_lines, header, segment_lines
 from analyzer.reports.slices import Part, Rows, Tables, Turns, Worker, parts_of, segment_parts
 
-ROWS = {"csv": 16_384, "parquet": 131_072}  # in a part: some megabytes of text; a row group
+ROWS = {"csv": 8192, "parquet": 131_072}  # in a part: two megabytes of text; a row group
 THREADS = 2
 
 
