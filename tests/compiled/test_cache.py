@@ -48,19 +48,10 @@ def by_objects(done: "subprocess.CompletedProcess[str]") -> bool:
     return done.stdout.endswith("False\n")
 
 
-@pytest.fixture(scope="module")
-def filled() -> Path:
-    """The folder with everything compiled."""
-    folder = cache.folder()
-    kernels = [kernel for module in making.kernel_modules() for kernel in making.kernels_of(module)]
-    if any(cache.read(kernel.kept) is None for kernel in kernels):
-        assert making.make_all(folder) == ""
-    return folder
-
-
 @pytest.fixture
-def home(filled: Path, tmp_path: Path) -> Path:
+def home(tmp_path: Path) -> Path:
     """A cache of its own in which everything is compiled."""
+    filled = cache.folder()
     copy = tmp_path / "home" / "teardown" / filled.name
     copy.mkdir(mode=0o700, parents=True)
     for kept in filled.glob("*.o"):
