@@ -2,7 +2,7 @@
 
 The side whose port stands first in this list is the server:
 
-0. a port of ``services.toml``;
+0. a port of ``services.py``;
 1. another system port, below 1024 (RFC 6335), where servers once needed privileges to listen. These come
    second because NFS and rsh *clients* bind such ports too, while the service they call is listed;
 2. any other port;
@@ -13,12 +13,12 @@ Between equals the lower port is the server's, since ephemeral ports are high (L
 later overrides the guess.
 """
 
-import tomllib
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from analyzer.flows.services import CALLERS, COMMON, REGISTERED
 
 LISTED, SYSTEM, OTHER, CALLER = range(4)
 
@@ -26,10 +26,9 @@ LISTED, SYSTEM, OTHER, CALLER = range(4)
 @cache
 def port_ranks() -> NDArray[np.uint8]:
     """Rank of each port, shape (65536,): the side whose port has the lower rank is the server."""
-    services = tomllib.loads(Path(__file__).with_name("services.toml").read_text("utf8"))
     ranks = np.full(65536, OTHER, np.uint8)
     ranks[:1024] = SYSTEM
-    for section, rank in (("registered", LISTED), ("common", LISTED), ("callers", CALLER)):
-        ranks[[int(port) for port in services[section]]] = rank
+    for ports, rank in ((REGISTERED, LISTED), (COMMON, LISTED), (CALLERS, CALLER)):
+        ranks[list(ports)] = rank
     ranks.flags.writeable = False
     return ranks

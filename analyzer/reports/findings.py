@@ -14,6 +14,7 @@ from analyzer.findings.found import CONFIDENCES, UNKNOWN, Findings, Found
 from analyzer.findings.rule import SEVERITIES
 from analyzer.findings.words import ROLES, Pieces, Rows, Wording, wording
 from analyzer.lines import Lines, Template, Words, code, in_order, number, seconds
+from analyzer.lines.words import SLACK
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
 
@@ -99,7 +100,7 @@ class Listing:
 
     def address(self, row: int) -> str:
         """An address as text, "" for -1."""
-        return _word(self._addresses, row) if row >= 0 else ""
+        return self._addresses[row].decode() if row >= 0 else ""
 
     def ends(self, table: "Table", row: int) -> tuple[list[str], list[int]]:
         """The addresses and the ports of client and server that a finding names."""
@@ -108,7 +109,7 @@ class Listing:
 
     def say(self, table: "Table", name: str, row: int) -> str:
         """``message``, ``advice`` or ``frames`` of one finding."""
-        return _word(self._lines(table.template(name), table, np.array([row])).words(), 0)
+        return self._lines(table.template(name), table, np.array([row])).words()[0].decode()
 
     def _mixed(self, places: Place) -> Iterator[Text]:
         """The lines of some findings of several rules."""
@@ -278,12 +279,8 @@ def joined(parts: Sequence[Words]) -> Words:
         return parts[0]
     ends = np.cumsum([0, *(len(part.text) for part in parts)])
     starts = [part.starts[:-1] - part.starts[0] + end for part, end in zip(parts, ends[:-1], strict=True)]
-    slack = np.zeros(64, np.uint8)
+    slack = np.zeros(SLACK, np.uint8)
     return Words(np.concatenate([*(part.text for part in parts), slack]), np.concatenate([*starts, ends[-1:]]))
-
-
-def _word(words: Words, place: int) -> str:
-    return bytes(words.data[words.starts[place] : words.starts[place + 1]]).decode()
 
 
 def _colons(words: Words) -> NDArray[np.bool_]:
