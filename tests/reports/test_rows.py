@@ -2,6 +2,8 @@
 
 import io
 import resource
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -220,3 +222,12 @@ def test_a_file_that_cannot_grow_is_named(format: str, tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_csv_needs_none_of_the_heavy_libraries() -> None:
+    program = (
+        "import sys; from analyzer.reports.files import write_tables; "
+        "print({'pandas', 'pyarrow', 'numba'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "set()"
