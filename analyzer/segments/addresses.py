@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.lines import SLACK, Words
+from analyzer.memory import GrowingRows
 from analyzer.segments.kernels.addresses import ADDRESS, KEYS, MODULUS_BITS, SHIFT, USED, fill_slots
 from analyzer.segments.kernels.texts import LONGEST, write_addresses
 
@@ -19,12 +20,17 @@ class AddressBook:
     def __init__(self, capacity: int = 4096) -> None:
         keys = [secrets.randbits(MODULUS_BITS) for _ in range(KEYS)]
         self.state = np.array([*keys, 0, 0], np.int64)
-        self.rows: NDArray[np.void] = np.zeros(max(capacity, 2), ADDRESS)
+        self._rows = GrowingRows(ADDRESS, max(capacity, 2))
         self.slots = self._slots()
         self._texts: list[str] = []
 
     def __len__(self) -> int:
         return int(self.state[USED])
+
+    @property
+    def rows(self) -> NDArray[np.void]:
+        """The addresses by number, and room for more."""
+        return self._rows.rows
 
     def text(self, row: int) -> str:
         """The address in the usual form, RFC 5952 for IPv6."""
@@ -50,7 +56,8 @@ class AddressBook:
     def make_room(self) -> None:
         """Double the book if fewer than two more addresses fit."""
         if len(self) + 2 > len(self.rows):
-            self.rows = np.concatenate([self.rows, np.zeros_like(self.rows)])
+            self._rows.grow(2 * len(self.rows))
+            self.slots = self.slots[:0].copy()  # the old ones go before the new ones are made
             self.slots = self._slots()
 
     def forget(self, kept: NDArray[np.int32]) -> None:
@@ -59,7 +66,8 @@ class AddressBook:
         self._texts = [texts[row] for row in kept.tolist()]
         rows = self.rows[kept]
         rows["row"] = np.arange(len(kept))
-        self.rows = np.concatenate([rows, np.zeros(max(4096, len(kept)), ADDRESS)])
+        self._rows = GrowingRows(ADDRESS, len(kept) + max(4096, len(kept)))
+        self.rows[: len(kept)] = rows
         self.state[USED] = len(kept)
         self.slots = self._slots()
 
@@ -73,6 +81,6 @@ class AddressBook:
         """At least twice as many places as rows, a power of two, with the present rows entered."""
         bits = (2 * len(self.rows) - 1).bit_length()
         self.state[SHIFT] = MODULUS_BITS - bits
-        slots: NDArray[np.void] = np.zeros(1 << bits, ADDRESS)
+        slots: NDArray[np.void] = GrowingRows(ADDRESS, 1 << bits).rows
         fill_slots(self.rows, slots, self.state)
         return slots
