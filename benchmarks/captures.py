@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.multiply import Slice, cut, multiply
+from benchmarks.multiply import Slice, multiply
+from benchmarks.records import end_of
 from benchmarks.traffic import record
 from tests.lab import missing
 
@@ -30,7 +32,7 @@ def recorded(folder: Path, kind: str) -> Slice:
             raise SystemExit(reason)
         part = path.with_suffix(".part")
         record(kind, part, MILLION)
-        cut(part, MILLION)
+        os.truncate(part, end_of(part, MILLION))
         part.rename(path)
     return Slice(path.read_bytes())
 

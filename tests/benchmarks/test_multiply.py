@@ -9,7 +9,8 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
 from benchmarks.flood import syns
-from benchmarks.multiply import GAP, Slice, cut, multiply, record_starts
+from benchmarks.multiply import GAP, Slice, multiply
+from benchmarks.records import head, record_starts
 from tests.lab.pcapfile import Packet, read, write
 
 START = 1_700_000_000_900_000_000  # nearly a full second, so that copies carry over
@@ -61,8 +62,8 @@ def test_the_last_copy_may_be_a_part(tmp_path: Path) -> None:
 
 def test_a_recording_is_cut_after_so_many_packets(tmp_path: Path) -> None:
     packets = recorded(tmp_path / "slice.pcap")
-    cut(tmp_path / "slice.pcap", 11)
-    assert read(tmp_path / "slice.pcap") == (1, packets[:11])
+    head(tmp_path / "slice.pcap", tmp_path / "head.pcap", 11)
+    assert read(tmp_path / "head.pcap") == (1, packets[:11])
 
 
 def test_connections_and_tuples_are_counted(tmp_path: Path) -> None:
@@ -89,7 +90,7 @@ def test_what_the_laboratory_does_not_record_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=reason):
             Slice(wrong)
-    assert len(record_starts(data)) == 240
+    assert len(record_starts(data)) == 241
 
 
 def test_the_flood_sends_what_scapy_would() -> None:
