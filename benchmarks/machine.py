@@ -44,7 +44,7 @@ def machine() -> dict[str, str]:
         "processor": model[1] if model else platform.machine(),
         "cores": f"{os.cpu_count()}",
         "memory": f"{memory / 2**30:.0f} GiB",
-        "kernel": f"{platform.system()} {platform.release()}",
+        "kernel": f"{platform.system()} {platform.release().split('-')[0]}",
         "Python": platform.python_version(),
         "load before": f"{os.getloadavg()[0]:.1f}",
     }
