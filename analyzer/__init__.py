@@ -34,4 +34,4 @@ def analyze(path_or_paths: str | PathLike[str] | Iterable[str | PathLike[str]], 
     from analyzer.settings import settings_of
 
     paths = [path_or_paths] if isinstance(path_or_paths, str | PathLike) else path_or_paths
-    return run([str(path) for path in paths], settings_of(**settings))
+    return run([str(path) for path in paths], settings_of(**settings)).result()

@@ -1,13 +1,13 @@
-"""One step ahead: a second thread makes the next item while the caller works on this one.
+"""One step ahead, and one behind: another thread makes the next item, or uses the last, while the caller works.
 
 Worth it where both spend their time in kernels, which hold no lock of the interpreter. The thread is a daemon: a
 read that waits on a pipe never keeps the program from ending.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from threading import Semaphore, Thread
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -44,3 +44,38 @@ def ahead(items: Iterator[T], most: int = 1) -> Iterator[T]:
     finally:
         stopped = True
         wanted.release()
+
+
+class Behind(Generic[T]):
+    """One step behind: a second thread does ``work`` on each item while the caller makes the next."""
+
+    def __init__(self, work: Callable[[T], None], most: int = 4) -> None:
+        self._work = work
+        self._given: SimpleQueue[tuple[T] | None] = SimpleQueue()
+        self._free = Semaphore(most)
+        self._error: BaseException | None = None
+        self._thread = Thread(target=self._run, name="judge", daemon=True)
+        self._thread.start()
+
+    def give(self, item: T) -> None:
+        """Hand over an item; waits while too many are unfinished, and raises the error of one before."""
+        self._free.acquire()
+        if self._error is not None:
+            raise self._error
+        self._given.put((item,))
+
+    def finish(self) -> None:
+        """Wait until all is done; raises the first error."""
+        self._given.put(None)
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        while (item := self._given.get()) is not None:
+            try:
+                if self._error is None:
+                    self._work(item[0])
+            except BaseException as error:
+                self._error = error
+            self._free.release()

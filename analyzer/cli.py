@@ -11,7 +11,7 @@ what it needs. Whatever goes wrong ends as one line on standard error and one of
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import Field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -25,9 +25,10 @@ from analyzer.reports.escape import safe
 from analyzer.settings import Settings, adjustable, nanoseconds, option_name, seconds_text
 
 if TYPE_CHECKING:
-    from analyzer.reports.result import Result
+    from analyzer.reports.result import Analysed
 
 SEVERITIES = ("error", "warning", "info")  # the gravest first
+WRITTEN = frozenset(("flows", "timeline", "findings"))
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -36,6 +37,14 @@ def _duration(context: click.Context, option: click.Parameter, value: str) -> in
         return nanoseconds(value)
     except UsageError as error:
         raise click.BadParameter(str(error)) from error
+
+
+def _tables(context: click.Context, option: click.Parameter, value: str | None) -> frozenset[str] | None:
+    names = frozenset(name.strip() for name in value.split(",")) if value else None
+    if names and not names <= WRITTEN:
+        unknown = ", ".join(sorted(names - WRITTEN))
+        raise click.BadParameter(f"no table {unknown}; there are {', '.join(sorted(WRITTEN))}, and --segments")
+    return names
 
 
 def settings_options(command: Any, without: Sequence[str] = ()) -> Any:
@@ -83,6 +92,12 @@ def cli() -> None:
     type=click.Choice(["csv", "parquet"]),
     help="Kind of the files written by --out.  [default: csv]",
 )
+@click.option(
+    "--tables",
+    metavar="NAMES",
+    callback=_tables,
+    help="Write only these, separated by commas.  [default: flows,timeline,findings]",
+)
 @click.option("--segments", is_flag=True, help="Write the table of all TCP segments, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the summary.")
 @click.option("--quiet", is_flag=True, help="Print no summary.")
@@ -92,6 +107,7 @@ def analyze(
     captures: tuple[str, ...],
     out: Path | None,
     format: str | None,
+    tables: frozenset[str] | None,
     segments: bool,
     as_json: bool,
     quiet: bool,
@@ -99,17 +115,22 @@ def analyze(
     **thresholds: Any,
 ) -> int:
     """Tell how every TCP connection in the captures ended."""
-    if out is None and (segments or format):
-        raise UsageError(f"{'--segments' if segments else '--format'} needs --out DIR, the folder to write into")
-    result = _analysed(captures, Settings(keep_segments=segments, **thresholds), quiet)
-    written = _written(result, out, format or "csv")
+    asked = {"--segments": segments, "--tables": tables, "--format": format}
+    if out is None and any(asked.values()):
+        option = next(name for name, value in asked.items() if value)
+        raise UsageError(f"{option} needs --out DIR, the folder to write into")
+    wanted = (tables or WRITTEN if out else frozenset()) | (WRITTEN if as_json else frozenset())
+    timeline = "timeline" in wanted
+    kept = {"keep_flows": timeline or "flows" in wanted, "keep_timeline": timeline, "keep_segments": segments}
+    analysed = _analysed(captures, Settings(**thresholds | kept), quiet, out)
+    written = _written(analysed, out, format or "csv", (tables or WRITTEN) | ({"segments"} if segments else set()))
     if as_json:
         from analyzer.reports.document import json_document
 
-        sys.stdout.writelines(json_document(result))
+        sys.stdout.writelines(json_document(analysed.result()))
     elif not quiet:
-        _print_summary(result, written)
-    return int(fail_on is not None and _worst(result) <= SEVERITIES.index(fail_on))
+        _print_summary(analysed, written)
+    return int(fail_on is not None and _worst(analysed) <= SEVERITIES.index(fail_on))
 
 
 @cli.command()
@@ -124,7 +145,7 @@ def analyze(
 @settings_options
 def timeline(captures: tuple[str, ...], stream: int, everything: bool, **thresholds: Any) -> None:
     """Show one connection as a ladder: every segment, both endpoints' states, the findings in place."""
-    result = _analysed(captures, Settings(keep_segments=True, keep_stream=stream, **thresholds))
+    result = _analysed(captures, Settings(keep_segments=True, keep_stream=stream, **thresholds)).result()
     from analyzer.reports.ladder import ladder_lines
     from analyzer.reports.text import show, width
 
@@ -149,8 +170,11 @@ for command in (live, browse):
     cli.add_command(settings_options(command, without=("engine",)))
 
 
-def _analysed(paths: Sequence[str], settings: Settings, quiet: bool = False) -> "Result":
-    """Run the pipeline with a progress bar; on the very first run say why it takes so long."""
+def _analysed(
+    paths: Sequence[str], settings: Settings, quiet: bool = False, out: Path | None = None
+) -> "Analysed":
+    """Run the pipeline with a progress bar; on the very first run say why it takes so long. What does not fit in memory
+    goes into the folder ``out``, which may not be there yet."""
     from analyzer.compiled import on_compiling
     from analyzer.pipeline import analyze as run
     from analyzer.reports.progress import ProgressBar
@@ -158,30 +182,30 @@ def _analysed(paths: Sequence[str], settings: Settings, quiet: bool = False) -> 
     if not quiet:
         on_compiling(lambda line: click.echo(line, err=True))
     with ProgressBar() as bar:
-        return run(list(paths), settings, progress=bar)
+        return run(list(paths), settings, bar, out if out and out.is_dir() else None)
 
 
-def _written(result: "Result", folder: Path | None, format: str) -> list[Path]:
+def _written(analysed: "Analysed", folder: Path | None, format: str, tables: Collection[str]) -> list[Path]:
     if folder is None:
         return []
-    from analyzer.reports.tables import write_tables
+    from analyzer.reports.files import write_analysed
 
-    return write_tables(result, folder, format)
+    return write_analysed(analysed, folder, format, tables)
 
 
-def _print_summary(result: "Result", written: list[Path]) -> None:
+def _print_summary(analysed: "Analysed", written: list[Path]) -> None:
     from rich.text import Text
 
     from analyzer.reports.terminal import summary_lines
     from analyzer.reports.text import show, width
 
     note = [Text(), Text(safe(f"Wrote {', '.join(map(str, written))}"))] if written else []
-    show([*summary_lines(result.summary, result.overview, result.listing, width(100)), *note])
+    show([*summary_lines(analysed.summary, analysed.overview, analysed.listing, width(100)), *note])
 
 
-def _worst(result: "Result") -> int:
+def _worst(analysed: "Analysed") -> int:
     """The place of the gravest finding in SEVERITIES, beyond its end if there is none."""
-    found = {table.rule.severity for table in result.listing.tables}
+    found = {table.rule.severity for table in analysed.listing.tables}
     return next((place for place, word in enumerate(SEVERITIES) if word in found), len(SEVERITIES))
 
 

@@ -9,8 +9,11 @@ Where the reservation is refused (another system, a limit on address space), the
 """
 
 import contextlib
+import ctypes
 import mmap
 import sys
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +21,7 @@ from numpy.typing import NDArray
 
 RESERVED = 1 << 36  # bytes of address space for one array
 HUGE = 2 * 1024 * 1024  # bytes of a huge page
+POPULATE_WRITE = 23  # Linux 5.14; older kernels refuse it, and the memory comes with the first touch
 NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)  # Python names it from 3.13 on
 
 
@@ -48,6 +52,15 @@ class GrowingRows:
             self.rows = self._all[:count]
             self._advise()
 
+    def make_ready(self, begin: int, end: int) -> None:
+        """Have the system give the memory of the rows from ``begin`` to ``end`` now; they need not be there yet.
+
+        So another thread can take the time that the first touch costs; the interpreter's lock is not held."""
+        size = self.dtype.itemsize
+        first, last = begin * size // HUGE * HUGE, min(-(-end * size // HUGE) * HUGE, RESERVED)
+        if self._map is not None and first >= HUGE and first < last:
+            _madvise()(self.address + first, last - first, POPULATE_WRITE)
+
     def clear(self, begin: int, end: int) -> None:
         """Make the rows from ``begin`` to ``end`` zero and give their memory back to the system."""
         if self._map is None:
@@ -76,6 +89,15 @@ class GrowingRows:
         if self._map is not None and length > 0:
             with contextlib.suppress(OSError):  # a kernel without huge pages
                 self._map.madvise(mmap.MADV_HUGEPAGE, self._small, length)
+
+
+@cache
+def _madvise() -> Callable[[int, int, int], int]:
+    """madvise(2); the module mmap would call it with the interpreter's lock held."""
+    function = ctypes.CDLL(None).madvise
+    function.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    called: Callable[[int, int, int], int] = function
+    return called
 
 
 def _reserved() -> mmap.mmap | None:

@@ -1,57 +1,62 @@
 """The rooms in order, batch by batch: source, decode, flows, tracker, findings, tables."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.ahead import ahead
+from analyzer.ahead import Behind, ahead
 from analyzer.errors import Notice
-from analyzer.findings import Found
-from analyzer.findings.rule import CannotJudge
+from analyzer.findings.found import Found
+from analyzer.findings.ordinary import Kind
+from analyzer.findings.view import views
 from analyzer.flows.order import Order
 from analyzer.flows.table import FlowTable
 from analyzer.readers import open_captures
 from analyzer.readers.capture import CaptureStream
 from analyzer.readers.packets import Packets
-from analyzer.reports.assemble import flows_frame, segments_frame, timeline_frame
-from analyzer.reports.entries import entry_rows
-from analyzer.reports.findings import Listing, first_time
+from analyzer.reports.findings import Listing
 from analyzer.reports.lines import segment_rows
 from analyzer.reports.links import link_name
 from analyzer.reports.overview import Overview
-from analyzer.reports.result import Result, Summary
+from analyzer.reports.result import Analysed, Summary
+from analyzer.reports.store import Store
 from analyzer.segments import Decoder
 from analyzer.segments.addresses import AddressBook
 from analyzer.segments.supply import Supply
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.rows import flow_rows
-from analyzer.tracker.track import Books, Tracker
+from analyzer.tracker.spread import SpreadLedger
+from analyzer.tracker.track import Ended, Tracker
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from analyzer.readers.live.stream import LiveStream
     from analyzer.readers.tshark import TsharkStream
 
     Source = CaptureStream | TsharkStream | LiveStream
 
+JUDGED_AT_ONCE = 4096  # flows of which the rules may have something to say
 AHEAD = 2  # batches decoded while one is being tracked: neither half waits because the other's batch was a hard one
 Progress = Callable[[int, int | None], None]  # bytes read, bytes in all or None
 
 
-def analyze(paths: Sequence[str], settings: Settings, progress: Progress | None = None) -> Result:
+def analyze(
+    paths: Sequence[str], settings: Settings, progress: Progress | None = None, scratch: Path | None = None
+) -> Analysed:
     """Read the captures at ``paths`` as one and tell how every TCP connection in them ended.
 
-    Raises UnreadableCapture if one of them cannot be analysed at all.
+    ``scratch`` is the folder for what does not fit in memory, None for the system's own. Raises UnreadableCapture if
+    one of the captures cannot be analysed at all.
     """
-    analysis = Analysis(settings)
+    analysis = Analysis(settings, scratch)
     with _opened(paths, settings.engine) as capture:
         for batch, interfaces in ahead(analysis.batches(capture), AHEAD):
-            analysis.track(batch, interfaces)
+            analysis.follow(batch, interfaces)
+            analysis.settle()
             if progress:
                 progress(capture.bytes_read, capture.bytes_total)
         return analysis.result(list(paths), capture)
@@ -65,28 +70,18 @@ def _opened(paths: Sequence[str], engine: str) -> "CaptureStream | TsharkStream"
     return open_captures(paths)
 
 
-class Chunk(NamedTuple):
-    """The tables of some flows, with the columns of docs/columns.md, and what could not be judged of them."""
-
-    flows: "pd.DataFrame"
-    timeline: "pd.DataFrame"
-    findings: "pd.DataFrame"
-    cannot_judge: list[CannotJudge]
-    listing: Listing
-
-
 class Analysis:
     """The stages and what they remember between batches."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, scratch: Path | None = None) -> None:
         self._settings = settings
         self._decoder = Decoder()
         self._table = FlowTable()
         self._order: Order | None = None
         self._tracker = Tracker(settings)
+        self._finished = Finished(settings, Store(scratch))
         self._kept: list[NDArray[np.void]] = []
         self._segments = 0
-        self._nothing: Chunk | None = None  # the tables of no flow
 
     @property
     def book(self) -> AddressBook:
@@ -112,21 +107,31 @@ class Analysis:
         return self._decoder.decode(packets)
 
     def batches(self, capture: "CaptureStream | TsharkStream") -> Iterator[tuple[NDArray[np.void], int]]:
-        """The first half for a whole capture: segments in batches of :class:`Supply`, each with the number of
-        interfaces known by then. A batch is used again once ``AHEAD`` others have been made."""
+        """Everything before the tracker for a whole capture: segments in batches of :class:`Supply`, each with the
+        number of interfaces known by then. A batch is used again once ``AHEAD`` others have been made."""
         supply, interfaces = Supply(self._decoder, AHEAD + 1), 1
         for packets in capture:
             if len(capture.interfaces) > interfaces:
-                yield supply.rest(), interfaces
+                yield self._assigned(supply.rest()), interfaces
                 interfaces = len(capture.interfaces)
             for batch in supply.add(packets):
-                yield batch, interfaces
-        yield supply.rest(), interfaces
+                self._tracker.make_ready()
+                yield self._assigned(batch), interfaces
+        yield self._assigned(supply.rest()), interfaces
 
-    def track(self, batch: NDArray[np.void], interfaces: int = 1) -> None:
-        """The second half: flows and the tracker; segments of several interfaces wait for their turn."""
+    def _assigned(self, batch: NDArray[np.void]) -> NDArray[np.void]:
+        """``batch`` once it is known which flow each of its segments belongs to."""
         self._table.assign(batch)
         self._segments += len(batch)
+        return batch
+
+    def track(self, batch: NDArray[np.void], interfaces: int = 1) -> None:
+        """The second half of :meth:`feed`: flows and the tracker."""
+        self.follow(self._assigned(batch), interfaces)
+
+    def follow(self, batch: NDArray[np.void], interfaces: int) -> None:
+        """What comes after the flows; segments of several interfaces wait for their turn. Of the flow table it reads
+        only what is never changed, since another thread may be batches ahead there."""
         if interfaces > 1 and self._order is None:
             self._order = Order()
         self._tell(batch if self._order is None else self._order.take(batch))
@@ -143,13 +148,19 @@ class Analysis:
         else:
             self._kept.append(batch[self._table.rows["stream"][batch["sender"] >> 1] == wanted])
 
-    def retire(self) -> Chunk:
-        """The flows that have been over for long enough, as tables; they are forgotten."""
-        return self._chunk(self._tracker.retire(), self._tracker.clock)
+    def settle(self) -> None:
+        """Put away the flows that have been over for long enough, once there are enough of them; nothing is changed by
+        when that is."""
+        if self._tracker.worth_retiring():
+            self._finished.take(self._tracker.retire(), self._table.rows, self._tracker.clock)
 
-    def drop_idle(self, idle_ns: int, keep: int) -> Chunk:
+    def retire(self) -> Analysed:
+        """The flows that have been over for long enough; they are forgotten."""
+        return self._alone(self._tracker.retire(), self._tracker.clock)
+
+    def drop_idle(self, idle_ns: int, keep: int) -> Analysed:
         """The flows silent for longer than ``idle_ns``, and the most silent beyond ``keep``; forgotten likewise."""
-        return self._chunk(self._tracker.drop(self._tracker.idle(idle_ns, keep)), self._tracker.clock)
+        return self._alone(self._tracker.drop(self._tracker.idle(idle_ns, keep)), self._tracker.clock)
 
     def forget(self, most: int) -> bool:
         """Once the flow table has more than ``most`` rows: forget flows that are no longer kept, the newest quarter
@@ -164,85 +175,132 @@ class Analysis:
         addresses = np.unique(self._table.rows["address"][kept])
         self._tracker.forget(kept)
         self._table.forget(kept, addresses)
-        self._tracker.orphan(self._table.rows)
         self._decoder.book.forget(addresses)
         return True
 
     def snapshot(self, now_ns: int) -> Ledger:
         """The flows still kept as at ``now_ns``, timers included. Nothing is changed by looking."""
-        return self._ledger(self._tracker.glance(now_ns), now_ns)
-
-    def one(self, stream: int, now_ns: int, batches: Sequence[NDArray[np.void]]) -> Result | None:
-        """The tables of one flow still kept, as at ``now_ns``, its segments from ``batches`` (as :meth:`decode` gave
-        them); None where it is not kept. Nothing is changed by looking."""
         books = self._tracker.glance(now_ns)
-        streams = self._table.rows["stream"]
-        places = np.flatnonzero(streams[books.flows["row"]] == stream)
+        return Ledger(books.ends, books.flows, self._table.rows[books.flows["row"]], now_ns)
+
+    def one(self, stream: int, now_ns: int, batches: Sequence[NDArray[np.void]]) -> Analysed | None:
+        """One flow still kept, as at ``now_ns``, its segments from ``batches`` (as :meth:`decode` gave them); None
+        where it is not kept. Nothing is changed by looking."""
+        rows, streams = self._tracker.rows, self._table.rows["stream"]
+        places = np.flatnonzero(streams[rows] == stream)
         if not len(places):
             return None
-        place = int(places[0])
-        log = books.log[books.log["end"] >> 1 == place]
-        log["end"] &= 1
-        chunk = self._chunk(Books(books.ends[2 * place : 2 * place + 2], books.flows[places], log), now_ns)
+        seen = self._tracker.peek(self._tracker.held[places], now_ns)
+        analysed = self._alone([seen], now_ns)
         own = [batch[streams[batch["sender"] >> 1] == stream] for batch in batches]
-        segments = self._segments_frame(own)
-        return Result(chunk.flows, chunk.timeline, chunk.findings, Summary(), Overview(), chunk.listing, segments)
+        analysed.segments = (segment_rows(own), self._table.rows)
+        return analysed
 
-    def result(self, files: list[str], capture: "Source", end_ns: int | None = None) -> Result:
-        """The tables of all flows still kept, once no more packets come; ``end_ns`` where it is known that the capture
-        went on in silence after its last packet."""
+    def result(self, files: list[str], capture: "Source", end_ns: int | None = None) -> Analysed:
+        """All flows that were not handed out before, once no more packets come; ``end_ns`` where it is known that the
+        capture went on in silence after its last packet."""
         end = max(self.last_ns, end_ns or 0)
         self._decoder.finish()
         if self._order is not None:
             self._tell(self._order.rest())
-        books = self._tracker.finish(end)
-        chunk = self._chunk(books, end)
-        summary = self._summary(files, capture, len(chunk.flows))
-        summary.cannot_judge = chunk.cannot_judge
-        kept = self._kept if self._settings.keep_segments else None
-        segments = None if kept is None else self._segments_frame(kept)
-        overview = Overview()
-        overview.add(flow_rows(self._ledger(books, end)))
-        return Result(chunk.flows, chunk.timeline, chunk.findings, summary, overview, chunk.listing, segments)
+        self._finished.take(self._tracker.finish(end), self._table.rows, end)
+        analysed = self._finished.analysed(self.book, end)
+        analysed.summary = self._summary(files, capture, analysed)
+        if self._settings.keep_segments:
+            analysed.segments = (segment_rows(self._kept), self._table.rows)
+        return analysed
 
-    def _segments_frame(self, batches: Sequence[NDArray[np.void]]) -> "pd.DataFrame":
-        return segments_frame(segment_rows(batches), self._table.rows, self._decoder.book.texts())
+    def _alone(self, parts: Iterable[Ended], end_ns: int) -> Analysed:
+        """Some flows for themselves."""
+        finished = Finished(self._settings, Store())
+        finished.take(parts, self._table.rows, end_ns)
+        return finished.analysed(self.book, end_ns)
 
-    def _ledger(self, books: Books, end_ns: int) -> Ledger:
-        return Ledger(books.ends, books.flows, self._table.rows[books.flows["row"]], end_ns)
-
-    def _chunk(self, books: Books, end_ns: int) -> Chunk:
-        """Tables of flows whose books are closed."""
-        if not len(books.flows) and self._nothing is not None:
-            return self._nothing  # asked for again and again while nothing is over
-        ledger = self._ledger(books, end_ns)
-        found = Found()
-        codes = found.judge(ledger, self._settings, last=True, first_time=first_time(ledger))
-        listing = Listing(found, self._decoder.book.words(), self._settings, end_ns)
-        endings, texts = flow_rows(ledger), self._decoder.book.texts()
-        endings["findings"] = codes[ledger.reported]
-        flows = flows_frame(endings, texts, found.combinations)
-        timeline = timeline_frame(entry_rows(ledger, books.log), endings, texts)
-        chunk = Chunk(flows, timeline, listing.frame(), listing.cannot_judge, listing)
-        if not len(books.flows):
-            self._nothing = chunk
-        return chunk
-
-    def _summary(self, files: list[str], capture: "Source", streams: int) -> Summary:
+    def _summary(self, files: list[str], capture: "Source", analysed: Analysed) -> Summary:
         return Summary(
             files=files,
             bytes=capture.bytes_read,
             packets=capture.packets,
             segments=self._segments - self._table.quotations,
-            streams=streams,
+            streams=analysed.overview.flows,
             first_ns=self._decoder.first_ns,
             last_ns=self._decoder.last_ns,
             link_types=[link_name(number) for number in capture.link_types],
             not_understood=dict(Counter(self._decoder.counts)),
             notices=[*capture.notices, *self._late()],
+            cannot_judge=analysed.listing.cannot_judge,
         )
 
     def _late(self) -> list[Notice]:
         late = self._tracker.late
         text = f"{late} segments came more than a minute after their connection was over; they are not in its tables"
         return [Notice(text)] if late else []
+
+
+class Finished:
+    """Flows whose books are closed: they are judged and counted as they come, and their rows kept."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings, self._store = settings, store
+        self._found, self._overview = Found(), Overview()
+        self._both_ways, self._began = False, np.iinfo(np.int64).max
+        self._waiting: list[tuple[Ended, NDArray[np.void]]] = []  # with their rows of the flow table
+
+    def take(self, parts: Iterable[Ended], table: NDArray[np.void], end_ns: int) -> None:
+        """Take in flows that ended; ``table`` is the flow table, ``end_ns`` when the capture ended, or how far it has
+        got. They are judged by another thread, in their order, while the next are made."""
+        behind = Behind(self._judge)
+        for ended in parts:
+            self._waiting.append((ended, table[ended.facts.rows]))
+            if ended.last or sum(len(rows) for _, rows in self._waiting) >= JUDGED_AT_ONCE:
+                behind.give((self._waiting, end_ns))
+                self._waiting = []
+        if self._waiting:
+            behind.give((self._waiting, end_ns))
+            self._waiting = []
+        behind.finish()
+
+    def _judge(self, waiting: tuple[list[tuple[Ended, NDArray[np.void]]], int]) -> None:
+        """Judge some parts together: rules take nearly as long for a hundred flows as for a thousand."""
+        parts, rows = zip(*waiting[0], strict=True)
+        ledger = SpreadLedger([part.facts for part in parts], np.concatenate(rows), waiting[1])
+        endings = np.concatenate([part.endings[part.ordinary :] for part in parts])
+        told = np.concatenate([np.arange(len(row)) < part.told - part.ordinary for part, row in waiting[0]])
+        for view in views(ledger, np.flatnonzero(~told)):
+            endings[view.rows] = flow_rows(view)
+        self._note(parts, endings)
+        kinds = np.where(told, Kind.REUSED, Kind.TELLING).astype(np.uint8)
+        endings["findings"] = self._found.judge(
+            ledger,
+            self._settings,
+            known=kinds,
+            both_ways=self._both_ways,
+            last=parts[-1].last,
+            first_time=self._began,
+        )
+        self._keep(parts, endings)
+
+    def _note(self, parts: Sequence[Ended], endings: NDArray[np.void]) -> None:
+        """What some rules ask of the whole capture: when its first flow began, and whether it shows both directions."""
+        for some in (*(part.endings[: part.ordinary] for part in parts), endings):
+            both = (some["client_packets"] > 0) & (some["server_packets"] > 0)
+            self._both_ways = self._both_ways or bool(both.any())
+            self._began = min(self._began, int(some["first_epoch"].min(initial=self._began)))
+
+    def _keep(self, parts: Sequence[Ended], endings: NDArray[np.void]) -> None:
+        """Count the flows of ``parts`` and keep their rows; ``endings`` are those that were judged."""
+        done = 0
+        for part in parts:
+            judged = len(part.endings) - part.ordinary
+            part.endings[part.ordinary :] = endings[done : done + judged]
+            done += judged
+            self._overview.add(part.endings)
+            if self._settings.keep_flows:
+                self._store.add(part.endings, part.entries, part.lengths)
+
+    def analysed(self, book: AddressBook, end_ns: int) -> Analysed:
+        """What there is to say of them."""
+        addresses = book.words()
+        self._store.name(addresses, self._found.combinations)
+        listing = Listing(self._found, addresses, self._settings, end_ns)
+        return Analysed(self._store, self._overview, listing, Summary(cannot_judge=listing.cannot_judge))

@@ -53,6 +53,8 @@ class Settings:
     )
     pile_up: int = _number(10, "So many leaks of one service or client at once are called a pile-up (TD106).")
     descriptors: int = _number(1024, "How many descriptors a process may hold; a pile-up is projected to it (TD106).")
+    keep_flows: bool = True  # whether the result holds a row for every flow
+    keep_timeline: bool = True  # and all that happened to its endpoints
     keep_segments: bool = False  # whether the result holds a row for every segment; memory grows with them
     keep_stream: int | None = None  # with keep_segments: only the segments of this stream
 

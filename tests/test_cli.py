@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,12 +18,13 @@ import pytest
 
 from analyzer.cli import cli, guarded
 from analyzer.errors import UnreadableCapture
-from analyzer.reports.result import Result
+from analyzer.reports.result import Analysed
 from analyzer.settings import Settings
 from tests.reports.listings import listing
-from tests.reports.sample import sample_findings, sample_result
+from tests.reports.sample import sample_analysed, sample_findings
 
 CAPTURES = Path(__file__).parents[1] / "captures"
+ONLY_FOUND = Settings(keep_flows=False, keep_timeline=False)  # all that a summary is made from
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -32,13 +34,16 @@ class Pipeline:
     def __init__(self) -> None:
         self.paths: list[str] = []
         self.settings = Settings()
+        self.scratch: Path | None = None
         self.error: BaseException | None = None
 
-    def analyze(self, paths: list[str], settings: Settings, progress: object = None) -> Result:
-        self.paths, self.settings = paths, settings
+    def analyze(
+        self, paths: list[str], settings: Settings, progress: object = None, scratch: Path | None = None
+    ) -> Analysed:
+        self.paths, self.settings, self.scratch = paths, settings, scratch
         if self.error:
             raise self.error
-        return sample_result()
+        return sample_analysed()
 
 
 @pytest.fixture
@@ -83,12 +88,39 @@ def test_a_run_prints_the_summary(run: Run, pipeline: Pipeline) -> None:
     assert (status, err) == (0, "")
     assert "Findings: 1 error, 1 info" in out
     assert pipeline.paths == ["a.pcap", "-"]
-    assert pipeline.settings == Settings()
+    assert pipeline.settings == ONLY_FOUND
 
 
 def test_thresholds_and_profile_reach_the_settings(run: Run, pipeline: Pipeline) -> None:
     run("analyze", "a", "--close-wait-leak", "2m", "--slow-close", "0.25", "--profile", "bsd")
-    assert pipeline.settings == Settings(profile="bsd", close_wait_leak_ns=120 * 10**9, slow_close_ns=250_000_000)
+    given = {"profile": "bsd", "close_wait_leak_ns": 120 * 10**9, "slow_close_ns": 250_000_000}
+    assert pipeline.settings == replace(ONLY_FOUND, **given)
+
+
+def test_what_does_not_fit_in_memory_goes_beside_the_tables(run: Run, pipeline: Pipeline, tmp_path: Path) -> None:
+    run("analyze", "a", "--out", str(tmp_path))
+    assert pipeline.scratch == tmp_path
+    run("analyze", "a", "--out", str(tmp_path / "new"))
+    assert pipeline.scratch is None
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        (["--json"], (True, True, False)),
+        (["--out", "DIR"], (True, True, False)),
+        (["--out", "DIR", "--segments"], (True, True, True)),
+        (["--out", "DIR", "--tables", "findings"], (False, False, False)),
+        (["--out", "DIR", "--tables", "flows"], (True, False, False)),
+        (["--out", "DIR", "--tables", "timeline"], (True, True, False)),
+    ],
+)
+def test_only_what_is_written_is_kept(
+    run: Run, pipeline: Pipeline, tmp_path: Path, options: list[str], kept: tuple[bool, bool, bool]
+) -> None:
+    assert run("analyze", "a", *(str(tmp_path) if word == "DIR" else word for word in options))[0] == 0
+    made = pipeline.settings
+    assert (made.keep_flows, made.keep_timeline, made.keep_segments) == kept
 
 
 def test_out_writes_the_tables(run: Run, tmp_path: Path) -> None:
@@ -117,7 +149,7 @@ def test_fail_on_is_met_by_anything_as_grave(run: Run, severity: str, expected: 
 
 
 def test_fail_on_is_not_met_by_less(run: Run, pipeline: Pipeline) -> None:
-    only_info = sample_result()
+    only_info = sample_analysed()
     only_info.listing = listing([entry for entry in sample_findings() if entry["severity"] == "info"])
     sys.modules["analyzer.pipeline"].analyze = lambda *_, **__: only_info  # type: ignore[attr-defined]
     assert run("analyze", "a", "--fail-on", "warning", "--quiet")[0] == 0

@@ -6,25 +6,28 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import analyzer
+from analyzer.pipeline import analyze
 from analyzer.reports.columns import TABLES
+from analyzer.reports.files import write_analysed
 from analyzer.reports.ladder import ladder_lines
-from analyzer.reports.tables import tables_of, write_tables
+from analyzer.settings import Settings
 
 CAPTURES = sorted((Path(__file__).parents[1] / "captures").glob("*.pcap*"))
 
 
 @pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.stem)
 def test_tables_keep_the_contract(capture: Path, tmp_path: Path) -> None:
-    result = analyzer.analyze(capture, keep_segments=True)
-    for name, frame in tables_of(result).items():
+    analysed = analyze([str(capture)], Settings(keep_segments=True))
+    result = analysed.result()
+    frames = {name: getattr(result, name) for name in TABLES}
+    for name, frame in frames.items():
         assert list(frame.columns) == [column.name for column in TABLES[name]]
         for column in TABLES[name]:
             assert not column.words or set(frame[column.name].dropna()) <= set(column.words), column.name
     check_numbers(result.flows, result.timeline, result.findings)
-    write_tables(result, tmp_path, "csv")
-    write_tables(result, tmp_path, "parquet")
-    for name, frame in tables_of(result).items():
+    write_analysed(analysed, tmp_path, "csv")
+    write_analysed(analysed, tmp_path, "parquet")
+    for name, frame in frames.items():
         assert len(pd.read_csv(tmp_path / f"{name}.csv")) == len(frame)
         assert len(pd.read_parquet(tmp_path / f"{name}.parquet")) == len(frame)
     for stream in result.flows["stream"]:

@@ -12,9 +12,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import analyzer
+from analyzer.pipeline import analyze
+from analyzer.reports.files import write_analysed
 from analyzer.reports.result import Result
-from analyzer.reports.tables import tables_of, write_tables
+from analyzer.settings import Settings
 from tests.oracle import FOLDER, names
 from tests.segments.test_public_captures import OTHER_FORMATS
 
@@ -42,11 +43,11 @@ Tables = dict[str, list[Row]]
 
 @pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.name)
 def test_tables_of(capture: Path, tmp_path: Path) -> None:
-    result = analyzer.analyze(capture, keep_segments=True)
-    write_tables(result, tmp_path, "csv")
-    write_tables(result, tmp_path, "parquet")
+    analysed = analyze([str(capture)], Settings(keep_segments=True))
+    write_analysed(analysed, tmp_path, "csv")
+    write_analysed(analysed, tmp_path, "parquet")
     tables = {name: written(tmp_path / f"{name}.csv", CONTRACT[name]) for name in CONTRACT}
-    check_files_agree(result, tables, tmp_path)
+    check_files_agree(analysed.result(), tables, tmp_path)
     check_order(tables)
     check_frames(tables)
     check_flows(tables)
@@ -61,7 +62,8 @@ def written(path: Path, columns: str) -> list[Row]:
 
 def check_files_agree(result: Result, tables: Tables, folder: Path) -> None:
     """CSV, Parquet and the DataFrame hold the same values."""
-    for name, frame in tables_of(result).items():
+    for name in tables:
+        frame = getattr(result, name)
         parquet = pd.read_parquet(folder / f"{name}.parquet")
         assert list(parquet.columns) == list(frame.columns) == list(tables[name][0] if tables[name] else frame.columns)
         for column in frame.columns:

@@ -69,25 +69,6 @@ def opened_before(ledger: Ledger) -> Bools:
     return np.asarray(ledger.handshake == Handshake.NOT_CAPTURED)
 
 
-def replaced(ledger: Ledger) -> NDArray[np.int64]:
-    """When a newer flow took the addresses and ports of each, 0 where none did; looked for in the ledger itself.
-
-    The ledger may hold only some of all flows: ``previous`` counts rows of the flow table, as ``row`` does.
-    """
-    when = np.zeros(ledger.flows, np.int64)
-    previous = ledger.flow("previous").astype(np.int64)
-    if not (ledger.own("state") == State.CLOSE_WAIT).any() or not (previous >= 0).any():
-        return when  # nobody asks of other flows
-    row = ledger.flow("row").astype(np.int64)
-    order = np.argsort(row)
-    newer = np.flatnonzero((previous >= 0) & (ledger.handshake == Handshake.COMPLETE))
-    place = np.searchsorted(row, previous[newer], sorter=order)
-    older = order[np.minimum(place, max(ledger.flows - 1, 0))] if len(newer) else newer
-    here = row[older] == previous[newer]
-    when[older[here]] = ledger.flow("first_time")[newer[here]]
-    return when
-
-
 def over(ledger: Ledger) -> NDArray[np.int64]:
     """When each flow is out of sight: at the capture's end, or when a newer one took its addresses and ports."""
     taken = ledger.flow("replaced_time")

@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.findings.facts import gaps, replaced
+from analyzer.findings.facts import gaps
 from analyzer.findings.ordinary import Kind, kinds
 from analyzer.findings.rule import Bools, CannotJudge, Choice, Crowd, Rule, Verdict, rules
 from analyzer.findings.view import View, views
 from analyzer.settings import Settings
-from analyzer.tracker.ledger import CONNECTION
 from analyzer.tracker.log import Basis
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.transitions import State
@@ -96,23 +95,22 @@ class Found:
         CLOSE_WAIT: crowds are looked for there, and their times count from ``first_time``, the capture's.
         """
         self._both_ways = self._both_ways or both_ways or ledger.both_ways
-        more = {} if "replaced_time" in (CONNECTION.names or ()) else {"replaced_time": replaced(ledger)}
         kind = kinds(ledger, settings) if known is None else known
         bits = np.zeros(ledger.flows, np.int64)
         every = list(enumerate(rules().values()))
         older = [(place, rule) for place, rule in every if rule.needs == (OLDER,)]
         for looking, which in ((Kind.REUSED, older), (Kind.TELLING, every)):
-            for view in views(ledger, np.flatnonzero(kind == looking), more):
+            for view in views(ledger, np.flatnonzero(kind == looking)):
                 view = view.of(np.flatnonzero(view.reported))
                 bits[view.rows] = self._some(view, which, settings)
         if last:
-            self._crowds(ledger, settings, more, first_time)
-        for kept in self._kept.values():
-            kept.settle()
+            self._crowds(ledger, settings, first_time)
         return self._numbered(bits)
 
     def of_rules(self) -> list[Findings]:
         """What each rule has found, in the order of the codes; rules that have found nothing left out."""
+        for kept in self._kept.values():
+            kept.settle()
         return [
             Findings(rules()[code], kept.pieces[0] | self._surely(kept), kept.words)
             for code, kept in self._kept.items()
@@ -181,11 +179,11 @@ class Found:
             }
         )
 
-    def _crowds(self, ledger: Ledger, settings: Settings, more: Mapping[str, NDArray[Any]], first_time: int) -> None:
+    def _crowds(self, ledger: Ledger, settings: Settings, first_time: int) -> None:
         """Apply the rules about crowds to all flows with an endpoint in CLOSE_WAIT, by stream."""
         waiting = np.flatnonzero((ledger.own("state") == State.CLOSE_WAIT).any(axis=1))
         waiting = waiting[np.argsort(ledger.flow("stream")[waiting], kind="stable")]
-        view = View(ledger, waiting, more)
+        view = View(ledger, waiting)
         for rule in rules().values():
             crowd = rule.judge(view, settings) if rule.crowd else None
             if isinstance(crowd, Crowd) and len(crowd.address):

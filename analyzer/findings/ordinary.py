@@ -46,7 +46,7 @@ class Kind(IntEnum):
 def kinds(ledger: Ledger, settings: Settings) -> NDArray[np.uint8]:
     """The Kind of each flow, shape (flows,)."""
     found = np.full(ledger.flows, Kind.TELLING, np.uint8)
-    for view in views(ledger, np.arange(ledger.flows), {}):
+    for view in views(ledger, np.arange(ledger.flows)):
         old = np.where(view.flow("old_seen") > 0, Kind.REUSED, Kind.ORDINARY)
         found[view.rows] = np.where(ordinary(view, settings), old, Kind.TELLING)
     return found

@@ -4,7 +4,7 @@ A row of the ledger is as long as many cache lines: reading a column of it costs
 columns over and over. A view of a few thousand flows stays in the processor's cache.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -17,18 +17,16 @@ AT_ONCE = 4096  # flows: so many rows of the ledger are about what the processor
 
 
 class View(Ledger):
-    """The flows ``rows`` of the ledger ``whole``, in that order; reads as the ledger does.
+    """The flows ``rows`` of the ledger ``whole``, in that order; reads as the ledger does."""
 
-    ``more`` has columns of flows that the ledger has not.
-    """
-
-    def __init__(self, whole: Ledger, rows: NDArray[np.intp], more: Mapping[str, NDArray[Any]]) -> None:
-        self._whole, self.rows, self._more = whole, rows, more
+    def __init__(self, whole: Ledger, rows: NDArray[np.intp]) -> None:
+        self._whole, self.rows = whole, rows
         self._place: NDArray[np.intp] | slice = rows
         if len(rows) and rows[-1] - rows[0] == len(rows) - 1:
             self._place = slice(int(rows[0]), int(rows[-1]) + 1)  # nothing need be looked up
         self.end_time = whole.end_time
         self._kept: dict[str, NDArray[Any]] = {}
+        self.views = {}
 
     @property
     def flows(self) -> int:
@@ -36,12 +34,12 @@ class View(Ledger):
 
     def of(self, places: NDArray[np.intp]) -> "View":
         """Some of these flows; this view itself where it is all of them."""
-        return self if len(places) == self.flows else View(self._whole, self.rows[places], self._more)
+        return self if len(places) == self.flows else View(self._whole, self.rows[places])
 
     def own(self, name: str) -> NDArray[Any]:
         kept = self._kept.get(name)
         if kept is None:
-            kept = self._kept[name] = _by_sides(self._whole.own(name)[self._place])
+            kept = self._kept[name] = _by_sides(self._whole.noted(name)[self._place])
         return kept
 
     def peer(self, name: str) -> NDArray[Any]:
@@ -50,11 +48,8 @@ class View(Ledger):
     def flow(self, name: str) -> NDArray[Any]:
         kept = self._kept.get("flow " + name)
         if kept is None:
-            kept = self._kept["flow " + name] = np.ascontiguousarray(self._column(name)[self._place])
+            kept = self._kept["flow " + name] = np.ascontiguousarray(self._whole.flow(name)[self._place])
         return kept
-
-    def _column(self, name: str) -> NDArray[Any]:
-        return self._more[name] if name in self._more else self._whole.flow(name)
 
     def of_side(self, name: str, side: Codes) -> NDArray[Any]:
         column = self.own(name)
@@ -88,7 +83,14 @@ def _by_sides(column: NDArray[Any]) -> NDArray[Any]:
     return np.array(column, np.int64 if wide else column.dtype, order="F")
 
 
-def views(ledger: Ledger, rows: NDArray[np.intp], more: Mapping[str, NDArray[Any]]) -> Iterator[View]:
-    """The flows ``rows`` of ``ledger``, some thousand at a time."""
+def views(ledger: Ledger, rows: NDArray[np.intp]) -> Iterator[View]:
+    """The flows ``rows`` of ``ledger``, some thousand at a time. Of neighbours, asked for again, it is the same."""
     for start in range(0, len(rows), AT_ONCE):
-        yield View(ledger, rows[start : start + AT_ONCE], more)
+        some = rows[start : start + AT_ONCE]
+        key = int(some[0]), int(some[-1])
+        if key[1] - key[0] >= len(some):
+            yield View(ledger, some)
+            continue
+        if key not in ledger.views:
+            ledger.views[key] = View(ledger, some)
+        yield ledger.views[key]

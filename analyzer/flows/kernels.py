@@ -205,7 +205,8 @@ def open_flow(segment, swapped, rows, previous, counts, ranks):
     row["address"][0], row["address"][1] = segment["src"], segment["dst"]
     row["port"][0], row["port"][1] = segment["src_port"], segment["dst_port"]
     row["first_frame"], row["first_time"] = segment["frame"], segment["time"]
-    row["client"] = guess_client(ranks, np.int64(segment["src_port"]), np.int64(segment["dst_port"]))
+    row["guess"] = guess_client(ranks, np.int64(segment["src_port"]), np.int64(segment["dst_port"]))
+    row["client"] = row["guess"]
     row["client_basis"] = 0
     row["previous"] = previous
     row["quoted_only"] = 1

@@ -32,6 +32,13 @@ class Words:
     def __getitem__(self, place: int) -> bytes:
         return bytes(self.data[self.starts[place] : self.starts[place + 1]])
 
+    def texts(self) -> list[str]:
+        """All of them as strings."""
+        text, starts = bytes(self.text).decode(), (self.starts - self.starts[0]).tolist()
+        if len(text) == starts[-1]:
+            return list(map(text.__getitem__, map(slice, starts, starts[1:])))
+        return [self[place].decode() for place in range(len(self))]
+
     @cached_property
     def longest(self) -> int:
         """Bytes of the longest word, 0 where there is none."""

@@ -22,6 +22,6 @@ def subject(paths: list[str], settings: Settings) -> FileSubject:
         findings = rows_of(listing_of(ledger, analysis.book, settings).frame())
         news = [news_of(Told(row), int(row.time_epoch.as_unit("ns").value)) for row in reversed(findings)]
         flows = ledger.flows
-        result = analysis.result(paths, capture)
+        result = analysis.result(paths, capture).result()
     counts = f"{capture.packets:,} packets   {flows:,} connections   findings: {len(findings):,}"
     return FileSubject(result, Picture(f"{safe(', '.join(paths))}   {counts}", places, news=news))

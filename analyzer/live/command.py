@@ -177,7 +177,8 @@ def watch(request: Request, settings: Settings, wanted: Wanted) -> int:
     say = tally.note if on_screen else lines.note
     local = request.pipe is None
     subject = LiveSubject(wishes, local) if on_screen else None
-    viewers: list[Silent] = [subject or Printing(lines, Owners() if local else None), *writers(wanted, tally, say)]
+    shown = subject or Printing(lines, Owners() if local else None)
+    viewers: list[Silent] = [*writers(wanted, tally, say), shown]  # what a line says is in the files by then
     limits = Limits(wanted.duration, wanted.count, wanted.idle_timeout, wanted.max_flows)
     with ExitStack() as stack:
         stack.enter_context(signals(wishes))

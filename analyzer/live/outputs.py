@@ -12,10 +12,10 @@ from analyzer.live.save import Saver, pair
 from analyzer.live.sockets import Owners
 from analyzer.live.store import Store
 from analyzer.live.watch import Watch
-from analyzer.pipeline import Chunk
 from analyzer.readers.packets import Packets
 from analyzer.reports.columns import FINDINGS, TABLES
 from analyzer.reports.frames import table
+from analyzer.reports.result import Result
 from analyzer.tracker.outcome import Ledger
 
 EVENTS = {False: "finding", True: "over"}
@@ -28,7 +28,7 @@ class Silent:
 
     def told(self, news: Sequence[Told], now_ns: int, watch: Watch) -> None: ...
 
-    def closed(self, chunk: Chunk, watch: Watch) -> None: ...
+    def closed(self, result: Result, watch: Watch) -> None: ...
 
     def looked(self, ledger: Ledger, now_ns: int, watch: Watch) -> None: ...
 
@@ -70,9 +70,9 @@ class Storing(Silent):
         rows.insert(1, "event", [EVENTS[told.over] for told in news])
         self._store.add("announced", rows)
 
-    def closed(self, chunk: Chunk, watch: Watch) -> None:
+    def closed(self, result: Result, watch: Watch) -> None:
         for name in ("flows", "timeline", "findings"):
-            frame: pd.DataFrame = getattr(chunk, name)
+            frame: pd.DataFrame = getattr(result, name)
             self._store.add(name, frame)
 
     def looked(self, ledger: Ledger, now_ns: int, watch: Watch) -> None:

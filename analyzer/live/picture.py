@@ -26,7 +26,7 @@ from analyzer.tracker.outcome import Ledger
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from analyzer.reports.result import Result
+    from analyzer.reports.result import Analysed, Result
 
 NEWS_KEPT = 500
 PATIENCE = 10.0  # seconds to wait for a ladder
@@ -132,7 +132,7 @@ class LiveSubject(Silent):
 
     def ladder(self, stream: int, columns: int) -> "list[Text]":
         answered = threading.Event()
-        answer: list[Result | None] = []
+        answer: list[Analysed | None] = []
 
         def question(watch: Watch) -> None:
             try:
@@ -143,7 +143,7 @@ class LiveSubject(Silent):
         self._wishes.questions.append(question)
         if not answered.wait(PATIENCE) or not answer or answer[0] is None:
             raise UsageError(f"connection {stream} is over and no longer kept; its rows are written by --out")
-        return ladder_of(answer[0], stream, columns)
+        return ladder_of(answer[0].result(), stream, columns)
 
     def stop(self) -> None:
         self._wishes.stop = True

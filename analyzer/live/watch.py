@@ -12,7 +12,7 @@ stop the source, take what it still holds, close all books, write everything, sa
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -24,11 +24,11 @@ from analyzer.live.certain import Announcer, Told
 from analyzer.live.clock import CaptureClock
 from analyzer.live.losses import Losses
 from analyzer.live.tally import Tally
-from analyzer.pipeline import Analysis, Chunk
+from analyzer.pipeline import Analysis
 from analyzer.readers.live.stream import LiveStream
 from analyzer.readers.packets import Packets
 from analyzer.reports.findings import listing_of
-from analyzer.reports.result import Result
+from analyzer.reports.result import Analysed, Result
 from analyzer.settings import SECOND, Settings
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.transitions import State
@@ -51,7 +51,7 @@ class Viewer(Protocol):
 
     def told(self, news: Sequence[Told], now_ns: int, watch: "Watch") -> None: ...
 
-    def closed(self, chunk: Chunk, watch: "Watch") -> None: ...
+    def closed(self, result: Result, watch: "Watch") -> None: ...
 
     def looked(self, ledger: Ledger, now_ns: int, watch: "Watch") -> None: ...
 
@@ -202,18 +202,19 @@ class Watch:
         if self.analysis.forget(MOST_ROWS):
             self.recent.clear()
 
-    def _closed(self, chunk: Chunk) -> None:
+    def _closed(self, analysed: Analysed) -> None:
         """Hand on the tables of connections whose books are closed."""
-        if not len(chunk.flows):
+        if not analysed.overview.flows:
             return
-        chunk = chunk._replace(findings=self._of_single(self._less_sure(chunk.findings, chunk.flows)))
-        self._tell(self.announcer.close(chunk.findings, chunk.flows["stream"]), self.clock.now() or 0)
-        self._hand_on(chunk)
+        result = analysed.result()
+        result.findings = self._of_single(self._less_sure(result.findings, result.flows))
+        self._tell(self.announcer.close(result.findings, result.flows["stream"]), self.clock.now() or 0)
+        self._hand_on(result)
 
-    def _hand_on(self, chunk: Chunk) -> None:
-        self.tally.count(chunk.flows, chunk.findings)
+    def _hand_on(self, result: Result) -> None:
+        self.tally.count(result.flows, result.findings)
         for viewer in self.viewers:
-            viewer.closed(chunk, self)
+            viewer.closed(result, self)
 
     @staticmethod
     def _of_single(findings: pd.DataFrame) -> pd.DataFrame:
@@ -276,7 +277,7 @@ class Watch:
         now = max(self.tally.last_ns or 0, (self.clock.now() or 0) if silent else 0)
         self._count_losses(now)
         self.tally.last_ns = now or None
-        result = self.analysis.result([self.tally.source], self.stream, now)
+        result = self.analysis.result([self.tally.source], self.stream, now).result()
         self.tally.segments, self.tally.bytes = result.summary.segments, result.summary.bytes
         for notice in result.summary.notices:
             self.tally.note(notice.text)
@@ -292,7 +293,7 @@ class Watch:
     def _close_all(self, result: Result, now: int) -> None:
         """The books of everything that was kept are closed: announce and hand on the rest."""
         findings = self._less_sure(result.findings, result.flows)
-        self._hand_on(Chunk(result.flows, result.timeline, findings, [], result.listing))
+        self._hand_on(replace(result, findings=findings))
         self._tell(self.announcer.look(self._crowds(findings), now, frozenset({-1})), now)
         self._tell(self.announcer.close(findings, result.flows["stream"]), now)
 

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from analyzer.findings.found import CONFIDENCES
 from analyzer.reports.columns import TABLES
-from analyzer.reports.decimals import UNKNOWN
 from analyzer.reports.findings import Listing, arrow_text
 from analyzer.reports.frames import table
 from analyzer.reports.values import VOCABULARIES, Rows, Values, entry_values, flow_values, segment_values
 from analyzer.reports.vocabulary import SIDE_WORDS
+from analyzer.tracker.ending import UNKNOWN
 
 ENDS = tuple(f"{role}_{what}" for role in SIDE_WORDS for what in ("ip", "port"))
 Category = Any  # pd.Categorical, generic in the newest stubs only
@@ -37,8 +37,8 @@ def segments_frame(segments: Rows, flows: Rows, addresses: Sequence[str]) -> pd.
     return _frame("segments", segment_values(segments, flows), addresses)
 
 
-def findings_table(listing: Listing) -> pd.DataFrame:
-    """findings.csv."""
+def findings_frame(listing: Listing) -> pd.DataFrame:
+    """findings.csv from what was found."""
     places = listing.order
     codes, severities = (np.array(words, object) for words in listing.vocabularies)
     picked = {name: listing.numbers(name, places) for name in ("stream", "when", "blamed", "confidence", *ENDS)}

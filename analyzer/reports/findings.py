@@ -90,9 +90,9 @@ class Listing:
 
     def frame(self) -> "pd.DataFrame":
         """All of them as a DataFrame with the columns of findings.csv."""
-        from analyzer.reports.assemble import findings_table
+        from analyzer.reports.assemble import findings_frame
 
-        return findings_table(self)
+        return findings_frame(self)
 
     def rows_of(self, table: "Table", rows: NDArray[np.intp]) -> Rows:
         """Some findings of one rule, as its templates want them."""

@@ -8,6 +8,7 @@ from analyzer.errors import Notice
 from analyzer.findings.rule import CannotJudge
 from analyzer.reports.findings import Listing
 from analyzer.reports.overview import Overview
+from analyzer.reports.store import Rows, Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +31,33 @@ class Summary:
     not_understood: dict[str, int] = field(default_factory=dict)  # what -> number of packets
     notices: list[Notice] = field(default_factory=list)
     cannot_judge: list[CannotJudge] = field(default_factory=list)
+
+
+@dataclass
+class Analysed:
+    """What an analysis has found, as numbers. ``segments`` are rows of SEGMENT and the flow table, where asked for."""
+
+    tables: Store
+    overview: Overview
+    listing: Listing
+    summary: Summary
+    segments: tuple[Rows, Rows] | None = None
+
+    def result(self) -> "Result":
+        """The same as DataFrames."""
+        from analyzer.reports.assemble import flows_frame, segments_frame, timeline_frame
+
+        endings, entries = self.tables.whole()
+        texts = self.tables.addresses.texts()
+        return Result(
+            flows_frame(endings, texts, self.tables.combinations),
+            timeline_frame(entries, endings, texts),
+            self.listing.frame(),
+            self.summary,
+            self.overview,
+            self.listing,
+            None if self.segments is None else segments_frame(*self.segments, texts),
+        )
 
 
 @dataclass

@@ -7,7 +7,6 @@ from a capture is addresses and numbers.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -16,40 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from analyzer.reports import findings_files
-from analyzer.reports.atomic import output_folder, whole_file
 from analyzer.reports.decimals import decimal_text
 from analyzer.reports.frames import epoch_ns, seconds_ns
-from analyzer.reports.result import Result
 
 ROWS_AT_ONCE = 16_384  # one step's text stays in the processor's cache; ten times as many rows are slower
 NEEDS_QUOTES = '[",\r\n]'
-FORMATS = ("csv", "parquet")
-
-
-def write_tables(result: Result, folder: Path, format: str = "csv") -> list[Path]:
-    """Write every table of ``result`` into ``folder``; returns the files written.
-
-    Raises UnwritableOutput if the folder or a file cannot be written.
-    """
-    output_folder(folder)
-    write = write_csv if format == "csv" else write_parquet
-    written = []
-    for name, frame in tables_of(result).items():
-        path = folder / f"{name}.{format}"
-        with whole_file(path) as file:
-            if name == "findings":
-                findings_files.WRITERS[format](result.listing, file)
-            else:
-                write(frame, file)
-        written.append(path)
-    return written
-
-
-def tables_of(result: Result) -> dict[str, pd.DataFrame]:
-    """The tables that ``result`` has, by the name of their file."""
-    tables = {"flows": result.flows, "timeline": result.timeline, "findings": result.findings}
-    return tables if result.segments is None else {**tables, "segments": result.segments}
 
 
 def write_parquet(frame: pd.DataFrame, file: BinaryIO) -> None:

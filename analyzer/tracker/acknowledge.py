@@ -26,13 +26,17 @@ from analyzer.tracker.desk import (
     forget,
     half,
     knows,
+    last_fin,
+    last_syn,
     learn,
-    log_at,
+    mark_unusual,
     move,
     note,
     open_since,
     until,
+    unusual,
 )
+from analyzer.tracker.journal import bound, earliest_of, latest_of, log_at, row_before
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.log import Note
 from analyzer.tracker.space import ahead
@@ -67,7 +71,7 @@ def acknowledge(desk, s, i):
     if beyond > 0:
         if beyond > ABSURD or (knows(p, FIN_KNOWN) and not knows(p, FIN_INFERRED)):
             return  # nobody can acknowledge what comes after a FIN
-        miss(s, p, beyond)
+        miss(desk, s, p, beyond)
         infer_fin(desk, s, j, a, beyond)
     progress(desk, s, i, a)
     received(desk, s, i, a)
@@ -79,20 +83,22 @@ def stale(desk, s, i):
     """The acknowledgment predates the peer's SYN: an older connection on this tuple answers it."""
     e = end_at(desk, i)
     if np.int64(e["state"]) == UNKNOWN and np.int64(s["flags"]) & SYN == 0:
-        e["stale_acks"] = e["stale_acks"] + 1
-        if e["stale_ack_frame"] == 0:
-            e["stale_ack_frame"] = s["frame"]
+        u = mark_unusual(desk, e)
+        u["stale_acks"] = u["stale_acks"] + 1
+        if u["stale_ack_frame"] == 0:
+            u["stale_ack_frame"] = s["frame"]
         note(desk, i, STALE_ACK, s["time"], s["frame"], OLD_CONNECTION)
 
 
 @part
-def miss(s, p, beyond):
+def miss(desk, s, p, beyond):
     """The peer acknowledges bytes that never passed the tap: the capture lost them."""
-    p["missing_bytes"] = p["missing_bytes"] + beyond
-    if p["missing_frame"] == 0:
-        p["missing_frame"] = s["frame"]
-        p["missing_time"] = s["time"]
-    p["missing_from"] = p["snd_nxt"]
+    u = mark_unusual(desk, p)
+    u["missing_bytes"] = u["missing_bytes"] + beyond
+    if u["missing_frame"] == 0:
+        u["missing_frame"] = s["frame"]
+        u["missing_time"] = s["time"]
+    u["missing_from"] = p["snd_nxt"]
     p["unseen_time"] = s["time"]
     p["snd_nxt"] = s["ack"]
     p["fresh_time"] = 0
@@ -123,23 +129,28 @@ def progress(desk, s, i, a):
         old = a if fresh else np.int64(e["ack_sent"])
         e["ack_sent"] = a
         learn(e, ACKED)
-        p["repeat_run"] = 0
         whole = a == np.int64(p["snd_nxt"])
         if whole:
             p["idle_since"] = s["time"] if s["window"] > 0 else 0
             if p["fresh_time"] > 0:
                 measure(desk, i, np.int64(s["time"]) - np.int64(p["fresh_time"]))
-        if p["hole_bytes"] > 0 and ahead(a, p["hole_end"]) >= 0:
-            p["missing_bytes"] = p["missing_bytes"] + p["hole_bytes"]
-            p["hole_bytes"] = 0
-            if p["missing_frame"] == 0:
-                p["missing_frame"] = s["frame"]
-                p["missing_time"] = s["time"]
-        if p["half_close_bytes"] > p["half_close_acked"]:
-            p["half_close_acked"] = min(
-                np.int64(p["half_close_bytes"]), np.int64(p["half_close_acked"]) + ahead(a, old)
-            )
-            p["half_close_ack_frame"] = s["frame"]
+        if p["unusual"] > 0:
+            settle(s, unusual(desk, p), a, ahead(a, old))
+
+
+@part
+def settle(s, u, a, step):
+    """What was noted of the peer as repeated, missing or half closed, now that ``step`` bytes more are acknowledged."""
+    u["repeat_run"] = 0
+    if u["hole_bytes"] > 0 and ahead(a, u["hole_end"]) >= 0:
+        u["missing_bytes"] = u["missing_bytes"] + u["hole_bytes"]
+        u["hole_bytes"] = 0
+        if u["missing_frame"] == 0:
+            u["missing_frame"] = s["frame"]
+            u["missing_time"] = s["time"]
+    if u["half_close_bytes"] > u["half_close_acked"]:
+        u["half_close_acked"] = min(np.int64(u["half_close_bytes"]), np.int64(u["half_close_acked"]) + step)
+        u["half_close_ack_frame"] = s["frame"]
 
 
 @part
@@ -155,12 +166,13 @@ def measure(desk, i, sample):
         row = np.int64(e["last_event"])
         while row > 0:
             entry = log_at(desk, row)
-            if entry["basis"] == 0 and entry["latest"] - desk["slack"] == entry["time"]:
-                early = np.int64(entry["time"]) - sample - desk["slack"]
+            earliest, latest = earliest_of(desk, entry), latest_of(desk, entry)
+            if entry["basis"] == 0 and latest - desk["slack"] == np.int64(entry["time"]):
+                if earliest > 0:  # else it is the first that was seen of it: nothing bounds it
+                    earliest = min(earliest, np.int64(entry["time"]) - sample - desk["slack"])
                 entry["time"] = entry["time"] - sample // 2
-                if entry["earliest"] > 0:  # else it is the first that was seen of it: nothing bounds it
-                    entry["earliest"] = min(np.int64(entry["earliest"]), early)
-            row = np.int64(entry["previous"])
+                bound(desk, entry, earliest, latest)
+            row = row_before(desk, row)
 
 
 @part
@@ -171,7 +183,7 @@ def received(desk, s, i, a):
     state = np.int64(e["state"])
     if state == SYN_SENT and np.int64(s["flags"]) & SYN == 0:
         if knows(p, ISN):
-            seen = np.int64(p["syn_last_time"])
+            seen = last_syn(desk, p)
             move(desk, i, RCVD_SYN_ACK, PROVEN, seen + half(e["reach"]), p["syn_time"], now, frame, NO_NOTE)
         else:
             move(desk, i, RCVD_SYN_ACK, PROVEN, now, e["syn_time"], now, frame, PEER_NOT_CAPTURED)
@@ -188,7 +200,6 @@ def receive_fin(desk, i, now, frame):
     """Endpoint ``i`` proves at ``now`` that it has received the peer's FIN."""
     e, p = end_at(desk, i), end_at(desk, i ^ 1)
     learn(e, PEER_FIN)
-    e["peer_fin_frame"] = frame
     reach = np.int64(e["reach"])
     earliest = np.int64(p["fin_time"])
     if e["lower_ack_time"] > 0 and reach > 0:
@@ -223,7 +234,7 @@ def confirm(desk, i, now):
     row = np.int64(e["peer_fin_event"])
     log_at(desk, row)["basis"] = PROVEN
     if now > log_at(desk, row)["time"]:
-        log_at(desk, row)["latest"] = now
+        bound(desk, log_at(desk, row), earliest_of(desk, log_at(desk, row)), now)
     if e["mark_event"] == row:  # what may still be taken back begins with the entry after it
         e["mark_event"] = entry_row(desk, e) if np.int64(e["state"]) == TIME_WAIT else 0
         e["mark_state"] = CLOSING
@@ -247,20 +258,24 @@ def assume(desk, s, i, a):
         if p["fin_acked_time"] == 0:
             p["fin_acked_time"] = now
             p["fin_acked_frame"] = frame
-        elif p["fin_after_ack"] > 0 and p["fin_reacked_frame"] == 0:
-            p["fin_reacked_frame"] = frame
+        else:
+            reacked(unusual(desk, p), frame)
         p["fin_acks"] = p["fin_acks"] + 1
         fin_arrives_first(desk, s, j)
         move(desk, j, RCVD_ACK_OF_FIN, ASSUMED, best, now, late, frame, NO_NOTE)
     elif p["fin_acks"] < p["fin_count"] and np.int64(s["payload_len"]) == 0:
         p["fin_acks"] = p["fin_acks"] + 1
-        if p["fin_after_ack"] > 0 and p["fin_reacked_frame"] == 0:
-            p["fin_reacked_frame"] = frame
+        reacked(unusual(desk, p), frame)
         note(desk, j, ACK_OF_FIN_AGAIN, now, frame, NO_NOTE)
     if np.int64(e["state"]) == TIME_WAIT and p["fin_count"] > 1:
-        e["deadline"] = max(
-            np.int64(e["deadline"]), np.int64(p["fin_last_time"]) + desk["time_wait_length"]
-        )
+        e["deadline"] = max(np.int64(e["deadline"]), last_fin(desk, p) + desk["time_wait_length"])
+
+
+@part
+def reacked(u, frame):
+    """The FIN is acknowledged again after it was repeated for want of the first acknowledgment."""
+    if u["fin_after_ack"] > 0 and u["fin_reacked_frame"] == 0:
+        u["fin_reacked_frame"] = frame
 
 
 @part
@@ -278,12 +293,9 @@ def fin_arrives_first(desk, s, j):
     if ahead(e["fin_ack"], p["fin_end"]) >= 0:
         return
     seen = np.int64(e["fin_time"])
-    row = move(
-        desk, j, RCVD_FIN, ASSUMED, seen + half(p["reach"]), seen, np.int64(s["time"]), s["frame"], NO_NOTE
-    )
+    row = move(desk, j, RCVD_FIN, ASSUMED, seen + half(p["reach"]), seen, np.int64(s["time"]), s["frame"], NO_NOTE)
     if row > 0:
         learn(p, PEER_FIN_ASSUMED | CROSSED)
         learn(e, CROSSED)
         p["peer_fin_time"] = log_at(desk, row)["time"]
-        p["peer_fin_frame"] = s["frame"]
         p["peer_fin_event"] = row

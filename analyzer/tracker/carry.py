@@ -3,54 +3,49 @@
 import numpy as np
 
 from analyzer.compiled import part
-from analyzer.segments.table import ACK, CUT_HEADER, FIN, HAS_FIRST_BYTE, HAS_TIMESTAMP, SYN
-from analyzer.tracker.acknowledge import measure
+from analyzer.segments.table import ACK, FIN, HAS_FIRST_BYTE, SYN
 from analyzer.tracker.crossing import not_arrived, not_yet_proof
 from analyzer.tracker.desk import (
     ASSUMED,
     CLOSE_WAIT,
-    CLOSED,
     ESTABLISHED,
     FIN_WAIT_1,
-    LISTEN,
     MID_STREAM,
     NEVER,
     NO_NOTE,
     PROVEN,
     RCVD_FIN,
     SENT,
-    TIME_WAIT,
     UNKNOWN,
     end_at,
-    flow_at,
     forget,
     half,
     knows,
+    last_fin,
     learn,
-    log_at,
     margin,
+    mark_unusual,
     move,
     note,
     open_since,
     since,
-    still_kept,
     take_back,
+    unusual,
 )
+from analyzer.tracker.journal import earliest_of, log_at
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.space import ahead, plus
+from analyzer.tracker.syns import carry_syn, carry_syn_ack, options
 from analyzer.tracker.transitions import Event
 
-ISN, NXT, ACKED, FIN_KNOWN = np.int64(Known.ISN), np.int64(Known.NXT), np.int64(Known.ACK), np.int64(Known.FIN)
+NXT, ACKED, FIN_KNOWN = np.int64(Known.NXT), np.int64(Known.ACK), np.int64(Known.FIN)
 FIN_ACKED, PEER_FIN = np.int64(Known.FIN_ACKED), np.int64(Known.PEER_FIN)
 PEER_FIN_ASSUMED = np.int64(Known.PEER_FIN_ASSUMED)
 FIN_INFERRED, SENT_DATA = np.int64(Known.FIN_INFERRED), np.int64(Known.SENT_DATA)
-TIMESTAMPS = np.int64(Known.TIMESTAMPS)
-SENT_SYN, SENT_SYN_ACK = np.int64(Event.SENT_SYN), np.int64(Event.SENT_SYN_ACK)
 SENT_MID_STREAM = np.int64(Event.SENT_MID_STREAM)
-SENT_FIN, SYN_AGAIN, SYN_ACK_AGAIN = np.int64(Event.SENT_FIN), np.int64(Event.SYN_AGAIN), np.int64(Event.SYN_ACK_AGAIN)
+SENT_FIN = np.int64(Event.SENT_FIN)
 FIN_AGAIN, DATA_AFTER_FIN = np.int64(Event.FIN_AGAIN), np.int64(Event.DATA_AFTER_FIN)
-NO_SCALE = 1  # window_scale of an endpoint: not known, none, or one more than this and the shift
-DATA_AFTER_PEER_FIN, REPLACED = np.int64(Event.DATA_AFTER_PEER_FIN), np.int64(Event.REPLACED)
+DATA_AFTER_PEER_FIN = np.int64(Event.DATA_AFTER_PEER_FIN)
 KIND_ACK, KIND_DATA, KIND_FIN = np.int64(Answered.ACK), np.int64(Answered.DATA), np.int64(Answered.FIN)
 KIND_SYN, KIND_SYN_ACK, KIND_PROBE = np.int64(Answered.SYN), np.int64(Answered.SYN_ACK), np.int64(Answered.KEEP_ALIVE)
 
@@ -83,7 +78,7 @@ def carry(desk, s, i, kind):
             carry_syn(desk, s, i)
         options(s, e)
         return
-    if np.int64(e["state"]) == UNKNOWN and e["stale_acks"] == 0:
+    if np.int64(e["state"]) == UNKNOWN and unusual(desk, e)["stale_acks"] == 0:
         learn(e, MID_STREAM)
         if not flags & FIN:
             move(desk, i, SENT_MID_STREAM, ASSUMED, s["time"], NEVER, s["time"], s["frame"], NO_NOTE)
@@ -92,114 +87,35 @@ def carry(desk, s, i, kind):
         e["snd_nxt"] = s["seq"]
         learn(e, NXT)
     if kind == KIND_PROBE:
-        probe(s, e)
+        probe(s, mark_unusual(desk, e))
         return
     if s["payload_len"] > 0:
         carry_data(desk, s, i)
     if flags & FIN:
         carry_fin(desk, s, i)
     elif s["payload_len"] == 0 and ahead(s["seq"], e["snd_nxt"]) > 0:
-        gap(s, e)
+        gap(desk, s, e)
         e["snd_nxt"] = s["seq"]
         e["unseen_time"] = s["time"]
 
 
 @part
-def options(s, e):
-    """Remember what a SYN negotiates."""
-    if not np.int64(s["marks"]) & CUT_HEADER:
-        e["window_scale"] = NO_SCALE if s["window_scale"] < 0 else NO_SCALE + 1 + s["window_scale"]
-    if np.int64(s["marks"]) & HAS_TIMESTAMP:
-        learn(e, TIMESTAMPS)
-
-
-@part
-def syn_stamps(s, e, is_ack):
-    """Enter a first SYN or SYN-ACK in the ledger."""
-    e["isn"] = s["seq"]
-    learn(e, ISN | NXT)
-    e["snd_nxt"] = plus(s["seq"], 1 + np.int64(s["payload_len"]))
-    e["syn_time"] = s["time"]
-    e["syn_frame"] = s["frame"]
-    e["syn_ack"] = is_ack
-    e["fast_open"] = 1 if s["payload_len"] > 0 and is_ack == 0 else 0
-    e["fresh_time"] = s["time"]
-
-
-@part
-def replace_old(desk, i, now, frame):
-    """A new connection of the endpoint takes the place of the older one on this tuple, whose state was still kept."""
-    f = flow_at(desk, i >> 1)
-    if f["old_seen"] == 1:
-        old = np.int64(f["old_end"]) ^ (i & 1)
-        if still_kept(desk, f, now) and np.int64(end_at(desk, old)["state"]) != CLOSED:
-            basis = SENT if np.int64(end_at(desk, old)["state"]) == TIME_WAIT else PROVEN
-            move(desk, old, REPLACED, basis, now, NEVER, now, frame, NO_NOTE)
-
-
-@part
-def carry_syn(desk, s, i):
-    """A SYN without ACK: a request for a connection, or the same request again."""
-    e = end_at(desk, i)
-    now, frame = np.int64(s["time"]), np.int64(s["frame"])
-    if knows(e, ISN) and np.int64(e["isn"]) == np.int64(s["seq"]):
-        note(desk, i, SYN_AGAIN, now, frame, NO_NOTE)
-        e["fresh_time"] = 0
-    elif np.int64(e["state"]) in (UNKNOWN, CLOSED) and not knows(e, ISN):
-        e["state"] = CLOSED
-        replace_old(desk, i, now, frame)
-        syn_stamps(s, e, 0)
-        move(desk, i, SENT_SYN, SENT, now, NEVER, now, frame, NO_NOTE)
-    else:
-        note(desk, i, SENT_SYN, now, frame, NO_NOTE)
-    e["syn_count"] = e["syn_count"] + 1
-    e["syn_last_time"] = now
-    e["syn_last_frame"] = frame
-
-
-@part
-def carry_syn_ack(desk, s, i):
-    """A SYN-ACK: the answer to a SYN, or the same answer again because its acknowledgment did not come."""
-    e, p = end_at(desk, i), end_at(desk, i ^ 1)
-    now, frame = np.int64(s["time"]), np.int64(s["frame"])
-    state = np.int64(e["state"])
-    if knows(e, ISN) and e["syn_ack"] == 1 and np.int64(e["isn"]) == np.int64(s["seq"]):
-        if state == ESTABLISHED and e["mark_event"] > 0 and now - e["mark_time"] > margin(desk, e):
-            take_back(desk, i)
-        note(desk, i, SYN_ACK_AGAIN, now, frame, NO_NOTE)
-        e["fresh_time"] = 0
-    elif not knows(e, ISN) or np.int64(e["isn"]) == np.int64(s["seq"]):
-        if state == UNKNOWN:
-            e["state"] = LISTEN
-        if p["syn_count"] == 1 and not knows(e, ISN):
-            measure(desk, i, now - np.int64(p["syn_last_time"]))
-        replace_old(desk, i, now, frame)
-        seen = np.int64(p["syn_time"])
-        syn_stamps(s, e, 1)
-        move(desk, i, SENT_SYN_ACK, SENT, now - half(e["reach"]), min(seen, now), now, frame, NO_NOTE)
-    else:
-        note(desk, i, SENT_SYN_ACK, now, frame, NO_NOTE)
-    e["syn_count"] = e["syn_count"] + 1
-    e["syn_last_time"] = now
-    e["syn_last_frame"] = frame
-
-
-@part
-def probe(s, e):
+def probe(s, u):
     """A keep-alive or window probe: it repeats a number already acknowledged and is no data."""
-    e["probes"] = e["probes"] + 1
-    if e["probe_run"] == 0:
-        e["probe_first_time"] = s["time"]
-    e["probe_run"] = e["probe_run"] + 1
-    e["probe_last_frame"] = s["frame"]
+    u["probes"] = u["probes"] + 1
+    if u["probe_run"] == 0:
+        u["probe_first_time"] = s["time"]
+    u["probe_run"] = u["probe_run"] + 1
+    u["probe_last_frame"] = s["frame"]
 
 
 @part
-def gap(s, e):
+def gap(desk, s, e):
     """The segment begins beyond what the endpoint is known to have sent: a hole, until it is filled or proven lost."""
     if e["packets"] > 0:
-        e["hole_bytes"] = e["hole_bytes"] + ahead(s["seq"], e["snd_nxt"])
-        e["hole_end"] = s["seq"]
+        u = mark_unusual(desk, e)
+        u["hole_bytes"] = u["hole_bytes"] + ahead(s["seq"], e["snd_nxt"])
+        u["hole_end"] = s["seq"]
 
 
 @part
@@ -214,10 +130,10 @@ def carry_data(desk, s, i):
     new = ahead(end, e["snd_nxt"])
     if new <= 0:
         if not came_late(desk, s, e, length):
-            fill_or_repeat(s, e, p, length)
+            fill_or_repeat(desk, s, e, p, length)
         return
     if ahead(s["seq"], e["snd_nxt"]) > 0:
-        gap(s, e)
+        gap(desk, s, e)
         new = length
     if knows(e, FIN_KNOWN) and ahead(end, e["fin_end"]) >= 0:
         after_fin(desk, s, i, new)
@@ -230,27 +146,29 @@ def carry_data(desk, s, i):
     e["data_time"] = now
     e["data_frame"] = s["frame"]
     if knows(e, PEER_FIN):
-        if e["half_close_bytes"] == 0:
-            e["half_close_frame"] = s["frame"]
+        u = mark_unusual(desk, e)
+        if u["half_close_bytes"] == 0:
+            u["half_close_frame"] = s["frame"]
             note(desk, i, DATA_AFTER_PEER_FIN, now, s["frame"], NO_NOTE)
-        e["half_close_bytes"] = e["half_close_bytes"] + new
-        e["half_close_last_frame"] = s["frame"]
+        u["half_close_bytes"] = u["half_close_bytes"] + new
+        u["half_close_last_frame"] = s["frame"]
 
 
 @part
 def came_late(desk, s, e, length):
     """Whether these bytes were only overtaken by their acknowledgment on the way to the tap: none are missing."""
-    late = e["missing_bytes"] > 0 and np.int64(s["time"]) - np.int64(e["missing_time"]) <= desk["reordering"]
-    if not late or ahead(s["seq"], e["missing_from"]) < 0:
+    u = unusual(desk, e)
+    late = u["missing_bytes"] > 0 and np.int64(s["time"]) - np.int64(u["missing_time"]) <= desk["reordering"]
+    if not late or ahead(s["seq"], u["missing_from"]) < 0:
         return False
-    e["missing_bytes"] = max(0, np.int64(e["missing_bytes"]) - length)
+    u["missing_bytes"] = max(0, np.int64(u["missing_bytes"]) - length)
     e["data_time"] = s["time"]
     e["data_frame"] = s["frame"]
     learn(e, SENT_DATA)
-    if e["missing_bytes"] == 0:
+    if u["missing_bytes"] == 0:
         e["unseen_time"] = 0
-        e["missing_frame"] = 0
-        e["missing_time"] = 0
+        u["missing_frame"] = 0
+        u["missing_time"] = 0
     return True
 
 
@@ -266,19 +184,19 @@ def busy_time(desk, s, e):
 
 
 @part
-def fill_or_repeat(s, e, p, length):
+def fill_or_repeat(desk, s, e, p, length):
     """Payload below the highest number sent: late (it fills a hole at the tap) or a repeat."""
-    fills = e["hole_bytes"] > 0 and ahead(e["hole_end"], s["seq"]) > 0
+    u = mark_unusual(desk, e)
+    fills = u["hole_bytes"] > 0 and ahead(u["hole_end"], s["seq"]) > 0
     if fills and not (knows(p, ACKED) and ahead(p["ack_sent"], plus(s["seq"], length)) >= 0):
-        e["hole_bytes"] = max(0, np.int64(e["hole_bytes"]) - length)
+        u["hole_bytes"] = max(0, np.int64(u["hole_bytes"]) - length)
         return
-    e["repeats"] = e["repeats"] + 1
-    e["repeated_bytes"] = e["repeated_bytes"] + length
-    if e["repeat_run"] == 0:
-        e["repeat_first_time"] = s["time"]
-    e["repeat_run"] = e["repeat_run"] + 1
-    e["repeat_last_time"] = s["time"]
-    e["repeat_last_frame"] = s["frame"]
+    u["repeats"] = u["repeats"] + 1
+    if u["repeat_run"] == 0:
+        u["repeat_first_time"] = s["time"]
+    u["repeat_run"] = u["repeat_run"] + 1
+    u["repeat_last_time"] = s["time"]
+    u["repeat_last_frame"] = s["frame"]
     e["fresh_time"] = 0
 
 
@@ -296,9 +214,10 @@ def after_fin(desk, s, i, new):
             take_back(desk, i ^ 1)
         forget(p, PEER_FIN)
         return
-    if e["beyond_fin_bytes"] == 0:
+    u = mark_unusual(desk, e)
+    if u["beyond_fin_bytes"] == 0:
         note(desk, i, DATA_AFTER_FIN, s["time"], s["frame"], NO_NOTE)
-    e["beyond_fin_bytes"] = e["beyond_fin_bytes"] + new
+    u["beyond_fin_bytes"] = u["beyond_fin_bytes"] + new
 
 
 @part
@@ -317,7 +236,7 @@ def carry_fin(desk, s, i):
     if ahead(end, e["snd_nxt"]) < 0:
         return  # below what it has sent already: no FIN of this stream
     if ahead(s["seq"], e["snd_nxt"]) > 0:
-        gap(s, e)
+        gap(desk, s, e)
     reach = np.int64(e["reach"])
     earliest = since(desk, e, s, busy_time(desk, s, e))
     inferred = knows(e, FIN_INFERRED)
@@ -328,9 +247,6 @@ def carry_fin(desk, s, i):
     e["fin_time"] = now
     e["fin_frame"] = frame
     e["fin_count"] = 1
-    e["fin_last_time"] = now
-    e["fin_last_frame"] = frame
-    e["fin_payload"] = s["payload_len"]
     e["fin_ack"] = s["ack"]
     e["snd_nxt"] = end
     e["fresh_time"] = 0 if inferred else now
@@ -370,7 +286,8 @@ def overtaken(desk, i, best, earliest, now, frame):
     e["close_wait_time"] = 0
     late = knows(e, MID_STREAM)  # then this may as well be an old copy
     move(desk, i, SENT_FIN, ASSUMED if late else SENT, best, earliest, now, frame, NO_NOTE)
-    row = move(desk, i, RCVD_FIN, ASSUMED if late else PROVEN, best, old["earliest"], now, old["frame"], NO_NOTE)
+    seen, basis = earliest_of(desk, old), ASSUMED if late else PROVEN
+    row = move(desk, i, RCVD_FIN, basis, best, seen, now, old["frame"], NO_NOTE)
     e["peer_fin_event"] = row
     e["peer_fin_time"] = log_at(desk, row)["time"]
 
@@ -381,14 +298,15 @@ def fin_again(desk, s, i):
     e = end_at(desk, i)
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
     e["fin_count"] = e["fin_count"] + 1
-    not_arrived(desk, i, np.int64(e["fin_last_time"]), now)
-    e["fin_last_time"] = now
-    e["fin_last_frame"] = frame
+    not_arrived(desk, i, last_fin(desk, e), now)
+    u = mark_unusual(desk, e)
+    u["fin_last_time"] = now
+    u["fin_last_frame"] = frame
     e["fresh_time"] = 0
     if knows(e, FIN_ACKED) and e["mark_event"] > 0 and now - e["mark_time"] > margin(desk, e):
-        if e["fin_after_ack"] == 0:
-            e["fin_after_ack_frame"] = frame
-        e["fin_after_ack"] = e["fin_after_ack"] + 1
+        if u["fin_after_ack"] == 0:
+            u["fin_after_ack_frame"] = frame
+        u["fin_after_ack"] = u["fin_after_ack"] + 1
         take_back(desk, i)
         forget(e, FIN_ACKED)
         if knows(e, PEER_FIN_ASSUMED) and np.int64(e["state"]) == FIN_WAIT_1:

@@ -34,13 +34,14 @@ from analyzer.tracker.desk import (
     half,
     knows,
     learn,
-    log_at,
     margin,
     move,
     since,
     take_back,
     until,
+    unusual,
 )
+from analyzer.tracker.journal import log_at
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.log import Note
 from analyzer.tracker.space import ahead
@@ -71,7 +72,6 @@ def fin_before_reset(desk, s, i):
     if row > 0:
         learn(p, PEER_FIN_ASSUMED)
         p["peer_fin_time"] = log_at(desk, row)["time"]
-        p["peer_fin_frame"] = s["frame"]
         p["peer_fin_event"] = row
 
 
@@ -108,9 +108,10 @@ def own_reset(desk, s, i):
 def kill_again(desk, i, now):
     """The peer's RST then reached endpoint ``i`` after all."""
     e, p = end_at(desk, i), end_at(desk, i ^ 1)
-    seen = np.int64(p["rst_time"])
+    u = unusual(desk, p)
+    seen = np.int64(u["rst_time"])
     best = max(seen + half(e["reach"]), now - half(e["reach"]))
-    move(desk, i, RCVD_RST, ASSUMED, best, seen, until(desk, e, now), p["rst_frame"], NO_NOTE)
+    move(desk, i, RCVD_RST, ASSUMED, best, seen, until(desk, e, now), u["rst_frame"], NO_NOTE)
 
 
 @part

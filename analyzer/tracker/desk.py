@@ -8,8 +8,10 @@ import numpy as np
 from analyzer.compiled import part, record_at
 from analyzer.flows.row import FLOW
 from analyzer.segments.table import HAS_IP_ID
-from analyzer.tracker.ledger import CONNECTION, ENDPOINT, Known
-from analyzer.tracker.log import LOG, Basis, Note
+from analyzer.tracker.journal import bound, earliest_of, latest_of, log_at, new_log_row, row_before
+from analyzer.tracker.ledger import FOLLOWED, KEPT, OLDER, UNUSUAL, Known
+from analyzer.tracker.log import Basis, Note
+from analyzer.tracker.pools import UNUSUALS, take
 from analyzer.tracker.transitions import ARROWS, NEXT, NO_ARROW, Event, State
 
 # Names as numbers. numpy's, not Python's: numba compiles a function anew for each Python constant it is called with.
@@ -24,15 +26,17 @@ NEVER = NO_FRAME = np.int64(0)
 
 DESK = np.dtype(
     [
-        # where the tracker's arrays lie in memory, and how many rows of the log are in use
-        ("ends", "<i8"),  # ENDPOINT, two rows a flow
-        ("flows", "<i8"),  # CONNECTION, one row a flow
+        # where the tracker's rows lie in memory
+        ("ends", "<i8"),  # KEPT, two rows a slot
+        ("flows", "<i8"),  # FOLLOWED, one row a slot
+        ("unusual", "<i8"),  # UNUSUAL
+        ("older", "<i8"),  # OLDER
+        ("blocks", "<i8"),  # BLOCK
+        ("log", "<i8"),  # LOG
+        ("far", "<i8"),  # FAR
+        ("pools", "<i8"),  # POOL, the state of the pools of these
         ("tuples", "<i8"),  # FLOW, the flow table's own rows
         ("places", "<i8"),  # PLACE, one row a row of the flow table
-        ("log", "<i8"),  # LOG
-        ("used", "<i8"),
-        ("slots", "<i8"),  # slots ever taken: rows of `flows` in use or free again
-        ("free", "<i8"),  # first of the free slots, chained by their column `row`; -1 none
         ("late", "<i8"),  # segments of flows whose books were closed
         ("clock", "<i8"),  # highest frame time so far
         # lengths of time, nanoseconds
@@ -45,13 +49,16 @@ DESK = np.dtype(
         ("reordering", "<i8"),
         ("linger", "<i8"),
         ("linger_reset", "<i8"),
+        ("slow_close", "<i8"),
+        ("clock_back", "<i8"),
     ]
 )
 # Where the tracker keeps a flow: NOT_YET, its slot + 1, or BOOKS_CLOSED. The ledger's rows are slots, used again.
 PLACE = np.dtype([("slot", "<i4")])
 NOT_YET, BOOKS_CLOSED = 0, -1
 _place = record_at(PLACE)
-_end, _flow, _tuple, _log = record_at(ENDPOINT), record_at(CONNECTION), record_at(FLOW), record_at(LOG)
+_end, _flow, _tuple = record_at(KEPT), record_at(FOLLOWED), record_at(FLOW)
+_unusual, _older = record_at(UNUSUAL), record_at(OLDER)
 
 
 @part
@@ -61,9 +68,29 @@ def end_at(desk, i):
 
 
 @part
+def unusual(desk, e):
+    """What is noted of endpoint ``e`` beyond the ordinary, to be read only: zeros where that is nothing."""
+    return _unusual(desk["unusual"], np.int64(e["unusual"]))
+
+
+@part
+def mark_unusual(desk, e):
+    """The same, to be written."""
+    if e["unusual"] == 0:
+        e["unusual"] = take(desk, UNUSUALS)
+    return _unusual(desk["unusual"], np.int64(e["unusual"]))
+
+
+@part
 def flow_at(desk, flow):
     """The ledger's row of a flow."""
     return _flow(desk["flows"], np.int64(flow))
+
+
+@part
+def older_at(desk, f):
+    """What was noted of the older flow on the same tuple when flow ``f`` began; zeros where none was kept."""
+    return _older(desk["older"], np.int64(f["older"]))
 
 
 @part
@@ -79,12 +106,6 @@ def place_at(desk, row):
 
 
 @part
-def log_at(desk, row):
-    """A row of the log."""
-    return _log(desk["log"], np.int64(row))
-
-
-@part
 def over(desk, slot, now):
     """Whether the flow in ``slot`` had ended, timers included, so long before ``now`` that its books are closed,
     whether or not they have been put away yet."""
@@ -92,17 +113,31 @@ def over(desk, slot, now):
     state, peer_state = np.int64(e["state"]), np.int64(p["state"])
     if (state != CLOSED and state != TIME_WAIT) or (peer_state != CLOSED and peer_state != TIME_WAIT):
         return False
-    end = max(np.int64(flow_at(desk, slot)["end_time"]), np.int64(e["deadline"]), np.int64(p["deadline"]))
-    reset_ended = e["rst_count"] + p["rst_count"] > 0
-    return max(desk["clock"], now) - end > (desk["linger_reset"] if reset_ended else desk["linger"])
+    reset_ended = unusual(desk, e)["rst_count"] + unusual(desk, p)["rst_count"] > 0
+    heard = np.int64(flow_at(desk, slot)["end_time"]) + (desk["linger_reset"] if reset_ended else desk["linger"])
+    return max(desk["clock"], now) > max(heard, np.int64(e["deadline"]), np.int64(p["deadline"]))
 
 
 @part
 def still_kept(desk, f, now):
     """Whether the older flow on the same tuple, noted when ``f`` began, is still in the slot where it was then."""
     previous = np.int64(tuple_at(desk, f["row"])["previous"])
-    slot = np.int64(place_at(desk, previous)["slot"]) - 1
-    return slot == np.int64(f["old_end"]) >> 1 and not over(desk, slot, now)
+    slot = np.int64(place_at(desk, previous)["slot"]) - 1 if previous >= 0 else np.int64(-1)
+    return slot >= 0 and slot == np.int64(older_at(desk, f)["old_end"]) >> 1 and not over(desk, slot, now)
+
+
+@part
+def last_syn(desk, e):
+    """When endpoint ``e`` last sent a SYN or SYN-ACK."""
+    again = np.int64(unusual(desk, e)["syn_last_time"])
+    return again if again > 0 else np.int64(e["syn_time"])
+
+
+@part
+def last_fin(desk, e):
+    """When the FIN of endpoint ``e`` last passed."""
+    again = np.int64(unusual(desk, e)["fin_last_time"])
+    return again if again > 0 else np.int64(e["fin_time"])
 
 
 @part
@@ -128,14 +163,11 @@ def write(desk, i, event, basis, best, earliest, latest, frame, note):
     The caller has made sure that the log has room. The best time never runs before the endpoint's previous one.
     """
     e = end_at(desk, i)
-    row = desk["used"]
-    desk["used"] = row + 1
+    row = new_log_row(desk, flow_at(desk, i >> 1))
     arrow = np.int64(ARROWS[np.int64(e["state"]), event])
     entry = log_at(desk, row)
-    entry["end"] = i
-    entry["previous"] = e["last_event"]
+    entry["side"] = i & 1
     entry["event"] = event
-    entry["arrow"] = arrow
     entry["from_state"] = e["state"]
     entry["basis"] = basis
     entry["void"] = 0
@@ -153,8 +185,7 @@ def write(desk, i, event, basis, best, earliest, latest, frame, note):
     if previous > 0 and best < log_at(desk, previous)["time"]:
         best = np.int64(log_at(desk, previous)["time"])
     entry["time"] = best
-    entry["earliest"] = earliest
-    entry["latest"] = max(latest, best)
+    bound(desk, entry, np.int64(earliest), np.int64(latest))
     entry["frame"] = frame
     e["last_event"] = row
     return row
@@ -166,11 +197,12 @@ def move(desk, i, event, basis, best, earliest, latest, frame, note):
     e = end_at(desk, i)
     state = np.int64(e["state"])
     row = write(desk, i, event, basis, best, earliest, latest, frame, note)
-    if log_at(desk, row)["arrow"] == NO_ARROW:
-        return 0
+    if ARROWS[state, event] == NO_ARROW:
+        return np.int64(0)
     entered = np.int64(log_at(desk, row)["state"])
     if entered != state:
-        log_at(desk, row)["latest"] = log_at(desk, row)["latest"] + desk["slack"]
+        entry = log_at(desk, row)
+        bound(desk, entry, earliest_of(desk, entry), latest_of(desk, entry) + desk["slack"])
         if basis == ASSUMED:
             if e["mark_event"] == 0:
                 e["mark_event"] = row
@@ -179,7 +211,7 @@ def move(desk, i, event, basis, best, earliest, latest, frame, note):
         else:
             e["mark_event"] = 0
         stamp_leave(e, state, log_at(desk, row)["time"])
-        stamp_enter(desk, e, entered, basis, log_at(desk, row)["time"], frame)
+        stamp_enter(desk, e, entered, basis, log_at(desk, row)["time"])
     return row
 
 
@@ -191,19 +223,17 @@ def stamp_leave(e, state, time):
     elif state == FIN_WAIT_2:
         e["fin_wait_2_end"] = time
     elif state == TIME_WAIT:
-        e["time_wait_end"] = time
         e["deadline"] = 0
 
 
 @part
-def stamp_enter(desk, e, state, basis, time, frame):
+def stamp_enter(desk, e, state, basis, time):
     """Enter ``state`` in the ledger, with its time; start TIME_WAIT's timer."""
     e["state"] = state
     e["state_basis"] = basis
     e["state_time"] = time
     if state == ESTABLISHED:
         e["established_time"] = time
-        e["established_frame"] = frame
     elif state == CLOSE_WAIT:
         e["close_wait_time"] = time
         e["close_wait_end"] = 0
@@ -215,7 +245,6 @@ def stamp_enter(desk, e, state, basis, time, frame):
         e["closing"] = 1
     elif state == TIME_WAIT:
         e["time_wait_time"] = time
-        e["time_wait_end"] = 0
         e["deadline"] = time + desk["time_wait_length"]
 
 
@@ -232,12 +261,13 @@ def take_back(desk, i):
     """Undo the assumed entries of endpoint ``i``: a segment of it shows that what was assumed had not reached it."""
     e = end_at(desk, i)
     mark = np.int64(e["mark_event"])
-    row = np.int64(e["last_event"])
-    while row >= mark:
+    row, last = np.int64(e["last_event"]), False
+    while row > 0 and not last:
         entry = log_at(desk, row)
         if entry["from_state"] != entry["state"]:
             entry["void"] = 1
-        row = np.int64(entry["previous"])
+        last = row == mark
+        row = row_before(desk, row)
     forgive(e, np.int64(e["mark_state"]))
     e["mark_event"] = 0
     e["proof_event"] = 0
@@ -248,7 +278,7 @@ def entry_row(desk, e):
     """The log row at which endpoint ``e`` entered the state it is in; it has entered one."""
     row = np.int64(e["last_event"])
     while log_at(desk, row)["state"] == log_at(desk, row)["from_state"] or log_at(desk, row)["void"]:
-        row = np.int64(log_at(desk, row)["previous"])
+        row = row_before(desk, row)
     return row
 
 
@@ -267,7 +297,6 @@ def forgive(e, state):
         e["fin_wait_2_end"] = 0
     if state != TIME_WAIT:
         e["time_wait_time"] = 0
-    e["time_wait_end"] = 0
 
 
 @part

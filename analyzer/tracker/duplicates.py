@@ -4,36 +4,31 @@ import numpy as np
 
 from analyzer.compiled import part
 from analyzer.segments.table import FIN, HAS_IP_ID, SYN
-from analyzer.tracker.desk import knows, learn
+from analyzer.tracker.desk import (
+    knows,
+    learn,
+    unusual,
+)
 from analyzer.tracker.ledger import Known
 
 ID_MOVES = np.int64(Known.ID_MOVES)
-
-
-@part
-def stir(lane, word, odd):
-    """Mix a word into a 32-bit lane; ``odd`` is below 2^31, so that nothing overflows."""
-    lane = ((lane ^ word) & 0xFFFFFFFF) * odd
-    return (lane ^ (lane >> 31)) & 0xFFFFFFFF
+MASK_32, MASK_63 = (1 << 32) - 1, (1 << 63) - 1
+TICK = 10  # bits of a time in ns that the ledger does not keep: 1024 ns; 2^32 ticks are 73 minutes
+MIX_1, MIX_2, MIX_3, MIX_4 = 0x1E3779B97F4A7C15, 0x3F58476D1CE4E5B9, 0x14D049BB133111EB, 0x2545F4914F6CDD1D  # odd
 
 
 @part
 def fingerprint(s):
-    """62 bits that differ where two segments of one sender differ in any number (TTL apart: a router lowers it)."""
-    numbers = np.int64(s["seq"]) ^ (np.int64(s["first_byte"]) << 24)
-    shape = np.int64(s["flags"]) << 16 ^ np.int64(s["window"]) ^ (np.int64(s["payload_len"]) << 7)
-    low, high = np.int64(0), np.int64(0)
-    for word in (
-        numbers,
-        np.int64(s["ack"]),
-        shape,
-        np.int64(s["ip_id"]),
-        np.int64(s["ts_val"]),
-        np.int64(s["ts_ecr"]),
-    ):
-        low = stir(low, word, 0x45D9F3B)
-        high = stir(high, word ^ low, 0x2C1B3C6D)
-    return (high & 0x3FFFFFFF) << 32 | low
+    """63 bits that differ where two segments of one sender differ in any number (TTL apart: a router lowers it).
+
+    int() keeps the products exact where this runs uncompiled; compiled, the mask hides the wrap.
+    """
+    numbers = int(s["seq"]) << 32 | int(s["ack"])
+    shape = int(s["payload_len"]) << 32 | int(s["window"]) << 16 | int(s["flags"])
+    stamps = int(s["ts_val"]) << 32 | int(s["ts_ecr"])
+    rest = int(s["ip_id"]) << 8 | int(s["first_byte"])
+    mixed = (numbers * MIX_1 + shape * MIX_2 & MASK_63) ^ (stamps * MIX_3 + rest * MIX_4 & MASK_63) >> 29
+    return (mixed ^ stamps * MIX_2 + rest * MIX_1) & MASK_63
 
 
 @part
@@ -44,42 +39,43 @@ def same_packet(desk, s, e, p):
     without one only the blink of an eye, and for a pure acknowledgment or a RST, which a host may well repeat for
     each segment it answers, only where the flow has shown a duplicate that carries something.
     """
-    print_, now = fingerprint(s), np.int64(s["time"])
-    age = np.int64(-1)
+    print_, tick = fingerprint(s), np.int64(s["time"]) >> TICK & MASK_32
+    passed = np.int64(-1)
     if e["print_0"] == print_:
-        age = now - np.int64(e["print_time_0"])
+        passed = np.int64(e["print_time_0"])
     elif e["print_1"] == print_:
-        age = now - np.int64(e["print_time_1"])
+        passed = np.int64(e["print_time_1"])
     elif e["print_2"] == print_:
-        age = now - np.int64(e["print_time_2"])
+        passed = np.int64(e["print_time_2"])
     elif e["print_3"] == print_:
-        age = now - np.int64(e["print_time_3"])
-    if age < 0 or e["packets"] == 0:
-        remember(s, e, print_, now)
+        passed = np.int64(e["print_time_3"])
+    if passed < 0 or e["packets"] == 0:
+        remember(s, e, print_, tick)
         return False
+    age = (tick - passed & MASK_32) << TICK
     by_id = np.int64(s["marks"]) & HAS_IP_ID and s["ip_id"] > 0 and knows(e, ID_MOVES)
     if by_id and age <= desk["duplicate_by_id"]:
         return True
     carries = s["payload_len"] > 0 or np.int64(s["flags"]) & (SYN | FIN)
-    known = e["duplicates"] > 0 or p["duplicates"] > 0
+    known = unusual(desk, e)["duplicates"] > 0 or unusual(desk, p)["duplicates"] > 0
     if age <= desk["duplicate_blind"] and (carries or known):
         return True
-    remember(s, e, print_, now)
+    remember(s, e, print_, tick)
     return False
 
 
 @part
-def remember(s, e, print_, now):
+def remember(s, e, print_, tick):
     """Keep the fingerprint, and whether the sender's IP identification moves."""
     place = np.int64(e["prints"]) & 3
     if place == 0:
-        e["print_0"], e["print_time_0"] = print_, now
+        e["print_0"], e["print_time_0"] = print_, tick
     elif place == 1:
-        e["print_1"], e["print_time_1"] = print_, now
+        e["print_1"], e["print_time_1"] = print_, tick
     elif place == 2:
-        e["print_2"], e["print_time_2"] = print_, now
+        e["print_2"], e["print_time_2"] = print_, tick
     else:
-        e["print_3"], e["print_time_3"] = print_, now
+        e["print_3"], e["print_time_3"] = print_, tick
     e["prints"] = place + 1
     if e["packets"] > 0 and s["ip_id"] != e["ip_id"] and e["ip_id"] > 0 and s["ip_id"] > 0:
         learn(e, ID_MOVES)

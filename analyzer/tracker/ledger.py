@@ -1,5 +1,11 @@
 """What is known of each endpoint: the ledger, two rows a flow (side 0 and side 1), written by the tracker's kernels.
 
+Most connections are ordinary, and a capture may hold millions. So what is kept of every endpoint (``KEPT``) is as small
+as may be, and what only a repeat, a loss, a RST or the like gives reason to note stands in a second row (``UNUSUAL``)
+that few endpoints have; of a flow whose addresses and ports were in use before there is a third (``OLDER``). Whoever
+reads the ledger once the books are closed sees all of an endpoint as one row (``ENDPOINT``, ``CONNECTION``), and does
+not see the difference: what was not noted is 0.
+
 Row ``2 * flow + side``; the peer's row is ``row ^ 1``. Times are nanoseconds since 1970, 0 where the thing has not
 happened; frames are Wireshark's, 0 likewise; sequence numbers are raw and modulo 2^32. Sizes of time are
 nanoseconds too. The meaning of every column stands here and nowhere else.
@@ -52,6 +58,7 @@ class Column(NamedTuple):
 
 
 TRACKING = [
+    Column("unusual", "<i4", "its row of UNUSUAL, 0 none"),
     Column("state", "u1", "the state now (State)"),
     Column("state_basis", "u1", "how the state was learnt (Basis)"),
     Column("window_scale", "i1", "0 not known, 1 none, else its shift + 2 (windows it advertises are shifted by it)"),
@@ -67,173 +74,184 @@ TRACKING = [
     Column("last_ack", "<u4", "the acknowledgment its last segment carried"),
     Column("run_kind", "u1", "kind of the first carrying segment since the peer's last segment"),
     Column("mark_state", "u1", "the state before the first assumed entry that may still be taken back"),
+    Column("ttl_low", "u1", "lowest TTL of its segments, RSTs apart"),
+    Column("ttl_high", "u1", "highest TTL of its segments, RSTs apart"),
     Column("ts_last", "<u4", "its last timestamp value"),
     Column("run_ack", "<u4", "the acknowledgment carried by that segment"),
-    Column("mark_event", "<i4", "the log row of that assumed entry, 0 none"),
-    Column("last_event", "<i4", "its newest row in the log, 0 none"),
-    Column("proof_event", "<i4", "a log row that its next segment turns from assumed to proven, 0 none"),
-    Column("peer_fin_event", "<i4", "the log row at which it received the peer's FIN, 0 none"),
-    Column("run_frame", "<i8", "the frame of that segment"),
-    Column("mark_time", "<i8", "when that assumed entry was assumed"),
+    Column("run_frame", "<u4", "the frame of that segment"),
+    Column("last_time", "<i8", "its last segment"),
     Column("deadline", "<i8", "when TIME_WAIT's timer ends, 0 none"),
-    Column("state_time", "<i8", "best time of entering the state"),
     Column("fresh_time", "<i8", "when the newest sequence number first passed, 0 once it was repeated"),
     Column("carry_time", "<i8", "when it last sent payload, SYN or FIN, repeats included"),
     Column("busy_since", "<i8", "since when it has had something to send without pause, 0 none"),
     Column("idle_since", "<i8", "when all it had sent was acknowledged, with its peer's window open, 0 not"),
     Column("lower_ack_time", "<i8", "its last segment before it acknowledged the peer's FIN"),
     Column("unseen_time", "<i8", "since when the last bytes it is known to have sent have not passed, 0 they have"),
-    Column("hole_bytes", "<i8", "bytes it must have sent that have not (yet) passed"),
-    Column("hole_end", "<u4", "the sequence number after the last hole"),
-    Column("prints", "<u4", "place of the next fingerprint in the ring"),
+    Column("state_time", "<i8", "best time of entering the state"),
+    Column("mark_time", "<i8", "when that assumed entry was assumed"),
+    Column("mark_event", "<i4", "the log row of that assumed entry, 0 none"),
+    Column("last_event", "<i4", "its newest row in the log, 0 none"),
+    Column("proof_event", "<i4", "a log row that its next segment turns from assumed to proven, 0 none"),
+    Column("peer_fin_event", "<i4", "the log row at which it received the peer's FIN, 0 none"),
     *(Column(f"print_{n}", "<i8", "fingerprint of a recent segment") for n in range(4)),
-    *(Column(f"print_time_{n}", "<i8", "when it passed") for n in range(4)),
+    *(Column(f"print_time_{n}", "<u4", "when it passed, in ticks of 1024 ns modulo 2^32") for n in range(4)),
+    Column("prints", "u1", "place of the next fingerprint in the ring"),
+    Column("carried_byte", "u1", "first byte of its last segment with payload, 0 not known"),
+    Column("closing", "u1", "1 where it went through CLOSING"),
+    Column("close_wait_basis", "u1", "how its CLOSE_WAIT was learnt (Basis)"),
+    Column("syn_ack", "u1", "1 where its first SYN was a SYN-ACK"),
+    Column("fast_open", "u1", "1 where its SYN carried data"),
 ]
 
 FACTS = [
-    Column("first_time", "<i8", "its first segment"),
-    Column("last_time", "<i8", "its last segment"),
-    Column("first_frame", "<i8", "frame of its first segment"),
-    Column("last_frame", "<i8", "frame of its last segment"),
-    Column("packets", "<i8", "segments it sent, each captured duplicate counted once"),
+    Column("first_frame", "<u4", "frame of its first segment"),
+    Column("last_frame", "<u4", "frame of its last segment"),
+    Column("packets", "<u4", "segments it sent, each captured duplicate counted once"),
+    Column("carried", "<u4", "payload bytes of its last segment with payload"),
     Column("bytes", "<i8", "payload bytes it sent, repeats included, captured duplicates not"),
-    Column("repeated_bytes", "<i8", "payload bytes of these that were repeats"),
     Column("reach", "<i8", "shortest time from the tap to it and back, 0 not known"),
     Column("syn_time", "<i8", "its first SYN or SYN-ACK"),
-    Column("syn_frame", "<i8", "frame of it"),
-    Column("syn_last_time", "<i8", "its last SYN or SYN-ACK"),
-    Column("syn_last_frame", "<i8", "frame of it"),
-    Column("syn_count", "<i4", "how often it sent a SYN or SYN-ACK"),
-    Column("syn_ack", "u1", "1 where it was a SYN-ACK"),
-    Column("fast_open", "u1", "1 where its SYN carried data"),
+    Column("syn_frame", "<u4", "frame of it"),
+    Column("syn_count", "<u4", "how often it sent a SYN or SYN-ACK"),
     Column("established_time", "<i8", "entering ESTABLISHED"),
-    Column("established_frame", "<i8", "frame of it"),
     Column("fin_time", "<i8", "its first FIN"),
-    Column("fin_frame", "<i8", "frame of it"),
-    Column("fin_last_time", "<i8", "its last FIN"),
-    Column("fin_last_frame", "<i8", "frame of it"),
-    Column("fin_count", "<i4", "how often its FIN passed"),
-    Column("fin_payload", "<i4", "bytes carried by the first segment with FIN"),
-    Column("fin_ack", "<u4", "acknowledgment carried by its first FIN"),
+    Column("fin_frame", "<u4", "frame of it"),
     Column("fin_acked_time", "<i8", "first acknowledgment of its FIN passing the tap"),
-    Column("fin_acked_frame", "<i8", "frame of it"),
-    Column("fin_acks", "<i4", "acknowledgments of its FIN that passed, one for each FIN at most"),
-    Column("fin_after_ack", "<i4", "FINs it sent although an acknowledgment had passed"),
-    Column("fin_after_ack_frame", "<i8", "frame of the first of these"),
-    Column("fin_reacked_frame", "<i8", "frame that acknowledged the FIN again after that"),
+    Column("fin_acked_frame", "<u4", "frame of it"),
+    Column("fin_ack", "<u4", "acknowledgment carried by its first FIN"),
+    Column("fin_count", "<u4", "how often its FIN passed"),
+    Column("fin_acks", "<u4", "acknowledgments of its FIN that passed, one for each FIN at most"),
     Column("peer_fin_time", "<i8", "it received the peer's FIN (best time)"),
-    Column("peer_fin_frame", "<i8", "frame that proves it"),
     Column("close_wait_time", "<i8", "entering CLOSE_WAIT"),
     Column("close_wait_end", "<i8", "leaving it"),
-    Column("close_wait_basis", "u1", "how its CLOSE_WAIT was learnt (Basis)"),
     Column("fin_wait_2_time", "<i8", "entering FIN_WAIT_2"),
     Column("fin_wait_2_end", "<i8", "leaving it"),
     Column("time_wait_time", "<i8", "entering TIME_WAIT"),
-    Column("time_wait_end", "<i8", "leaving it"),
-    Column("closing", "u1", "1 where it went through CLOSING"),
     Column("data_time", "<i8", "last new payload"),
-    Column("data_frame", "<i8", "frame of it"),
-    Column("carried", "<u4", "payload bytes of its last segment with payload"),
-    Column("carried_byte", "u1", "the first of these bytes, 0 not known"),
-    Column("half_close_bytes", "<i8", "new bytes it sent after it had received the peer's FIN"),
-    Column("half_close_frame", "<i8", "frame of the first of these"),
-    Column("half_close_last_frame", "<i8", "frame of the last of these"),
-    Column("half_close_acked", "<i8", "of these, acknowledged by the peer"),
-    Column("half_close_ack_frame", "<i8", "frame of the last acknowledgment of these"),
-    Column("beyond_fin_bytes", "<i8", "new bytes it sent beyond its own FIN"),
+    Column("data_frame", "<u4", "frame of it"),
+    Column("idle_longest", "<i8", "longest silence of the flow that this endpoint's segment ended"),
+    Column("idle_longest_frame", "<u4", "that segment"),
+]
+
+# Only of endpoints to which something out of the ordinary happened: all zero of the others.
+UNUSUAL_FACTS = [
+    Column("next_free", "<i4", "in a free row, the next free one"),
+    Column("syn_last_time", "<i8", "its last SYN or SYN-ACK"),
+    Column("syn_last_frame", "<u4", "frame of it"),
+    Column("fin_last_time", "<i8", "its last FIN"),
+    Column("fin_last_frame", "<u4", "frame of it"),
+    Column("fin_after_ack", "<i4", "FINs it sent although an acknowledgment had passed"),
+    Column("fin_after_ack_frame", "<u4", "frame of the first of these"),
+    Column("fin_reacked_frame", "<u4", "frame that acknowledged the FIN again after that"),
     Column("repeats", "<i4", "segments with payload it repeated"),
     Column("repeat_run", "<i4", "repeats since the peer last acknowledged something new"),
     Column("repeat_first_time", "<i8", "the first of these"),
     Column("repeat_last_time", "<i8", "the last of these"),
-    Column("repeat_last_frame", "<i8", "frame of the last of these"),
+    Column("repeat_last_frame", "<u4", "frame of the last of these"),
     Column("probes", "<i4", "keep-alive probes it sent"),
     Column("probe_run", "<i4", "probes since the peer last sent anything"),
+    Column("probe_last_frame", "<u4", "frame of the last of these"),
     Column("probe_first_time", "<i8", "the first of these"),
-    Column("probe_last_frame", "<i8", "frame of the last of these"),
-    Column("zero_window_since", "<i8", "since when its window has been closed, 0 open"),
     Column("zero_windows", "<i4", "how often it closed its window"),
-    Column("zero_window_frame", "<i8", "frame that closed it last"),
-    Column("idle_longest", "<i8", "longest silence of the flow that this endpoint's segment ended"),
-    Column("idle_longest_frame", "<i8", "that segment"),
-    Column("ttl_low", "u1", "lowest TTL of its segments, RSTs apart"),
-    Column("ttl_high", "u1", "highest TTL of its segments, RSTs apart"),
-    Column("leftovers", "<i4", "segments that continue the older connection on this tuple"),
+    Column("zero_window_since", "<i8", "since when its window has been closed, 0 open"),
+    Column("zero_window_frame", "<u4", "frame that closed it last"),
+    Column("half_close_bytes", "<i8", "new bytes it sent after it had received the peer's FIN"),
+    Column("half_close_frame", "<u4", "frame of the first of these"),
+    Column("half_close_acked", "<i8", "of these, acknowledged by the peer"),
+    Column("half_close_last_frame", "<u4", "frame of the last of these"),
+    Column("half_close_ack_frame", "<u4", "frame of the last acknowledgment of these"),
+    Column("beyond_fin_bytes", "<i8", "new bytes it sent beyond its own FIN"),
+    Column("hole_bytes", "<i8", "bytes it must have sent that have not (yet) passed"),
+    Column("hole_end", "<u4", "the sequence number after the last hole"),
     Column("stale_acks", "<i4", "acknowledgments of an older connection it answered a SYN with"),
-    Column("stale_ack_frame", "<i8", "frame of the first of these"),
+    Column("stale_ack_frame", "<u4", "frame of the first of these"),
 ]
 
 RESETS = [
     Column("rst_time", "<i8", "its RST that counts: the first accepted, else the first"),
-    Column("rst_frame", "<i8", "frame of it"),
+    Column("rst_frame", "<u4", "frame of it"),
     Column("rst_count", "<i4", "RSTs it sent"),
     Column("rst_ignored", "<i4", "of these, such as the peer did not have to accept, or plainly did not"),
-    Column("rst_ignored_frame", "<i8", "frame of the first of these"),
+    Column("rst_ignored_frame", "<u4", "frame of the first of these"),
     Column("rst_seq", "<u4", "its sequence number"),
-    Column("rst_ack", "<u4", "its acknowledgment field (not to be trusted)"),
-    Column("rst_offset", "<i8", "its sequence number less the highest the peer had acknowledged"),
-    Column("rst_flags", "<u2", "its flags"),
-    Column("rst_window", "<u2", "its raw window"),
-    Column("rst_ip_id", "<u2", "its IP identification"),
-    Column("rst_prior_ip_id", "<u2", "IP identification of its sender's segment before it"),
-    Column("rst_ttl", "u1", "its TTL"),
+    Column("rst_answers_frame", "<u4", "frame of the segment it answers"),
     Column("rst_verdict", "u1", "how its receiver had to take it (Verdict)"),
     Column("rst_answers", "u1", "kind of the segment it answers (Answered), 0 unprompted"),
     Column("rst_state", "u1", "its sender's state before it"),
     Column("rst_peer_state", "u1", "its receiver's state before it"),
-    Column(
-        "rst_reply", "u1", "1 where its numbers are those of a reply (RFC 9293 3.5.2), not of an open socket"
-    ),
-    Column("rst_answers_frame", "<i8", "frame of the segment it answers"),
+    Column("rst_reply", "u1", "1 where its numbers are those of a reply (RFC 9293 3.5.2), not of an open socket"),
+    Column("rst_ttl", "u1", "its TTL"),
     Column("rst_answers_time", "<i8", "time of it"),
     Column("rst_unacked", "<i8", "bytes its sender had sent that were not acknowledged then"),
     Column("rst_unread", "<i8", "bytes of the peer that its sender had not acknowledged then"),
     Column("rst_data_age", "<i8", "time since the peer's last new payload, -1 none"),
-    Column("rst_data_frame", "<i8", "frame of that payload"),
+    Column("rst_data_frame", "<u4", "frame of that payload"),
     Column("rst_idle", "<i8", "silence of the whole flow before it"),
 ]
 
 CAPTURE = [
-    Column(
-        "missing_bytes", "<i8", "bytes it sent, as the peer's acknowledgments prove, that were not captured"
-    ),
-    Column("missing_frame", "<i8", "frame of the first acknowledgment that proves it"),
-    Column("missing_from", "<u4", "the first sequence number of the last of these"),
+    Column("missing_bytes", "<i8", "bytes it sent, as the peer's acknowledgments prove, that were not captured"),
+    Column("missing_frame", "<u4", "frame of the first acknowledgment that proves it"),
     Column("missing_time", "<i8", "time of it"),
+    Column("missing_from", "<u4", "the first sequence number of the last of these"),
     Column("duplicates", "<i4", "frames that show a packet of it a second time"),
-    Column("duplicate_frame", "<i8", "the first of these"),
+    Column("duplicate_frame", "<u4", "the first of these"),
     Column("duplicate_time", "<i8", "time of it"),
     Column("cut_headers", "<i4", "segments whose TCP header the snap length cut"),
-    Column("cut_frame", "<i8", "the first of these"),
+    Column("cut_frame", "<u4", "the first of these"),
     Column("cut_time", "<i8", "time of it"),
-    Column("clock_back", "<i8", "largest step back of the frame times at its segments"),
-    Column("clock_back_frame", "<i8", "frame of that"),
+    Column("clock_back", "<i8", "largest step back of the frame times at its segments, beyond what is asked about"),
     Column("clock_back_time", "<i8", "time of it"),
+    Column("clock_back_frame", "<u4", "frame of that"),
 ]
 
-COLUMNS: tuple[Column, ...] = (*TRACKING, *FACTS, *RESETS, *CAPTURE)
-ENDPOINT = np.dtype([(column.name, column.dtype) for column in COLUMNS], align=True)
-
-FLOW_COLUMNS: tuple[Column, ...] = (
-    Column("row", "<i8", "its row of the flow table; in a free slot the next free one"),
-    Column("close_time", "<i8", "first FIN or RST of the flow"),
-    Column("close_frame", "<i8", "frame of it"),
-    Column("close_side", "i1", "side that sent it, -1 none"),
-    Column("close_idle", "<i8", "silence of the flow (probes apart) before it"),
-    Column("last_time", "<i8", "last segment of the flow, probes apart"),
-    Column("end_time", "<i8", "last segment of the flow"),
-    Column("end_frame", "<i8", "frame of it"),
+FLOW_COLUMNS = [
+    Column("row", "<i4", "its row of the flow table; in a free slot the next free one"),
+    Column("older", "<i4", "its row of OLDER, 0 where no older flow on this tuple was still kept"),
+    Column("first_block", "<i4", "its first block of rows of the log"),
+    Column("last_block", "<i4", "its last"),
+    Column("log_rows", "<u4", "its rows of the log"),
+    Column("first_frame", "<u4", "frame of its first segment; 0 in a free slot"),
+    Column("end_frame", "<u4", "frame of its last segment"),
+    Column("close_side", "i1", "side that sent the first FIN or RST"),
+    Column("client", "u1", "which side is the client: 0 or 1"),
+    Column("client_basis", "u1", "2: it sent the SYN, 1: the other side sent a SYN-ACK, 0: guessed from the ports"),
     Column("first_time", "<i8", "first segment of the flow"),
-    Column("first_frame", "<i8", "frame of it"),
-    Column("data_bytes", "<i8", "payload bytes both ways, repeats included"),
-    Column(
-        "old_state_0", "u1", "state of side 0's address in the older flow on this tuple when this one began"
-    ),
+    Column("end_time", "<i8", "last segment of the flow"),
+    Column("last_time", "<i8", "last segment of the flow, probes apart"),
+    Column("close_time", "<i8", "first FIN or RST of the flow"),
+    Column("close_idle", "<i8", "silence of the flow (probes apart) before it"),
+    Column("replaced_time", "<i8", "when a newer flow on this tuple began that came about, 0 none"),
+]
+
+OLDER_COLUMNS = [
+    Column("next_older", "<i4", "in a free row, the next free one"),
+    Column("old_end", "<i4", "endpoint row of side 0's address in the older flow on this tuple"),
+    Column("old_state_0", "u1", "state of side 0's address in that flow when this one began"),
     Column("old_state_1", "u1", "the same for side 1's address"),
-    Column("old_seen", "u1", "1 where there was such an older flow"),
-    Column("old_age", "<i8", "time since that flow's last segment"),
+    Column("old_seen", "u1", "1"),
     Column("old_time_wait", "<i8", "how long the older TIME_WAIT had lasted, -1 none"),
     Column("old_seq_ahead", "<i8", "the new ISN less the highest sequence number of the same address then"),
     Column("old_ts_ahead", "<i8", "the same for its timestamps, 0 where either had none"),
-    Column("old_end", "<i4", "endpoint row of side 0's address in that flow, -1 none"),
-)
-CONNECTION = np.dtype([(column.name, column.dtype) for column in FLOW_COLUMNS], align=True)
+]
+
+
+def _row(columns: list[Column]) -> "np.dtype[np.void]":
+    return np.dtype([(column.name, column.dtype) for column in columns], align=True)
+
+
+def _joined(*parts: "np.dtype[np.void]") -> "np.dtype[np.void]":
+    """One row that lies in memory as a row of each of ``parts`` after the other."""
+    starts = np.cumsum([0, *(part.itemsize for part in parts)]).tolist()
+    fields = [
+        (name, kind[0], start + kind[1])
+        for part, start in zip(parts, starts, strict=False)
+        for name, kind in (part.fields or {}).items()
+    ]
+    names, formats, offsets = (list(column) for column in zip(*fields, strict=True))
+    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": starts[-1]})
+
+
+KEPT, UNUSUAL = _row(TRACKING + FACTS), _row(UNUSUAL_FACTS + RESETS + CAPTURE)
+FOLLOWED, OLDER = _row(FLOW_COLUMNS), _row(OLDER_COLUMNS)
+ENDPOINT, CONNECTION = _joined(KEPT, UNUSUAL), _joined(FOLLOWED, OLDER)

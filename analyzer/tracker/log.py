@@ -1,4 +1,4 @@
-"""The timeline as the kernels write it: an append-only log, a row for each thing that happens to an endpoint."""
+"""The timeline as the kernels write it: a log of each flow, a row for each thing that happens to an endpoint."""
 
 from enum import IntEnum
 
@@ -56,21 +56,25 @@ NOTE_WORDS = {
     Note.CLOSED_BEFORE: "whether the peer had closed before was not captured",
 }
 
+# The rows in memory, without gaps: only ``journal`` reads and writes what bounds them.
 LOG = np.dtype(
     [
-        ("end", "<i4"),  # row of the endpoint
-        ("previous", "<i4"),  # the endpoint's log row before this one, 0 none
-        ("event", "u1"),  # Event
-        ("arrow", "u1"),  # row of the transition table, NO_ARROW where it has none
+        ("time", "<i8"),  # best time
+        ("frame", "<u4"),  # 0 where no packet shows it
+        ("early", "<u4"),  # how long before the best time the earliest is
+        ("late", "<u4"),  # how long after it the latest is
+        ("event", "u1"),  # Event; with from_state it says which arrow of the transition table it is
         ("from_state", "u1"),
         ("state", "u1"),
         ("basis", "u1"),
         ("note", "u1"),
+        ("side", "u1"),  # the endpoint's
         ("void", "u1"),  # 1: a later segment took it back
         ("_", "u1"),
-        ("time", "<i8"),  # best time
-        ("earliest", "<i8"),  # 0 where there is no bound
-        ("latest", "<i8"),
-        ("frame", "<i8"),  # 0 where no packet shows it
     ]
 )
+
+# A flow takes rows of the log by blocks, chained in the order in which it took them; block 0 belongs to nobody.
+ROWS_A_BLOCK = 4
+BLOCK = np.dtype([("next_block", "<i4"), ("block_before", "<i4")])
+FAR = np.dtype([("next_far", "<i4"), ("_", "<i4"), ("earliest", "<i8"), ("latest", "<i8")])  # bounds far from the time

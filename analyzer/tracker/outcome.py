@@ -94,6 +94,7 @@ class Ledger:
     ) -> None:
         self._ends, self._flows, self._table = ends.reshape(-1, 2), flows, table
         self.end_time = end_time
+        self.views: dict[tuple[int, int], Any] = {}  # parts of it with their columns at hand, as they are asked for
         self._of: Ledger | None = None  # the ledger that this one is a part of
 
     def part(self, chosen: Bools | NDArray[np.intp]) -> "Ledger":
@@ -108,12 +109,17 @@ class Ledger:
         return len(self._flows)
 
     def own(self, name: str) -> NDArray[Any]:
-        """A column of ENDPOINT, shape (flows, 2)."""
+        """A column of ENDPOINT, shape (flows, 2), in numbers of which differences may be taken."""
+        c = self.noted(name)
+        return c.astype(np.int64) if c.dtype.kind == "u" and c.dtype.itemsize > 1 else c
+
+    def noted(self, name: str) -> NDArray[Any]:
+        """A column of ENDPOINT as it was noted, not copied."""
         return self._ends[name]
 
     def peer(self, name: str) -> NDArray[Any]:
         """The same of the other side."""
-        return self._ends[name][:, ::-1]
+        return self.own(name)[:, ::-1]
 
     def flow(self, name: str) -> NDArray[Any]:
         """A column of CONNECTION, or of the flow table, shape (flows,)."""
@@ -131,16 +137,16 @@ class Ledger:
     @cached_property
     def client(self) -> Codes:
         """Side of the client."""
-        return self._table["client"].astype(np.int64)
+        return self.flow("client").astype(np.int64)
 
     @cached_property
     def client_known(self) -> Bools:
         """Whether a SYN or SYN-ACK says so; else the ports were judged."""
-        return np.asarray(self._table["client_basis"] > 0)
+        return np.asarray(self.flow("client_basis") > 0)
 
     def of_side(self, name: str, side: Codes) -> NDArray[Any]:
         """A column of ENDPOINT for one side of each flow, shape (flows,); side -1 gives side 0's."""
-        picked: NDArray[Any] = self._ends[name][np.arange(self.flows), np.maximum(side, 0)]
+        picked: NDArray[Any] = self.own(name)[np.arange(self.flows), np.maximum(side, 0)]
         return picked
 
     @cached_property
@@ -165,7 +171,7 @@ class Ledger:
         """Whether only one direction was captured although the other proves to have existed."""
         packets = self.own("packets")
         silent = (packets == 0) & (self.own("missing_bytes") + self.knows(Known.NXT) > 0)
-        return np.asarray(silent.any(axis=1) & (self.peer("ack_sent") * self.peer("packets") > 0).any(axis=1))
+        return np.asarray(silent.any(axis=1) & ((self.peer("ack_sent") > 0) & (self.peer("packets") > 0)).any(axis=1))
 
     @cached_property
     def whole(self) -> Bools:

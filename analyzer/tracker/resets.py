@@ -32,15 +32,18 @@ from analyzer.tracker.desk import (
     half,
     knows,
     learn,
-    log_at,
     margin,
+    mark_unusual,
     move,
     note,
+    older_at,
     since,
     still_kept,
     take_back,
     until,
+    unusual,
 )
+from analyzer.tracker.journal import log_at, row_before
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.log import Note
 from analyzer.tracker.space import ahead, plus
@@ -105,14 +108,13 @@ def reset(desk, s, i):
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
     verdict = judge(s, e, p)
     counts = verdict in (ACCEPTED, BLIND)
-    e["rst_count"] = e["rst_count"] + 1
-    old = np.int64(e["rst_verdict"])
+    u = mark_unusual(desk, e)
+    u["rst_count"] = u["rst_count"] + 1
+    old = np.int64(u["rst_verdict"])
     if old == 0 or (counts and old in (CHALLENGED, DROPPED) and np.int64(p["state"]) != CLOSED):
         describe(desk, s, i, verdict)
     if not counts:
-        e["rst_ignored"] = e["rst_ignored"] + 1
-        if e["rst_ignored_frame"] == 0:
-            e["rst_ignored_frame"] = frame
+        ignore(u, frame)
     send(desk, s, i, now, frame)
     if not counts:
         note(desk, j, RST_IGNORED, now, frame, OUTSIDE_WINDOW)
@@ -125,22 +127,28 @@ def reset(desk, s, i):
 
 
 @part
+def ignore(u, frame):
+    """Count a RST that its receiver did not have to accept, or plainly did not."""
+    u["rst_ignored"] = u["rst_ignored"] + 1
+    if u["rst_ignored_frame"] == 0:
+        u["rst_ignored_frame"] = frame
+
+
+@part
 def send(desk, s, i, now, frame):
     """Move the sender of a RST: it has given up the connection, or shows that it had none any more."""
     e, p = end_at(desk, i), end_at(desk, i ^ 1)
     state = np.int64(e["state"])
-    stale = (p["stale_acks"] > 0 and not knows(p, ISN)) or s["seq"] != e["snd_nxt"]
+    stale = (unusual(desk, p)["stale_acks"] > 0 and not knows(p, ISN)) or s["seq"] != e["snd_nxt"]
     if state == SYN_SENT and stale:
-        note(
-            desk, i, RST_AGAIN, now, frame, NO_NOTE
-        )  # it refuses an older connection's answer and goes on asking
+        note(desk, i, RST_AGAIN, now, frame, NO_NOTE)  # it refuses an older connection's answer and goes on asking
         return
     if state == CLOSED:
         note(desk, i, RST_AGAIN if knows(e, RST_STANDS) else SENT_RST, now, frame, NO_NOTE)
         learn(e, RST_STANDS)
         return
     learn(e, RST_STANDS)
-    if forgotten(e, p):
+    if forgotten(desk, e):
         expire(desk, i, now, frame)
         note(desk, i, SENT_RST, now, frame, HAD_EXPIRED)
         return
@@ -150,7 +158,9 @@ def send(desk, s, i, now, frame):
         return
     reach = np.int64(e["reach"])
     earliest = since(desk, e, s, now)
-    if e["rst_reply"]:  # it knew no such connection: it may have lost it at any time since it was last heard of
+    if unusual(desk, e)[
+        "rst_reply"
+    ]:  # it knew no such connection: it may have lost it at any time since it was last heard of
         earliest = min(earliest, max(np.int64(e["last_time"]), np.int64(e["state_time"])) - reach - desk["slack"])
     basis = ASSUMED if state == 0 else SENT  # a SYN of it that was not captured may go on asking
     move(desk, i, SENT_RST, basis, now - half(reach), earliest, now, frame, NO_NOTE)
@@ -160,21 +170,21 @@ def send(desk, s, i, now, frame):
 def end_older(desk, i, now, frame):
     """A RST answers the stale acknowledgment of endpoint ``i``: it ends the older connection, which sent that."""
     f = flow_at(desk, i >> 1)
-    if f["old_seen"] == 1 and still_kept(desk, f, now):
-        old = np.int64(f["old_end"]) ^ (i & 1)
+    if f["older"] > 0 and still_kept(desk, f, now):
+        old = np.int64(older_at(desk, f)["old_end"]) ^ (i & 1)
         p = end_at(desk, i)
         if np.int64(end_at(desk, old)["state"]) != CLOSED:
             move(desk, old, RCVD_RST, ASSUMED, now + half(p["reach"]), now, until(desk, p, now), frame, NO_NOTE)
 
 
 @part
-def forgotten(e, p):
+def forgotten(desk, e):
     """Whether the RST of ``e`` shows that it had left FIN_WAIT_2 or TIME_WAIT before: it answers a FIN it awaited."""
-    state = np.int64(e["state"])
-    answers_fin = np.int64(e["rst_answers"]) & KIND_FIN
+    state, u = np.int64(e["state"]), unusual(desk, e)
+    answers_fin = np.int64(u["rst_answers"]) & KIND_FIN
     if state == FIN_WAIT_2:
-        return bool(e["rst_reply"]) and bool(answers_fin)
-    return state == TIME_WAIT and bool(e["rst_reply"])
+        return bool(u["rst_reply"]) and bool(answers_fin)
+    return state == TIME_WAIT and bool(u["rst_reply"])
 
 
 @part
@@ -200,62 +210,57 @@ def doubt(desk, e):
 def describe(desk, s, i, verdict):
     """Enter the RST that counts in the ledger: its own numbers, what it answers, and what was outstanding."""
     e, p = end_at(desk, i), end_at(desk, i ^ 1)
+    u = mark_unusual(desk, e)
     now = np.int64(s["time"])
-    e["rst_time"] = now
-    e["rst_frame"] = s["frame"]
-    e["rst_verdict"] = verdict
-    e["rst_seq"] = s["seq"]
-    e["rst_ack"] = s["ack"]
-    e["rst_flags"] = s["flags"]
-    e["rst_window"] = s["window"]
-    e["rst_ttl"] = s["ttl"]
-    e["rst_ip_id"] = s["ip_id"]
-    e["rst_prior_ip_id"] = e["ip_id"]
-    e["rst_state"] = e["state"]
-    e["rst_peer_state"] = p["state"]
-    e["rst_offset"] = ahead(s["seq"], p["ack_sent"]) if knows(p, ACKED) else 0
+    u["rst_time"] = now
+    u["rst_frame"] = s["frame"]
+    u["rst_verdict"] = verdict
+    u["rst_seq"] = s["seq"]
+    u["rst_ttl"] = s["ttl"]
+    u["rst_state"] = e["state"]
+    u["rst_peer_state"] = p["state"]
     own = knows(e, NXT) and knows(p, ACKED)
-    e["rst_unacked"] = max(0, ahead(e["snd_nxt"], p["ack_sent"])) if own else 0
+    u["rst_unacked"] = max(0, ahead(e["snd_nxt"], p["ack_sent"])) if own else 0
     theirs = knows(p, NXT) and knows(e, ACKED)
     fin = 1 if p["fin_count"] > 0 and not knows(e, PEER_FIN) else 0  # a FIN is nothing to read
-    e["rst_unread"] = max(0, ahead(p["snd_nxt"], e["ack_sent"]) - fin) if theirs else 0
-    e["rst_data_age"] = now - np.int64(p["data_time"]) if p["data_time"] > 0 else -1
-    e["rst_data_frame"] = p["data_frame"]
-    e["rst_idle"] = max(0, now - max(np.int64(e["last_time"]), np.int64(p["last_time"])))
-    trigger(desk, s, e, p)
+    u["rst_unread"] = max(0, ahead(p["snd_nxt"], e["ack_sent"]) - fin) if theirs else 0
+    u["rst_data_age"] = now - np.int64(p["data_time"]) if p["data_time"] > 0 else -1
+    u["rst_data_frame"] = p["data_frame"]
+    u["rst_idle"] = max(0, now - max(np.int64(e["last_time"]), np.int64(p["last_time"])))
+    trigger(desk, s, e, p, u)
 
 
 @part
-def trigger(desk, s, e, p):
+def trigger(desk, s, e, p, u):
     """Name the segment of ``p`` that the RST answers, where its numbers or its haste show one."""
     now, flags, seq = np.int64(s["time"]), np.int64(s["flags"]), np.int64(s["seq"])
     prompt = now - np.int64(p["last_time"]) <= margin(desk, e)
-    e["rst_answers"] = 0
-    e["rst_reply"] = 0
+    u["rst_answers"] = 0
+    u["rst_reply"] = 0
     if p["packets"] == 0:
         return
     if not flags & ACK:
         if np.int64(p["run_kind"]) & CARRIES and np.int64(p["run_ack"]) == seq:
-            answer(e, p["run_kind"], p["run_frame"])
+            answer(u, p["run_kind"], p["run_frame"])
         elif np.int64(p["last_ack"]) == seq:
-            answer(e, p["last_kind"], p["last_frame"])
+            answer(u, p["last_kind"], p["last_frame"])
         else:
             return
-        e["rst_reply"] = 1
-        e["rst_answers_time"] = p["last_time"]
+        u["rst_reply"] = 1
+        u["rst_answers_time"] = p["last_time"]
     elif np.int64(p["last_kind"]) & KIND_SYN and not knows(e, ISN):
-        answer(e, p["last_kind"], p["last_frame"])
-        e["rst_answers_time"] = p["last_time"]
-        e["rst_reply"] = 1
+        answer(u, p["last_kind"], p["last_frame"])
+        u["rst_answers_time"] = p["last_time"]
+        u["rst_reply"] = 1
     elif prompt and np.int64(p["last_kind"]) & CARRIES and np.int64(s["ack"]) == np.int64(p["last_seq_end"]):
-        answer(e, p["last_kind"], p["last_frame"])
-        e["rst_answers_time"] = p["last_time"]
+        answer(u, p["last_kind"], p["last_frame"])
+        u["rst_answers_time"] = p["last_time"]
 
 
 @part
-def answer(e, kind, frame):
-    e["rst_answers"] = kind
-    e["rst_answers_frame"] = frame
+def answer(u, kind, frame):
+    u["rst_answers"] = kind
+    u["rst_answers_frame"] = frame
 
 
 @part
@@ -265,18 +270,17 @@ def contradict(desk, s, i):
     e, p = end_at(desk, i), end_at(desk, j)
     now = np.int64(s["time"])
     if knows(e, KILLED) and e["mark_event"] > 0:
-        on_its_way = ahead(s["ack"], p["rst_seq"]) <= 0  # it answers what came before the RST, no more
+        on_its_way = ahead(s["ack"], unusual(desk, p)["rst_seq"]) <= 0  # it answers what came before the RST, no more
         if now - np.int64(e["mark_time"]) <= margin(desk, e) * (2 if on_its_way else 1):
             return
         take_back(desk, i)
         forget_arrival(e)
         forget(e, KILLED)
-        p["rst_verdict"] = DROPPED
-        p["rst_ignored"] = p["rst_ignored"] + 1
-        if p["rst_ignored_frame"] == 0:
-            p["rst_ignored_frame"] = p["rst_frame"]
+        u = mark_unusual(desk, p)
+        u["rst_verdict"] = DROPPED
+        ignore(u, u["rst_frame"])
         note(desk, i, RST_IGNORED, now, s["frame"], WENT_ON)
-    elif knows(e, RST_STANDS) and np.int64(e["rst_state"]) > CLOSED:
+    elif knows(e, RST_STANDS) and np.int64(unusual(desk, e)["rst_state"]) > CLOSED:
         disown(desk, s, i, now)
 
 
@@ -291,13 +295,14 @@ def closed_by_reset(entry):
 def disown(desk, s, i, now):
     """Endpoint ``i`` goes on after "its" RST: unless the network only changed the order, somebody else sent that."""
     e = end_at(desk, i)
+    u = unusual(desk, e)
     end = plus(s["seq"], np.int64(s["payload_len"]))
-    late = now - np.int64(e["rst_time"]) <= desk["reordering"]
-    if late and ahead(end, e["rst_seq"]) <= 0:
+    late = now - np.int64(u["rst_time"]) <= desk["reordering"]
+    if late and ahead(end, u["rst_seq"]) <= 0:
         return
     row = np.int64(e["last_event"])
     while row > 0 and not closed_by_reset(log_at(desk, row)):
-        row = np.int64(log_at(desk, row)["previous"])
+        row = row_before(desk, row)
     if row == 0:
         return
     log_at(desk, row)["void"] = 1

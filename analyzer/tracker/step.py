@@ -7,7 +7,7 @@ so that everything above still sees the state of things before it.
 
 import numpy as np
 
-from analyzer.compiled import const, kernel, part
+from analyzer.compiled import kernel, part
 from analyzer.segments.table import (
     ACK,
     CUT_HEADER,
@@ -20,17 +20,13 @@ from analyzer.segments.table import (
     UNTRACKED,
 )
 from analyzer.tracker.acknowledge import acknowledge
-from analyzer.tracker.carry import KIND_ACK, KIND_PROBE, NO_SCALE, carry, kind_of
+from analyzer.tracker.carry import KIND_ACK, KIND_PROBE, carry, kind_of
 from analyzer.tracker.crossing import kill_again, not_yet_proof, own_reset, revive, unseen_fin
 from analyzer.tracker.desk import (
-    ASSUMED,
-    AT_END,
     BOOKS_CLOSED,
     BY_TIMER,
     CLOSED,
     DESK,
-    FIN_WAIT_1,
-    FIN_WAIT_2,
     NEVER,
     NO_FRAME,
     NOT_YET,
@@ -40,44 +36,51 @@ from analyzer.tracker.desk import (
     end_at,
     flow_at,
     knows,
-    log_at,
+    mark_unusual,
     move,
+    older_at,
     over,
     place_at,
     still_kept,
     tuple_at,
-    write,
+    unusual,
 )
 from analyzer.tracker.duplicates import same_packet
-from analyzer.tracker.ledger import Known
+from analyzer.tracker.journal import bound, earliest_of, log_at
+from analyzer.tracker.ledger import KEPT, Known
 from analyzer.tracker.log import Note
+from analyzer.tracker.pools import OLDERS, SLOTS, room, slots_taken, take, wipe
 from analyzer.tracker.resets import contradict, end_older, reset
 from analyzer.tracker.space import ahead, plus
+from analyzer.tracker.syns import NO_SCALE
 from analyzer.tracker.transitions import Event
 
-ROWS_A_SEGMENT = 16  # a segment never writes more log rows than this
 TIMER, CAPTURE_END, REPLACED = np.int64(Event.TIMER), np.int64(Event.CAPTURE_END), np.int64(Event.REPLACED)
 NO_NOTE, CLOSED_BEFORE = np.int64(Note.NONE), np.int64(Note.CLOSED_BEFORE)
 LOST_SIGHT, RCVD_ACK_OF_SYN = np.int64(Event.LOST_SIGHT), np.int64(Event.RCVD_ACK_OF_SYN)
 PEER_NOT_CAPTURED = np.int64(Note.PEER_NOT_CAPTURED)
 ID_MOVES, ISN, NXT = np.int64(Known.ID_MOVES), np.int64(Known.ISN), np.int64(Known.NXT)
 NEAR = 1 << 20  # numbers this close to where a connection stands are taken to be its own (a large window's worth)
+END_BYTES = np.int64(KEPT.itemsize)
 GRANULE = 2_000_000_000  # Linux ends TIME_WAIT up to about two seconds late
 
 
-@kernel(DESK, SEGMENT, int, int, int)
-def run(desks, batch, start, room, capacity):
-    """Track ``batch`` from ``start``; returns where it stopped: its end, or earlier for want of room in the log or
-    of a free slot among ``capacity``."""
+@kernel(DESK, SEGMENT, int)
+def run(desks, batch, start):
+    """Track ``batch`` from ``start``; returns where it stopped: its end, or earlier for want of room in a pool."""
     desk = desks[0]
+    left = room(desk)
     for k in range(start, len(batch)):
         s = batch[k]
         if np.int64(s["marks"]) & UNTRACKED:
             continue
+        if left <= 0:
+            left = room(desk)
+            if left <= 0:
+                return k
+        left -= 1
         sender = np.int64(s["sender"])
         slot = np.int64(place_at(desk, sender >> 1)["slot"]) - 1
-        if desk["used"] > room or (slot < 0 and desk["free"] < 0 and desk["slots"] == capacity):
-            return k
         if slot == NOT_YET - 1:
             slot = begin(desk, s, sender >> 1)
         if slot == BOOKS_CLOSED - 1 or over(desk, slot, np.int64(s["time"])):
@@ -85,18 +88,6 @@ def run(desks, batch, start, room, capacity):
         else:
             step(desk, s, 2 * slot + (sender & 1))
     return len(batch)
-
-
-@part
-def take_slot(desk):
-    """A free slot; the caller has made sure that there is one."""
-    slot = np.int64(desk["free"])
-    if slot >= 0:
-        desk["free"] = flow_at(desk, slot)["row"]
-    else:
-        slot = np.int64(desk["slots"])
-        desk["slots"] = slot + 1
-    return slot
 
 
 @part
@@ -113,17 +104,19 @@ def step(desk, s, i):
         end_time_wait(desk, j)
     if same_packet(desk, s, e, p):
         s["marks"] = np.int64(s["marks"]) | DUPLICATE
-        e["duplicates"] = e["duplicates"] + 1
-        if e["duplicate_frame"] == 0:
-            e["duplicate_frame"] = s["frame"]
-            e["duplicate_time"] = s["time"]
+        u = mark_unusual(desk, e)
+        u["duplicates"] = u["duplicates"] + 1
+        if u["duplicate_frame"] == 0:
+            u["duplicate_frame"] = s["frame"]
+            u["duplicate_time"] = s["time"]
         return
-    if f["old_seen"] == 1 and of_older(desk, s, i, f):
-        e["leftovers"] = e["leftovers"] + 1
+    if f["older"] > 0 and of_older(desk, s, i, f):
         if flags & RST:
             end_older(desk, j, now, np.int64(s["frame"]))
         count(desk, s, i)
         return
+    if flags & SYN:
+        learn_role(f, flags, i & 1)
     kind = kind_of(desk, s, i)
     if flags & RST:
         own_reset(desk, s, i)
@@ -144,10 +137,11 @@ def step(desk, s, i):
             kill_again(desk, i, now)
     if flags & (FIN | RST) and f["close_time"] == 0:
         f["close_time"] = now
-        f["close_frame"] = s["frame"]
         f["close_side"] = i & 1
         f["close_idle"] = max(0, now - np.int64(f["last_time"])) if f["last_time"] > 0 else 0
     keep_books(desk, s, i, kind)
+    if f["older"] > 0:
+        replaces(desk, f, e, p, now)
 
 
 @part
@@ -156,15 +150,18 @@ def begin(desk, s, row):
 
     What the older flow on the same tuple was doing, if it is still kept, is noted here.
     """
-    slot = take_slot(desk)
+    used = slots_taken(desk)
+    slot = take(desk, SLOTS)
+    if slot < used:  # the endpoints' rows are as the flow before left them
+        wipe(desk["ends"] + 2 * slot * END_BYTES, 2 * END_BYTES)
     place_at(desk, row)["slot"] = slot + 1
     f = flow_at(desk, slot)
     f["row"] = row
     f["first_time"] = s["time"]
     f["first_frame"] = s["frame"]
     new = tuple_at(desk, row)
+    f["client"] = new["guess"]
     old = np.int64(new["previous"])
-    f["old_end"] = -1
     old_slot = np.int64(place_at(desk, old)["slot"]) - 1 if old >= 0 else np.int64(-1)
     if old_slot < 0 or over(desk, old_slot, np.int64(s["time"])):
         return slot
@@ -175,20 +172,44 @@ def begin(desk, s, row):
     for end in (first, first ^ 1):
         if end_at(desk, end)["deadline"] > 0 and now >= np.int64(end_at(desk, end)["deadline"]):
             end_time_wait(desk, end)
-    f["old_seen"] = 1
-    f["old_end"] = first
-    f["old_state_0"] = end_at(desk, first)["state"]
-    f["old_state_1"] = end_at(desk, first ^ 1)["state"]
-    f["old_age"] = now - np.int64(flow_at(desk, old_slot)["end_time"])
-    f["old_time_wait"] = -1
+    remember_older(desk, s, f, first)
+    return slot
+
+
+@part
+def learn_role(f, flags, side):
+    """Who opened, if this SYN or SYN-ACK tells it better than what came before; the first SYN's sender stays."""
+    if not flags & ACK and f["client_basis"] < 2:
+        f["client"], f["client_basis"] = side, 2
+    elif flags & ACK and f["client_basis"] < 1:
+        f["client"], f["client_basis"] = side ^ 1, 1
+
+
+@part
+def remember_older(desk, s, f, first):
+    """Note what the older flow on the tuple was doing; ``first`` is the endpoint there of this flow's side 0."""
+    f["older"] = take(desk, OLDERS)
+    old, now = older_at(desk, f), np.int64(s["time"])
+    old["old_seen"] = 1
+    old["old_end"] = first
+    old["old_state_0"] = end_at(desk, first)["state"]
+    old["old_state_1"] = end_at(desk, first ^ 1)["state"]
+    old["old_time_wait"] = -1
     for end in (first, first ^ 1):
         if np.int64(end_at(desk, end)["state"]) == TIME_WAIT:
-            f["old_time_wait"] = now - np.int64(end_at(desk, end)["time_wait_time"])
+            old["old_time_wait"] = now - np.int64(end_at(desk, end)["time_wait_time"])
     sender = end_at(desk, first if np.int64(s["sender"]) & 1 == 0 else first ^ 1)
-    f["old_seq_ahead"] = ahead(s["seq"], sender["snd_nxt"])
+    old["old_seq_ahead"] = ahead(s["seq"], sender["snd_nxt"])
     if np.int64(s["marks"]) & HAS_TIMESTAMP and sender["ts_last"] > 0:
-        f["old_ts_ahead"] = ahead(s["ts_val"], sender["ts_last"])
-    return slot
+        old["old_ts_ahead"] = ahead(s["ts_val"], sender["ts_last"])
+
+
+@part
+def replaces(desk, f, e, p, now):
+    """Once this flow's handshake is complete, the older flow on its tuple is out of sight since this one began."""
+    opened = e["syn_count"] > 0 and p["syn_count"] > 0 and e["syn_ack"] != p["syn_ack"]
+    if opened and (e["established_time"] > 0 or p["established_time"] > 0) and still_kept(desk, f, now):
+        flow_at(desk, np.int64(older_at(desk, f)["old_end"]) >> 1)["replaced_time"] = f["first_time"]
 
 
 @part
@@ -197,7 +218,7 @@ def of_older(desk, s, i, f):
 
     Wireshark counts it to the newer connection; to the state machine of that it means nothing.
     """
-    e, old_end = end_at(desk, i), np.int64(f["old_end"]) ^ (i & 1)
+    e, old_end = end_at(desk, i), np.int64(older_at(desk, f)["old_end"]) ^ (i & 1)
     if not knows(e, ISN) or np.int64(s["flags"]) & SYN or not still_kept(desk, f, np.int64(s["time"])):
         return False
     old = end_at(desk, old_end)
@@ -207,14 +228,16 @@ def of_older(desk, s, i, f):
 
 @part
 def clock(desk, s, e):
-    """Notice a frame time that runs backward against the highest so far."""
+    """Notice a frame time that runs backward against the highest so far, by more than is asked about: packets that
+    several processors record stand in each other's way by microseconds all the time."""
     now = np.int64(s["time"])
     if now >= desk["clock"]:
         desk["clock"] = now
-    elif desk["clock"] - now > np.int64(e["clock_back"]):
-        e["clock_back"] = desk["clock"] - now
-        e["clock_back_frame"] = s["frame"]
-        e["clock_back_time"] = now
+    elif desk["clock"] - now > max(desk["clock_back"], np.int64(unusual(desk, e)["clock_back"])):
+        u = mark_unusual(desk, e)
+        u["clock_back"] = desk["clock"] - now
+        u["clock_back_frame"] = s["frame"]
+        u["clock_back_time"] = now
 
 
 @part
@@ -229,7 +252,7 @@ def prove(desk, e, now):
     """The endpoint sends something it could not have sent without what was assumed."""
     entry = log_at(desk, np.int64(e["proof_event"]))
     entry["basis"] = PROVEN
-    entry["latest"] = max(np.int64(entry["time"]), now + desk["slack"])
+    bound(desk, entry, earliest_of(desk, entry), max(np.int64(entry["time"]), now + desk["slack"]))
     e["proof_event"] = 0
     e["mark_event"] = 0
     e["state_basis"] = PROVEN
@@ -241,11 +264,9 @@ def count(desk, s, i):
     e, f = end_at(desk, i), flow_at(desk, i >> 1)
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
     if e["packets"] == 0:
-        e["first_time"] = now
         e["first_frame"] = frame
     e["packets"] = e["packets"] + 1
     e["bytes"] = e["bytes"] + np.int64(s["payload_len"])
-    f["data_bytes"] = f["data_bytes"] + np.int64(s["payload_len"])
     if f["end_time"] > 0 and now - np.int64(f["end_time"]) > np.int64(e["idle_longest"]):
         e["idle_longest"] = now - np.int64(f["end_time"])
         e["idle_longest_frame"] = frame
@@ -255,10 +276,11 @@ def count(desk, s, i):
     f["end_frame"] = frame
     e["ip_id"] = s["ip_id"]
     if np.int64(s["marks"]) & CUT_HEADER:
-        e["cut_headers"] = e["cut_headers"] + 1
-        if e["cut_frame"] == 0:
-            e["cut_frame"] = frame
-            e["cut_time"] = now
+        u = mark_unusual(desk, e)
+        u["cut_headers"] = u["cut_headers"] + 1
+        if u["cut_frame"] == 0:
+            u["cut_frame"] = frame
+            u["cut_time"] = now
 
 
 @part
@@ -280,7 +302,8 @@ def keep_books(desk, s, i, kind):
         e["run_ack"] = s["ack"]
     p["run_frame"] = 0
     p["run_kind"] = 0
-    p["probe_run"] = 0
+    if p["unusual"] > 0:
+        unusual(desk, p)["probe_run"] = 0
     if kind != KIND_PROBE:
         f["last_time"] = now
     if np.int64(s["marks"]) & HAS_TIMESTAMP:
@@ -289,11 +312,11 @@ def keep_books(desk, s, i, kind):
     e["ttl_low"] = ttl if e["ttl_low"] == 0 else min(ttl, e["ttl_low"])
     e["ttl_high"] = max(ttl, e["ttl_high"])
     if not np.int64(s["marks"]) & CUT_HEADER:
-        windows(s, e, p, flags)
+        windows(desk, s, e, p, flags)
 
 
 @part
-def windows(s, e, p, flags):
+def windows(desk, s, e, p, flags):
     """The window advertised, scaled where both SYNs were seen to negotiate it, and whether it is closed."""
     window = np.int64(s["window"])
     if not flags & SYN and e["window_scale"] > NO_SCALE and p["window_scale"] > NO_SCALE:
@@ -302,35 +325,11 @@ def windows(s, e, p, flags):
         window = window << 14  # the handshake was not captured: the widest it could mean
     e["window"] = min(window, 1 << 30)
     if window > 0 or flags & SYN:
-        e["zero_window_since"] = 0
-    elif e["zero_window_since"] == 0:
-        e["zero_window_since"] = s["time"]
-        e["zero_windows"] = e["zero_windows"] + 1
-        e["zero_window_frame"] = s["frame"]
-
-
-@part
-def unsure_who_closed(e, p):
-    """The first that was captured of the endpoint is its FIN, and nothing of the peer tells whether it had closed
-    before: FIN_WAIT or LAST_ACK and beyond, nobody can tell."""
-    waiting = np.int64(e["state"]) == FIN_WAIT_1 or np.int64(e["state"]) == FIN_WAIT_2
-    return waiting and e["first_frame"] == e["fin_frame"] and p["fin_count"] == 0 and p["data_time"] <= e["fin_time"]
-
-
-@kernel(DESK, const(np.int64), int, int, int)
-def close_books(desks, slots, first, end_time, room):
-    """Close the books of ``slots`` from place ``first`` on as at ``end_time``; returns where the log was full."""
-    desk = desks[0]
-    for place in range(first, len(slots)):
-        if desk["used"] > room:
-            return place
-        slot = slots[place]
-        for i in (2 * slot, 2 * slot + 1):
-            e = end_at(desk, i)
-            if e["deadline"] > 0 and end_time >= np.int64(e["deadline"]):
-                end_time_wait(desk, i)
-            if unsure_who_closed(e, end_at(desk, i ^ 1)):
-                move(desk, i, LOST_SIGHT, ASSUMED, end_time, NEVER, end_time, NO_FRAME, CLOSED_BEFORE)
-            if np.int64(e["state"]) != CLOSED:
-                write(desk, i, CAPTURE_END, AT_END, end_time, end_time, end_time, NO_FRAME, NO_NOTE)
-    return len(slots)
+        if e["unusual"] > 0:
+            unusual(desk, e)["zero_window_since"] = 0
+        return
+    u = mark_unusual(desk, e)
+    if u["zero_window_since"] == 0:
+        u["zero_window_since"] = s["time"]
+        u["zero_windows"] = u["zero_windows"] + 1
+        u["zero_window_frame"] = s["frame"]

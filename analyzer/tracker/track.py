@@ -14,41 +14,58 @@ arrived after it passed the tap and before the endpoint's own proving segment di
 where something and its answer pass the tap (the handshake first of all): half of that is the way there.
 
 Where to look: the arrows in ``transitions``, what acknowledgments show in ``acknowledge``, what segments carry in
-``carry``, resets in ``resets``, the order of it all in ``step``; the facts kept in ``ledger`` and ``log``.
+``carry`` and ``syns``, resets in ``resets``, the order of it all in ``step``; the facts kept in ``ledger`` and ``log``,
+the memory they lie in in ``pools``; what becomes of a flow at its end in ``closing``, its timeline in ``telling``.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.memory import GrowingRows
 from analyzer.settings import Settings
-from analyzer.tracker import step
-from analyzer.tracker.desk import BOOKS_CLOSED, DESK, PLACE
+from analyzer.tracker import closing, step, telling
+from analyzer.tracker.desk import DESK, PLACE
+from analyzer.tracker.ending import ENDING, ENTRY
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT
-from analyzer.tracker.log import LOG
+from analyzer.tracker.pools import Pools
+from analyzer.tracker.spread import END_PLACES, Columns, columns_of
 from analyzer.tracker.timers import profile
 from analyzer.tracker.transitions import State
 
 SLACK_NS = 300_000  # scheduling and interrupt delays on a host: how late an answer may be beyond its way
-DUPLICATE_BLIND_NS = (
-    1_000_000  # no stack repeats a segment this fast (Linux: 2 ms for a loss probe, else 200 ms)
-)
+DUPLICATE_BLIND_NS = 1_000_000  # no stack repeats a segment this fast (Linux: 2 ms for a loss probe, else 200 ms)
 DUPLICATE_BY_ID_NS = 3_000_000_000  # with a moving IP identification: less than any host needs to come round
 REPEAT_NS = 200_000_000  # no stack repeats for want of an answer before this (Linux TCP_RTO_MIN)
 REORDERING_NS = 5_000_000  # how long after a RST its sender's earlier segments may still come by
-LINGER_NS = 60_000_000_000  # a flow that has been over this long is over: what still comes is counted, not judged
+LINGER_NS = 60_000_000_000  # a flow that was over and silent this long is over: what still comes is counted, not judged
 LINGER_RESET_NS = 300_000_000_000  # the same after a RST, which its receiver may not have got
-LOG_PLACES = ("mark_event", "last_event", "proof_event", "peer_fin_event")  # columns that hold rows of the log
+FLOWS_AT_ONCE = 4096  # flows whose books are closed together: their rows stay in the processor's cache
+RESTING = (State.CLOSED, State.TIME_WAIT)
 
 
 class Books(NamedTuple):
-    """The ledger's arrays for some flows: ``ends`` (dtype ENDPOINT, two rows a flow), ``flows`` (CONNECTION, in the
-    order of the flow table) and ``log`` (LOG, ``end`` being a row of ``ends``)."""
+    """The ledger's arrays for some flows: ``ends`` (dtype ENDPOINT, two rows a flow) and ``flows`` (CONNECTION)."""
 
     ends: NDArray[np.void]
     flows: NDArray[np.void]
-    log: NDArray[np.void]
+
+
+class Ended(NamedTuple):
+    """Some flows whose books are closed: first those that are ordinary, then those of which the rules may have
+    something to say. ``endings`` (ENDING) has a row for each, of which only the first ``told`` are filled in; ``facts``
+    are those of the flows from ``ordinary`` on; ``entries`` (ENTRY) the timelines of all, ``lengths`` how long each is.
+    After those that are the ``last`` nothing comes any more; all flows left in CLOSE_WAIT are among them."""
+
+    endings: NDArray[np.void]
+    told: int
+    ordinary: int
+    facts: Columns
+    entries: NDArray[np.void]
+    lengths: NDArray[np.uint32]
+    last: bool = False
 
 
 class Tracker:
@@ -69,8 +86,12 @@ class Tracker:
         self._desk["duplicate_by_id"] = DUPLICATE_BY_ID_NS
         self._desk["reordering"] = REORDERING_NS
         self._desk["linger"], self._desk["linger_reset"] = LINGER_NS, LINGER_RESET_NS
-        self._places = np.zeros(1024, PLACE)
-        self._start()
+        self._desk["slow_close"], self._desk["clock_back"] = settings.slow_close_ns, settings.clock_back_ns
+        self._places = GrowingRows(PLACE, 1024)
+        self._pools = Pools()
+        self._telling = settings.keep_timeline
+        self._looked = (0, 0)  # slots and clock when flows that are over were last looked for
+        self._lay_out()
 
     @property
     def late(self) -> int:
@@ -85,21 +106,14 @@ class Tracker:
     @property
     def held(self) -> NDArray[np.intp]:
         """Slots of the flows that are still kept, in the order of the flow table."""
-        flows = self._flows[: int(self._desk["slots"][0])]
+        flows = self._pools.flows.rows[: self._pools.slots]
         slots = np.flatnonzero(flows["first_frame"])
         return slots[np.argsort(flows["row"][slots], kind="stable")]
 
     @property
     def rows(self) -> NDArray[np.int64]:
         """Rows of the flow table of the flows that are still kept."""
-        return np.asarray(self._flows["row"][self.held], np.int64)
-
-    def _start(self) -> None:
-        """Nothing is kept yet. The log's first row belongs to nobody: 0 stands for no row."""
-        self._desk["used"], self._desk["slots"], self._desk["free"] = 1, 0, -1
-        self._ends = np.zeros(2048, ENDPOINT)
-        self._flows = np.zeros(1024, CONNECTION)
-        self._log = np.zeros(8192, LOG)
+        return np.asarray(self._pools.flows.rows["row"][self.held], np.int64)
 
     def feed(self, batch: NDArray[np.void], flow_rows: NDArray[np.void]) -> None:
         """Track ``batch`` (dtype SEGMENT, ``sender`` filled in); ``flow_rows`` is the flow table so far (FLOW).
@@ -107,58 +121,63 @@ class Tracker:
         Sets the DUPLICATE mark of segments that show a packet a second time.
         """
         while len(self._places) < len(flow_rows):
-            self._places = _grown(self._places)
+            self._places.grow(2 * len(self._places))
         self._desk["tuples"] = flow_rows.ctypes.data
+        self._lay_out()
         done = 0
         while done < len(batch):
-            self._lay_out()
-            done = step.run(self._desk, batch, done, self._room, len(self._flows))
+            done = step.run(self._desk, batch, done)
             if done < len(batch):
                 self._grow()
 
-    def finish(self, end_time: int) -> Books:
+    def make_ready(self) -> None:
+        """Have memory for the next flows, so that :meth:`feed` does not wait for it; for another thread to call."""
+        self._pools.make_ready()
+
+    def finish(self, end_time: int) -> Iterator[Ended]:
         """Close all books at the capture's end, ``end_time`` in nanoseconds: timers that have run out by then, and the
         state in which every endpoint is left."""
-        return self._close(self.held, end_time)
+        held = self.held
+        leaking = (self._states(held) == State.CLOSE_WAIT).any(axis=1)
+        yield from self._close(held[~leaking], end_time)
+        yield self._closed(held[leaking], end_time)._replace(last=True)
 
-    def retire(self) -> Books:
+    def retire(self) -> Iterator[Ended]:
         """Close the books of the flows that have been over for long enough, and forget them.
 
         When this is called makes no difference to any result: later segments of such a flow are late either way.
         """
-        held = self.held
-        ends, flows = self._ends.reshape(-1, 2)[held], self._flows[held]
-        over = np.isin(ends["state"], (State.CLOSED, State.TIME_WAIT)).all(axis=1)
-        linger = np.where(ends["rst_count"].sum(axis=1) > 0, LINGER_RESET_NS, LINGER_NS)
-        end = np.maximum(flows["end_time"], ends["deadline"].max(axis=1))
-        return self._close(held[over & (self.clock - end > linger)], self.clock)
+        found = np.zeros(self._pools.slots, np.int64)
+        count = closing.find_over(self._desk, np.int64(len(found)), found)
+        yield from self._close(found[:count], self.clock)
+        self._looked = (self._pools.in_use, self.clock)
 
-    def drop(self, slots: NDArray[np.intp]) -> Books:
+    def worth_retiring(self) -> bool:
+        """Whether so much time has passed, and so many flows have begun, since the last time that it is worth it."""
+        slots, clock = self._looked
+        return self._pools.in_use > slots + slots // 8 + FLOWS_AT_ONCE and self.clock > clock + LINGER_NS // 16
+
+    def drop(self, slots: NDArray[np.intp]) -> Iterator[Ended]:
         """Close the books of ``slots`` now, whatever their state, and forget them."""
-        return self._close(slots, self.clock)
+        yield from self._close(slots, self.clock)
 
     def forget(self, kept: NDArray[np.intp]) -> None:
         """The flow table keeps its rows ``kept`` only (ascending), among them those of all flows held."""
-        held = self.held
+        held, flows = self.held, self._pools.flows.rows
         new_row = np.full(len(self._places) + 1, -1)  # the last place is for "none", -1
         new_row[kept] = np.arange(len(kept))
-        self._flows["row"][held] = new_row[self._flows["row"][held]]
-        places = self._places[kept]
-        self._places = np.concatenate([places, np.zeros(max(1024, len(places)), PLACE)])
-
-    def orphan(self, rows: NDArray[np.void]) -> None:
-        """Flows whose older flow on the same tuple is no longer in the flow table, ``rows``, know it no more."""
-        held = self.held
-        gone = rows["previous"][self._flows["row"][held]] < 0
-        self._flows["old_end"][held[gone]] = -1
+        flows["row"][held] = new_row[flows["row"][held]]
+        places = GrowingRows(PLACE, max(1024, len(kept)))
+        places.rows[: len(kept)] = self._places.rows[kept]
+        self._places = places
 
     def idle(self, idle_ns: int, keep: int) -> NDArray[np.intp]:
         """Slots of the flows silent for longer than ``idle_ns``, and of the least telling beyond ``keep``: first
         those that are over, then attempts that were never answered, then the most silent of the others."""
         held = self.held
-        silent = self._flows["end_time"][held]
-        state = self._ends["state"].reshape(-1, 2)[held]
-        over = np.isin(state, (State.CLOSED, State.TIME_WAIT)).all(axis=1)
+        silent = self._pools.flows.rows["end_time"][held]
+        state = self._states(held)
+        over = np.isin(state, RESTING).all(axis=1)
         opening = np.isin(state, (State.SYN_SENT, State.SYN_RECEIVED)).any(axis=1)
         newest = np.lexsort((-silent, 2 * over + opening))[:keep]
         spared = np.zeros(len(held), np.bool_)
@@ -167,81 +186,81 @@ class Tracker:
 
     def glance(self, now: int) -> Books:
         """The books of all flows still kept as at ``now``, timers included; nothing is changed or forgotten."""
-        held = self.held
-        ends = self._ends.reshape(-1, 2)[held].reshape(-1)
+        books = self._books(self.held)
+        ends = books.ends
         ends["state"][(ends["deadline"] > 0) & (ends["deadline"] <= now)] = State.CLOSED
-        return Books(ends, self._flows[held], self._entries(held)[0])
+        return books
 
-    def _close(self, slots: NDArray[np.intp], end_time: int) -> Books:
+    def peek(self, slots: NDArray[np.intp], now: int) -> Ended:
+        """The same of some flows, with their timelines so far."""
+        blank: NDArray[np.void] = np.zeros(len(slots), ENDING)
+        facts = self._facts(slots)
+        state, deadline = (facts.ends[END_PLACES[name]] for name in ("state", "deadline"))
+        state[(deadline > 0) & (deadline <= now)] = State.CLOSED
+        return Ended(blank, 0, 0, facts, *self.timelines(slots))
+
+    def _facts(self, slots: NDArray[np.intp]) -> Columns:
         self._lay_out()
-        done = 0
+        return columns_of(self._desk, np.ascontiguousarray(slots, np.int64))
+
+    def timelines(self, slots: NDArray[np.intp]) -> tuple[NDArray[np.void], NDArray[np.uint32]]:
+        """The timelines (ENTRY) of the flows in ``slots`` so far, ``end`` counting their places; how long each is."""
+        if not self._telling:
+            return np.zeros(0, ENTRY), np.zeros(len(slots), np.uint32)
+        self._lay_out()
+        lengths = self._pools.flows.rows["log_rows"][slots]
+        rows: NDArray[np.void] = np.zeros(int(lengths.max(initial=0)), ENTRY)
+        entries: NDArray[np.void] = np.empty(int(lengths.sum()), ENTRY)
+        written = telling.tell(self._desk, np.asarray(slots, np.int64), rows, entries, lengths)
+        return entries[:written], lengths
+
+    def _states(self, slots: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """State of both endpoints, shape (slots, 2)."""
+        ends = self._pools.ends.rows
+        return np.asarray(ends["state"].reshape(-1, 2)[slots])
+
+    def _close(self, slots: NDArray[np.intp], end_time: int) -> Iterator[Ended]:
+        for start in range(0, len(slots), FLOWS_AT_ONCE):
+            yield self._closed(slots[start : start + FLOWS_AT_ONCE], end_time)
+
+    def _closed(self, slots: NDArray[np.intp], end_time: int) -> Ended:
+        """Close the books of ``slots`` and put them away."""
+        self._lay_out()
+        kinds = np.zeros(len(slots), np.uint8)
+        slots, done = np.ascontiguousarray(slots, np.int64), 0
         while done < len(slots):
-            done = step.close_books(self._desk, slots, done, end_time, self._room)
+            done = closing.close_books(self._desk, slots, done, np.int64(end_time), kinds)
             if done < len(slots):
                 self._grow()
-        if len(slots) == self._desk["slots"][0] and np.array_equal(slots, np.arange(len(slots))):
-            return self._hand_over(len(slots))
-        entries, kept = self._entries(slots)
-        books = Books(self._ends.reshape(-1, 2)[slots].reshape(-1), self._flows[slots], entries)
-        self._forget(slots, kept)
-        return books
+        slots = slots[np.argsort(kinds, kind="stable")]
+        ordinary, told = (int(np.count_nonzero(kinds <= kind)) for kind in (closing.ORDINARY, closing.REUSED))
+        endings: NDArray[np.void] = np.zeros(len(slots), ENDING)
+        closing.end_ordinary(self._desk, slots[:told], np.int64(end_time), endings)
+        ended = Ended(endings, told, ordinary, self._facts(slots[ordinary:]), *self.timelines(slots))
+        closing.put_away(self._desk, slots)
+        return ended
 
-    def _hand_over(self, flows: int) -> Books:
-        """Everything, as it stands: nothing need be copied. The tracker begins anew in other memory."""
-        books = Books(self._ends[: 2 * flows], self._flows[:flows], self._log[1 : int(self._desk["used"][0])])
-        self._places["slot"][self._flows["row"][:flows]] = BOOKS_CLOSED
-        self._start()
-        return books
-
-    def _entries(self, slots: NDArray[np.intp]) -> tuple[NDArray[np.void], NDArray[np.bool_]]:
-        """The log of ``slots``, its column ``end`` numbered by their order; and which rows of the log are others'."""
-        log = self._log[: int(self._desk["used"][0])]
-        order = np.full(len(self._flows), -1)
-        order[slots] = np.arange(len(slots))
-        owner = order[log["end"] >> 1]
-        owner[0] = -1  # the log's first row belongs to nobody: 0 stands for no row
-        entries = log[owner >= 0]
-        entries["end"] = 2 * owner[owner >= 0] + (entries["end"] & 1)
-        return entries, owner < 0
-
-    def _forget(self, slots: NDArray[np.intp], kept: NDArray[np.bool_]) -> None:
-        """Free ``slots`` and close up the log to the rows ``kept``."""
-        place = np.where(kept, np.cumsum(kept) - 1, 0)
-        log = self._log[: len(kept)][kept]
-        log["previous"] = place[log["previous"]]
-        self._log[: len(log)] = log
-        self._desk["used"] = len(log)
-        self._places["slot"][self._flows["row"][slots]] = BOOKS_CLOSED
-        self._ends.reshape(-1, 2)[slots] = np.zeros(1, ENDPOINT)
-        self._flows[slots] = np.zeros(1, CONNECTION)
-        for name in LOG_PLACES:
-            column = self._ends[name]
-            column[:] = place[column]
-        if len(slots):
-            self._flows["row"][slots] = [*slots[1:], int(self._desk["free"][0])]
-            self._desk["free"] = slots[0]
-
-    @property
-    def _room(self) -> int:
-        """Rows of the log that may be in use before another segment is taken in."""
-        return len(self._log) - step.ROWS_A_SEGMENT
+    def _books(self, slots: NDArray[np.intp]) -> Books:
+        """A copy of all that is known of the flows in ``slots``, an endpoint's columns and a flow's each in one row."""
+        self._lay_out()
+        ends: NDArray[np.void] = np.empty(2 * len(slots), ENDPOINT)
+        flows: NDArray[np.void] = np.empty(len(slots), CONNECTION)
+        closing.copy_books(self._desk, np.asarray(slots, np.int64), ends.view(np.int32), flows.view(np.int32))
+        for what in ("syn", "fin"):  # the last is the first where there was no other
+            again, once = ends[f"{what}_last_time"] != 0, ends[f"{what}_count"] > 0
+            for kind in ("time", "frame"):
+                column = ends[f"{what}_last_{kind}"]
+                column[:] = np.where(again | ~once, column, ends[f"{what}_{kind}"])
+        return Books(ends, flows)
 
     def _lay_out(self) -> None:
-        """Tell the kernels where the arrays lie now."""
-        self._desk["ends"], self._desk["flows"] = self._ends.ctypes.data, self._flows.ctypes.data
-        self._desk["places"], self._desk["log"] = self._places.ctypes.data, self._log.ctypes.data
+        """Tell the kernels where the rows lie now."""
+        pools = self._pools
+        for name in ("flows", "ends", "unusual", "older", "blocks", "log", "far"):
+            self._desk[name] = getattr(pools, name).address
+        self._desk["pools"], self._desk["places"] = pools.state.ctypes.data, self._places.address
 
     def _grow(self) -> None:
-        """Make room in what is full: the log, or the slots."""
-        if self._desk["used"][0] > self._room:
-            self._log = _grown(self._log)
-        else:
-            self._ends, self._flows = _grown(self._ends), _grown(self._flows)
+        """Make room in the pools that are full."""
+        self._pools.grow()
         self._lay_out()
-
-
-def _grown(array: NDArray[np.void]) -> NDArray[np.void]:
-    """``array`` with three times as much room behind it; memory that is not used yet is not taken yet either."""
-    grown: NDArray[np.void] = np.zeros(4 * len(array), array.dtype)
-    grown[: len(array)] = array
-    return grown

@@ -63,16 +63,8 @@ def test_gaps_do_not_touch_what_is_a_fact_about_the_capture() -> None:
 
 
 def test_a_leak_ends_where_a_new_connection_takes_its_place() -> None:
-    newer = {"previous": 0, "first_time": at(31)}
-    row = found(ledger(leaking_server(), newer))["TD101"]
+    row = found(ledger(leaking_server() | {"replaced_time": at(31)}))["TD101"]
     assert "in the 30 s from then until a new connection took its addresses and ports" in row["message"]
-
-
-def test_a_part_of_all_flows_is_judged_by_their_rows_in_the_flow_table() -> None:
-    leak, newer = leaking_server() | {"row": 70}, {"row": 90, "previous": 70, "first_time": at(31)}
-    assert "until a new connection" in found(ledger(newer, leak))["TD101"]["message"]
-    stranger = newer | {"previous": 71}
-    assert "until the capture's end" in found(ledger(stranger, leak))["TD101"]["message"]
 
 
 def data_meets_reset(after: float, size: int, first_byte: int) -> dict[str, Any]:
@@ -113,7 +105,7 @@ def rule(code: str, *supersedes: str, blind: bool = False) -> Rule:
         fires = np.zeros((made.flows, 2), np.bool_)
         fires[:, 0] = not blind
         reasons = [("it is dark", np.ones((made.flows, 2), np.bool_))] if blind else []
-        return Verdict(fires=fires, when=made.own("first_time"), frames=[], blind=reasons)
+        return Verdict(fires=fires, when=made.own("established_time"), frames=[], blind=reasons)
 
     given = {"code": code, "supersedes": supersedes, "needs": ("packets",), "message": "", "advice": ""}
     return replace(rules()["TD101"], **given, judge=everywhere)
@@ -225,7 +217,7 @@ def test_what_rests_on_both_directions_being_captured_waits_for_the_whole_captur
 def test_a_view_of_a_ledger_says_what_the_ledger_says() -> None:
     made = ledger({}, leaking_server(), data_meets_reset(2.0, 300, 0), copies=3)
     rows = np.array([4, 0, 8])
-    view = View(made, rows, {})
+    view = View(made, rows)
     assert view.flows == 3 and view.of(np.arange(3)) is view
     for name in ("handshake", "teardown", "closed_by", "rst_cause", "one_sided", "client", "reported", "gave_up"):
         assert np.array_equal(getattr(view, name), getattr(made, name)[rows]), name

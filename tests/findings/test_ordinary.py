@@ -18,6 +18,7 @@ from analyzer.segments import AddressBook, Decoder
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.track import Tracker
+from tests.tracker.whole import whole
 
 ROOT = Path(__file__).parents[2]
 CAPTURES = sorted(path for path in (ROOT / "captures").iterdir() if path.suffix in (".pcap", ".pcapng"))
@@ -32,8 +33,7 @@ def ledger_of(path: Path) -> tuple[Ledger, AddressBook]:
         flows.assign(batch)
         tracker.feed(batch, flows.rows)
         end = max(end, *packets.rows["time"].tolist(), 0)
-    books = tracker.finish(end)
-    return Ledger(books.ends, books.flows, flows.rows[books.flows["row"]], end), decoder.book
+    return whole(tracker, flows.rows, end).ledger, decoder.book
 
 
 def everything(ledger: Ledger) -> NDArray[np.uint8]:

@@ -89,7 +89,7 @@ def test_its_advice_names_a_suspect_and_the_next_command(rule: Rule) -> None:
 def test_its_templates_use_only_fields_that_exist(rule: Rule) -> None:
     """Filling them raises KeyError for a field that nobody provides."""
     made = ledger(leaking_server(), copies=12)
-    verdict = rule.judge(View(made, np.arange(12), {"replaced_time": np.zeros(12, np.int64)}), Settings())
+    verdict = rule.judge(View(made, np.arange(12)), Settings())
     values = {f"= {name}": np.zeros(1, np.int64) for name in verdict.values}
     ends = {f"{role}_{what}": np.zeros(1, np.int64) for role in ("client", "server") for what in ("ip", "port")}
     given = values | ends | {name: np.zeros(1, np.int64) for name in ("blamed", "stream")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,13 @@ from analyzer.readers import open_captures
 from analyzer.segments import Decoder
 from analyzer.settings import Settings
 from analyzer.tracker.log import Basis
-from analyzer.tracker.outcome import Ledger, RstCause, words_of
-from analyzer.tracker.track import Books, Tracker
+from analyzer.tracker.outcome import RstCause, words_of
+from analyzer.tracker.rows import flow_rows
+from analyzer.tracker.spread import SpreadLedger
+from analyzer.tracker.track import Ended, Tracker
 from analyzer.tracker.transitions import State
 
-from .sockdiag import Address, Pair
+from .sockdiag import Pair
 
 CAUSES = words_of(RstCause)
 
@@ -54,26 +57,28 @@ def inferred(path: Path) -> tuple[list[Flow], tuple[int, int]]:
             tracker.feed(batch, table.rows)
             times += [int(packets.rows["time"].min()), int(packets.rows["time"].max())] if len(packets.rows) else []
     span = (min(times, default=0), max(times, default=0))
-    books = tracker.finish(span[1])
-    ledger = Ledger(books.ends, books.flows, table.rows[books.flows["row"]], span[1])
-    return _flows(books, ledger, decoder.book.texts()), span
+    texts = decoder.book.texts()
+    found = [pair for ended in tracker.finish(span[1]) for pair in _flows(ended, table, span[1], texts)]
+    return [flow for _, flow in sorted(found, key=lambda pair: pair[0])], span
 
 
-def _flows(books: Books, ledger: Ledger, texts: list[str]) -> list[Flow]:
-    rows: list[list[Row]] = [[] for _ in books.ends]
-    for entry in books.log[books.log["void"] == 0]:
+def _flows(ended: Ended, table: FlowTable, end: int, texts: list[str]) -> Iterator[tuple[int, Flow]]:
+    """The flows of one part, each with its stream; the ledger knows of those that are not ordinary."""
+    rows: list[list[Row]] = [[] for _ in range(2 * len(ended.endings))]
+    for entry in ended.entries:
         if entry["state"] != entry["from_state"]:
             rows[entry["end"]].append(_row(entry))
-    found = []
-    for number in np.flatnonzero(ledger.reported):
-        address, port = ledger.flow("address")[number], ledger.flow("port")[number]
-        ends: list[Address] = [(str(texts[address[side]]), int(port[side])) for side in (0, 1)]
-        first, second = rows[2 * number], rows[2 * number + 1]
-        both = {(ends[0], ends[1]): first, (ends[1], ends[0]): second}
-        cause = CAUSES[ledger.rst_cause[number]] if ledger.rst_cause[number] else ""
-        resets = int(ledger.own("rst_count")[number].sum())
-        found.append(Flow(int(books.flows[number]["first_time"]), both, cause, resets))
-    return found
+    ledger = SpreadLedger([ended.facts], table.rows[ended.facts.rows], end)
+    ended.endings[ended.ordinary :] = flow_rows(ledger)
+    resets = np.zeros(len(ended.endings), np.int64)
+    resets[ended.ordinary :] = ledger.own("rst_count").sum(axis=1)
+    for place, (ending, count) in enumerate(zip(ended.endings, resets.tolist(), strict=True)):
+        client, server = (
+            (texts[ending[f"{role}_ip"]], int(ending[f"{role}_port"])) for role in ("client", "server")
+        )
+        both = {(client, server): rows[2 * place], (server, client): rows[2 * place + 1]}
+        cause = CAUSES[ending["rst_cause"]] if ending["rst_cause"] else ""
+        yield int(ending["stream"]), Flow(int(ending["first_epoch"]), both, cause, count)
 
 
 def _row(entry: np.void) -> Row:

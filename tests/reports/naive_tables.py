@@ -11,7 +11,7 @@ from analyzer.reports.decimals import UNKNOWN
 from analyzer.reports.frames import empty, table
 from analyzer.segments.addresses import AddressBook
 from analyzer.segments.table import QUOTED
-from analyzer.tracker.log import BASIS_WORDS, NOTE_WORDS, Note
+from analyzer.tracker.log import BASIS_WORDS, NOTE_WORDS
 from analyzer.tracker.outcome import (
     CLOSER_WORDS,
     OBSERVED_WORDS,
@@ -21,7 +21,8 @@ from analyzer.tracker.outcome import (
     Teardown,
     words_of,
 )
-from analyzer.tracker.transitions import ARROWS, EVENT_WORDS, NO_ARROW, TABLE, Event, State
+from analyzer.tracker.transitions import EVENT_WORDS, NO_ARROW, TABLE, State
+from tests.tracker.naive_telling import in_order, rejoined
 
 STATE_WORDS = [state.name for state in State]
 SIDE_WORDS = ["client", "server"]
@@ -39,7 +40,7 @@ def words(vocabulary: Sequence[str], codes: NDArray[Any]) -> Category:
 
 def known(values: NDArray[Any]) -> Ints:
     """Zero means "has not happened" in the ledger: UNKNOWN in a table."""
-    return np.where(values == 0, UNKNOWN, values)
+    return np.where(values == 0, UNKNOWN, values.astype(np.int64))
 
 
 class Flows:
@@ -145,43 +146,6 @@ def timeline_table(flows: Flows, log: NDArray[np.void]) -> pd.DataFrame:
         "note": notes(entries),
     }
     return table("timeline", data)
-
-
-def rejoined(entries: NDArray[np.void]) -> NDArray[np.void]:
-    """Log rows in which nothing changed, told of the state that the rows around them leave the endpoint in.
-
-    It was another when they were written where the entry into that was taken back later, or where the endpoint's
-    first state was not known yet.
-    """
-    moved = entries["from_state"] != entries["state"]
-    before = pd.Series(np.where(moved, entries["state"], np.nan)).groupby(entries["end"]).ffill()
-    after = pd.Series(np.where(moved, entries["from_state"], np.nan)).groupby(entries["end"]).bfill()
-    states = before.fillna(after).fillna(pd.Series(entries["state"])).to_numpy().astype(np.uint8)
-    changed = ~moved & (states != entries["state"])
-    arrows = ARROWS[states, entries["event"]]
-    entries["arrow"] = np.where(changed, arrows, entries["arrow"])
-    fits = changed & (arrows != NO_ARROW) & (entries["note"] == Note.UNEXPECTED)
-    entries["note"] = np.where(fits, Note.NONE, entries["note"])
-    for name in ("from_state", "state"):
-        entries[name] = np.where(changed, states, entries[name])
-    return entries
-
-
-def in_order(entries: NDArray[np.void]) -> NDArray[np.void]:
-    """Log rows by flow and time, each endpoint's own in the order in which they happened.
-
-    Two things put a row's time before that of the row it follows from: frames whose times run backward, and a FIN dated
-    back to its host's own clock, when the row before says only that the capture began there (that one is moved).
-    """
-    times = pd.Series(entries["time"]).groupby(entries["end"])
-    began = (entries["event"] == Event.SENT_MID_STREAM) & (times.cumcount() == 0).to_numpy()
-    follows = times.shift(-1, fill_value=UNKNOWN).to_numpy()  # UNKNOWN is the least of all numbers
-    entries["time"] = np.where(began & (follows != UNKNOWN), np.minimum(entries["time"], follows), entries["time"])
-    late = (entries["earliest"] != 0) & (entries["earliest"] > entries["time"])
-    entries["earliest"] = np.where(late, entries["time"], entries["earliest"])
-    reached = pd.Series(entries["time"]).groupby(entries["end"]).cummax().to_numpy()
-    ordered: NDArray[np.void] = entries[np.lexsort((reached, entries["end"] >> 1))]
-    return ordered
 
 
 def notes(entries: NDArray[np.void]) -> NDArray[np.object_]:

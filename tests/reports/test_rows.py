@@ -5,6 +5,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ import analyzer.pipeline as pipeline
 from analyzer.errors import TeardownError, UnwritableOutput
 from analyzer.lines import Words
 from analyzer.reports.assemble import flows_frame, segments_frame, timeline_frame
+from analyzer.reports.atomic import whole_file
 from analyzer.reports.columns import TABLES
-from analyzer.reports.entries import entry_rows
 from analyzer.reports.files import ROWS, write_tables
 from analyzer.reports.lines import segment_rows
 from analyzer.reports.slices import parts_of
@@ -33,6 +34,7 @@ from analyzer.tracker.outcome import RstCause
 from analyzer.tracker.rows import flow_rows
 from analyzer.tracker.transitions import TABLE
 from tests.reports import naive_tables
+from tests.tracker.whole import whole
 
 ROOT = Path(__file__).parents[2]
 CAPTURES = [path for path in sorted((ROOT / "captures").iterdir()) if ".pcap" in path.name]
@@ -57,8 +59,8 @@ class Made:
     def addresses(self) -> Words:
         return Words.of(self.texts)
 
-    def slices(self) -> Iterator[tuple[Rows, Rows]]:
-        """Slices of ``cut`` flows."""
+    def slices(self, _most: int = 0) -> Iterator[tuple[Rows, Rows]]:
+        """Slices of ``cut`` flows, however many are asked for."""
         for begin in range(0, len(self.endings), self.cut):
             flow = self.entries["end"] >> 1
             entries = self.entries[(flow >= begin) & (flow < begin + self.cut)]
@@ -66,46 +68,45 @@ class Made:
             yield self.endings[begin : begin + self.cut], entries
 
 
-def made_from(path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
-    """Analyse a capture, and note what the tables were made from."""
-    noted: list[tuple[Any, ...]] = []
-    kept: list[Any] = []
-
-    def entries_noted(ledger: Any, log: Any) -> Any:
-        noted.append((ledger, log.copy()))
-        return entry_rows(ledger, log)
-
-    def segments_noted(batches: Any) -> Any:
-        kept.append(list(batches))
-        return segment_rows(batches)
-
-    monkeypatch.setattr(pipeline, "entry_rows", entries_noted)
-    monkeypatch.setattr(pipeline, "segment_rows", segments_noted)
-    analysis = pipeline.Analysis(Settings(keep_segments=True))
+def made_from(path: Path) -> Made:
+    """Analyse a capture up to its rows, and let the twin make tables of all that is known of its flows."""
+    batches: list[Rows] = []
     with pipeline._opened([str(path)], "native") as capture:
+        analysis = pipeline.Analysis(Settings())
         for packets in capture:
-            analysis.track(analysis.decode(packets), len(capture.interfaces))
-        analysis.result([str(path)], capture)
-    (ledger, log), table, book = noted[-1], analysis._table.rows, analysis.book
-    endings = flow_rows(ledger)
+            batches.append(analysis.decode(packets).copy())
+            analysis.track(batches[-1], len(capture.interfaces))
+    analysis._decoder.finish()
+    if analysis._order is not None:
+        analysis._tell(analysis._order.rest())
+    table, book = analysis._table.rows, analysis.book
+    seen = whole(analysis._tracker, table, analysis.last_ns)
+    endings = flow_rows(seen.ledger)
     endings["findings"] = np.arange(len(endings)) % len(COMBINATIONS)
-    flows = naive_tables.Flows(ledger, book)
+    flows = naive_tables.Flows(seen.ledger, book)
     twins = {
         "flows": naive_tables.flows_table(flows).assign(
             findings=pd.Series([COMBINATIONS[number] for number in endings["findings"]], dtype="str")
         ),
-        "timeline": naive_tables.timeline_table(flows, log),
-        "segments": naive_tables.segments_table(kept[-1], table, book),
+        "timeline": naive_tables.timeline_table(flows, seen.log),
+        "segments": naive_tables.segments_table(batches, table, book),
     }
     twins["flows"] = twins["flows"][[column.name for column in TABLES["flows"]]]
-    segments = (segment_rows(kept[-1]), table)
-    return Made(endings, entry_rows(ledger, log), segments, book.texts(), twins)
+    return Made(endings, seen.entries, (segment_rows(batches), table), book.texts(), twins)
+
+
+def write(made: Made, folder: Path, format: str = "csv") -> None:
+    """Write flows, timeline and segments into ``folder``."""
+    with ExitStack() as stack:
+        paths = [folder / f"{name}.{format}" for name in ("flows", "timeline", "segments")]
+        files = {path.stem: stack.enter_context(whole_file(path, forced=False)) for path in paths}
+        write_tables(made, files, format, made.segments)
 
 
 @pytest.mark.parametrize("path", [*CAPTURES, *RECORDINGS], ids=lambda path: path.name)
 def test_every_capture_as_the_twin_has_it(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     try:
-        made = made_from(path, monkeypatch)
+        made = made_from(path)
     except TeardownError:
         pytest.skip("not to be analysed")
     frames = {
@@ -116,7 +117,7 @@ def test_every_capture_as_the_twin_has_it(path: Path, tmp_path: Path, monkeypatc
     for cut, rows in ((1 << 40, 16_384), (3, 2)):
         made.cut = cut
         monkeypatch.setitem(ROWS, "csv", rows)
-        write_tables(made, tmp_path, "csv", made.segments)
+        write(made, tmp_path)
         for name, twin in made.twins.items():
             pd.testing.assert_frame_equal(frames[name], twin, check_exact=True)
             assert (tmp_path / f"{name}.csv").read_bytes() == csv_of(twin), name
@@ -125,10 +126,10 @@ def test_every_capture_as_the_twin_has_it(path: Path, tmp_path: Path, monkeypatc
 @pytest.mark.parametrize("path", CAPTURES[::6], ids=lambda path: path.name)
 @pytest.mark.parametrize("rows", [5, 131_072])
 def test_parquet_as_the_twin_has_it(path: Path, rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = made_from(path, monkeypatch)
+    made = made_from(path)
     monkeypatch.setitem(ROWS, "parquet", rows)
     made.cut = max(rows // 2, 3)
-    write_tables(made, tmp_path, "parquet", made.segments)
+    write(made, tmp_path, "parquet")
     for name, twin in made.twins.items():
         read = pq.read_table(tmp_path / f"{name}.parquet")
         with (tmp_path / "twin").open("wb") as file:
@@ -160,7 +161,7 @@ def test_rows_at_the_edges_of_their_types(tmp_path: Path) -> None:
     for rows in (endings, entries):
         rows[rows.dtype.names[-1]] = 0
     made = Made(endings, entries, (np.zeros(0, SEGMENT), np.zeros(0, ENDING)), ["::", "1.2.3.4"] * 4, {})
-    write_tables(made, tmp_path)
+    write(made, tmp_path)
     flows = (tmp_path / "flows.csv").read_text().splitlines()
     assert flows[1].split(",")[:8] == ["", "", "0", "", "0", "", "", ""]
     assert flows[2].split(",")[7:9] == ["9223372036.854775807"] * 2
@@ -205,7 +206,7 @@ def test_an_error_in_one_thread_ends_all_and_leaves_no_file(tmp_path: Path, monk
 
     monkeypatch.setattr("analyzer.reports.files.flow_lines", broken)
     with pytest.raises(ZeroDivisionError):
-        write_tables(made, tmp_path)
+        write(made, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -218,7 +219,7 @@ def test_a_file_that_cannot_grow_is_named(format: str, tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
     try:
         with pytest.raises(UnwritableOutput, match=rf"cannot write .*/flows\.{format}: File too large$"):
-            write_tables(made, tmp_path, format)
+            write(made, tmp_path, format)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(tmp_path.iterdir()) == []

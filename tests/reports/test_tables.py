@@ -4,6 +4,7 @@ import csv
 import errno
 import io
 import os
+import resource
 from pathlib import Path
 
 import pandas as pd
@@ -12,14 +13,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from analyzer.errors import UnwritableOutput
+from analyzer.pipeline import analyze
 from analyzer.reports.atomic import whole_file
 from analyzer.reports.columns import TABLES
+from analyzer.reports.files import write_analysed
 from analyzer.reports.findings_files import write_csv as write_findings_csv
 from analyzer.reports.findings_files import write_parquet as write_findings_parquet
 from analyzer.reports.frames import empty, table
-from analyzer.reports.tables import ROWS_AT_ONCE, write_csv, write_tables
+from analyzer.reports.result import Analysed
+from analyzer.reports.tables import ROWS_AT_ONCE, write_csv, write_parquet
+from analyzer.settings import Settings
 from tests.reports.listings import listing
 from tests.reports.sample import START, many_flows, sample_findings, sample_result
+
+CAPTURE = Path(__file__).parents[2] / "captures" / "time-wait-beside-close-wait.pcap"
 
 
 def as_csv(frame: pd.DataFrame) -> str:
@@ -87,25 +94,35 @@ def test_columns_behind_the_contract_are_written_too() -> None:
 
 
 def test_parquet_has_the_same_columns_with_exact_times(tmp_path: Path) -> None:
-    result = sample_result()
-    files = write_tables(result, tmp_path, "parquet")
-    assert [file.name for file in files] == [f"{name}.parquet" for name in TABLES]
+    timeline = sample_result().timeline
+    with whole_file(tmp_path / "timeline.parquet") as file:
+        write_parquet(timeline, file)
     read = pq.read_table(tmp_path / "timeline.parquet")
     assert read.schema.field("time_epoch").type == pa.timestamp("ns", "UTC")
     assert read.schema.names == [column.name for column in TABLES["timeline"]]
-    assert (
-        read.column("time_epoch").cast(pa.int64()).to_pylist() == result.timeline["time_epoch"].astype("int64").tolist()
-    )
+    assert read.column("time_epoch").cast(pa.int64()).to_pylist() == timeline["time_epoch"].astype("int64").tolist()
 
 
-def test_segments_are_written_only_where_they_are(tmp_path: Path) -> None:
-    result = sample_result()
-    result.segments = None
-    assert [file.name for file in write_tables(result, tmp_path / "new" / "folder")] == [
-        "flows.csv",
-        "timeline.csv",
-        "findings.csv",
-    ]
+def analysed(segments: bool = True) -> Analysed:
+    return analyze([str(CAPTURE)], Settings(keep_segments=segments))
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_segments_are_written_only_where_they_are(format: str, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "folder"
+    names = [f"{name}.{format}" for name in TABLES]
+    assert [file.name for file in write_analysed(analysed(), folder, format)] == names
+    assert sorted(file.name for file in folder.iterdir()) == sorted(names)
+    again = write_analysed(analysed(segments=False), tmp_path, format)
+    assert [file.name for file in again] == [name for name in names if "segments" not in name]
+
+
+def test_only_the_tables_asked_for_are_written(tmp_path: Path) -> None:
+    whole = {file.name: file.read_bytes() for file in write_analysed(analysed(), tmp_path / "all")}
+    for names in (["findings"], ["timeline"], ["segments", "flows"]):
+        written = write_analysed(analysed(), tmp_path / names[0], "csv", names)
+        assert {file.stem for file in written} == set(names)
+        assert all(file.read_bytes() == whole[file.name] for file in written)
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -118,20 +135,36 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     assert path.read_text() == "old"
 
 
-def test_a_full_disk_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_one_clear_line(tmp_path: Path) -> None:
+    made = analysed()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        for names in TABLES:
+            with pytest.raises(UnwritableOutput, match=rf"cannot write .*/{names}\.csv: File too large$"):
+                write_analysed(made, tmp_path, "csv", [names])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fails_late_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(UnwritableOutput, match=r"cannot write .*flows\.csv: No space left on device$"):
-        write_tables(sample_result(), tmp_path)
+    with (
+        pytest.raises(UnwritableOutput, match=r"cannot write .*flows\.csv: No space left on device$"),
+        whole_file(tmp_path / "flows.csv") as file,
+    ):
+        file.write(b"new")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UnwritableOutput, match=r"cannot make the folder .*: Not a directory$"):
-        write_tables(sample_result(), tmp_path / "file" / "out")
+        write_analysed(analysed(), tmp_path / "file" / "out")
 
 
 def test_a_new_file_has_the_permissions_of_any_other(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from analyzer.flows.table import FlowTable
 from analyzer.settings import Settings
 from analyzer.tracker.track import Tracker
 
+from .entries import sided
 from .stories import Told, batch
 from .test_stories import STORIES
 from .test_twin import random_segments
@@ -41,13 +42,12 @@ def verdict(rows: Rows, cuts: list[int], address: int = 0) -> Verdict:
     for piece in np.split(rows, sorted(min(cut, len(rows)) for cut in cuts)):
         table.assign(piece)
         tracker.feed(piece, table.rows)
-    books = tracker.finish(END)
     found = []
-    for row in books.log[books.log["void"] == 0]:
-        who = int(table.rows[books.flows["row"][row["end"] >> 1]]["address"][row["end"] & 1])
+    for row, side, entry in sided(tracker.finish(END), table):
+        who = int(table.rows[row]["address"][side])
         if who - address in (0, 1):
             names = ("event", "from_state", "state", "basis", "note", "time", "earliest", "latest", "frame")
-            found.append((who - address, *(int(row[name]) for name in names)))
+            found.append((who - address, *(int(entry[name]) for name in names)))
     return found
 
 

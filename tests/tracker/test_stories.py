@@ -10,6 +10,7 @@ from analyzer.tracker.log import Basis
 from analyzer.tracker.track import Tracker
 from analyzer.tracker.transitions import NO_ARROW, TABLE, Event, State
 
+from .entries import sided
 from .stories import Expected, Told, batch, told
 
 OPENED = """A S 0:1             | A SYN_SENT
@@ -220,13 +221,13 @@ def log_of(story: Told) -> list[tuple[str, str, str, int, Event, bool]]:
     table, tracker = FlowTable(), Tracker(Settings())
     table.assign(rows)
     tracker.feed(rows, table.rows)
-    log = tracker.finish(int(rows["time"].max())).log
+    entries = sided(tracker.finish(int(rows["time"].max())), table)
     marks = {Basis.ASSUMED: "~", Basis.TIMER: "*"}
     side = {0: "A", 1: "B"} if rows["src"][0] == 0 else {0: "B", 1: "A"}
     return [
-        (side[r["end"] & 1], State(r["state"]).name, marks.get(Basis(r["basis"]), ""), int(r["frame"]),
+        (side[which], State(r["state"]).name, marks.get(Basis(r["basis"]), ""), int(r["frame"]),
          Event(r["event"]), bool(r["state"] != r["from_state"]))
-        for r in log[log["void"] == 0]
+        for _, which, r in entries
     ]  # fmt: skip
 
 
@@ -257,8 +258,8 @@ def test_every_arrow_a_packet_or_timer_draws_is_drawn() -> None:
         table, tracker = FlowTable(), Tracker(Settings())
         table.assign(rows)
         tracker.feed(rows, table.rows)
-        log = tracker.finish(int(rows["time"].max())).log
-        drawn |= {int(arrow) for arrow in log["arrow"] if arrow != NO_ARROW}
+        entries = sided(tracker.finish(int(rows["time"].max())), table)
+        drawn |= {int(entry["arrow"]) for _, _, entry in entries if entry["arrow"] != NO_ARROW}
     common = (Event.SENT_RST, Event.RCVD_RST, Event.REPLACED)
     moving = {n for n, arrow in enumerate(TABLE) if arrow.next != arrow.state and arrow.event not in common}
     missing = {(TABLE[n].state, TABLE[n].event) for n in moving - drawn}

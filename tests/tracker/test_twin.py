@@ -13,6 +13,7 @@ from analyzer.flows.table import FLOW
 from analyzer.segments.table import HAS_IP_ID, SEGMENT
 from analyzer.settings import Settings
 from analyzer.tracker.log import BASIS_WORDS, Basis
+from analyzer.tracker.spread import FLOW_PLACES
 from analyzer.tracker.track import Tracker
 from analyzer.tracker.transitions import State
 
@@ -57,11 +58,12 @@ def by_kernels(rows: NDArray[np.void], flows: int) -> list[Story]:
     table["previous"] = -1
     tracker = Tracker(Settings())
     tracker.feed(rows, table)
-    log = tracker.glance(0).log
-    entered = log[(log["void"] == 0) & (log["state"] != log["from_state"])]
+    seen = tracker.peek(tracker.held, 0)
+    client = seen.facts.flows[FLOW_PLACES["client"]]
+    entered = seen.entries[seen.entries["state"] != seen.entries["from_state"]]
     stories: list[Story] = [[] for _ in range(2 * flows)]
     for end, state, basis, frame in entered[["end", "state", "basis", "frame"]].tolist():
-        stories[end].append((State(state).name, BASIS_WORDS[Basis(basis)], frame))
+        stories[end ^ int(client[end >> 1])].append((State(state).name, BASIS_WORDS[Basis(basis)], frame))
     return stories
 
 

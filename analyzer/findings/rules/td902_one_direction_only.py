@@ -19,6 +19,8 @@ Capture where both directions pass: on the host itself, on both links of an asym
 of a mirror port, and with a filter on `host`, not on `src host`.
 """
 
+import numpy as np
+
 from analyzer.findings.facts import unseen
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
@@ -45,7 +47,7 @@ ADVICE = (
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     return Verdict(
         fires=unseen(ledger) & (ledger.peer("packets") > 1),
-        when=ledger.peer("first_time"),
+        when=np.broadcast_to(ledger.flow("first_time")[:, None], (ledger.flows, 2)),
         frames=[ledger.peer("first_frame"), ledger.peer("last_frame")],
         values={
             "packets": ledger.peer("packets"),

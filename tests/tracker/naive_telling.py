@@ -1,25 +1,23 @@
-"""From the tracker's log to rows of ENTRY: what was not taken back, by flow and time."""
+"""The slow, obvious twin of ``analyzer.tracker.telling``: from the log to rows of ENTRY, with pandas."""
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analyzer.reports.decimals import UNKNOWN
-from analyzer.tracker.ending import ENTRY
+from analyzer.tracker.ending import ENTRY, UNKNOWN
 from analyzer.tracker.log import Note
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.transitions import ARROWS, NO_ARROW, Event
 
 
 def entry_rows(ledger: Ledger, log: NDArray[np.void]) -> NDArray[np.void]:
-    """The rows of ENTRY that belong to ``flow_rows(ledger)``."""
+    """The rows of ENTRY that belong to ``flow_rows(ledger)``; ``log`` as tests/tracker/whole.py has it."""
     told = in_order(rejoined(log[log["void"] == 0]))
     entries: NDArray[np.void] = np.zeros(len(told), ENTRY)
     for name in set(ENTRY.names or ()) - {"end"}:
         entries[name] = told[name]
-    place = np.cumsum(ledger.reported) - 1
     flow, side = told["end"] >> 1, told["end"] & 1
-    entries["end"] = 2 * place[flow] + (side ^ ledger.client[flow])
+    entries["end"] = 2 * flow + (side ^ ledger.client[flow])
     return entries
 
 

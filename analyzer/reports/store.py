@@ -1,0 +1,143 @@
+"""Finished flows as rows of numbers until the tables are written: in memory while they are few, then in a scratch file.
+
+Flows finish in any order and are written in the order of their streams. What is kept in memory of each, whatever its
+length, is where its rows stand. The scratch file has no name: nothing is left behind, however the program ends.
+"""
+
+import mmap
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+from weakref import finalize
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.errors import UnwritableOutput
+from analyzer.lines import Words
+from analyzer.memory import GrowingRows
+from analyzer.tracker.ending import ENDING, ENTRY
+
+Rows = NDArray[np.void]
+IN_MEMORY = 64 << 20  # bytes of each kind of rows; beyond that they go to the file
+FLOWS_AT_ONCE = 4096  # in a slice, unless asked otherwise
+PASSES = 64  # slices after which what was read of the scratch file is given back
+NOT_HERE = np.iinfo(np.uint32).max
+
+
+class Spool:
+    """Rows of one dtype, appended; read back by place."""
+
+    def __init__(self, dtype: "np.dtype[Any]", folder: Path | None) -> None:
+        self._dtype, self._folder = dtype, folder
+        self._near = GrowingRows(dtype, 1024)
+        self._file: IO[bytes] | None = None
+        self._map: mmap.mmap | None = None
+        self._passed = self.count = 0
+
+    def append(self, rows: Rows) -> None:
+        """Add rows; they are copied, or written."""
+        begin, self.count = self.count, self.count + len(rows)
+        if self._file is None and self.count * self._dtype.itemsize > IN_MEMORY:
+            self._write(self._near.rows[:begin])
+            self._near = GrowingRows(self._dtype, 0)
+        if self._file is not None:
+            self._write(rows)
+            return
+        if self.count > len(self._near):
+            self._near.grow(max(self.count, 2 * len(self._near)))
+        self._near.rows[begin : self.count] = rows
+
+    def rows(self) -> Rows:
+        """All of them. Nothing can be added afterwards."""
+        if self._file is None:
+            return self._near.rows[: self.count]
+        if self._map is None:
+            self._file.flush()
+            self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        return np.frombuffer(self._map, self._dtype)
+
+    def pass_by(self) -> None:
+        """Now and then, what was read may leave the memory; it is read from the file again where it is needed."""
+        self._passed += 1
+        if self._map is not None and self._passed % PASSES == 0 and hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED)
+
+    def _write(self, rows: Rows) -> None:
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115 (it stays open)
+                finalize(self, self._file.close)
+            left = np.ascontiguousarray(rows).view(np.uint8).data
+            while len(left):
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            where, reason = self._folder or tempfile.gettempdir(), error.strerror or error
+            raise UnwritableOutput(f"cannot keep connections in a scratch file in {where}: {reason}") from error
+
+
+class Store:
+    """The rows of all finished flows. ``folder`` is where the scratch file goes, None for the system's own place."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._endings, self._entries = Spool(ENDING, folder), Spool(ENTRY, folder)
+        self._streams = GrowingRows(np.uint32, 4096)
+        self._lengths = GrowingRows(np.uint32, 4096)
+        self.addresses = Words.of([])
+        self.combinations: Sequence[str] = [""]
+
+    def name(self, addresses: Words, combinations: Sequence[str]) -> None:
+        """Say what the codes mean: the texts of the address book's rows, and of ENDING's column ``findings``."""
+        self.addresses, self.combinations = addresses, combinations
+
+    def whole(self) -> tuple[Rows, Rows]:
+        """All of it as one slice."""
+        endings, entries, count = [np.zeros(0, ENDING)], [np.zeros(0, ENTRY)], 0
+        for some, told in self.slices():
+            told["end"] += np.uint32(2 * count)
+            endings.append(some)
+            entries.append(told)
+            count += len(some)
+        return np.concatenate(endings), np.concatenate(entries)
+
+    def add(self, endings: Rows, entries: Rows, lengths: NDArray[np.uint32]) -> None:
+        """Keep finished flows: rows of ENDING, their rows of ENTRY in the same order, and how many each flow has."""
+        begin, end = self._endings.count, self._endings.count + len(endings)
+        for column, values in ((self._streams, endings["stream"]), (self._lengths, lengths)):
+            if end > len(column):
+                column.grow(max(end, 2 * len(column)))
+            column.rows[begin:end] = values
+        self._endings.append(endings)
+        self._entries.append(entries)
+
+    def slices(self, flows: int = FLOWS_AT_ONCE) -> Iterator[tuple[Rows, Rows]]:
+        """The rows of so many flows at a time, in the order of streams: ENDING, and ENTRY, whose ``end`` is 2 * the
+        place in the slice + 0 for the client, 1 for the server."""
+        endings, entries = self._endings.rows(), self._entries.rows()
+        place = self._places()
+        first = np.cumsum(self._lengths.rows[: len(endings)], dtype=np.int64)
+        first -= self._lengths.rows[: len(endings)]
+        for start in range(0, len(place), flows):
+            here = place[start : start + flows]
+            here = here[here != NOT_HERE].astype(np.int64)
+            lengths = self._lengths.rows[here].astype(np.int64)
+            told = entries[_ranges(first[here], lengths)]
+            told["end"] = np.repeat(2 * np.arange(len(here), dtype=np.uint32), lengths) | (told["end"] & 1)
+            yield endings[here], told
+            self._endings.pass_by()
+            self._entries.pass_by()
+
+    def _places(self) -> NDArray[np.uint32]:
+        """Where the rows of each stream stand, NOT_HERE for streams that have none."""
+        streams = self._streams.rows[: self._endings.count]
+        place = np.full(int(streams.max(initial=0)) + 1 if len(streams) else 0, NOT_HERE, np.uint32)
+        place[streams] = np.arange(len(streams), dtype=np.uint32)
+        return place
+
+
+def _ranges(first: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """first[0], first[0] + 1, ... for lengths[0] numbers, then first[1] and so on."""
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.repeat(first - (ends - lengths), lengths) + np.arange(total)

@@ -1,0 +1,243 @@
+"""Closing the books: timers that have run out, what the capture left open, and how an ordinary flow ended.
+
+Most flows of most captures are of two kinds of which nothing more can be said than their numbers: opened by a whole
+handshake and closed by one FIN from each side, or a lone SYN. Those are told from the rest here, and their endings
+filled in at once; the others go on to the rules, with all their columns (``outcome`` says of them what is said here of
+the ordinary ones, and the tests hold the two together).
+"""
+
+import numpy as np
+
+from analyzer.compiled import const, kernel, part
+from analyzer.tracker.desk import (
+    ASSUMED,
+    AT_END,
+    BOOKS_CLOSED,
+    CLOSED,
+    DESK,
+    FIN_WAIT_1,
+    FIN_WAIT_2,
+    NEVER,
+    NO_FRAME,
+    TIME_WAIT,
+    end_at,
+    flow_at,
+    knows,
+    move,
+    over,
+    place_at,
+    tuple_at,
+    write,
+)
+from analyzer.tracker.ending import ENDING, UNKNOWN
+from analyzer.tracker.journal import block_at, free_bounds, log_at
+from analyzer.tracker.ledger import FOLLOWED, KEPT, OLDER, UNUSUAL, Known
+from analyzer.tracker.log import ROWS_A_BLOCK, Note
+from analyzer.tracker.outcome import CLIENT, NOBODY, SERVER, Handshake, RstCause, Teardown
+from analyzer.tracker.pools import BLOCKS, OLDERS, SLOTS, UNUSUALS, copy_words, give_back, room
+from analyzer.tracker.space import ahead
+from analyzer.tracker.step import end_time_wait
+from analyzer.tracker.transitions import Event
+
+ORDINARY, REUSED, OTHER = (np.int64(number) for number in range(3))  # REUSED: ordinary, but for an older flow's tuple
+THROUGH = np.int64(Known.ISN | Known.FIN | Known.FIN_ACKED | Known.PEER_FIN)
+CAPTURE_END, LOST_SIGHT = np.int64(Event.CAPTURE_END), np.int64(Event.LOST_SIGHT)
+NO_NOTE, CLOSED_BEFORE = np.int64(Note.NONE), np.int64(Note.CLOSED_BEFORE)
+NOT_KNOWN = np.int64(UNKNOWN)
+KEPT_BYTES, UNUSUAL_BYTES = np.int64(KEPT.itemsize), np.int64(UNUSUAL.itemsize)
+FOLLOWED_BYTES, OLDER_BYTES = np.int64(FOLLOWED.itemsize), np.int64(OLDER.itemsize)
+COMPLETE, UNANSWERED = np.int64(Handshake.COMPLETE), np.int64(Handshake.UNANSWERED)
+GRACEFUL, NEVER_ESTABLISHED = np.int64(Teardown.GRACEFUL), np.int64(Teardown.NEVER_ESTABLISHED)
+NO_CAUSE, BY_NOBODY = np.int64(RstCause.NONE), np.int64(2)
+
+
+@kernel(DESK, int, np.int64)
+def find_over(desks, slots, found):
+    """Fill ``found`` with the slots below ``slots`` whose flows have been over for long enough; returns how many."""
+    desk = desks[0]
+    count = 0
+    silent_since = np.int64(desk["clock"]) - np.int64(desk["linger"])
+    for slot in range(slots):
+        f = flow_at(desk, slot)
+        perhaps = f["first_frame"] > 0 and np.int64(f["end_time"]) < silent_since  # most need no closer look
+        if perhaps and over(desk, np.int64(slot), np.int64(desk["clock"])):
+            found[count] = slot
+            count += 1
+    return count
+
+
+@kernel(DESK, const(np.int64), int, int, np.uint8)
+def close_books(desks, slots, first, end_time, kinds):
+    """Close the books of ``slots`` from place ``first`` on as at ``end_time``, and say of what kind each flow is;
+    returns where a pool was full."""
+    desk = desks[0]
+    for place in range(first, len(slots)):
+        if room(desk) <= 0:
+            return place
+        slot = np.int64(slots[place])
+        for i in (2 * slot, 2 * slot + 1):
+            e = end_at(desk, i)
+            if e["deadline"] > 0 and end_time >= np.int64(e["deadline"]):
+                end_time_wait(desk, i)
+            if unsure_who_closed(e, end_at(desk, i ^ 1)):
+                move(desk, i, LOST_SIGHT, ASSUMED, end_time, NEVER, end_time, NO_FRAME, CLOSED_BEFORE)
+            if np.int64(e["state"]) != CLOSED:
+                write(desk, i, CAPTURE_END, AT_END, end_time, end_time, end_time, NO_FRAME, NO_NOTE)
+        kinds[place] = kind_of_flow(desk, slot)
+    return len(slots)
+
+
+@part
+def unsure_who_closed(e, p):
+    """The first that was captured of the endpoint is its FIN, and nothing of the peer tells whether it had closed
+    before: FIN_WAIT or LAST_ACK and beyond, nobody can tell."""
+    waiting = np.int64(e["state"]) == FIN_WAIT_1 or np.int64(e["state"]) == FIN_WAIT_2
+    return waiting and e["first_frame"] == e["fin_frame"] and p["fin_count"] == 0 and p["data_time"] <= e["fin_time"]
+
+
+@part
+def kind_of_flow(desk, slot):
+    """Whether the rules have to look at the flow (OTHER), only at its tuple (REUSED), or not at all (ORDINARY)."""
+    e, p = end_at(desk, 2 * slot), end_at(desk, 2 * slot + 1)
+    if e["unusual"] > 0 or p["unusual"] > 0 or e["closing"] > 0 or p["closing"] > 0:
+        return OTHER
+    if not (lone_syn(e, p) or lone_syn(p, e) or (closed_as_usual(desk, e, p) and closed_as_usual(desk, p, e))):
+        return OTHER
+    return REUSED if flow_at(desk, slot)["older"] > 0 else ORDINARY
+
+
+@part
+def lone_syn(e, p):
+    """Whether the flow is a single SYN of ``e``."""
+    return e["packets"] == 1 and p["packets"] == 0 and e["syn_count"] == 1 and e["syn_ack"] == 0
+
+
+@part
+def closed_as_usual(desk, e, p):
+    """Whether endpoint ``e`` went through a handshake of two and one FIN each, acknowledged, without delay."""
+    state = np.int64(e["state"])
+    opened = e["syn_count"] == 1 and e["syn_ack"] != p["syn_ack"] and e["packets"] > 0
+    opened = opened and (e["established_time"] > 0 or p["established_time"] > 0)
+    closed = knows(e, THROUGH) and e["fin_count"] == 1 and state in (CLOSED, TIME_WAIT)
+    waited = np.int64(e["close_wait_end"]) - np.int64(e["close_wait_time"])
+    crossed = ahead(e["fin_ack"], p["fin_end"]) < 0 and ahead(p["fin_ack"], e["fin_end"]) < 0
+    return opened and closed and waited <= desk["slow_close"] and not crossed
+
+
+@kernel(DESK, const(np.int64), int, ENDING)
+def end_ordinary(desks, slots, end_time, rows):
+    """Fill ``rows`` (ENDING) for ordinary flows whose books are closed."""
+    desk = desks[0]
+    for place in range(len(slots)):
+        slot = np.int64(slots[place])
+        f, row = flow_at(desk, slot), rows[place]
+        tuple_ = tuple_at(desk, f["row"])
+        client = np.int64(f["client"])
+        row["stream"] = tuple_["stream"]
+        row["client_ip"], row["server_ip"] = tuple_["address"][client], tuple_["address"][1 - client]
+        row["client_port"], row["server_port"] = tuple_["port"][client], tuple_["port"][1 - client]
+        row["client_known"] = f["client_basis"] > 0
+        row["first_frame"], row["last_frame"] = f["first_frame"], f["end_frame"]
+        row["first_epoch"], row["last_epoch"] = f["first_time"], f["end_time"]
+        row["duration_s"] = max(np.int64(0), np.int64(f["end_time"]) - np.int64(f["first_time"]))
+        row["findings"], row["observability"] = 0, 0
+        row["rst_by"], row["rst_cause"] = BY_NOBODY, NO_CAUSE
+        c, s = end_at(desk, 2 * slot + client), end_at(desk, 2 * slot + 1 - client)
+        closed_first(f, c, s, row)
+        ends_of(c, s, end_time, row)
+
+
+@part
+def closed_first(f, c, s, row):
+    """Who closed first: by the acknowledgments on the FINs, else by time; and how it ended."""
+    if c["fin_count"] == 0:
+        row["handshake"], row["teardown"], row["closed_by"] = UNANSWERED, NEVER_ESTABLISHED, NOBODY
+        row["idle_before_close_s"] = NOT_KNOWN
+        return
+    row["handshake"], row["teardown"] = COMPLETE, GRACEFUL
+    by_client = ahead(c["fin_ack"], s["fin_end"]) < 0
+    if not by_client and not ahead(s["fin_ack"], c["fin_end"]) < 0:
+        by_client = np.int64(c["fin_time"]) <= np.int64(s["fin_time"])
+    row["closed_by"] = CLIENT if by_client else SERVER
+    row["idle_before_close_s"] = f["close_idle"]
+
+
+@part
+def ends_of(c, s, end_time, row):
+    """The columns of the two endpoints."""
+    row["client_packets"], row["server_packets"] = c["packets"], s["packets"]
+    row["client_bytes"], row["server_bytes"] = c["bytes"], s["bytes"]
+    row["client_state"], row["server_state"] = c["state"], s["state"]
+    row["client_fin_epoch"] = known(c["fin_time"]) if c["fin_count"] > 0 else NOT_KNOWN
+    row["server_fin_epoch"] = known(s["fin_time"]) if s["fin_count"] > 0 else NOT_KNOWN
+    row["client_fin_acked_epoch"], row["server_fin_acked_epoch"] = (
+        known(c["fin_acked_time"]),
+        known(s["fin_acked_time"]),
+    )
+    row["client_close_wait_s"] = stay(c["close_wait_time"], c["close_wait_end"], end_time)
+    row["server_close_wait_s"] = stay(s["close_wait_time"], s["close_wait_end"], end_time)
+    row["client_fin_wait_2_s"] = stay(c["fin_wait_2_time"], c["fin_wait_2_end"], end_time)
+    row["server_fin_wait_2_s"] = stay(s["fin_wait_2_time"], s["fin_wait_2_end"], end_time)
+
+
+@part
+def known(time):
+    """0 stands for "has not happened" in the ledger, and for "not known" in a table stands UNKNOWN."""
+    return np.int64(time) if time != 0 else NOT_KNOWN
+
+
+@part
+def stay(entered, left, end_time):
+    """How long an endpoint was in a state, until ``end_time`` where it still is."""
+    if entered == 0:
+        return NOT_KNOWN
+    until = end_time if left == 0 else np.int64(left)
+    return max(np.int64(0), until - np.int64(entered))
+
+
+@kernel(DESK, const(np.int64), np.int32, np.int32)
+def copy_books(desks, slots, ends, flows):
+    """Copy all that is known of ``slots`` to ``ends`` and ``flows`` (int32), an endpoint's columns and a flow's behind
+    one another, as ENDPOINT and CONNECTION have them."""
+    desk = desks[0]
+    end_word, flow_word = np.int64(0), np.int64(0)
+    for place in range(len(slots)):
+        slot = np.int64(slots[place])
+        for i in (2 * slot, 2 * slot + 1):
+            unusual = np.int64(end_at(desk, i)["unusual"])
+            end_word = copy_words(ends, end_word, desk["ends"] + i * KEPT_BYTES, KEPT_BYTES)
+            end_word = copy_words(ends, end_word, desk["unusual"] + unusual * UNUSUAL_BYTES, UNUSUAL_BYTES)
+        older = np.int64(flow_at(desk, slot)["older"])
+        flow_word = copy_words(flows, flow_word, desk["flows"] + slot * FOLLOWED_BYTES, FOLLOWED_BYTES)
+        flow_word = copy_words(flows, flow_word, desk["older"] + older * OLDER_BYTES, OLDER_BYTES)
+
+
+@kernel(DESK, const(np.int64))
+def put_away(desks, slots):
+    """Forget the flows in ``slots``: their rows are free for others."""
+    desk = desks[0]
+    for place in range(len(slots)):
+        slot = np.int64(slots[place])
+        f = flow_at(desk, slot)
+        place_at(desk, f["row"])["slot"] = BOOKS_CLOSED
+        for i in (2 * slot, 2 * slot + 1):
+            if end_at(desk, i)["unusual"] > 0:
+                give_back(desk, UNUSUALS, np.int64(end_at(desk, i)["unusual"]))
+        if f["older"] > 0:
+            give_back(desk, OLDERS, np.int64(f["older"]))
+        put_log_away(desk, f)
+        f["first_frame"] = 0
+        give_back(desk, SLOTS, slot)
+
+
+@part
+def put_log_away(desk, f):
+    """Give back the flow's blocks of the log, and what bounds in them have taken."""
+    block, left = np.int64(f["first_block"]), np.int64(f["log_rows"])
+    while block > 0:
+        for place in range(min(left, np.int64(ROWS_A_BLOCK))):
+            free_bounds(desk, log_at(desk, block * ROWS_A_BLOCK + place))
+        left -= ROWS_A_BLOCK
+        following = np.int64(block_at(desk, block)["next_block"])
+        give_back(desk, BLOCKS, block)
+        block = following

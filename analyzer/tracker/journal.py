@@ -1,0 +1,98 @@
+"""The log in memory: rows of a flow in chained blocks, as small as may be.
+
+An entry's bounds lie within seconds of its best time nearly always, so a row holds how far before and after it they
+are, in 32 bits each; where that does not suffice, they stand in a row of a pool of their own.
+"""
+
+import numpy as np
+
+from analyzer.compiled import part, record_at
+from analyzer.tracker.log import BLOCK, FAR, LOG, ROWS_A_BLOCK
+from analyzer.tracker.pools import BLOCKS, FARS, give_back, take
+
+UNBOUNDED, ELSEWHERE = np.int64((1 << 32) - 1), np.int64((1 << 32) - 2)  # in the column ``early``
+_log, _block, _far = record_at(LOG), record_at(BLOCK), record_at(FAR)
+
+
+@part
+def log_at(desk, row):
+    """A row of the log."""
+    return _log(desk["log"], np.int64(row))
+
+
+@part
+def block_at(desk, block):
+    """A block of the log."""
+    return _block(desk["blocks"], np.int64(block))
+
+
+@part
+def new_log_row(desk, f):
+    """The next row of the log of flow ``f``. The caller has made sure that there is room."""
+    place = np.int64(f["log_rows"]) % ROWS_A_BLOCK
+    if place == 0:
+        block = take(desk, BLOCKS)
+        block_at(desk, block)["block_before"] = f["last_block"]
+        if f["log_rows"] == 0:
+            f["first_block"] = block
+        else:
+            block_at(desk, f["last_block"])["next_block"] = block
+        f["last_block"] = block
+    f["log_rows"] = f["log_rows"] + 1
+    row = np.int64(f["last_block"]) * ROWS_A_BLOCK + place
+    log_at(desk, row)["early"] = 0
+    return row
+
+
+@part
+def row_before(desk, row):
+    """The row of the same endpoint before ``row``, 0 where there is none."""
+    side = log_at(desk, row)["side"]
+    while row > 0:
+        if row % ROWS_A_BLOCK > 0:
+            row -= 1
+        else:
+            row = np.int64(block_at(desk, row // ROWS_A_BLOCK)["block_before"]) * ROWS_A_BLOCK
+            row += ROWS_A_BLOCK - 1 if row > 0 else 0
+        if row > 0 and log_at(desk, row)["side"] == side:
+            return row
+    return np.int64(0)
+
+
+@part
+def earliest_of(desk, entry):
+    """The moment before which an entry did not happen, 0 where there is no bound."""
+    if entry["early"] == ELSEWHERE:
+        return np.int64(_far(desk["far"], np.int64(entry["late"]))["earliest"])
+    return np.int64(0) if entry["early"] == UNBOUNDED else np.int64(entry["time"]) - np.int64(entry["early"])
+
+
+@part
+def latest_of(desk, entry):
+    """The moment after which an entry did not happen."""
+    if entry["early"] == ELSEWHERE:
+        return np.int64(_far(desk["far"], np.int64(entry["late"]))["latest"])
+    return np.int64(entry["time"]) + np.int64(entry["late"])
+
+
+@part
+def bound(desk, entry, earliest, latest):
+    """Set the bounds of an entry whose best time is set; a best time beyond them counts as the bound."""
+    free_bounds(desk, entry)
+    early = min(np.int64(entry["time"]) - earliest, ELSEWHERE) if earliest != 0 else UNBOUNDED
+    late = max(np.int64(0), latest - np.int64(entry["time"]))
+    if (early < ELSEWHERE or early == UNBOUNDED) and late < ELSEWHERE:
+        entry["early"], entry["late"] = max(np.int64(0), early), late
+        return
+    row = take(desk, FARS)
+    far = _far(desk["far"], row)
+    far["earliest"], far["latest"] = earliest, max(latest, np.int64(entry["time"]))
+    entry["early"], entry["late"] = ELSEWHERE, row
+
+
+@part
+def free_bounds(desk, entry):
+    """Give back what an entry's bounds have taken."""
+    if entry["early"] == ELSEWHERE:
+        give_back(desk, FARS, np.int64(entry["late"]))
+        entry["early"] = 0

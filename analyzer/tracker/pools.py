@@ -1,0 +1,142 @@
+"""Rows that are taken and given back: the slots of flows, the rows that only some of them need, the blocks of the log.
+
+A pool's rows grow where they stand and are zero when they are taken. A free row's first number is the next free one.
+Row 0 of every pool but the slots belongs to nobody: 0 stands for "none", and reading it reads zeros.
+
+Fence: only numpy and this project's enums inside the kernels; the typed wrapper is ``Pools``.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from analyzer.compiled import part, record_at
+from analyzer.memory import GrowingRows
+from analyzer.tracker.ledger import FOLLOWED, KEPT, OLDER, UNUSUAL
+from analyzer.tracker.log import BLOCK, FAR, LOG, ROWS_A_BLOCK
+
+POOL = np.dtype(
+    [
+        ("rows", "<i8"),  # where its rows lie in memory
+        ("size", "<i8"),  # bytes of a row
+        ("used", "<i8"),  # rows ever taken: in use or free again
+        ("free", "<i8"),  # first of the free rows, -1 none
+        ("given", "<i8"),  # free rows
+        ("capacity", "<i8"),
+    ]
+)
+SLOTS, UNUSUALS, OLDERS, BLOCKS, FARS = (np.int64(number) for number in range(5))
+NEEDED = np.array([1, 8, 1, 8, 32])  # rows of each pool that one segment may take at most (16 rows of the log)
+AHEAD = 8192  # flows for which there is to be memory beforehand
+_pool = record_at(POOL)
+_link = record_at(np.dtype([("next", "<i4")]))
+
+
+@part
+def take(desk, number):
+    """A row of that pool, zero; the caller has made sure that there is one. Row after row is new and zero as it comes;
+    a row used before is wiped only now, when whoever takes it wants it in the cache anyway."""
+    pool = _pool(desk["pools"], number)
+    row = np.int64(pool["free"])
+    if row < 0:
+        row = np.int64(pool["used"])
+        pool["used"] = row + 1
+        return row
+    address = pool["rows"] + row * pool["size"]
+    pool["free"] = _link(address, np.int64(0))["next"]
+    pool["given"] = pool["given"] - 1
+    wipe(address, np.int64(pool["size"]))
+    return row
+
+
+@part
+def give_back(desk, number, row):
+    """Make the row free."""
+    pool = _pool(desk["pools"], number)
+    _link(pool["rows"] + row * pool["size"], np.int64(0))["next"] = pool["free"]
+    pool["free"] = row
+    pool["given"] = pool["given"] + 1
+
+
+@part
+def wipe(address, size):
+    """Make ``size`` bytes zero, four at a time."""
+    for place in range(size >> 2):
+        _link(address, np.int64(place))["next"] = 0
+
+
+@part
+def copy_words(words, place, address, size):
+    """Copy ``size`` bytes at ``address`` to ``words`` (int32) from ``place`` on; returns the place behind them."""
+    for word in range(size >> 2):
+        words[place + word] = _link(address, np.int64(word))["next"]
+    return place + (size >> 2)
+
+
+@part
+def slots_taken(desk):
+    """Slots ever taken: those from here on are new."""
+    return np.int64(_pool(desk["pools"], SLOTS)["used"])
+
+
+@part
+def room(desk):
+    """How many segments can surely be taken in with the rows there are."""
+    left = np.int64(1 << 62)
+    for number in range(len(NEEDED)):
+        pool = _pool(desk["pools"], np.int64(number))
+        left = min(left, (pool["capacity"] - pool["used"]) // NEEDED[number])
+    return left
+
+
+class Pools:
+    """The pools' memory, and the rows that lie beside them: two endpoints a slot, four rows of the log a block."""
+
+    def __init__(self) -> None:
+        self.flows, self.ends = GrowingRows(FOLLOWED, 1024), GrowingRows(KEPT, 2048)
+        self.unusual, self.older = GrowingRows(UNUSUAL, 256), GrowingRows(OLDER, 256)
+        self.blocks, self.log = GrowingRows(BLOCK, 4096), GrowingRows(LOG, 4096 * ROWS_A_BLOCK)
+        self._ready = [0, 0]  # how far the memory of the endpoints' rows, and of the log's, has been made ready
+        self.far = GrowingRows(FAR, 1024)
+        self.state: np.ndarray[Any, np.dtype[np.void]] = np.zeros(len(NEEDED), POOL)
+        self.state["used"] = 0, 1, 1, 1, 1
+        self.state["free"] = -1
+        self.state["size"] = [rows.dtype.itemsize for rows in self._pooled]
+        self._lay_out()
+
+    @property
+    def _pooled(self) -> tuple[GrowingRows, ...]:
+        return self.flows, self.unusual, self.older, self.blocks, self.far
+
+    @property
+    def slots(self) -> int:
+        """Slots ever taken."""
+        return int(self.state["used"][SLOTS])
+
+    @property
+    def in_use(self) -> int:
+        """Slots that hold a flow now."""
+        return self.slots - int(self.state["given"][SLOTS])
+
+    def grow(self) -> None:
+        """Twice as many rows of whatever is nearly full."""
+        for number, rows in enumerate(self._pooled):
+            if self.state["used"][number] + NEEDED[number] > len(rows):
+                rows.grow(2 * len(rows))
+        self.ends.grow(2 * len(self.flows))
+        self.log.grow(ROWS_A_BLOCK * len(self.blocks))
+        self._lay_out()
+
+    def make_ready(self) -> None:
+        """Have memory for what the next flows will need; another thread may do it while the kernels work."""
+        used = self.state["used"].tolist()
+        log_end = ROWS_A_BLOCK * (used[BLOCKS] + 3 * AHEAD)
+        for place, (rows, end) in enumerate(((self.ends, 2 * (used[SLOTS] + AHEAD)), (self.log, log_end))):
+            if end > self._ready[place]:
+                rows.make_ready(self._ready[place], end)
+                self._ready[place] = end
+
+    def _lay_out(self) -> None:
+        """Tell the kernels where the rows are."""
+        for number, rows in enumerate(self._pooled):
+            self.state["rows"][number], self.state["capacity"][number] = rows.address, len(rows)

@@ -1,0 +1,127 @@
+"""A segment's SYN or SYN-ACK: a request for a connection, its answer, and what both negotiate."""
+
+import numpy as np
+
+from analyzer.compiled import part
+from analyzer.segments.table import CUT_HEADER, HAS_TIMESTAMP
+from analyzer.tracker.acknowledge import measure
+from analyzer.tracker.desk import (
+    CLOSED,
+    ESTABLISHED,
+    LISTEN,
+    NEVER,
+    NO_NOTE,
+    PROVEN,
+    SENT,
+    TIME_WAIT,
+    UNKNOWN,
+    end_at,
+    flow_at,
+    half,
+    knows,
+    last_syn,
+    learn,
+    margin,
+    mark_unusual,
+    move,
+    note,
+    older_at,
+    still_kept,
+    take_back,
+)
+from analyzer.tracker.ledger import Known
+from analyzer.tracker.space import plus
+from analyzer.tracker.transitions import Event
+
+ISN, NXT = np.int64(Known.ISN), np.int64(Known.NXT)
+TIMESTAMPS = np.int64(Known.TIMESTAMPS)
+SENT_SYN, SENT_SYN_ACK = np.int64(Event.SENT_SYN), np.int64(Event.SENT_SYN_ACK)
+SYN_AGAIN, SYN_ACK_AGAIN = np.int64(Event.SYN_AGAIN), np.int64(Event.SYN_ACK_AGAIN)
+NO_SCALE = 1  # window_scale of an endpoint: not known, none, or one more than this and the shift
+REPLACED = np.int64(Event.REPLACED)
+
+
+@part
+def carry_syn(desk, s, i):
+    """A SYN without ACK: a request for a connection, or the same request again."""
+    e = end_at(desk, i)
+    now, frame = np.int64(s["time"]), np.int64(s["frame"])
+    if knows(e, ISN) and np.int64(e["isn"]) == np.int64(s["seq"]):
+        note(desk, i, SYN_AGAIN, now, frame, NO_NOTE)
+        e["fresh_time"] = 0
+    elif np.int64(e["state"]) in (UNKNOWN, CLOSED) and not knows(e, ISN):
+        e["state"] = CLOSED
+        replace_old(desk, i, now, frame)
+        syn_stamps(s, e, 0)
+        move(desk, i, SENT_SYN, SENT, now, NEVER, now, frame, NO_NOTE)
+    else:
+        note(desk, i, SENT_SYN, now, frame, NO_NOTE)
+    count_syn(desk, e, now, frame)
+
+
+@part
+def carry_syn_ack(desk, s, i):
+    """A SYN-ACK: the answer to a SYN, or the same answer again because its acknowledgment did not come."""
+    e, p = end_at(desk, i), end_at(desk, i ^ 1)
+    now, frame = np.int64(s["time"]), np.int64(s["frame"])
+    state = np.int64(e["state"])
+    if knows(e, ISN) and e["syn_ack"] == 1 and np.int64(e["isn"]) == np.int64(s["seq"]):
+        if state == ESTABLISHED and e["mark_event"] > 0 and now - e["mark_time"] > margin(desk, e):
+            take_back(desk, i)
+        note(desk, i, SYN_ACK_AGAIN, now, frame, NO_NOTE)
+        e["fresh_time"] = 0
+    elif not knows(e, ISN) or np.int64(e["isn"]) == np.int64(s["seq"]):
+        if state == UNKNOWN:
+            e["state"] = LISTEN
+        if p["syn_count"] == 1 and not knows(e, ISN):
+            measure(desk, i, now - last_syn(desk, p))
+        replace_old(desk, i, now, frame)
+        seen = np.int64(p["syn_time"])
+        syn_stamps(s, e, 1)
+        move(desk, i, SENT_SYN_ACK, SENT, now - half(e["reach"]), min(seen, now), now, frame, NO_NOTE)
+    else:
+        note(desk, i, SENT_SYN_ACK, now, frame, NO_NOTE)
+    count_syn(desk, e, now, frame)
+
+
+@part
+def options(s, e):
+    """Remember what a SYN negotiates."""
+    if not np.int64(s["marks"]) & CUT_HEADER:
+        e["window_scale"] = NO_SCALE if s["window_scale"] < 0 else NO_SCALE + 1 + s["window_scale"]
+    if np.int64(s["marks"]) & HAS_TIMESTAMP:
+        learn(e, TIMESTAMPS)
+
+
+@part
+def syn_stamps(s, e, is_ack):
+    """Enter a first SYN or SYN-ACK in the ledger."""
+    e["isn"] = s["seq"]
+    learn(e, ISN | NXT)
+    e["snd_nxt"] = plus(s["seq"], 1 + np.int64(s["payload_len"]))
+    e["syn_time"] = s["time"]
+    e["syn_frame"] = s["frame"]
+    e["syn_ack"] = is_ack
+    e["fast_open"] = 1 if s["payload_len"] > 0 and is_ack == 0 else 0
+    e["fresh_time"] = s["time"]
+
+
+@part
+def count_syn(desk, e, now, frame):
+    """Count a SYN or SYN-ACK, and note it where it is not the first."""
+    e["syn_count"] = e["syn_count"] + 1
+    if e["syn_time"] != now:
+        u = mark_unusual(desk, e)
+        u["syn_last_time"] = now
+        u["syn_last_frame"] = frame
+
+
+@part
+def replace_old(desk, i, now, frame):
+    """A new connection of the endpoint takes the place of the older one on this tuple, whose state was still kept."""
+    f = flow_at(desk, i >> 1)
+    if f["older"] > 0:
+        old = np.int64(older_at(desk, f)["old_end"]) ^ (i & 1)
+        if still_kept(desk, f, now) and np.int64(end_at(desk, old)["state"]) != CLOSED:
+            basis = SENT if np.int64(end_at(desk, old)["state"]) == TIME_WAIT else PROVEN
+            move(desk, old, REPLACED, basis, now, NEVER, now, frame, NO_NOTE)

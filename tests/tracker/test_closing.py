@@ -1,0 +1,155 @@
+"""Closing the books: what the kernels say of flows, against the columns of all of them and the slow twin."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from analyzer.errors import TeardownError
+from analyzer.findings.ordinary import kinds
+from analyzer.flows.table import FLOW
+from analyzer.pipeline import Analysis
+from analyzer.readers import open_captures
+from analyzer.settings import Settings
+from analyzer.tracker.closing import ORDINARY, REUSED
+from analyzer.tracker.ledger import CONNECTION, ENDPOINT
+from analyzer.tracker.rows import flow_rows
+from analyzer.tracker.spread import SpreadLedger
+from analyzer.tracker.track import Tracker
+
+from .naive_telling import entry_rows
+from .stories import batch, told
+from .test_twin import random_segments
+from .whole import Whole, whole
+
+ROOT = Path(__file__).parents[2]
+CAPTURES = [path for path in sorted((ROOT / "captures").iterdir()) if ".pcap" in path.name]
+RECORDINGS = sorted((ROOT / "tests/lab/recordings").glob("*.pcap*"))
+USUAL = told("""
+an ordinary connection
+A S 0:1               |
+B S. 0:1 ack 1        |
+A . 1:1 ack 1         |
+A P. 1:101 ack 1      |
+B P. 1:201 ack 101    |
+A . 101:101 ack 201   |
+A F. 101:102 ack 201  |
+B . 201:201 ack 102   |
+B F. 201:202 ack 102  |
+A . 102:102 ack 202   |
+""")[0]
+
+
+def of_capture(path: Path) -> Whole:
+    analysis = Analysis(Settings())
+    with open_captures([str(path)]) as capture:
+        for packets in capture:
+            analysis.track(analysis.decode(packets), len(capture.interfaces))
+    analysis._decoder.finish()
+    if analysis._order is not None:
+        analysis._tell(analysis._order.rest())
+    return whole(analysis._tracker, analysis._table.rows, analysis.last_ns)
+
+
+def nearly_usual(count: int, seed: int) -> NDArray[np.void]:
+    """``count`` ordinary connections with one or two things wrong with most: a segment left out, repeated, late, moved
+    to another place, with other flags, numbers or length; or cut off."""
+    dice, usual = np.random.default_rng(seed), batch(USUAL)
+    usual["sender"] = usual["src"]
+    flows, now = [], 0
+    for flow in range(count):
+        rows = usual.copy()
+        for _ in range(int(dice.integers(0, 3))):
+            rows = edited(rows, dice)
+        rows["sender"] += 2 * flow
+        rows["time"] = np.maximum.accumulate(rows["time"]) + now
+        now += int(rows["time"][-1] - rows["time"][0]) + 10**6
+        flows.append(rows)
+    segments = np.concatenate(flows)
+    segments["frame"] = np.arange(1, len(segments) + 1)
+    return segments
+
+
+def edited(rows: NDArray[np.void], dice: np.random.Generator) -> NDArray[np.void]:
+    """One thing wrong."""
+    place, other = (int(number) for number in dice.integers(0, len(rows), 2))
+    edit = int(dice.integers(0, 8))
+    if edit == 0:
+        return np.delete(rows, place) if len(rows) > 1 else rows
+    if edit == 1:
+        return np.insert(rows, other, rows[place])
+    if edit == 2:
+        return rows[: place + 1]
+    if edit == 3:
+        rows[[place, other]] = rows[[other, place]]
+    elif edit == 4:
+        rows["time"][place:] += int(dice.choice([10**6, 10**8, 11 * 10**9, 70 * 10**9]))
+    else:
+        name, values = [("flags", [1, 2, 4, 16, 17, 18, 20]), ("seq", [1000, 1001, 5001]), ("ack", [0, 1102])][edit - 5]
+        rows[name][place] = dice.choice(values)
+    return rows
+
+
+def tracked(segments: NDArray[np.void], seed: int) -> Whole:
+    """Flows of which some are the next on an older one's tuple; either side may be the client."""
+    flows = int(segments["sender"].max() >> 1) + 1
+    dice = np.random.default_rng(seed)
+    table = np.zeros(flows, FLOW)
+    table["stream"], table["guess"] = np.arange(flows), dice.integers(0, 2, flows)
+    table["port"] = dice.integers(0, 65536, (flows, 2))
+    table["address"] = dice.integers(0, 9, (flows, 2))
+    table["previous"] = np.where(dice.random(flows) < 0.3, np.arange(flows) - 1, -1)
+    tracker = Tracker(Settings())
+    tracker.feed(segments, table)
+    return whole(tracker, table, int(segments["time"].max()) + 10**9)
+
+
+def check(made: Whole) -> tuple[int, int]:
+    """Compare everything; returns how many flows are ordinary to the kernel, and to the columns."""
+    ledger = made.ledger
+    assert ledger.reported.all()
+    check_columns(made)
+    columns = kinds(ledger, Settings())
+    assert (made.kinds >= columns).all()
+    endings = flow_rows(ledger)
+    assert np.array_equal(endings[made.kinds <= REUSED], made.endings)
+    assert np.array_equal(made.entries, entry_rows(ledger, made.log))
+    assert np.array_equal(made.lengths, np.bincount(made.entries["end"] >> 1, minlength=ledger.flows))
+    return int((made.kinds == ORDINARY).sum()), int((columns == ORDINARY).sum())
+
+
+def check_columns(made: Whole) -> None:
+    """Facts turned into columns are those of the ledger's rows."""
+    ledger = made.ledger
+    spread = SpreadLedger([made.facts], ledger._table, ledger.end_time)
+    for name in ENDPOINT.names or ():
+        assert np.array_equal(spread.own(name), ledger.own(name)), name
+    for name in CONNECTION.names or ():
+        assert np.array_equal(spread.flow(name), ledger.flow(name)), name
+
+
+def test_captures() -> None:
+    counts = np.zeros(2, np.int64)
+    for path in [*CAPTURES, *RECORDINGS]:
+        try:
+            made = of_capture(path)
+        except TeardownError:
+            continue
+        counts += check(made)
+        for name in ("client", "client_basis"):
+            assert np.array_equal(made.ledger.flow(name), made.ledger._table[name]), "as the flow table has it"
+    assert counts[0] > 0.9 * counts[1] > 100
+
+
+@pytest.mark.parametrize("length", [2, 8, 12])
+def test_random_connections(length: int) -> None:
+    check(tracked(random_segments(3000, length, seed=length), length))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_connections_that_are_nearly_ordinary(seed: int) -> None:
+    kernel, columns = check(tracked(nearly_usual(2000, seed), seed))
+    assert kernel > 0.9 * columns > 100
+
+

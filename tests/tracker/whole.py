@@ -1,0 +1,81 @@
+"""All that a tracker knows of its flows at the capture's end, ordinary ones included: what the kernels that close the
+books make of them, and what the slow twins make of the same rows."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.tracker import closing
+from analyzer.tracker.ending import ENDING
+from analyzer.tracker.log import LOG, ROWS_A_BLOCK
+from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.pools import Pools
+from analyzer.tracker.spread import Columns, columns_of
+from analyzer.tracker.track import Tracker
+from analyzer.tracker.transitions import ARROWS
+
+SAID = ("time", "frame", "event", "from_state", "state", "basis", "note", "void")
+MORE = [("earliest", "<i8"), ("latest", "<i8"), ("end", "<i8"), ("arrow", "u1")]
+RAW = np.dtype([*((name, LOG[name]) for name in SAID), *MORE])
+UNBOUNDED, ELSEWHERE = 2**32 - 1, 2**32 - 2  # in the log's column ``early``
+
+
+class Whole(NamedTuple):
+    """Flows whose books are closed, in the order of the flow table."""
+
+    ledger: Ledger
+    kinds: NDArray[np.uint8]  # the kernel's
+    endings: NDArray[np.void]  # of the flows of kinds ORDINARY and REUSED, by the kernel
+    entries: NDArray[np.void]  # by the kernel
+    lengths: NDArray[np.uint32]
+    facts: Columns  # the ledger's, column by column
+    log: NDArray[np.void]  # RAW: what stands in the log, ``end`` being 2 * place of the flow + side
+
+
+def whole(tracker: Tracker, table: NDArray[np.void], end: int) -> Whole:
+    """Close all books as at ``end`` and look at everything; ``table`` is the flow table. The tracker is of no more
+    use after that."""
+    slots = np.ascontiguousarray(tracker.held, np.int64)
+    tracker._lay_out()
+    kinds, done = np.zeros(len(slots), np.uint8), 0
+    while done < len(slots):
+        done = closing.close_books(tracker._desk, slots, done, np.int64(end), kinds)
+        if done < len(slots):
+            tracker._grow()
+    told = np.flatnonzero(kinds <= closing.REUSED)
+    endings: NDArray[np.void] = np.zeros(len(told), ENDING)
+    closing.end_ordinary(tracker._desk, slots[told], np.int64(end), endings)
+    books = tracker._books(slots)
+    ledger = Ledger(books.ends, books.flows, table[books.flows["row"]], end)
+    facts = columns_of(tracker._desk, slots)
+    return Whole(ledger, kinds, endings, *tracker.timelines(slots), facts, log_of(tracker, slots))
+
+
+def log_of(tracker: Tracker, slots: NDArray[np.int64]) -> NDArray[np.void]:
+    """The rows of the log of ``slots``, block by block."""
+    pools = tracker._pools
+    rows: list[np.void] = []
+    ends: list[int] = []
+    for place, slot in enumerate(slots.tolist()):
+        block = int(pools.flows.rows["first_block"][slot])
+        for number in range(int(pools.flows.rows["log_rows"][slot])):
+            if number and number % ROWS_A_BLOCK == 0:
+                block = int(pools.blocks.rows["next_block"][block])
+            rows.append(pools.log.rows[block * ROWS_A_BLOCK + number % ROWS_A_BLOCK])
+            ends.append(2 * place + int(rows[-1]["side"]))
+    log: NDArray[np.void] = np.zeros(len(rows), RAW)
+    for name in SAID:
+        log[name] = [row[name] for row in rows]
+    log["earliest"], log["latest"] = np.array([bounds(row, pools) for row in rows], np.int64).reshape(-1, 2).T
+    log["end"], log["arrow"] = ends, ARROWS[log["from_state"], log["event"]]
+    return log
+
+
+def bounds(row: np.void, pools: Pools) -> tuple[int, int]:
+    """The earliest and the latest time of a row of the log; an earliest of 0 is none."""
+    time, early, late = int(row["time"]), int(row["early"]), int(row["late"])
+    if early == ELSEWHERE:
+        far = pools.far.rows[late]
+        return int(far["earliest"]), int(far["latest"])
+    return 0 if early == UNBOUNDED else time - early, time + late
