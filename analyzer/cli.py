@@ -216,8 +216,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         nowhere = Path(os.devnull).open("w")  # noqa: SIM115 (it stays open to the end)
         sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     status = guarded(arguments)
-    if status == 141:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to fail at exit
+    try:
+        sys.stdout.flush()
+    except OSError:  # told already; nothing is left to fail at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(status)
 
 
