@@ -49,7 +49,7 @@ def write_tables(
     tables: Tables, files: dict[str, BinaryIO], format: str, segments: tuple[Rows, Rows] | None = None
 ) -> None:
     """Write those of flows, timeline and segments that have a file; the segments come with the flow table."""
-    slices = tables.slices(FLOWS[format]) if files.keys() & {"flows", "timeline"} else iter(())
+    slices = tables.slices(FLOWS[format], "timeline" in files) if files.keys() & {"flows", "timeline"} else iter(())
     parts: Iterator[Part] = (part for part in parts_of(slices, ROWS[format]) if part.table in files)
     if segments and "segments" in files:
         parts = chain(parts, segment_parts(*segments, ROWS[format]))

@@ -30,8 +30,9 @@ class Tables(Protocol):
     def combinations(self) -> Sequence[str]:
         """Texts of the column ``findings``, by ENDING's number; the first is "" for none."""
 
-    def slices(self, flows: int = ...) -> Iterator[tuple[Rows, Rows]]:
-        """Rows of ENDING and of ENTRY of so many flows, in the order of the tables; ``end`` counts within the slice."""
+    def slices(self, flows: int = ..., told: bool = ...) -> Iterator[tuple[Rows, Rows]]:
+        """Rows of ENDING of so many flows, and of ENTRY if they are to be ``told``, in the order of the tables; ``end``
+        counts within the slice."""
 
 
 class Part(NamedTuple):

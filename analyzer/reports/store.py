@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from analyzer.errors import UnwritableOutput
 from analyzer.lines import Words
 from analyzer.memory import GrowingRows
+from analyzer.reports.gathering import gather
 from analyzer.tracker.ending import ENDING, ENTRY
 
 Rows = NDArray[np.void]
@@ -111,9 +112,9 @@ class Store:
         self._endings.append(endings)
         self._entries.append(entries)
 
-    def slices(self, flows: int = FLOWS_AT_ONCE) -> Iterator[tuple[Rows, Rows]]:
+    def slices(self, flows: int = FLOWS_AT_ONCE, told: bool = True) -> Iterator[tuple[Rows, Rows]]:
         """The rows of so many flows at a time, in the order of streams: ENDING, and ENTRY, whose ``end`` is 2 * the
-        place in the slice + 0 for the client, 1 for the server."""
+        place in the slice + 0 for the client, 1 for the server; no ENTRY unless they are to be ``told``."""
         endings, entries = self._endings.rows(), self._entries.rows()
         place = self._places()
         first = np.cumsum(self._lengths.rows[: len(endings)], dtype=np.int64)
@@ -121,10 +122,10 @@ class Store:
         for start in range(0, len(place), flows):
             here = place[start : start + flows]
             here = here[here != NOT_HERE].astype(np.int64)
-            lengths = self._lengths.rows[here].astype(np.int64)
-            told = entries[_ranges(first[here], lengths)]
-            told["end"] = np.repeat(2 * np.arange(len(here), dtype=np.uint32), lengths) | (told["end"] & 1)
-            yield endings[here], told
+            lengths = self._lengths.rows[here].astype(np.int64) if told else np.zeros(len(here), np.int64)
+            gathered: Rows = np.empty(int(lengths.sum()), ENTRY)
+            gather(entries, first[here], lengths, gathered)
+            yield endings[here], gathered
             self._endings.pass_by()
             self._entries.pass_by()
 
@@ -134,10 +135,3 @@ class Store:
         place = np.full(int(streams.max(initial=0)) + 1 if len(streams) else 0, NOT_HERE, np.uint32)
         place[streams] = np.arange(len(streams), dtype=np.uint32)
         return place
-
-
-def _ranges(first: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """first[0], first[0] + 1, ... for lengths[0] numbers, then first[1] and so on."""
-    ends = np.cumsum(lengths)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.repeat(first - (ends - lengths), lengths) + np.arange(total)

@@ -59,7 +59,7 @@ class Made:
     def addresses(self) -> Words:
         return Words.of(self.texts)
 
-    def slices(self, _most: int = 0) -> Iterator[tuple[Rows, Rows]]:
+    def slices(self, _most: int = 0, _told: bool = True) -> Iterator[tuple[Rows, Rows]]:
         """Slices of ``cut`` flows, however many are asked for."""
         for begin in range(0, len(self.endings), self.cut):
             flow = self.entries["end"] >> 1
