@@ -220,3 +220,19 @@ def of_one(analysis: Analysis, stream: int, batches: list[NDArray[np.void]]) -> 
     result = made.result()
     assert result.flows["stream"].tolist() == [stream] and result.segments is not None
     return result.timeline.drop(columns="stream").astype(str).to_numpy().tolist(), len(result.segments)
+
+
+def test_a_newer_connection_on_a_tuple_is_noted_with_the_older(everything: Everything) -> None:
+    batch, flows, end = everything
+    tracker = Tracker(Settings())
+    tracker.feed(batch.copy(), flows.rows)
+    books = tracker.glance(end)
+    place = {int(row): number for number, row in enumerate(books.flows["row"])}
+    opened = (books.ends["established_time"].reshape(-1, 2) > 0).any(axis=1)
+    noted = np.flatnonzero(books.flows["replaced_time"])
+    newer = {int(flows.rows["previous"][row]): number for row, number in place.items()}
+    assert len(noted)
+    for number in noted:
+        successor = newer[int(books.flows["row"][number])]
+        assert books.flows["replaced_time"][number] == books.flows["first_time"][successor]
+        assert opened[successor]
