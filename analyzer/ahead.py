@@ -49,7 +49,7 @@ def ahead(items: Iterator[T], most: int = 1) -> Iterator[T]:
 class Behind(Generic[T]):
     """One step behind: a second thread does ``work`` on each item while the caller makes the next."""
 
-    def __init__(self, work: Callable[[T], None], most: int = 4) -> None:
+    def __init__(self, work: Callable[[T], None], most: int) -> None:
         self._work = work
         self._given: SimpleQueue[tuple[T] | None] = SimpleQueue()
         self._free = Semaphore(most)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     Source = CaptureStream | TsharkStream | LiveStream
 
 JUDGED_AT_ONCE = 4096  # flows of which the rules may have something to say
+PARTS_AT_ONCE = 8  # parts that wait for so many to come together: where all flows are ordinary, they never do
 AHEAD = 2  # batches decoded while one is being tracked: neither half waits because the other's batch was a hard one
 Progress = Callable[[int, int | None], None]  # bytes read, bytes in all or None
 
@@ -249,10 +250,11 @@ class Finished:
     def take(self, parts: Iterable[Ended], table: NDArray[np.void], end_ns: int) -> None:
         """Take in flows that ended; ``table`` is the flow table, ``end_ns`` when the capture ended, or how far it has
         got. They are judged by another thread, in their order, while the next are made."""
-        behind = Behind(self._judge)
+        behind = Behind(self._judge, 2)
         for ended in parts:
             self._waiting.append((ended, table[ended.facts.rows]))
-            if ended.last or sum(len(rows) for _, rows in self._waiting) >= JUDGED_AT_ONCE:
+            judged = sum(len(rows) for _, rows in self._waiting)
+            if ended.last or judged >= JUDGED_AT_ONCE or len(self._waiting) == PARTS_AT_ONCE:
                 behind.give((self._waiting, end_ns))
                 self._waiting = []
         if self._waiting:
