@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from analyzer.errors import TeardownError
 from analyzer.flows.table import FlowTable
-from analyzer.pipeline import Analysis
+from analyzer.pipeline import PARTS_AT_ONCE, Analysis, Finished, analyze
 from analyzer.readers import open_captures
 from analyzer.readers.packets import Packets
 from analyzer.reports.files import write_analysed
@@ -236,3 +237,18 @@ def test_a_newer_connection_on_a_tuple_is_noted_with_the_older(everything: Every
         successor = newer[int(books.flows["row"][number])]
         assert books.flows["replaced_time"][number] == books.flows["first_time"][successor]
         assert opened[successor]
+
+
+def test_parts_do_not_wait_for_one_another_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[int] = []
+    judge = Finished._judge
+
+    def counted(finished: Finished, waiting: Any) -> None:
+        given.append(len(waiting[0]))
+        judge(finished, waiting)
+
+    monkeypatch.setattr(track, "FLOWS_AT_ONCE", 1)
+    monkeypatch.setattr(Finished, "_judge", counted)
+    analyze([str(path) for path in CAPTURES], Settings())
+    assert sum(given) > PARTS_AT_ONCE
+    assert max(given) == PARTS_AT_ONCE
