@@ -17,7 +17,7 @@ from analyzer.compiled import const, kernel, part, record_at
 
 UNKNOWN = np.iinfo(np.int64).min  # numpy's NaT
 NANO = np.int64(10**9)
-E8, E9, E10 = np.int64(10**8), np.int64(10**9), np.int64(10**10)
+E8 = np.int64(10**8)
 POSITIVE = np.int64((1 << 63) - 1)  # a mask that changes nothing, but tells the compiler that a number is not negative
 
 
@@ -46,19 +46,29 @@ PIECE = np.dtype(
         ("parent_shift", "<i8"),
         ("parent_mask", "<i8"),
         ("parent_rows", "<i8"),
-        # A code of two columns is ``first * scale + second``; ``second`` is 0 where there is one column.
+        # A code of two columns is ``first * scale + second``, one of three that times ``third_scale``, plus the third;
+        # ``second`` and ``third`` are 0 where there is none. They are without sign.
         ("second", "<i8"),
         ("second_shift", "<i8"),
         ("second_mask", "<i8"),
-        ("second_sign", "<i8"),
-        ("scale", "<i8"),
+        ("second_scale", "<i8"),
+        ("third", "<i8"),
+        ("third_shift", "<i8"),
+        ("third_mask", "<i8"),
+        ("third_scale", "<i8"),
         ("words", "<i8"),  # address of their bytes; of a literal, of its own
         ("starts", "<i8"),  # address of where each starts
         ("count", "<i8"),  # how many there are; of a literal, its bytes
         ("tail", "<i8"),  # text behind it, up to eight bytes, the first the lowest
         ("tail_size", "<i8"),
+        # The whole seconds written last, which neighbours often share: in nanoseconds, and their text with its point.
+        ("second_last", "<i8"),
+        ("text", "<i8"),
+        ("text_more", "<i8"),
+        ("text_size", "<i8"),
     ]
 )
+ZERO_SECONDS = (0, int.from_bytes(b"0.", "little"), 0, 2)  # the last four columns at first
 WORD = np.dtype([("_", "<i8")])  # not an aligned dtype, so that it may stand anywhere
 
 piece_at = record_at(PIECE)
@@ -66,7 +76,7 @@ word_at = record_at(WORD)
 
 LITERAL, NUMBER, SECONDS, CODE = (np.int64(kind) for kind in Kind)
 NOTHING = np.int64(UNKNOWN)
-ZERO_DIGITS, TWO_ZEROS = np.int64(0x3030303030303030), np.int64(0x3030)
+ZERO_DIGITS = np.int64(0x3030303030303030)
 MINUS, POINT, DIGIT = np.int64(ord("-")), np.int64(ord(".")), np.int64(ord("0"))
 
 
@@ -94,13 +104,6 @@ def digits(value):
     word = high | (word - high * 100) << 16
     high = (word * 103 >> 10) & 0x000F000F000F000F  # // 10 of all four
     return (high | (word - high * 10) << 8) + ZERO_DIGITS
-
-
-@part
-def two_digits(value):
-    """The same of a number below 100."""
-    tens = value * 103 >> 10
-    return (tens | (value - tens * 10) << 8) + TWO_ZEROS
 
 
 @part
@@ -135,39 +138,53 @@ def put_number(at, value):
 
 
 @part
-def put_seconds(at, value):
+def put_seconds(at, piece, value):
     """Write nanoseconds, not UNKNOWN, as seconds with nine decimals; up to 21 bytes."""
     if value < 0:
         store(at, MINUS)
         at += 1
         value = -value
-    value &= POSITIVE
-    whole = value // NANO
-    rest = value - whole * NANO
-    if E9 <= whole < E10:  # a time of today
-        high = whole // E8
-        store(at, two_digits(high))
-        store(at + 2, digits(whole - high * E8))
-        at += 10
-    else:
-        at = put_number(at, whole)
+    rest = value - np.int64(piece["second_last"])
+    if rest < 0 or rest >= NANO:
+        rest = put_whole(at, piece, value & POSITIVE)
+    store(at, np.int64(piece["text"]))
+    store(at + 8, np.int64(piece["text_more"]))
+    at += np.int64(piece["text_size"])
     first = rest * 1441151881 >> 57  # rest // E8
-    store(at, POINT | (first + DIGIT) << 8)
-    store(at + 2, digits(rest - first * E8))
-    return at + 10
+    store(at, first + DIGIT)
+    store(at + 1, digits(rest - first * E8))
+    return at + 9
+
+
+@part
+def put_whole(at, piece, value):
+    """Write the whole seconds and the point, and keep their text in the piece; returns the nanoseconds beyond."""
+    whole = value // NANO
+    end = put_number(at, whole)
+    store(end, POINT)
+    piece["text"], piece["text_more"], piece["text_size"] = load(at), load(at + 8), end + 1 - at
+    piece["second_last"] = whole * NANO
+    return value - whole * NANO
 
 
 @part
 def copy(at, source, size):
     """Write ``size`` bytes from an address."""
-    store(at, load(source))
-    store(at + 8, load(source + 8))
+    first, second = load(source), load(source + 8)
+    store(at, first)
+    store(at + 8, second)
     done = 16
     while done < size:
-        store(at + done, load(source + done))
-        store(at + done + 8, load(source + done + 8))
-        store(at + done + 16, load(source + done + 16))
-        store(at + done + 24, load(source + done + 24))
+        first, second, third, fourth = (
+            load(source + done),
+            load(source + done + 8),
+            load(source + done + 16),
+            load(source + done + 24),
+        )
+        store(at + done, first)
+        store(at + done + 8, second)
+        store(at + done + 16, third)
+        store(at + done + 24, fourth)
         done += 32
     return at + size
 
@@ -176,9 +193,13 @@ def copy(at, source, size):
 def put_code(at, piece, value, row):
     """Write the word of a code."""
     if piece["second"]:
-        word, sign = load(np.int64(piece["second"]) + row * np.int64(piece["stride"])), np.int64(piece["second_sign"])
-        second = ((word >> np.int64(piece["second_shift"]) & np.int64(piece["second_mask"])) ^ sign) - sign
-        value = value * np.int64(piece["scale"]) + second
+        word = load(np.int64(piece["second"]) + row * np.int64(piece["stride"]))
+        second = word >> np.int64(piece["second_shift"]) & np.int64(piece["second_mask"])
+        value = value * np.int64(piece["second_scale"]) + second
+        if piece["third"]:
+            word = load(np.int64(piece["third"]) + row * np.int64(piece["stride"]))
+            third = word >> np.int64(piece["third_shift"]) & np.int64(piece["third_mask"])
+            value = value * np.int64(piece["third_scale"]) + third
     if value < 0 or value >= np.int64(piece["count"]):
         return at
     starts = np.int64(piece["starts"]) + 8 * value
@@ -218,7 +239,7 @@ def put(at, piece, row):
     if value == NOTHING or value == np.int64(piece["none"]):
         return at
     if kind == SECONDS:
-        return put_seconds(at, value)
+        return put_seconds(at, piece, value)
     return put_number(at, value)
 
 

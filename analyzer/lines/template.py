@@ -10,13 +10,14 @@ read from the parent's row that a row belongs to. Anything else that is a number
 ``kernels``.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.lines.kernels import PIECE, UNKNOWN, Kind, fill, number_anew
+from analyzer.lines.kernels import PIECE, UNKNOWN, ZERO_SECONDS, Kind, fill, number_anew
 from analyzer.lines.words import SLACK, Words
 
 Rows = NDArray[np.void] | Mapping[str, NDArray[Any]]
@@ -24,7 +25,10 @@ LONGEST = {Kind.NUMBER: 20, Kind.SECONDS: 21}  # bytes; words are as long as the
 TAIL = 8  # bytes of text that a piece can have behind it
 WORD = 8  # bytes that kernels load at a time
 USUAL = 96  # bytes of a line, for a first guess at the room for many
+NOWHERE, NO_COLUMN = (0, 0, 0, 0, 0), (0, 0, 0, 0)  # in PIECE, where there is no such column
 BUFFER = 1 << 18  # bytes that are written at a time: they stay in the processor's cache
+
+Places = Callable[[str], tuple[int, int, int, int, int]]
 
 
 class Piece(NamedTuple):
@@ -33,8 +37,7 @@ class Piece(NamedTuple):
     kind: Kind
     column: str = ""
     words: str = ""  # name of the Words in which a code is looked up
-    second: str = ""  # the code is column * scale + second
-    scale: int = 1
+    more: tuple[tuple[str, int], ...] = ()  # of a code: further columns, and what the code before is multiplied by
     none: int = UNKNOWN  # this number stands for UNKNOWN, too
     of: str = ""  # name of the parent that has the column
     text: bytes = b""  # of a literal
@@ -59,9 +62,13 @@ def seconds(column: str, *, none: int = UNKNOWN, of: str = "") -> Piece:
     return Piece(Kind.SECONDS, column, none=none, of=of)
 
 
-def code(column: str, words: str, *, second: str = "", scale: int = 1, of: str = "") -> Piece:
-    """The word that ``words`` has for a code, or for ``column * scale + second``; nothing for codes beyond them."""
-    return Piece(Kind.CODE, column, words, second, scale, of=of)
+def code(column: str, words: str, *more: tuple[str, int], of: str = "") -> Piece:
+    """The word that ``words`` has for a code; nothing for codes beyond them.
+
+    A code may be made of two or three columns: ``code("tens", w, ("ones", 10))`` is that of ``tens * 10 + ones``; those
+    behind the first are without sign.
+    """
+    return Piece(Kind.CODE, column, words, more, of=of)
 
 
 def literal(text: str) -> Piece:
@@ -102,17 +109,13 @@ class Lines:
     def __init__(
         self, template: Template, rows: Rows, words: Mapping[str, Words], parents: Mapping[str, Parent]
     ) -> None:
-        self._alive: list[object] = []  # what the kernels read by address
-        self._pieces = np.zeros(len(template.pieces), PIECE)
+        self._alive: list[object] = [rows]  # what the kernels read by address
         self._ends = np.array(template.ends, np.int64)
         self.count = _length(rows)
-        self.widest = SLACK
-        for row, piece in zip(self._pieces, template.pieces, strict=True):
-            row["kind"], row["none"] = piece.kind, piece.none
-            row["tail"] = int.from_bytes(piece.tail.ljust(TAIL, b"\0"), "little", signed=True)
-            row["tail_size"] = len(piece.tail)
-            longest = self._bind(row, piece, rows, words, parents)
-            self.widest += longest + len(piece.tail)
+        self.widest = SLACK + sum(len(piece.tail) for piece in template.pieces)
+        sources = {"": self._places(rows)} | {name: self._places(parent.rows) for name, parent in parents.items()}
+        bound = [self._bound(piece, sources, words, parents) for piece in template.pieces]
+        self._pieces = np.array(bound, PIECE)
 
     def fill(self, first: int, out: NDArray[np.uint8], starts: NDArray[np.int64]) -> int:
         """Write the lines of rows from ``first`` on into ``out``, from byte ``starts[0]`` on; returns of how many.
@@ -155,47 +158,76 @@ class Lines:
     def _starts(self, rows: int) -> NDArray[np.int64]:
         return np.zeros(rows * len(self._ends) + 1, np.int64)
 
-    def _bind(
-        self, row: np.void, piece: Piece, rows: Rows, words: Mapping[str, Words], parents: Mapping[str, Parent]
-    ) -> int:
-        """Fill in where a piece finds its numbers and words; returns how long it may become."""
+    def _bound(
+        self,
+        piece: Piece,
+        sources: Mapping[str, "Places"],
+        words: Mapping[str, Words],
+        parents: Mapping[str, Parent],
+    ) -> tuple[int, ...]:
+        """A row of PIECE: where a piece finds its numbers and words."""
+        tail = int.from_bytes(piece.tail.ljust(TAIL, b"\0"), "little", signed=True), len(piece.tail)
         if piece.kind == Kind.LITERAL:
-            return self._look_up(row, Words.of([piece.text.decode()]), len(piece.text))
-        if piece.of:
-            parent = parents[piece.of]
-            at, stride, shift, mask, _ = self._place(rows, parent.column)
-            row["parent"], row["parent_stride"], row["parent_mask"] = at, stride, mask >> parent.shift
-            row["parent_shift"], row["parent_rows"] = shift + parent.shift, _length(parent.rows)
-            rows = parent.rows
-        row["at"], row["stride"], row["shift"], row["mask"], row["sign"] = self._place(rows, piece.column)
-        if piece.second:
-            at, _, shift, mask, sign = self._place(rows, piece.second)
-            row["second"], row["second_shift"], row["second_mask"], row["second_sign"] = at, shift, mask, sign
-            row["scale"] = piece.scale
-        if piece.kind != Kind.CODE:
-            return LONGEST[piece.kind]
-        return self._look_up(row, words[piece.words], words[piece.words].longest)
-
-    def _look_up(self, row: np.void, words: Words, longest: int) -> int:
-        self._alive.append(words)
-        literal = row["kind"] == Kind.LITERAL
-        row["words"], row["starts"] = words.data.ctypes.data, words.starts.ctypes.data
-        row["count"] = longest if literal else len(words)
-        return longest
-
-    def _place(self, rows: Rows, name: str) -> tuple[int, int, int, int, int]:
-        """Where a column's numbers are: address, stride, shift, mask, sign."""
-        if isinstance(rows, np.ndarray) and rows.dtype.itemsize >= WORD:
-            kept, (dtype, offset) = rows, rows.dtype.fields[name][:2]  # type: ignore[index]
+            *where, _ = self._looked_up(Words.of([piece.text.decode()]))
+            return (
+                piece.kind,
+                *NOWHERE,
+                piece.none,
+                *NOWHERE,
+                *NO_COLUMN,
+                *NO_COLUMN,
+                *where,
+                len(piece.text),
+                *tail,
+                *ZERO_SECONDS,
+            )
+        places = sources[piece.of]
+        parent = self._parent(sources[""], parents[piece.of]) if piece.of else NOWHERE
+        more = [(*places(column)[:1], *places(column)[2:4], scale) for column, scale in piece.more]
+        second, third = [*more, NO_COLUMN, NO_COLUMN][:2]
+        found = (0, 0, 0)
+        if piece.kind == Kind.CODE:
+            found = self._looked_up(words[piece.words])
         else:
+            self.widest += LONGEST[piece.kind]
+        at = places(piece.column)
+        return (piece.kind, *at, piece.none, *parent, *second, *third, *found, *tail, *ZERO_SECONDS)
+
+    def _parent(self, places: "Places", parent: Parent) -> tuple[int, ...]:
+        at, stride, shift, mask, _ = places(parent.column)
+        return at, stride, shift + parent.shift, mask >> parent.shift, _length(parent.rows)
+
+    def _looked_up(self, words: Words) -> tuple[int, int, int]:
+        self._alive.append(words)
+        self.widest += words.longest
+        return (*words.addresses, len(words))
+
+    def _places(self, rows: Rows) -> "Places":
+        """What tells where a column's numbers are: address, stride, shift, mask, sign."""
+        if isinstance(rows, np.ndarray) and rows.dtype.itemsize >= WORD:
+            self._alive.append(rows)
+            address, stride, fields = rows.ctypes.data, rows.strides[0], _layout(rows.dtype)
+            return lambda name: (address + fields[name][0], stride, *fields[name][1:])
+
+        def column(name: str) -> tuple[int, int, int, int, int]:
             kept = np.ascontiguousarray(rows[name], np.int64)
-            dtype, offset = kept.dtype, 0
-        self._alive.append(kept)
-        start = min(offset, kept.dtype.itemsize - WORD)
-        bits = 8 * dtype.itemsize
+            self._alive.append(kept)
+            return kept.ctypes.data, WORD, 0, -1, 0
+
+        return column
+
+
+@cache
+def _layout(dtype: "np.dtype[np.void]") -> dict[str, tuple[int, int, int, int]]:
+    """Of each column in a row: at which byte to load WORD bytes that hold it, then shift, mask, sign."""
+    layout = {}
+    for name in dtype.names or ():
+        kind, offset = dtype.fields[name][:2]  # type: ignore[index]
+        start, bits = min(offset, dtype.itemsize - WORD), 8 * kind.itemsize
         mask = -1 if bits == 64 else (1 << bits) - 1
-        sign = 1 << bits - 1 if dtype.kind == "i" and bits < 64 else 0
-        return kept.ctypes.data + start, kept.strides[0], 8 * (offset - start), mask, sign
+        sign = 1 << bits - 1 if kind.kind == "i" and bits < 64 else 0
+        layout[name] = start, 8 * (offset - start), mask, sign
+    return layout
 
 
 def _length(rows: Rows) -> int:

@@ -44,6 +44,11 @@ class Words:
         """Bytes of the longest word, 0 where there is none."""
         return int(np.diff(self.starts).max(initial=0))
 
+    @cached_property
+    def addresses(self) -> tuple[int, int]:
+        """Where ``data`` and ``starts`` are in memory."""
+        return self.data.ctypes.data, self.starts.ctypes.data
+
     @property
     def text(self) -> NDArray[np.uint8]:
         """All of them, one behind the other: what is written to a file."""

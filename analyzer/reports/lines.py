@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from analyzer.lines import Lines, Parent, Piece, Template, Words, code, number, quoted, seconds
 from analyzer.reports.columns import FLOWS, SEGMENTS, TABLES, TIMELINE, WHO, Column
 from analyzer.reports.values import BOUNDED, SEGMENT_FIELDS, VOCABULARIES
-from analyzer.reports.vocabulary import NOTES, SIDE_WORDS
+from analyzer.reports.vocabulary import ARROWS, FLOW_WORDS, NOTES, SIDE_WORDS, STATES
 from analyzer.segments.table import QUOTED, SEGMENT
 from analyzer.tracker.ending import UNKNOWN
 
@@ -28,13 +29,13 @@ def cells(texts: Sequence[str]) -> Words:
 
 def flow_lines(endings: Rows, addresses: Words, combinations: Words) -> Lines:
     """Lines of flows.csv. ``combinations`` are the texts of the column ``findings``, as cells."""
-    return _flow().bind(endings, {**_words(), "addresses": addresses, "findings": combinations})
+    return _flow().bind(endings, {**_flow_words(), "addresses": addresses, "findings": combinations})
 
 
 def entry_lines(entries: Rows, endings: Rows, addresses: Words) -> Lines:
     """Lines of timeline.csv; ``end`` of the entries counts within ``endings``."""
     who = _endpoints().bind(endings, {"addresses": addresses}).words()
-    return _entry().bind(entries, {**_words(), "who": who})
+    return _entry().bind(entries, {**_entry_words(), "who": who})
 
 
 def segment_lines(segments: Rows, flows: Rows, addresses: Words) -> Lines:
@@ -49,8 +50,8 @@ def segment_rows(batches: Sequence[Rows]) -> Rows:
 
 
 @cache
-def _words() -> dict[str, Words]:
-    return {name: cells(words) for name, words in VOCABULARIES.items()}
+def _flow_words() -> dict[str, Words]:
+    return {name: cells(words) for name, words in FLOW_WORDS.items()}
 
 
 @cache
@@ -71,10 +72,23 @@ def _endpoint(role: str) -> list[Piece | str]:
 
 @cache
 def _entry() -> Template:
-    """All behind the endpoint, which stands in the same words at the head of many lines."""
-    behind = TIMELINE[len(WHO) + 3 : -1]
-    pieces = [_piece(column, column.name.removesuffix("_epoch")) for column in behind]
-    return Template(_row([code("end", "who"), *pieces, code("arrow", "note", second="note", scale=NOTES)]))
+    """All behind the endpoint, which stands in the same words at the head of many lines. Words that stand side by side
+    are looked up together: there are few that occur."""
+    behind = [_piece(column, column.name.removesuffix("_epoch")) for column in TIMELINE[len(WHO) + 6 : -2]]
+    happening = code("event", "happening", ("from_state", STATES), ("state", STATES))
+    reason = code("basis", "reason", ("arrow", ARROWS), ("note", NOTES))
+    return Template(_row([code("end", "who"), happening, *behind, reason]))
+
+
+@cache
+def _entry_words() -> dict[str, Words]:
+    """The cells of ``event``, ``from_state`` and ``state``, and those of ``basis`` and ``note``, by their codes."""
+    states = VOCABULARIES["state"]
+    notes = [quoted(note) for note in VOCABULARIES["note"]]
+    return {
+        "happening": Words.of([",".join(words) for words in product(VOCABULARIES["event"], states, states)]),
+        "reason": Words.of([",".join(words) for words in product(VOCABULARIES["basis"], notes)]),
+    }
 
 
 @cache

@@ -8,7 +8,7 @@ from analyzer.tracker.transitions import EVENT_WORDS, NO_ARROW, TABLE, State
 
 STATE_WORDS = [state.name for state in State]
 SIDE_WORDS = ["client", "server"]
-NOTES = len(NOTE_WORDS)
+STATES, ARROWS, NOTES = len(STATE_WORDS), NO_ARROW + 1, len(NOTE_WORDS)
 
 FLOW_WORDS = {
     "handshake": words_of(Handshake),

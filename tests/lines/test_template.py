@@ -73,7 +73,7 @@ def test_numbers_and_times_of_every_size(rows: NDArray[np.void]) -> None:
 @settings(deadline=None)
 @given(tables)
 def test_a_dict_of_arrays_is_as_good_as_rows(rows: NDArray[np.void]) -> None:
-    template = Template(["at ", seconds("time"), number("back", none=0), code("word", "w", second="other", scale=2)])
+    template = Template(["at ", seconds("time"), number("back", none=0), code("word", "w", ("flag", 2))])
     arrays = {name: rows[name] for name in ROW.names or ()}
     assert all_of(template.bind(arrays, {"w": VOCABULARY})) == all_of(template.bind(rows, {"w": VOCABULARY}))
 
@@ -82,10 +82,13 @@ def test_a_dict_of_arrays_is_as_good_as_rows(rows: NDArray[np.void]) -> None:
 @given(tables)
 def test_codes_are_looked_up_and_unknown_ones_are_nothing(rows: NDArray[np.void]) -> None:
     one = Template([code("word", "w"), ";", code("other", "w"), "\n"])
-    two = Template([code("word", "w", second="flag", scale=3), "."])
+    two = Template([code("word", "w", ("flag", 3)), "."])
+    three = Template([code("other", "w", ("flag", 3), ("port", 2)), "."])
     words = {"w": VOCABULARY}
     assert all_of(one.bind(rows, words)) == [f"{naive_code(r['word'])};{naive_code(r['other'])}\n" for r in rows]
     assert all_of(two.bind(rows, words)) == [naive_code(int(r["word"]) * 3 + int(r["flag"])) + "." for r in rows]
+    codes = [(int(r["other"]) * 3 + int(r["flag"])) * 2 + int(r["port"]) for r in rows]
+    assert all_of(three.bind(rows, words)) == [naive_code(each) + "." for each in codes]
 
 
 @settings(deadline=None)
@@ -98,6 +101,17 @@ def test_a_column_of_a_parent_is_read_from_the_row_that_belongs(
     lines = template.bind(rows, parents={"parent": Parent(parents, "place", shift)})
     steps = [str(parents["step"][place >> shift]) if place >> shift < len(parents) else "" for place in places]
     assert all_of(lines) == [f"{place}:{step}\n" for place, step in zip(places, steps, strict=True)]
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(-3, 3), st.integers(-(10**9), 10**9)), min_size=2, max_size=30))
+def test_times_that_share_their_second_with_the_one_before(times: list[tuple[int, int]]) -> None:
+    values = [1_700_000_000_000_000_000 + second * 10**9 + rest for second, rest in times]
+    values += [second * 10**9 + rest for second, rest in times]
+    lines = Template([seconds("t"), ",", seconds("u"), "\n"]).bind({"t": np.array(values), "u": np.array(values[::-1])})
+    assert all_of(lines) == [
+        f"{naive_seconds(t)},{naive_seconds(u)}\n" for t, u in zip(values, values[::-1], strict=True)
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "short", "eight by", "nine byte", "a text that is quite long: " * 5])
