@@ -5,7 +5,8 @@ is named after the kernel and a fingerprint of its sources: the file it stands i
 a kernel calls parts, and folds in constants, of other files. So any change and any upgrade leads to another name, and
 what was kept under the old one is never read again. Cached code is executed: the folder must be ours alone.
 
-An object begins with a digest of the rest: one that was cut short or damaged is as good as none.
+An object begins with a digest of the rest: one that was cut short or damaged is as good as none. What nobody has used
+for a month is removed whenever something is compiled; the time of an object's file tells in which week it was used.
 """
 
 import hashlib
@@ -13,12 +14,17 @@ import os
 import re
 import stat
 import sys
+import time
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
 DIGEST = 16  # bytes
+WEEK = 7 * 24 * 3600  # seconds
+UNUSED = 30 * 24 * 3600  # seconds: kept for so long without being used
+OURS = re.compile(r"[0-9a-f]{16}")  # names of folders of compiled code
 IMPORT = re.compile(r"^from analyzer\.?([\w.]*) import (?:\(([^)]*)\)|(.*))", re.MULTILINE)
 
 
@@ -120,6 +126,9 @@ def read(path: Path) -> bytes | None:
         data = path.read_bytes()
     except OSError:
         return None
+    with suppress(OSError):
+        if time.time() - path.stat().st_mtime > WEEK:
+            os.utime(path)
     kept = data[DIGEST:]
     return kept if hashlib.blake2b(kept, digest_size=DIGEST).digest() == data[:DIGEST] else None
 
@@ -136,3 +145,16 @@ def write(path: Path, data: bytes) -> None:
     except BaseException:
         Path(temporary).unlink()
         raise
+
+
+def tidy() -> None:
+    """Remove what nobody has used for a month: of older versions of this program, its libraries, the interpreter."""
+    home, long_ago = folder().parent, time.time() - UNUSED
+    for place in home.iterdir() if home.name == "teardown" else ():
+        if OURS.fullmatch(place.name) and _usable(place):
+            for file in place.iterdir():
+                with suppress(OSError):
+                    if file.stat().st_mtime < long_ago:
+                        file.unlink()
+            with suppress(OSError):  # it still holds something
+                place.rmdir()

@@ -39,7 +39,9 @@ def make_all(folder: Path) -> str:
     try:
         for _ in range(min(MOST, processors())):
             workers.append(_started(program))
-        return "\n".join(filter(None, [_outcome(worker) for worker in workers]))
+        said = [_outcome(worker) for worker in workers]
+        cache.tidy()
+        return "\n".join(filter(None, said))
     except OSError as error:
         return str(error)
     finally:

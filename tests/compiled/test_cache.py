@@ -97,6 +97,29 @@ def test_what_cannot_become_an_object_is_not_tried_again(home: Path) -> None:
     assert done.stderr == f"{SMALL} is compiled in this process: Unemittable: it needs something\n"
 
 
+def test_what_nobody_has_used_for_a_month_is_removed(home: Path) -> None:
+    used, filled = small(home), small(home).parent
+    unused = filled / "gone-0123456789abcdef.o"
+    older = filled.with_name("0123456789abcdef")
+    others = filled.with_name("somebody-else")
+    for place in (older, others):
+        place.mkdir(mode=0o700)
+        (place / "old.o").write_bytes(b"object")
+    unused.write_bytes(b"object")
+    month = time.time() - cache.UNUSED - 3600
+    for file in (unused, used, older / "old.o", others / "old.o"):
+        os.utime(file, (month, month))
+    analysed(XDG_CACHE_HOME=home)  # it uses what is there and compiles nothing
+    assert unused.exists()
+    assert used.stat().st_mtime > month + cache.UNUSED / 2
+    next(path for path in filled.glob("*.o") if path not in (unused, used)).unlink()
+    assert by_objects(analysed(XDG_CACHE_HOME=home))
+    assert used.exists()
+    assert (others / "old.o").exists()
+    assert not unused.exists()
+    assert not older.exists()
+
+
 def test_several_at_once(home: Path) -> None:
     small(home).unlink()
     running = [subprocess.Popen(**command(XDG_CACHE_HOME=home)) for _ in range(3)]
