@@ -17,14 +17,18 @@ from numpy.typing import NDArray
 from analyzer.errors import UnwritableOutput
 from analyzer.lines import Words
 from analyzer.memory import GrowingRows
-from analyzer.reports.gathering import gather
+from analyzer.reports.gathering import PACKED, gather, pack
 from analyzer.tracker.ending import ENDING, ENTRY
 
 Rows = NDArray[np.void]
-IN_MEMORY = 64 << 20  # bytes of each kind of rows; beyond that they go to the file
+IN_MEMORY = 8 << 20  # bytes of each kind of rows; beyond that they go to the file
 FLOWS_AT_ONCE = 4096  # in a slice, unless asked otherwise
 PASSES = 64  # slices after which what was read of the scratch file is given back
 NOT_HERE = np.iinfo(np.uint32).max
+
+
+def _bytes(rows: Rows) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(rows).view(np.uint8)
 
 
 class Spool:
@@ -48,7 +52,7 @@ class Spool:
             return
         if self.count > len(self._near):
             self._near.grow(max(self.count, 2 * len(self._near)))
-        self._near.rows[begin : self.count] = rows
+        _bytes(self._near.rows[begin : self.count])[:] = _bytes(rows)
 
     def rows(self) -> Rows:
         """All of them. Nothing can be added afterwards."""
@@ -70,7 +74,7 @@ class Spool:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115 (it stays open)
                 finalize(self, self._file.close)
-            left = np.ascontiguousarray(rows).view(np.uint8).data
+            left = _bytes(rows).data
             while len(left):
                 left = left[self._file.write(left) :]
         except OSError as error:
@@ -82,9 +86,10 @@ class Store:
     """The rows of all finished flows. ``folder`` is where the scratch file goes, None for the system's own place."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._endings, self._entries = Spool(ENDING, folder), Spool(ENTRY, folder)
+        self._endings, self._entries = Spool(ENDING, folder), Spool(PACKED, folder)
+        self._packed: Rows = np.empty(0, PACKED)  # used again and again
         self._streams = GrowingRows(np.uint32, 4096)
-        self._lengths = GrowingRows(np.uint32, 4096)
+        self._lengths = GrowingRows(np.uint32, 4096)  # rows of PACKED that each flow has
         self.addresses = Words.of([])
         self.combinations: Sequence[str] = [""]
 
@@ -105,12 +110,16 @@ class Store:
     def add(self, endings: Rows, entries: Rows, lengths: NDArray[np.uint32]) -> None:
         """Keep finished flows: rows of ENDING, their rows of ENTRY in the same order, and how many each flow has."""
         begin, end = self._endings.count, self._endings.count + len(endings)
-        for column, values in ((self._streams, endings["stream"]), (self._lengths, lengths)):
+        if 2 * len(entries) > len(self._packed):
+            self._packed = np.empty(2 * len(entries), PACKED)
+        rows = np.array(lengths)
+        count = pack(entries, rows, self._packed)
+        for column, values in ((self._streams, endings["stream"]), (self._lengths, rows)):
             if end > len(column):
                 column.grow(max(end, 2 * len(column)))
             column.rows[begin:end] = values
         self._endings.append(endings)
-        self._entries.append(entries)
+        self._entries.append(self._packed[:count])
 
     def slices(self, flows: int = FLOWS_AT_ONCE, told: bool = True) -> Iterator[tuple[Rows, Rows]]:
         """The rows of so many flows at a time, in the order of streams: ENDING, and ENTRY, whose ``end`` is 2 * the
@@ -124,8 +133,8 @@ class Store:
             here = here[here != NOT_HERE].astype(np.int64)
             lengths = self._lengths.rows[here].astype(np.int64) if told else np.zeros(len(here), np.int64)
             gathered: Rows = np.empty(int(lengths.sum()), ENTRY)
-            gather(entries, first[here], lengths, gathered)
-            yield endings[here], gathered
+            count = gather(entries, first[here], lengths, gathered)
+            yield endings[here], gathered[:count]
             self._endings.pass_by()
             self._entries.pass_by()
 

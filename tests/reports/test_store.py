@@ -8,15 +8,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import analyzer
 from analyzer.errors import UnwritableOutput
 from analyzer.pipeline import analyze
 from analyzer.reports import store
 from analyzer.reports.files import write_analysed
+from analyzer.reports.gathering import ARROW, BASIS, BITS, EVENT, FROM_STATE, NOTE, STATE
 from analyzer.reports.store import Rows, Spool, Store
 from analyzer.settings import Settings
 from analyzer.tracker.ending import ENDING, ENTRY
+from analyzer.tracker.log import Basis, Note
+from analyzer.tracker.transitions import NO_ARROW, Event, State
 
 CAPTURES = [str(path) for path in sorted((Path(__file__).parents[2] / "captures").glob("*.pcap*"))]
 
@@ -172,3 +177,34 @@ def test_a_folder_that_takes_no_file_ends_the_analysis_with_one_line(
     with pytest.raises(UnwritableOutput, match=r"^cannot keep connections in a scratch file in .*: Permission denied$"):
         analyzer.analyze(CAPTURES)
     assert list(tmp_path.iterdir()) == []
+
+
+CODES = [st.integers(0, (1 << bits) - 1) for bits in BITS.values()]
+TIMES = st.sampled_from([0, 1, -1, 2**32 - 3, 2**32 - 2, 2**32 - 1, 2**32, -(2**62), 2**62]) | st.integers(-9, 2**33)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(-(2**60), 2**60), TIMES, TIMES, st.integers(0, 2**32 - 1), *CODES), max_size=9))
+def test_what_is_packed_comes_out_again(rows: list[tuple[int, ...]]) -> None:
+    """Whatever bounds and codes an entry has; each flow has one more than the one before."""
+    entries = np.zeros(len(rows), ENTRY)
+    for place, (time, early, late, frame, *codes) in enumerate(rows):
+        entries[place]["time"], entries[place]["frame"] = time, frame
+        entries[place]["earliest"], entries[place]["latest"] = time - early if place % 3 else 0, time + late
+        for name, value in zip(BITS, codes, strict=True):
+            entries[place][name] = value
+    flow = np.repeat(np.arange(9), np.arange(9))[: len(rows)]
+    entries["end"] = 2 * flow + np.arange(len(rows)) % 2
+    lengths = np.bincount(flow, minlength=3).astype(np.uint32)
+    kept = Store()
+    kept.add(np.zeros(len(lengths), ENDING), entries, lengths)
+    kept._streams.rows[: len(lengths)] = np.arange(len(lengths))
+    told = np.concatenate([np.zeros(0, ENTRY), *(told for _, told in kept.slices(1000))])
+    assert told.tobytes() == entries.tobytes()
+
+
+def test_codes_have_room() -> None:
+    most = {"event": len(Event), "arrow": NO_ARROW + 1, "from_state": len(State), "state": len(State)}
+    most |= {"basis": len(Basis), "note": len(Note)}
+    assert all(most[name] <= 1 << bits for name, bits in BITS.items())
+    assert list(np.cumsum([1, *BITS.values()])[:-1]) == [EVENT, ARROW, FROM_STATE, STATE, BASIS, NOTE]
