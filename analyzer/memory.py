@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESERVED = 1 << 36  # bytes of address space for one array
+LINE = np.int64(64)  # bytes that the processor brings near at once
 HUGE = 2 * 1024 * 1024  # bytes of a huge page
 POPULATE_WRITE = 23  # Linux 5.14; older kernels refuse it, and the memory comes with the first touch
 NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)  # Python names it from 3.13 on

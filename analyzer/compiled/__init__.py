@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.compiled.marks import Kernel, Part, Prefetch, RecordAt, const
+from analyzer.compiled.marks import Kernel, Part, Prefetch, RecordAt, Wipe, const
 
-__all__ = ["const", "inlined", "kernel", "on_compiling", "part", "prefetch", "record_at"]
+__all__ = ["const", "inlined", "kernel", "on_compiling", "part", "prefetch", "record_at", "wipe"]
 
 AS_PYTHON = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
@@ -61,6 +61,9 @@ def record_at(dtype: np.dtype[np.void]) -> Callable[[int, int], Any]:
 
 prefetch: Any = Prefetch()
 """``prefetch(address)`` asks the processor to bring what stands there nearer, while the part that calls it goes on."""
+
+wipe: Any = Wipe()
+"""``wipe(address, size)`` makes ``size`` bytes zero; a loop over addresses would be compiled to a store for each."""
 
 
 def on_compiling(tell: Callable[[str], object]) -> None:

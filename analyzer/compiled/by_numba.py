@@ -15,7 +15,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from analyzer.compiled.cache import folder, sources_name
-from analyzer.compiled.marks import Kernel, Mark, Part, Prefetch, RecordAt
+from analyzer.compiled.marks import Kernel, Mark, Part, Prefetch, RecordAt, Wipe
 
 OPTIONS = {"nogil": True, "_nrt": False, "error_model": "numpy", "no_cfunc_wrapper": True}
 """``_nrt``: kernels allocate nothing, and counting references to arguments, atomically, at every call among them costs
@@ -33,9 +33,11 @@ class Dispatchers:
         self._made: dict[int, Any] = {}  # by the identity of the mark
         self._globals: dict[int, dict[str, Any]] = {}  # by the identity of the module's own
 
-    def of(self, mark: Mark | RecordAt | Prefetch) -> Any:
+    def of(self, mark: Mark | RecordAt | Prefetch | Wipe) -> Any:
         if isinstance(mark, Prefetch):
             return _prefetch
+        if isinstance(mark, Wipe):
+            return _wipe
         if isinstance(mark, RecordAt):
             return self._made.setdefault(id(mark), _record_at(mark.dtype))
         within = self._known(mark.function.__globals__)
@@ -50,7 +52,7 @@ class Dispatchers:
         return self._globals[id(names)]
 
     def _seen(self, value: Any) -> Any:
-        return self.of(value) if isinstance(value, Mark | RecordAt | Prefetch) else value
+        return self.of(value) if isinstance(value, Mark | RecordAt | Prefetch | Wipe) else value
 
     def _dispatcher(self, mark: Mark, function: Callable[..., Any]) -> Any:
         entry = self._in_process and isinstance(mark, Kernel)
@@ -99,6 +101,16 @@ def _prefetch(_: Any, address: Any) -> Any:
         return context.get_dummy_value()
 
     return numba.types.void(numba.types.int64), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _wipe(_: Any, address: Any, size: Any) -> Any:
+    def code(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
+        place = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+        cgutils.memset(builder, place, arguments[1], 0)
+        return context.get_dummy_value()
+
+    return numba.types.void(numba.types.int64, numba.types.int64), code
 
 
 _here = Dispatchers(in_process=True)

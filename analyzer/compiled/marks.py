@@ -100,3 +100,11 @@ class Prefetch:
 
     def __call__(self, address: int) -> None:
         return None
+
+
+@dataclass(frozen=True)
+class Wipe:
+    """See ``analyzer.compiled.wipe``."""
+
+    def __call__(self, address: int, size: int) -> None:
+        ctypes.memset(int(address), 0, int(size))

@@ -6,11 +6,13 @@ are, in 32 bits each; where that does not suffice, they stand in a row of a pool
 
 import numpy as np
 
-from analyzer.compiled import part, record_at
+from analyzer.compiled import part, prefetch, record_at
+from analyzer.memory import LINE
 from analyzer.tracker.log import BLOCK, FAR, LOG, ROWS_A_BLOCK
-from analyzer.tracker.pools import BLOCKS, FARS, give_back, take
+from analyzer.tracker.pools import BLOCKS, FARS, give_back, next_free, take
 
 UNBOUNDED, ELSEWHERE = np.int64((1 << 32) - 1), np.int64((1 << 32) - 2)  # in the column ``early``
+LOG_BYTES = np.int64(LOG.itemsize)
 _log, _block, _far = record_at(LOG), record_at(BLOCK), record_at(FAR)
 
 
@@ -38,10 +40,20 @@ def new_log_row(desk, f):
         else:
             block_at(desk, f["last_block"])["next_block"] = block
         f["last_block"] = block
+        come_nearer(desk)
     f["log_rows"] = f["log_rows"] + 1
     row = np.int64(f["last_block"]) * ROWS_A_BLOCK + place
     log_at(desk, row)["early"] = 0
     return row
+
+
+@part
+def come_nearer(desk):
+    """Have the rows brought near that whoever wants a block next will be given: they were last used a minute ago."""
+    block = next_free(desk, BLOCKS)
+    if block >= 0:
+        for offset in range(0, ROWS_A_BLOCK * LOG_BYTES, LINE):
+            prefetch(desk["log"] + block * ROWS_A_BLOCK * LOG_BYTES + offset)
 
 
 @part

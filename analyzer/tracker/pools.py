@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.compiled import part, record_at
+from analyzer.compiled import part, prefetch, record_at, wipe
 from analyzer.memory import GrowingRows
 from analyzer.tracker.ledger import FOLLOWED, KEPT, OLDER, UNUSUAL
 from analyzer.tracker.log import BLOCK, FAR, LOG, ROWS_A_BLOCK
@@ -43,10 +43,18 @@ def take(desk, number):
         pool["used"] = row + 1
         return row
     address = pool["rows"] + row * pool["size"]
-    pool["free"] = _link(address, np.int64(0))["next"]
+    row_after = np.int64(_link(address, np.int64(0))["next"])
+    prefetch(pool["rows"] + row_after * pool["size"])
+    pool["free"] = row_after
     pool["given"] = pool["given"] - 1
     wipe(address, np.int64(pool["size"]))
     return row
+
+
+@part
+def next_free(desk, number):
+    """The row that will be taken next, -1 where that is one never used before."""
+    return np.int64(_pool(desk["pools"], number)["free"])
 
 
 @part
@@ -56,13 +64,6 @@ def give_back(desk, number, row):
     _link(pool["rows"] + row * pool["size"], np.int64(0))["next"] = pool["free"]
     pool["free"] = row
     pool["given"] = pool["given"] + 1
-
-
-@part
-def wipe(address, size):
-    """Make ``size`` bytes zero, four at a time."""
-    for place in range(size >> 2):
-        _link(address, np.int64(place))["next"] = 0
 
 
 @part
