@@ -12,7 +12,7 @@ damaged ones it leaves to its caller.
 
 import numpy as np
 
-from analyzer.compiled import const, kernel, part
+from analyzer.compiled import const, inlined, kernel, part
 from analyzer.readers.packets import PACKET
 
 # Why a walk stopped.
@@ -101,23 +101,28 @@ CUSTOM_BLOCK, CUSTOM_NOT_COPIED, JOURNAL_BLOCK = 0xBAD, 0x40000BAD, 9
 EVENT_BLOCK, EVENT_BLOCK_2, EVENT_BLOCK_2_LARGE = 0x204, 0x216, 0x221
 
 
-@part
+@inlined
 def number(data, at, big):
     """The unsigned 32-bit number at ``at``, as int64."""
     at &= 0xFFFFFFFFFFFF  # so the compiler knows that it is not negative, and makes one load of the four
     first, second = np.int64(data[at]), np.int64(data[at + 1])
     third, fourth = np.int64(data[at + 2]), np.int64(data[at + 3])
-    value = first | second << 8 | third << 16 | fourth << 24
     if big:
-        return (value & 0xFF) << 24 | (value & 0xFF00) << 8 | value >> 8 & 0xFF00 | value >> 24
-    return value
+        return first << 24 | second << 16 | third << 8 | fourth
+    return first | second << 8 | third << 16 | fourth << 24
 
 
 @kernel(const(np.uint8), RECORDS, PACKET)
 def walk_records(data, runs, rows):
     """Fill ``rows`` from the records in ``data``; return how many. ``runs[0]`` says how, where and why it stopped."""
     run = runs[0]
-    at, end, frame, big = np.int64(run["at"]), np.int64(run["end"]), np.int64(run["frame"]), run["big"] != 0
+    return records(data, run, rows, True) if run["big"] else records(data, run, rows, False)
+
+
+@inlined
+def records(data, run, rows, big):
+    """See :func:`walk_records`. Written out for each order of bytes, so that a number is one load."""
+    at, end, frame = np.int64(run["at"]), np.int64(run["end"]), np.int64(run["frame"])
     header, most, swap = np.int64(run["header"]), np.int64(run["most"]), run["swap"] != 0
     seconds_at, fraction_at, tick = np.int64(run["seconds"]), np.int64(run["fraction"]), np.int64(run["tick"])
     captured_at, length_at = np.int64(run["captured"]), np.int64(run["length"])
@@ -232,7 +237,7 @@ def count_other(run, kind):
     return 0
 
 
-@part
+@inlined
 def packet_place(data, at, kind, size, big, run, interfaces):
     """Interface, captured length, length and place of the packet in a packet block; the interface is -1 where it
     was not described, the place -1 where the block is too small for the packet."""
@@ -263,7 +268,13 @@ def walk_blocks(data, runs, interfaces, rows):
     """Fill ``rows`` from the packet blocks in ``data``; return how many. ``runs[0]`` says how, where and why it
     stopped. A block with a length that is no multiple of 4 is padded, as Wireshark reads it."""
     run = runs[0]
-    at, end, frame, big = np.int64(run["at"]), np.int64(run["end"]), np.int64(run["frame"]), run["big"] != 0
+    return blocks(data, run, interfaces, rows, True) if run["big"] else blocks(data, run, interfaces, rows, False)
+
+
+@inlined
+def blocks(data, run, interfaces, rows, big):
+    """See :func:`walk_blocks`. Written out for each order of bytes, as above."""
+    at, end, frame = np.int64(run["at"]), np.int64(run["end"]), np.int64(run["frame"])
     most, filled, stop = np.int64(run["most"]), 0, FULL
     while filled < rows.shape[0]:
         if end - at < 12:

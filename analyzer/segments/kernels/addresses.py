@@ -29,7 +29,7 @@ Rows = NDArray[np.void]
 State = NDArray[np.int64]
 
 MODULUS_BITS = 44
-ZERO = np.int64(0)
+ZERO, FOUR = np.int64(0), np.int64(4)
 KEYS = 9
 """One for each word and one that is added; they are the first items of the state."""
 USED, SHIFT = KEYS, KEYS + 1
@@ -71,7 +71,7 @@ def intern(high: int, low: int, version: int, rows: Rows, slots: Rows, state: St
 def intern_4(low: int, rows: Rows, slots: Rows, state: State) -> int:
     """The row of an IPv4 address: one look, and :func:`intern` where it is not in its own slot."""
     entry = slots[hashed(ZERO, low, state) >> state[SHIFT]]
-    if entry["low"] == low and entry["high"] == 0 and entry["version"] == 4:
+    if (entry["low"] ^ low) | entry["high"] | (entry["version"] ^ FOUR) == 0:
         return entry["row"]
     return intern(ZERO, low, 4, rows, slots, state)
 

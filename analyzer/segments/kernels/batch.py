@@ -119,8 +119,8 @@ def decode(
     number_of, written, aside = progress["packet"], progress["written"], progress["fragments"]
     latest = progress["latest"]
     while number_of < len(packets) and state[USED] + 2 <= len(rows) and aside < len(fragments):
-        packet = packets[number_of]
-        row = segments[written]
+        packet = packets[np.uint64(number_of)]
+        row = segments[np.uint64(written)]
         latest = max(latest, packet["time"])
         if packet["link"] == 1 and usual(
             data, packet["offset"], np.int64(packet["captured"]), np.int64(packet["length"]), row

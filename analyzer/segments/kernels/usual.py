@@ -18,7 +18,7 @@ TO_IP, TO_TCP, LEAST = np.int64(14), np.int64(34), np.int64(54)
 @inlined
 def usual(data: Bytes, at: int, captured: int, length: int, row: Record) -> bool:
     """Fill ``row`` from the frame at ``at``, but for its addresses, time and number; False where it is not usual."""
-    if captured < LEAST or be32(data, at + 12) & 0xFFFFFF00 != 0x08004500 or u8(data, at + 23) != 6:
+    if captured < LEAST or be16(data, at + 12) != 0x0800 or u8(data, at + 14) != 0x45 or u8(data, at + 23) != 6:
         return False
     end, header, fragment = be16(data, at + 16) + TO_IP, (u8(data, at + 46) & 0xF0) >> 2, be16(data, at + 20)
     payload = TO_TCP + header
