@@ -15,6 +15,7 @@ there, also by ``--report`` alone. Parts and captures that are not measured agai
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import sys
 import tempfile
@@ -27,6 +28,7 @@ from benchmarks import machine, programs
 from benchmarks.measure import Bench
 from benchmarks.records import head
 
+PACKAGE = Path(__file__).resolve().parent.parent / "analyzer"
 RESULTS = Path(__file__).with_name("results.json")
 PARTS = ("sizes", "cpus", "libraries", "start")
 TWO_CPUS_ON = "mix-16m.pcap", "mix-4m.pcap", "mix-1m.pcap"  # the first there is
@@ -110,6 +112,7 @@ def main() -> None:
         facts = machine.facts(options.folder, options.python)
         bench = Bench(options.patience, options.python)
         captures = captures_in(options.folder, options.kinds, options.longest)
+        compileall.compile_dir(PACKAGE, quiet=1)  # as an installation has it, also where Python is told to keep nothing
         try:
             measure(bench, options.folder, captures, options)
         finally:  # what was measured until an interruption counts
