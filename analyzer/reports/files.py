@@ -5,21 +5,22 @@ Memory does not grow with the tables. A file has its name only when it is whole.
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analyzer.lines import Lines
 from analyzer.reports import findings_files
 from analyzer.reports.atomic import blamed, output_folder, whole_file
 from analyzer.reports.lines import cells, entry_lines, flow_lines, header, segment_lines
 from analyzer.reports.result import Analysed
-from analyzer.reports.slices import Part, Rows, Tables, Turns, Worker, parts_of, segment_parts
+from analyzer.reports.slices import Make, Part, Rows, Tables, Turns, entry_parts, flow_parts, segment_parts
 
 ROWS = {"csv": 8192, "parquet": 131_072}  # in a part: two megabytes of text; a row group
-FLOWS = {"csv": 4096, "parquet": 65_536}  # in a slice
 THREADS = 2
 TABLES = ("flows", "timeline", "findings", "segments")
 
@@ -49,23 +50,28 @@ def write_tables(
     tables: Tables, files: dict[str, BinaryIO], format: str, segments: tuple[Rows, Rows] | None = None
 ) -> None:
     """Write those of flows, timeline and segments that have a file; the segments come with the flow table."""
-    slices = tables.slices(FLOWS[format], "timeline" in files) if files.keys() & {"flows", "timeline"} else iter(())
-    parts: Iterator[Part] = (part for part in parts_of(slices, ROWS[format]) if part.table in files)
+    most = ROWS[format]
+    parts: list[Iterator[Callable[[], Part]]] = []
+    if "flows" in files:
+        parts.append(flow_parts(tables, most))
+    if "timeline" in files:
+        parts.append(entry_parts(tables, most))
     if segments and "segments" in files:
-        parts = chain(parts, segment_parts(*segments, ROWS[format]))
+        parts.append(segment_parts(*segments, most))
     with ExitStack() as stack:
         if format == "csv":
-            make = csv_workers(tables, files)
+            make = lines_maker(tables, files)
         else:
-            from analyzer.reports.parquet import parquet_workers
+            from analyzer.reports.parquet import groups_maker
 
-            make = stack.enter_context(parquet_workers(tables, files))
-        Turns(parts, files).run([make() for _ in range(THREADS)])
+            make = stack.enter_context(groups_maker(tables, files, most))
+        Turns(chain.from_iterable(parts), make).run(THREADS)
 
 
-def csv_workers(tables: Tables, files: dict[str, BinaryIO]) -> Callable[[], Worker]:
-    """What makes the lines of parts, for each thread anew: UTF-8, a header, lines ended by ``\\n``."""
+def lines_maker(tables: Tables, files: dict[str, BinaryIO]) -> Make:
+    """What makes the lines of parts: UTF-8, a header, lines ended by ``\\n``."""
     combinations = cells(tables.combinations)
+    spare: list[NDArray[np.uint8]] = []  # buffers: memory that has been touched is used again
     for name, file in files.items():
         file.write(header(name))
 
@@ -75,19 +81,15 @@ def csv_workers(tables: Tables, files: dict[str, BinaryIO]) -> Callable[[], Work
         lines = entry_lines if part.table == "timeline" else segment_lines
         return lines(part.rows, part.flows, tables.addresses)
 
-    def worker() -> Worker:
-        buffer = np.empty(0, np.uint8)
+    def write(table: str, text: NDArray[np.uint8]) -> None:
+        with blamed(files[table]):
+            files[table].write(text.data)
 
-        def make(part: Part) -> Callable[[], None]:
-            nonlocal buffer
-            text, buffer = lines_of(part).whole(buffer)
+    def make(part: Part) -> Iterator[Callable[[], None]]:
+        buffer = spare.pop() if spare else np.empty(0, np.uint8)
+        for some in part.cut(ROWS["csv"]):
+            text, buffer = lines_of(some).whole(buffer)
+            yield partial(write, part.table, text)
+        spare.append(buffer)
 
-            def finish() -> None:
-                with blamed(files[part.table]):
-                    files[part.table].write(text.data)
-
-            return finish
-
-        return make
-
-    return worker
+    return make

@@ -7,7 +7,7 @@ in three quarters of the time.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from analyzer.lines import Words, compact, in_order
 from analyzer.reports.atomic import blamed
 from analyzer.reports.columns import TABLES, Column, Kind
-from analyzer.reports.slices import Part, Tables, Worker
+from analyzer.reports.slices import Make, Part, Tables
 from analyzer.reports.values import VOCABULARIES, Values, entry_values, flow_values, segment_values
 from analyzer.tracker.ending import UNKNOWN
 
@@ -39,26 +39,23 @@ REPEATED = ("word", "address", "text")
 
 
 @contextmanager
-def parquet_workers(tables: Tables, files: dict[str, BinaryIO]) -> Iterator[Callable[[], Worker]]:
-    """What makes row groups of parts and writes them, for each thread anew; the files end with the block."""
+def groups_maker(tables: Tables, files: dict[str, BinaryIO], most: int) -> Iterator[Make]:
+    """What makes row groups of parts, of at most so many rows, and writes them; the files end with the block."""
     with ExitStack() as stack:
         writers = {name: stack.enter_context(_writer(name, file)) for name, file in files.items()}
+        spare: list[Arrays] = []
 
-        def worker() -> Worker:
-            arrays = Arrays(tables.addresses, tables.combinations)
+        def write(table: str, group: Any) -> None:
+            with blamed(files[table]):
+                writers[table].write_table(group, len(group))
 
-            def make(part: Part) -> Callable[[], None]:
-                group = arrays.group(part)
+        def make(part: Part) -> Iterator[Callable[[], None]]:
+            arrays = spare.pop() if spare else Arrays(tables.addresses, tables.combinations)
+            for some in part.cut(most):
+                yield partial(write, part.table, arrays.group(some))
+            spare.append(arrays)
 
-                def finish() -> None:
-                    with blamed(files[part.table]):
-                        writers[part.table].write_table(group, len(part.rows))
-
-                return finish
-
-            return make
-
-        yield worker
+        yield make
 
 
 @cache
@@ -79,7 +76,7 @@ def _writer(name: str, file: BinaryIO) -> Any:
 
 
 class Arrays:
-    """Makes rows into Arrow's columns; each thread has its own."""
+    """Makes rows into Arrow's columns, for one thread at a time."""
 
     def __init__(self, addresses: Words, combinations: Sequence[str]) -> None:
         self._addresses = addresses

@@ -1,11 +1,11 @@
-"""What the tables are written from, and how the work on it is divided: parts of slices, two threads, one order.
+"""What the tables are written from, and how the work on it is divided: parts, two threads, one order.
 
-A part is made (rows become text, or Arrow's columns) by whichever thread is free, and written when all parts before
-it are; so one thread fills while the other writes, or both fill. Kernels, pyarrow and writing hold no lock of the
-interpreter.
+A part's rows are gathered and made into text, or Arrow's columns, by whichever thread is free. The thread that has made
+the part whose turn it is writes it, and what the other has made meanwhile; that one goes on with the next, some parts
+ahead. Kernels, pyarrow and writing hold no lock of the interpreter.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from threading import Condition, Thread
 from typing import NamedTuple, Protocol
 
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from analyzer.lines import Words
 
 Rows = NDArray[np.void]
-Worker = Callable[["Part"], Callable[[], None]]
-"""Makes a part and returns what writes it."""
+Slice = Callable[[], tuple[Rows, Rows]]
+"""Gathers the rows of some flows: of ENDING, and of ENTRY, whose ``end`` counts within the slice."""
+AHEAD = 4  # parts that are made and not written, or being made
 
 
 class Tables(Protocol):
@@ -30,93 +31,121 @@ class Tables(Protocol):
     def combinations(self) -> Sequence[str]:
         """Texts of the column ``findings``, by ENDING's number; the first is "" for none."""
 
-    def slices(self, flows: int = ..., told: bool = ...) -> Iterator[tuple[Rows, Rows]]:
-        """Rows of ENDING of so many flows, and of ENTRY if they are to be ``told``, in the order of the tables; ``end``
-        counts within the slice."""
+    def slices(self, flows: int, entries: int = ...) -> Iterator[Slice]:
+        """All flows in the order of the tables, at most so many at a time, and about so many entries of theirs, if any
+        are wanted: more only where a single flow has more."""
 
 
 class Part(NamedTuple):
-    """Some rows of one table. Entries come with the endings that they belong to."""
+    """Some rows of one table."""
 
     table: str
     rows: Rows
     flows: Rows  # of entries: the endings that they belong to; of segments: the flow table
 
-
-def parts_of(slices: Iterable[tuple[Rows, Rows]], most: int) -> Iterator[Part]:
-    """Every slice cut into parts of at most ``most`` rows: first its flows, then its entries."""
-    for endings, entries in slices:
-        for part in _cut(endings, most):
-            yield Part("flows", part, part)
-        for part in _cut(entries, most):
-            first, last = int(part["end"][0]) >> 1, int(part["end"][-1]) >> 1
-            if first:
-                part = part.copy()
-                part["end"] -= 2 * first
-            yield Part("timeline", part, endings[first : last + 1])
+    def cut(self, most: int) -> "Iterator[Part]":
+        """The same in parts of at most ``most`` rows."""
+        return (self._replace(rows=self.rows[begin : begin + most]) for begin in range(0, len(self.rows), most))
 
 
-def segment_parts(segments: Rows, flows: Rows, most: int) -> Iterator[Part]:
-    """Rows of SEGMENT in such parts; ``flows`` is the flow table."""
-    return (Part("segments", part, flows) for part in _cut(segments, most))
+Make = Callable[[Part], Iterator[Callable[[], None]]]
+"""Makes a part, step by step. What a step gives writes it, and is called before the next is asked for."""
 
 
-def _cut(rows: Rows, most: int) -> Iterator[Rows]:
-    return (rows[begin : begin + most] for begin in range(0, len(rows), most))
+def flow_parts(tables: Tables, most: int) -> Iterator[Callable[[], Part]]:
+    """Flows, so many at a time."""
+
+    def part(gather: Slice) -> Part:
+        flows, _ = gather()
+        return Part("flows", flows, flows)
+
+    return (lambda gather=gather: part(gather) for gather in tables.slices(most))  # type: ignore[misc]
+
+
+def entry_parts(tables: Tables, most: int) -> Iterator[Callable[[], Part]]:
+    """Entries, about so many at a time."""
+
+    def part(gather: Slice) -> Part:
+        flows, entries = gather()
+        return Part("timeline", entries, flows)
+
+    return (lambda gather=gather: part(gather) for gather in tables.slices(most, most))  # type: ignore[misc]
+
+
+def segment_parts(segments: Rows, flows: Rows, most: int) -> Iterator[Callable[[], Part]]:
+    """Rows of SEGMENT, so many at a time; ``flows`` is the flow table."""
+    return (lambda part=part: part for part in Part("segments", segments, flows).cut(most))  # type: ignore[misc]
 
 
 class Turns:
-    """Parts made by several threads in any order, and finished in the order in which they came, table by table."""
+    """Parts made by several threads in any order, and written in the order in which they came."""
 
-    def __init__(self, parts: Iterator[Part], tables: Iterable[str]) -> None:
-        self._parts = parts
+    def __init__(self, parts: Iterator[Callable[[], Part]], make: Make) -> None:
+        self._parts, self._make = parts, make
         self._changed = Condition()
-        self._given = dict.fromkeys(tables, 0)
-        self._done = dict(self._given)
+        self._given = self._written = 0
+        self._made: dict[int, Iterator[Callable[[], None]]] = {}
+        self._writing = False
         self._error: BaseException | None = None
 
-    def run(self, workers: Sequence[Worker]) -> None:
-        """Let each of ``workers`` make parts, in a thread of its own; call what it returns when the part's turn is.
-
-        The first error of any ends them all, and is raised.
-        """
-        threads = [Thread(target=self._work, args=(worker,), daemon=True) for worker in workers[1:]]
-        for thread in threads:
+    def run(self, threads: int) -> None:
+        """Make and write all parts. The first error of any thread ends them all, and is raised."""
+        others = [Thread(target=self._work, daemon=True) for _ in range(threads - 1)]
+        for thread in others:
             thread.start()
-        self._work(workers[0])
-        for thread in threads:
+        self._work()
+        for thread in others:
             thread.join()
         if self._error is not None:
             raise self._error
 
-    def _work(self, worker: Worker) -> None:
+    def _work(self) -> None:
         try:
             while (taken := self._next()) is not None:
-                part, turn = taken
-                finish = worker(part)
-                if not self._await(part.table, turn):
-                    return
-                finish()
-                self._pass_on(part.table)
+                part, number = taken
+                self._hand_in(_begun(self._make(part())), number)
         except BaseException as error:
             with self._changed:
                 self._error = self._error or error
                 self._changed.notify_all()
 
-    def _next(self) -> tuple[Part, int] | None:
+    def _next(self) -> tuple[Callable[[], Part], int] | None:
         with self._changed:
+            self._changed.wait_for(lambda: self._given - self._written < AHEAD or self._error is not None)
             part = next(self._parts, None) if self._error is None else None
             if part is None:
                 return None
-            self._given[part.table] += 1
-            return part, self._given[part.table] - 1
+            self._given += 1
+            return part, self._given - 1
 
-    def _await(self, table: str, turn: int) -> bool:
+    def _hand_in(self, steps: Iterator[Callable[[], None]], number: int) -> None:
+        """A part is made. Whoever finds that its turn has come, and nobody at writing, writes all that is made."""
         with self._changed:
-            self._changed.wait_for(lambda: self._done[table] == turn or self._error is not None)
-            return self._error is None
+            self._made[number] = steps
+            if self._writing:
+                return
+            self._writing = True
+        while (ready := self._ready()) is not None:
+            for write in ready:
+                write()
+            with self._changed:
+                self._written += 1
+                self._changed.notify_all()
 
-    def _pass_on(self, table: str) -> None:
+    def _ready(self) -> Iterator[Callable[[], None]] | None:
         with self._changed:
-            self._done[table] += 1
-            self._changed.notify_all()
+            ready = self._made.pop(self._written, None) if self._error is None else None
+            self._writing = ready is not None
+            return ready
+
+
+def _begun(steps: Iterator[Callable[[], None]]) -> Iterator[Callable[[], None]]:
+    """The same, the first step made."""
+    first = next(steps, None)
+
+    def all_steps() -> Iterator[Callable[[], None]]:
+        if first is not None:
+            yield first
+            yield from steps
+
+    return all_steps()

@@ -6,7 +6,8 @@ length, is where its rows stand. The scratch file has no name: nothing is left b
 
 import mmap
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 from weakref import finalize
@@ -21,8 +22,9 @@ from analyzer.reports.gathering import PACKED, gather, pack
 from analyzer.tracker.ending import ENDING, ENTRY
 
 Rows = NDArray[np.void]
+Slice = Callable[[], tuple[Rows, Rows]]
 IN_MEMORY = 8 << 20  # bytes of each kind of rows; beyond that they go to the file
-FLOWS_AT_ONCE = 4096  # in a slice, unless asked otherwise
+FLOWS_AT_ONCE, ENTRIES_AT_ONCE = 65_536, 524_288  # in a slice, where all are wanted
 PASSES = 64  # slices after which what was read of the scratch file is given back
 NOT_HERE = np.iinfo(np.uint32).max
 
@@ -100,7 +102,8 @@ class Store:
     def whole(self) -> tuple[Rows, Rows]:
         """All of it as one slice."""
         endings, entries, count = [np.zeros(0, ENDING)], [np.zeros(0, ENTRY)], 0
-        for some, told in self.slices():
+        for gathered in self.slices(FLOWS_AT_ONCE, ENTRIES_AT_ONCE):
+            some, told = gathered()
             told["end"] += np.uint32(2 * count)
             endings.append(some)
             entries.append(told)
@@ -121,26 +124,41 @@ class Store:
         self._endings.append(endings)
         self._entries.append(self._packed[:count])
 
-    def slices(self, flows: int = FLOWS_AT_ONCE, told: bool = True) -> Iterator[tuple[Rows, Rows]]:
-        """The rows of so many flows at a time, in the order of streams: ENDING, and ENTRY, whose ``end`` is 2 * the
-        place in the slice + 0 for the client, 1 for the server; no ENTRY unless they are to be ``told``."""
-        endings, entries = self._endings.rows(), self._entries.rows()
-        place = self._places()
-        first = np.cumsum(self._lengths.rows[: len(endings)], dtype=np.int64)
-        first -= self._lengths.rows[: len(endings)]
-        for start in range(0, len(place), flows):
-            here = place[start : start + flows]
-            here = here[here != NOT_HERE].astype(np.int64)
-            lengths = self._lengths.rows[here].astype(np.int64) if told else np.zeros(len(here), np.int64)
-            gathered: Rows = np.empty(int(lengths.sum()), ENTRY)
-            count = gather(entries, first[here], lengths, gathered)
-            yield endings[here], gathered[:count]
-            self._endings.pass_by()
-            self._entries.pass_by()
+    def slices(self, flows: int, entries: int = 0) -> Iterator[Slice]:
+        """All flows in the order of streams, at most so many at a time, and about so many entries of theirs, if any are
+        wanted: more only where a single flow has more. Each slice gathers its rows when it is called."""
+        rows, order = (self._endings.rows(), self._entries.rows()), self._order()
+        lengths = self._lengths.rows[: len(order)]
+        first = np.cumsum(lengths, dtype=np.int64) - lengths if entries else None
+        ends = np.cumsum(lengths[order], dtype=np.int64) if entries else None
+        begin = 0
+        while begin < len(order):
+            end = min(begin + flows, len(order))
+            if ends is not None:
+                before = ends[begin - 1] if begin else 0
+                end = max(min(end, int(np.searchsorted(ends, before + entries, "right"))), begin + 1)
+            yield partial(self._slice, rows, order[begin:end], first)
+            begin = end
 
-    def _places(self) -> NDArray[np.uint32]:
-        """Where the rows of each stream stand, NOT_HERE for streams that have none."""
+    def _slice(
+        self, rows: tuple[Rows, Rows], places: NDArray[np.uint32], first: NDArray[np.int64] | None
+    ) -> tuple[Rows, Rows]:
+        """Of all ``rows``, those of ENDING in ``places``, and of ENTRY, whose ``end`` is 2 * the place in the slice + 0
+        for the client, 1 for the server; no ENTRY unless it is known where the ``first`` of each flow is."""
+        endings = rows[0].take(places)  # an index would go through the fields of each row
+        self._endings.pass_by()
+        if first is None:
+            return endings, np.zeros(0, ENTRY)
+        lengths = self._lengths.rows[places].astype(np.int64)
+        gathered: Rows = np.empty(int(lengths.sum()), ENTRY)
+        count = gather(rows[1], first[places], lengths, gathered)
+        self._entries.pass_by()
+        return endings, gathered[:count]
+
+    def _order(self) -> NDArray[np.uint32]:
+        """Where the rows of each stream stand, stream after stream."""
         streams = self._streams.rows[: self._endings.count]
         place = np.full(int(streams.max(initial=0)) + 1 if len(streams) else 0, NOT_HERE, np.uint32)
         place[streams] = np.arange(len(streams), dtype=np.uint32)
-        return place
+        order: NDArray[np.uint32] = place[place != NOT_HERE]
+        return order

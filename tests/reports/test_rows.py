@@ -4,10 +4,12 @@ import io
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -25,7 +27,7 @@ from analyzer.reports.atomic import whole_file
 from analyzer.reports.columns import TABLES
 from analyzer.reports.files import ROWS, write_tables
 from analyzer.reports.lines import segment_rows
-from analyzer.reports.slices import parts_of
+from analyzer.reports.slices import Part, Slice, Turns
 from analyzer.reports.tables import write_csv, write_parquet
 from analyzer.segments.table import SEGMENT
 from analyzer.settings import Settings
@@ -59,13 +61,15 @@ class Made:
     def addresses(self) -> Words:
         return Words.of(self.texts)
 
-    def slices(self, _most: int = 0, _told: bool = True) -> Iterator[tuple[Rows, Rows]]:
+    def slices(self, _flows: int, _entries: int = 0) -> Iterator[Slice]:
         """Slices of ``cut`` flows, however many are asked for."""
-        for begin in range(0, len(self.endings), self.cut):
-            flow = self.entries["end"] >> 1
-            entries = self.entries[(flow >= begin) & (flow < begin + self.cut)]
-            entries["end"] -= 2 * begin
-            yield self.endings[begin : begin + self.cut], entries
+        return (partial(self._slice, begin) for begin in range(0, len(self.endings), self.cut))
+
+    def _slice(self, begin: int) -> tuple[Rows, Rows]:
+        flow = self.entries["end"] >> 1
+        entries = self.entries[(flow >= begin) & (flow < begin + self.cut)]
+        entries["end"] -= 2 * begin
+        return self.endings[begin : begin + self.cut], entries
 
 
 def made_from(path: Path) -> Made:
@@ -180,19 +184,31 @@ def test_codes_mean_what_the_columns_declare() -> None:
     assert len(VOCABULARIES["note"]) == 256 * 12 and VOCABULARIES["note"][0].startswith(TABLE[0].words)
 
 
-def test_a_slice_is_cut_by_rows_and_entries_find_their_flows() -> None:
+def test_a_part_is_cut_by_rows() -> None:
     endings, entries = np.zeros(5, ENDING), np.zeros(7, ENTRY)
-    endings["stream"], entries["end"] = np.arange(5), [0, 1, 1, 4, 5, 6, 9]
-    parts = list(parts_of([(endings, entries)], 3))
-    assert [(part.table, len(part.rows), len(part.flows)) for part in parts] == [
-        ("flows", 3, 3),
-        ("flows", 2, 2),
-        ("timeline", 3, 1),
-        ("timeline", 3, 2),
-        ("timeline", 1, 1),
-    ]
-    assert parts[3].flows["stream"].tolist() == [2, 3] and parts[3].rows["end"].tolist() == [0, 1, 2]
-    assert entries["end"].tolist() == [0, 1, 1, 4, 5, 6, 9]
+    entries["frame"] = np.arange(7)
+    parts = list(Part("timeline", entries, endings).cut(3))
+    assert [part.rows["frame"].tolist() for part in parts] == [[0, 1, 2], [3, 4, 5], [6]]
+    assert all(part.flows is endings for part in parts)
+
+
+def test_parts_are_written_in_their_order_and_steps_one_by_one() -> None:
+    """Whatever thread makes a part, and however long that takes."""
+    written: list[tuple[int, int]] = []
+    made = [0] * 40
+
+    def make(part: Part) -> Iterator[Callable[[], None]]:
+        number = int(part.rows["frame"][0])
+        for step in range(number % 4):
+            assert made[number] == step == sum(one == number for one, _ in written)
+            sleep(0.002 if number % 5 == step else 0)
+            made[number] += 1
+            yield partial(written.append, (number, step))
+
+    entries = np.zeros(40, ENTRY)
+    entries["frame"] = np.arange(40)
+    Turns(iter([lambda row=row: Part("timeline", row, row) for row in np.split(entries, 40)]), make).run(3)
+    assert written == [(number, step) for number in range(40) for step in range(number % 4)]
 
 
 def test_an_error_in_one_thread_ends_all_and_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,18 +70,19 @@ def as_the_slow_way_has_it(seed: int) -> tuple[list[bytes], list[list[bytes]]]:
     return [ending for ending, _ in ordered], [own for _, own in ordered]
 
 
-@pytest.mark.parametrize("flows", [1, 7, 1000])
+@pytest.mark.parametrize(("flows", "most"), [(1, 1000), (7, 1000), (1000, 1000), (1000, 5), (1000, 100)])
 @pytest.mark.parametrize("spilled", [False, True])
 def test_slices_are_in_the_order_of_streams(
-    flows: int, spilled: bool, tmp_path: Path, request: pytest.FixtureRequest
+    flows: int, most: int, spilled: bool, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     if spilled:
         request.getfixturevalue("small")
     made = filled(tmp_path)
     endings: list[bytes] = []
     entries: list[list[bytes]] = []
-    for some, told in made.slices(flows):
-        assert len(some) <= flows
+    for gathered in made.slices(flows, most):
+        some, told = gathered()
+        assert len(some) <= flows and (len(told) <= most or len(some) == 1)
         assert (np.diff(told["end"].astype(np.int64) >> 1) >= 0).all()
         flow = told["end"] >> 1
         told["end"] &= 1
@@ -92,7 +93,7 @@ def test_slices_are_in_the_order_of_streams(
 
 def test_they_can_be_read_again_and_as_a_whole(small: None, tmp_path: Path) -> None:
     made = filled(tmp_path)
-    first, again = list(made.slices(50)), list(made.slices(50))
+    first, again = ([gathered() for gathered in made.slices(50, 90)] for _ in range(2))
     for one, two in zip(first, again, strict=True):
         assert np.array_equal(one[0], two[0]) and np.array_equal(one[1], two[1])
     endings, entries = made.whole()
@@ -101,15 +102,21 @@ def test_they_can_be_read_again_and_as_a_whole(small: None, tmp_path: Path) -> N
     assert (endings["stream"][entries["end"] >> 1] == entries["frame"]).all()
 
 
+def test_entries_only_where_they_are_wanted() -> None:
+    made = filled()
+    endings = np.concatenate([some for some, told in (gathered() for gathered in made.slices(50)) if not len(told)])
+    assert np.array_equal(endings, made.whole()[0])
+
+
 def test_no_flows() -> None:
-    assert list(Store().slices()) == []
+    assert list(Store().slices(9, 9)) == []
     assert [len(rows) for rows in Store().whole()] == [0, 0]
 
 
 def test_the_scratch_file_has_no_name(small: None, tmp_path: Path) -> None:
     made = filled(tmp_path)
     assert list(tmp_path.iterdir()) == []
-    rows = list(made.slices())
+    rows = [gathered() for gathered in made.slices(9)]
     assert len(rows) > 0 and list(tmp_path.iterdir()) == []
 
 
@@ -199,7 +206,7 @@ def test_what_is_packed_comes_out_again(rows: list[tuple[int, ...]]) -> None:
     kept = Store()
     kept.add(np.zeros(len(lengths), ENDING), entries, lengths)
     kept._streams.rows[: len(lengths)] = np.arange(len(lengths))
-    told = np.concatenate([np.zeros(0, ENTRY), *(told for _, told in kept.slices(1000))])
+    told = np.concatenate([np.zeros(0, ENTRY), *(gathered()[1] for gathered in kept.slices(1000, 1000))])
     assert told.tobytes() == entries.tobytes()
 
 
