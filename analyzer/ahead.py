@@ -4,9 +4,10 @@ Worth it where both spend their time in kernels, which hold no lock of the inter
 read that waits on a pipe never keeps the program from ending.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
-from threading import Semaphore, Thread
+from threading import Condition, Semaphore, Thread
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -47,35 +48,46 @@ def ahead(items: Iterator[T], most: int = 1) -> Iterator[T]:
 
 
 class Behind(Generic[T]):
-    """One step behind: a second thread does ``work`` on each item while the caller makes the next."""
+    """One step behind: a second thread does ``work`` on each item, in their order, while the caller makes the next.
+
+    The thread is there only while something is left to do: what was given is finished also where nobody waits for it.
+    """
 
     def __init__(self, work: Callable[[T], None], most: int) -> None:
         self._work = work
-        self._given: SimpleQueue[tuple[T] | None] = SimpleQueue()
-        self._free = Semaphore(most)
+        self._given: deque[T] = deque()  # what is not finished, that which is worked on first
+        self._changed = Condition()
+        self._most = most
         self._error: BaseException | None = None
-        self._thread = Thread(target=self._run, name="judge", daemon=True)
-        self._thread.start()
 
     def give(self, item: T) -> None:
-        """Hand over an item; waits while too many are unfinished, and raises the error of one before."""
-        self._free.acquire()
-        if self._error is not None:
-            raise self._error
-        self._given.put((item,))
+        """Hand over an item; waits while ``most`` are unfinished, and raises the error of one before."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._given) < self._most)
+            self._raise()
+            self._given.append(item)
+            if len(self._given) == 1:
+                Thread(target=self._run, name="judge", daemon=True).start()
 
     def finish(self) -> None:
         """Wait until all is done; raises the first error."""
-        self._given.put(None)
-        self._thread.join()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._given)
+            self._raise()
+
+    def _raise(self) -> None:
         if self._error is not None:
             raise self._error
 
     def _run(self) -> None:
-        while (item := self._given.get()) is not None:
+        left = True
+        while left:
             try:
                 if self._error is None:
-                    self._work(item[0])
+                    self._work(self._given[0])
             except BaseException as error:
                 self._error = error
-            self._free.release()
+            with self._changed:
+                self._given.popleft()
+                left = bool(self._given)
+                self._changed.notify_all()

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
     Source = CaptureStream | TsharkStream | LiveStream
 
-JUDGED_AT_ONCE = 4096  # flows of which the rules may have something to say
-PARTS_AT_ONCE = 8  # parts that wait for so many to come together: where all flows are ordinary, they never do
+JUDGED_AT_ONCE = 4096  # flows of one kind
+PARTS_AT_ONCE = 6  # of finished flows that wait to be taken in
 AHEAD = 2  # batches decoded while one is being tracked: neither half waits because the other's batch was a hard one
 Progress = Callable[[int, int | None], None]  # bytes read, bytes in all or None
 
@@ -238,70 +238,92 @@ class Analysis:
         return [Notice(text)] if late else []
 
 
+class Waiting(NamedTuple):
+    """Flows that are to be judged, with their rows of the flow table."""
+
+    ended: Ended
+    table: NDArray[np.void]
+
+
 class Finished:
-    """Flows whose books are closed: they are judged and counted as they come, and their rows kept."""
+    """Flows whose books are closed: they are judged and counted as they come, and their rows kept.
+
+    A second thread does that, one part after the other, while the next are made. Ordinary flows are done with at once;
+    the others wait until they are many of their kind, since rules take nearly as long for a hundred as for a thousand.
+    """
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings, self._store = settings, store
         self._found, self._overview = Found(), Overview()
-        self._both_ways, self._began = False, np.iinfo(np.int64).max
-        self._waiting: list[tuple[Ended, NDArray[np.void]]] = []  # with their rows of the flow table
+        self._both_ways, self._began, self._end = False, np.iinfo(np.int64).max, 0
+        self._waiting: dict[Kind, list[Waiting]] = {Kind.REUSED: [], Kind.TELLING: []}
+        self._behind = Behind(self._enter, PARTS_AT_ONCE)
 
     def take(self, parts: Iterable[Ended], table: NDArray[np.void], end_ns: int) -> None:
         """Take in flows that ended; ``table`` is the flow table, ``end_ns`` when the capture ended, or how far it has
-        got. They are judged by another thread, in their order, while the next are made."""
-        behind = Behind(self._judge, 2)
+        got."""
         for ended in parts:
-            self._waiting.append((ended, table[ended.facts.rows]))
-            judged = sum(len(rows) for _, rows in self._waiting)
-            if ended.last or judged >= JUDGED_AT_ONCE or len(self._waiting) == PARTS_AT_ONCE:
-                behind.give((self._waiting, end_ns))
-                self._waiting = []
-        if self._waiting:
-            behind.give((self._waiting, end_ns))
-            self._waiting = []
-        behind.finish()
+            if len(ended.endings) or ended.last:
+                self._behind.give((Waiting(ended, table[ended.facts.flow("row")]), end_ns))
 
-    def _judge(self, waiting: tuple[list[tuple[Ended, NDArray[np.void]]], int]) -> None:
-        """Judge some parts together: rules take nearly as long for a hundred flows as for a thousand."""
-        parts, rows = zip(*waiting[0], strict=True)
-        ledger = SpreadLedger([part.facts for part in parts], np.concatenate(rows), waiting[1])
-        endings = np.concatenate([part.endings[part.ordinary :] for part in parts])
-        told = np.concatenate([np.arange(len(row)) < part.told - part.ordinary for part, row in waiting[0]])
-        for view in views(ledger, np.flatnonzero(~told)):
-            endings[view.rows] = flow_rows(view)
-        self._note(parts, endings)
-        kinds = np.where(told, Kind.REUSED, Kind.TELLING).astype(np.uint8)
+    def _enter(self, given: tuple[Waiting, int]) -> None:
+        (ended, _), self._end = given
+        kind = Kind(ended.kind)
+        if kind == Kind.ORDINARY:
+            self._note(ended.endings)
+            self._keep(ended, ended.endings)
+            return
+        waiting = self._waiting[kind]
+        waiting.append(given[0])
+        if ended.last:
+            self._judge(Kind.REUSED)
+        if ended.last or sum(len(part.table) for part in waiting) >= JUDGED_AT_ONCE:
+            self._judge(kind)
+
+    def _judge(self, kind: Kind) -> None:
+        """Judge the flows of a kind that wait."""
+        waiting, self._waiting[kind] = self._waiting[kind], []
+        if not waiting:
+            return
+        parts = [part.ended for part in waiting]
+        ledger = SpreadLedger(
+            [part.facts for part in parts], np.concatenate([part.table for part in waiting]), self._end
+        )
+        endings = np.concatenate([part.endings for part in parts])
+        if kind == Kind.TELLING:
+            for view in views(ledger, np.arange(ledger.flows)):
+                endings[view.rows] = flow_rows(view)
+        self._note(endings)
         endings["findings"] = self._found.judge(
             ledger,
             self._settings,
-            known=kinds,
+            known=np.full(ledger.flows, kind, np.uint8),
             both_ways=self._both_ways,
             last=parts[-1].last,
             first_time=self._began,
         )
-        self._keep(parts, endings)
-
-    def _note(self, parts: Sequence[Ended], endings: NDArray[np.void]) -> None:
-        """What some rules ask of the whole capture: when its first flow began, and whether it shows both directions."""
-        for some in (*(part.endings[: part.ordinary] for part in parts), endings):
-            both = (some["client_packets"] > 0) & (some["server_packets"] > 0)
-            self._both_ways = self._both_ways or bool(both.any())
-            self._began = min(self._began, int(some["first_epoch"].min(initial=self._began)))
-
-    def _keep(self, parts: Sequence[Ended], endings: NDArray[np.void]) -> None:
-        """Count the flows of ``parts`` and keep their rows; ``endings`` are those that were judged."""
         done = 0
         for part in parts:
-            judged = len(part.endings) - part.ordinary
-            part.endings[part.ordinary :] = endings[done : done + judged]
-            done += judged
-            self._overview.add(part.endings)
-            if self._settings.keep_flows:
-                self._store.add(part.endings, part.entries, part.lengths)
+            self._keep(part, endings[done : done + len(part.endings)])
+            done += len(part.endings)
+
+    def _note(self, endings: NDArray[np.void]) -> None:
+        """What some rules ask of the whole capture: when its first flow began, and whether it shows both directions."""
+        both = (endings["client_packets"] > 0) & (endings["server_packets"] > 0)
+        self._both_ways = self._both_ways or bool(both.any())
+        self._began = min(self._began, int(endings["first_epoch"].min(initial=self._began)))
+
+    def _keep(self, part: Ended, endings: NDArray[np.void]) -> None:
+        """Count the flows of a part and keep their rows."""
+        self._overview.add(endings)
+        if self._settings.keep_flows:
+            self._store.add(endings, part.entries, part.lengths)
 
     def analysed(self, book: AddressBook, end_ns: int) -> Analysed:
         """What there is to say of them."""
+        self._behind.finish()
+        for kind in self._waiting:
+            self._judge(kind)
         addresses = book.words()
         self._store.name(addresses, self._found.combinations)
         listing = Listing(self._found, addresses, self._settings, end_ns)

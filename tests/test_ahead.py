@@ -1,4 +1,5 @@
-"""A second thread one step ahead gives the same items, the same errors, and never keeps the program from ending."""
+"""A second thread one step ahead gives the same items, the same errors, and never keeps the program from ending; one
+that is behind does everything in order, and is not there where nothing is left to do."""
 
 import threading
 import time
@@ -6,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from analyzer.ahead import ahead
+from analyzer.ahead import Behind, ahead
 
 
 def test_same_items() -> None:
@@ -64,3 +65,69 @@ def test_several_beforehand() -> None:
     time.sleep(0.2)
     assert made == [0, 1, 2, 3]
     assert list(items) == list(range(1, 10))
+
+
+def judges() -> int:
+    return sum(thread.name == "judge" for thread in threading.enumerate())
+
+
+def test_behind_everything_is_done_in_order() -> None:
+    done: list[int] = []
+    behind = Behind(done.append, 3)
+    for number in range(1000):
+        behind.give(number)
+    behind.finish()
+    behind.finish()
+    assert done == list(range(1000))
+    behind.give(1000)
+    behind.finish()
+    assert done[-1] == 1000
+
+
+def test_behind_no_more_than_so_many_wait_and_nothing_is_left_over() -> None:
+    begun, may_go = threading.Semaphore(0), threading.Semaphore(0)
+    given: list[int] = []
+
+    def work(number: int) -> None:
+        begun.release()
+        may_go.acquire()
+
+    def give(behind: Behind[int]) -> None:
+        for number in range(5):
+            behind.give(number)
+            given.append(number)
+
+    behind = Behind(work, 2)
+    giver = threading.Thread(target=give, args=(behind,))
+    giver.start()
+    begun.acquire()
+    time.sleep(0.05)
+    assert given == [0, 1] and judges() == 1
+    for _ in range(5):
+        may_go.release()
+    giver.join()
+    behind.finish()
+    deadline = time.monotonic() + 10
+    while judges() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert given == list(range(5)) and not judges()
+
+
+def test_behind_an_error_reaches_the_caller_and_what_follows_is_not_done() -> None:
+    done: list[int] = []
+
+    def work(number: int) -> None:
+        if number == 1:
+            raise OSError("no room")
+        done.append(number)
+
+    behind = Behind(work, 10)
+    with pytest.raises(OSError, match="no room"):
+        for number in range(3):
+            behind.give(number)
+        behind.finish()
+    with pytest.raises(OSError, match="no room"):
+        behind.give(3)
+    with pytest.raises(OSError, match="no room"):
+        behind.finish()
+    assert done == [0]

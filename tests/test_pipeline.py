@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from analyzer import pipeline
 from analyzer.errors import TeardownError
+from analyzer.findings.found import Found
+from analyzer.findings.ordinary import Kind
 from analyzer.flows.table import FlowTable
-from analyzer.pipeline import PARTS_AT_ONCE, Analysis, Finished, analyze
+from analyzer.pipeline import Analysis, analyze
 from analyzer.readers import open_captures
 from analyzer.readers.packets import Packets
 from analyzer.reports.files import write_analysed
@@ -19,7 +22,8 @@ from analyzer.reports.terminal import summary_lines
 from analyzer.segments import Decoder
 from analyzer.settings import Settings
 from analyzer.tracker import track
-from analyzer.tracker.spread import END_PLACES, FLOW_PLACES
+from analyzer.tracker.closing import ORDINARY, OTHER
+from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.track import Ended, Tracker
 from analyzer.tracker.transitions import State
 
@@ -58,8 +62,8 @@ def tracked(batch: NDArray[np.void], flows: FlowTable, end: int, size: int, reti
 
 
 def facts(parts: Iterable[Ended]) -> dict[int, tuple[bytes, ...]]:
-    """Of each flow, by its stream or row of the flow table: what ENDING says where it is ordinary, all columns of the
-    ledger where it is not, and its timeline; places in pools left out (they depend on what else is kept)."""
+    """Of each flow, by its stream or row of the flow table: what ENDING says where it is ordinary, the ledger's columns
+    where it is not, and its timeline; places in pools left out (they depend on what else is kept)."""
     told = {}
     for part in parts:
         begins = np.cumsum(part.lengths, dtype=np.int64) - part.lengths
@@ -68,7 +72,7 @@ def facts(parts: Iterable[Ended]) -> dict[int, tuple[bytes, ...]]:
             assert (entries["end"] >> 1 == place).all()
             entries["end"] &= 1
             row, books = books_of(part, place)
-            ending = part.endings[place].tobytes() if place < part.told else b""
+            ending = b"" if part.kind == OTHER else part.endings[place].tobytes()
             assert row not in told
             told[row] = (ending, books, entries.tobytes())
     return told
@@ -76,12 +80,12 @@ def facts(parts: Iterable[Ended]) -> dict[int, tuple[bytes, ...]]:
 
 def books_of(part: Ended, place: int) -> tuple[int, bytes]:
     """The row of the flow table, or the stream, of a flow, and its columns in the ledger where it is not ordinary."""
-    if place < part.ordinary:
+    if part.kind == ORDINARY:
         return int(part.endings["stream"][place]), b""
-    ends, flow = part.facts.ends[:, :, place - part.ordinary], part.facts.flows[:, place - part.ordinary]
-    places = [END_PLACES[name] for name in POOLED if name in END_PLACES]
-    flow_places = [FLOW_PLACES[name] for name in POOLED if name in FLOW_PLACES]
-    row = int(part.facts.rows[place - part.ordinary])
+    chosen, ends, flow = part.facts.chosen, part.facts.ends[:, :, place], part.facts.flows[:, place]
+    places = [chosen.ends[name] for name in POOLED if name in chosen.ends]
+    flow_places = [chosen.flows[name] for name in POOLED if name in chosen.flows]
+    row = int(part.facts.flow("row")[place])
     return row, np.delete(ends, places, axis=0).tobytes() + np.delete(flow, flow_places).tobytes()
 
 
@@ -98,12 +102,13 @@ def test_same_books(everything: Everything, size: int, retire: bool) -> None:
 def test_books_are_closed_on_the_way(everything: Everything) -> None:
     """And flows that leave CLOSE_WAIT behind are in the last part of all, and only there."""
     parts, _ = tracked(*everything, size=100, retire=True)
-    retired = sum(len(part.endings) for part in parts[:-2])
+    retired = sum(len(part.endings) for part in parts[:-6])  # three kinds with those in CLOSE_WAIT, three with others
     assert retired > 0.2 * len(everything[1])
     assert [part.last for part in parts] == [False] * (len(parts) - 1) + [True]
     for part in parts:
-        leaking = (part.facts.ends[END_PLACES["state"]] == State.CLOSE_WAIT).any(axis=0)
-        assert leaking.all() and part.ordinary == 0 if part.last else not leaking.any()
+        if part.kind == OTHER:
+            leaking = (part.facts.end("state") == State.CLOSE_WAIT).any(axis=0)
+            assert leaking.all() if part.last else not leaking.any()
 
 
 def test_a_few_flows_at_a_time_or_all_at_once(everything: Everything, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,16 +244,19 @@ def test_a_newer_connection_on_a_tuple_is_noted_with_the_older(everything: Every
         assert opened[successor]
 
 
-def test_parts_do_not_wait_for_one_another_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[int] = []
-    judge = Finished._judge
+def test_so_many_flows_wait_for_their_judge_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[Kind, int]] = []
+    judge = Found.judge
 
-    def counted(finished: Finished, waiting: Any) -> None:
-        given.append(len(waiting[0]))
-        judge(finished, waiting)
+    def counted(found: Found, ledger: Ledger, *settings: Any, known: Any, **more: Any) -> Any:
+        given.append((Kind(known.max()), ledger.flows))
+        assert (known == known.max()).all()
+        return judge(found, ledger, *settings, known=known, **more)
 
-    monkeypatch.setattr(track, "FLOWS_AT_ONCE", 1)
-    monkeypatch.setattr(Finished, "_judge", counted)
+    monkeypatch.setattr(track, "FLOWS_AT_ONCE", 2)
+    monkeypatch.setattr(pipeline, "JUDGED_AT_ONCE", 5)
+    monkeypatch.setattr(Found, "judge", counted)
     analyze([str(path) for path in CAPTURES], Settings())
-    assert sum(given) > PARTS_AT_ONCE
-    assert max(given) == PARTS_AT_ONCE
+    assert {kind for kind, _ in given} == {Kind.REUSED, Kind.TELLING}
+    assert max(flows for _, flows in given[:-1]) == 6
+    assert sum(flows < 5 for _, flows in given) <= 2

@@ -3,20 +3,19 @@
 It is added up from the rows of the flows, slice by slice; memory grows with the number of servers alone.
 """
 
+import secrets
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.memory import GrowingRows
 from analyzer.reports.columns import TEARDOWNS
+from analyzer.reports.counting import HOST, chain, count
 from analyzer.tracker.outcome import CLOSER_WORDS, Teardown, words_of
 
 CLOSERS = (*CLOSER_WORDS[1:], "nobody")  # in the order of the columns
-COLUMN = np.array([3, 0, 1, 2])  # of each code of ``closed_by``, 0 being nobody
-BY_RST = (Teardown.RESET, Teardown.ABORTED)
-RUN = 1 << 16  # so many new rows of servers are added at once, at least
-
-Counts = NDArray[np.uint32]
+FEW = 1024  # servers for which there is room at first, a power of two
 
 
 class Server(NamedTuple):
@@ -32,41 +31,26 @@ class Overview:
     """The counts of all flows seen so far."""
 
     def __init__(self) -> None:
-        self._endings = np.zeros((len(Teardown), 4), np.int64)
-        self._keys, self._counts = np.zeros(0, np.int64), np.zeros((0, 5), np.uint32)
-        self._waiting: list[tuple[NDArray[np.int64], Counts]] = []  # servers not entered yet
+        self._endings = np.zeros((len(Teardown), len(CLOSERS)), np.int64)
+        self._hosts, self._used = GrowingRows(HOST, FEW), np.zeros(1, np.int64)
+        self._heads = np.zeros(FEW, np.int32)
+        self._secrets = np.array([secrets.randbits(62) | 1 for _ in range(3)], np.int64)
 
     def add(self, endings: NDArray[np.void]) -> None:
         """Count some rows of dtype ENDING."""
-        if not len(endings):
-            return
-        closer, teardown = COLUMN[endings["closed_by"]], endings["teardown"].astype(np.int64)
-        size = self._endings.size
-        self._endings += np.bincount(teardown * 4 + closer, minlength=size).reshape(self._endings.shape)
-        keys = endings["server_ip"].astype(np.int64) << 16 | endings["server_port"]
-        distinct, place = _numbered(keys, self._keys)
-        by_closer = np.bincount(place * 4 + closer, minlength=4 * len(distinct)).reshape(-1, 4)
-        reset = np.bincount(place[np.isin(teardown, BY_RST)], minlength=len(distinct))
-        self._enter(distinct, np.column_stack([by_closer, reset]).astype(np.uint32))
+        done = 0
+        while done < len(endings):
+            done = count(
+                endings, done, self._endings.reshape(-1), self._used, self._hosts.rows, self._heads, self._secrets
+            )
+            if done < len(endings):
+                self._grow()
 
-    def _enter(self, keys: NDArray[np.int64], counts: Counts) -> None:
-        """Add counts of servers; new servers wait until they are many, since each entry copies all."""
-        if len(keys) == len(self._keys):
-            self._counts += counts
-            return
-        some = np.flatnonzero(counts.any(axis=1))
-        self._waiting.append((keys[some], counts[some]))
-        if sum(len(entry[0]) for entry in self._waiting) > max(RUN, len(self._keys)):
-            self._settle()
-
-    def _settle(self) -> None:
-        keys = np.concatenate([self._keys, *(entry[0] for entry in self._waiting)])
-        counts = np.concatenate([self._counts, *(entry[1] for entry in self._waiting)])
-        order = np.argsort(keys, kind="stable")
-        begins = np.flatnonzero(np.diff(keys[order], prepend=-1))
-        self._keys = keys[order][begins]
-        self._counts = np.add.reduceat(counts[order], begins, axis=0, dtype=np.uint32) if len(begins) else counts
-        self._waiting = []
+    def _grow(self) -> None:
+        """Make room for twice as many servers."""
+        self._hosts.grow(2 * len(self._hosts))
+        self._heads = np.zeros(len(self._hosts), np.int32)
+        chain(self._hosts.rows, int(self._used[0]), self._heads, self._secrets)
 
     @property
     def flows(self) -> int:
@@ -82,20 +66,9 @@ class Overview:
     def servers(self, most: int | None = None) -> tuple[list[Server], int]:
         """Servers, ``most`` at most, the one with the most flows first, those of as many by address and port; and how
         many there are."""
-        self._settle()
-        flows = self._counts[:, :4].sum(axis=1, dtype=np.int64)
-        order = np.argsort(-flows, kind="stable")[:most]
-        keys, counts = self._keys[order], np.column_stack([flows[order], self._counts[order]])
-        rows = zip((keys >> 16).tolist(), (keys & 0xFFFF).tolist(), map(tuple, counts.tolist()), strict=True)
-        return [Server(*row) for row in rows], len(flows)
-
-
-def _numbered(keys: NDArray[np.int64], known: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Distinct keys and the place of each key among them; where all are ``known``, these are taken."""
-    if len(known):
-        place = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-        if np.array_equal(known[place], keys):
-            return known, place
-    distinct, place = np.unique(keys, return_inverse=True)
-    return distinct, place.reshape(-1)
-
+        hosts = self._hosts.rows[: int(self._used[0])]
+        flows = hosts["counts"][:, :-1].sum(axis=1, dtype=np.int64)
+        hosts, flows = hosts[order := np.lexsort((hosts["port"], hosts["address"], -flows))[:most]], flows[order]
+        counts = np.column_stack([flows, hosts["counts"]])
+        rows = zip(hosts["address"].tolist(), hosts["port"].tolist(), map(tuple, counts.tolist()), strict=True)
+        return [Server(*row) for row in rows], int(self._used[0])

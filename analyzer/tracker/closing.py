@@ -8,7 +8,9 @@ the ordinary ones, and the tests hold the two together).
 
 import numpy as np
 
-from analyzer.compiled import const, kernel, part
+from analyzer.compiled import const, kernel, part, prefetch
+from analyzer.flows.row import FLOW
+from analyzer.memory import LINE
 from analyzer.tracker.desk import (
     ASSUMED,
     AT_END,
@@ -19,6 +21,7 @@ from analyzer.tracker.desk import (
     FIN_WAIT_2,
     NEVER,
     NO_FRAME,
+    PLACE,
     TIME_WAIT,
     end_at,
     flow_at,
@@ -29,23 +32,40 @@ from analyzer.tracker.desk import (
     tuple_at,
     write,
 )
-from analyzer.tracker.ending import ENDING, UNKNOWN
+from analyzer.tracker.ending import ENDING, ENTRY, UNKNOWN
 from analyzer.tracker.journal import block_at, free_bounds, log_at
 from analyzer.tracker.ledger import FOLLOWED, KEPT, OLDER, UNUSUAL, Known
-from analyzer.tracker.log import ROWS_A_BLOCK, Note
+from analyzer.tracker.log import BLOCK, LOG, ROWS_A_BLOCK, Note
 from analyzer.tracker.outcome import CLIENT, NOBODY, SERVER, Handshake, RstCause, Teardown
-from analyzer.tracker.pools import BLOCKS, OLDERS, SLOTS, UNUSUALS, copy_words, give_back, room
+from analyzer.tracker.pools import (
+    BLOCKS,
+    FARS,
+    OLDERS,
+    SLOTS,
+    UNUSUALS,
+    copy_words,
+    give_back,
+    give_back_chain,
+    in_use,
+    room,
+)
 from analyzer.tracker.space import ahead
 from analyzer.tracker.step import end_time_wait
+from analyzer.tracker.telling import tell_flow
 from analyzer.tracker.transitions import Event
 
 ORDINARY, REUSED, OTHER = (np.int64(number) for number in range(3))  # REUSED: ordinary, but for an older flow's tuple
+TOLD = np.int64(3)  # entries of timelines: in the counts, behind those of the kinds
+MORE_ROWS = 6  # that closing its books adds to the log of a flow, at most
+STRIDE = 3  # flows: so far ahead of its turn a row is asked for
 THROUGH = np.int64(Known.ISN | Known.FIN | Known.FIN_ACKED | Known.PEER_FIN)
 CAPTURE_END, LOST_SIGHT = np.int64(Event.CAPTURE_END), np.int64(Event.LOST_SIGHT)
 NO_NOTE, CLOSED_BEFORE = np.int64(Note.NONE), np.int64(Note.CLOSED_BEFORE)
 NOT_KNOWN = np.int64(UNKNOWN)
 KEPT_BYTES, UNUSUAL_BYTES = np.int64(KEPT.itemsize), np.int64(UNUSUAL.itemsize)
 FOLLOWED_BYTES, OLDER_BYTES = np.int64(FOLLOWED.itemsize), np.int64(OLDER.itemsize)
+TUPLE_BYTES, PLACE_BYTES = np.int64(FLOW.itemsize), np.int64(PLACE.itemsize)
+BLOCK_BYTES, LOG_BYTES = np.int64(BLOCK.itemsize), np.int64(LOG.itemsize)
 COMPLETE, UNANSWERED = np.int64(Handshake.COMPLETE), np.int64(Handshake.UNANSWERED)
 GRACEFUL, NEVER_ESTABLISHED = np.int64(Teardown.GRACEFUL), np.int64(Teardown.NEVER_ESTABLISHED)
 NO_CAUSE, BY_NOBODY = np.int64(RstCause.NONE), np.int64(2)
@@ -66,25 +86,72 @@ def find_over(desks, slots, found):
     return count
 
 
-@kernel(DESK, const(np.int64), int, int, np.uint8)
-def close_books(desks, slots, first, end_time, kinds):
-    """Close the books of ``slots`` from place ``first`` on as at ``end_time``, and say of what kind each flow is;
-    returns where a pool was full."""
-    desk = desks[0]
+@kernel(DESK, const(np.int64), int, int, int, np.int64, np.int64, ENDING, ENTRY, ENTRY, np.uint32)
+def close_books(desks, slots, first, end_time, forget, counts, left, endings, rows, entries, lengths):
+    """Close the books of ``slots`` from place ``first`` on as at ``end_time``; returns where a pool was full.
+
+    With ordinary flows that is all: of each a row of ``endings``, its timeline in ``entries`` and how long that is in
+    ``lengths``, and its own rows are free again. The slots of the others stand in ``left``: from the front those of
+    OTHER flows, and from the back those of the REUSED, whose rows stand in the same places of ``endings``. ``counts``
+    says how many there are of each kind, and how many entries, so far. ``rows`` has room for the log of any one flow,
+    closed; without room there, no timelines are told.
+    """
+    desk, tally = desks[0], counts
+    may = room(desk)
     for place in range(first, len(slots)):
-        if room(desk) <= 0:
-            return place
+        if may <= 0:
+            may = room(desk)
+            if may <= 0:
+                return place
+        may -= 1
+        come_nearer(desk, slots, place)
         slot = np.int64(slots[place])
-        for i in (2 * slot, 2 * slot + 1):
-            e = end_at(desk, i)
-            if e["deadline"] > 0 and end_time >= np.int64(e["deadline"]):
-                end_time_wait(desk, i)
-            if unsure_who_closed(e, end_at(desk, i ^ 1)):
-                move(desk, i, LOST_SIGHT, ASSUMED, end_time, NEVER, end_time, NO_FRAME, CLOSED_BEFORE)
-            if np.int64(e["state"]) != CLOSED:
-                write(desk, i, CAPTURE_END, AT_END, end_time, end_time, end_time, NO_FRAME, NO_NOTE)
-        kinds[place] = kind_of_flow(desk, slot)
+        close_flow(desk, slot, end_time)
+        kind = kind_of_flow(desk, slot)
+        number = np.int64(tally[kind])
+        tally[kind] = number + 1
+        if kind == OTHER:
+            left[number] = slot
+        elif kind == REUSED:
+            left[len(left) - 1 - number] = slot
+            end_flow(desk, slot, end_time, endings[len(endings) - 1 - number])
+        else:
+            end_flow(desk, slot, end_time, endings[number])
+            if len(rows) > 0:
+                tally[TOLD] += tell_flow(desk, slot, rows, entries, np.int64(tally[TOLD]), lengths, number)
+            if forget:
+                forget_flow(desk, slot)
     return len(slots)
+
+
+@part
+def come_nearer(desk, slots, place):
+    """Have the rows of the flows that come next brought near: first its own, and by these the others."""
+    if place + 2 * STRIDE < len(slots):
+        slot = np.int64(slots[place + 2 * STRIDE])
+        prefetch(desk["flows"] + slot * FOLLOWED_BYTES)
+        prefetch(desk["flows"] + slot * FOLLOWED_BYTES + LINE)
+        for offset in range(0, 2 * KEPT_BYTES, LINE):
+            prefetch(desk["ends"] + 2 * slot * KEPT_BYTES + offset)
+    if place + STRIDE < len(slots):
+        f = flow_at(desk, slots[place + STRIDE])
+        prefetch(desk["tuples"] + np.int64(f["row"]) * TUPLE_BYTES)
+        prefetch(desk["places"] + np.int64(f["row"]) * PLACE_BYTES)
+        prefetch(desk["blocks"] + np.int64(f["last_block"]) * BLOCK_BYTES)
+        prefetch(desk["log"] + np.int64(f["last_block"]) * ROWS_A_BLOCK * LOG_BYTES)
+
+
+@part
+def close_flow(desk, slot, end_time):
+    """Timers that have run out, and the state in which each endpoint is left."""
+    for i in (2 * slot, 2 * slot + 1):
+        e = end_at(desk, i)
+        if e["deadline"] > 0 and end_time >= np.int64(e["deadline"]):
+            end_time_wait(desk, i)
+        if unsure_who_closed(e, end_at(desk, i ^ 1)):
+            move(desk, i, LOST_SIGHT, ASSUMED, end_time, NEVER, end_time, NO_FRAME, CLOSED_BEFORE)
+        if np.int64(e["state"]) != CLOSED:
+            write(desk, i, CAPTURE_END, AT_END, end_time, end_time, end_time, NO_FRAME, NO_NOTE)
 
 
 @part
@@ -124,27 +191,24 @@ def closed_as_usual(desk, e, p):
     return opened and closed and waited <= desk["slow_close"] and not crossed
 
 
-@kernel(DESK, const(np.int64), int, ENDING)
-def end_ordinary(desks, slots, end_time, rows):
-    """Fill ``rows`` (ENDING) for ordinary flows whose books are closed."""
-    desk = desks[0]
-    for place in range(len(slots)):
-        slot = np.int64(slots[place])
-        f, row = flow_at(desk, slot), rows[place]
-        tuple_ = tuple_at(desk, f["row"])
-        client = np.int64(f["client"])
-        row["stream"] = tuple_["stream"]
-        row["client_ip"], row["server_ip"] = tuple_["address"][client], tuple_["address"][1 - client]
-        row["client_port"], row["server_port"] = tuple_["port"][client], tuple_["port"][1 - client]
-        row["client_known"] = f["client_basis"] > 0
-        row["first_frame"], row["last_frame"] = f["first_frame"], f["end_frame"]
-        row["first_epoch"], row["last_epoch"] = f["first_time"], f["end_time"]
-        row["duration_s"] = max(np.int64(0), np.int64(f["end_time"]) - np.int64(f["first_time"]))
-        row["findings"], row["observability"] = 0, 0
-        row["rst_by"], row["rst_cause"] = BY_NOBODY, NO_CAUSE
-        c, s = end_at(desk, 2 * slot + client), end_at(desk, 2 * slot + 1 - client)
-        closed_first(f, c, s, row)
-        ends_of(c, s, end_time, row)
+@part
+def end_flow(desk, slot, end_time, row):
+    """Fill in ``row`` (ENDING) for an ordinary flow whose books are closed."""
+    f = flow_at(desk, slot)
+    tuple_ = tuple_at(desk, f["row"])
+    client = np.int64(f["client"])
+    row["stream"] = tuple_["stream"]
+    row["client_ip"], row["server_ip"] = tuple_["address"][client], tuple_["address"][1 - client]
+    row["client_port"], row["server_port"] = tuple_["port"][client], tuple_["port"][1 - client]
+    row["client_known"] = f["client_basis"] > 0
+    row["first_frame"], row["last_frame"] = f["first_frame"], f["end_frame"]
+    row["first_epoch"], row["last_epoch"] = f["first_time"], f["end_time"]
+    row["duration_s"] = max(np.int64(0), np.int64(f["end_time"]) - np.int64(f["first_time"]))
+    row["findings"], row["observability"] = 0, 0
+    row["rst_by"], row["rst_cause"] = BY_NOBODY, NO_CAUSE
+    c, s = end_at(desk, 2 * slot + client), end_at(desk, 2 * slot + 1 - client)
+    closed_first(f, c, s, row)
+    ends_of(c, s, end_time, row)
 
 
 @part
@@ -217,27 +281,33 @@ def put_away(desks, slots):
     """Forget the flows in ``slots``: their rows are free for others."""
     desk = desks[0]
     for place in range(len(slots)):
-        slot = np.int64(slots[place])
-        f = flow_at(desk, slot)
-        place_at(desk, f["row"])["slot"] = BOOKS_CLOSED
-        for i in (2 * slot, 2 * slot + 1):
-            if end_at(desk, i)["unusual"] > 0:
-                give_back(desk, UNUSUALS, np.int64(end_at(desk, i)["unusual"]))
-        if f["older"] > 0:
-            give_back(desk, OLDERS, np.int64(f["older"]))
-        put_log_away(desk, f)
-        f["first_frame"] = 0
-        give_back(desk, SLOTS, slot)
+        forget_flow(desk, np.int64(slots[place]))
 
 
 @part
-def put_log_away(desk, f):
-    """Give back the flow's blocks of the log, and what bounds in them have taken."""
+def forget_flow(desk, slot):
+    """The flow's rows are free for others."""
+    f = flow_at(desk, slot)
+    place_at(desk, f["row"])["slot"] = BOOKS_CLOSED
+    for i in (2 * slot, 2 * slot + 1):
+        if end_at(desk, i)["unusual"] > 0:
+            give_back(desk, UNUSUALS, np.int64(end_at(desk, i)["unusual"]))
+    if f["older"] > 0:
+        give_back(desk, OLDERS, np.int64(f["older"]))
+    if in_use(desk, FARS) > 1:
+        forget_bounds(desk, f)
+    blocks = (np.int64(f["log_rows"]) + ROWS_A_BLOCK - 1) // ROWS_A_BLOCK
+    give_back_chain(desk, BLOCKS, f["first_block"], f["last_block"], blocks)
+    f["first_frame"] = 0
+    give_back(desk, SLOTS, slot)
+
+
+@part
+def forget_bounds(desk, f):
+    """Give back what bounds in the flow's rows of the log have taken."""
     block, left = np.int64(f["first_block"]), np.int64(f["log_rows"])
     while block > 0:
         for place in range(min(left, np.int64(ROWS_A_BLOCK))):
             free_bounds(desk, log_at(desk, block * ROWS_A_BLOCK + place))
         left -= ROWS_A_BLOCK
-        following = np.int64(block_at(desk, block)["next_block"])
-        give_back(desk, BLOCKS, block)
-        block = following
+        block = np.int64(block_at(desk, block)["next_block"])

@@ -67,6 +67,23 @@ def give_back(desk, number, row):
 
 
 @part
+def give_back_chain(desk, number, first, last, count):
+    """Make ``count`` rows free that are chained as free rows are, ``first`` to ``last``."""
+    if count > 0:
+        pool = _pool(desk["pools"], number)
+        _link(pool["rows"] + np.int64(last) * pool["size"], np.int64(0))["next"] = pool["free"]
+        pool["free"] = np.int64(first)
+        pool["given"] = pool["given"] + count
+
+
+@part
+def in_use(desk, number):
+    """Rows of that pool that are in use, row 0 among them where it belongs to nobody."""
+    pool = _pool(desk["pools"], number)
+    return pool["used"] - pool["given"]
+
+
+@part
 def copy_words(words, place, address, size):
     """Copy ``size`` bytes at ``address`` to ``words`` (int32) from ``place`` on; returns the place behind them."""
     for word in range(size >> 2):

@@ -16,7 +16,7 @@ from analyzer.tracker.desk import DESK, end_at, flow_at
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT, FOLLOWED, KEPT, OLDER, UNUSUAL
 from analyzer.tracker.outcome import Ledger
 
-FIELD = np.dtype([("offset", "<i8"), ("type", "<i8")])  # where a column stands in its row, and its place in TYPES
+FIELD = np.dtype([("row", "<i8"), ("offset", "<i8"), ("type", "<i8")])  # in which row a column stands, where, TYPES
 TYPES = ("|u1", "|i1", "<u2", "<u4", "<i4", "<i8")
 BLOCK = 16  # flows turned together
 KEPT_BYTES, UNUSUAL_BYTES = np.int64(KEPT.itemsize), np.int64(UNUSUAL.itemsize)
@@ -25,95 +25,124 @@ AGAIN = {f"{what}_last_{kind}": what for what in ("syn", "fin") for kind in ("ti
 _u1, _i1, _u2, _u4, _i4, _i8 = (record_at(np.dtype([("value", name)])) for name in TYPES)
 
 
-def _fields(dtype: "np.dtype[Any]") -> NDArray[np.void]:
-    fields: NDArray[np.void] = np.zeros(len(dtype.names or ()), FIELD)
-    for place, (kind, offset, *_) in enumerate((dtype.fields or {}).values()):
-        fields[place] = offset, TYPES.index(kind.str)
+class Chosen:
+    """Some columns: ``ends`` of ENDPOINT and ``flows`` of CONNECTION."""
+
+    def __init__(self, ends: Sequence[str], flows: Sequence[str]) -> None:
+        self.end_fields, self.flow_fields = _fields(ends, KEPT, UNUSUAL), _fields(flows, FOLLOWED, OLDER)
+        self.ends = {name: place for place, name in enumerate(ends)}
+        self.flows = {name: place for place, name in enumerate(flows)}
+
+
+def _fields(names: Sequence[str], *rows: "np.dtype[Any]") -> NDArray[np.void]:
+    """Where columns of rows that belong together stand."""
+    fields: NDArray[np.void] = np.zeros(len(names), FIELD)
+    for place, name in enumerate(names):
+        row = next(number for number, dtype in enumerate(rows) if name in (dtype.names or ()))
+        known: Any = rows[row].fields
+        kind, offset, *_ = known[name]
+        fields[place] = row, offset, TYPES.index(kind.str)
     return fields
 
 
-END_FIELDS, FLOW_FIELDS = _fields(ENDPOINT), _fields(CONNECTION)
-END_PLACES = {name: place for place, name in enumerate(ENDPOINT.names or ())}
-FLOW_PLACES = {name: place for place, name in enumerate(CONNECTION.names or ())}
+ALL = Chosen(ENDPOINT.names or (), CONNECTION.names or ())
+# All that is read of a flow of the kind REUSED: by the rules about an older flow on the tuple, and of every flow.
+OF_REUSED = Chosen(
+    [
+        *("packets", "known", "ack_sent", "missing_bytes", "rst_count"),
+        *("syn_count", "syn_ack", "syn_time", "syn_frame", "established_time"),
+    ],
+    [
+        *("row", "first_frame", "first_time", "client"),
+        *("old_seen", "old_state_0", "old_state_1", "old_time_wait", "old_seq_ahead", "old_ts_ahead"),
+    ],
+)
 
 
-@part
-def value_at(address, kind):
-    """The number of that type at ``address``."""
-    if kind == 5:
-        return np.int64(_i8(address, np.int64(0))["value"])
-    if kind == 3:
-        return np.int64(_u4(address, np.int64(0))["value"])
-    if kind == 0:
-        return np.int64(_u1(address, np.int64(0))["value"])
-    if kind == 4:
-        return np.int64(_i4(address, np.int64(0))["value"])
-    if kind == 2:
-        return np.int64(_u2(address, np.int64(0))["value"])
-    return np.int64(_i1(address, np.int64(0))["value"])
-
-
-@kernel(DESK, const(np.int64), const(FIELD), const(FIELD), np.int64, np.int64)
-def spread(desks, slots, end_fields, flow_fields, ends, flows):
+@kernel(DESK, const(np.int64), const(FIELD), const(FIELD), np.int64, np.int64, np.int64)
+def spread(desks, slots, end_fields, flow_fields, rows, ends, flows):
     """Write column k of both endpoints of ``slots`` to ``ends``, side after side, from place 2 * k * len(slots) on, and
-    column k of the flows to ``flows``, from place k * len(slots) on."""
+    column k of the flows to ``flows``, from place k * len(slots) on. ``rows`` has room for 2 * BLOCK addresses."""
     desk = desks[0]
     count = len(slots)
     for first in range(0, count, BLOCK):
-        last = min(first + BLOCK, count)
-        for column in range(len(end_fields)):
-            offset, kind = np.int64(end_fields[column]["offset"]), np.int64(end_fields[column]["type"])
-            for place in range(first, last):
-                i = 2 * np.int64(slots[place])
-                to = 2 * column * count + place
-                ends[to] = value_at(end_address(desk, i, offset), kind)
-                ends[to + count] = value_at(end_address(desk, i + 1, offset), kind)
-        for column in range(len(flow_fields)):
-            offset, kind = np.int64(flow_fields[column]["offset"]), np.int64(flow_fields[column]["type"])
-            for place in range(first, last):
-                flows[column * count + place] = value_at(flow_address(desk, np.int64(slots[place]), offset), kind)
+        some = min(BLOCK, count - first)
+        for side in (np.int64(0), np.int64(1)):
+            for place in range(some):
+                i = 2 * slots[first + place] + side
+                rows[place] = desk["ends"] + i * KEPT_BYTES
+                rows[BLOCK + place] = desk["unusual"] + np.int64(end_at(desk, i)["unusual"]) * UNUSUAL_BYTES
+            turn(rows, some, end_fields, ends, first + side * count, 2 * count)
+        for place in range(some):
+            slot = slots[first + place]
+            rows[place] = desk["flows"] + slot * FOLLOWED_BYTES
+            rows[BLOCK + place] = desk["older"] + np.int64(flow_at(desk, slot)["older"]) * OLDER_BYTES
+        turn(rows, some, flow_fields, flows, first, count)
 
 
 @part
-def end_address(desk, i, offset):
-    """Where the column at ``offset`` of ENDPOINT stands for endpoint ``i``."""
-    if offset < KEPT_BYTES:
-        return desk["ends"] + i * KEPT_BYTES + offset
-    return desk["unusual"] + np.int64(end_at(desk, i)["unusual"]) * UNUSUAL_BYTES + offset - KEPT_BYTES
+def turn(rows, some, fields, columns, first, length):
+    """Write ``some`` numbers of each of ``fields`` to its column, of ``length``, from place ``first`` on."""
+    for number in range(len(fields)):
+        begin = np.int64(fields[number]["row"]) * BLOCK
+        offset, kind = np.int64(fields[number]["offset"]), np.int64(fields[number]["type"])
+        turn_one(rows, begin, begin + some, offset, kind, columns, first + number * length)
 
 
 @part
-def flow_address(desk, slot, offset):
-    """Where the column at ``offset`` of CONNECTION stands for a slot."""
-    if offset < FOLLOWED_BYTES:
-        return desk["flows"] + slot * FOLLOWED_BYTES + offset
-    return desk["older"] + np.int64(flow_at(desk, slot)["older"]) * OLDER_BYTES + offset - FOLLOWED_BYTES
+def turn_one(rows, begin, end, offset, kind, column, to):
+    """Write the numbers of one type that stand at ``offset`` in ``rows`` to ``column``; a loop for each type."""
+    to -= begin
+    if kind == 5:
+        for place in range(begin, end):
+            column[to + place] = _i8(rows[place] + offset, np.int64(0))["value"]
+    elif kind == 4:
+        for place in range(begin, end):
+            column[to + place] = _i4(rows[place] + offset, np.int64(0))["value"]
+    elif kind == 3:
+        for place in range(begin, end):
+            column[to + place] = _u4(rows[place] + offset, np.int64(0))["value"]
+    elif kind == 2:
+        for place in range(begin, end):
+            column[to + place] = _u2(rows[place] + offset, np.int64(0))["value"]
+    elif kind == 1:
+        for place in range(begin, end):
+            column[to + place] = _i1(rows[place] + offset, np.int64(0))["value"]
+    else:
+        for place in range(begin, end):
+            column[to + place] = _u1(rows[place] + offset, np.int64(0))["value"]
 
 
 class Columns(NamedTuple):
     """The facts of some flows: ``ends`` of shape (columns of ENDPOINT, 2, flows) and ``flows`` (columns of CONNECTION,
-    flows), as whole numbers of 64 bits."""
+    flows), as whole numbers of 64 bits; ``chosen`` tells which columns."""
 
+    chosen: Chosen
     ends: NDArray[np.int64]
     flows: NDArray[np.int64]
 
-    @property
-    def rows(self) -> NDArray[np.int64]:
-        """Their rows of the flow table."""
-        return np.asarray(self.flows[FLOW_PLACES["row"]])
+    def end(self, name: str) -> NDArray[np.int64]:
+        """A column of ENDPOINT, shape (2, flows)."""
+        return np.asarray(self.ends[self.chosen.ends[name]])
+
+    def flow(self, name: str) -> NDArray[np.int64]:
+        """A column of CONNECTION."""
+        return np.asarray(self.flows[self.chosen.flows[name]])
 
 
-def columns_of(desk: NDArray[np.void], slots: NDArray[np.int64]) -> Columns:
-    """The columns of the flows in ``slots``."""
+def columns_of(desk: NDArray[np.void], slots: NDArray[np.int64], chosen: Chosen = ALL) -> Columns:
+    """The ``chosen`` columns of the flows in ``slots``."""
     count = len(slots)
-    ends = np.empty((len(END_FIELDS), 2, count), np.int64)
-    flows = np.empty((len(FLOW_FIELDS), count), np.int64)
-    spread(desk, slots, END_FIELDS, FLOW_FIELDS, ends.reshape(-1), flows.reshape(-1))
-    return Columns(ends, flows)
+    ends = np.empty((len(chosen.ends), 2, count), np.int64)
+    flows = np.empty((len(chosen.flows), count), np.int64)
+    rows = np.empty(2 * BLOCK, np.int64)
+    spread(desk, slots, chosen.end_fields, chosen.flow_fields, rows, ends.reshape(-1), flows.reshape(-1))
+    return Columns(chosen, ends, flows)
 
 
 class SpreadLedger(Ledger):
-    """The ledger of flows whose facts are there as columns; ``table`` has their rows of the flow table."""
+    """The ledger of flows whose facts are there as columns; ``table`` has their rows of the flow table. Columns that
+    were not chosen raise KeyError."""
 
     def __init__(self, parts: Sequence[Columns], table: NDArray[np.void], end_time: int) -> None:
         nothing: NDArray[np.void] = np.zeros(0, np.uint8)
@@ -128,16 +157,15 @@ class SpreadLedger(Ledger):
         return known
 
     def flow(self, name: str) -> NDArray[Any]:
-        if name not in FLOW_PLACES:
+        if name not in ALL.flows:
             return np.asarray(self._table[name])
         known = self._known.get("flow " + name)
         if known is None:
-            known = np.concatenate([part.flows[FLOW_PLACES[name]] for part in self._parts])
-            self._known["flow " + name] = known
+            known = self._known["flow " + name] = np.concatenate([part.flow(name) for part in self._parts])
         return known
 
     def _joined(self, name: str) -> NDArray[np.int64]:
-        return np.concatenate([part.ends[END_PLACES[name]] for part in self._parts], axis=1).T
+        return np.concatenate([part.end(name) for part in self._parts], axis=1).T
 
     def _repeated(self, name: str) -> NDArray[np.int64]:
         """The last SYN, or FIN, is the first where there was no other."""

@@ -34,14 +34,21 @@ def tell(desks, slots, rows, entries, lengths):
     desk = desks[0]
     written = np.int64(0)
     for place in range(len(slots)):
-        f = flow_at(desk, slots[place])
-        client = np.int64(f["client"])
-        count = gather(desk, f, rows)
-        for side in (np.int64(0), np.int64(1)):
-            rejoin(rows, count, side)
-        lengths[place] = count
-        written = merge(rows, count, entries, written, np.int64(2 * place), client)
+        written += tell_flow(desk, np.int64(slots[place]), rows, entries, written, lengths, np.int64(place))
     return written
+
+
+@part
+def tell_flow(desk, slot, rows, entries, written, lengths, place):
+    """Write the timeline of one flow, the one with that ``place``, behind what is ``written``; returns how long it is,
+    which ``lengths`` says too."""
+    f = flow_at(desk, slot)
+    count = gather(desk, f, rows)
+    for side in (np.int64(0), np.int64(1)):
+        rejoin(rows, count, side)
+    lengths[place] = count
+    merge(rows, count, entries, written, 2 * place, np.int64(f["client"]))
+    return count
 
 
 @part
@@ -116,7 +123,6 @@ def merge(rows, count, entries, written, end, client):
             copy(rows[other], entries[written], end + 1 - client)
             other_reached, other = others, following(rows, other + 1, count, np.int64(1))
         written += 1
-    return written
 
 
 @part

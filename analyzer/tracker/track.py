@@ -27,11 +27,11 @@ from numpy.typing import NDArray
 from analyzer.memory import GrowingRows
 from analyzer.settings import Settings
 from analyzer.tracker import closing, step, telling
-from analyzer.tracker.desk import DESK, PLACE
+from analyzer.tracker.desk import DESK, NOT_YET, PLACE
 from analyzer.tracker.ending import ENDING, ENTRY
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT
 from analyzer.tracker.pools import Pools
-from analyzer.tracker.spread import END_PLACES, Columns, columns_of
+from analyzer.tracker.spread import ALL, OF_REUSED, Chosen, Columns, columns_of
 from analyzer.tracker.timers import profile
 from analyzer.tracker.transitions import State
 
@@ -54,14 +54,14 @@ class Books(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """Some flows whose books are closed: first those that are ordinary, then those of which the rules may have
-    something to say. ``endings`` (ENDING) has a row for each, of which only the first ``told`` are filled in; ``facts``
-    are those of the flows from ``ordinary`` on; ``entries`` (ENTRY) the timelines of all, ``lengths`` how long each is.
+    """Some flows of one kind (ORDINARY, REUSED, OTHER) whose books are closed.
+
+    ``endings`` (ENDING) has a row for each, not filled in yet where they are OTHER; ``facts`` are what the rules may
+    ask of them, nothing where they are ORDINARY; ``entries`` (ENTRY) their timelines, ``lengths`` how long each is.
     After those that are the ``last`` nothing comes any more; all flows left in CLOSE_WAIT are among them."""
 
+    kind: int
     endings: NDArray[np.void]
-    told: int
-    ordinary: int
     facts: Columns
     entries: NDArray[np.void]
     lengths: NDArray[np.uint32]
@@ -106,9 +106,8 @@ class Tracker:
     @property
     def held(self) -> NDArray[np.intp]:
         """Slots of the flows that are still kept, in the order of the flow table."""
-        flows = self._pools.flows.rows[: self._pools.slots]
-        slots = np.flatnonzero(flows["first_frame"])
-        return slots[np.argsort(flows["row"][slots], kind="stable")]
+        slots = self._places.rows["slot"]
+        return np.asarray(slots[slots > NOT_YET] - 1, np.intp)
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -122,6 +121,7 @@ class Tracker:
         """
         while len(self._places) < len(flow_rows):
             self._places.grow(2 * len(self._places))
+        self._tuples = flow_rows  # they stay where the kernels know them to be, even if the flow table moves its rows
         self._desk["tuples"] = flow_rows.ctypes.data
         self._lay_out()
         done = 0
@@ -140,7 +140,9 @@ class Tracker:
         held = self.held
         leaking = (self._states(held) == State.CLOSE_WAIT).any(axis=1)
         yield from self._close(held[~leaking], end_time)
-        yield self._closed(held[leaking], end_time)._replace(last=True)
+        *more, others = self._closed(held[leaking], end_time)
+        yield from more
+        yield others._replace(last=True)
 
     def retire(self) -> Iterator[Ended]:
         """Close the books of the flows that have been over for long enough, and forget them.
@@ -194,25 +196,30 @@ class Tracker:
     def peek(self, slots: NDArray[np.intp], now: int) -> Ended:
         """The same of some flows, with their timelines so far."""
         blank: NDArray[np.void] = np.zeros(len(slots), ENDING)
-        facts = self._facts(slots)
-        state, deadline = (facts.ends[END_PLACES[name]] for name in ("state", "deadline"))
+        facts = self._facts(slots, ALL)
+        state, deadline = facts.end("state"), facts.end("deadline")
         state[(deadline > 0) & (deadline <= now)] = State.CLOSED
-        return Ended(blank, 0, 0, facts, *self.timelines(slots))
+        return Ended(int(closing.OTHER), blank, facts, *self.timelines(slots))
 
-    def _facts(self, slots: NDArray[np.intp]) -> Columns:
+    def _facts(self, slots: NDArray[np.intp], chosen: Chosen) -> Columns:
         self._lay_out()
-        return columns_of(self._desk, np.ascontiguousarray(slots, np.int64))
+        return columns_of(self._desk, np.ascontiguousarray(slots, np.int64), chosen)
 
     def timelines(self, slots: NDArray[np.intp]) -> tuple[NDArray[np.void], NDArray[np.uint32]]:
         """The timelines (ENTRY) of the flows in ``slots`` so far, ``end`` counting their places; how long each is."""
-        if not self._telling:
-            return np.zeros(0, ENTRY), np.zeros(len(slots), np.uint32)
         self._lay_out()
-        lengths = self._pools.flows.rows["log_rows"][slots]
-        rows: NDArray[np.void] = np.zeros(int(lengths.max(initial=0)), ENTRY)
-        entries: NDArray[np.void] = np.empty(int(lengths.sum()), ENTRY)
-        written = telling.tell(self._desk, np.asarray(slots, np.int64), rows, entries, lengths)
+        rows, entries, lengths = self._blank(slots)
+        written = telling.tell(self._desk, np.asarray(slots, np.int64), rows, entries, lengths) if self._telling else 0
         return entries[:written], lengths
+
+    def _blank(self, slots: NDArray[np.intp]) -> tuple[NDArray[np.void], NDArray[np.void], NDArray[np.uint32]]:
+        """Room for the timelines of ``slots``, once their books are closed: for the log of any one, for all of them and
+        for how long each is; for none where nobody wants them."""
+        lengths = np.zeros(len(slots), np.uint32)
+        if not self._telling:
+            return np.zeros(0, ENTRY), np.zeros(0, ENTRY), lengths
+        log_rows = self._pools.flows.rows["log_rows"][slots].astype(np.int64) + closing.MORE_ROWS
+        return np.zeros(int(log_rows.max(initial=0)), ENTRY), np.empty(int(log_rows.sum()), ENTRY), lengths
 
     def _states(self, slots: NDArray[np.intp]) -> NDArray[np.uint8]:
         """State of both endpoints, shape (slots, 2)."""
@@ -221,22 +228,32 @@ class Tracker:
 
     def _close(self, slots: NDArray[np.intp], end_time: int) -> Iterator[Ended]:
         for start in range(0, len(slots), FLOWS_AT_ONCE):
-            yield self._closed(slots[start : start + FLOWS_AT_ONCE], end_time)
+            yield from self._closed(slots[start : start + FLOWS_AT_ONCE], end_time)
 
-    def _closed(self, slots: NDArray[np.intp], end_time: int) -> Ended:
-        """Close the books of ``slots`` and put them away."""
+    def _closed(self, slots: NDArray[np.intp], end_time: int) -> list[Ended]:
+        """Close the books of ``slots`` and put them away, kind by kind; the OTHER flows come last."""
         self._lay_out()
-        kinds = np.zeros(len(slots), np.uint8)
         slots, done = np.ascontiguousarray(slots, np.int64), 0
+        counts, left = np.zeros(4, np.int64), np.empty(len(slots), np.int64)
+        endings: NDArray[np.void] = np.zeros(len(slots), ENDING)
+        rows, entries, lengths = self._blank(slots)
         while done < len(slots):
-            done = closing.close_books(self._desk, slots, done, np.int64(end_time), kinds)
+            done = closing.close_books(
+                self._desk, slots, done, np.int64(end_time), 1, counts, left, endings, rows, entries, lengths
+            )
             if done < len(slots):
                 self._grow()
-        slots = slots[np.argsort(kinds, kind="stable")]
-        ordinary, told = (int(np.count_nonzero(kinds <= kind)) for kind in (closing.ORDINARY, closing.REUSED))
-        endings: NDArray[np.void] = np.zeros(len(slots), ENDING)
-        closing.end_ordinary(self._desk, slots[:told], np.int64(end_time), endings)
-        ended = Ended(endings, told, ordinary, self._facts(slots[ordinary:]), *self.timelines(slots))
+        ordinary, reused, other, told = counts.tolist()
+        none = self._facts(slots[:0], OF_REUSED)
+        return [
+            Ended(int(closing.ORDINARY), endings[:ordinary], none, entries[:told], lengths[:ordinary]),
+            self._put_away(closing.REUSED, left[len(left) - reused :], endings[len(left) - reused :].copy(), OF_REUSED),
+            self._put_away(closing.OTHER, left[:other], np.zeros(other, ENDING), ALL),
+        ]
+
+    def _put_away(self, kind: np.int64, slots: NDArray[np.int64], endings: NDArray[np.void], chosen: Chosen) -> Ended:
+        """What the rules may ask of the flows in ``slots``, which are forgotten."""
+        ended = Ended(int(kind), endings, self._facts(slots, chosen), *self.timelines(slots))
         closing.put_away(self._desk, slots)
         return ended
 

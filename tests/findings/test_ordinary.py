@@ -17,7 +17,10 @@ from analyzer.reports.findings import Listing
 from analyzer.segments import AddressBook, Decoder
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.spread import OF_REUSED, Columns, SpreadLedger
 from analyzer.tracker.track import Tracker
+from analyzer.tracker.transitions import State
+from tests.findings.books import START, Book, ledger
 from tests.tracker.whole import whole
 
 ROOT = Path(__file__).parents[2]
@@ -40,9 +43,11 @@ def everything(ledger: Ledger) -> NDArray[np.uint8]:
     return np.full(ledger.flows, Kind.TELLING, np.uint8)
 
 
-def all_said(ledger: Ledger, book: AddressBook, known: NDArray[np.uint8]) -> tuple[bytes, object, list[str]]:
+def all_said(
+    ledger: Ledger, book: AddressBook | Book, known: NDArray[np.uint8], last: bool = True
+) -> tuple[bytes, object, list[str]]:
     found = Found()
-    numbers = found.judge(ledger, Settings(), known=known, last=True)
+    numbers = found.judge(ledger, Settings(), known=known, last=last)
     listing = Listing(found, Words.of(book.texts()), Settings(), ledger.end_time)
     lines = b"".join(bytes(part) for part in listing.csv())
     return lines, found.cannot_judge, [found.combinations[number] for number in numbers]
@@ -64,3 +69,33 @@ def test_same_findings(monkeypatch: pytest.MonkeyPatch) -> None:
             assert all_said(ledger, book, everything(ledger)) == shorter
     assert left_out > 100
     assert reused > 0
+
+
+def of_reused(ledger: Ledger) -> SpreadLedger:
+    """The same flows, of which only what is declared of such flows is known."""
+    ends = np.stack([ledger.own(name).T for name in OF_REUSED.ends])
+    flows = np.stack([ledger.flow(name) for name in OF_REUSED.flows])
+    return SpreadLedger([Columns(OF_REUSED, ends, flows)], ledger._table, ledger.end_time)
+
+
+def reused() -> Ledger:
+    """Flows on tuples that were in use: whole ones, whose older ones were in TIME_WAIT at either end, and lone SYNs."""
+    old = {"old_seen": 1, "old_time_wait": 5}
+    lone = {"server": {"packets": 0, "syn_count": 0, "known": 0}, "client": {"packets": 1, "established_time": 0}}
+    return ledger(
+        old | {"old_state_0": State.TIME_WAIT},
+        old | {"old_state_1": State.TIME_WAIT, "old_ts_ahead": 1, "client": {"syn_time": START, "syn_frame": 3}},
+        old | {"old_state_0": State.CLOSED, "old_state_1": State.CLOSED},
+        old | {"old_state_0": State.TIME_WAIT} | lone,
+    )
+
+
+def test_what_is_read_of_flows_on_tuples_in_use_is_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = np.full(4, Kind.REUSED, np.uint8)
+    said = all_said(reused(), Book(), known, last=False)
+    assert all_said(of_reused(reused()), Book(), known, last=False) == said
+    assert said[2] == ["TD501", "TD501", "", ""]
+    curious = replace(rules()["TD501"], judge=lambda ledger, settings: rules()["TD202"].judge(ledger, settings))
+    monkeypatch.setattr(finding, "rules", lambda: {"TD501": curious})
+    with pytest.raises(KeyError):
+        all_said(of_reused(reused()), Book(), known, last=False)

@@ -12,6 +12,7 @@ from analyzer.flows.table import FlowTable
 from analyzer.readers import open_captures
 from analyzer.segments import Decoder
 from analyzer.settings import Settings
+from analyzer.tracker.closing import OTHER
 from analyzer.tracker.log import Basis
 from analyzer.tracker.outcome import RstCause, words_of
 from analyzer.tracker.rows import flow_rows
@@ -63,19 +64,18 @@ def inferred(path: Path) -> tuple[list[Flow], tuple[int, int]]:
 
 
 def _flows(ended: Ended, table: FlowTable, end: int, texts: list[str]) -> Iterator[tuple[int, Flow]]:
-    """The flows of one part, each with its stream; the ledger knows of those that are not ordinary."""
+    """The flows of one part, each with its stream; those that are ordinary have no RST."""
     rows: list[list[Row]] = [[] for _ in range(2 * len(ended.endings))]
     for entry in ended.entries:
         if entry["state"] != entry["from_state"]:
             rows[entry["end"]].append(_row(entry))
-    ledger = SpreadLedger([ended.facts], table.rows[ended.facts.rows], end)
-    ended.endings[ended.ordinary :] = flow_rows(ledger)
     resets = np.zeros(len(ended.endings), np.int64)
-    resets[ended.ordinary :] = ledger.own("rst_count").sum(axis=1)
+    if ended.kind == OTHER:
+        ledger = SpreadLedger([ended.facts], table.rows[ended.facts.flow("row")], end)
+        ended.endings[:] = flow_rows(ledger)
+        resets = ledger.own("rst_count").sum(axis=1)
     for place, (ending, count) in enumerate(zip(ended.endings, resets.tolist(), strict=True)):
-        client, server = (
-            (texts[ending[f"{role}_ip"]], int(ending[f"{role}_port"])) for role in ("client", "server")
-        )
+        client, server = ((texts[ending[f"{role}_ip"]], int(ending[f"{role}_port"])) for role in ("client", "server"))
         both = {(client, server): rows[2 * place], (server, client): rows[2 * place + 1]}
         cause = CAUSES[ending["rst_cause"]] if ending["rst_cause"] else ""
         yield int(ending["stream"]), Flow(int(ending["first_epoch"]), both, cause, count)

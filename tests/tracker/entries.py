@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from analyzer.flows.table import FlowTable
-from analyzer.tracker.spread import FLOW_PLACES
+from analyzer.tracker.closing import ORDINARY
 from analyzer.tracker.track import Ended
 
 
@@ -14,10 +14,11 @@ def sided(parts: Iterable[Ended], table: FlowTable) -> list[tuple[int, int, np.v
     row_of = {int(stream): row for row, stream in enumerate(table.rows["stream"])}
     told = []
     for part in parts:
-        rows = [row_of[stream] for stream in part.endings["stream"][: part.ordinary].tolist()]
-        rows += part.facts.rows.tolist()
-        clients = [client_of(ending, table.rows[row]) for ending, row in zip(part.endings, rows, strict=False)]
-        clients[part.ordinary :] = part.facts.flows[FLOW_PLACES["client"]].tolist()
+        if part.kind == ORDINARY:
+            rows = [row_of[stream] for stream in part.endings["stream"].tolist()]
+            clients = [client_of(ending, table.rows[row]) for ending, row in zip(part.endings, rows, strict=True)]
+        else:
+            rows, clients = part.facts.flow("row").tolist(), part.facts.flow("client").tolist()
         for entry in part.entries:
             flow = entry["end"] >> 1
             told.append((rows[flow], int(entry["end"] & 1) ^ clients[flow], entry))

@@ -151,5 +151,3 @@ def test_random_connections(length: int) -> None:
 def test_connections_that_are_nearly_ordinary(seed: int) -> None:
     kernel, columns = check(tracked(nearly_usual(2000, seed), seed))
     assert kernel > 0.9 * columns > 100
-
-

@@ -13,7 +13,6 @@ from analyzer.flows.table import FLOW
 from analyzer.segments.table import HAS_IP_ID, SEGMENT
 from analyzer.settings import Settings
 from analyzer.tracker.log import BASIS_WORDS, Basis
-from analyzer.tracker.spread import FLOW_PLACES
 from analyzer.tracker.track import Tracker
 from analyzer.tracker.transitions import State
 
@@ -59,7 +58,7 @@ def by_kernels(rows: NDArray[np.void], flows: int) -> list[Story]:
     tracker = Tracker(Settings())
     tracker.feed(rows, table)
     seen = tracker.peek(tracker.held, 0)
-    client = seen.facts.flows[FLOW_PLACES["client"]]
+    client = seen.facts.flow("client")
     entered = seen.entries[seen.entries["state"] != seen.entries["from_state"]]
     stories: list[Story] = [[] for _ in range(2 * flows)]
     for end, state, basis, frame in entered[["end", "state", "basis", "frame"]].tolist():

@@ -38,18 +38,38 @@ def whole(tracker: Tracker, table: NDArray[np.void], end: int) -> Whole:
     use after that."""
     slots = np.ascontiguousarray(tracker.held, np.int64)
     tracker._lay_out()
-    kinds, done = np.zeros(len(slots), np.uint8), 0
+    counts, left, endings = np.zeros(4, np.int64), np.empty(len(slots), np.int64), np.zeros(len(slots), ENDING)
+    room, done = tracker._blank(slots), 0
     while done < len(slots):
-        done = closing.close_books(tracker._desk, slots, done, np.int64(end), kinds)
+        done = closing.close_books(tracker._desk, slots, done, np.int64(end), 0, counts, left, endings, *room)
         if done < len(slots):
             tracker._grow()
-    told = np.flatnonzero(kinds <= closing.REUSED)
-    endings: NDArray[np.void] = np.zeros(len(told), ENDING)
-    closing.end_ordinary(tracker._desk, slots[told], np.int64(end), endings)
+    ordinary, reused, other, _ = counts.tolist()
+    assert ordinary + reused + other == len(slots)
+    kinds = np.full(len(slots), closing.ORDINARY, np.uint8)
+    kinds[np.isin(slots, left[len(slots) - reused :])] = closing.REUSED
+    kinds[np.isin(slots, left[:other])] = closing.OTHER
+    told: NDArray[np.void] = np.zeros(len(slots), ENDING)
+    told[kinds == closing.ORDINARY] = endings[:ordinary]
+    told[kinds == closing.REUSED] = endings[len(slots) - reused :][::-1]
+    entries, lengths = tracker.timelines(slots)
+    check_ordinary(kinds == closing.ORDINARY, (entries, lengths), (room[1][: counts[closing.TOLD]], room[2][:ordinary]))
     books = tracker._books(slots)
     ledger = Ledger(books.ends, books.flows, table[books.flows["row"]], end)
     facts = columns_of(tracker._desk, slots)
-    return Whole(ledger, kinds, endings, *tracker.timelines(slots), facts, log_of(tracker, slots))
+    return Whole(ledger, kinds, told[kinds <= closing.REUSED], entries, lengths, facts, log_of(tracker, slots))
+
+
+Told = tuple[NDArray[np.void], NDArray[np.uint32]]
+
+
+def check_ordinary(ordinary: NDArray[np.bool_], every: Told, told: Told) -> None:
+    """The timelines ``told`` of ordinary flows as their books are closed are those that they have among all."""
+    entries = every[0][ordinary[every[0]["end"] >> 1]]
+    place = np.cumsum(ordinary) - 1
+    entries["end"] = 2 * place[entries["end"] >> 1] | entries["end"] & 1
+    assert np.array_equal(entries, told[0])
+    assert np.array_equal(every[1][ordinary], told[1])
 
 
 def log_of(tracker: Tracker, slots: NDArray[np.int64]) -> NDArray[np.void]:

@@ -1,0 +1,79 @@
+"""How the flows of each server ended, counted by a kernel in a hash table of servers.
+
+Rows of servers stand in the order in which they were met. ``heads`` has, for each number that servers are hashed to,
+the row + 1 of the one met last, and that has the row + 1 of the one before it. The hash is seeded with secrets, as
+that of flows is and for the same reason.
+
+Fence: only numpy and this project's enums inside; the typed wrapper is ``overview``.
+"""
+
+import numpy as np
+
+from analyzer.compiled import const, kernel, part
+from analyzer.tracker.ending import ENDING
+from analyzer.tracker.outcome import CLIENT, CLOSER_WORDS, NOBODY, SERVER, Teardown
+
+HOST = np.dtype(
+    [
+        ("address", "<i4"),  # row of the address book
+        ("port", "<i4"),
+        ("before", "<i4"),  # row + 1 of the server met before it that is hashed to the same number
+        ("counts", "<u4", (5,)),  # of its flows, by COLUMN of who closed first; and those that a RST ended
+    ]
+)
+COLUMN = np.array([{CLIENT: 0, SERVER: 1, NOBODY: 3}.get(code, 2) for code in range(len(CLOSER_WORDS))])
+RESET, ABORTED = np.int64(Teardown.RESET), np.int64(Teardown.ABORTED)
+BY_RST = np.int64(len(COLUMN))
+MASK_63 = (1 << 63) - 1
+
+
+@kernel(const(ENDING), int, np.int64, np.int64, HOST, np.int32, const(np.int64))
+def count(endings, first, totals, used, hosts, heads, secrets):
+    """Count ``endings`` from place ``first`` on: in ``totals`` by teardown and COLUMN, and in the rows of ``hosts``, of
+    which ``used[0]`` are in use; returns where it stopped, for want of a row or at the end."""
+    for place in range(first, len(endings)):
+        row = endings[place]
+        host = host_of(np.int64(row["server_ip"]), np.int64(row["server_port"]), used, hosts, heads, secrets)
+        if host < 0:
+            return place
+        closer, teardown = COLUMN[np.int64(row["closed_by"])], np.int64(row["teardown"])
+        totals[teardown * len(COLUMN) + closer] += 1
+        hosts[host]["counts"][closer] += 1
+        if teardown in (RESET, ABORTED):
+            hosts[host]["counts"][BY_RST] += 1
+    return len(endings)
+
+
+@part
+def host_of(address, port, used, hosts, heads, secrets):
+    """The row of a server, which is made if there is none and room for one; else -1."""
+    head = hash_of(address, port, secrets) & (len(heads) - 1)
+    host = np.int64(heads[head]) - 1
+    while host >= 0:
+        if hosts[host]["address"] == address and hosts[host]["port"] == port:
+            return host
+        host = np.int64(hosts[host]["before"]) - 1
+    host = np.int64(used[0])
+    if host == len(hosts):
+        return np.int64(-1)
+    used[0] = host + 1
+    hosts[host]["address"], hosts[host]["port"] = address, port
+    hosts[host]["before"], heads[head] = heads[head], host + 1
+    return host
+
+
+@part
+def hash_of(address, port, secrets):
+    """A hash of 32 bits. int() keeps it exact where it runs uncompiled; compiled, the mask hides the wrap."""
+    product = (int(address) * int(secrets[0]) + int(port) * int(secrets[1])) & MASK_63
+    product = ((product ^ product >> 31) * int(secrets[2])) & MASK_63
+    return product >> 31
+
+
+@kernel(HOST, int, np.int32, const(np.int64))
+def chain(hosts, used, heads, secrets):
+    """Enter the first ``used`` of ``hosts`` in ``heads``, which are all 0."""
+    for host in range(used):
+        row = hosts[host]
+        head = hash_of(np.int64(row["address"]), np.int64(row["port"]), secrets) & (len(heads) - 1)
+        row["before"], heads[head] = heads[head], host + 1
