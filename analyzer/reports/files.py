@@ -13,9 +13,11 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.ahead import Behind
 from analyzer.lines import Lines
 from analyzer.reports import findings_files
 from analyzer.reports.atomic import blamed, output_folder, whole_file
+from analyzer.reports.findings import Listing
 from analyzer.reports.lines import cells, entry_lines, flow_lines, header, segment_lines
 from analyzer.reports.result import Analysed
 from analyzer.reports.slices import Make, Part, Rows, Tables, Turns, entry_parts, flow_parts, segment_parts
@@ -38,12 +40,20 @@ def write_analysed(
     with ExitStack() as stack:
         files = {path.stem: stack.enter_context(whole_file(path, forced=False)) for path in paths}
         findings = files.pop("findings", None)
+        meanwhile = Behind(partial(_write_findings, analysed.listing, format), 1)
         if findings is not None:
-            with blamed(findings):
-                findings_files.WRITERS[format](analysed.listing, findings)
-        if files:
-            write_tables(analysed.tables, files, format, analysed.segments)
+            meanwhile.give(findings)
+        try:
+            if files:
+                write_tables(analysed.tables, files, format, analysed.segments)
+        finally:
+            meanwhile.finish()
     return paths
+
+
+def _write_findings(listing: Listing, format: str, file: BinaryIO) -> None:
+    with blamed(file):
+        findings_files.WRITERS[format](listing, file)
 
 
 def write_tables(

@@ -23,14 +23,14 @@ def write_csv(listing: Listing, file: BinaryIO) -> None:
 
 def write_parquet(listing: Listing, file: BinaryIO) -> None:
     """Write findings.parquet; the types are those of docs/columns.md."""
-    import pyarrow.parquet as pq
+    from analyzer.reports.parquet import writer
 
     make = Columns(listing)
     first = make.batch(0)
-    with pq.ParquetWriter(file, first.schema, compression="zstd") as writer:
-        writer.write_table(first)
+    with writer("findings", file, first.schema, "zstd") as groups:
+        groups.write_table(first)
         for start in range(ROWS_AT_ONCE, len(listing), ROWS_AT_ONCE):
-            writer.write_table(make.batch(start))
+            groups.write_table(make.batch(start))
 
 
 class Columns:
