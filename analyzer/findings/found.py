@@ -289,7 +289,7 @@ def _who(rows: Rows, ledger: View) -> Columns:
     server = 1 - client
     address, port = ledger.flow("address"), ledger.flow("port")
     return {
-        "stream": rows.pick(ledger.flow("stream")),
+        "stream": rows.pick(ledger.flow("stream").astype(np.int64)),
         "client_ip": address[rows.flow, client],
         "server_ip": address[rows.flow, server],
         "client_port": port[rows.flow, client].astype(np.int32),

@@ -14,11 +14,11 @@ Wireshark 4.0 decides in this order (found by comparing with it on random traffi
    and headers longer than their packet take part in 1 to 3 but teach nothing: Wireshark analyses no sequence
    numbers where it does not know the length of the payload.
 
-Look-up is an open-addressing hash with linear probing. Its entry is 16 bytes and holds all that an ordinary
-segment needs, so the flow's row is touched only while something about it is still to be learnt. The pair is
-put in one order for both directions, and the entry remembers which end in that order is side 0. Whoever
-sends chooses the ports, and addresses are numbered as they appear; so the mix is seeded with secrets, and
-nobody can prepare a SYN flood in which all tuples meet in one slot.
+Look-up is an open-addressing hash with linear probing. Its entry is 8 bytes: the whole hash of a pair, the same for
+both directions, and the row of the pair's newest flow, where its ends are compared. The highest bits of the hash are
+the place, so entries stand nearly in the order of their hashes. Whoever sends chooses the ports, and addresses are
+numbered as they appear; so the mix is seeded with secrets, and nobody can prepare a SYN flood in which all tuples meet
+in one slot.
 """
 
 import numpy as np
@@ -29,10 +29,8 @@ from analyzer.segments.table import ACK, BAD_OFFSET, CUT_HEADER, PART, QUOTED, S
 
 ENTRY = np.dtype(
     [
-        ("low", "<i4"),  # the lesser end: address, then port
-        ("high", "<i4"),
-        ("ports", "<u4"),  # port of the lesser end << 16 | port of the other
-        ("state", "<u4"),  # 0: free; else (flow row + 1) << 2 | FLIPPED | SETTLED
+        ("hash", "<u4"),
+        ("state", "<u4"),  # 0: free; else (flow row + 1) << 1 | SETTLED
     ]
 )
 WAITING = np.dtype(
@@ -44,15 +42,14 @@ WAITING = np.dtype(
 )
 
 SETTLED = 1  # both ISNs are known and a segment was really seen: only a SYN can still change the flow
-FLIPPED = 2  # side 0 is the greater end
 
 FLOWS, TUPLES, STREAMS = 0, 1, 2  # places in the array of counts: rows in use, entries in use, flows ever
 QUOTATIONS = 3  # and segments that are quoted headers
 COUNTS = 4
 HASH_BITS = 32
-NOWHERE = np.int64(-1)  # no end
-ENTRY_SIZE = np.int64(ENTRY.itemsize)
-AHEAD = 32  # segments whose entries are asked for at a time
+ENTRY_SIZE, FLOW_SIZE = np.int64(ENTRY.itemsize), np.int64(FLOW.itemsize)
+AHEAD = 64  # segments by which an entry is asked for before it is needed; a power of two
+SOONER = 8  # segments by which a row is asked for before it is needed: by then its entry has come
 
 SYN_ACK = SYN | ACK
 SPECIAL = UNTRACKED | PART  # marks that keep a segment from the short cut for ordinary ones
@@ -60,43 +57,51 @@ OFFSET_BEYOND = BAD_OFFSET | CUT_HEADER
 MASK_32, MASK_63 = (1 << 32) - 1, (1 << 63) - 1
 
 
-@kernel(SEGMENT, int, FLOW, ENTRY, int, np.int64, const(np.int64), const(np.uint8), np.int64)
-def assign(batch, start, rows, entries, place, counts, secrets, ranks, hashes):
+@kernel(SEGMENT, int, FLOW, int, ENTRY, int, np.int64, const(np.int64), const(np.uint8), np.int64)
+def assign(batch, start, rows, rows_at, entries, entries_at, counts, secrets, ranks, hashes):
     """Fill in ``sender`` from ``start`` on; returns where it stopped: the end, or for want of room.
 
-    ``place`` is the address of ``entries``. The entries of the next ``len(hashes)`` segments are asked for before
-    the first of them is looked at, so that the memory is waited for once and not for each.
+    ``rows_at`` and ``entries_at`` are the addresses of ``rows`` and ``entries``. What a segment needs of the hash is
+    asked for ``len(hashes)`` segments before, a power of two, and its flow's row once the entry has come; so the memory
+    is not waited for. Indices are unsigned, since the compiler takes a negative one to count from the end.
     """
-    shift = HASH_BITS - bits_of(len(entries))
-    source, target, sender = np.int64(-1), np.int64(-1), np.int64(-1)  # of the segment before, if its flow is settled
-    for begin in range(start, len(batch), len(hashes)):
-        end = min(begin + len(hashes), len(batch))
-        for index in range(begin, end):
-            slot = hash_of(source_of(batch[index]), target_of(batch[index]), secrets) >> shift
-            hashes[index - begin] = slot
-            prefetch(place + slot * ENTRY_SIZE)
-        for index in range(begin, end):
-            segment = batch[index]
-            new_source, new_target = source_of(segment), target_of(segment)
-            plain = (segment["flags"] & SYN) | (segment["marks"] & SPECIAL) == 0
-            if plain and new_source == source and new_target == target:
-                segment["sender"] = sender
+    shift, ahead = HASH_BITS - bits_of(len(entries)), len(hashes)
+    for index in range(start, min(start + ahead, len(batch))):
+        ask(batch[np.uint64(index)], index, hashes, entries_at, shift, secrets)
+    for index in range(start, len(batch)):
+        segment = batch[np.uint64(index)]
+        value = hashes[np.uint64(index & (ahead - 1))]
+        if index + ahead < len(batch):
+            ask(batch[np.uint64(index + ahead)], index, hashes, entries_at, shift, secrets)
+        soon = np.int64(entries[np.uint64(hashes[np.uint64((index + SOONER) & (ahead - 1))] >> shift)]["state"])
+        prefetch(rows_at + ((soon >> 1) - 1) * FLOW_SIZE)
+        source, target = source_of(segment), target_of(segment)
+        entry = entries[np.uint64(value >> shift)]
+        state = np.int64(entry["state"])
+        special = np.int64((segment["flags"] & SYN) | (segment["marks"] & SPECIAL))
+        if (entry["hash"] ^ value) | special | (~state & SETTLED) == 0:
+            row = rows[np.uint64((state >> 1) - 1)]
+            if joins(row, source, target):
+                segment["sender"] = ((state >> 1) - 1) * 2 + (source != end_of(row, 0))
                 continue
-            if plain and new_source == target and new_target == source:
-                source, target, sender = new_source, new_target, sender ^ 1
-                segment["sender"] = sender
-                continue
-            slot, swapped = find(entries, hashes[index - begin], new_source, new_target)
-            state = np.int64(entries[slot]["state"])
-            if not (plain and state & SETTLED):
-                if counts[FLOWS] == len(rows) or counts[TUPLES] * 8 >= len(entries) * 5:
-                    return index
-                state = meet(segment, swapped, rows, entries[slot], counts, ranks)
-                counts[QUOTATIONS] += segment["marks"] & QUOTED != 0
-            sender = ((state >> 2) - 1) * 2 + (swapped ^ (state >> 1 & 1))
-            segment["sender"] = sender
-            source, target = (new_source, new_target) if state & SETTLED else (NOWHERE, NOWHERE)
+        entry = entries[seek(entries, rows, value, shift, source, target)]
+        state = np.int64(entry["state"])
+        if special | (~state & SETTLED) != 0:
+            if counts[FLOWS] == len(rows) or counts[TUPLES] * 8 >= len(entries) * 5:
+                return index
+            state = meet(segment, value, rows, entry, counts, ranks)
+            counts[QUOTATIONS] += segment["marks"] & QUOTED != 0
+        row = rows[np.uint64((state >> 1) - 1)]
+        segment["sender"] = ((state >> 1) - 1) * 2 + (source != end_of(row, 0))
     return len(batch)
+
+
+@inlined
+def ask(segment, index, hashes, entries_at, shift, secrets):
+    """Note a segment's hash, and have its entry brought near."""
+    value = hash_of(source_of(segment), target_of(segment), secrets)
+    hashes[np.uint64(index & (len(hashes) - 1))] = value
+    prefetch(entries_at + (value >> shift) * ENTRY_SIZE)
 
 
 @inlined
@@ -121,6 +126,19 @@ def bits_of(length):
 
 
 @inlined
+def end_of(row, side):
+    """The end of a flow, likewise."""
+    return np.int64(row["address"][side]) << 16 | np.int64(row["port"][side])
+
+
+@inlined
+def joins(row, source, target):
+    """Whether a flow is between these two ends."""
+    first, second = end_of(row, 0), end_of(row, 1)
+    return (first ^ source | second ^ target == 0) | (first ^ target | second ^ source == 0)
+
+
+@inlined
 def hash_of(source, target, secrets):
     """The hash of a pair of ends, the same for both directions."""
     low, high = min(source, target), max(source, target)
@@ -128,19 +146,13 @@ def hash_of(source, target, secrets):
 
 
 @inlined
-def find(entries, slot, source, target):
-    """The slot of the pair of ends, or the free slot where it belongs; the search begins at ``slot``. And whether the
-    source is the greater end."""
-    low, high, swapped = min(source, target), max(source, target), np.int64(target < source)
-    return seek(entries, slot, low >> 16, high >> 16, (low & 0xFFFF) << 16 | high & 0xFFFF), swapped
-
-
-@inlined
-def seek(entries, slot, low, high, ports):
-    """See :func:`find`."""
+def seek(entries, rows, value, shift, source, target):
+    """The slot of the pair of ends with the hash ``value``, or the free slot where it belongs."""
+    slot = value >> shift
     while True:
-        entry = entries[slot]
-        if entry["state"] == 0 or (entry["low"] == low and entry["high"] == high and entry["ports"] == ports):
+        entry = entries[np.uint64(slot)]
+        state = np.int64(entry["state"])
+        if state == 0 or (entry["hash"] == value and joins(rows[np.uint64((state >> 1) - 1)], source, target)):
             return slot
         slot = (slot + 1) & (len(entries) - 1)
 
@@ -155,21 +167,21 @@ def mix(secrets, low, high, ports):
 
 
 @inlined
-def meet(segment, swapped, rows, entry, counts, ranks):
+def meet(segment, value, rows, entry, counts, ranks):
     """A segment that may start a flow or teach something of one; returns the entry's new state."""
     handshake = segment["flags"] & SYN_ACK
     state = np.int64(entry["state"])
     if state == 0:
-        enter(segment, swapped, entry)
+        entry["hash"] = value
         counts[TUPLES] += 1
-        state = open_flow(segment, swapped, rows, -1, counts, ranks)
-    row = rows[(state >> 2) - 1]
-    side = swapped ^ (state >> 1 & 1)
+        state = open_flow(segment, rows, -1, counts, ranks)
+    row = rows[np.uint64((state >> 1) - 1)]
+    side = np.int64(source_of(segment) != end_of(row, 0))
     seq = np.int64(segment["seq"])
     if handshake & SYN and row["isn_known"] >> side & 1 and seq != row["isn"][side]:
         if handshake == SYN:
-            state = open_flow(segment, swapped, rows, (state >> 2) - 1, counts, ranks)
-            row = rows[(state >> 2) - 1]
+            state = open_flow(segment, rows, (state >> 1) - 1, counts, ranks)
+            row = rows[np.uint64((state >> 1) - 1)]
             side = 0
         else:
             row["isn"][side] = seq
@@ -177,42 +189,27 @@ def meet(segment, swapped, rows, entry, counts, ranks):
     if not marks & (QUOTED | PART) and marks & OFFSET_BEYOND != OFFSET_BEYOND:
         learn_isns(segment, side, row)
     if not marks & UNTRACKED:
-        learn_roles(segment, side, row)
+        row["quoted_only"] = 0
     state |= row["isn_known"] == 3 and not row["quoted_only"]
     entry["state"] = state
     return state
 
 
 @inlined
-def enter(segment, swapped, entry):
-    """Take a free entry for the segment's pair of endpoints."""
-    src_port, dst_port = np.int64(segment["src_port"]), np.int64(segment["dst_port"])
-    if swapped:
-        entry["low"], entry["high"] = segment["dst"], segment["src"]
-        entry["ports"] = dst_port << 16 | src_port
-    else:
-        entry["low"], entry["high"] = segment["src"], segment["dst"]
-        entry["ports"] = src_port << 16 | dst_port
-
-
-@inlined
-def open_flow(segment, swapped, rows, previous, counts, ranks):
+def open_flow(segment, rows, previous, counts, ranks):
     """A new row, the segment's sender being side 0; returns the state its entry gets."""
     number = counts[FLOWS]
-    row = rows[number]
+    row = rows[np.uint64(number)]
     row["stream"] = counts[STREAMS]
     counts[STREAMS] += 1
     row["address"][0], row["address"][1] = segment["src"], segment["dst"]
     row["port"][0], row["port"][1] = segment["src_port"], segment["dst_port"]
-    row["first_frame"], row["first_time"] = segment["frame"], segment["time"]
     row["guess"] = guess_client(ranks, np.int64(segment["src_port"]), np.int64(segment["dst_port"]))
-    row["client"] = row["guess"]
-    row["client_basis"] = 0
     row["previous"] = previous
     row["quoted_only"] = 1
     row["isn_known"] = 0
     counts[FLOWS] = number + 1
-    return (number + 1) << 2 | swapped << 1
+    return (number + 1) << 1
 
 
 @inlined
@@ -234,29 +231,33 @@ def learn_isns(segment, side, row):
         row["isn_known"] |= 1 << (side ^ 1)
 
 
-@inlined
-def learn_roles(segment, side, row):
-    """Who opened, if this segment tells it better than before; the first SYN's sender stays the client."""
-    handshake = segment["flags"] & SYN_ACK
-    if row["quoted_only"]:
-        row["quoted_only"] = 0
-        row["first_frame"], row["first_time"] = segment["frame"], segment["time"]
-    if handshake == SYN and row["client_basis"] < 2:
-        row["client"], row["client_basis"] = side, 2
-    elif handshake == SYN_ACK and row["client_basis"] < 1:
-        row["client"], row["client_basis"] = side ^ 1, 1
-
-
-@kernel(const(ENTRY), ENTRY, const(np.int64))
-def rehash(old, new, secrets):
+@kernel(const(ENTRY), ENTRY)
+def rehash(old, new):
     """Enter all entries of ``old`` into ``new``. As a hash's highest bits are its slot, both are passed in order."""
     shift = HASH_BITS - bits_of(len(new))
     for index in range(len(old)):
-        entry = old[index]
+        entry = old[np.uint64(index)]
         if entry["state"]:
-            low, high, ports = np.int64(entry["low"]), np.int64(entry["high"]), np.int64(entry["ports"])
-            slot = seek(new, mix(secrets, low, high, ports) >> shift, low, high, ports)
-            new[slot] = entry
+            put(new, shift, np.int64(entry["hash"]), entry["state"])
+
+
+@kernel(const(FLOW), const(np.uint32), ENTRY, const(np.int64))
+def enter(rows, states, entries, secrets):
+    """Enter pairs whose addresses have other numbers now: ``states`` are those of their entries."""
+    shift = HASH_BITS - bits_of(len(entries))
+    for index in range(len(states)):
+        row = rows[(np.int64(states[index]) >> 1) - 1]
+        put(entries, shift, hash_of(end_of(row, 0), end_of(row, 1), secrets), states[index])
+
+
+@inlined
+def put(entries, shift, value, state):
+    """Take the free slot where a pair that is not there yet belongs."""
+    slot = value >> shift
+    while entries[np.uint64(slot)]["state"]:
+        slot = (slot + 1) & (len(entries) - 1)
+    entry = entries[np.uint64(slot)]
+    entry["hash"], entry["state"] = value, state
 
 
 @kernel(const(SEGMENT), WAITING, np.int64, int)

@@ -2,7 +2,7 @@
 
 A segment's ``sender`` is 2 * flow row + side: the peer's is ``sender ^ 1``, the row is ``sender >> 1``, and a
 table with one row an endpoint is indexed by it directly. Side 0 is whoever sent the flow's first segment, which
-says nothing about roles: those are in ``client`` and ``client_basis``.
+says nothing about roles: ``guess`` is what the ports say of them, and the tracker knows more.
 """
 
 import secrets
@@ -56,6 +56,7 @@ class FlowTable:
                 batch,
                 done,
                 self._rows.rows,
+                self._rows.address,
                 self._entries.rows,
                 self._entries.address,
                 self._counts,
@@ -76,18 +77,16 @@ class FlowTable:
         rows = self.rows[kept]
         rows["previous"] = new_row[rows["previous"]]
         rows["address"] = np.searchsorted(addresses, rows["address"])
-        entries = self._entries.rows
-        known = entries[entries["state"] > 0]
-        place = new_row[(known["state"] >> 2).astype(np.int64) - 1]
-        known, place = known[place >= 0], place[place >= 0]
-        known["state"] = (place + 1) << 2 | known["state"] & 3
-        for end in ("low", "high"):
-            known[end] = np.searchsorted(addresses, known[end])
+        states = self._entries.rows["state"]
+        states = states[states > 0]
+        place = new_row[(states >> 1).astype(np.int64) - 1]
+        states, place = states[place >= 0], place[place >= 0]
+        states = ((place + 1) << 1 | states & kernels.SETTLED).astype(np.uint32)
         self._rows.clear(len(rows), len(self))
         self._rows.rows[: len(rows)] = rows
-        self._entries = GrowingRows(kernels.ENTRY, max(4096, 4 << len(known).bit_length()))
-        kernels.rehash(known, self._entries.rows, self._secrets)
-        self._counts[kernels.FLOWS], self._counts[kernels.TUPLES] = len(rows), len(known)
+        self._entries = GrowingRows(kernels.ENTRY, max(4096, 4 << len(states).bit_length()))
+        kernels.enter(self._rows.rows, states, self._entries.rows, self._secrets)
+        self._counts[kernels.FLOWS], self._counts[kernels.TUPLES] = len(rows), len(states)
 
     def _grow(self) -> None:
         """Double what is full: the rows, or the hash once five eighths of it are taken."""
@@ -102,5 +101,5 @@ class FlowTable:
         """Twice the hash. What was moved is given back piece by piece, so that both are never there as a whole."""
         old, self._entries = self._entries, GrowingRows(kernels.ENTRY, 2 * len(self._entries))
         for begin in range(0, len(old), PIECE):
-            kernels.rehash(old.rows[begin : begin + PIECE], self._entries.rows, self._secrets)
+            kernels.rehash(old.rows[begin : begin + PIECE], self._entries.rows)
             old.clear(begin, min(begin + PIECE, len(old)))

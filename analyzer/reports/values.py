@@ -41,7 +41,7 @@ def entry_values(entries: Rows, endings: Rows) -> Values:
 
 def segment_values(segments: Rows, flows: Rows) -> Values:
     """The columns of segments.csv; ``flows`` is the flow table."""
-    stream = flows["stream"][segments["sender"] >> 1]
+    stream = flows["stream"][segments["sender"] >> 1].astype(np.int64)
     fields = {column.name: SEGMENT_FIELDS.get(column.name, column.name) for column in SEGMENTS}
     return {name: stream if name == "stream" else segments[field] for name, field in fields.items()}
 

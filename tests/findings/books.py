@@ -35,7 +35,7 @@ def ledger(*flows: dict[str, Any], copies: int = 1, end: int = END) -> Ledger:
     ends["established_time"] = START
     rows["first_time"], rows["close_side"], rows["first_frame"] = START, -1, 1
     rows["row"] = np.arange(count)
-    table["stream"], table["client_basis"], table["previous"] = np.arange(count), 2, -1
+    table["stream"], table["previous"] = np.arange(count), -1
     table["port"], table["address"] = (40000, 80), (0, 1)
     for place, flow in enumerate(flows):
         mine = slice(place, count, len(flows))

@@ -18,9 +18,7 @@ class Flow:
     stream: int
     ends: tuple[End, End]
     previous: int
-    first_frame: int
-    client: int
-    client_basis: int = 0
+    guess: int
     quoted_only: bool = True
     isn: dict[int, int] = field(default_factory=dict)  # side -> ISN
 
@@ -39,13 +37,13 @@ class Numbering:
             names = segment.dtype.names or ()
             self.senders.append(self._sender(**{name: int(segment[name]) for name in names}))
 
-    def _sender(self, *, seq: int, ack: int, flags: int, marks: int, frame: int, **others: int) -> int:
+    def _sender(self, *, seq: int, ack: int, flags: int, marks: int, **others: int) -> int:
         ends = (others["src"], others["src_port"]), (others["dst"], others["dst_port"])
-        flow = self._newest.get(frozenset(ends)) or self._start(ends, frame)
+        flow = self._newest.get(frozenset(ends)) or self._start(ends)
         side = flow.ends.index(ends[0])
         opening, accepting = flags & (SYN | ACK) == SYN, flags & (SYN | ACK) == SYN | ACK
         if opening and flow.isn.get(side, seq) != seq:
-            flow, side = self._start(ends, frame), 0
+            flow, side = self._start(ends), 0
         if accepting and side in flow.isn:
             flow.isn[side] = seq
         length_known = not marks & (QUOTED | PART) and not (marks & BAD_OFFSET and marks & CUT_HEADER)
@@ -54,20 +52,13 @@ class Numbering:
             if flags & ACK:
                 flow.isn.setdefault(1 - side, (ack - 1) % 2**32)
         if not marks & UNTRACKED:
-            if flow.quoted_only:
-                flow.quoted_only, flow.first_frame = False, frame
-            if opening and flow.client_basis < 2:
-                flow.client, flow.client_basis = side, 2
-            if accepting and flow.client_basis < 1:
-                flow.client, flow.client_basis = 1 - side, 1
+            flow.quoted_only = False
         return 2 * flow.stream + side
 
-    def _start(self, ends: tuple[End, End], frame: int) -> Flow:
+    def _start(self, ends: tuple[End, End]) -> Flow:
         before = self._newest.get(frozenset(ends))
         ranks = [(port_ranks()[port], port) for _, port in ends]
-        flow = Flow(
-            len(self.flows), ends, before.stream if before else -1, frame, client=int(ranks[0] < ranks[1])
-        )
+        flow = Flow(len(self.flows), ends, before.stream if before else -1, guess=int(ranks[0] < ranks[1]))
         self.flows.append(flow)
         self._newest[frozenset(ends)] = flow
         return flow

@@ -4,6 +4,8 @@ import pytest
 
 from analyzer.flows.roles import CALLER, LISTED, OTHER, SYSTEM, port_ranks
 from analyzer.flows.table import FlowTable
+from analyzer.settings import Settings
+from analyzer.tracker.track import Tracker
 
 from .stories import Step, batch
 
@@ -12,10 +14,11 @@ SYN, SYN_ACK, GUESSED = 2, 1, 0
 
 def client(steps: list[Step], ports: dict[str, int]) -> tuple[int, int]:
     """The last flow's client ("A" is 0, "B" is 1, when A speaks first) and how it is known."""
-    table = FlowTable()
-    table.assign(batch(steps, ports=ports))
-    row = table.rows[-1]
-    return int(row["client"]), int(row["client_basis"])
+    table, tracker, segments = FlowTable(), Tracker(Settings()), batch(steps, ports=ports)
+    table.assign(segments)
+    tracker.feed(segments, table.rows)
+    flow = tracker.glance(int(segments["time"][-1])).flows[-1]
+    return int(flow["client"]), int(flow["client_basis"])
 
 
 HIGH = {"A": 50000, "B": 50001}

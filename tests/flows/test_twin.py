@@ -53,8 +53,7 @@ def compare(batch: NDArray[np.void], cuts: list[int]) -> None:
         ends = tuple((int(row["address"][side]), int(row["port"][side])) for side in (0, 1))
         known = {side: int(row["isn"][side]) for side in (0, 1) if row["isn_known"] >> side & 1}
         assert (row["stream"], ends, row["previous"]) == (flow.stream, flow.ends, flow.previous)
-        assert (row["client"], row["client_basis"]) == (flow.client, flow.client_basis)
-        assert (row["first_frame"], row["first_time"]) == (flow.first_frame, 1_000 * flow.first_frame)
+        assert row["guess"] == flow.guess
         assert (known, bool(row["quoted_only"])) == (flow.isn, flow.quoted_only)
 
 
