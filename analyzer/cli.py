@@ -211,6 +211,7 @@ def _worst(analysed: "Analysed") -> int:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The command ``teardown``."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy starts threads that spin, for nothing
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that half-written files are removed
     if sys.stdout is None or sys.stderr is None:  # a service may run without
         nowhere = Path(os.devnull).open("w")  # noqa: SIM115 (it stays open to the end)
