@@ -32,7 +32,7 @@ CAPTURES = sorted(
 )
 POOLED = (  # columns of the ledger that number rows of pools
     *("unusual", "mark_event", "last_event", "proof_event", "peer_fin_event", "next_free"),
-    *("older", "first_block", "last_block", "old_end", "next_older"),
+    *("later", "older", "last_block", "old_end", "next_older"),
 )
 Everything = tuple[NDArray[np.void], FlowTable, int]
 

@@ -28,7 +28,9 @@ from analyzer.tracker.desk import (
     knows,
     last_fin,
     last_syn,
+    later,
     learn,
+    mark_later,
     mark_unusual,
     move,
     note,
@@ -99,7 +101,7 @@ def miss(desk, s, p, beyond):
         u["missing_frame"] = s["frame"]
         u["missing_time"] = s["time"]
     u["missing_from"] = p["snd_nxt"]
-    p["unseen_time"] = s["time"]
+    u["unseen_time"] = s["time"]
     p["snd_nxt"] = s["ack"]
     p["fresh_time"] = 0
 
@@ -114,8 +116,9 @@ def infer_fin(desk, s, j, a, beyond):
     lone = beyond == 1 and not knows(p, FIN_KNOWN) and p["packets"] > 0
     if lone and np.int64(e["state"]) >= ESTABLISHED and np.int64(p["state"]) >= ESTABLISHED:
         learn(p, FIN_KNOWN | FIN_INFERRED)
-        p["fin_end"] = a
-        p["fin_time"] = p["last_time"]
+        after = mark_later(desk, p)
+        after["fin_end"] = a
+        after["fin_time"] = p["last_time"]
         seen, now = np.int64(p["last_time"]), np.int64(s["time"])
         move(desk, j, SENT_FIN, ASSUMED, seen, seen - half(p["reach"]), now, s["frame"], FIN_NOT_CAPTURED)
 
@@ -189,7 +192,7 @@ def received(desk, s, i, a):
             move(desk, i, RCVD_SYN_ACK, PROVEN, now, e["syn_time"], now, frame, PEER_NOT_CAPTURED)
     if knows(e, PEER_FIN):
         return
-    if not knows(p, FIN_KNOWN) or ahead(a, p["fin_end"]) < 0:
+    if not knows(p, FIN_KNOWN) or ahead(a, later(desk, p)["fin_end"]) < 0:
         e["lower_ack_time"] = now
         return
     receive_fin(desk, i, now, frame)
@@ -201,7 +204,7 @@ def receive_fin(desk, i, now, frame):
     e, p = end_at(desk, i), end_at(desk, i ^ 1)
     learn(e, PEER_FIN)
     reach = np.int64(e["reach"])
-    earliest = np.int64(p["fin_time"])
+    earliest = np.int64(later(desk, p)["fin_time"])
     if e["lower_ack_time"] > 0 and reach > 0:
         earliest = max(earliest, np.int64(e["lower_ack_time"]) - reach - desk["slack"])
     earliest = min(earliest, now)
@@ -211,16 +214,17 @@ def receive_fin(desk, i, now, frame):
         return
     best = max(np.int64(p["carry_time"]), earliest) + half(reach)
     words = FIN_NOT_CAPTURED if inferred else NO_NOTE
-    basis = PROVEN if open_since(e, p) and not inferred else ASSUMED
-    if np.int64(e["state"]) == FIN_WAIT_1 and p["fin_count"] == 0 and inferred:
+    basis = PROVEN if open_since(desk, e, p) and not inferred else ASSUMED
+    if np.int64(e["state"]) == FIN_WAIT_1 and later(desk, p)["fin_count"] == 0 and inferred:
         move(desk, i, LOST_SIGHT, ASSUMED, now, earliest, now, frame, PEER_NOT_CAPTURED)
         return
     row = move(desk, i, RCVD_FIN, basis, min(best, now), earliest, now, frame, words)
     if not inferred:
         e["mark_event"] = 0
     if row > 0:
-        e["peer_fin_time"] = log_at(desk, row)["time"]
-        e["peer_fin_event"] = row
+        after = mark_later(desk, e)
+        after["peer_fin_time"] = log_at(desk, row)["time"]
+        after["peer_fin_event"] = row
         if log_at(desk, row)["state"] == CLOSING:
             learn(e, CROSSED)
             learn(p, CROSSED)
@@ -231,7 +235,7 @@ def confirm(desk, i, now):
     """What was assumed of endpoint ``i``, that the peer's FIN had reached it, is now proven."""
     e = end_at(desk, i)
     forget(e, PEER_FIN_ASSUMED)
-    row = np.int64(e["peer_fin_event"])
+    row = np.int64(later(desk, e)["peer_fin_event"])
     log_at(desk, row)["basis"] = PROVEN
     if now > log_at(desk, row)["time"]:
         bound(desk, log_at(desk, row), earliest_of(desk, log_at(desk, row)), now)
@@ -251,24 +255,28 @@ def assume(desk, s, i, a):
     if np.int64(p["state"]) == SYN_RECEIVED and knows(p, ISN) and ahead(a, p["isn"]) > 0:
         row = move(desk, j, RCVD_ACK_OF_SYN, ASSUMED, best, now, late, frame, NO_NOTE)
         p["proof_event"] = row
-    if not knows(p, FIN_KNOWN) or ahead(a, p["fin_end"]) < 0:
+    if not knows(p, FIN_KNOWN):
+        return
+    after = mark_later(desk, p)
+    if ahead(a, after["fin_end"]) < 0:
         return
     if not knows(p, FIN_ACKED):
         learn(p, FIN_ACKED)
-        if p["fin_acked_time"] == 0:
-            p["fin_acked_time"] = now
-            p["fin_acked_frame"] = frame
+        if after["fin_acked_time"] == 0:
+            after["fin_acked_time"] = now
+            after["fin_acked_frame"] = frame
         else:
             reacked(unusual(desk, p), frame)
-        p["fin_acks"] = p["fin_acks"] + 1
+        after["fin_acks"] = after["fin_acks"] + 1
         fin_arrives_first(desk, s, j)
         move(desk, j, RCVD_ACK_OF_FIN, ASSUMED, best, now, late, frame, NO_NOTE)
-    elif p["fin_acks"] < p["fin_count"] and np.int64(s["payload_len"]) == 0:
-        p["fin_acks"] = p["fin_acks"] + 1
+    elif after["fin_acks"] < after["fin_count"] and np.int64(s["payload_len"]) == 0:
+        after["fin_acks"] = after["fin_acks"] + 1
         reacked(unusual(desk, p), frame)
         note(desk, j, ACK_OF_FIN_AGAIN, now, frame, NO_NOTE)
-    if np.int64(e["state"]) == TIME_WAIT and p["fin_count"] > 1:
-        e["deadline"] = max(np.int64(e["deadline"]), last_fin(desk, p) + desk["time_wait_length"])
+    if np.int64(e["state"]) == TIME_WAIT and after["fin_count"] > 1:
+        own = mark_later(desk, e)
+        own["deadline"] = max(np.int64(own["deadline"]), last_fin(desk, p) + desk["time_wait_length"])
 
 
 @part
@@ -288,14 +296,15 @@ def fin_arrives_first(desk, s, j):
     p, e = end_at(desk, j), end_at(desk, j ^ 1)
     if np.int64(p["state"]) != FIN_WAIT_1 or knows(p, PEER_FIN) or np.int64(s["flags"]) & FIN:
         return
-    if not knows(e, FIN_KNOWN) or e["fin_count"] == 0 or ahead(s["seq"], e["fin_end"]) < 0:
+    sent, other = later(desk, e), mark_later(desk, p)
+    if not knows(e, FIN_KNOWN) or sent["fin_count"] == 0 or ahead(s["seq"], sent["fin_end"]) < 0:
         return
-    if ahead(e["fin_ack"], p["fin_end"]) >= 0:
+    if ahead(sent["fin_ack"], other["fin_end"]) >= 0:
         return
-    seen = np.int64(e["fin_time"])
+    seen = np.int64(sent["fin_time"])
     row = move(desk, j, RCVD_FIN, ASSUMED, seen + half(p["reach"]), seen, np.int64(s["time"]), s["frame"], NO_NOTE)
     if row > 0:
         learn(p, PEER_FIN_ASSUMED | CROSSED)
         learn(e, CROSSED)
-        p["peer_fin_time"] = log_at(desk, row)["time"]
-        p["peer_fin_event"] = row
+        other["peer_fin_time"] = log_at(desk, row)["time"]
+        other["peer_fin_event"] = row

@@ -22,8 +22,10 @@ from analyzer.tracker.desk import (
     half,
     knows,
     last_fin,
+    later,
     learn,
     margin,
+    mark_later,
     mark_unusual,
     move,
     note,
@@ -96,7 +98,7 @@ def carry(desk, s, i, kind):
     elif s["payload_len"] == 0 and ahead(s["seq"], e["snd_nxt"]) > 0:
         gap(desk, s, e)
         e["snd_nxt"] = s["seq"]
-        e["unseen_time"] = s["time"]
+        mark_unusual(desk, e)["unseen_time"] = s["time"]
 
 
 @part
@@ -135,10 +137,10 @@ def carry_data(desk, s, i):
     if ahead(s["seq"], e["snd_nxt"]) > 0:
         gap(desk, s, e)
         new = length
-    if knows(e, FIN_KNOWN) and ahead(end, e["fin_end"]) >= 0:
+    if knows(e, FIN_KNOWN) and ahead(end, later(desk, e)["fin_end"]) >= 0:
         after_fin(desk, s, i, new)
     learn(e, SENT_DATA)
-    e["unseen_time"] = 0
+    seen_again(desk, e)
     e["busy_since"] = busy_time(desk, s, e)
     e["idle_since"] = 0
     e["snd_nxt"] = end
@@ -166,10 +168,17 @@ def came_late(desk, s, e, length):
     e["data_frame"] = s["frame"]
     learn(e, SENT_DATA)
     if u["missing_bytes"] == 0:
-        e["unseen_time"] = 0
+        u["unseen_time"] = 0
         u["missing_frame"] = 0
         u["missing_time"] = 0
     return True
+
+
+@part
+def seen_again(desk, e):
+    """The last bytes that endpoint ``e`` is known to have sent have passed the tap."""
+    if e["unusual"] > 0:
+        mark_unusual(desk, e)["unseen_time"] = 0
 
 
 @part
@@ -204,10 +213,11 @@ def fill_or_repeat(desk, s, e, p, length):
 def after_fin(desk, s, i, new):
     """New data at or beyond the endpoint's own FIN: the FIN was inferred wrongly, or the sender breaks the rules."""
     e, p = end_at(desk, i), end_at(desk, i ^ 1)
-    if knows(e, FIN_INFERRED) and e["fin_count"] == 0:
+    if knows(e, FIN_INFERRED) and later(desk, e)["fin_count"] == 0:
         forget(e, FIN_KNOWN | FIN_INFERRED | FIN_ACKED)
-        e["fin_time"] = 0
-        e["fin_acked_time"] = 0
+        after = mark_later(desk, e)
+        after["fin_time"] = 0
+        after["fin_acked_time"] = 0
         if e["mark_event"] > 0:
             take_back(desk, i)
         if knows(p, PEER_FIN) and p["mark_event"] > 0:
@@ -223,15 +233,16 @@ def after_fin(desk, s, i, new):
 @part
 def carry_fin(desk, s, i):
     """A FIN: the first, or the same again; it occupies the number after the segment's payload."""
-    e = end_at(desk, i)
+    e, p = end_at(desk, i), end_at(desk, i ^ 1)
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
     end = plus(s["seq"], np.int64(s["payload_len"]) + 1)
     e["carry_time"] = now
-    if e["fin_count"] > 0:
-        if end == np.int64(e["fin_end"]):
+    after = mark_later(desk, e)
+    if after["fin_count"] > 0:
+        if end == np.int64(after["fin_end"]):
             fin_again(desk, s, i)
         return
-    if e["proof_event"] > 0 and not_yet_proof(e, end_at(desk, i ^ 1), now):
+    if e["proof_event"] > 0 and not_yet_proof(e, p, now):
         take_back(desk, i)
     if ahead(end, e["snd_nxt"]) < 0:
         return  # below what it has sent already: no FIN of this stream
@@ -242,20 +253,19 @@ def carry_fin(desk, s, i):
     inferred = knows(e, FIN_INFERRED)
     forget(e, FIN_INFERRED)
     learn(e, FIN_KNOWN)
-    e["unseen_time"] = 0
-    e["fin_end"] = end
-    e["fin_time"] = now
-    e["fin_frame"] = frame
-    e["fin_count"] = 1
-    e["fin_ack"] = s["ack"]
+    seen_again(desk, e)
+    after["fin_end"] = end
+    after["fin_time"] = now
+    after["fin_frame"] = frame
+    after["fin_count"] = 1
+    after["fin_ack"] = s["ack"]
     e["snd_nxt"] = end
     e["fresh_time"] = 0 if inferred else now
     if inferred and np.int64(e["state"]) > ESTABLISHED and np.int64(e["state"]) != CLOSE_WAIT:
         note(desk, i, FIN_AGAIN, now, frame, NO_NOTE)  # it is known to have sent it before
         return
-    basis = SENT if sure_of_peer(e, end_at(desk, i ^ 1)) else ASSUMED
-    p = end_at(desk, i ^ 1)
-    if np.int64(e["state"]) == CLOSE_WAIT and knows(p, FIN_KNOWN) and ahead(s["ack"], p["fin_end"]) < 0:
+    basis = SENT if sure_of_peer(desk, e, p) else ASSUMED
+    if np.int64(e["state"]) == CLOSE_WAIT and knows(p, FIN_KNOWN) and ahead(s["ack"], later(desk, p)["fin_end"]) < 0:
         overtaken(desk, i, now - half(reach), earliest, now, frame)
     else:
         move(desk, i, SENT_FIN, basis, now - half(reach), earliest, now, frame, NO_NOTE)
@@ -263,14 +273,14 @@ def carry_fin(desk, s, i):
 
 
 @part
-def sure_of_peer(e, p):
+def sure_of_peer(desk, e, p):
     """Whether it is sure that the peer's FIN has, or has not, reached endpoint ``e``: its own FIN moves it by that.
 
     Where the capture began late, only the peer's own data can show that the peer had not closed before.
     """
     if np.int64(e["state"]) == CLOSE_WAIT:
-        return e["close_wait_basis"] != ASSUMED
-    return p["packets"] > 0 and np.int64(e["state"]) != UNKNOWN and open_since(p, e)
+        return later(desk, e)["close_wait_basis"] != ASSUMED
+    return p["packets"] > 0 and np.int64(e["state"]) != UNKNOWN and open_since(desk, p, e)
 
 
 @part
@@ -280,16 +290,17 @@ def overtaken(desk, i, best, earliest, now, frame):
     The FIN itself does not acknowledge that, so it was sent before: the FINs crossed.
     """
     e = end_at(desk, i)
-    old = log_at(desk, np.int64(e["peer_fin_event"]))
+    after = mark_later(desk, e)
+    old = log_at(desk, np.int64(after["peer_fin_event"]))
     old["void"] = 1
     e["state"] = old["from_state"]
-    e["close_wait_time"] = 0
+    after["close_wait_time"] = 0
     late = knows(e, MID_STREAM)  # then this may as well be an old copy
     move(desk, i, SENT_FIN, ASSUMED if late else SENT, best, earliest, now, frame, NO_NOTE)
     seen, basis = earliest_of(desk, old), ASSUMED if late else PROVEN
-    row = move(desk, i, RCVD_FIN, basis, best, seen, now, old["frame"], NO_NOTE)
-    e["peer_fin_event"] = row
-    e["peer_fin_time"] = log_at(desk, row)["time"]
+    row = move(desk, i, RCVD_FIN, basis, best, seen, now, np.int64(old["frame"]), NO_NOTE)
+    after["peer_fin_event"] = row
+    after["peer_fin_time"] = log_at(desk, row)["time"]
 
 
 @part
@@ -297,7 +308,8 @@ def fin_again(desk, s, i):
     """The FIN repeated: an acknowledgment that had passed the tap long enough ago cannot have arrived."""
     e = end_at(desk, i)
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
-    e["fin_count"] = e["fin_count"] + 1
+    after = mark_later(desk, e)
+    after["fin_count"] = after["fin_count"] + 1
     not_arrived(desk, i, last_fin(desk, e), now)
     u = mark_unusual(desk, e)
     u["fin_last_time"] = now
@@ -311,5 +323,5 @@ def fin_again(desk, s, i):
         forget(e, FIN_ACKED)
         if knows(e, PEER_FIN_ASSUMED) and np.int64(e["state"]) == FIN_WAIT_1:
             forget(e, PEER_FIN_ASSUMED)
-            e["peer_fin_time"] = 0
+            after["peer_fin_time"] = 0
     note(desk, i, FIN_AGAIN, now, frame, NO_NOTE)

@@ -26,6 +26,7 @@ from analyzer.tracker.desk import (
     end_at,
     flow_at,
     knows,
+    later,
     move,
     over,
     place_at,
@@ -33,13 +34,14 @@ from analyzer.tracker.desk import (
     write,
 )
 from analyzer.tracker.ending import ENDING, ENTRY, UNKNOWN
-from analyzer.tracker.journal import block_at, free_bounds, log_at
-from analyzer.tracker.ledger import FOLLOWED, KEPT, OLDER, UNUSUAL, Known
+from analyzer.tracker.journal import block_at, first_block, free_bounds, log_at
+from analyzer.tracker.ledger import FOLLOWED, KEPT, LATER, OLDER, UNUSUAL, Known
 from analyzer.tracker.log import BLOCK, LOG, ROWS_A_BLOCK, Note
 from analyzer.tracker.outcome import CLIENT, NOBODY, SERVER, Handshake, RstCause, Teardown
 from analyzer.tracker.pools import (
     BLOCKS,
     FARS,
+    LATERS,
     OLDERS,
     SLOTS,
     UNUSUALS,
@@ -50,7 +52,7 @@ from analyzer.tracker.pools import (
     room,
 )
 from analyzer.tracker.space import ahead
-from analyzer.tracker.step import end_time_wait
+from analyzer.tracker.step import end_time_wait, timer_ended
 from analyzer.tracker.telling import tell_flow
 from analyzer.tracker.transitions import Event
 
@@ -62,7 +64,7 @@ THROUGH = np.int64(Known.ISN | Known.FIN | Known.FIN_ACKED | Known.PEER_FIN)
 CAPTURE_END, LOST_SIGHT = np.int64(Event.CAPTURE_END), np.int64(Event.LOST_SIGHT)
 NO_NOTE, CLOSED_BEFORE = np.int64(Note.NONE), np.int64(Note.CLOSED_BEFORE)
 NOT_KNOWN = np.int64(UNKNOWN)
-KEPT_BYTES, UNUSUAL_BYTES = np.int64(KEPT.itemsize), np.int64(UNUSUAL.itemsize)
+KEPT_BYTES, LATER_BYTES, UNUSUAL_BYTES = (np.int64(row.itemsize) for row in (KEPT, LATER, UNUSUAL))
 FOLLOWED_BYTES, OLDER_BYTES = np.int64(FOLLOWED.itemsize), np.int64(OLDER.itemsize)
 TUPLE_BYTES, PLACE_BYTES = np.int64(FLOW.itemsize), np.int64(PLACE.itemsize)
 BLOCK_BYTES, LOG_BYTES = np.int64(BLOCK.itemsize), np.int64(LOG.itemsize)
@@ -130,11 +132,15 @@ def come_nearer(desk, slots, place):
     if place + 2 * STRIDE < len(slots):
         slot = np.int64(slots[place + 2 * STRIDE])
         prefetch(desk["flows"] + slot * FOLLOWED_BYTES)
-        prefetch(desk["flows"] + slot * FOLLOWED_BYTES + LINE)
         for offset in range(0, 2 * KEPT_BYTES, LINE):
             prefetch(desk["ends"] + 2 * slot * KEPT_BYTES + offset)
     if place + STRIDE < len(slots):
-        f = flow_at(desk, slots[place + STRIDE])
+        slot = np.int64(slots[place + STRIDE])
+        for i in (2 * slot, 2 * slot + 1):
+            after = desk["later"] + np.int64(end_at(desk, i)["later"]) * LATER_BYTES
+            prefetch(after)
+            prefetch(after + LINE)
+        f = flow_at(desk, slot)
         prefetch(desk["tuples"] + np.int64(f["row"]) * TUPLE_BYTES)
         prefetch(desk["places"] + np.int64(f["row"]) * PLACE_BYTES)
         prefetch(desk["blocks"] + np.int64(f["last_block"]) * BLOCK_BYTES)
@@ -146,27 +152,29 @@ def close_flow(desk, slot, end_time):
     """Timers that have run out, and the state in which each endpoint is left."""
     for i in (2 * slot, 2 * slot + 1):
         e = end_at(desk, i)
-        if e["deadline"] > 0 and end_time >= np.int64(e["deadline"]):
+        if timer_ended(desk, e, end_time):
             end_time_wait(desk, i)
-        if unsure_who_closed(e, end_at(desk, i ^ 1)):
+        if unsure_who_closed(desk, e, end_at(desk, i ^ 1)):
             move(desk, i, LOST_SIGHT, ASSUMED, end_time, NEVER, end_time, NO_FRAME, CLOSED_BEFORE)
         if np.int64(e["state"]) != CLOSED:
             write(desk, i, CAPTURE_END, AT_END, end_time, end_time, end_time, NO_FRAME, NO_NOTE)
 
 
 @part
-def unsure_who_closed(e, p):
+def unsure_who_closed(desk, e, p):
     """The first that was captured of the endpoint is its FIN, and nothing of the peer tells whether it had closed
     before: FIN_WAIT or LAST_ACK and beyond, nobody can tell."""
     waiting = np.int64(e["state"]) == FIN_WAIT_1 or np.int64(e["state"]) == FIN_WAIT_2
-    return waiting and e["first_frame"] == e["fin_frame"] and p["fin_count"] == 0 and p["data_time"] <= e["fin_time"]
+    if not waiting or later(desk, p)["fin_count"] > 0:
+        return False
+    return e["first_frame"] == later(desk, e)["fin_frame"] and p["data_time"] <= later(desk, e)["fin_time"]
 
 
 @part
 def kind_of_flow(desk, slot):
     """Whether the rules have to look at the flow (OTHER), only at its tuple (REUSED), or not at all (ORDINARY)."""
     e, p = end_at(desk, 2 * slot), end_at(desk, 2 * slot + 1)
-    if e["unusual"] > 0 or p["unusual"] > 0 or e["closing"] > 0 or p["closing"] > 0:
+    if e["unusual"] > 0 or p["unusual"] > 0 or later(desk, e)["closing"] > 0 or later(desk, p)["closing"] > 0:
         return OTHER
     if not (lone_syn(e, p) or lone_syn(p, e) or (closed_as_usual(desk, e, p) and closed_as_usual(desk, p, e))):
         return OTHER
@@ -182,12 +190,12 @@ def lone_syn(e, p):
 @part
 def closed_as_usual(desk, e, p):
     """Whether endpoint ``e`` went through a handshake of two and one FIN each, acknowledged, without delay."""
-    state = np.int64(e["state"])
+    state, own, peers = np.int64(e["state"]), later(desk, e), later(desk, p)
     opened = e["syn_count"] == 1 and e["syn_ack"] != p["syn_ack"] and e["packets"] > 0
-    opened = opened and (e["established_time"] > 0 or p["established_time"] > 0)
-    closed = knows(e, THROUGH) and e["fin_count"] == 1 and state in (CLOSED, TIME_WAIT)
-    waited = np.int64(e["close_wait_end"]) - np.int64(e["close_wait_time"])
-    crossed = ahead(e["fin_ack"], p["fin_end"]) < 0 and ahead(p["fin_ack"], e["fin_end"]) < 0
+    opened = opened and (own["established_time"] > 0 or peers["established_time"] > 0)
+    closed = knows(e, THROUGH) and own["fin_count"] == 1 and state in (CLOSED, TIME_WAIT)
+    waited = np.int64(own["close_wait_end"]) - np.int64(own["close_wait_time"])
+    crossed = ahead(own["fin_ack"], peers["fin_end"]) < 0 and ahead(peers["fin_ack"], own["fin_end"]) < 0
     return opened and closed and waited <= desk["slow_close"] and not crossed
 
 
@@ -201,14 +209,15 @@ def end_flow(desk, slot, end_time, row):
     row["client_ip"], row["server_ip"] = tuple_["address"][client], tuple_["address"][1 - client]
     row["client_port"], row["server_port"] = tuple_["port"][client], tuple_["port"][1 - client]
     row["client_known"] = f["client_basis"] > 0
-    row["first_frame"], row["last_frame"] = f["first_frame"], f["end_frame"]
+    row["first_frame"], row["last_frame"] = f["first_frame"], end_at(desk, 2 * slot + f["end_side"])["last_frame"]
     row["first_epoch"], row["last_epoch"] = f["first_time"], f["end_time"]
     row["duration_s"] = max(np.int64(0), np.int64(f["end_time"]) - np.int64(f["first_time"]))
     row["findings"], row["observability"] = 0, 0
     row["rst_by"], row["rst_cause"] = BY_NOBODY, NO_CAUSE
     c, s = end_at(desk, 2 * slot + client), end_at(desk, 2 * slot + 1 - client)
-    closed_first(f, c, s, row)
-    ends_of(c, s, end_time, row)
+    closed_first(f, later(desk, c), later(desk, s), row)
+    sent_by(c, s, row)
+    ends_of(later(desk, c), later(desk, s), end_time, row)
 
 
 @part
@@ -227,11 +236,16 @@ def closed_first(f, c, s, row):
 
 
 @part
-def ends_of(c, s, end_time, row):
-    """The columns of the two endpoints."""
+def sent_by(c, s, row):
+    """What the two endpoints sent, and their states."""
     row["client_packets"], row["server_packets"] = c["packets"], s["packets"]
     row["client_bytes"], row["server_bytes"] = c["bytes"], s["bytes"]
     row["client_state"], row["server_state"] = c["state"], s["state"]
+
+
+@part
+def ends_of(c, s, end_time, row):
+    """The columns of how the two endpoints closed."""
     row["client_fin_epoch"] = known(c["fin_time"]) if c["fin_count"] > 0 else NOT_KNOWN
     row["server_fin_epoch"] = known(s["fin_time"]) if s["fin_count"] > 0 else NOT_KNOWN
     row["client_fin_acked_epoch"], row["server_fin_acked_epoch"] = (
@@ -269,7 +283,9 @@ def copy_books(desks, slots, ends, flows):
         slot = np.int64(slots[place])
         for i in (2 * slot, 2 * slot + 1):
             unusual = np.int64(end_at(desk, i)["unusual"])
+            after = np.int64(end_at(desk, i)["later"])
             end_word = copy_words(ends, end_word, desk["ends"] + i * KEPT_BYTES, KEPT_BYTES)
+            end_word = copy_words(ends, end_word, desk["later"] + after * LATER_BYTES, LATER_BYTES)
             end_word = copy_words(ends, end_word, desk["unusual"] + unusual * UNUSUAL_BYTES, UNUSUAL_BYTES)
         older = np.int64(flow_at(desk, slot)["older"])
         flow_word = copy_words(flows, flow_word, desk["flows"] + slot * FOLLOWED_BYTES, FOLLOWED_BYTES)
@@ -290,6 +306,8 @@ def forget_flow(desk, slot):
     f = flow_at(desk, slot)
     place_at(desk, f["row"])["slot"] = BOOKS_CLOSED
     for i in (2 * slot, 2 * slot + 1):
+        if end_at(desk, i)["later"] > 0:
+            give_back(desk, LATERS, np.int64(end_at(desk, i)["later"]))
         if end_at(desk, i)["unusual"] > 0:
             give_back(desk, UNUSUALS, np.int64(end_at(desk, i)["unusual"]))
     if f["older"] > 0:
@@ -297,7 +315,7 @@ def forget_flow(desk, slot):
     if in_use(desk, FARS) > 1:
         forget_bounds(desk, f)
     blocks = (np.int64(f["log_rows"]) + ROWS_A_BLOCK - 1) // ROWS_A_BLOCK
-    give_back_chain(desk, BLOCKS, f["first_block"], f["last_block"], blocks)
+    give_back_chain(desk, BLOCKS, first_block(desk, f), f["last_block"], blocks)
     f["first_frame"] = 0
     give_back(desk, SLOTS, slot)
 
@@ -305,8 +323,8 @@ def forget_flow(desk, slot):
 @part
 def forget_bounds(desk, f):
     """Give back what bounds in the flow's rows of the log have taken."""
-    block, left = np.int64(f["first_block"]), np.int64(f["log_rows"])
-    while block > 0:
+    block, left = first_block(desk, f), np.int64(f["log_rows"])
+    while left > 0:
         for place in range(min(left, np.int64(ROWS_A_BLOCK))):
             free_bounds(desk, log_at(desk, block * ROWS_A_BLOCK + place))
         left -= ROWS_A_BLOCK

@@ -33,8 +33,10 @@ from analyzer.tracker.desk import (
     forget,
     half,
     knows,
+    later,
     learn,
     margin,
+    mark_later,
     move,
     since,
     take_back,
@@ -64,15 +66,16 @@ def fin_before_reset(desk, s, i):
     e, p = end_at(desk, i), end_at(desk, i ^ 1)
     state = np.int64(p["state"])
     awaits = state in (SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2)
-    if not awaits or e["fin_count"] == 0 or knows(p, PEER_FIN) or knows(p, PEER_FIN_ASSUMED):
+    if not awaits or later(desk, e)["fin_count"] == 0 or knows(p, PEER_FIN) or knows(p, PEER_FIN_ASSUMED):
         return
-    seen = np.int64(e["fin_time"])
+    seen = np.int64(later(desk, e)["fin_time"])
     best = seen + half(p["reach"])
     row = move(desk, i ^ 1, RCVD_FIN, ASSUMED, best, seen, until(desk, p, s["time"]), s["frame"], NO_NOTE)
     if row > 0:
         learn(p, PEER_FIN_ASSUMED)
-        p["peer_fin_time"] = log_at(desk, row)["time"]
-        p["peer_fin_event"] = row
+        after = mark_later(desk, p)
+        after["peer_fin_time"] = log_at(desk, row)["time"]
+        after["peer_fin_event"] = row
 
 
 @part
@@ -83,12 +86,13 @@ def revive(desk, s, i):
     if not knows(e, KILLED) or np.int64(e["state"]) != CLOSED or e["mark_event"] == 0:
         return False
     flags = np.int64(s["flags"])
-    acked = flags & ACK and knows(p, FIN_KNOWN) and ahead(s["ack"], p["fin_end"]) >= 0 and not knows(e, PEER_FIN)
-    fin = flags & FIN and e["fin_count"] == 0
+    acked = flags & ACK and knows(p, FIN_KNOWN) and ahead(s["ack"], later(desk, p)["fin_end"]) >= 0
+    acked = acked and not knows(e, PEER_FIN)
+    fin = flags & FIN and later(desk, e)["fin_count"] == 0
     if flags & (RST | SYN) or not (acked or fin):
         return False
     take_back(desk, i)
-    forget_arrival(e)
+    forget_arrival(desk, e)
     return True
 
 
@@ -100,7 +104,7 @@ def own_reset(desk, s, i):
     killed = knows(e, KILLED) and np.int64(e["state"]) == CLOSED and e["mark_event"] > 0
     if killed and np.int64(s["flags"]) & ACK and np.int64(s["time"]) - np.int64(e["mark_time"]) <= 2 * margin(desk, e):
         take_back(desk, i)
-        forget_arrival(e)
+        forget_arrival(desk, e)
         forget(e, KILLED)
 
 
@@ -111,16 +115,17 @@ def kill_again(desk, i, now):
     u = unusual(desk, p)
     seen = np.int64(u["rst_time"])
     best = max(seen + half(e["reach"]), now - half(e["reach"]))
-    move(desk, i, RCVD_RST, ASSUMED, best, seen, until(desk, e, now), u["rst_frame"], NO_NOTE)
+    move(desk, i, RCVD_RST, ASSUMED, best, seen, until(desk, e, now), np.int64(u["rst_frame"]), NO_NOTE)
 
 
 @part
-def forget_arrival(e):
+def forget_arrival(desk, e):
     """Endpoint ``e`` is no longer taken to have received the peer's FIN."""
     if knows(e, PEER_FIN_ASSUMED):
         forget(e, PEER_FIN_ASSUMED)
-        e["peer_fin_time"] = 0
-        e["peer_fin_event"] = 0
+        after = mark_later(desk, e)
+        after["peer_fin_time"] = 0
+        after["peer_fin_event"] = 0
 
 
 @part
@@ -132,18 +137,18 @@ def not_arrived(desk, i, before, now):
     """
     j = i ^ 1
     p = end_at(desk, j)
-    crossed = np.int64(p["state"]) in (CLOSING, TIME_WAIT) and p["mark_event"] == p["peer_fin_event"]
+    crossed = np.int64(p["state"]) in (CLOSING, TIME_WAIT) and p["mark_event"] == later(desk, p)["peer_fin_event"]
     if not knows(p, PEER_FIN_ASSUMED) or not crossed or now - before <= margin(desk, p):
         return
     acked = np.int64(p["state"]) == TIME_WAIT
     take_back(desk, j)
-    forget_arrival(p)
+    forget_arrival(desk, p)
     forget(p, CROSSED)
     forget(end_at(desk, i), CROSSED)
     if acked:
-        seen = np.int64(p["fin_acked_time"])
+        frame, seen = np.int64(later(desk, p)["fin_acked_frame"]), np.int64(later(desk, p)["fin_acked_time"])
         best, late = seen + half(p["reach"]), until(desk, p, seen)
-        move(desk, j, RCVD_ACK_OF_FIN, ASSUMED, best, seen, late, p["fin_acked_frame"], NO_NOTE)
+        move(desk, j, RCVD_ACK_OF_FIN, ASSUMED, best, seen, late, frame, NO_NOTE)
 
 
 @part
@@ -154,14 +159,18 @@ def unseen_fin(desk, s, i):
     bare = np.int64(s["flags"]) & (SYN | FIN | RST | ACK) == ACK and s["payload_len"] == 0
     if not bare or np.int64(e["state"]) != ESTABLISHED or knows(e, FIN_KNOWN) or not knows(e, NXT | ACKED):
         return
-    if p["fin_count"] != 1 or ahead(s["ack"], p["fin_end"]) < 0 or ahead(s["seq"], e["snd_nxt"]) != 1:
+    if not knows(p, FIN_KNOWN) or ahead(s["seq"], e["snd_nxt"]) != 1:
+        return
+    theirs = later(desk, p)
+    if theirs["fin_count"] != 1 or ahead(s["ack"], theirs["fin_end"]) < 0:
         return
     learn(e, FIN_KNOWN | FIN_INFERRED)
-    e["fin_end"] = s["seq"]
-    e["fin_time"] = s["time"]
+    after = mark_later(desk, e)
+    after["fin_end"] = s["seq"]
+    after["fin_time"] = s["time"]
     e["snd_nxt"] = s["seq"]
     e["fresh_time"] = 0
-    best = np.int64(p["fin_time"]) + half(e["reach"])
+    best = np.int64(theirs["fin_time"]) + half(e["reach"])
     earliest = since(desk, e, s, best)
     move(desk, i, SENT_FIN, ASSUMED, best, earliest, s["time"], s["frame"], FIN_NOT_CAPTURED)
 

@@ -8,10 +8,10 @@ import numpy as np
 from analyzer.compiled import part, record_at
 from analyzer.flows.row import FLOW
 from analyzer.segments.table import HAS_IP_ID
-from analyzer.tracker.journal import bound, earliest_of, latest_of, log_at, new_log_row, row_before
-from analyzer.tracker.ledger import FOLLOWED, KEPT, OLDER, UNUSUAL, Known
+from analyzer.tracker.journal import log_at, new_log_row, row_before, set_bounds
+from analyzer.tracker.ledger import FOLLOWED, KEPT, LATER, OLDER, UNUSUAL, Known
 from analyzer.tracker.log import Basis, Note
-from analyzer.tracker.pools import UNUSUALS, take
+from analyzer.tracker.pools import LATERS, UNUSUALS, take
 from analyzer.tracker.transitions import ARROWS, NEXT, NO_ARROW, Event, State
 
 # Names as numbers. numpy's, not Python's: numba compiles a function anew for each Python constant it is called with.
@@ -29,6 +29,7 @@ DESK = np.dtype(
         # where the tracker's rows lie in memory
         ("ends", "<i8"),  # KEPT, two rows a slot
         ("flows", "<i8"),  # FOLLOWED, one row a slot
+        ("later", "<i8"),  # LATER
         ("unusual", "<i8"),  # UNUSUAL
         ("older", "<i8"),  # OLDER
         ("blocks", "<i8"),  # BLOCK
@@ -58,13 +59,27 @@ PLACE = np.dtype([("slot", "<i4")])
 NOT_YET, BOOKS_CLOSED = 0, -1
 _place = record_at(PLACE)
 _end, _flow, _tuple = record_at(KEPT), record_at(FOLLOWED), record_at(FLOW)
-_unusual, _older = record_at(UNUSUAL), record_at(OLDER)
+_later, _unusual, _older = record_at(LATER), record_at(UNUSUAL), record_at(OLDER)
 
 
 @part
 def end_at(desk, i):
     """The ledger's row of endpoint ``i``."""
     return _end(desk["ends"], np.int64(i))
+
+
+@part
+def later(desk, e):
+    """What is noted of endpoint ``e`` once it is established or closes, to be read only: zeros before that."""
+    return _later(desk["later"], np.int64(e["later"]))
+
+
+@part
+def mark_later(desk, e):
+    """The same, to be written."""
+    if e["later"] == 0:
+        e["later"] = take(desk, LATERS)
+    return _later(desk["later"], np.int64(e["later"]))
 
 
 @part
@@ -115,7 +130,9 @@ def over(desk, slot, now):
         return False
     reset_ended = unusual(desk, e)["rst_count"] + unusual(desk, p)["rst_count"] > 0
     heard = np.int64(flow_at(desk, slot)["end_time"]) + (desk["linger_reset"] if reset_ended else desk["linger"])
-    return max(desk["clock"], now) > max(heard, np.int64(e["deadline"]), np.int64(p["deadline"]))
+    return max(desk["clock"], now) > max(
+        heard, np.int64(later(desk, e)["deadline"]), np.int64(later(desk, p)["deadline"])
+    )
 
 
 @part
@@ -137,7 +154,7 @@ def last_syn(desk, e):
 def last_fin(desk, e):
     """When the FIN of endpoint ``e`` last passed."""
     again = np.int64(unusual(desk, e)["fin_last_time"])
-    return again if again > 0 else np.int64(e["fin_time"])
+    return again if again > 0 else np.int64(later(desk, e)["fin_time"])
 
 
 @part
@@ -157,38 +174,40 @@ def forget(e, bits):
 
 
 @part
-def write(desk, i, event, basis, best, earliest, latest, frame, note):
-    """Append a log row for endpoint ``i`` at ``event``; its state follows the table. Returns the log row.
+def append(desk, i, event, state, basis, best, earliest, latest, frame, note, slack):
+    """Append a log row for endpoint ``i`` that leaves it in ``state``; returns the row.
 
-    The caller has made sure that the log has room. The best time never runs before the endpoint's previous one.
+    The caller has made sure that the log has room. The best time never runs before the endpoint's previous one; the
+    latest is ``slack`` later than where that is kept to.
     """
     e = end_at(desk, i)
+    best = min(max(best, earliest), latest)
+    previous = np.int64(e["last_event"])
+    if previous > 0:
+        best = max(best, np.int64(log_at(desk, previous)["time"]))
     row = new_log_row(desk, flow_at(desk, i >> 1))
-    arrow = np.int64(ARROWS[np.int64(e["state"]), event])
     entry = log_at(desk, row)
-    entry["side"] = i & 1
+    entry["time"] = best
+    entry["frame"] = frame
+    set_bounds(desk, entry, best, earliest, max(best, latest) + slack)
     entry["event"] = event
     entry["from_state"] = e["state"]
+    entry["state"] = state
     entry["basis"] = basis
+    entry["note"] = note
+    entry["side"] = i & 1
     entry["void"] = 0
-    if arrow == NO_ARROW:
-        entry["note"] = UNEXPECTED if note == NO_NOTE else note
-        entry["state"] = e["state"]
-    else:
-        entry["note"] = note
-        entry["state"] = NEXT[arrow]
-    if best < earliest:
-        best = earliest
-    if best > latest:
-        best = latest
-    previous = np.int64(e["last_event"])
-    if previous > 0 and best < log_at(desk, previous)["time"]:
-        best = np.int64(log_at(desk, previous)["time"])
-    entry["time"] = best
-    bound(desk, entry, np.int64(earliest), np.int64(latest))
-    entry["frame"] = frame
     e["last_event"] = row
     return row
+
+
+@part
+def write(desk, i, event, basis, best, earliest, latest, frame, note):
+    """Append a log row for endpoint ``i`` at ``event`` without moving it; returns the row."""
+    arrow = np.int64(ARROWS[np.int64(end_at(desk, i)["state"]), event])
+    state = np.int64(end_at(desk, i)["state"] if arrow == NO_ARROW else NEXT[arrow])
+    words = UNEXPECTED if arrow == NO_ARROW and note == NO_NOTE else note
+    return append(desk, i, event, state, basis, best, earliest, latest, frame, words, np.int64(0))
 
 
 @part
@@ -196,34 +215,35 @@ def move(desk, i, event, basis, best, earliest, latest, frame, note):
     """Move endpoint ``i`` along the table's arrow for ``event``; returns the log row, or 0 where there is no arrow."""
     e = end_at(desk, i)
     state = np.int64(e["state"])
-    row = write(desk, i, event, basis, best, earliest, latest, frame, note)
-    if ARROWS[state, event] == NO_ARROW:
+    arrow = np.int64(ARROWS[state, event])
+    if arrow == NO_ARROW:
+        write(desk, i, event, basis, best, earliest, latest, frame, note)
         return np.int64(0)
-    entered = np.int64(log_at(desk, row)["state"])
-    if entered != state:
-        entry = log_at(desk, row)
-        bound(desk, entry, earliest_of(desk, entry), latest_of(desk, entry) + desk["slack"])
-        if basis == ASSUMED:
-            if e["mark_event"] == 0:
-                e["mark_event"] = row
-                e["mark_state"] = state
-                e["mark_time"] = earliest
-        else:
-            e["mark_event"] = 0
-        stamp_leave(e, state, log_at(desk, row)["time"])
-        stamp_enter(desk, e, entered, basis, log_at(desk, row)["time"])
+    entered = np.int64(NEXT[arrow])
+    if entered == state:
+        return write(desk, i, event, basis, best, earliest, latest, frame, note)
+    row = append(desk, i, event, entered, basis, best, earliest, latest, frame, note, np.int64(desk["slack"]))
+    if basis != ASSUMED:
+        e["mark_event"] = 0
+    elif e["mark_event"] == 0:
+        e["mark_event"] = row
+        e["mark_state"] = state
+        e["mark_time"] = earliest
+    time = np.int64(log_at(desk, row)["time"])
+    stamp_leave(desk, e, state, time)
+    stamp_enter(desk, e, entered, basis, time)
     return row
 
 
 @part
-def stamp_leave(e, state, time):
+def stamp_leave(desk, e, state, time):
     """Note in the ledger when the states whose length people ask for were left."""
     if state == CLOSE_WAIT:
-        e["close_wait_end"] = time
+        mark_later(desk, e)["close_wait_end"] = time
     elif state == FIN_WAIT_2:
-        e["fin_wait_2_end"] = time
+        mark_later(desk, e)["fin_wait_2_end"] = time
     elif state == TIME_WAIT:
-        e["deadline"] = 0
+        mark_later(desk, e)["deadline"] = 0
 
 
 @part
@@ -232,28 +252,32 @@ def stamp_enter(desk, e, state, basis, time):
     e["state"] = state
     e["state_basis"] = basis
     e["state_time"] = time
+    if state < ESTABLISHED:
+        return
+    after = mark_later(desk, e)
     if state == ESTABLISHED:
-        e["established_time"] = time
+        after["established_time"] = time
     elif state == CLOSE_WAIT:
-        e["close_wait_time"] = time
-        e["close_wait_end"] = 0
-        e["close_wait_basis"] = basis
+        after["close_wait_time"] = time
+        after["close_wait_end"] = 0
+        after["close_wait_basis"] = basis
     elif state == FIN_WAIT_2:
-        e["fin_wait_2_time"] = time
-        e["fin_wait_2_end"] = 0
+        after["fin_wait_2_time"] = time
+        after["fin_wait_2_end"] = 0
     elif state == CLOSING:
-        e["closing"] = 1
+        after["closing"] = 1
     elif state == TIME_WAIT:
-        e["time_wait_time"] = time
-        e["deadline"] = time + desk["time_wait_length"]
+        after["time_wait_time"] = time
+        after["deadline"] = time + desk["time_wait_length"]
 
 
 @part
 def note(desk, i, event, time, frame, words):
     """Record something that moves nothing."""
-    row = write(desk, i, event, SENT, time, time, time, frame, words)
-    log_at(desk, row)["state"] = log_at(desk, row)["from_state"]
-    return row
+    state = np.int64(end_at(desk, i)["state"])
+    if ARROWS[state, event] == NO_ARROW and words == NO_NOTE:
+        words = UNEXPECTED
+    return append(desk, i, event, state, SENT, time, time, time, frame, words, np.int64(0))
 
 
 @part
@@ -268,7 +292,7 @@ def take_back(desk, i):
             entry["void"] = 1
         last = row == mark
         row = row_before(desk, row)
-    forgive(e, np.int64(e["mark_state"]))
+    forgive(desk, e, np.int64(e["mark_state"]))
     e["mark_event"] = 0
     e["proof_event"] = 0
 
@@ -283,30 +307,33 @@ def entry_row(desk, e):
 
 
 @part
-def forgive(e, state):
+def forgive(desk, e, state):
     """Put the endpoint back into ``state``; the times of what it did not enter after all are forgotten."""
     e["state"] = state
-    e["deadline"] = 0
+    if e["later"] == 0:
+        return
+    after = mark_later(desk, e)
+    after["deadline"] = 0
     if state == CLOSE_WAIT:
-        e["close_wait_end"] = 0
+        after["close_wait_end"] = 0
     if state == FIN_WAIT_1:
-        e["fin_wait_2_time"] = 0
-        e["fin_wait_2_end"] = 0
-        e["closing"] = 0
+        after["fin_wait_2_time"] = 0
+        after["fin_wait_2_end"] = 0
+        after["closing"] = 0
     if state == FIN_WAIT_2:
-        e["fin_wait_2_end"] = 0
+        after["fin_wait_2_end"] = 0
     if state != TIME_WAIT:
-        e["time_wait_time"] = 0
+        after["time_wait_time"] = 0
 
 
 @part
-def open_since(e, p):
+def open_since(desk, e, p):
     """Whether it is sure that endpoint ``e`` sent no FIN that was not captured.
 
     The last it is known to have sent was captured, and so was its SYN, or else data of it of which ``p`` acknowledged
     all and no more (after a FIN it would have acknowledged one number more).
     """
-    if e["unseen_time"] > 0:
+    if unusual(desk, e)["unseen_time"] > 0:
         return False
     if not knows(e, MID_STREAM) and np.int64(e["state"]) != UNKNOWN:
         return True

@@ -29,22 +29,26 @@ def block_at(desk, block):
 
 
 @part
+def first_block(desk, f):
+    """The first block of the log of flow ``f``, 0 where it has none: the chain of its blocks is closed to a ring."""
+    return np.int64(block_at(desk, np.int64(f["last_block"]))["next_block"])
+
+
+@part
 def new_log_row(desk, f):
     """The next row of the log of flow ``f``. The caller has made sure that there is room."""
     place = np.int64(f["log_rows"]) % ROWS_A_BLOCK
     if place == 0:
         block = take(desk, BLOCKS)
-        block_at(desk, block)["block_before"] = f["last_block"]
-        if f["log_rows"] == 0:
-            f["first_block"] = block
-        else:
-            block_at(desk, f["last_block"])["next_block"] = block
+        last = np.int64(f["last_block"])
+        block_at(desk, block)["block_before"] = last
+        block_at(desk, block)["next_block"] = first_block(desk, f) if last > 0 else block
+        if last > 0:
+            block_at(desk, last)["next_block"] = block
         f["last_block"] = block
         come_nearer(desk)
     f["log_rows"] = f["log_rows"] + 1
-    row = np.int64(f["last_block"]) * ROWS_A_BLOCK + place
-    log_at(desk, row)["early"] = 0
-    return row
+    return np.int64(f["last_block"]) * ROWS_A_BLOCK + place
 
 
 @part
@@ -91,14 +95,20 @@ def latest_of(desk, entry):
 def bound(desk, entry, earliest, latest):
     """Set the bounds of an entry whose best time is set; a best time beyond them counts as the bound."""
     free_bounds(desk, entry)
-    early = min(np.int64(entry["time"]) - earliest, ELSEWHERE) if earliest != 0 else UNBOUNDED
-    late = max(np.int64(0), latest - np.int64(entry["time"]))
+    set_bounds(desk, entry, np.int64(entry["time"]), earliest, latest)
+
+
+@part
+def set_bounds(desk, entry, time, earliest, latest):
+    """The same of a new entry, whose best time is ``time``."""
+    early = min(time - earliest, ELSEWHERE) if earliest != 0 else UNBOUNDED
+    late = max(np.int64(0), latest - time)
     if (early < ELSEWHERE or early == UNBOUNDED) and late < ELSEWHERE:
         entry["early"], entry["late"] = max(np.int64(0), early), late
         return
     row = take(desk, FARS)
     far = _far(desk["far"], row)
-    far["earliest"], far["latest"] = earliest, max(latest, np.int64(entry["time"]))
+    far["earliest"], far["latest"] = earliest, max(latest, time)
     entry["early"], entry["late"] = ELSEWHERE, row
 
 

@@ -1,10 +1,11 @@
 """What is known of each endpoint: the ledger, two rows a flow (side 0 and side 1), written by the tracker's kernels.
 
-Most connections are ordinary, and a capture may hold millions. So what is kept of every endpoint (``KEPT``) is as small
-as may be, and what only a repeat, a loss, a RST or the like gives reason to note stands in a second row (``UNUSUAL``)
-that few endpoints have; of a flow whose addresses and ports were in use before there is a third (``OLDER``). Whoever
-reads the ledger once the books are closed sees all of an endpoint as one row (``ENDPOINT``, ``CONNECTION``), and does
-not see the difference: what was not noted is 0.
+Most connections are ordinary; a capture may hold millions, many of them no more than a SYN. So what is kept of every
+endpoint (``KEPT``) is as small as may be; what comes with ESTABLISHED and after it stands in a second row (``LATER``),
+and what only a repeat, a loss, a RST or the like gives reason to note in a third (``UNUSUAL``) that few endpoints have.
+Of a flow (``FOLLOWED``) whose addresses and ports were in use before there is another (``OLDER``). Whoever reads the
+ledger once the books are closed sees all of an endpoint as one row (``ENDPOINT``, ``CONNECTION``), and does not see the
+difference: what was not noted is 0.
 
 Row ``2 * flow + side``; the peer's row is ``row ^ 1``. Times are nanoseconds since 1970, 0 where the thing has not
 happened; frames are Wireshark's, 0 likewise; sequence numbers are raw and modulo 2^32. Sizes of time are
@@ -57,80 +58,92 @@ class Column(NamedTuple):
     meaning: str
 
 
-TRACKING = [
+# The columns that every endpoint has, a cache line (64 bytes) after the other: those that segments of its peer look at
+# too, those that each segment of its own changes, those with which the next segments are compared, and the others.
+SHARED = [
     Column("unusual", "<i4", "its row of UNUSUAL, 0 none"),
-    Column("state", "u1", "the state now (State)"),
-    Column("state_basis", "u1", "how the state was learnt (Basis)"),
-    Column("window_scale", "i1", "0 not known, 1 none, else its shift + 2 (windows it advertises are shifted by it)"),
-    Column("last_kind", "u1", "kind of its last segment (Answered bits)"),
-    Column("known", "<u2", "bits of Known"),
-    Column("ip_id", "<u2", "IP identification of its last segment"),
+    Column("later", "<i4", "its row of LATER, 0 none"),
     Column("isn", "<u4", "initial sequence number"),
     Column("snd_nxt", "<u4", "the sequence number after the highest it is known to have sent"),
     Column("ack_sent", "<u4", "the highest acknowledgment it sent"),
-    Column("fin_end", "<u4", "the sequence number after its FIN"),
+    Column("packets", "<u4", "segments it sent, each captured duplicate counted once"),
+    Column("run_frame", "<u4", "the frame of that segment"),
+    Column("proof_event", "<i4", "a log row that its next segment turns from assumed to proven, 0 none"),
+    Column("known", "<u2", "bits of Known"),
+    Column("state", "u1", "the state now (State)"),
+    Column("state_basis", "u1", "how the state was learnt (Basis)"),
+    Column("window_scale", "i1", "0 not known, 1 none, else its shift + 2 (windows it advertises are shifted by it)"),
+    Column("run_kind", "u1", "kind of the first carrying segment since the peer's last segment"),
+    Column("syn_ack", "u1", "1 where its first SYN was a SYN-ACK"),
+    Column("fast_open", "u1", "1 where its SYN carried data"),
+    Column("idle_since", "<i8", "when all it had sent was acknowledged, with its peer's window open, 0 not"),
+    Column("fresh_time", "<i8", "when the newest sequence number first passed, 0 once it was repeated"),
+    Column("reach", "<i8", "shortest time from the tap to it and back, 0 not known"),
+]
+
+OWN = [
+    Column("last_time", "<i8", "its last segment"),
+    Column("bytes", "<i8", "payload bytes it sent, repeats included, captured duplicates not"),
+    Column("carry_time", "<i8", "when it last sent payload, SYN or FIN, repeats included"),
+    Column("busy_since", "<i8", "since when it has had something to send without pause, 0 none"),
+    Column("lower_ack_time", "<i8", "its last segment before it acknowledged the peer's FIN"),
+    Column("data_time", "<i8", "last new payload"),
+    Column("last_frame", "<u4", "frame of its last segment"),
+    Column("carried", "<u4", "payload bytes of its last segment with payload"),
+    Column("ip_id", "<u2", "IP identification of its last segment"),
+    Column("ttl_low", "u1", "lowest TTL of its segments, RSTs apart"),
+    Column("ttl_high", "u1", "highest TTL of its segments, RSTs apart"),
+    Column("last_kind", "u1", "kind of its last segment (Answered bits)"),
+    Column("carried_byte", "u1", "first byte of its last segment with payload, 0 not known"),
+    Column("prints", "u1", "place of the next fingerprint in the ring"),
+    Column("mark_state", "u1", "the state before the first assumed entry that may still be taken back"),
+]
+
+RECENT = [
+    *(Column(f"print_{n}", "<i8", "fingerprint of a recent segment") for n in range(4)),
+    *(Column(f"print_time_{n}", "<u4", "when it passed, in ticks of 1024 ns modulo 2^32") for n in range(4)),
+    Column("ts_last", "<u4", "its last timestamp value"),
     Column("window", "<u4", "bytes it last advertised, scaled"),
     Column("last_seq_end", "<u4", "the sequence number after its last segment"),
     Column("last_ack", "<u4", "the acknowledgment its last segment carried"),
-    Column("run_kind", "u1", "kind of the first carrying segment since the peer's last segment"),
-    Column("mark_state", "u1", "the state before the first assumed entry that may still be taken back"),
-    Column("ttl_low", "u1", "lowest TTL of its segments, RSTs apart"),
-    Column("ttl_high", "u1", "highest TTL of its segments, RSTs apart"),
-    Column("ts_last", "<u4", "its last timestamp value"),
-    Column("run_ack", "<u4", "the acknowledgment carried by that segment"),
-    Column("run_frame", "<u4", "the frame of that segment"),
-    Column("last_time", "<i8", "its last segment"),
-    Column("deadline", "<i8", "when TIME_WAIT's timer ends, 0 none"),
-    Column("fresh_time", "<i8", "when the newest sequence number first passed, 0 once it was repeated"),
-    Column("carry_time", "<i8", "when it last sent payload, SYN or FIN, repeats included"),
-    Column("busy_since", "<i8", "since when it has had something to send without pause, 0 none"),
-    Column("idle_since", "<i8", "when all it had sent was acknowledged, with its peer's window open, 0 not"),
-    Column("lower_ack_time", "<i8", "its last segment before it acknowledged the peer's FIN"),
-    Column("unseen_time", "<i8", "since when the last bytes it is known to have sent have not passed, 0 they have"),
-    Column("state_time", "<i8", "best time of entering the state"),
-    Column("mark_time", "<i8", "when that assumed entry was assumed"),
-    Column("mark_event", "<i4", "the log row of that assumed entry, 0 none"),
-    Column("last_event", "<i4", "its newest row in the log, 0 none"),
-    Column("proof_event", "<i4", "a log row that its next segment turns from assumed to proven, 0 none"),
-    Column("peer_fin_event", "<i4", "the log row at which it received the peer's FIN, 0 none"),
-    *(Column(f"print_{n}", "<i8", "fingerprint of a recent segment") for n in range(4)),
-    *(Column(f"print_time_{n}", "<u4", "when it passed, in ticks of 1024 ns modulo 2^32") for n in range(4)),
-    Column("prints", "u1", "place of the next fingerprint in the ring"),
-    Column("carried_byte", "u1", "first byte of its last segment with payload, 0 not known"),
-    Column("closing", "u1", "1 where it went through CLOSING"),
-    Column("close_wait_basis", "u1", "how its CLOSE_WAIT was learnt (Basis)"),
-    Column("syn_ack", "u1", "1 where its first SYN was a SYN-ACK"),
-    Column("fast_open", "u1", "1 where its SYN carried data"),
 ]
 
-FACTS = [
+SELDOM = [
+    Column("idle_longest", "<i8", "longest silence of the flow that this endpoint's segment ended"),
+    Column("idle_longest_frame", "<u4", "that segment"),
+    Column("data_frame", "<u4", "frame of it"),
+    Column("run_ack", "<u4", "the acknowledgment carried by that segment"),
     Column("first_frame", "<u4", "frame of its first segment"),
-    Column("last_frame", "<u4", "frame of its last segment"),
-    Column("packets", "<u4", "segments it sent, each captured duplicate counted once"),
-    Column("carried", "<u4", "payload bytes of its last segment with payload"),
-    Column("bytes", "<i8", "payload bytes it sent, repeats included, captured duplicates not"),
-    Column("reach", "<i8", "shortest time from the tap to it and back, 0 not known"),
+    Column("mark_event", "<i4", "the log row of that assumed entry, 0 none"),
+    Column("last_event", "<i4", "its newest row in the log, 0 none"),
+    Column("mark_time", "<i8", "when that assumed entry was assumed"),
+    Column("state_time", "<i8", "best time of entering the state"),
     Column("syn_time", "<i8", "its first SYN or SYN-ACK"),
     Column("syn_frame", "<u4", "frame of it"),
     Column("syn_count", "<u4", "how often it sent a SYN or SYN-ACK"),
-    Column("established_time", "<i8", "entering ESTABLISHED"),
+]
+
+# Only of endpoints that were established or whose connection closes: not of a SYN that nobody answers.
+LATER_FACTS = [
+    Column("fin_end", "<u4", "the sequence number after its FIN; in a free row, the next free one"),
+    Column("fin_count", "<u4", "how often its FIN passed"),
     Column("fin_time", "<i8", "its first FIN"),
     Column("fin_frame", "<u4", "frame of it"),
+    Column("fin_ack", "<u4", "acknowledgment carried by its first FIN"),
     Column("fin_acked_time", "<i8", "first acknowledgment of its FIN passing the tap"),
     Column("fin_acked_frame", "<u4", "frame of it"),
-    Column("fin_ack", "<u4", "acknowledgment carried by its first FIN"),
-    Column("fin_count", "<u4", "how often its FIN passed"),
     Column("fin_acks", "<u4", "acknowledgments of its FIN that passed, one for each FIN at most"),
+    Column("established_time", "<i8", "entering ESTABLISHED"),
     Column("peer_fin_time", "<i8", "it received the peer's FIN (best time)"),
     Column("close_wait_time", "<i8", "entering CLOSE_WAIT"),
     Column("close_wait_end", "<i8", "leaving it"),
     Column("fin_wait_2_time", "<i8", "entering FIN_WAIT_2"),
     Column("fin_wait_2_end", "<i8", "leaving it"),
     Column("time_wait_time", "<i8", "entering TIME_WAIT"),
-    Column("data_time", "<i8", "last new payload"),
-    Column("data_frame", "<u4", "frame of it"),
-    Column("idle_longest", "<i8", "longest silence of the flow that this endpoint's segment ended"),
-    Column("idle_longest_frame", "<u4", "that segment"),
+    Column("deadline", "<i8", "when TIME_WAIT's timer ends, 0 none"),
+    Column("peer_fin_event", "<i4", "the log row at which it received the peer's FIN, 0 none"),
+    Column("closing", "u1", "1 where it went through CLOSING"),
+    Column("close_wait_basis", "u1", "how its CLOSE_WAIT was learnt (Basis)"),
 ]
 
 # Only of endpoints to which something out of the ordinary happened: all zero of the others.
@@ -163,6 +176,7 @@ UNUSUAL_FACTS = [
     Column("beyond_fin_bytes", "<i8", "new bytes it sent beyond its own FIN"),
     Column("hole_bytes", "<i8", "bytes it must have sent that have not (yet) passed"),
     Column("hole_end", "<u4", "the sequence number after the last hole"),
+    Column("unseen_time", "<i8", "since when the last bytes it is known to have sent have not passed, 0 they have"),
     Column("stale_acks", "<i4", "acknowledgments of an older connection it answered a SYN with"),
     Column("stale_ack_frame", "<u4", "frame of the first of these"),
 ]
@@ -208,19 +222,17 @@ CAPTURE = [
 FLOW_COLUMNS = [
     Column("row", "<i4", "its row of the flow table; in a free slot the next free one"),
     Column("older", "<i4", "its row of OLDER, 0 where no older flow on this tuple was still kept"),
-    Column("first_block", "<i4", "its first block of rows of the log"),
-    Column("last_block", "<i4", "its last"),
+    Column("last_block", "<i4", "its last block of rows of the log; the block after that is its first"),
     Column("log_rows", "<u4", "its rows of the log"),
     Column("first_frame", "<u4", "frame of its first segment; 0 in a free slot"),
-    Column("end_frame", "<u4", "frame of its last segment"),
-    Column("close_side", "i1", "side that sent the first FIN or RST"),
+    Column("end_side", "u1", "side that sent the last segment"),
+    Column("close_side", "u1", "side that sent the first FIN or RST, plus 1; 0 while there was none"),
     Column("client", "u1", "which side is the client: 0 or 1"),
     Column("client_basis", "u1", "2: it sent the SYN, 1: the other side sent a SYN-ACK, 0: guessed from the ports"),
     Column("first_time", "<i8", "first segment of the flow"),
     Column("end_time", "<i8", "last segment of the flow"),
     Column("last_time", "<i8", "last segment of the flow, probes apart"),
-    Column("close_time", "<i8", "first FIN or RST of the flow"),
-    Column("close_idle", "<i8", "silence of the flow (probes apart) before it"),
+    Column("close_idle", "<i8", "silence of the flow (probes apart) before its first FIN or RST"),
     Column("replaced_time", "<i8", "when a newer flow on this tuple began that came about, 0 none"),
 ]
 
@@ -252,6 +264,6 @@ def _joined(*parts: "np.dtype[np.void]") -> "np.dtype[np.void]":
     return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": starts[-1]})
 
 
-KEPT, UNUSUAL = _row(TRACKING + FACTS), _row(UNUSUAL_FACTS + RESETS + CAPTURE)
+KEPT, LATER, UNUSUAL = _row(SHARED + OWN + RECENT + SELDOM), _row(LATER_FACTS), _row(UNUSUAL_FACTS + RESETS + CAPTURE)
 FOLLOWED, OLDER = _row(FLOW_COLUMNS), _row(OLDER_COLUMNS)
-ENDPOINT, CONNECTION = _joined(KEPT, UNUSUAL), _joined(FOLLOWED, OLDER)
+ENDPOINT, CONNECTION = _joined(KEPT, LATER, UNUSUAL), _joined(FOLLOWED, OLDER)

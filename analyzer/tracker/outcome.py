@@ -229,7 +229,7 @@ class Ledger:
     def closed_by(self) -> Codes:
         """NOBODY, CLIENT, SERVER or BOTH (the FINs crossed): whose FIN, or RST, came first."""
         first = self.first_fin_side
-        side = np.where(first >= 0, first, self.flow("close_side"))
+        side = np.where(first >= 0, first, self.flow("close_side").astype(np.int64) - 1)
         real = (first >= 0) | (self.rst_side >= 0)
         who = np.where(side == self.client, CLIENT, SERVER)
         return np.where(self.crossed_fins, BOTH, np.where(real & (side >= 0), who, NOBODY))

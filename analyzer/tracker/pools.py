@@ -12,7 +12,7 @@ import numpy as np
 
 from analyzer.compiled import part, prefetch, record_at, wipe
 from analyzer.memory import GrowingRows
-from analyzer.tracker.ledger import FOLLOWED, KEPT, OLDER, UNUSUAL
+from analyzer.tracker.ledger import FOLLOWED, KEPT, LATER, OLDER, UNUSUAL
 from analyzer.tracker.log import BLOCK, FAR, LOG, ROWS_A_BLOCK
 
 POOL = np.dtype(
@@ -25,8 +25,8 @@ POOL = np.dtype(
         ("capacity", "<i8"),
     ]
 )
-SLOTS, UNUSUALS, OLDERS, BLOCKS, FARS = (np.int64(number) for number in range(5))
-NEEDED = np.array([1, 8, 1, 8, 32])  # rows of each pool that one segment may take at most (16 rows of the log)
+SLOTS, UNUSUALS, OLDERS, BLOCKS, FARS, LATERS = (np.int64(number) for number in range(6))
+NEEDED = np.array([1, 8, 1, 8, 32, 4])  # rows of each pool that one segment may take at most (16 rows of the log)
 AHEAD = 8192  # flows for which there is to be memory beforehand
 _pool = record_at(POOL)
 _link = record_at(np.dtype([("next", "<i4")]))
@@ -114,17 +114,17 @@ class Pools:
         self.flows, self.ends = GrowingRows(FOLLOWED, 1024), GrowingRows(KEPT, 2048)
         self.unusual, self.older = GrowingRows(UNUSUAL, 256), GrowingRows(OLDER, 256)
         self.blocks, self.log = GrowingRows(BLOCK, 4096), GrowingRows(LOG, 4096 * ROWS_A_BLOCK)
-        self._ready = [0, 0]  # how far the memory of the endpoints' rows, and of the log's, has been made ready
-        self.far = GrowingRows(FAR, 1024)
+        self.far, self.later = GrowingRows(FAR, 1024), GrowingRows(LATER, 2048)
+        self._ready = [0, 0, 0]  # how far the memory of the endpoints' rows, and of the log's, has been made ready
         self.state: np.ndarray[Any, np.dtype[np.void]] = np.zeros(len(NEEDED), POOL)
-        self.state["used"] = 0, 1, 1, 1, 1
+        self.state["used"] = 0, 1, 1, 1, 1, 1
         self.state["free"] = -1
         self.state["size"] = [rows.dtype.itemsize for rows in self._pooled]
         self._lay_out()
 
     @property
     def _pooled(self) -> tuple[GrowingRows, ...]:
-        return self.flows, self.unusual, self.older, self.blocks, self.far
+        return self.flows, self.unusual, self.older, self.blocks, self.far, self.later
 
     @property
     def slots(self) -> int:
@@ -148,8 +148,12 @@ class Pools:
     def make_ready(self) -> None:
         """Have memory for what the next flows will need; another thread may do it while the kernels work."""
         used = self.state["used"].tolist()
-        log_end = ROWS_A_BLOCK * (used[BLOCKS] + 3 * AHEAD)
-        for place, (rows, end) in enumerate(((self.ends, 2 * (used[SLOTS] + AHEAD)), (self.log, log_end))):
+        ends, later, log = (
+            2 * (used[SLOTS] + AHEAD),
+            used[LATERS] + 2 * AHEAD,
+            ROWS_A_BLOCK * (used[BLOCKS] + 3 * AHEAD),
+        )
+        for place, (rows, end) in enumerate(((self.ends, ends), (self.later, later), (self.log, log))):
             if end > self._ready[place]:
                 rows.make_ready(self._ready[place], end)
                 self._ready[place] = end

@@ -31,6 +31,7 @@ from analyzer.tracker.desk import (
     forget,
     half,
     knows,
+    later,
     learn,
     margin,
     mark_unusual,
@@ -222,7 +223,7 @@ def describe(desk, s, i, verdict):
     own = knows(e, NXT) and knows(p, ACKED)
     u["rst_unacked"] = max(0, ahead(e["snd_nxt"], p["ack_sent"])) if own else 0
     theirs = knows(p, NXT) and knows(e, ACKED)
-    fin = 1 if p["fin_count"] > 0 and not knows(e, PEER_FIN) else 0  # a FIN is nothing to read
+    fin = 1 if later(desk, p)["fin_count"] > 0 and not knows(e, PEER_FIN) else 0  # a FIN is nothing to read
     u["rst_unread"] = max(0, ahead(p["snd_nxt"], e["ack_sent"]) - fin) if theirs else 0
     u["rst_data_age"] = now - np.int64(p["data_time"]) if p["data_time"] > 0 else -1
     u["rst_data_frame"] = p["data_frame"]
@@ -274,7 +275,7 @@ def contradict(desk, s, i):
         if now - np.int64(e["mark_time"]) <= margin(desk, e) * (2 if on_its_way else 1):
             return
         take_back(desk, i)
-        forget_arrival(e)
+        forget_arrival(desk, e)
         forget(e, KILLED)
         u = mark_unusual(desk, p)
         u["rst_verdict"] = DROPPED

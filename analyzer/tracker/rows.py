@@ -16,8 +16,9 @@ def flow_rows(ledger: Ledger) -> NDArray[np.void]:
     """A row of ENDING for each flow that is reported; ``findings`` is left 0."""
     rows = np.flatnonzero(ledger.reported)
     endings: NDArray[np.void] = np.zeros(len(rows), ENDING)
-    for name, field in (("stream", "stream"), ("first_frame", "first_frame"), ("last_frame", "end_frame")):
-        endings[name] = ledger.flow(field)[rows]
+    for name in ("stream", "first_frame"):
+        endings[name] = ledger.flow(name)[rows]
+    endings["last_frame"] = ledger.of_side("last_frame", ledger.flow("end_side"))[rows]
     for name in ("handshake", "closed_by", "teardown", "rst_cause", "client_known"):
         endings[name] = getattr(ledger, name)[rows]
     first, last = ledger.flow("first_time")[rows], ledger.flow("end_time")[rows]

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from analyzer.compiled import const, kernel, part, record_at
 from analyzer.tracker.desk import DESK, end_at, flow_at
-from analyzer.tracker.ledger import CONNECTION, ENDPOINT, FOLLOWED, KEPT, OLDER, UNUSUAL
+from analyzer.tracker.ledger import CONNECTION, ENDPOINT, FOLLOWED, KEPT, LATER, OLDER, UNUSUAL
 from analyzer.tracker.outcome import Ledger
 
 FIELD = np.dtype([("row", "<i8"), ("offset", "<i8"), ("type", "<i8")])  # in which row a column stands, where, TYPES
 TYPES = ("|u1", "|i1", "<u2", "<u4", "<i4", "<i8")
 BLOCK = 16  # flows turned together
-KEPT_BYTES, UNUSUAL_BYTES = np.int64(KEPT.itemsize), np.int64(UNUSUAL.itemsize)
+KEPT_BYTES, LATER_BYTES, UNUSUAL_BYTES = (np.int64(row.itemsize) for row in (KEPT, LATER, UNUSUAL))
 FOLLOWED_BYTES, OLDER_BYTES = np.int64(FOLLOWED.itemsize), np.int64(OLDER.itemsize)
 AGAIN = {f"{what}_last_{kind}": what for what in ("syn", "fin") for kind in ("time", "frame")}
 _u1, _i1, _u2, _u4, _i4, _i8 = (record_at(np.dtype([("value", name)])) for name in TYPES)
@@ -29,7 +29,7 @@ class Chosen:
     """Some columns: ``ends`` of ENDPOINT and ``flows`` of CONNECTION."""
 
     def __init__(self, ends: Sequence[str], flows: Sequence[str]) -> None:
-        self.end_fields, self.flow_fields = _fields(ends, KEPT, UNUSUAL), _fields(flows, FOLLOWED, OLDER)
+        self.end_fields, self.flow_fields = _fields(ends, KEPT, LATER, UNUSUAL), _fields(flows, FOLLOWED, OLDER)
         self.ends = {name: place for place, name in enumerate(ends)}
         self.flows = {name: place for place, name in enumerate(flows)}
 
@@ -62,7 +62,7 @@ OF_REUSED = Chosen(
 @kernel(DESK, const(np.int64), const(FIELD), const(FIELD), np.int64, np.int64, np.int64)
 def spread(desks, slots, end_fields, flow_fields, rows, ends, flows):
     """Write column k of both endpoints of ``slots`` to ``ends``, side after side, from place 2 * k * len(slots) on, and
-    column k of the flows to ``flows``, from place k * len(slots) on. ``rows`` has room for 2 * BLOCK addresses."""
+    column k of the flows to ``flows``, from place k * len(slots) on. ``rows`` has room for 3 * BLOCK addresses."""
     desk = desks[0]
     count = len(slots)
     for first in range(0, count, BLOCK):
@@ -71,7 +71,8 @@ def spread(desks, slots, end_fields, flow_fields, rows, ends, flows):
             for place in range(some):
                 i = 2 * slots[first + place] + side
                 rows[place] = desk["ends"] + i * KEPT_BYTES
-                rows[BLOCK + place] = desk["unusual"] + np.int64(end_at(desk, i)["unusual"]) * UNUSUAL_BYTES
+                rows[BLOCK + place] = desk["later"] + np.int64(end_at(desk, i)["later"]) * LATER_BYTES
+                rows[2 * BLOCK + place] = desk["unusual"] + np.int64(end_at(desk, i)["unusual"]) * UNUSUAL_BYTES
             turn(rows, some, end_fields, ends, first + side * count, 2 * count)
         for place in range(some):
             slot = slots[first + place]
@@ -135,7 +136,7 @@ def columns_of(desk: NDArray[np.void], slots: NDArray[np.int64], chosen: Chosen 
     count = len(slots)
     ends = np.empty((len(chosen.ends), 2, count), np.int64)
     flows = np.empty((len(chosen.flows), count), np.int64)
-    rows = np.empty(2 * BLOCK, np.int64)
+    rows = np.empty(3 * BLOCK, np.int64)
     spread(desk, slots, chosen.end_fields, chosen.flow_fields, rows, ends.reshape(-1), flows.reshape(-1))
     return Columns(chosen, ends, flows)
 

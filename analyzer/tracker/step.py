@@ -37,6 +37,7 @@ from analyzer.tracker.desk import (
     end_at,
     flow_at,
     knows,
+    later,
     mark_unusual,
     move,
     older_at,
@@ -99,9 +100,9 @@ def step(desk, s, i):
     f = flow_at(desk, i >> 1)
     now, flags = np.int64(s["time"]), np.int64(s["flags"])
     clock(desk, s, e)
-    if e["deadline"] > 0 and now >= np.int64(e["deadline"]):
+    if timer_ended(desk, e, now):
         end_time_wait(desk, i)
-    if p["deadline"] > 0 and now >= np.int64(p["deadline"]):
+    if timer_ended(desk, p, now):
         end_time_wait(desk, j)
     if same_packet(desk, s, e, p):
         s["marks"] = np.int64(s["marks"]) | DUPLICATE
@@ -136,9 +137,8 @@ def step(desk, s, i):
         carry(desk, s, i, kind)
         if revived:
             kill_again(desk, i, now)
-    if flags & (FIN | RST) and f["close_time"] == 0:
-        f["close_time"] = now
-        f["close_side"] = i & 1
+    if flags & (FIN | RST) and f["close_side"] == 0:
+        f["close_side"] = 1 + (i & 1)
         f["close_idle"] = max(0, now - np.int64(f["last_time"])) if f["last_time"] > 0 else 0
     keep_books(desk, s, i, kind)
     if f["older"] > 0:
@@ -172,7 +172,7 @@ def begin(desk, s, row):
     first = 2 * old_slot + (0 if same else 1)
     now = np.int64(s["time"])
     for end in (first, first ^ 1):
-        if end_at(desk, end)["deadline"] > 0 and now >= np.int64(end_at(desk, end)["deadline"]):
+        if timer_ended(desk, end_at(desk, end), now):
             end_time_wait(desk, end)
     remember_older(desk, s, f, first)
     return slot
@@ -208,7 +208,7 @@ def remember_older(desk, s, f, first):
     old["old_time_wait"] = -1
     for end in (first, first ^ 1):
         if np.int64(end_at(desk, end)["state"]) == TIME_WAIT:
-            old["old_time_wait"] = now - np.int64(end_at(desk, end)["time_wait_time"])
+            old["old_time_wait"] = now - np.int64(later(desk, end_at(desk, end))["time_wait_time"])
     sender = end_at(desk, first if np.int64(s["sender"]) & 1 == 0 else first ^ 1)
     old["old_seq_ahead"] = ahead(s["seq"], sender["snd_nxt"])
     if np.int64(s["marks"]) & HAS_TIMESTAMP and sender["ts_last"] > 0:
@@ -219,7 +219,8 @@ def remember_older(desk, s, f, first):
 def replaces(desk, f, e, p, now):
     """Once this flow's handshake is complete, the older flow on its tuple is out of sight since this one began."""
     opened = e["syn_count"] > 0 and p["syn_count"] > 0 and e["syn_ack"] != p["syn_ack"]
-    if opened and (e["established_time"] > 0 or p["established_time"] > 0) and still_kept(desk, f, now):
+    opened = opened and (later(desk, e)["established_time"] > 0 or later(desk, p)["established_time"] > 0)
+    if opened and still_kept(desk, f, now):
         flow_at(desk, np.int64(older_at(desk, f)["old_end"]) >> 1)["replaced_time"] = f["first_time"]
 
 
@@ -252,9 +253,15 @@ def clock(desk, s, e):
 
 
 @part
+def timer_ended(desk, e, now):
+    """Whether TIME_WAIT's timer has run out for endpoint ``e``."""
+    return e["state"] == TIME_WAIT and 0 < np.int64(later(desk, e)["deadline"]) <= now
+
+
+@part
 def end_time_wait(desk, i):
     """TIME_WAIT's timer has run out, by the profile in force."""
-    due = np.int64(end_at(desk, i)["deadline"])
+    due = np.int64(later(desk, end_at(desk, i))["deadline"])
     move(desk, i, TIMER, BY_TIMER, due, due, due + GRANULE, NO_FRAME, NO_NOTE)
 
 
@@ -284,7 +291,7 @@ def count(desk, s, i):
     e["last_time"] = now
     e["last_frame"] = frame
     f["end_time"] = now
-    f["end_frame"] = frame
+    f["end_side"] = i & 1
     e["ip_id"] = s["ip_id"]
     if np.int64(s["marks"]) & CUT_HEADER:
         u = mark_unusual(desk, e)

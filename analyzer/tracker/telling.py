@@ -17,7 +17,7 @@ from analyzer.tracker.desk import (
     flow_at,
 )
 from analyzer.tracker.ending import ENTRY
-from analyzer.tracker.journal import block_at, earliest_of, latest_of, log_at
+from analyzer.tracker.journal import block_at, earliest_of, first_block, latest_of, log_at
 from analyzer.tracker.log import ROWS_A_BLOCK, Note
 from analyzer.tracker.transitions import ARROWS, NO_ARROW, Event
 
@@ -55,7 +55,7 @@ def tell_flow(desk, slot, rows, entries, written, lengths, place):
 def gather(desk, f, rows):
     """The rows of a flow's log that were not taken back, in the log's order; ``end`` is the side."""
     count = np.int64(0)
-    block = np.int64(f["first_block"])
+    block = first_block(desk, f)
     for number in range(np.int64(f["log_rows"])):
         place = number % ROWS_A_BLOCK
         if number > 0 and place == 0:

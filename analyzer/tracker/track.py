@@ -273,7 +273,7 @@ class Tracker:
     def _lay_out(self) -> None:
         """Tell the kernels where the rows lie now."""
         pools = self._pools
-        for name in ("flows", "ends", "unusual", "older", "blocks", "log", "far"):
+        for name in ("flows", "ends", "later", "unusual", "older", "blocks", "log", "far"):
             self._desk[name] = getattr(pools, name).address
         self._desk["pools"], self._desk["places"] = pools.state.ctypes.data, self._places.address
 

@@ -33,7 +33,7 @@ def ledger(*flows: dict[str, Any], copies: int = 1, end: int = END) -> Ledger:
     ends["packets"], ends["known"], ends["syn_count"], ends["last_time"] = 5, WHOLE, 1, START
     ends["syn_ack"][1::2] = 1
     ends["established_time"] = START
-    rows["first_time"], rows["close_side"], rows["first_frame"] = START, -1, 1
+    rows["first_time"], rows["close_side"], rows["first_frame"] = START, 0, 1
     rows["row"] = np.arange(count)
     table["stream"], table["previous"] = np.arange(count), -1
     table["port"], table["address"] = (40000, 80), (0, 1)

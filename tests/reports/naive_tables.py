@@ -81,7 +81,7 @@ def flows_table(flows: Flows) -> pd.DataFrame:
     first, last = ledger.flow("first_time")[rows], ledger.flow("end_time")[rows]
     data |= {
         "first_frame": ledger.flow("first_frame")[rows],
-        "last_frame": ledger.flow("end_frame")[rows],
+        "last_frame": ledger.of_side("last_frame", ledger.flow("end_side"))[rows],
         "first_epoch": first,
         "last_epoch": last,
         "duration_s": np.maximum(last - first, 0),

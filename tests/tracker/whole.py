@@ -78,7 +78,7 @@ def log_of(tracker: Tracker, slots: NDArray[np.int64]) -> NDArray[np.void]:
     rows: list[np.void] = []
     ends: list[int] = []
     for place, slot in enumerate(slots.tolist()):
-        block = int(pools.flows.rows["first_block"][slot])
+        block = int(pools.blocks.rows["next_block"][pools.flows.rows["last_block"][slot]])
         for number in range(int(pools.flows.rows["log_rows"][slot])):
             if number and number % ROWS_A_BLOCK == 0:
                 block = int(pools.blocks.rows["next_block"][block])
