@@ -20,7 +20,7 @@ from analyzer.reports.atomic import blamed, output_folder, whole_file
 from analyzer.reports.findings import Listing
 from analyzer.reports.lines import cells, entry_lines, flow_lines, header, segment_lines
 from analyzer.reports.result import Analysed
-from analyzer.reports.slices import Make, Part, Rows, Tables, Turns, entry_parts, flow_parts, segment_parts
+from analyzer.reports.slices import Gather, Make, Part, Rows, Tables, Turns, entry_parts, flow_parts, segment_parts
 
 ROWS = {"csv": 16_384, "parquet": 131_072}  # in a part: three megabytes of text; a row group
 THREADS = 2
@@ -61,7 +61,7 @@ def write_tables(
 ) -> None:
     """Write those of flows, timeline and segments that have a file; the segments come with the flow table."""
     most = ROWS[format]
-    parts: list[Iterator[Callable[[], Part]]] = []
+    parts: list[Iterator[Gather]] = []
     if "flows" in files:
         parts.append(flow_parts(tables, most))
     if "timeline" in files:

@@ -6,6 +6,7 @@ ahead. Kernels, pyarrow and writing hold no lock of the interpreter.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from threading import Condition, Thread
 from typing import NamedTuple, Protocol
 
@@ -48,39 +49,40 @@ class Part(NamedTuple):
         return (self._replace(rows=self.rows[begin : begin + most]) for begin in range(0, len(self.rows), most))
 
 
+Gather = Callable[[], Part]
 Make = Callable[[Part], Iterator[Callable[[], None]]]
 """Makes a part, step by step. What a step gives writes it, and is called before the next is asked for."""
 
 
-def flow_parts(tables: Tables, most: int) -> Iterator[Callable[[], Part]]:
+def flow_parts(tables: Tables, most: int) -> Iterator[Gather]:
     """Flows, so many at a time."""
-
-    def part(gather: Slice) -> Part:
-        flows, _ = gather()
-        return Part("flows", flows, flows)
-
-    return (lambda gather=gather: part(gather) for gather in tables.slices(most))  # type: ignore[misc]
+    return (partial(_flows, gather) for gather in tables.slices(most))
 
 
-def entry_parts(tables: Tables, most: int) -> Iterator[Callable[[], Part]]:
+def entry_parts(tables: Tables, most: int) -> Iterator[Gather]:
     """Entries, about so many at a time."""
-
-    def part(gather: Slice) -> Part:
-        flows, entries = gather()
-        return Part("timeline", entries, flows)
-
-    return (lambda gather=gather: part(gather) for gather in tables.slices(most, most))  # type: ignore[misc]
+    return (partial(_entries, gather) for gather in tables.slices(most, most))
 
 
-def segment_parts(segments: Rows, flows: Rows, most: int) -> Iterator[Callable[[], Part]]:
+def segment_parts(segments: Rows, flows: Rows, most: int) -> Iterator[Gather]:
     """Rows of SEGMENT, so many at a time; ``flows`` is the flow table."""
-    return (lambda part=part: part for part in Part("segments", segments, flows).cut(most))  # type: ignore[misc]
+    return (partial(Part, *part) for part in Part("segments", segments, flows).cut(most))
+
+
+def _flows(gather: Slice) -> Part:
+    flows, _ = gather()
+    return Part("flows", flows, flows)
+
+
+def _entries(gather: Slice) -> Part:
+    flows, entries = gather()
+    return Part("timeline", entries, flows)
 
 
 class Turns:
     """Parts made by several threads in any order, and written in the order in which they came."""
 
-    def __init__(self, parts: Iterator[Callable[[], Part]], make: Make) -> None:
+    def __init__(self, parts: Iterator[Gather], make: Make) -> None:
         self._parts, self._make = parts, make
         self._changed = Condition()
         self._given = self._written = 0
@@ -109,7 +111,7 @@ class Turns:
                 self._error = self._error or error
                 self._changed.notify_all()
 
-    def _next(self) -> tuple[Callable[[], Part], int] | None:
+    def _next(self) -> tuple[Gather, int] | None:
         with self._changed:
             self._changed.wait_for(lambda: self._given - self._written < AHEAD or self._error is not None)
             part = next(self._parts, None) if self._error is None else None
