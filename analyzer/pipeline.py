@@ -3,25 +3,21 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.ahead import Behind, ahead
+from analyzer.ahead import ahead
 from analyzer.errors import Notice
-from analyzer.findings.found import Found
-from analyzer.findings.ordinary import Kind
-from analyzer.findings.view import views
+from analyzer.finished import Finished
 from analyzer.flows.order import Order
 from analyzer.flows.table import FlowTable
 from analyzer.readers import open_captures
 from analyzer.readers.capture import CaptureStream
 from analyzer.readers.packets import Packets
-from analyzer.reports.findings import Listing
 from analyzer.reports.lines import segment_rows
 from analyzer.reports.links import link_name
-from analyzer.reports.overview import Overview
 from analyzer.reports.result import Analysed, Summary
 from analyzer.reports.store import Store
 from analyzer.segments import Decoder
@@ -29,8 +25,6 @@ from analyzer.segments.addresses import AddressBook
 from analyzer.segments.supply import Supply
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.rows import flow_rows
-from analyzer.tracker.spread import SpreadLedger
 from analyzer.tracker.track import Ended, Tracker
 
 if TYPE_CHECKING:
@@ -39,8 +33,6 @@ if TYPE_CHECKING:
 
     Source = CaptureStream | TsharkStream | LiveStream
 
-JUDGED_AT_ONCE = 4096  # flows of one kind
-PARTS_AT_ONCE = 6  # of finished flows that wait to be taken in
 AHEAD = 2  # batches decoded while one is being tracked: neither half waits because the other's batch was a hard one
 Progress = Callable[[int, int | None], None]  # bytes read, bytes in all or None
 
@@ -236,95 +228,3 @@ class Analysis:
         late = self._tracker.late
         text = f"{late} segments came more than a minute after their connection was over; they are not in its tables"
         return [Notice(text)] if late else []
-
-
-class Waiting(NamedTuple):
-    """Flows that are to be judged, with their rows of the flow table."""
-
-    ended: Ended
-    table: NDArray[np.void]
-
-
-class Finished:
-    """Flows whose books are closed: they are judged and counted as they come, and their rows kept.
-
-    A second thread does that, one part after the other, while the next are made. Ordinary flows are done with at once;
-    the others wait until they are many of their kind, since rules take nearly as long for a hundred as for a thousand.
-    """
-
-    def __init__(self, settings: Settings, store: Store) -> None:
-        self._settings, self._store = settings, store
-        self._found, self._overview = Found(), Overview()
-        self._both_ways, self._began, self._end = False, np.iinfo(np.int64).max, 0
-        self._waiting: dict[Kind, list[Waiting]] = {Kind.REUSED: [], Kind.TELLING: []}
-        self._behind = Behind(self._enter, PARTS_AT_ONCE)
-
-    def take(self, parts: Iterable[Ended], table: NDArray[np.void], end_ns: int) -> None:
-        """Take in flows that ended; ``table`` is the flow table, ``end_ns`` when the capture ended, or how far it has
-        got."""
-        for ended in parts:
-            if len(ended.endings) or ended.last:
-                self._behind.give((Waiting(ended, table[ended.facts.flow("row")]), end_ns))
-
-    def _enter(self, given: tuple[Waiting, int]) -> None:
-        (ended, _), self._end = given
-        kind = Kind(ended.kind)
-        if kind == Kind.ORDINARY:
-            self._note(ended.endings)
-            self._keep(ended, ended.endings)
-            return
-        waiting = self._waiting[kind]
-        waiting.append(given[0])
-        if ended.last:
-            self._judge(Kind.REUSED)
-        if ended.last or sum(len(part.table) for part in waiting) >= JUDGED_AT_ONCE:
-            self._judge(kind)
-
-    def _judge(self, kind: Kind) -> None:
-        """Judge the flows of a kind that wait."""
-        waiting, self._waiting[kind] = self._waiting[kind], []
-        if not waiting:
-            return
-        parts = [part.ended for part in waiting]
-        ledger = SpreadLedger(
-            [part.facts for part in parts], np.concatenate([part.table for part in waiting]), self._end
-        )
-        endings = np.concatenate([part.endings for part in parts])
-        if kind == Kind.TELLING:
-            for view in views(ledger, np.arange(ledger.flows)):
-                endings[view.rows] = flow_rows(view)
-        self._note(endings)
-        endings["findings"] = self._found.judge(
-            ledger,
-            self._settings,
-            known=np.full(ledger.flows, kind, np.uint8),
-            both_ways=self._both_ways,
-            last=parts[-1].last,
-            first_time=self._began,
-        )
-        done = 0
-        for part in parts:
-            self._keep(part, endings[done : done + len(part.endings)])
-            done += len(part.endings)
-
-    def _note(self, endings: NDArray[np.void]) -> None:
-        """What some rules ask of the whole capture: when its first flow began, and whether it shows both directions."""
-        both = (endings["client_packets"] > 0) & (endings["server_packets"] > 0)
-        self._both_ways = self._both_ways or bool(both.any())
-        self._began = min(self._began, int(endings["first_epoch"].min(initial=self._began)))
-
-    def _keep(self, part: Ended, endings: NDArray[np.void]) -> None:
-        """Count the flows of a part and keep their rows."""
-        self._overview.add(endings)
-        if self._settings.keep_flows:
-            self._store.add(endings, part.entries, part.lengths)
-
-    def analysed(self, book: AddressBook, end_ns: int) -> Analysed:
-        """What there is to say of them."""
-        self._behind.finish()
-        for kind in self._waiting:
-            self._judge(kind)
-        addresses = book.words()
-        self._store.name(addresses, self._found.combinations)
-        listing = Listing(self._found, addresses, self._settings, end_ns)
-        return Analysed(self._store, self._overview, listing, Summary(cannot_judge=listing.cannot_judge))

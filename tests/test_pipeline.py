@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from analyzer import pipeline
+from analyzer import finished
 from analyzer.errors import TeardownError
 from analyzer.findings.found import Found
 from analyzer.findings.ordinary import Kind
@@ -254,9 +254,9 @@ def test_so_many_flows_wait_for_their_judge_and_no_more(monkeypatch: pytest.Monk
         return judge(found, ledger, *settings, known=known, **more)
 
     monkeypatch.setattr(track, "FLOWS_AT_ONCE", 2)
-    monkeypatch.setattr(pipeline, "JUDGED_AT_ONCE", 5)
+    monkeypatch.setattr(finished, "JUDGED_AT_ONCE", 5)
     monkeypatch.setattr(Found, "judge", counted)
     analyze([str(path) for path in CAPTURES], Settings())
     assert {kind for kind, _ in given} == {Kind.REUSED, Kind.TELLING}
-    assert max(flows for _, flows in given[:-1]) == 6
-    assert sum(flows < 5 for _, flows in given) <= 2
+    assert {flows for _, flows in given[:-1]} <= {1, 2, 3, 4, 5}  # all flows left in CLOSE_WAIT come last and together
+    assert sum(flows < 4 for _, flows in given) <= 2

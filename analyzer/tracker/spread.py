@@ -13,7 +13,18 @@ from numpy.typing import NDArray
 
 from analyzer.compiled import const, kernel, part, record_at
 from analyzer.tracker.desk import DESK, end_at, flow_at
-from analyzer.tracker.ledger import CONNECTION, ENDPOINT, FOLLOWED, KEPT, LATER, OLDER, UNUSUAL
+from analyzer.tracker.ledger import (
+    CAPTURE,
+    CONNECTION,
+    FOLLOWED,
+    KEPT,
+    LATER,
+    LATER_FACTS,
+    OLDER,
+    RESETS,
+    UNUSUAL,
+    UNUSUAL_FACTS,
+)
 from analyzer.tracker.outcome import Ledger
 
 FIELD = np.dtype([("row", "<i8"), ("offset", "<i8"), ("type", "<i8")])  # in which row a column stands, where, TYPES
@@ -22,6 +33,7 @@ BLOCK = 16  # flows turned together
 KEPT_BYTES, LATER_BYTES, UNUSUAL_BYTES = (np.int64(row.itemsize) for row in (KEPT, LATER, UNUSUAL))
 FOLLOWED_BYTES, OLDER_BYTES = np.int64(FOLLOWED.itemsize), np.int64(OLDER.itemsize)
 AGAIN = {f"{what}_last_{kind}": what for what in ("syn", "fin") for kind in ("time", "frame")}
+OF_FLOW = frozenset(CONNECTION.names or ())
 _u1, _i1, _u2, _u4, _i4, _i8 = (record_at(np.dtype([("value", name)])) for name in TYPES)
 
 
@@ -45,7 +57,6 @@ def _fields(names: Sequence[str], *rows: "np.dtype[Any]") -> NDArray[np.void]:
     return fields
 
 
-ALL = Chosen(ENDPOINT.names or (), CONNECTION.names or ())
 # All that is read of a flow of the kind REUSED: by the rules about an older flow on the tuple, and of every flow.
 OF_REUSED = Chosen(
     [
@@ -56,6 +67,16 @@ OF_REUSED = Chosen(
         *("row", "first_frame", "first_time", "client"),
         *("old_seen", "old_state_0", "old_state_1", "old_time_wait", "old_seq_ahead", "old_ts_ahead"),
     ],
+)
+# Of the kind OTHER: what few endpoints have, and of what all have no more than this.
+OF_OTHER = Chosen(
+    [
+        *(column.name for column in [*LATER_FACTS, *UNUSUAL_FACTS, *RESETS, *CAPTURE]),
+        *("state", "state_basis", "known", "syn_ack", "ack_sent", "reach", "ttl_low", "ttl_high"),
+        *("packets", "bytes", "first_frame", "last_frame", "last_time", "syn_count", "syn_time", "syn_frame"),
+        *("carried", "carried_byte", "data_time", "data_frame", "idle_longest", "idle_longest_frame"),
+    ],
+    CONNECTION.names or (),
 )
 
 
@@ -131,7 +152,7 @@ class Columns(NamedTuple):
         return np.asarray(self.flows[self.chosen.flows[name]])
 
 
-def columns_of(desk: NDArray[np.void], slots: NDArray[np.int64], chosen: Chosen = ALL) -> Columns:
+def columns_of(desk: NDArray[np.void], slots: NDArray[np.int64], chosen: Chosen) -> Columns:
     """The ``chosen`` columns of the flows in ``slots``."""
     count = len(slots)
     ends = np.empty((len(chosen.ends), 2, count), np.int64)
@@ -145,31 +166,19 @@ class SpreadLedger(Ledger):
     """The ledger of flows whose facts are there as columns; ``table`` has their rows of the flow table. Columns that
     were not chosen raise KeyError."""
 
-    def __init__(self, parts: Sequence[Columns], table: NDArray[np.void], end_time: int) -> None:
+    def __init__(self, facts: Columns, table: NDArray[np.void], end_time: int) -> None:
         nothing: NDArray[np.void] = np.zeros(0, np.uint8)
         super().__init__(nothing, table, table, end_time)
-        self._parts = parts
-        self._known: dict[str, NDArray[Any]] = {}
+        self._facts = facts
 
     def noted(self, name: str) -> NDArray[Any]:
-        known = self._known.get(name)
-        if known is None:
-            known = self._known[name] = self._repeated(name) if name in AGAIN else self._joined(name)
-        return known
+        """A column of ENDPOINT; the last SYN, or FIN, is the first where there was no other."""
+        column = self._facts.end(name).T
+        if name not in AGAIN:
+            return column
+        what, kind = AGAIN[name], name.rpartition("_")[2]
+        again, once = self._facts.end(f"{what}_last_time").T != 0, self._facts.end(f"{what}_count").T > 0
+        return np.where(again | ~once, column, self._facts.end(f"{what}_{kind}").T)
 
     def flow(self, name: str) -> NDArray[Any]:
-        if name not in ALL.flows:
-            return np.asarray(self._table[name])
-        known = self._known.get("flow " + name)
-        if known is None:
-            known = self._known["flow " + name] = np.concatenate([part.flow(name) for part in self._parts])
-        return known
-
-    def _joined(self, name: str) -> NDArray[np.int64]:
-        return np.concatenate([part.end(name) for part in self._parts], axis=1).T
-
-    def _repeated(self, name: str) -> NDArray[np.int64]:
-        """The last SYN, or FIN, is the first where there was no other."""
-        what, kind = AGAIN[name], name.rpartition("_")[2]
-        again, once = self._joined(f"{what}_last_time") != 0, self._joined(f"{what}_count") > 0
-        return np.where(again | ~once, self._joined(name), self._joined(f"{what}_{kind}"))
+        return self._facts.flow(name) if name in OF_FLOW else np.asarray(self._table[name])

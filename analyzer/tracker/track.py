@@ -24,14 +24,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.memory import GrowingRows
+from analyzer.memory import GrowingRows, copy_rows
 from analyzer.settings import Settings
 from analyzer.tracker import closing, step, telling
 from analyzer.tracker.desk import DESK, NOT_YET, PLACE
 from analyzer.tracker.ending import ENDING, ENTRY
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT
 from analyzer.tracker.pools import Pools
-from analyzer.tracker.spread import ALL, OF_REUSED, Chosen, Columns, columns_of
+from analyzer.tracker.spread import OF_OTHER, OF_REUSED, Chosen, Columns, columns_of
 from analyzer.tracker.timers import profile
 from analyzer.tracker.transitions import State
 
@@ -119,11 +119,11 @@ class Tracker:
 
         Sets the DUPLICATE mark of segments that show a packet a second time.
         """
-        while len(self._places) < len(flow_rows):
-            self._places.grow(2 * len(self._places))
+        if len(self._places) < len(flow_rows):
+            self._places.grow(max(len(flow_rows), 2 * len(self._places)))
+            self._lay_out()
         self._tuples = flow_rows  # they stay where the kernels know them to be, even if the flow table moves its rows
         self._desk["tuples"] = flow_rows.ctypes.data
-        self._lay_out()
         done = 0
         while done < len(batch):
             done = step.run(self._desk, batch, done)
@@ -172,6 +172,7 @@ class Tracker:
         places = GrowingRows(PLACE, max(1024, len(kept)))
         places.rows[: len(kept)] = self._places.rows[kept]
         self._places = places
+        self._lay_out()
 
     def idle(self, idle_ns: int, keep: int) -> NDArray[np.intp]:
         """Slots of the flows silent for longer than ``idle_ns``, and of the least telling beyond ``keep``: first
@@ -196,18 +197,16 @@ class Tracker:
     def peek(self, slots: NDArray[np.intp], now: int) -> Ended:
         """The same of some flows, with their timelines so far."""
         blank: NDArray[np.void] = np.zeros(len(slots), ENDING)
-        facts = self._facts(slots, ALL)
+        facts = self._facts(slots, OF_OTHER)
         state, deadline = facts.end("state"), facts.end("deadline")
         state[(deadline > 0) & (deadline <= now)] = State.CLOSED
         return Ended(int(closing.OTHER), blank, facts, *self.timelines(slots))
 
     def _facts(self, slots: NDArray[np.intp], chosen: Chosen) -> Columns:
-        self._lay_out()
         return columns_of(self._desk, np.ascontiguousarray(slots, np.int64), chosen)
 
     def timelines(self, slots: NDArray[np.intp]) -> tuple[NDArray[np.void], NDArray[np.uint32]]:
         """The timelines (ENTRY) of the flows in ``slots`` so far, ``end`` counting their places; how long each is."""
-        self._lay_out()
         rows, entries, lengths = self._blank(slots)
         written = telling.tell(self._desk, np.asarray(slots, np.int64), rows, entries, lengths) if self._telling else 0
         return entries[:written], lengths
@@ -223,8 +222,7 @@ class Tracker:
 
     def _states(self, slots: NDArray[np.intp]) -> NDArray[np.uint8]:
         """State of both endpoints, shape (slots, 2)."""
-        ends = self._pools.ends.rows
-        return np.asarray(ends["state"].reshape(-1, 2)[slots])
+        return np.asarray(self._pools.ends.rows["state"].reshape(-1, 2)[slots])
 
     def _close(self, slots: NDArray[np.intp], end_time: int) -> Iterator[Ended]:
         for start in range(0, len(slots), FLOWS_AT_ONCE):
@@ -232,10 +230,9 @@ class Tracker:
 
     def _closed(self, slots: NDArray[np.intp], end_time: int) -> list[Ended]:
         """Close the books of ``slots`` and put them away, kind by kind; the OTHER flows come last."""
-        self._lay_out()
         slots, done = np.ascontiguousarray(slots, np.int64), 0
         counts, left = np.zeros(4, np.int64), np.empty(len(slots), np.int64)
-        endings: NDArray[np.void] = np.zeros(len(slots), ENDING)
+        endings: NDArray[np.void] = np.empty(len(slots), ENDING)
         rows, entries, lengths = self._blank(slots)
         while done < len(slots):
             done = closing.close_books(
@@ -244,11 +241,13 @@ class Tracker:
             if done < len(slots):
                 self._grow()
         ordinary, reused, other, told = counts.tolist()
+        behind = len(slots) - reused
+        endings_too: NDArray[np.void] = copy_rows(endings[behind:], np.empty(reused, ENDING))
         none = self._facts(slots[:0], OF_REUSED)
         return [
             Ended(int(closing.ORDINARY), endings[:ordinary], none, entries[:told], lengths[:ordinary]),
-            self._put_away(closing.REUSED, left[len(left) - reused :], endings[len(left) - reused :].copy(), OF_REUSED),
-            self._put_away(closing.OTHER, left[:other], np.zeros(other, ENDING), ALL),
+            self._put_away(closing.REUSED, left[behind:], endings_too, OF_REUSED),
+            self._put_away(closing.OTHER, left[:other], np.zeros(other, ENDING), OF_OTHER),
         ]
 
     def _put_away(self, kind: np.int64, slots: NDArray[np.int64], endings: NDArray[np.void], chosen: Chosen) -> Ended:
@@ -259,7 +258,6 @@ class Tracker:
 
     def _books(self, slots: NDArray[np.intp]) -> Books:
         """A copy of all that is known of the flows in ``slots``, an endpoint's columns and a flow's each in one row."""
-        self._lay_out()
         ends: NDArray[np.void] = np.empty(2 * len(slots), ENDPOINT)
         flows: NDArray[np.void] = np.empty(len(slots), CONNECTION)
         closing.copy_books(self._desk, np.asarray(slots, np.int64), ends.view(np.int32), flows.view(np.int32))

@@ -75,7 +75,7 @@ def of_reused(ledger: Ledger) -> SpreadLedger:
     """The same flows, of which only what is declared of such flows is known."""
     ends = np.stack([ledger.own(name).T for name in OF_REUSED.ends])
     flows = np.stack([ledger.flow(name) for name in OF_REUSED.flows])
-    return SpreadLedger([Columns(OF_REUSED, ends, flows)], ledger._table, ledger.end_time)
+    return SpreadLedger(Columns(OF_REUSED, ends, flows), ledger._table, ledger.end_time)
 
 
 def reused() -> Ledger:

@@ -4,21 +4,25 @@ import ast
 import re
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
 import analyzer
 from analyzer.errors import UsageError
-from analyzer.findings import explain, rules
+from analyzer.findings import explain, facts, found, rules, view
 from analyzer.findings.found import OLDER
 from analyzer.findings.rule import HEADINGS, SEVERITIES, Rule
 from analyzer.findings.view import View
 from analyzer.settings import Settings
+from analyzer.tracker import outcome, rows
 from analyzer.tracker.ledger import ENDPOINT
+from analyzer.tracker.spread import OF_OTHER
 from tests.findings.books import leaking_server, ledger, sentences
 
 ROOT = Path(__file__).parents[2]
+UNTOLD = {*(ENDPOINT.names or ())} - {*OF_OTHER.ends}
 FOLDER = ROOT / "analyzer" / "findings" / "rules"
 CAPTURES = ROOT / "captures"
 FORM = [
@@ -101,6 +105,19 @@ def test_its_templates_use_only_fields_that_exist(rule: Rule) -> None:
 def test_what_it_needs_are_columns_of_the_ledger(rule: Rule) -> None:
     assert rule.needs
     assert set(rule.needs) <= {*(ENDPOINT.names or ()), OLDER}
+
+
+@each_rule
+def test_what_it_names_of_the_ledger_is_there_for_it(rule: Rule) -> None:
+    """Also in cases that no capture shows: columns that only the tracker uses are not handed on."""
+    words = {node.value for node in ast.walk(ast.parse(source(rule).read_text())) if isinstance(node, ast.Constant)}
+    assert not words & UNTOLD
+
+
+@pytest.mark.parametrize("module", [outcome, rows, view, facts, found])
+def test_what_is_asked_for_all_rules_is_there(module: ModuleType) -> None:
+    tree = ast.parse(Path(str(module.__file__)).read_text())
+    assert not {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)} & UNTOLD
 
 
 @each_rule

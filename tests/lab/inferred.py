@@ -71,7 +71,7 @@ def _flows(ended: Ended, table: FlowTable, end: int, texts: list[str]) -> Iterat
             rows[entry["end"]].append(_row(entry))
     resets = np.zeros(len(ended.endings), np.int64)
     if ended.kind == OTHER:
-        ledger = SpreadLedger([ended.facts], table.rows[ended.facts.flow("row")], end)
+        ledger = SpreadLedger(ended.facts, table.rows[ended.facts.flow("row")], end)
         ended.endings[:] = flow_rows(ledger)
         resets = ledger.own("rst_count").sum(axis=1)
     for place, (ending, count) in enumerate(zip(ended.endings, resets.tolist(), strict=True)):

@@ -129,7 +129,7 @@ def check(made: Whole) -> tuple[int, int]:
 def check_columns(made: Whole) -> None:
     """Facts turned into columns are those of the ledger's rows."""
     ledger = made.ledger
-    spread = SpreadLedger([made.facts], ledger._table, ledger.end_time)
+    spread = SpreadLedger(made.facts, ledger._table, ledger.end_time)
     for name in ENDPOINT.names or ():
         assert np.array_equal(spread.own(name), ledger.own(name)), name
     for name in CONNECTION.names or ():

@@ -8,16 +8,18 @@ from numpy.typing import NDArray
 
 from analyzer.tracker import closing
 from analyzer.tracker.ending import ENDING
+from analyzer.tracker.ledger import CONNECTION, ENDPOINT
 from analyzer.tracker.log import LOG, ROWS_A_BLOCK
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.pools import Pools
-from analyzer.tracker.spread import Columns, columns_of
+from analyzer.tracker.spread import Chosen, Columns, columns_of
 from analyzer.tracker.track import Tracker
 from analyzer.tracker.transitions import ARROWS
 
 SAID = ("time", "frame", "event", "from_state", "state", "basis", "note", "void")
 MORE = [("earliest", "<i8"), ("latest", "<i8"), ("end", "<i8"), ("arrow", "u1")]
 RAW = np.dtype([*((name, LOG[name]) for name in SAID), *MORE])
+ALL = Chosen(ENDPOINT.names or (), CONNECTION.names or ())
 UNBOUNDED, ELSEWHERE = 2**32 - 1, 2**32 - 2  # in the log's column ``early``
 
 
@@ -56,7 +58,7 @@ def whole(tracker: Tracker, table: NDArray[np.void], end: int) -> Whole:
     check_ordinary(kinds == closing.ORDINARY, (entries, lengths), (room[1][: counts[closing.TOLD]], room[2][:ordinary]))
     books = tracker._books(slots)
     ledger = Ledger(books.ends, books.flows, table[books.flows["row"]], end)
-    facts = columns_of(tracker._desk, slots)
+    facts = columns_of(tracker._desk, slots, ALL)
     return Whole(ledger, kinds, told[kinds <= closing.REUSED], entries, lengths, facts, log_of(tracker, slots))
 
 

@@ -1,0 +1,158 @@
+"""Flows whose books are closed: judged and counted beside the tracker, and their rows kept.
+
+A second thread does that, one part after the other, while the next are made. With ordinary flows it is done at once;
+the others wait until they are many of their kind, since rules take nearly as long for a hundred as for a thousand.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.ahead import Behind
+from analyzer.findings.found import Found
+from analyzer.findings.ordinary import Kind
+from analyzer.findings.view import views
+from analyzer.flows.row import FLOW
+from analyzer.memory import copy_rows
+from analyzer.reports.findings import Listing
+from analyzer.reports.overview import Overview
+from analyzer.reports.result import Analysed, Summary
+from analyzer.reports.store import Store
+from analyzer.segments.addresses import AddressBook
+from analyzer.settings import Settings
+from analyzer.tracker.ending import ENDING
+from analyzer.tracker.rows import flow_rows
+from analyzer.tracker.spread import OF_OTHER, OF_REUSED, Chosen, Columns, SpreadLedger
+from analyzer.tracker.track import Ended
+
+JUDGED_AT_ONCE = 4096  # flows of one kind
+PARTS_AT_ONCE = 6  # of finished flows that wait to be taken in
+
+
+class Finished:
+    """All that is to be said of flows whose books are closed."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings, self._store = settings, store
+        self._found, self._overview = Found(), Overview()
+        self._both_ways, self._began, self._end = False, np.iinfo(np.int64).max, 0
+        self._waiting = {Kind.REUSED: Gathered(OF_REUSED), Kind.TELLING: Gathered(OF_OTHER)}
+        self._behind = Behind(self._enter, PARTS_AT_ONCE)
+
+    def take(self, parts: Iterable[Ended], table: NDArray[np.void], end_ns: int) -> None:
+        """Take in flows that ended; ``table`` is the flow table, ``end_ns`` when the capture ended, or how far it has
+        got."""
+        for ended in parts:
+            if len(ended.endings) or ended.last:
+                self._behind.give((ended, table[ended.facts.flow("row")], end_ns))
+
+    def analysed(self, book: AddressBook, end_ns: int) -> Analysed:
+        """What there is to say of them."""
+        self._behind.finish()
+        for kind in self._waiting:
+            self._judge(kind)
+        addresses = book.words()
+        self._store.name(addresses, self._found.combinations)
+        listing = Listing(self._found, addresses, self._settings, end_ns)
+        return Analysed(self._store, self._overview, listing, Summary(cannot_judge=listing.cannot_judge))
+
+    def _enter(self, given: tuple[Ended, NDArray[np.void], int]) -> None:
+        """Take in one part."""
+        ended, table, self._end = given
+        kind = Kind(ended.kind)
+        if kind == Kind.ORDINARY:
+            self._keep(ended.endings, ended.entries, ended.lengths)
+            return
+        if not self._waiting[kind].has_room(len(table)):
+            self._judge(kind)
+        if len(table):
+            self._waiting[kind].add(ended, table)
+        if ended.last:
+            self._judge(Kind.REUSED)
+            self._judge(Kind.TELLING, last=True)
+
+    def _judge(self, kind: Kind, last: bool = False) -> None:
+        """Judge the flows of a kind that wait."""
+        waiting = self._waiting[kind]
+        if not len(waiting):
+            return
+        ledger, endings = waiting.ledger(self._end), waiting.endings
+        if kind == Kind.TELLING:
+            for view in views(ledger, np.arange(ledger.flows)):
+                endings[view.rows] = flow_rows(view)
+        self._note(endings)
+        endings["findings"] = self._found.judge(
+            ledger,
+            self._settings,
+            known=np.full(ledger.flows, kind, np.uint8),
+            both_ways=self._both_ways,
+            last=last,
+            first_time=self._began,
+        )
+        done = 0
+        for entries, lengths in waiting.timelines:
+            self._keep(endings[done : done + len(lengths)], entries, lengths)
+            done += len(lengths)
+        waiting.clear()
+
+    def _keep(self, endings: NDArray[np.void], entries: NDArray[np.void], lengths: NDArray[np.uint32]) -> None:
+        """Count some flows and keep their rows."""
+        self._note(endings)
+        self._overview.add(endings)
+        if self._settings.keep_flows:
+            self._store.add(endings, entries, lengths)
+
+    def _note(self, endings: NDArray[np.void]) -> None:
+        """What some rules ask of the whole capture: when its first flow began, and whether it shows both directions."""
+        if not self._both_ways:
+            self._both_ways = bool(((endings["client_packets"] > 0) & (endings["server_packets"] > 0)).any())
+        self._began = min(self._began, int(endings["first_epoch"].min(initial=self._began)))
+
+
+class Gathered:
+    """Flows of one kind that wait for their judge, in memory that is used again and again."""
+
+    def __init__(self, chosen: Chosen) -> None:
+        self._chosen, self._size, self._count = chosen, 0, 0
+        self.timelines: list[tuple[NDArray[np.void], NDArray[np.uint32]]] = []
+
+    def __len__(self) -> int:
+        return self._count
+
+    def has_room(self, flows: int) -> bool:
+        """Whether so many more may wait; where none wait, as many as one likes."""
+        return self._count == 0 or self._count + flows <= max(self._size, JUDGED_AT_ONCE)
+
+    def add(self, ended: Ended, table: NDArray[np.void]) -> None:
+        """Have some wait, for which there is room; ``table`` has their rows of the flow table."""
+        begin, self._count = self._count, self._count + len(table)
+        if self._count > self._size:
+            self._make(max(self._count, JUDGED_AT_ONCE))
+        self._ends[:, :, begin : self._count] = ended.facts.ends
+        self._flows[:, begin : self._count] = ended.facts.flows
+        copy_rows(table, self._table[begin : self._count])
+        copy_rows(ended.endings, self._endings[begin : self._count])
+        self.timelines.append((ended.entries, ended.lengths))
+
+    def _make(self, size: int) -> None:
+        """Memory for ``size`` flows, where none has been used yet."""
+        self._size = size
+        self._ends = np.empty((len(self._chosen.ends), 2, size), np.int64)
+        self._flows = np.empty((len(self._chosen.flows), size), np.int64)
+        self._table: NDArray[np.void] = np.empty(size, FLOW)
+        self._endings: NDArray[np.void] = np.empty(size, ENDING)
+
+    def ledger(self, end_ns: int) -> SpreadLedger:
+        """What is known of them."""
+        facts = Columns(self._chosen, self._ends[:, :, : self._count], self._flows[:, : self._count])
+        return SpreadLedger(facts, self._table[: self._count], end_ns)
+
+    @property
+    def endings(self) -> NDArray[np.void]:
+        """Their rows of ENDING."""
+        return self._endings[: self._count]
+
+    def clear(self) -> None:
+        """None wait any more."""
+        self._count, self.timelines = 0, []
