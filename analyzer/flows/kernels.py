@@ -87,7 +87,7 @@ def assign(batch, start, rows, rows_at, entries, entries_at, counts, secrets, ra
         entry = entries[seek(entries, rows, value, shift, source, target)]
         state = np.int64(entry["state"])
         if special | (~state & SETTLED) != 0:
-            if counts[FLOWS] == len(rows) or counts[TUPLES] * 8 >= len(entries) * 5:
+            if counts[FLOWS] == len(rows) or counts[TUPLES] * 2 >= len(entries):
                 return index
             state = meet(segment, value, rows, entry, counts, ranks)
             counts[QUOTATIONS] += segment["marks"] & QUOTED != 0

@@ -89,7 +89,7 @@ class FlowTable:
         self._counts[kernels.FLOWS], self._counts[kernels.TUPLES] = len(rows), len(states)
 
     def _grow(self) -> None:
-        """Double what is full: the rows, or the hash once five eighths of it are taken."""
+        """Double what is full: the rows, or the hash once half of it is taken."""
         if len(self) == len(self._rows):
             if len(self) >= LIMIT:
                 raise TeardownError(f"more than {LIMIT} connections in one capture: split it by time")

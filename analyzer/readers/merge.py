@@ -27,7 +27,7 @@ from analyzer.readers.packets import Packets
 from analyzer.readers.source import BATCH, Source
 from analyzer.readers.walker import Record
 
-MERGE_MEMORY = 16 * BATCH  # buffers of all files that are merged, together
+MERGE_MEMORY = 8 * BATCH  # buffers of all files that are merged, together
 SMALLEST_BATCH = 64 * 1024
 NEVER = np.iinfo(np.int64).max
 

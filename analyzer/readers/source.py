@@ -20,8 +20,8 @@ from analyzer.readers.pcapng import LARGEST_BLOCK
 from analyzer.readers.records import PLENTY
 from analyzer.readers.walker import Record
 
-BATCH = 1024 * 1024  # bytes of capture in a batch at most: what is read, walked and decoded stays in near caches
-STEP = 1024 * 1024  # bytes read before they are walked
+BATCH = 2 * 1024 * 1024  # bytes of capture in a batch at most: what is read, walked and decoded stays in near caches
+STEP = BATCH  # bytes read before they are walked, at most
 BYTES_FOR_A_ROW = 64  # rows for a batch: one for so many bytes of it
 LINGER = 0.05  # seconds that packets from a pipe wait for others to fill the batch
 
