@@ -22,7 +22,7 @@ from analyzer.reports.lines import cells, entry_lines, flow_lines, header, segme
 from analyzer.reports.result import Analysed
 from analyzer.reports.slices import Gather, Make, Part, Rows, Tables, Turns, entry_parts, flow_parts, segment_parts
 
-ROWS = {"csv": 16_384, "parquet": 131_072}  # in a part: three megabytes of text; a row group
+ROWS = {"csv": 16_384, "parquet": 65_536}  # in a part: three megabytes of text; a row group
 THREADS = 2
 TABLES = ("flows", "timeline", "findings", "segments")
 
