@@ -9,6 +9,7 @@ Fence: only numpy and this project's enums inside the kernels; the typed wrapper
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analyzer.compiled import part, prefetch, record_at, wipe
 from analyzer.memory import GrowingRows
@@ -27,6 +28,7 @@ POOL = np.dtype(
 )
 SLOTS, UNUSUALS, OLDERS, BLOCKS, FARS, LATERS = (np.int64(number) for number in range(6))
 NEEDED = np.array([1, 8, 1, 8, 32, 4])  # rows of each pool that one segment may take at most (16 rows of the log)
+PIECE = 4096  # slots, whose endpoints' rows are a huge page
 AHEAD = 8192  # flows for which there is to be memory beforehand
 _pool = record_at(POOL)
 _link = record_at(np.dtype([("next", "<i4")]))
@@ -157,6 +159,11 @@ class Pools:
             if end > self._ready[place]:
                 rows.make_ready(self._ready[place], end)
                 self._ready[place] = end
+
+    def let_go(self, pieces: NDArray[np.intp]) -> None:
+        """Give back the memory of the endpoints in these pieces of the ledger, of which no slot is in use any more."""
+        for piece in pieces.tolist():
+            self.ends.clear(2 * PIECE * piece, min(2 * PIECE * (piece + 1), len(self.ends)))
 
     def _lay_out(self) -> None:
         """Tell the kernels where the rows are."""

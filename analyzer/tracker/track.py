@@ -30,7 +30,7 @@ from analyzer.tracker import closing, step, telling
 from analyzer.tracker.desk import DESK, NOT_YET, PLACE
 from analyzer.tracker.ending import ENDING, ENTRY
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT
-from analyzer.tracker.pools import Pools
+from analyzer.tracker.pools import PIECE, Pools
 from analyzer.tracker.spread import OF_OTHER, OF_REUSED, Chosen, Columns, columns_of
 from analyzer.tracker.timers import profile
 from analyzer.tracker.transitions import State
@@ -66,6 +66,12 @@ class Ended(NamedTuple):
     entries: NDArray[np.void]
     lengths: NDArray[np.uint32]
     last: bool = False
+
+
+def in_groups(slots: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    """``slots``, so many at a time as are closed together."""
+    for start in range(0, len(slots), FLOWS_AT_ONCE):
+        yield slots[start : start + FLOWS_AT_ONCE]
 
 
 class Tracker:
@@ -136,11 +142,17 @@ class Tracker:
 
     def finish(self, end_time: int) -> Iterator[Ended]:
         """Close all books at the capture's end, ``end_time`` in nanoseconds: timers that have run out by then, and the
-        state in which every endpoint is left."""
+        state in which every endpoint is left. The tracker's memory is given back meanwhile."""
         held = self.held
         leaking = (self._states(held) == State.CLOSE_WAIT).any(axis=1)
-        yield from self._close(held[~leaking], end_time)
+        left = np.bincount(held // PIECE)  # flows in each piece of the ledger
+        for slots in in_groups(held[~leaking]):
+            yield from self._closed(slots, end_time)
+            closed = np.bincount(slots // PIECE, minlength=len(left))
+            left -= closed
+            self._pools.let_go(np.flatnonzero((left == 0) & (closed > 0)))
         *more, others = self._closed(held[leaking], end_time)
+        self._pools = Pools()
         yield from more
         yield others._replace(last=True)
 
@@ -225,8 +237,8 @@ class Tracker:
         return np.asarray(self._pools.ends.rows["state"].reshape(-1, 2)[slots])
 
     def _close(self, slots: NDArray[np.intp], end_time: int) -> Iterator[Ended]:
-        for start in range(0, len(slots), FLOWS_AT_ONCE):
-            yield from self._closed(slots[start : start + FLOWS_AT_ONCE], end_time)
+        for some in in_groups(slots):
+            yield from self._closed(some, end_time)
 
     def _closed(self, slots: NDArray[np.intp], end_time: int) -> list[Ended]:
         """Close the books of ``slots`` and put them away, kind by kind; the OTHER flows come last."""
