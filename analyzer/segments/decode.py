@@ -118,6 +118,7 @@ class Decoder:
             self.book.rows,
             self.book.slots,
             self.book.state,
+            self.book.slots.ctypes.data,
         )
 
     def _join(self, pending: np.void, packets: Packets) -> list[tuple[int, NDArray[np.void]]]:

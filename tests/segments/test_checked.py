@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from analyzer.segments import Decoder
+from analyzer.segments import AddressBook, Decoder
 from tests.segments.build import Frame, batch, ipv4, tcp, udp
 from tests.segments.examples import LINKS, TUNNELS
 from tests.segments.test_batches import in_pieces
@@ -37,10 +37,11 @@ def damaged(seed: int, rounds: int) -> list[Frame]:
     return frames
 
 
-def digest(seed: int, rounds: int) -> str:
-    """What became of them: every column, every address, every reason, as one fingerprint."""
+def digest(seed: int, rounds: int, capacity: int = 4096) -> str:
+    """What became of them: every column, every address, every reason, as one fingerprint. In a book with room for more
+    than 4096 addresses, those of the next packets are asked for beforehand."""
     frames = damaged(seed, rounds)
-    decoder = Decoder()
+    decoder = Decoder(AddressBook(capacity))
     rows = decoder.decode(batch(frames))
     assert len(rows) + sum(decoder.counts.values()) == len(frames)
     assert len(rows) > len(frames) / 4
@@ -51,7 +52,13 @@ def digest(seed: int, rounds: int) -> str:
 @pytest.mark.parametrize("mode", ["NUMBA_BOUNDSCHECK", "NUMBA_DISABLE_JIT"])
 def test_same_answer(mode: str, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", "from tests.segments.test_checked import digest; print(digest(7, 20))"],
+        [
+            sys.executable,
+            "-W",
+            "error",
+            "-c",
+            "from tests.segments.test_checked import digest; print(digest(7, 20, 8192))",
+        ],
         env={**os.environ, mode: "1", "XDG_CACHE_HOME": str(tmp_path)},
         cwd=Path(__file__).parents[2],
         capture_output=True,

@@ -12,7 +12,7 @@ look-up touches one place in memory; ``state`` is the keys, how many rows are in
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.compiled import inlined, kernel, part
+from analyzer.compiled import inlined, kernel, part, prefetch
 from analyzer.segments.kernels.cursor import Bytes, Record, be32
 from analyzer.segments.table import IPV6
 
@@ -24,6 +24,8 @@ ADDRESS = np.dtype(
         ("row", "<i4"),
     ]
 )
+
+SLOT_SIZE = np.int64(ADDRESS.itemsize)
 
 Rows = NDArray[np.void]
 State = NDArray[np.int64]
@@ -74,6 +76,12 @@ def intern_4(low: int, rows: Rows, slots: Rows, state: State) -> int:
     if (entry["low"] ^ low) | entry["high"] | (entry["version"] ^ FOUR) == 0:
         return entry["row"]
     return intern(ZERO, low, 4, rows, slots, state)
+
+
+@inlined
+def ask_4(low: int, state: State, slots_at: int) -> None:
+    """Have the slot brought near where the search for an IPv4 address begins."""
+    prefetch(slots_at + (hashed(ZERO, low, state) >> state[SHIFT]) * SLOT_SIZE)
 
 
 @part

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from analyzer.compiled import const, inlined, kernel, part
 from analyzer.readers.packets import PACKET
 from analyzer.segments.ends import DEEP, END, FRAGMENT, LINK, PROTOCOL, STOP, TCP
-from analyzer.segments.kernels.addresses import ADDRESS, USED, intern_4, name_ends
+from analyzer.segments.kernels.addresses import ADDRESS, USED, ask_4, intern_4, name_ends
 from analyzer.segments.kernels.cursor import CURSOR, Bytes, Record, be32
 from analyzer.segments.kernels.dull import is_dull
 from analyzer.segments.kernels.ethertypes import ethertype
@@ -19,11 +19,16 @@ from analyzer.segments.kernels.links import IPV4, IPV6
 from analyzer.segments.kernels.linktypes import link
 from analyzer.segments.kernels.tcp import segment
 from analyzer.segments.kernels.tunnels import UDP
-from analyzer.segments.kernels.usual import usual
+from analyzer.segments.kernels.usual import LEAST, usual
 from analyzer.segments.table import SEGMENT
 
 DEEPEST = 32
 """Headers that a walk passes at most: several tunnels with their tags need a dozen."""
+
+AT_ONCE = 64
+"""Packets whose addresses are asked for at a time ..."""
+NEAR = 8192
+"""... where there are more slots than stay near a processor anyway."""
 
 LAST_INTERFACE = np.int64(255)
 
@@ -95,8 +100,32 @@ def set_aside(cursor: Record, packet: int, written: int, fragment: Record) -> No
     fragment["marks"] = cursor["marks"]
 
 
+@part
+def look_ahead(
+    data: Bytes, packets: NDArray[np.void], index: int, stop: int, state: NDArray[np.int64], slots_at: int
+) -> None:
+    """Have the addresses brought near that packets have if they are usual ones."""
+    while index < stop:
+        packet = packets[np.uint64(index)]
+        if packet["captured"] >= LEAST:
+            ask_4(be32(data, packet["offset"] + 26), state, slots_at)
+            ask_4(be32(data, packet["offset"] + 30), state, slots_at)
+        index += 1
+
+
 @kernel(
-    const(np.uint8), const(PACKET), SEGMENT, np.int64, PENDING, CURSOR, PROGRESS, np.int64, ADDRESS, ADDRESS, np.int64
+    const(np.uint8),
+    const(PACKET),
+    SEGMENT,
+    np.int64,
+    PENDING,
+    CURSOR,
+    PROGRESS,
+    np.int64,
+    ADDRESS,
+    ADDRESS,
+    np.int64,
+    int,
 )
 def decode(
     data: Bytes,
@@ -108,45 +137,54 @@ def decode(
     progress_: NDArray[np.void],
     dull: NDArray[np.int64],
     rows: NDArray[np.void],
-    slots: NDArray[np.int32],
+    slots: NDArray[np.void],
     state: NDArray[np.int64],
+    slots_at: int,
 ) -> None:
     """Decode packets from ``progress["packet"]`` on, until all are done or the book or ``fragments`` are full.
 
-    ``segments`` has a place for every packet; ``ends[number]`` counts the packets whose walk ended at ``number``.
+    ``segments`` has a place for every packet; ``ends[number]`` counts the packets whose walk ended at ``number``;
+    ``slots_at`` is the address of ``slots``. A packet has two addresses at most, so there is room for those of all
+    up to ``stop``.
     """
     cursor, progress = scratch[0], progress_[0]
     number_of, written, aside = progress["packet"], progress["written"], progress["fragments"]
     latest = progress["latest"]
-    while number_of < len(packets) and state[USED] + 2 <= len(rows) and aside < len(fragments):
-        packet = packets[np.uint64(number_of)]
-        row = segments[np.uint64(written)]
-        latest = max(latest, packet["time"])
-        if packet["link"] == 1 and usual(
-            data, packet["offset"], np.int64(packet["captured"]), np.int64(packet["length"]), row
-        ):
-            stamp(row, packet)
-            row["src"] = intern_4(be32(data, packet["offset"] + 26), rows, slots, state)
-            row["dst"] = intern_4(be32(data, packet["offset"] + 30), rows, slots, state)
-            written += 1
+    while aside < len(fragments):
+        stop = min(number_of + AT_ONCE, len(packets), number_of + (len(rows) - state[USED]) // 2)
+        if number_of >= stop:
+            break
+        if len(slots) > NEAR:
+            look_ahead(data, packets, number_of, stop, state, slots_at)
+        while number_of < stop and aside < len(fragments):
+            packet = packets[np.uint64(number_of)]
+            row = segments[np.uint64(written)]
+            latest = max(latest, packet["time"])
+            if packet["link"] == 1 and usual(
+                data, packet["offset"], np.int64(packet["captured"]), np.int64(packet["length"]), row
+            ):
+                stamp(row, packet)
+                row["src"] = intern_4(be32(data, packet["offset"] + 26), rows, slots, state)
+                row["dst"] = intern_4(be32(data, packet["offset"] + 30), rows, slots, state)
+                written += 1
+                number_of += 1
+                continue
+            begin(cursor, packet)
+            number = walk(data, cursor, LINK | np.int64(packet["link"]))
+            if number == TCP:
+                short = segment(data, cursor, row)
+                number = short if short else TCP
+            if number == TCP:
+                stamp(row, packet)
+                name_ends(data, cursor, row, rows, slots, state)
+                written += 1
+            elif number == FRAGMENT and is_dull(data, cursor, dull, state):
+                ends[UDP & ~STOP] += 1
+            elif number == FRAGMENT:
+                set_aside(cursor, number_of, written, fragments[aside])
+                aside += 1
+            else:
+                ends[number & ~STOP] += 1
             number_of += 1
-            continue
-        begin(cursor, packet)
-        number = walk(data, cursor, LINK | np.int64(packet["link"]))
-        if number == TCP:
-            short = segment(data, cursor, row)
-            number = short if short else TCP
-        if number == TCP:
-            stamp(row, packet)
-            name_ends(data, cursor, row, rows, slots, state)
-            written += 1
-        elif number == FRAGMENT and is_dull(data, cursor, dull, state):
-            ends[UDP & ~STOP] += 1
-        elif number == FRAGMENT:
-            set_aside(cursor, number_of, written, fragments[aside])
-            aside += 1
-        else:
-            ends[number & ~STOP] += 1
-        number_of += 1
     progress["packet"], progress["written"], progress["fragments"] = number_of, written, aside
     progress["latest"] = latest
