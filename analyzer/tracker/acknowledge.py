@@ -38,7 +38,7 @@ from analyzer.tracker.desk import (
     until,
     unusual,
 )
-from analyzer.tracker.journal import bound, earliest_of, latest_of, log_at, row_before
+from analyzer.tracker.journal import bound, earliest_of, latest_of, log_at, row_before, state_in
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.log import Note
 from analyzer.tracker.space import ahead
@@ -225,7 +225,7 @@ def receive_fin(desk, i, now, frame):
         after = mark_later(desk, e)
         after["peer_fin_time"] = log_at(desk, row)["time"]
         after["peer_fin_event"] = row
-        if log_at(desk, row)["state"] == CLOSING:
+        if state_in(log_at(desk, row)) == CLOSING:
             learn(e, CROSSED)
             learn(p, CROSSED)
 

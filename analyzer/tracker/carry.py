@@ -34,7 +34,7 @@ from analyzer.tracker.desk import (
     take_back,
     unusual,
 )
-from analyzer.tracker.journal import earliest_of, log_at
+from analyzer.tracker.journal import earliest_of, log_at, make_void, state_before
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.space import ahead, plus
 from analyzer.tracker.syns import carry_syn, carry_syn_ack, options
@@ -292,8 +292,8 @@ def overtaken(desk, i, best, earliest, now, frame):
     e = end_at(desk, i)
     after = mark_later(desk, e)
     old = log_at(desk, np.int64(after["peer_fin_event"]))
-    old["void"] = 1
-    e["state"] = old["from_state"]
+    make_void(old)
+    e["state"] = state_before(old)
     after["close_wait_time"] = 0
     late = knows(e, MID_STREAM)  # then this may as well be an old copy
     move(desk, i, SENT_FIN, ASSUMED if late else SENT, best, earliest, now, frame, NO_NOTE)

@@ -8,7 +8,17 @@ import numpy as np
 from analyzer.compiled import part, record_at
 from analyzer.flows.row import FLOW
 from analyzer.segments.table import HAS_IP_ID
-from analyzer.tracker.journal import log_at, new_log_row, row_before, set_bounds
+from analyzer.tracker.journal import (
+    is_void,
+    log_at,
+    make_void,
+    new_log_row,
+    row_before,
+    say,
+    set_bounds,
+    state_before,
+    state_in,
+)
 from analyzer.tracker.ledger import FOLLOWED, KEPT, LATER, OLDER, UNUSUAL, Known
 from analyzer.tracker.log import Basis, Note
 from analyzer.tracker.pools import LATERS, UNUSUALS, take
@@ -190,13 +200,7 @@ def append(desk, i, event, state, basis, best, earliest, latest, frame, note, sl
     entry["time"] = best
     entry["frame"] = frame
     set_bounds(desk, entry, best, earliest, max(best, latest) + slack)
-    entry["event"] = event
-    entry["from_state"] = e["state"]
-    entry["state"] = state
-    entry["basis"] = basis
-    entry["note"] = note
-    entry["side"] = i & 1
-    entry["void"] = 0
+    say(entry, i & 1, event, np.int64(e["state"]), state, basis, note)
     e["last_event"] = row
     return row
 
@@ -288,8 +292,8 @@ def take_back(desk, i):
     row, last = np.int64(e["last_event"]), False
     while row > 0 and not last:
         entry = log_at(desk, row)
-        if entry["from_state"] != entry["state"]:
-            entry["void"] = 1
+        if state_before(entry) != state_in(entry):
+            make_void(entry)
         last = row == mark
         row = row_before(desk, row)
     forgive(desk, e, np.int64(e["mark_state"]))
@@ -301,7 +305,7 @@ def take_back(desk, i):
 def entry_row(desk, e):
     """The log row at which endpoint ``e`` entered the state it is in; it has entered one."""
     row = np.int64(e["last_event"])
-    while log_at(desk, row)["state"] == log_at(desk, row)["from_state"] or log_at(desk, row)["void"]:
+    while state_in(log_at(desk, row)) == state_before(log_at(desk, row)) or is_void(log_at(desk, row)):
         row = row_before(desk, row)
     return row
 

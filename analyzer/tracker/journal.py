@@ -8,7 +8,7 @@ import numpy as np
 
 from analyzer.compiled import part, prefetch, record_at
 from analyzer.memory import LINE
-from analyzer.tracker.log import BLOCK, FAR, LOG, ROWS_A_BLOCK
+from analyzer.tracker.log import BLOCK, FAR, LOG, OTHER_SIDE, ROWS_A_BLOCK, VOID
 from analyzer.tracker.pools import BLOCKS, FARS, give_back, next_free, take
 
 UNBOUNDED, ELSEWHERE = np.int64((1 << 32) - 1), np.int64((1 << 32) - 2)  # in the column ``early``
@@ -20,6 +20,50 @@ _log, _block, _far = record_at(LOG), record_at(BLOCK), record_at(FAR)
 def log_at(desk, row):
     """A row of the log."""
     return _log(desk["log"], np.int64(row))
+
+
+@part
+def say(entry, side, event, before, state, basis, note):
+    """Enter in a new row what happened."""
+    entry["event"] = event
+    entry["states"] = before << 4 | state
+    entry["basis"] = basis
+    entry["note"] = note | (OTHER_SIDE if side else 0)
+
+
+@part
+def state_in(entry):
+    """The state that an entry leaves the endpoint in."""
+    return np.int64(entry["states"]) & 15
+
+
+@part
+def state_before(entry):
+    """The state that it found the endpoint in."""
+    return np.int64(entry["states"]) >> 4
+
+
+@part
+def side_in(entry):
+    """The endpoint's side."""
+    return np.int64(1) if np.int64(entry["note"]) & OTHER_SIDE else np.int64(0)
+
+
+@part
+def note_in(entry):
+    """What else is to be said of it (Note)."""
+    return np.int64(entry["note"]) & (OTHER_SIDE - 1)
+
+
+@part
+def is_void(entry):
+    """Whether a later segment took it back."""
+    return np.int64(entry["note"]) & VOID != 0
+
+
+@part
+def make_void(entry):
+    entry["note"] = np.int64(entry["note"]) | VOID
 
 
 @part
@@ -63,14 +107,14 @@ def come_nearer(desk):
 @part
 def row_before(desk, row):
     """The row of the same endpoint before ``row``, 0 where there is none."""
-    side = log_at(desk, row)["side"]
+    side = side_in(log_at(desk, row))
     while row > 0:
         if row % ROWS_A_BLOCK > 0:
             row -= 1
         else:
             row = np.int64(block_at(desk, row // ROWS_A_BLOCK)["block_before"]) * ROWS_A_BLOCK
             row += ROWS_A_BLOCK - 1 if row > 0 else 0
-        if row > 0 and log_at(desk, row)["side"] == side:
+        if row > 0 and side_in(log_at(desk, row)) == side:
             return row
     return np.int64(0)
 

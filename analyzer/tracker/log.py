@@ -56,23 +56,21 @@ NOTE_WORDS = {
     Note.CLOSED_BEFORE: "whether the peer had closed before was not captured",
 }
 
-# The rows in memory, without gaps: only ``journal`` reads and writes what bounds them.
+# The rows in memory, without gaps: only ``journal`` reads and writes what is packed and what bounds them.
 LOG = np.dtype(
     [
         ("time", "<i8"),  # best time
         ("frame", "<u4"),  # 0 where no packet shows it
         ("early", "<u4"),  # how long before the best time the earliest is
         ("late", "<u4"),  # how long after it the latest is
-        ("event", "u1"),  # Event; with from_state it says which arrow of the transition table it is
-        ("from_state", "u1"),
-        ("state", "u1"),
+        ("event", "u1"),  # Event; with the state before it says which arrow of the transition table it is
+        ("states", "u1"),  # the state before << 4 | the state it leaves the endpoint in
         ("basis", "u1"),
-        ("note", "u1"),
-        ("side", "u1"),  # the endpoint's
-        ("void", "u1"),  # 1: a later segment took it back
-        ("_", "u1"),
+        ("note", "u1"),  # Note | OTHER_SIDE | VOID
     ]
 )
+OTHER_SIDE = 1 << 4  # it is an entry of side 1
+VOID = 1 << 5  # a later segment took it back
 
 # A flow takes rows of the log by blocks, chained in the order in which it took them; block 0 belongs to nobody.
 ROWS_A_BLOCK = 4

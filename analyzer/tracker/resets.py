@@ -44,7 +44,7 @@ from analyzer.tracker.desk import (
     until,
     unusual,
 )
-from analyzer.tracker.journal import log_at, row_before
+from analyzer.tracker.journal import is_void, log_at, make_void, row_before, state_before, state_in
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.log import Note
 from analyzer.tracker.space import ahead, plus
@@ -288,8 +288,8 @@ def contradict(desk, s, i):
 @part
 def closed_by_reset(entry):
     """Whether a log row stands that closed its endpoint by its own RST."""
-    closed = entry["state"] == CLOSED and entry["from_state"] != CLOSED
-    return closed and entry["event"] == SENT_RST and entry["void"] == 0
+    closed = state_in(entry) == CLOSED and state_before(entry) != CLOSED
+    return closed and entry["event"] == SENT_RST and not is_void(entry)
 
 
 @part
@@ -306,8 +306,8 @@ def disown(desk, s, i, now):
         row = row_before(desk, row)
     if row == 0:
         return
-    log_at(desk, row)["void"] = 1
-    e["state"] = log_at(desk, row)["from_state"]
+    make_void(log_at(desk, row))
+    e["state"] = state_before(log_at(desk, row))
     forget(e, RST_STANDS)
     learn(e, DISOWNED)
     note(desk, i, RST_IGNORED, now, s["frame"], NOT_ITS_OWN)

@@ -17,7 +17,18 @@ from analyzer.tracker.desk import (
     flow_at,
 )
 from analyzer.tracker.ending import ENTRY
-from analyzer.tracker.journal import block_at, earliest_of, first_block, latest_of, log_at
+from analyzer.tracker.journal import (
+    block_at,
+    earliest_of,
+    first_block,
+    is_void,
+    latest_of,
+    log_at,
+    note_in,
+    side_in,
+    state_before,
+    state_in,
+)
 from analyzer.tracker.log import ROWS_A_BLOCK, Note
 from analyzer.tracker.transitions import ARROWS, NO_ARROW, Event
 
@@ -61,14 +72,14 @@ def gather(desk, f, rows):
         if number > 0 and place == 0:
             block = np.int64(block_at(desk, block)["next_block"])
         entry = log_at(desk, block * ROWS_A_BLOCK + place)
-        if entry["void"]:
+        if is_void(entry):
             continue
         row = rows[count]
         row["time"], row["earliest"] = entry["time"], earliest_of(desk, entry)
         row["latest"] = latest_of(desk, entry)
-        row["frame"], row["end"], row["event"] = entry["frame"], entry["side"], entry["event"]
-        row["from_state"], row["state"] = entry["from_state"], entry["state"]
-        row["basis"], row["note"] = entry["basis"], entry["note"]
+        row["frame"], row["end"], row["event"] = entry["frame"], side_in(entry), entry["event"]
+        row["from_state"], row["state"] = state_before(entry), state_in(entry)
+        row["basis"], row["note"] = entry["basis"], note_in(entry)
         count += 1
     return count
 

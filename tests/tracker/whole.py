@@ -9,15 +9,18 @@ from numpy.typing import NDArray
 from analyzer.tracker import closing
 from analyzer.tracker.ending import ENDING
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT
-from analyzer.tracker.log import LOG, ROWS_A_BLOCK
+from analyzer.tracker.log import LOG, OTHER_SIDE, ROWS_A_BLOCK, VOID
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.pools import Pools
 from analyzer.tracker.spread import Chosen, Columns, columns_of
 from analyzer.tracker.track import Tracker
 from analyzer.tracker.transitions import ARROWS
 
-SAID = ("time", "frame", "event", "from_state", "state", "basis", "note", "void")
-MORE = [("earliest", "<i8"), ("latest", "<i8"), ("end", "<i8"), ("arrow", "u1")]
+SAID = ("time", "frame", "event", "basis")
+MORE = [
+    *((name, "u1") for name in ("from_state", "state", "note", "void", "arrow")),
+    *((name, "<i8") for name in ("earliest", "latest", "end")),
+]
 RAW = np.dtype([*((name, LOG[name]) for name in SAID), *MORE])
 ALL = Chosen(ENDPOINT.names or (), CONNECTION.names or ())
 UNBOUNDED, ELSEWHERE = 2**32 - 1, 2**32 - 2  # in the log's column ``early``
@@ -85,10 +88,13 @@ def log_of(tracker: Tracker, slots: NDArray[np.int64]) -> NDArray[np.void]:
             if number and number % ROWS_A_BLOCK == 0:
                 block = int(pools.blocks.rows["next_block"][block])
             rows.append(pools.log.rows[block * ROWS_A_BLOCK + number % ROWS_A_BLOCK])
-            ends.append(2 * place + int(rows[-1]["side"]))
+            ends.append(2 * place + int(rows[-1]["note"] & OTHER_SIDE > 0))
     log: NDArray[np.void] = np.zeros(len(rows), RAW)
     for name in SAID:
         log[name] = [row[name] for row in rows]
+    states, notes = (np.array([row[name] for row in rows], np.uint8) for name in ("states", "note"))
+    log["from_state"], log["state"] = states >> 4, states & 15
+    log["note"], log["void"] = notes & 15, notes & VOID > 0
     log["earliest"], log["latest"] = np.array([bounds(row, pools) for row in rows], np.int64).reshape(-1, 2).T
     log["end"], log["arrow"] = ends, ARROWS[log["from_state"], log["event"]]
     return log
