@@ -8,8 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analyzer.findings.found import CONFIDENCES
+from analyzer.reports import arrow
 from analyzer.reports.columns import TABLES
-from analyzer.reports.findings import Listing, arrow_text
+from analyzer.reports.findings import Listing
 from analyzer.reports.frames import table
 from analyzer.reports.values import VOCABULARIES, Rows, Values, entry_values, flow_values, segment_values
 from analyzer.reports.vocabulary import SIDE_WORDS
@@ -53,7 +54,7 @@ def findings_frame(listing: Listing) -> pd.DataFrame:
     for role in SIDE_WORDS:
         data[f"{role}_ip"] = _addresses(listing, picked[f"{role}_ip"])
         data[f"{role}_port"] = np.where(picked[f"{role}_port"] < 0, UNKNOWN, picked[f"{role}_port"])
-    data |= {name: arrow_text(listing.column(name, places)).to_pylist() for name in ("frames", "message", "advice")}
+    data |= {name: arrow.texts(listing.column(name, places)).to_pylist() for name in ("frames", "message", "advice")}
     return table("findings", data)
 
 

@@ -5,7 +5,7 @@ They stay numbers until a row is asked for, and are put into words some thousand
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -288,12 +288,3 @@ def _colons(words: Words) -> NDArray[np.bool_]:
     count = np.cumsum(np.append(False, words.text == ord(":")))
     starts = words.starts - words.starts[0]
     return np.asarray(count[starts[1:]] > count[starts[:-1]])
-
-
-def arrow_text(words: Words) -> Any:
-    """The same as an array of pyarrow's, which shares its memory."""
-    import pyarrow as pa
-
-    starts = np.ascontiguousarray(words.starts, np.int64)
-    buffers = [None, pa.py_buffer(starts), pa.py_buffer(words.data)]
-    return pa.Array.from_buffers(pa.large_string(), len(words), buffers)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from analyzer.findings.found import CONFIDENCES, UNKNOWN
 from analyzer.findings.words import ROLES
 from analyzer.reports.columns import FINDINGS
-from analyzer.reports.findings import Listing, Place, arrow_text
+from analyzer.reports.findings import Listing, Place
 
 ROWS_AT_ONCE = 1 << 17  # of a group of rows in a Parquet file
 
@@ -45,10 +45,13 @@ class Columns:
         """A pyarrow.Table of the rows from ``start`` on."""
         import pyarrow as pa
 
+        from analyzer.reports import arrow
+
         places = self._listing.order.some(start, ROWS_AT_ONCE)
         columns = self._coded(places) | self._numbers(places)
-        columns |= {name: arrow_text(self._listing.column(name, places)) for name in ("frames", "message", "advice")}
-        return pa.table({column.name: columns[column.name] for column in FINDINGS})
+        columns |= {name: arrow.texts(self._listing.column(name, places)) for name in ("frames", "message", "advice")}
+        names = [column.name for column in FINDINGS]
+        return pa.Table.from_arrays([columns[name] for name in names], names)
 
     def _coded(self, places: Place) -> dict[str, Any]:
         listing = self._listing
@@ -68,27 +71,28 @@ class Columns:
     def _numbers(self, places: Place) -> dict[str, Any]:
         import pyarrow as pa
 
+        from analyzer.reports import arrow
+
         stream, when = (self._listing.numbers(name, places) for name in ("stream", "when"))
         columns = {
-            "stream": pa.array(stream, mask=stream == UNKNOWN),
-            "time_epoch": pa.array(when, pa.timestamp("ns", "UTC"), mask=when == UNKNOWN),
+            "stream": arrow.numbers(stream, stream == UNKNOWN),
+            "time_epoch": arrow.numbers(when, when == UNKNOWN, pa.timestamp("ns", "UTC")),
         }
         for name in (f"{role}_port" for role in ROLES):
             port = self._listing.numbers(name, places)
-            columns[name] = pa.array(port, mask=port < 0)
+            columns[name] = arrow.numbers(port, port < 0)
         return columns
 
 
 def dictionary(codes: NDArray[Any], words: Sequence[str]) -> Any:
     """Codes as pyarrow's dictionary of their distinct words; no value for codes beyond them."""
-    import pyarrow as pa
+    from analyzer.reports import arrow
 
     distinct = list(dict.fromkeys(words))
     size = np.int8 if len(distinct) < 127 else np.int16 if len(distinct) < 32767 else np.int32
     known = {word: place for place, word in enumerate(distinct)}
     places = np.array([*(known[word] for word in words), 0], size)
-    indices = pa.array(places[np.minimum(codes, len(words))], mask=np.asarray(codes >= len(words)))
-    return pa.DictionaryArray.from_arrays(indices, pa.array(distinct, pa.string()))
+    return arrow.dictionary(places[np.minimum(codes, len(words))], distinct, np.asarray(codes >= len(words)))
 
 
 WRITERS: dict[str, Callable[[Listing, BinaryIO], None]] = {"csv": write_csv, "parquet": write_parquet}

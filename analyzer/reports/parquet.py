@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from analyzer.lines import Words, compact, in_order
+from analyzer.reports import arrow
 from analyzer.reports.atomic import blamed
 from analyzer.reports.columns import TABLES, Column, Kind
 from analyzer.reports.slices import Make, Part, Tables
@@ -94,14 +95,14 @@ class Arrays:
 
     def __init__(self, addresses: Words, combinations: Sequence[str]) -> None:
         self._addresses = addresses
-        self._combinations = pa.array(combinations, pa.large_string())
+        self._combinations = arrow.texts(combinations)
         self._places = np.zeros(len(addresses), np.int32)  # of each address in the part's dictionary
 
     def group(self, part: Part) -> Any:
         """The columns of one part."""
         values = _values(part)
         columns = [self._array(column, values[column.name]) for column in TABLES[part.table]]
-        return pa.table(columns, schema(part.table))
+        return pa.Table.from_arrays(columns, schema=schema(part.table))
 
     def _array(self, column: Column, values: NDArray[Any]) -> Any:
         kind = column.kind
@@ -110,18 +111,15 @@ class Arrays:
         if kind == "word":
             return _words(column.name, values)
         if kind == "text":
-            return self._combinations.take(pa.array(values))
+            return self._combinations.take(arrow.numbers(values))
         if kind == "flag":
-            return pa.array(values.astype(np.bool_))
+            return arrow.flags(values)
         return _numbers(kind, np.ascontiguousarray(values, np.int64))
 
     def _address(self, values: NDArray[Any]) -> Any:
         """Only the addresses that occur: a row group repeats its dictionary."""
         codes, kept = compact(values, self._places)
-        texts = in_order(self._addresses, kept).words()
-        buffers = [None, pa.py_buffer(texts.starts.astype(np.int32)), pa.py_buffer(texts.data)]
-        words = pa.Array.from_buffers(pa.string(), len(texts), buffers)
-        return pa.DictionaryArray.from_arrays(pa.array(codes), words)
+        return arrow.dictionary(codes, in_order(self._addresses, kept).words())
 
 
 def _values(part: Part) -> Values:
@@ -133,25 +131,20 @@ def _values(part: Part) -> Values:
 
 def _numbers(kind: Kind, values: NDArray[np.int64]) -> Any:
     """Whole numbers, times, or nanoseconds as seconds; null where UNKNOWN."""
-    unknown = values == UNKNOWN
-    mask = unknown if unknown.any() else None
-    if kind == "seconds":
-        return pa.array(values / 1e9, mask=mask)
-    return pa.array(values, mask=mask).view(TYPES[kind])
+    return arrow.numbers(values / 1e9 if kind == "seconds" else values, values == UNKNOWN, TYPES[kind])
 
 
 @cache
-def _dictionary(name: str) -> tuple[NDArray[Any], Any]:
+def _dictionary(name: str) -> tuple[NDArray[Any], Words]:
     """Where each code's word is among the distinct ones, -1 for none and for a byte's codes beyond, and these."""
     vocabulary = VOCABULARIES[name]
     kept = {word: place for place, word in enumerate(dict.fromkeys(word for word in vocabulary if word))}
     places = np.full(len(vocabulary) + 256, -1, np.int32 if name == "note" else np.int8)
     places[: len(vocabulary)] = [kept.get(word, -1) for word in vocabulary]
-    return places, pa.array(list(kept), pa.string())
+    return places, Words.of(list(kept))
 
 
 def _words(name: str, codes: NDArray[Any]) -> Any:
     places, words = _dictionary(name)
     picked = places[codes]
-    none = picked < 0
-    return pa.DictionaryArray.from_arrays(pa.array(picked, mask=none if none.any() else None), words)
+    return arrow.dictionary(picked, words, picked < 0)

@@ -248,3 +248,11 @@ def test_csv_needs_none_of_the_heavy_libraries() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "set()"
+
+
+def test_parquet_does_without_pandas(tmp_path: Path) -> None:
+    arguments = ["analyze", str(CAPTURES[0]), "--out", str(tmp_path), "--format", "parquet", "--quiet"]
+    program = f"import sys; from analyzer.cli import guarded; print(guarded({arguments}), 'pandas' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split() == ["0", "False"]
+    assert pq.read_table(tmp_path / "flows.parquet").num_rows > 0
