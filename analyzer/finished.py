@@ -36,7 +36,7 @@ class Finished:
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings, self._store = settings, store
         self._found, self._overview = Found(), Overview()
-        self._both_ways, self._began, self._end = False, np.iinfo(np.int64).max, 0
+        self._end = 0
         self._waiting = {Kind.REUSED: Gathered(OF_REUSED), Kind.TELLING: Gathered(OF_OTHER)}
         self._behind = Behind(self._enter, PARTS_AT_ONCE)
 
@@ -62,6 +62,7 @@ class Finished:
         ended, table, self._end = given
         kind = Kind(ended.kind)
         if kind == Kind.ORDINARY:
+            self._overview.add(ended.endings)
             self._keep(ended.endings, ended.entries, ended.lengths)
             return
         if not self._waiting[kind].has_room(len(table)):
@@ -81,14 +82,14 @@ class Finished:
         if kind == Kind.TELLING:
             for view in views(ledger, np.arange(ledger.flows)):
                 endings[view.rows] = flow_rows(view)
-        self._note(endings)
+        self._overview.add(endings)
         endings["findings"] = self._found.judge(
             ledger,
             self._settings,
             known=np.full(ledger.flows, kind, np.uint8),
-            both_ways=self._both_ways,
+            both_ways=self._overview.both_ways,
             last=last,
-            first_time=self._began,
+            first_time=self._overview.began,
         )
         done = 0
         for entries, lengths in waiting.timelines:
@@ -97,17 +98,9 @@ class Finished:
         waiting.clear()
 
     def _keep(self, endings: NDArray[np.void], entries: NDArray[np.void], lengths: NDArray[np.uint32]) -> None:
-        """Count some flows and keep their rows."""
-        self._note(endings)
-        self._overview.add(endings)
+        """Keep the rows of some flows."""
         if self._settings.keep_flows:
             self._store.add(endings, entries, lengths)
-
-    def _note(self, endings: NDArray[np.void]) -> None:
-        """What some rules ask of the whole capture: when its first flow began, and whether it shows both directions."""
-        if not self._both_ways:
-            self._both_ways = bool(((endings["client_packets"] > 0) & (endings["server_packets"] > 0)).any())
-        self._began = min(self._began, int(endings["first_epoch"].min(initial=self._began)))
 
 
 class Gathered:

@@ -21,6 +21,7 @@ HOST = np.dtype(
         ("counts", "<u4", (5,)),  # of its flows, by COLUMN of who closed first; and those that a RST ended
     ]
 )
+HOSTS, BEGAN, BOTH_WAYS = (np.int64(place) for place in range(3))  # rows in use; first time; 1 once both were captured
 COLUMN = np.array([{CLIENT: 0, SERVER: 1, NOBODY: 3}.get(code, 2) for code in range(len(CLOSER_WORDS))])
 RESET, ABORTED = np.int64(Teardown.RESET), np.int64(Teardown.ABORTED)
 BY_RST = np.int64(len(COLUMN))
@@ -28,14 +29,17 @@ MASK_63 = (1 << 63) - 1
 
 
 @kernel(const(ENDING), int, np.int64, np.int64, HOST, np.int32, const(np.int64))
-def count(endings, first, totals, used, hosts, heads, secrets):
-    """Count ``endings`` from place ``first`` on: in ``totals`` by teardown and COLUMN, and in the rows of ``hosts``, of
-    which ``used[0]`` are in use; returns where it stopped, for want of a row or at the end."""
+def count(endings, first, totals, seen, hosts, heads, secrets):
+    """Count ``endings`` from place ``first`` on: in ``totals`` by teardown and COLUMN, and in the rows of ``hosts``;
+    returns where it stopped, for want of a row or at the end. What was ``seen``: see HOSTS, BEGAN, BOTH_WAYS."""
     for place in range(first, len(endings)):
         row = endings[place]
-        host = host_of(np.int64(row["server_ip"]), np.int64(row["server_port"]), used, hosts, heads, secrets)
+        host = host_of(np.int64(row["server_ip"]), np.int64(row["server_port"]), seen, hosts, heads, secrets)
         if host < 0:
             return place
+        seen[BEGAN] = min(np.int64(seen[BEGAN]), np.int64(row["first_epoch"]))
+        if row["client_packets"] > 0 and row["server_packets"] > 0:
+            seen[BOTH_WAYS] = 1
         closer, teardown = COLUMN[np.int64(row["closed_by"])], np.int64(row["teardown"])
         totals[teardown * len(COLUMN) + closer] += 1
         hosts[host]["counts"][closer] += 1
@@ -45,7 +49,7 @@ def count(endings, first, totals, used, hosts, heads, secrets):
 
 
 @part
-def host_of(address, port, used, hosts, heads, secrets):
+def host_of(address, port, seen, hosts, heads, secrets):
     """The row of a server, which is made if there is none and room for one; else -1."""
     head = hash_of(address, port, secrets) & (len(heads) - 1)
     host = np.int64(heads[head]) - 1
@@ -53,10 +57,10 @@ def host_of(address, port, used, hosts, heads, secrets):
         if hosts[host]["address"] == address and hosts[host]["port"] == port:
             return host
         host = np.int64(hosts[host]["before"]) - 1
-    host = np.int64(used[0])
+    host = np.int64(seen[HOSTS])
     if host == len(hosts):
         return np.int64(-1)
-    used[0] = host + 1
+    seen[HOSTS] = host + 1
     hosts[host]["address"], hosts[host]["port"] = address, port
     hosts[host]["before"], heads[head] = heads[head], host + 1
     return host

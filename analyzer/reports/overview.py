@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analyzer.memory import GrowingRows
 from analyzer.reports.columns import TEARDOWNS
-from analyzer.reports.counting import HOST, chain, count
+from analyzer.reports.counting import BEGAN, BOTH_WAYS, HOST, HOSTS, chain, count
 from analyzer.tracker.outcome import CLOSER_WORDS, Teardown, words_of
 
 CLOSERS = (*CLOSER_WORDS[1:], "nobody")  # in the order of the columns
@@ -32,7 +32,7 @@ class Overview:
 
     def __init__(self) -> None:
         self._endings = np.zeros((len(Teardown), len(CLOSERS)), np.int64)
-        self._hosts, self._used = GrowingRows(HOST, FEW), np.zeros(1, np.int64)
+        self._hosts, self._seen = GrowingRows(HOST, FEW), np.array([0, np.iinfo(np.int64).max, 0])
         self._heads = np.zeros(FEW, np.int32)
         self._secrets = np.array([secrets.randbits(62) | 1 for _ in range(3)], np.int64)
 
@@ -41,7 +41,7 @@ class Overview:
         done = 0
         while done < len(endings):
             done = count(
-                endings, done, self._endings.reshape(-1), self._used, self._hosts.rows, self._heads, self._secrets
+                endings, done, self._endings.reshape(-1), self._seen, self._hosts.rows, self._heads, self._secrets
             )
             if done < len(endings):
                 self._grow()
@@ -50,11 +50,21 @@ class Overview:
         """Make room for twice as many servers."""
         self._hosts.grow(2 * len(self._hosts))
         self._heads = np.zeros(len(self._hosts), np.int32)
-        chain(self._hosts.rows, int(self._used[0]), self._heads, self._secrets)
+        chain(self._hosts.rows, int(self._seen[HOSTS]), self._heads, self._secrets)
 
     @property
     def flows(self) -> int:
         return int(self._endings.sum())
+
+    @property
+    def began(self) -> int:
+        """When the first of them began, in ns."""
+        return int(self._seen[BEGAN])
+
+    @property
+    def both_ways(self) -> bool:
+        """Whether of any of them both directions were captured."""
+        return bool(self._seen[BOTH_WAYS])
 
     @property
     def endings(self) -> dict[str, list[int]]:
@@ -66,9 +76,9 @@ class Overview:
     def servers(self, most: int | None = None) -> tuple[list[Server], int]:
         """Servers, ``most`` at most, the one with the most flows first, those of as many by address and port; and how
         many there are."""
-        hosts = self._hosts.rows[: int(self._used[0])]
+        hosts = self._hosts.rows[: int(self._seen[HOSTS])]
         flows = hosts["counts"][:, :-1].sum(axis=1, dtype=np.int64)
         hosts, flows = hosts[order := np.lexsort((hosts["port"], hosts["address"], -flows))[:most]], flows[order]
         counts = np.column_stack([flows, hosts["counts"]])
         rows = zip(hosts["address"].tolist(), hosts["port"].tolist(), map(tuple, counts.tolist()), strict=True)
-        return [Server(*row) for row in rows], int(self._used[0])
+        return [Server(*row) for row in rows], int(self._seen[HOSTS])

@@ -93,10 +93,10 @@ def close_books(desks, slots, first, end_time, forget, counts, left, endings, ro
     """Close the books of ``slots`` from place ``first`` on as at ``end_time``; returns where a pool was full.
 
     With ordinary flows that is all: of each a row of ``endings``, its timeline in ``entries`` and how long that is in
-    ``lengths``, and its own rows are free again. The slots of the others stand in ``left``: from the front those of
-    OTHER flows, and from the back those of the REUSED, whose rows stand in the same places of ``endings``. ``counts``
-    says how many there are of each kind, and how many entries, so far. ``rows`` has room for the log of any one flow,
-    closed; without room there, no timelines are told.
+    ``lengths``; and their own rows are free again, if it is to ``forget`` them. The slots of the others stand in
+    ``left``: from the front those of OTHER flows, and from the back those of the REUSED, whose rows stand in the same
+    places of ``endings``. ``counts`` says how many there are of each kind, and how many entries, so far. ``rows`` has
+    room for the log of any one flow, closed; without room there, no timelines are told.
     """
     desk, tally = desks[0], counts
     may = room(desk)

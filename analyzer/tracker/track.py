@@ -44,6 +44,9 @@ LINGER_NS = 60_000_000_000  # a flow that was over and silent this long is over:
 LINGER_RESET_NS = 300_000_000_000  # the same after a RST, which its receiver may not have got
 FLOWS_AT_ONCE = 4096  # flows whose books are closed together: their rows stay in the processor's cache
 RESTING = (State.CLOSED, State.TIME_WAIT)
+NOTHING = Columns(
+    OF_REUSED, np.empty((len(OF_REUSED.ends), 2, 0), np.int64), np.empty((len(OF_REUSED.flows), 0), np.int64)
+)
 
 
 class Books(NamedTuple):
@@ -248,16 +251,15 @@ class Tracker:
         rows, entries, lengths = self._blank(slots)
         while done < len(slots):
             done = closing.close_books(
-                self._desk, slots, done, np.int64(end_time), 1, counts, left, endings, rows, entries, lengths
+                self._desk, slots, done, end_time, 1, counts, left, endings, rows, entries, lengths
             )
             if done < len(slots):
                 self._grow()
         ordinary, reused, other, told = counts.tolist()
         behind = len(slots) - reused
         endings_too: NDArray[np.void] = copy_rows(endings[behind:], np.empty(reused, ENDING))
-        none = self._facts(slots[:0], OF_REUSED)
         return [
-            Ended(int(closing.ORDINARY), endings[:ordinary], none, entries[:told], lengths[:ordinary]),
+            Ended(int(closing.ORDINARY), endings[:ordinary], NOTHING, entries[:told], lengths[:ordinary]),
             self._put_away(closing.REUSED, left[behind:], endings_too, OF_REUSED),
             self._put_away(closing.OTHER, left[:other], np.zeros(other, ENDING), OF_OTHER),
         ]

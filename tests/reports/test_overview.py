@@ -37,17 +37,19 @@ def test_any_number_of_addresses_and_no_reset(hosts: int, tmp_path: Path) -> Non
     assert any("11.0.0.1:80" in line.plain for line in lines)
 
 
-flows = st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(0, 3), st.integers(0, 7))
+flows = st.tuples(*(st.integers(0, most) for most in (3, 2, 3, 7)), *(st.integers(0, 2) for _ in range(3)))
 
 
 @given(st.lists(st.lists(flows, max_size=12), max_size=6), st.integers(0, 4))
 def test_slices_add_up_to_what_counting_one_by_one_gives(slices: list[list[tuple[int, ...]]], most: int) -> None:
-    """A flow is server address, port, who closed and how it ended, as codes."""
+    """A flow is server address, port, who closed and how it ended, as codes; when it began, and packets each way."""
     made, by_server, by_ending = Overview(), Counter[tuple[int, int]](), Counter[tuple[str, str]]()
     cells, resets = Counter[tuple[int, int, str]](), Counter[tuple[int, int]]()
     for some in slices:
         endings = np.zeros(len(some), ENDING)
-        for place, (address, port, closer, teardown) in enumerate(some):
+        for place, (address, port, closer, teardown, began, *packets) in enumerate(some):
+            endings[place]["first_epoch"] = began
+            endings[place]["client_packets"], endings[place]["server_packets"] = packets
             endings[place]["server_ip"], endings[place]["server_port"] = address, port
             endings[place]["closed_by"], endings[place]["teardown"] = closer, teardown
             word = CLOSER_WORDS[closer] or "nobody"
@@ -56,6 +58,10 @@ def test_slices_add_up_to_what_counting_one_by_one_gives(slices: list[list[tuple
             by_ending[words_of(Teardown)[teardown], word] += 1
             resets[address, port] += words_of(Teardown)[teardown] in ("reset", "aborted")
         made.add(endings)
+    every = [flow for some in slices for flow in some]
+    assert made.flows == len(every)
+    assert made.both_ways == any(flow[5] and flow[6] for flow in every)
+    assert not every or made.began == min(flow[4] for flow in every)
     order = sorted(by_server, key=lambda key: (-by_server[key], key))
     rows, total = made.servers(most)
     assert total == len(order)
