@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.compiled import part, prefetch, record_at, wipe
-from analyzer.memory import GrowingRows
+from analyzer.memory import LINE, GrowingRows
 from analyzer.tracker.ledger import FOLLOWED, KEPT, LATER, OLDER, UNUSUAL
 from analyzer.tracker.log import BLOCK, FAR, LOG, ROWS_A_BLOCK
 
@@ -46,7 +46,8 @@ def take(desk, number):
         return row
     address = pool["rows"] + row * pool["size"]
     row_after = np.int64(_link(address, np.int64(0))["next"])
-    prefetch(pool["rows"] + row_after * pool["size"])
+    prefetch(pool["rows"] + row_after * pool["size"])  # it was last used a minute ago
+    prefetch(pool["rows"] + row_after * pool["size"] + LINE)
     pool["free"] = row_after
     pool["given"] = pool["given"] - 1
     wipe(address, np.int64(pool["size"]))
