@@ -1,9 +1,9 @@
 """Closing the books: timers that have run out, what the capture left open, and how an ordinary flow ended.
 
 Most flows of most captures are of two kinds of which nothing more can be said than their numbers: opened by a whole
-handshake and closed by one FIN from each side, or a lone SYN. Those are told from the rest here, and their endings
-filled in at once; the others go on to the rules, with all their columns (``outcome`` says of them what is said here of
-the ordinary ones, and the tests hold the two together).
+handshake and closed by one FIN from each side, or a lone SYN. Those are told from the rest here, and done with in one
+pass, while their rows are in the cache; the others go on to the rules, with their columns (``outcome`` says of them
+what is said here of the ordinary ones, and the tests hold the two together).
 """
 
 import numpy as np

@@ -9,12 +9,15 @@ from numpy.typing import NDArray
 from analyzer.errors import TeardownError
 from analyzer.findings.ordinary import kinds
 from analyzer.flows.table import FLOW
+from analyzer.memory import GrowingRows
 from analyzer.pipeline import Analysis
 from analyzer.readers import open_captures
 from analyzer.segments.table import ACK, SYN, UNTRACKED
 from analyzer.settings import Settings
 from analyzer.tracker.closing import ORDINARY, REUSED
+from analyzer.tracker.desk import PLACE
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT
+from analyzer.tracker.pools import SLOTS, Pools
 from analyzer.tracker.rows import flow_rows
 from analyzer.tracker.spread import SpreadLedger
 from analyzer.tracker.track import Tracker
@@ -184,3 +187,32 @@ def test_random_connections(length: int) -> None:
 def test_connections_that_are_nearly_ordinary(seed: int) -> None:
     kernel, columns = check(tracked(nearly_usual(2000, seed), seed))
     assert kernel > 0.9 * columns > 100
+
+
+def free_rows(pools: Pools, number: int) -> list[int]:
+    """The rows of a pool that are free, in the order in which they will be taken."""
+    rows, free, following = pools._pooled[number], [], int(pools.state["free"][number])
+    while following >= 0 and len(free) <= len(rows):
+        free.append(following)
+        following = int(rows.rows[following : following + 1].view(np.int32)[0])
+    return free
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_row_is_free_again_once(seed: int) -> None:
+    """Also those of the log, which are given back a chain at a time, and of bounds far from their times."""
+    tracker = Tracker(Settings())
+    for segments in (nearly_usual(400, seed), random_segments(300, 9, seed)):
+        table = np.zeros(int(segments["sender"].max() >> 1) + 1, FLOW)
+        table["stream"], table["previous"] = np.arange(len(table)), np.arange(len(table)) - 1
+        tracker.feed(segments, table)
+        list(tracker.drop(tracker.held))
+        assert not len(tracker.held)
+        tracker._places = GrowingRows(PLACE, 1024)
+        tracker._lay_out()
+    pools = tracker._pools
+    assert (pools.state["used"] > 1).all()
+    for number, (used, given) in enumerate(pools.state[["used", "given"]].tolist()):
+        nobody = 0 if number == SLOTS else 1
+        assert given == used - nobody
+        assert sorted(free_rows(pools, number)) == list(range(nobody, used))
