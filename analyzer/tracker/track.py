@@ -172,7 +172,7 @@ class Tracker:
     def worth_retiring(self) -> bool:
         """Whether so much time has passed, and so many flows have begun, since the last time that it is worth it."""
         slots, clock = self._looked
-        return self._pools.in_use > slots + slots // 8 + FLOWS_AT_ONCE and self.clock > clock + LINGER_NS // 16
+        return self._pools.in_use > slots + slots // 16 + FLOWS_AT_ONCE and self.clock > clock + LINGER_NS // 16
 
     def drop(self, slots: NDArray[np.intp]) -> Iterator[Ended]:
         """Close the books of ``slots`` now, whatever their state, and forget them."""
