@@ -26,6 +26,7 @@ TAIL = 8  # bytes of text that a piece can have behind it
 WORD = 8  # bytes that kernels load at a time
 USUAL = 96  # bytes of a line, for a first guess at the room for many
 NOWHERE, NO_COLUMN = (0, 0, 0, 0, 0), (0, 0, 0, 0)  # in PIECE, where there is no such column
+NO_NUMBER = (*NOWHERE, UNKNOWN, *NOWHERE, *NO_COLUMN, *NO_COLUMN)
 BUFFER = 1 << 18  # bytes that are written at a time: they stay in the processor's cache
 
 Places = Callable[[str], tuple[int, int, int, int, int]]
@@ -104,7 +105,8 @@ class Template:
 
 
 class Lines:
-    """The lines of certain rows, not written yet. Nothing they were bound to may change before they are."""
+    """The lines of certain rows, not written yet. Nothing they were bound to may change before they are, and one thread
+    at a time may write them: the pieces keep the text of the last whole second."""
 
     def __init__(
         self, template: Template, rows: Rows, words: Mapping[str, Words], parents: Mapping[str, Parent]
@@ -169,18 +171,7 @@ class Lines:
         tail = int.from_bytes(piece.tail.ljust(TAIL, b"\0"), "little", signed=True), len(piece.tail)
         if piece.kind == Kind.LITERAL:
             *where, _ = self._looked_up(Words.of([piece.text.decode()]))
-            return (
-                piece.kind,
-                *NOWHERE,
-                piece.none,
-                *NOWHERE,
-                *NO_COLUMN,
-                *NO_COLUMN,
-                *where,
-                len(piece.text),
-                *tail,
-                *ZERO_SECONDS,
-            )
+            return (piece.kind, *NO_NUMBER, *where, len(piece.text), *tail, *ZERO_SECONDS)
         places = sources[piece.of]
         parent = self._parent(sources[""], parents[piece.of]) if piece.of else NOWHERE
         more = [(*places(column)[:1], *places(column)[2:4], scale) for column, scale in piece.more]
