@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     Source = CaptureStream | TsharkStream | LiveStream
 
+SETTLED_AT_ONCE = 3  # parts of finished flows: what becomes of a few thousand of them
 AHEAD = 2  # batches decoded while one is being tracked: neither half waits because the other's batch was a hard one
 Progress = Callable[[int, int | None], None]  # bytes read, bytes in all or None
 
@@ -73,6 +75,7 @@ class Analysis:
         self._order: Order | None = None
         self._tracker = Tracker(settings)
         self._finished = Finished(settings, Store(scratch))
+        self._retiring: Iterator[Ended] = iter(())
         self._kept: list[NDArray[np.void]] = []
         self._segments = 0
 
@@ -142,10 +145,13 @@ class Analysis:
             self._kept.append(batch[self._table.rows["stream"][batch["sender"] >> 1] == wanted])
 
     def settle(self) -> None:
-        """Put away the flows that have been over for long enough, once there are enough of them; nothing is changed by
-        when that is."""
-        if self._tracker.worth_retiring():
-            self._finished.take(self._tracker.retire(), self._table.rows, self._tracker.clock)
+        """Put away the flows that have been over for long enough, once there are enough of them: some each time, as
+        otherwise nobody would read on meanwhile. Nothing is changed by when that is."""
+        some = list(islice(self._retiring, SETTLED_AT_ONCE))
+        if some:
+            self._finished.take(some, self._table.rows, self._tracker.clock)
+        elif self._tracker.worth_retiring():
+            self._retiring = self._tracker.retire()
 
     def retire(self) -> Analysed:
         """The flows that have been over for long enough; they are forgotten."""
@@ -196,7 +202,7 @@ class Analysis:
         self._decoder.finish()
         if self._order is not None:
             self._tell(self._order.rest())
-        self._finished.take(self._tracker.finish(end), self._table.rows, end)
+        self._finished.take(chain(self._retiring, self._tracker.finish(end)), self._table.rows, end)
         analysed = self._finished.analysed(self.book, end)
         analysed.summary = self._summary(files, capture, analysed)
         if self._settings.keep_segments:
