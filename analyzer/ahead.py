@@ -1,6 +1,7 @@
-"""One step ahead, and one behind: another thread makes the next item, or uses the last, while the caller works.
+"""One step ahead, one behind, and beside: other threads make the next item, use the last, or do what is asked for now
+and then, while the caller works.
 
-Worth it where both spend their time in kernels, which hold no lock of the interpreter. The thread is a daemon: a
+Worth it where both spend their time in kernels, which hold no lock of the interpreter. The threads are daemons: a
 read that waits on a pipe never keeps the program from ending.
 """
 
@@ -45,6 +46,26 @@ def ahead(items: Iterator[T], most: int = 1) -> Iterator[T]:
     finally:
         stopped = True
         wanted.release()
+
+
+class Beside:
+    """Something to be done now and then beside all else, by a thread that is there only meanwhile."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+        self._busy = False
+
+    def ask(self) -> None:
+        """Have it done; nothing where it is being done."""
+        if not self._busy:
+            self._busy = True
+            Thread(target=self._run, name="beside", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        finally:
+            self._busy = False
 
 
 class Behind(Generic[T]):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.ahead import ahead
+from analyzer.ahead import Beside, ahead
 from analyzer.errors import Notice
 from analyzer.finished import Finished
 from analyzer.flows.order import Order
@@ -106,12 +106,14 @@ class Analysis:
         """Everything before the tracker for a whole capture: segments in batches of :class:`Supply`, each with the
         number of interfaces known by then. A batch is used again once ``AHEAD`` others have been made."""
         supply, interfaces = Supply(self._decoder, AHEAD + 1), 1
+        provider = Beside(self._tracker.make_ready)
         for packets in capture:
             if len(capture.interfaces) > interfaces:
                 yield self._assigned(supply.rest()), interfaces
                 interfaces = len(capture.interfaces)
             for batch in supply.add(packets):
-                self._tracker.make_ready()
+                if self._tracker.runs_short():
+                    provider.ask()
                 yield self._assigned(batch), interfaces
         yield self._assigned(supply.rest()), interfaces
 

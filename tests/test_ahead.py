@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from analyzer.ahead import Behind, ahead
+from analyzer.ahead import Behind, Beside, ahead
 
 
 def test_same_items() -> None:
@@ -131,3 +131,23 @@ def test_behind_an_error_reaches_the_caller_and_what_follows_is_not_done() -> No
     with pytest.raises(OSError, match="no room"):
         behind.finish()
     assert done == [0]
+
+
+def test_beside_is_done_once_at_a_time() -> None:
+    begun, go_on = threading.Semaphore(0), threading.Semaphore(0)
+
+    def work() -> None:
+        begun.release()
+        go_on.acquire()
+
+    beside = Beside(work)
+    beside.ask()
+    assert begun.acquire(timeout=10)
+    beside.ask()  # it is being done
+    assert not begun.acquire(timeout=0.1)
+    go_on.release()
+    deadline = time.monotonic() + 10
+    while not begun.acquire(timeout=0.01):  # its thread may not have ended yet
+        assert time.monotonic() < deadline
+        beside.ask()
+    go_on.release()

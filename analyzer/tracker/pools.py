@@ -118,11 +118,11 @@ class Pools:
         self.unusual, self.older = GrowingRows(UNUSUAL, 256), GrowingRows(OLDER, 256)
         self.blocks, self.log = GrowingRows(BLOCK, 4096), GrowingRows(LOG, 4096 * ROWS_A_BLOCK)
         self.far, self.later = GrowingRows(FAR, 1024), GrowingRows(LATER, 2048)
-        self._ready = [0, 0, 0]  # how far the memory of the endpoints' rows, and of the log's, has been made ready
         self.state: np.ndarray[Any, np.dtype[np.void]] = np.zeros(len(NEEDED), POOL)
         self.state["used"] = 0, 1, 1, 1, 1, 1
         self.state["free"] = -1
         self.state["size"] = [rows.dtype.itemsize for rows in self._pooled]
+        self._ready = [0] * len(self._wanted(0))  # how far the memory of these has been made ready
         self._lay_out()
 
     @property
@@ -148,18 +148,27 @@ class Pools:
         self.log.grow(ROWS_A_BLOCK * len(self.blocks))
         self._lay_out()
 
+    def run_short(self) -> bool:
+        """Whether there is memory for less than half of what the flows that may be next will need."""
+        wanted = self._wanted(AHEAD // 2)
+        return any(end > ready for (_, end), ready in zip(wanted, self._ready, strict=True))
+
     def make_ready(self) -> None:
         """Have memory for what the next flows will need; another thread may do it while the kernels work."""
-        used = self.state["used"].tolist()
-        ends, later, log = (
-            2 * (used[SLOTS] + AHEAD),
-            used[LATERS] + 2 * AHEAD,
-            ROWS_A_BLOCK * (used[BLOCKS] + 3 * AHEAD),
-        )
-        for place, (rows, end) in enumerate(((self.ends, ends), (self.later, later), (self.log, log))):
+        for place, (rows, end) in enumerate(self._wanted(AHEAD)):
             if end > self._ready[place]:
                 rows.make_ready(self._ready[place], end)
                 self._ready[place] = end
+
+    def _wanted(self, flows: int) -> list[tuple[GrowingRows, int]]:
+        """Of the rows that every flow has: up to where so many more flows will need them."""
+        used = self.state["used"].tolist()
+        return [
+            (self.flows, used[SLOTS] + flows),
+            (self.ends, 2 * (used[SLOTS] + flows)),
+            (self.later, used[LATERS] + 2 * flows),
+            (self.log, ROWS_A_BLOCK * (used[BLOCKS] + 3 * flows)),
+        ]
 
     def let_go(self, pieces: NDArray[np.intp]) -> None:
         """Give back the memory of the endpoints in these pieces of the ledger, of which no slot is in use any more."""

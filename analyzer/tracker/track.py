@@ -139,6 +139,10 @@ class Tracker:
             if done < len(batch):
                 self._grow()
 
+    def runs_short(self) -> bool:
+        """Whether it is time for :meth:`make_ready`."""
+        return self._pools.run_short()
+
     def make_ready(self) -> None:
         """Have memory for the next flows, so that :meth:`feed` does not wait for it; for another thread to call."""
         self._pools.make_ready()
