@@ -27,7 +27,7 @@ from analyzer.tracker.spread import OF_OTHER, OF_REUSED, Chosen, Columns, Spread
 from analyzer.tracker.track import Ended
 
 JUDGED_AT_ONCE = 4096  # flows of one kind
-PARTS_AT_ONCE = 6  # of finished flows that wait to be taken in
+PARTS_AT_ONCE = 24  # of finished flows that wait to be taken in
 
 
 class Finished:
