@@ -145,9 +145,17 @@ class Lines:
         starts = self._starts(self.count)
         done = self.fill(0, out, starts)
         while done < self.count:
-            out = np.concatenate([out, np.empty(len(out), np.uint8)])
+            out = self._more(out, starts, done)
             done += self.fill(done, out, starts[done * len(self._ends) :])
         return Words(out, starts)
+
+    def _more(self, out: NDArray[np.uint8], starts: NDArray[np.int64], done: int) -> NDArray[np.uint8]:
+        """More room, with the lines of the rows that are ``done``: enough if the other rows are not much longer."""
+        written = int(starts[done * len(self._ends)])
+        each = written // max(done, 1) * 5 // 4
+        larger = np.empty(written + (self.count - done) * each + self.widest, np.uint8)
+        larger[:written] = out[:written]
+        return larger
 
     def whole(self, out: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """All lines as one text in ``out``, and ``out`` itself, or a larger one where it did not suffice."""
