@@ -170,9 +170,7 @@ for command in (live, browse):
     cli.add_command(settings_options(command, without=("engine",)))
 
 
-def _analysed(
-    paths: Sequence[str], settings: Settings, quiet: bool = False, out: Path | None = None
-) -> "Analysed":
+def _analysed(paths: Sequence[str], settings: Settings, quiet: bool = False, out: Path | None = None) -> "Analysed":
     """Run the pipeline with a progress bar; on the very first run say why it takes so long. What does not fit in memory
     goes into the folder ``out``, which may not be there yet."""
     from analyzer.compiled import on_compiling

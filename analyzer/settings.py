@@ -38,9 +38,7 @@ def _number(default: int, help: str) -> Any:
 class Settings:
     """What the tracker and the findings go by. Immutable, so that a result can name what it was made with."""
 
-    profile: str = _choice(
-        "linux", PROFILES, "Whose timers are assumed to end TIME_WAIT and an orphaned FIN_WAIT_2."
-    )
+    profile: str = _choice("linux", PROFILES, "Whose timers are assumed to end TIME_WAIT and an orphaned FIN_WAIT_2.")
     close_wait_leak_ns: int = _duration(
         10, "Silence in CLOSE_WAIT from which a connection is called leaked (TD101), not merely half-closed."
     )
@@ -94,9 +92,7 @@ def nanoseconds(text: str | float | Decimal) -> int:
         value = Decimal(written.removesuffix(unit)) * UNITS.get(unit, SECOND)
         whole = int(value)
     except (InvalidOperation, ValueError, OverflowError):
-        raise UsageError(
-            f"{written!r} is not a duration; write seconds (10, 0.25), 500ms, 2m or 1h"
-        ) from None
+        raise UsageError(f"{written!r} is not a duration; write seconds (10, 0.25), 500ms, 2m or 1h") from None
     if whole < 0 or whole >= 1 << 63:
         raise UsageError(f"{written!r} is not a duration between 0 and 292 years")
     return whole

@@ -91,7 +91,6 @@ def main(count: int) -> None:
     report("pcap: record walk alone", lambda: walk(plain, lambda: pcap_walker(plain), 24))
     report("pcapng: block walk alone", lambda: walk(blocks, lambda: BlockWalker("benchmark", Record()), 0))
     with tempfile.TemporaryDirectory() as folder:
-
         report_files(Path(folder), "pcap: file in batches", plain)
         report_files(Path(folder), "pcapng: file in batches", blocks)
         report_files(Path(folder), "pcap packed with zstd", zstandard.compress(plain, 1))

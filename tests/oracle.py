@@ -29,9 +29,7 @@ needs_captures = pytest.mark.skipif(
 
 def names() -> list[str]:
     """All captures with an oracle, as paths relative to FOLDER."""
-    return sorted(
-        str(path.relative_to(FOLDER)).removesuffix(".oracle.json") for path in FOLDER.rglob("*.oracle.json")
-    )
+    return sorted(str(path.relative_to(FOLDER)).removesuffix(".oracle.json") for path in FOLDER.rglob("*.oracle.json"))
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,19 @@ def run(*command: str) -> None:
 
 
 def test_ruff() -> None:
-    run(sys.executable, "-m", "ruff", "check", "--no-cache", "analyzer", "tests", "docs", "captures", "benchmarks")
+    run(
+        sys.executable,
+        "-m",
+        "ruff",
+        "check",
+        "--no-cache",
+        "analyzer",
+        "tests",
+        "docs",
+        "captures",
+        "benchmarks",
+        "notebooks",
+    )
 
 
 def test_mypy(tmp_path: Path) -> None:

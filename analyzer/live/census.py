@@ -97,9 +97,7 @@ def _places(role: str, ends: Ends, own: Ints, server: Ints, port: Ints, book: Ad
     return made
 
 
-def _place(
-    role: str, ends: Ends, members: Ints, counts: Ints, address: str, server: str, port: int
-) -> Place:
+def _place(role: str, ends: Ends, members: Ints, counts: Ints, address: str, server: str, port: int) -> Place:
     closing = members[np.isin(ends.state[members], CLOSING_STATES)]
     left = ends.left[members]
     left = left[left >= 0]

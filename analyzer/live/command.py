@@ -301,5 +301,3 @@ class signals:  # noqa: N801 (a context manager used as a word)
     def __exit__(self, *error: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-
-

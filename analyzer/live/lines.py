@@ -115,4 +115,3 @@ def summary_lines(tally: Tally) -> Iterator[str]:
             yield f"{count(number, 'connection')} {why}: their books were closed as they stood"
     for notice in tally.notices:
         yield f"notice: {safe(notice.text)}"
-

@@ -72,9 +72,7 @@ class Metrics(Silent):
                     where = [place.role, place.address, place.server, str(place.port), state.name]
                     sockets.add_metric(where, count)
         yield sockets
-        findings = CounterMetricFamily(
-            "teardown_findings", "Findings announced", labels=["code", "severity", "server"]
-        )
+        findings = CounterMetricFamily("teardown_findings", "Findings announced", labels=["code", "severity", "server"])
         for label, count in found.items():
             findings.add_metric(list(label), count)
         yield findings

@@ -25,9 +25,7 @@ def warm() -> None:
     """Compile or load every kernel that a watch uses, through all readers."""
     on_compiling(lambda line: print(line, file=sys.stderr))
     story = [segment(*step) for step in STORY]
-    records = b"".join(
-        struct.pack("<IIII", 1, place, len(data), len(data)) + data for place, data in enumerate(story)
-    )
+    records = b"".join(struct.pack("<IIII", 1, place, len(data), len(data)) + data for place, data in enumerate(story))
     for data in (PCAP_HEADER + records, pcapng(PCAP_HEADER + records)):
         through(data)
 

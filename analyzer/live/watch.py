@@ -300,5 +300,3 @@ class Watch:
     @staticmethod
     def _crowds(findings: pd.DataFrame) -> pd.DataFrame:
         return findings[findings["stream"].isna().to_numpy(np.bool_)]
-
-

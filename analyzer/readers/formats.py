@@ -55,9 +55,7 @@ def recognise(name: str, head: bytes, whole: bool, record: Record) -> tuple[Walk
     raise UnreadableCapture(f"{name} {what_else(head)}")
 
 
-def _fixed(
-    name: str, head: bytes, size: int, kind: str, walker: Callable[[], Walker | None]
-) -> tuple[Walker, int]:
+def _fixed(name: str, head: bytes, size: int, kind: str, walker: Callable[[], Walker | None]) -> tuple[Walker, int]:
     """The walker of a format with a file header of ``size`` bytes."""
     if len(head) < size:
         raise UnreadableCapture(

@@ -59,9 +59,7 @@ class BlockWalker:
     def frames(self) -> int:
         return int(self._runs[0]["frame"])
 
-    def walk(
-        self, data: NDArray[Any], at: int, end: int, base: int, rows: NDArray[Any]
-    ) -> tuple[int, int]:
+    def walk(self, data: NDArray[Any], at: int, end: int, base: int, rows: NDArray[Any]) -> tuple[int, int]:
         run, filled = self._runs[0], 0
         run["at"], run["end"] = at, end
         while not self.finished:
@@ -144,9 +142,7 @@ class BlockWalker:
             return False
         version = struct.unpack_from(order + "HH", head, 12)
         if version not in VERSIONS:
-            self._give_up(
-                f"the section at byte {where:,} is of the unknown pcapng version {version[0]}.{version[1]}"
-            )
+            self._give_up(f"the section at byte {where:,} is of the unknown pcapng version {version[0]}.{version[1]}")
             return False
         self._count_packets()
         self._begin_section()

@@ -74,9 +74,7 @@ class RecordWalker:
     def frames(self) -> int:
         return int(self._runs[0]["frame"])
 
-    def walk(
-        self, data: NDArray[Any], at: int, end: int, base: int, rows: NDArray[Any]
-    ) -> tuple[int, int]:
+    def walk(self, data: NDArray[Any], at: int, end: int, base: int, rows: NDArray[Any]) -> tuple[int, int]:
         run = self._runs[0]
         run["at"], run["end"] = at, end
         filled = int(walk_records(data, self._runs, rows))

@@ -39,9 +39,7 @@ class Walker(Protocol):
     def frames(self) -> int:
         """Frame numbers used so far."""
 
-    def walk(
-        self, data: NDArray[Any], at: int, end: int, base: int, rows: NDArray[Any]
-    ) -> tuple[int, int]:
+    def walk(self, data: NDArray[Any], at: int, end: int, base: int, rows: NDArray[Any]) -> tuple[int, int]:
         """Fill ``rows`` from ``data[at:end]``; return where the first record not read begins, and rows filled.
 
         ``base`` is the place of ``data[0]`` in the capture, for messages. Stops when the rows are full, when the

@@ -89,9 +89,7 @@ OBSERVED_WORDS = ["complete", "starts-mid-stream", "one-direction-only", "frames
 class Ledger:
     """The tracker's facts and what follows from them, for all flows; ``end_time`` is the capture's end in ns."""
 
-    def __init__(
-        self, ends: NDArray[np.void], flows: NDArray[np.void], table: NDArray[np.void], end_time: int
-    ) -> None:
+    def __init__(self, ends: NDArray[np.void], flows: NDArray[np.void], table: NDArray[np.void], end_time: int) -> None:
         self._ends, self._flows, self._table = ends.reshape(-1, 2), flows, table
         self.end_time = end_time
         self.views: dict[tuple[int, int], Any] = {}  # parts of it with their columns at hand, as they are asked for
@@ -176,9 +174,7 @@ class Ledger:
     @cached_property
     def whole(self) -> Bools:
         """Whether each endpoint's segments are all there: from its SYN on and without a gap, shape (flows, 2)."""
-        return np.asarray(
-            self.knows(Known.ISN) & (self.own("missing_bytes") == 0) & (self.own("packets") > 0)
-        )
+        return np.asarray(self.knows(Known.ISN) & (self.own("missing_bytes") == 0) & (self.own("packets") > 0))
 
     @cached_property
     def observed(self) -> Codes:
@@ -261,9 +257,7 @@ class Ledger:
     @cached_property
     def teardown(self) -> Codes:
         """Teardown codes."""
-        established = (self.own("established_time") > 0).any(axis=1) | ~(self.own("syn_count") > 0).any(
-            axis=1
-        )
+        established = (self.own("established_time") > 0).any(axis=1) | ~(self.own("syn_count") > 0).any(axis=1)
         fins = self.fin_sent.any(axis=1)
         early = np.where(self.rst_side >= 0, self.of_side("rst_time", self.rst_side), 0)
         closed_first = fins & (self._first_fin_time <= np.where(early > 0, early, np.iinfo(np.int64).max))

@@ -113,12 +113,8 @@ _MOVES = [
     Arrow(S.LISTEN, E.SENT_SYN_ACK, S.SYN_RECEIVED, "3.10.7.2", "it answered a SYN"),
     Arrow(S.SYN_SENT, E.SENT_SYN_ACK, S.SYN_RECEIVED, "3.10.7.3", "the SYNs crossed: simultaneous open"),
     Arrow(S.SYN_SENT, E.RCVD_SYN_ACK, S.ESTABLISHED, "3.10.7.3", "its SYN was answered and acknowledged"),
-    Arrow(
-        S.SYN_RECEIVED, E.RCVD_ACK_OF_SYN, S.ESTABLISHED, "3.10.7.4", "the handshake's last ACK reached it"
-    ),
-    Arrow(
-        S.UNKNOWN, E.SENT_MID_STREAM, S.ESTABLISHED, "-", "the capture began with the connection already open"
-    ),
+    Arrow(S.SYN_RECEIVED, E.RCVD_ACK_OF_SYN, S.ESTABLISHED, "3.10.7.4", "the handshake's last ACK reached it"),
+    Arrow(S.UNKNOWN, E.SENT_MID_STREAM, S.ESTABLISHED, "-", "the capture began with the connection already open"),
     Arrow(S.ESTABLISHED, E.SENT_FIN, S.FIN_WAIT_1, "3.10.4", "it closed, knowing of no FIN of the peer"),
     Arrow(
         S.SYN_RECEIVED,
@@ -154,13 +150,9 @@ _MOVES = [
         "3.10.7.4",
         "its FIN was acknowledged after the FINs had crossed",
     ),
-    Arrow(
-        S.LAST_ACK, E.RCVD_ACK_OF_FIN, S.CLOSED, "3.10.7.4", "its FIN was acknowledged: all is over for it"
-    ),
+    Arrow(S.LAST_ACK, E.RCVD_ACK_OF_FIN, S.CLOSED, "3.10.7.4", "its FIN was acknowledged: all is over for it"),
     Arrow(S.TIME_WAIT, E.TIMER, S.CLOSED, "3.10.8", "TIME_WAIT ended"),
-    Arrow(
-        S.FIN_WAIT_2, E.TIMER, S.CLOSED, "Linux tcp_fin_timeout", "it had given up waiting for the peer's FIN"
-    ),
+    Arrow(S.FIN_WAIT_2, E.TIMER, S.CLOSED, "Linux tcp_fin_timeout", "it had given up waiting for the peer's FIN"),
     Arrow(S.TIME_WAIT, E.REPLACED, S.CLOSED, "3.10.7.4", "a new SYN was accepted in TIME_WAIT"),
     Arrow(S.FIN_WAIT_1, E.LOST_SIGHT, S.UNKNOWN, "-", "what would tell its next state was not captured"),
     Arrow(S.FIN_WAIT_2, E.LOST_SIGHT, S.UNKNOWN, "-", "what would tell its next state was not captured"),
@@ -183,10 +175,7 @@ _RESETS = [
     ),
 ]
 _STAYS = [
-    *(
-        Arrow(s, E.SYN_AGAIN, s, "3.8.1", "its SYN had not been answered")
-        for s in (S.SYN_SENT, S.SYN_RECEIVED)
-    ),
+    *(Arrow(s, E.SYN_AGAIN, s, "3.8.1", "its SYN had not been answered") for s in (S.SYN_SENT, S.SYN_RECEIVED)),
     Arrow(S.SYN_RECEIVED, E.SYN_ACK_AGAIN, S.SYN_RECEIVED, "3.8.1", "its SYN-ACK had not been acknowledged"),
     *(
         Arrow(s, E.FIN_AGAIN, s, "3.8.1", "its FIN had not been acknowledged")
@@ -196,13 +185,8 @@ _STAYS = [
         Arrow(s, E.ACK_OF_FIN_AGAIN, s, "3.10.7.4", "the peer acknowledged the repeated FIN")
         for s in (S.FIN_WAIT_2, S.TIME_WAIT, S.CLOSED)
     ),
-    Arrow(
-        S.CLOSE_WAIT, E.DATA_AFTER_PEER_FIN, S.CLOSE_WAIT, "3.6.1", "a half-closed connection may still send"
-    ),
-    *(
-        Arrow(s, E.RST_AGAIN, s, "3.5.2", "each late segment draws its own RST")
-        for s in (S.CLOSED, S.SYN_SENT)
-    ),
+    Arrow(S.CLOSE_WAIT, E.DATA_AFTER_PEER_FIN, S.CLOSE_WAIT, "3.6.1", "a half-closed connection may still send"),
+    *(Arrow(s, E.RST_AGAIN, s, "3.5.2", "each late segment draws its own RST") for s in (S.CLOSED, S.SYN_SENT)),
     Arrow(S.CLOSED, E.SENT_RST, S.CLOSED, "3.5.2", "it knew no such connection"),
     *(Arrow(s, E.RST_IGNORED, s, "RFC 5961 3.2", "a RST outside RCV.NXT changes nothing") for s in State),
     Arrow(S.UNKNOWN, E.STALE_ACK, S.UNKNOWN, "3.10.7.4", "an older connection on this tuple still answers"),

@@ -49,9 +49,7 @@ def truth_page() -> str:
     """docs/truth.md but for its first line."""
     scenarios = load().values()
     played = sum(scenario.play is not None for scenario in scenarios)
-    head = HEAD.format(
-        played=played, edited=len(scenarios) - played, kernel=kernels(), table=table.table(*scored())
-    )
+    head = HEAD.format(played=played, edited=len(scenarios) - played, kernel=kernels(), table=table.table(*scored()))
     rules = inspect.cleandoc(score.__doc__ or "").split("\n\n", 2)[2]
     return f"{head}{rules}\n\n{_hidden()}\n{_scenes()}"
 

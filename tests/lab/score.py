@@ -112,9 +112,7 @@ class Reset:
         return f"{self.scenario.name} tap {self.tap}: the RST is {self.true or 'none'}, said {self.said or 'none'}"
 
 
-def shown(
-    entered: list[Entry], rows: list[Row], span: tuple[int, int], delay: float
-) -> tuple[list[str], list[Entry]]:
+def shown(entered: list[Entry], rows: list[Row], span: tuple[int, int], delay: float) -> tuple[list[str], list[Entry]]:
     """The part of a kernel's account that happened while a capture ran, and what followed at once if the program says
     so too; before it the state the endpoint is found in, if the program says nothing of that."""
     first, last = span[0] - FOUND_NS, span[1] + 2 * round(delay * 1e9) + NEAR_NS

@@ -97,9 +97,7 @@ def sure_and_wrong(entry: Scenario, tap: str, edit: Edit, folder: Path) -> list[
     ],
     ids=["begun late", "ended early", "one frame missing"],
 )
-def test_captures_with_frames_missing_anywhere_mislead_to_nothing_sure(
-    edit: Edit, tap: str, tmp_path: Path
-) -> None:
+def test_captures_with_frames_missing_anywhere_mislead_to_nothing_sure(edit: Edit, tap: str, tmp_path: Path) -> None:
     """A capture begun at, ended at, or without every frame there is: what it does not show is assumed, not sure."""
     plain = [entry for entry in PLAYED if not entry.lossy and entry.filter == "tcp"]
     counts = [count for entry in plain for count in sure_and_wrong(entry, tap, edit, tmp_path)]

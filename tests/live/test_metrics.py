@@ -61,9 +61,7 @@ def test_states_served_are_those_of_ss(lab: Lab) -> None:
     watching.until("TD101", 6)
     time.sleep(1.5)
     metrics = served(lab.a)
-    assert by_state(metrics, "client") == ss(lab.a) == Counter(
-        ESTABLISHED=3, FIN_WAIT_2=3, CLOSE_WAIT=3, TIME_WAIT=3
-    )
+    assert by_state(metrics, "client") == ss(lab.a) == Counter(ESTABLISHED=3, FIN_WAIT_2=3, CLOSE_WAIT=3, TIME_WAIT=3)
     assert by_state(metrics, "server") == ss(lab.b) == Counter(ESTABLISHED=3, FIN_WAIT_2=3, CLOSE_WAIT=3)
     assert re.search(r'teardown_findings_total\{code="TD101",server="10.42.2.2:8080",severity="error"\} 6.0', metrics)
     assert "teardown_packets_lost_total 0.0" in metrics

@@ -55,9 +55,7 @@ def test_pcap_with_longer_records(magic: int, extra: bytes) -> None:
 
 
 @needs_editcap
-@pytest.mark.parametrize(
-    "form", ["pcap", "nsecpcap", "modpcap", "suse6_3pcap", "rh6_1pcap", "pcapng", "snoop"]
-)
+@pytest.mark.parametrize("form", ["pcap", "nsecpcap", "modpcap", "suse6_3pcap", "rh6_1pcap", "pcapng", "snoop"])
 def test_formats_written_by_wireshark(form: str, tmp_path: Path) -> None:
     original = file(tmp_path, pcap(PACKETS))
     converted = tmp_path / "converted"
