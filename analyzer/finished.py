@@ -45,7 +45,7 @@ class Finished:
         got."""
         for ended in parts:
             if len(ended.endings) or ended.last:
-                self._behind.give((ended, table[ended.facts.flow("row")], end_ns))
+                self._behind.give((ended, table.take(ended.facts.flow("row")), end_ns))
 
     def analysed(self, book: AddressBook, end_ns: int) -> Analysed:
         """What there is to say of them."""

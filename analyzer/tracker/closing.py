@@ -21,6 +21,7 @@ from analyzer.tracker.desk import (
     FIN_WAIT_2,
     NEVER,
     NO_FRAME,
+    NOT_OVER,
     PLACE,
     TIME_WAIT,
     end_at,
@@ -28,7 +29,7 @@ from analyzer.tracker.desk import (
     knows,
     later,
     move,
-    over,
+    over_after,
     place_at,
     tuple_at,
     write,
@@ -43,6 +44,7 @@ from analyzer.tracker.pools import (
     FARS,
     LATERS,
     OLDERS,
+    PIECE,
     SLOTS,
     UNUSUALS,
     copy_words,
@@ -73,18 +75,30 @@ GRACEFUL, NEVER_ESTABLISHED = np.int64(Teardown.GRACEFUL), np.int64(Teardown.NEV
 NO_CAUSE, BY_NOBODY = np.int64(RstCause.NONE), np.int64(2)
 
 
-@kernel(DESK, int, np.int64)
-def find_over(desks, slots, found):
-    """Fill ``found`` with the slots below ``slots`` whose flows have been over for long enough; returns how many."""
+@kernel(DESK, int, np.int64, np.int64)
+def find_over(desks, slots, due, found):
+    """Fill ``found`` with the slots below ``slots`` whose flows have been over for long enough; returns how many.
+
+    ``due`` has a moment for each PIECE of the slots until which there is none. It is 0 at first and kept up to date:
+    what is heard of a flow from now on puts it off by the time that it lingers.
+    """
     desk = desks[0]
-    count = 0
-    silent_since = np.int64(desk["clock"]) - np.int64(desk["linger"])
-    for slot in range(slots):
-        f = flow_at(desk, slot)
-        perhaps = f["first_frame"] > 0 and np.int64(f["end_time"]) < silent_since  # most need no closer look
-        if perhaps and over(desk, np.int64(slot), np.int64(desk["clock"])):
-            found[count] = slot
-            count += 1
+    count, now, linger = np.int64(0), np.int64(desk["clock"]), np.int64(desk["linger"])
+    for piece in range(len(due)):
+        if now <= due[piece]:
+            continue
+        soonest = now + linger
+        for slot in range(piece * PIECE, min(slots, (piece + 1) * PIECE)):
+            f = flow_at(desk, slot)
+            after = np.int64(f["end_time"]) + linger if f["first_frame"] > 0 else NOT_OVER
+            if after < now:  # most need no closer look
+                after = over_after(desk, np.int64(slot))
+            if after < now:
+                found[count] = slot
+                count += 1
+            else:
+                soonest = min(soonest, after)
+        due[piece] = soonest
     return count
 
 

@@ -32,6 +32,7 @@ NO_NOTE, UNEXPECTED = np.int64(Note.NONE), np.int64(Note.UNEXPECTED)
 RCVD_FIN, RCVD_ACK_OF_FIN = np.int64(Event.RCVD_FIN), np.int64(Event.RCVD_ACK_OF_FIN)
 MID_STREAM, SENT_DATA, ACKED = np.int64(Known.MID_STREAM), np.int64(Known.SENT_DATA), np.int64(Known.ACK)
 NEVER = NO_FRAME = np.int64(0)
+NOT_OVER = np.int64(np.iinfo(np.int64).max)
 
 
 DESK = np.dtype(
@@ -132,17 +133,22 @@ def place_at(desk, row):
 
 @part
 def over(desk, slot, now):
-    """Whether the flow in ``slot`` had ended, timers included, so long before ``now`` that its books are closed,
-    whether or not they have been put away yet."""
+    """Whether the flow in ``slot`` had ended so long before ``now`` that its books are closed, whether or not they have
+    been put away yet."""
+    return max(desk["clock"], now) > over_after(desk, slot)
+
+
+@part
+def over_after(desk, slot):
+    """When the books of the flow in ``slot`` are closed, timers included, if no more of it comes; NOT_OVER where it has
+    not ended."""
     e, p = end_at(desk, 2 * slot), end_at(desk, 2 * slot + 1)
     state, peer_state = np.int64(e["state"]), np.int64(p["state"])
     if (state != CLOSED and state != TIME_WAIT) or (peer_state != CLOSED and peer_state != TIME_WAIT):
-        return False
+        return NOT_OVER
     reset_ended = unusual(desk, e)["rst_count"] + unusual(desk, p)["rst_count"] > 0
     heard = np.int64(flow_at(desk, slot)["end_time"]) + (desk["linger_reset"] if reset_ended else desk["linger"])
-    return max(desk["clock"], now) > max(
-        heard, np.int64(later(desk, e)["deadline"]), np.int64(later(desk, p)["deadline"])
-    )
+    return max(heard, np.int64(later(desk, e)["deadline"]), np.int64(later(desk, p)["deadline"]))
 
 
 @part

@@ -99,6 +99,7 @@ class Tracker:
         self._places = GrowingRows(PLACE, 1024)
         self._pools = Pools()
         self._telling = settings.keep_timeline
+        self._due = np.zeros(0, np.int64)  # for each piece of the ledger, until when no flow in it can be over
         self._looked = (0, 0)  # slots and clock when flows that are over were last looked for
         self._lay_out()
 
@@ -168,8 +169,9 @@ class Tracker:
 
         When this is called makes no difference to any result: later segments of such a flow are late either way.
         """
-        found = np.zeros(self._pools.slots, np.int64)
-        count = closing.find_over(self._desk, np.int64(len(found)), found)
+        found = np.empty(self._pools.slots, np.int64)
+        self._due = np.append(self._due, np.zeros(-(-len(found) // PIECE) - len(self._due), np.int64))
+        count = closing.find_over(self._desk, len(found), self._due, found)
         yield from self._close(found[:count], self.clock)
         self._looked = (self._pools.in_use, self.clock)
 

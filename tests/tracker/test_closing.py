@@ -14,10 +14,10 @@ from analyzer.pipeline import Analysis
 from analyzer.readers import open_captures
 from analyzer.segments.table import ACK, SYN, UNTRACKED
 from analyzer.settings import Settings
-from analyzer.tracker.closing import ORDINARY, REUSED
+from analyzer.tracker.closing import ORDINARY, REUSED, find_over
 from analyzer.tracker.desk import PLACE
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT
-from analyzer.tracker.pools import SLOTS, Pools
+from analyzer.tracker.pools import PIECE, SLOTS, Pools
 from analyzer.tracker.rows import flow_rows
 from analyzer.tracker.spread import SpreadLedger
 from analyzer.tracker.track import Tracker
@@ -113,6 +113,26 @@ def tracked(segments: NDArray[np.void], seed: int) -> Whole:
     tracker = Tracker(Settings())
     tracker.feed(segments, table)
     return whole(tracker, table, int(segments["time"].max()) + 10**9)
+
+
+def test_all_that_are_over_are_found_wherever_it_is_looked_for_them() -> None:
+    """Looking only where there may be some finds as many as looking everywhere."""
+    segments = nearly_usual(9000, 7)
+    segments["time"] = np.maximum.accumulate(segments["time"])  # what is older than the clock may be found later
+    table = np.zeros(9000, FLOW)
+    table["stream"], table["previous"] = np.arange(9000), -1
+    tracker, retired, spared = Tracker(Settings()), 0, 0
+    for some in np.split(segments, range(60_000, len(segments), 200)):
+        tracker.feed(some, table)
+        slots = tracker._pools.slots
+        everywhere = np.zeros(-(-slots // PIECE), np.int64)
+        spared += int((tracker._due >= tracker.clock).any())
+        count = find_over(tracker._desk, slots, everywhere, np.empty(slots, np.int64))
+        assert sum(len(ended.endings) for ended in tracker.retire()) == count
+        retired += count
+    assert slots > PIECE
+    assert retired > 6000
+    assert spared > 20
 
 
 def check(made: Whole) -> tuple[int, int]:
