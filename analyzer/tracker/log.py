@@ -73,6 +73,6 @@ OTHER_SIDE = 1 << 4  # it is an entry of side 1
 VOID = 1 << 5  # a later segment took it back
 
 # A flow takes rows of the log by blocks, chained in the order in which it took them; block 0 belongs to nobody.
-ROWS_A_BLOCK = 4
+ROWS_A_BLOCK = 2
 BLOCK = np.dtype([("next_block", "<i4"), ("block_before", "<i4")])
 FAR = np.dtype([("next_far", "<i4"), ("_", "<i4"), ("earliest", "<i8"), ("latest", "<i8")])  # bounds far from the time

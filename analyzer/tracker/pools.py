@@ -30,6 +30,7 @@ SLOTS, UNUSUALS, OLDERS, BLOCKS, FARS, LATERS = (np.int64(number) for number in 
 NEEDED = np.array([1, 8, 1, 8, 32, 4])  # rows of each pool that one segment may take at most (16 rows of the log)
 PIECE = 4096  # slots, whose endpoints' rows are a huge page
 AHEAD = 8192  # flows for which there is to be memory beforehand
+LOG_ROWS = 12  # that an ordinary flow has
 _pool = record_at(POOL)
 _link = record_at(np.dtype([("next", "<i4")]))
 
@@ -111,7 +112,7 @@ def room(desk):
 
 
 class Pools:
-    """The pools' memory, and the rows that lie beside them: two endpoints a slot, four rows of the log a block."""
+    """The pools' memory, and the rows that lie beside them: two endpoints a slot, two rows of the log a block."""
 
     def __init__(self) -> None:
         self.flows, self.ends = GrowingRows(FOLLOWED, 1024), GrowingRows(KEPT, 2048)
@@ -167,7 +168,7 @@ class Pools:
             (self.flows, used[SLOTS] + flows),
             (self.ends, 2 * (used[SLOTS] + flows)),
             (self.later, used[LATERS] + 2 * flows),
-            (self.log, ROWS_A_BLOCK * (used[BLOCKS] + 3 * flows)),
+            (self.log, ROWS_A_BLOCK * used[BLOCKS] + LOG_ROWS * flows),
         ]
 
     def let_go(self, pieces: NDArray[np.intp]) -> None:
