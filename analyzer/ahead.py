@@ -88,7 +88,7 @@ class Behind(Generic[T]):
             self._raise()
             self._given.append(item)
             if len(self._given) == 1:
-                Thread(target=self._run, name="judge", daemon=True).start()
+                Thread(target=self._run, name="behind", daemon=True).start()
 
     def finish(self) -> None:
         """Wait until all is done; raises the first error."""

@@ -67,8 +67,8 @@ def test_several_beforehand() -> None:
     assert list(items) == list(range(1, 10))
 
 
-def judges() -> int:
-    return sum(thread.name == "judge" for thread in threading.enumerate())
+def threads_behind() -> int:
+    return sum(thread.name == "behind" for thread in threading.enumerate())
 
 
 def test_behind_everything_is_done_in_order() -> None:
@@ -102,15 +102,15 @@ def test_behind_no_more_than_so_many_wait_and_nothing_is_left_over() -> None:
     giver.start()
     begun.acquire()
     time.sleep(0.05)
-    assert given == [0, 1] and judges() == 1
+    assert given == [0, 1] and threads_behind() == 1
     for _ in range(5):
         may_go.release()
     giver.join()
     behind.finish()
     deadline = time.monotonic() + 10
-    while judges() and time.monotonic() < deadline:
+    while threads_behind() and time.monotonic() < deadline:
         time.sleep(0.001)
-    assert given == list(range(5)) and not judges()
+    assert given == list(range(5)) and not threads_behind()
 
 
 def test_behind_an_error_reaches_the_caller_and_what_follows_is_not_done() -> None:

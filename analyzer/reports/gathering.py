@@ -11,6 +11,7 @@ import numpy as np
 
 from analyzer.compiled import const, kernel, part
 from analyzer.tracker.ending import ENTRY
+from analyzer.tracker.log import ELSEWHERE, UNBOUNDED
 
 PACKED = np.dtype(
     [
@@ -18,13 +19,12 @@ PACKED = np.dtype(
         ("early", "<u4"),  # how long before the time ``earliest`` is; UNBOUNDED; ELSEWHERE: of both, see the next row
         ("late", "<u4"),  # how long after it ``latest`` is
         ("frame", "<u4"),
-        ("codes", "<u4"),  # the side in bit 0, then the codes, so many bits each as below
+        ("codes", "<u4"),  # the side in bit 0, then the codes, as many bits each as in BITS
     ]
 )
-UNBOUNDED, ELSEWHERE = np.int64((1 << 32) - 1), np.int64((1 << 32) - 2)
 LOW = np.int64((1 << 32) - 1)
-EVENT, ARROW, FROM_STATE, STATE, BASIS, NOTE = (np.int64(bit) for bit in (1, 6, 14, 18, 22, 25))
 BITS = {"event": 5, "arrow": 8, "from_state": 4, "state": 4, "basis": 3, "note": 4}
+EVENT, ARROW, FROM_STATE, STATE, BASIS, NOTE = (np.int64(bit) for bit in np.cumsum([1, *BITS.values()])[:-1])
 
 
 @kernel(const(ENTRY), np.uint32, PACKED)

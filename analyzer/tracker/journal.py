@@ -8,10 +8,9 @@ import numpy as np
 
 from analyzer.compiled import part, prefetch, record_at
 from analyzer.memory import LINE
-from analyzer.tracker.log import BLOCK, FAR, LOG, OTHER_SIDE, ROWS_A_BLOCK, VOID
+from analyzer.tracker.log import BLOCK, ELSEWHERE, FAR, LOG, OTHER_SIDE, ROWS_A_BLOCK, UNBOUNDED, VOID
 from analyzer.tracker.pools import BLOCKS, FARS, give_back, next_free, take
 
-UNBOUNDED, ELSEWHERE = np.int64((1 << 32) - 1), np.int64((1 << 32) - 2)  # in the column ``early``
 LOG_BYTES = np.int64(LOG.itemsize)
 _log, _block, _far = record_at(LOG), record_at(BLOCK), record_at(FAR)
 

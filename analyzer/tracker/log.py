@@ -69,6 +69,7 @@ LOG = np.dtype(
         ("note", "u1"),  # Note | OTHER_SIDE | VOID
     ]
 )
+UNBOUNDED, ELSEWHERE = np.int64((1 << 32) - 1), np.int64((1 << 32) - 2)  # ``early``: no bound; both in a row of FAR
 OTHER_SIDE = 1 << 4  # it is an entry of side 1
 VOID = 1 << 5  # a later segment took it back
 

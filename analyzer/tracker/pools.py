@@ -149,7 +149,7 @@ class Pools:
         self.log.grow(ROWS_A_BLOCK * len(self.blocks))
         self._lay_out()
 
-    def run_short(self) -> bool:
+    def runs_short(self) -> bool:
         """Whether there is memory for less than half of what the flows that may be next will need."""
         wanted = self._wanted(AHEAD // 2)
         return any(end > ready for (_, end), ready in zip(wanted, self._ready, strict=True))

@@ -142,7 +142,7 @@ class Tracker:
 
     def runs_short(self) -> bool:
         """Whether it is time for :meth:`make_ready`."""
-        return self._pools.run_short()
+        return self._pools.runs_short()
 
     def make_ready(self) -> None:
         """Have memory for the next flows, so that :meth:`feed` does not wait for it; for another thread to call."""

@@ -13,15 +13,15 @@ def pools() -> Pools:
 
 
 def test_memory_is_made_ready_before_half_of_it_is_used(pools: Pools) -> None:
-    assert pools.run_short()
+    assert pools.runs_short()
     pools.make_ready()
-    assert not pools.run_short()
+    assert not pools.runs_short()
     pools.state["used"][SLOTS] += AHEAD // 2 - 1
-    assert not pools.run_short()
+    assert not pools.runs_short()
     pools.state["used"][SLOTS] += 2
-    assert pools.run_short()
+    assert pools.runs_short()
     pools.make_ready()
-    assert not pools.run_short()
+    assert not pools.runs_short()
 
 
 def test_what_is_made_ready_is_bounded(pools: Pools) -> None:

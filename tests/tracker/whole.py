@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from analyzer.tracker import closing
 from analyzer.tracker.ending import ENDING
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT
-from analyzer.tracker.log import LOG, OTHER_SIDE, ROWS_A_BLOCK, VOID
+from analyzer.tracker.log import ELSEWHERE, LOG, OTHER_SIDE, ROWS_A_BLOCK, UNBOUNDED, VOID
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.pools import Pools
 from analyzer.tracker.spread import Chosen, Columns, columns_of
@@ -23,7 +23,6 @@ MORE = [
 ]
 RAW = np.dtype([*((name, LOG[name]) for name in SAID), *MORE])
 ALL = Chosen(ENDPOINT.names or (), CONNECTION.names or ())
-UNBOUNDED, ELSEWHERE = 2**32 - 1, 2**32 - 2  # in the log's column ``early``
 
 
 class Whole(NamedTuple):
