@@ -8,6 +8,7 @@ what it needs. Whatever goes wrong ends as one line on standard error and one of
     130  interrupted                            141  whoever read the output has gone
 """
 
+import gc
 import os
 import signal
 import sys
@@ -192,12 +193,10 @@ def _written(analysed: "Analysed", folder: Path | None, format: str, tables: Col
 
 
 def _print_summary(analysed: "Analysed", written: list[Path]) -> None:
-    from rich.text import Text
-
     from analyzer.reports.terminal import summary_lines
-    from analyzer.reports.text import show, width
+    from analyzer.reports.text import Line, show, width
 
-    note = [Text(), Text(safe(f"Wrote {', '.join(map(str, written))}"))] if written else []
+    note = [Line(), Line(safe(f"Wrote {', '.join(map(str, written))}"))] if written else []
     show([*summary_lines(analysed.summary, analysed.overview, analysed.listing, width(100)), *note])
 
 
@@ -219,6 +218,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.stdout.flush()
     except OSError:  # told already; nothing is left to fail at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if status in (0, 1):  # nothing went wrong, so nothing that needs closing hangs in a traceback's cycle
+        gc.freeze()  # else the interpreter ends by going through all that was imported
     sys.exit(status)
 
 

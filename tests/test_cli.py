@@ -83,6 +83,16 @@ def test_the_command_line_loads_nothing_heavy(heavy: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=CAPTURES.parent, check=False).returncode == 0
 
 
+def test_an_analysis_loads_only_what_it_needs(tmp_path: Path) -> None:
+    capture, unneeded = CAPTURES / "close-wait-leak.pcap", {"pandas", "pyarrow", "numba", "rich", "scapy", "pyshark"}
+    arguments = ["analyze", str(capture), "--out", str(tmp_path)]
+    code = f"import sys; from analyzer.cli import guarded; guarded({arguments}); print({unneeded} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=CAPTURES.parent, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.endswith("\nset()\n")
+
+
 def test_a_run_prints_the_summary(run: Run, pipeline: Pipeline) -> None:
     status, out, err = run("analyze", "a.pcap", "-")
     assert (status, err) == (0, "")

@@ -24,9 +24,8 @@ from analyzer.reports.escape import safe
 from analyzer.tracker.outcome import Ledger
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from analyzer.reports.result import Analysed, Result
+    from analyzer.reports.text import Line
 
 NEWS_KEPT = 500
 PATIENCE = 10.0  # seconds to wait for a ladder
@@ -60,7 +59,7 @@ class Subject(Protocol):
 
     def picture(self) -> Picture: ...
 
-    def ladder(self, stream: int, columns: int) -> "list[Text]":
+    def ladder(self, stream: int, columns: int) -> "list[Line]":
         """The ladder of one connection. Raises UsageError where it is no longer kept."""
 
     def stop(self) -> None: ...
@@ -130,7 +129,7 @@ class LiveSubject(Silent):
             kept = self._picture
             return Picture(kept.head, kept.places, kept.kernel, kept.owners, list(self._news), self.ended)
 
-    def ladder(self, stream: int, columns: int) -> "list[Text]":
+    def ladder(self, stream: int, columns: int) -> "list[Line]":
         answered = threading.Event()
         answer: list[Analysed | None] = []
 
@@ -158,13 +157,13 @@ class FileSubject:
     def picture(self) -> Picture:
         return self._picture
 
-    def ladder(self, stream: int, columns: int) -> "list[Text]":
+    def ladder(self, stream: int, columns: int) -> "list[Line]":
         return ladder_of(self._result, stream, columns)
 
     def stop(self) -> None: ...
 
 
-def ladder_of(result: "Result", stream: int, columns: int) -> "list[Text]":
+def ladder_of(result: "Result", stream: int, columns: int) -> "list[Line]":
     from analyzer.reports.ladder import ladder_lines
 
     return ladder_lines(result, stream, columns)

@@ -16,7 +16,7 @@ from textual.widgets import DataTable, Footer, Input, Static
 from analyzer.errors import TeardownError
 from analyzer.live.census import STATES, Place
 from analyzer.live.picture import News, Picture, Subject
-from analyzer.reports.text import SEVERITY_STYLES, duration
+from analyzer.reports.text import SEVERITY_STYLES, Line, duration
 
 REFRESH = 0.5  # seconds
 ROWS_SHOWN = 500
@@ -32,13 +32,13 @@ class LadderScreen(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter", "dismiss", "back")]
 
-    def __init__(self, lines: list[Text]) -> None:
+    def __init__(self, lines: list[Line]) -> None:
         super().__init__()
         self._lines = lines
 
     def compose(self) -> ComposeResult:
         with VerticalScroll():
-            yield Static(Text("\n").join(self._lines), markup=False)
+            yield Static(Text("\n").join(Text.assemble(*line.pieces) for line in self._lines), markup=False)
         yield Footer()
 
 

@@ -2,10 +2,8 @@
 
 from functools import cache
 
-from rich.text import Text
-
 from analyzer.findings import explain, rules
-from analyzer.reports.text import SEVERITY_STYLES, wrapped
+from analyzer.reports.text import SEVERITY_STYLES, Line, wrapped
 
 
 @cache
@@ -14,20 +12,20 @@ def names() -> dict[str, str]:
     return {code: rule.name for code, rule in rules().items()}
 
 
-def list_lines(columns: int = 80) -> list[Text]:
+def list_lines(columns: int = 80) -> list[Line]:
     """Every finding there is: code, name and severity, and its title under them."""
     lines = []
     for code, rule in rules().items():
-        lines.append(Text(f"{code} {rule.name} ({rule.severity})", style=SEVERITY_STYLES[rule.severity]))
-        lines += map(Text, wrapped(rule.title, 6, columns))
+        lines.append(Line(f"{code} {rule.name} ({rule.severity})", SEVERITY_STYLES[rule.severity]))
+        lines += map(Line, wrapped(rule.title, 6, columns))
     return lines
 
 
-def page_lines(code: str) -> list[Text]:
+def page_lines(code: str) -> list[Line]:
     """The page of one finding; raises UsageError if there is none. Its headings are bold on a terminal."""
     return [_line(line) for line in explain(code).splitlines()]
 
 
-def _line(markdown: str) -> Text:
+def _line(markdown: str) -> Line:
     text = markdown.replace("**", "")
-    return Text(text.lstrip("# "), style="bold") if markdown.startswith("#") else Text(text)
+    return Line(text.lstrip("# "), "bold") if markdown.startswith("#") else Line(text)

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
-from rich.text import Text
 
 from analyzer.errors import UsageError
 from analyzer.reports.catalogue import names
@@ -21,7 +20,7 @@ from analyzer.reports.columns import BASES, EVENTS
 from analyzer.reports.conversation import Conversation, conversation, folds, said
 from analyzer.reports.decimals import decimal
 from analyzer.reports.result import Result
-from analyzer.reports.text import SEVERITY_STYLES, advice_lines, count, duration, endpoint, heading, wrapped
+from analyzer.reports.text import SEVERITY_STYLES, Line, advice_lines, count, duration, endpoint, heading, wrapped
 
 SECOND = 1_000_000_000
 SILENCE = SECOND  # from here on a pause is written out
@@ -61,7 +60,7 @@ class Paper:
 
 def ladder_lines(
     result: Result, stream: int, columns: int = 100, everything: bool = False, unicode: bool = True
-) -> list[Text]:
+) -> list[Line]:
     """The ladder of one stream; ``everything`` folds nothing. ``result`` must have its segments.
 
     Raises UsageError if there is no such stream.
@@ -131,15 +130,15 @@ def _merged(steps: list[Step], loose: list[Step]) -> list[Step]:
     return merged
 
 
-def _head(flow: "pd.Series[Any]", paper: Paper) -> list[Text]:
+def _head(flow: "pd.Series[Any]", paper: Paper) -> list[Line]:
     client, server = (endpoint(flow[f"{side}_ip"], flow[f"{side}_port"]) for side in ("client", "server"))
     began = f"{pd.Timestamp(paper.start, unit='ns', tz='UTC'):%Y-%m-%d %H:%M:%S}.{paper.start % SECOND:09d} UTC"
     return [
-        Text(f"stream {flow['stream']}: client {client}, server {server}", style="bold"),
-        Text(f"began {began}, lasted {duration(flow['duration_s'])}"),
-        Text(_ending(flow)),
-        Text(),
-        Text(f"{'time':>{TIME}}{'frame':>{FRAME}}  {'client':<{STATE}} {'':<{paper.room}} server", style="dim"),
+        Line(f"stream {flow['stream']}: client {client}, server {server}", "bold"),
+        Line(f"began {began}, lasted {duration(flow['duration_s'])}"),
+        Line(_ending(flow)),
+        Line(),
+        Line(f"{'time':>{TIME}}{'frame':>{FRAME}}  {'client':<{STATE}} {'':<{paper.room}} server", "dim"),
     ]
 
 
@@ -150,7 +149,7 @@ def _ending(flow: "pd.Series[Any]") -> str:
     return f"ended: {flow['teardown']}, {closer}"
 
 
-def _body(steps: list[Step], talk: Conversation, hidden: list[tuple[int, int]], paper: Paper) -> Iterator[Text]:
+def _body(steps: list[Step], talk: Conversation, hidden: list[tuple[int, int]], paper: Paper) -> Iterator[Line]:
     starts = dict(hidden)
     skip_to = 0
     for place, step in enumerate(steps):
@@ -163,23 +162,23 @@ def _body(steps: list[Step], talk: Conversation, hidden: list[tuple[int, int]], 
             yield from _silence(step, steps[place + 1 :])
 
 
-def _silence(step: Step, following: list[Step]) -> Iterator[Text]:
+def _silence(step: Step, following: list[Step]) -> Iterator[Line]:
     """A line for the time until the next segment, or until the last thing known, where it is long."""
     until = next((later for later in following if later.segment is not None), following[-1] if following else step)
     if until.time - step.time >= SILENCE:
-        yield Text(f"{'...':>{TIME}} {duration((until.time - step.time) / SECOND)} of silence", style="dim")
+        yield Line(f"{'...':>{TIME}} {duration((until.time - step.time) / SECOND)} of silence", "dim")
 
 
-def _folded(talk: Conversation, start: int, end: int, paper: Paper) -> Text:
+def _folded(talk: Conversation, start: int, end: int, paper: Paper) -> Line:
     """One line for the segments [start, end)."""
     up, size = talk.up[start:end], talk.size[start:end]
     lasted = duration((talk.time[end - 1] - talk.time[start]) / SECOND)
     sent = f"client {int(size[up].sum()):,}, server {int(size[~up].sum()):,} bytes"
     told = f"{count(end - start, 'segment')} up to {talk.frame[end - 1]} in {lasted}: {sent}"
-    return Text(f"{'...':>{TIME}} {told}", style="dim")
+    return Line(f"{'...':>{TIME}} {told}", "dim")
 
 
-def _step_lines(step: Step, talk: Conversation, paper: Paper) -> Iterator[Text]:
+def _step_lines(step: Step, talk: Conversation, paper: Paper) -> Iterator[Line]:
     states = _states(step)
     client, server = (states[side][:1] for side in ("client", "server"))
     middle = _arrow(talk, step.segment, paper) if step.segment is not None else _untold(step)
@@ -189,7 +188,7 @@ def _step_lines(step: Step, talk: Conversation, paper: Paper) -> Iterator[Text]:
         client, server = further
         yield _line(None, client, "", server, paper)
     for entry in step.rows:
-        yield from (Text(line, style="dim") for line in _words(entry, paper))
+        yield from (Line(line, "dim") for line in _words(entry, paper))
     for finding in step.findings:
         yield from _finding(finding, paper)
 
@@ -203,15 +202,13 @@ def _states(step: Step) -> dict[str, list[Any]]:
     return entered
 
 
-def _line(step: Step | None, client: list[Any], middle: str, server: list[Any], paper: Paper) -> Text:
+def _line(step: Step | None, client: list[Any], middle: str, server: list[Any], paper: Paper) -> Line:
     time = "" if step is None else _relative(step.time, paper)
     frame = "" if step is None or step.frame is None else str(step.frame)
-    line = Text(f"{time:>{TIME}}{frame:>{FRAME}}  ")
-    line.append(f"{_state(client, paper):<{STATE}} ", style="bold")
-    line.append(f"{middle:<{paper.room}} ", style="green")
-    line.append(_state(server, paper), style="bold")
-    line.rstrip()
-    return line
+    line = Line(f"{time:>{TIME}}{frame:>{FRAME}}  ")
+    line.append(f"{_state(client, paper):<{STATE}} ", "bold")
+    line.append(f"{middle:<{paper.room}} ", "green")
+    return line.append(_state(server, paper), "bold").rstrip()
 
 
 def _state(entries: list[Any], paper: Paper) -> str:
@@ -264,25 +261,25 @@ def _bounds(entry: Any, paper: Paper) -> str:
     return f"between {_relative(earliest, paper)} and {_relative(latest, paper)}"
 
 
-def _finding(finding: Any, paper: Paper) -> Iterator[Text]:
+def _finding(finding: Any, paper: Paper) -> Iterator[Line]:
     indent = TIME + FRAME + 2
     style = SEVERITY_STYLES[finding.severity]
     title = f"!! {finding.severity} {finding.code} {names().get(finding.code, '')}"
-    yield Text(" " * indent + title, style=style)
-    yield from map(Text, wrapped(finding.message, indent + 3, paper.columns))
+    yield Line(" " * indent + title, style)
+    yield from map(Line, wrapped(finding.message, indent + 3, paper.columns))
 
 
-def _legend(paper: Paper) -> list[Text]:
-    used = [Text(f"{MARKS[basis]} {basis}: {BASES[basis]}", style="dim") for basis in MARKS if basis in paper.marked]
-    return [Text(), *used] if used else []
+def _legend(paper: Paper) -> list[Line]:
+    used = [Line(f"{MARKS[basis]} {basis}: {BASES[basis]}", "dim") for basis in MARKS if basis in paper.marked]
+    return [Line(), *used] if used else []
 
 
-def _advice(findings: pd.DataFrame, columns: int) -> Iterator[Text]:
+def _advice(findings: pd.DataFrame, columns: int) -> Iterator[Line]:
     told = findings[findings["advice"] != ""].drop_duplicates(["code", "advice"])
     if len(told):
         yield from heading("What to do")
     for finding in _rows(told):
-        yield from map(Text, advice_lines(f"{finding.code}: {finding.advice}", 0, columns))
+        yield from map(Line, advice_lines(f"{finding.code}: {finding.advice}", 0, columns))
 
 
 def _ns(moment: pd.Timestamp) -> int:

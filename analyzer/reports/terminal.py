@@ -10,8 +10,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from rich.text import Text
-
 from analyzer.reports import filters
 from analyzer.reports.catalogue import names
 from analyzer.reports.columns import SEVERITIES
@@ -21,6 +19,7 @@ from analyzer.reports.overview import CLOSERS, Overview
 from analyzer.reports.result import Summary
 from analyzer.reports.text import (
     SEVERITY_STYLES,
+    Line,
     advice_lines,
     aligned,
     count,
@@ -36,7 +35,7 @@ FILES_SHOWN = 5
 ACT = "error"  # the severity at which somebody must act: its advice stands in the summary
 
 
-def summary_lines(summary: Summary, overview: Overview, listing: Listing, columns: int = 80) -> list[Text]:
+def summary_lines(summary: Summary, overview: Overview, listing: Listing, columns: int = 80) -> list[Line]:
     """The whole summary, wrapped at ``columns``."""
     parts = (
         _read(summary, columns),
@@ -50,17 +49,17 @@ def summary_lines(summary: Summary, overview: Overview, listing: Listing, column
     return [line for part in parts for line in part]
 
 
-def _read(summary: Summary, columns: int) -> Iterator[Text]:
-    yield from (Text(safe(name), style="bold") for name in summary.files[:FILES_SHOWN])
+def _read(summary: Summary, columns: int) -> Iterator[Line]:
+    yield from (Line(safe(name), "bold") for name in summary.files[:FILES_SHOWN])
     if len(summary.files) > FILES_SHOWN:
-        yield Text(f"... and {len(summary.files) - FILES_SHOWN} more files")
+        yield Line(f"... and {len(summary.files) - FILES_SHOWN} more files")
     counts = [size(summary.bytes), count(summary.packets, "packet"), count(summary.segments, "TCP segment")]
     links = [", ".join(summary.link_types)] if summary.link_types else []
-    yield Text(", ".join([*counts, count(summary.streams, "connection"), *links]))
+    yield Line(", ".join([*counts, count(summary.streams, "connection"), *links]))
     if summary.first_ns is not None and summary.last_ns is not None:
-        yield Text(_span(summary.first_ns, summary.last_ns))
+        yield Line(_span(summary.first_ns, summary.last_ns))
     for what, packets in summary.not_understood.items():
-        yield from map(Text, wrapped(f"not analysed: {count(packets, 'packet')}, {what}", 0, columns))
+        yield from map(Line, wrapped(f"not analysed: {count(packets, 'packet')}, {what}", 0, columns))
 
 
 def _span(first_ns: int, last_ns: int) -> str:
@@ -74,7 +73,7 @@ def _moment(ns: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
 
 
-def _endings(overview: Overview) -> list[Text]:
+def _endings(overview: Overview) -> list[Line]:
     """How many connections ended in each way, by who closed first."""
     if not overview.flows:
         return []
@@ -82,7 +81,7 @@ def _endings(overview: Overview) -> list[Text]:
     return _counted("How connections ended, and who closed first", [["ending", "flows", *CLOSERS], *rows])
 
 
-def _servers(overview: Overview, listing: Listing) -> list[Text]:
+def _servers(overview: Overview, listing: Listing) -> list[Line]:
     """Who closed first at each server address and port, the busiest first."""
     if not overview.flows:
         return []
@@ -90,13 +89,13 @@ def _servers(overview: Overview, listing: Listing) -> list[Text]:
     rows = [["server", "flows", *CLOSERS, "by RST"]]
     rows += [[endpoint(listing.address(row), port), *map(_cell, counts)] for row, port, counts in busiest]
     more = total - len(busiest)
-    rest = [Text(f"... and {count(more, 'more server')}")] if more else []
+    rest = [Line(f"... and {count(more, 'more server')}")] if more else []
     return [*_counted("Who closed first, by server", rows), *rest]
 
 
-def _counted(title: str, rows: Sequence[Sequence[str]]) -> list[Text]:
+def _counted(title: str, rows: Sequence[Sequence[str]]) -> list[Line]:
     first, *others = aligned(rows)
-    return [*heading(title), Text(first, style="dim"), *map(Text, others)]
+    return [*heading(title), Line(first, "dim"), *map(Line, others)]
 
 
 def _cell(number: int) -> str:
@@ -111,7 +110,7 @@ def _nothing(summary: Summary, overview: Overview) -> str:
     return "No findings" if overview.flows else "There is no TCP connection in it."
 
 
-def _findings(summary: Summary, overview: Overview, listing: Listing, columns: int) -> Iterator[Text]:
+def _findings(summary: Summary, overview: Overview, listing: Listing, columns: int) -> Iterator[Line]:
     """One entry for each code: the gravest first, then the most frequent."""
     if not len(listing):
         yield from heading(_nothing(summary, overview))
@@ -133,18 +132,19 @@ def by_importance(tables: Sequence[Table]) -> list[Table]:
     return sorted(tables, key=lambda table: (grave(table.rule.severity), -len(table), table.rule.code))
 
 
-def _finding(listing: Listing, table: Table, columns: int) -> Iterator[Text]:
+def _finding(listing: Listing, table: Table, columns: int) -> Iterator[Line]:
     rule = table.rule
-    line = Text(f"{rule.severity:<8} ", style=SEVERITY_STYLES[rule.severity])
-    yield line.append(f"{rule.code} {rule.name}", style="bold").append(f": {_how_many(table)}", style="default")
+    style = SEVERITY_STYLES[rule.severity]
+    line = Line(f"{rule.severity:<8} ", style).append(f"{rule.code} {rule.name}", f"bold {style}")
+    yield line.append(f": {_how_many(table)}")
     example = table.surest
     label = "" if len(table) == 1 else "e.g. "
     said = f"{label}{listing.say(table, 'message', example)} [{table.confidence(example)} confidence]"
-    yield from map(Text, wrapped(said, 9, columns))
+    yield from map(Line, wrapped(said, 9, columns))
     if rule.severity == ACT:
         advice = advice_lines(f"-> {listing.say(table, 'advice', example)}", 9, columns)
-        yield from (Text(line, style="bold") for line in advice)
-    yield Text(" " * 9).append(_filter(listing, table, 68), style="green")
+        yield from (Line(line, "bold") for line in advice)
+    yield Line(" " * 9).append(_filter(listing, table, 68), "green")
 
 
 def _how_many(table: Table) -> str:
@@ -164,7 +164,7 @@ def _filter(listing: Listing, table: Table, room: int) -> str:
     return filters.of_addresses(hosts, ports) or filters.of_frames(frames, room)
 
 
-def _next_steps(summary: Summary, listing: Listing) -> list[Text]:
+def _next_steps(summary: Summary, listing: Listing) -> list[Line]:
     """The two commands that lead on from the gravest finding about one connection."""
     with_stream = by_importance([table for table in listing.tables if len(table.streams)])
     if not with_stream:
@@ -173,21 +173,21 @@ def _next_steps(summary: Summary, listing: Listing) -> list[Text]:
     captures = " ".join(shlex.quote(safe(name)) for name in summary.files)
     return [
         *heading("Next"),
-        Text(f"teardown timeline {captures} --stream {table.columns['stream'][table.first]}"),
-        Text(f"teardown explain {table.rule.code}"),
+        Line(f"teardown timeline {captures} --stream {table.columns['stream'][table.first]}"),
+        Line(f"teardown explain {table.rule.code}"),
     ]
 
 
-def _not_judged(summary: Summary, columns: int) -> Iterator[Text]:
+def _not_judged(summary: Summary, columns: int) -> Iterator[Line]:
     if summary.cannot_judge:
         yield from heading("Could not be judged")
     for entry in summary.cannot_judge:
         text = f"{entry.code} {names().get(entry.code, '')}: {count(entry.flows, 'connection')}, {entry.reason}"
-        yield from map(Text, wrapped(text, 0, columns))
+        yield from map(Line, wrapped(text, 0, columns))
 
 
-def _notices(summary: Summary, columns: int) -> Iterator[Text]:
+def _notices(summary: Summary, columns: int) -> Iterator[Line]:
     if summary.notices:
         yield from heading("Notices")
     for notice in summary.notices:
-        yield from (Text(line, style="yellow") for line in wrapped(notice.text, 0, columns))
+        yield from (Line(line, "yellow") for line in wrapped(notice.text, 0, columns))

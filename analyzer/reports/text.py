@@ -1,47 +1,84 @@
 """How things are said: safe text, numbers, durations, addresses, and lines for a terminal or a file.
 
-A line is a rich ``Text``: it carries its colours along and loses them where there is no terminal, or where
-NO_COLOR is set. Nothing is ever cut off or drawn with boxes, so what a script greps and what a person pastes
-is all there.
+A line carries its colours along and loses them where there is no terminal, or where NO_COLOR is set. Nothing is ever
+cut off or drawn with boxes, so what a script greps and what a person pastes is all there.
 """
 
 import io
 import math
+import os
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import TextIO
-
-from rich.console import Console
-from rich.text import Text
+from typing import Self, TextIO
 
 from analyzer.reports.escape import safe
 
 PLAIN_WIDTH = 80
+CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}  # ECMA-48, 8.3.117
 SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 _SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
-def console(file: TextIO | None = None) -> Console:
-    """A console for ``file`` (standard output): colours only on a terminal, no interpretation of the text."""
-    return Console(file=file or sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True)
+class Line:
+    """One line for people: ``pieces`` of text, each with its style, which is some words of ``CODES``.
+
+    What prints it needs no library: importing one that does takes longer than a small capture.
+    """
+
+    def __init__(self, text: str = "", style: str = "") -> None:
+        self.pieces = [(text, style)]
+
+    def append(self, text: str, style: str = "") -> Self:
+        """Go on with ``text``; returns the line itself."""
+        self.pieces.append((text, style))
+        return self
+
+    def rstrip(self) -> Self:
+        """Drop the blanks at the end; returns the line itself."""
+        while self.pieces:
+            text, style = self.pieces.pop()
+            if text.rstrip():
+                return self.append(text.rstrip(), style)
+        return self
+
+    @property
+    def plain(self) -> str:
+        """The text alone."""
+        return "".join(text for text, _ in self.pieces)
+
+    @property
+    def coloured(self) -> str:
+        """The text with what makes a terminal show its styles."""
+        return "".join(_coloured(text, style) if text and style else text for text, style in self.pieces)
 
 
-def show(lines: Iterable[Text], file: TextIO | None = None) -> None:
+def _coloured(text: str, style: str) -> str:
+    return f"\x1b[{';'.join(CODES[word] for word in style.split())}m{text}\x1b[0m"
+
+
+def has_colours(file: TextIO) -> bool:
+    """Whether it is a terminal that shows colours, and none that must not."""
+    return file.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in ("dumb", "unknown")
+
+
+def show(lines: Iterable[Line], file: TextIO | None = None) -> None:
     """Print ``lines``; what the file's encoding lacks is written as an escape instead of failing."""
     target = file or sys.stdout
     if isinstance(target, io.TextIOWrapper):
         target.reconfigure(errors="backslashreplace")
-    out = console(target)
-    for line in lines:
-        out.print(line, crop=False, overflow="ignore", no_wrap=True)
+    colours = has_colours(target)
+    target.writelines(f"{line.coloured if colours else line.plain}\n" for line in lines)
 
 
 def width(most: int, alone: int = PLAIN_WIDTH) -> int:
     """Columns to fill on standard output: the terminal's, 80 to ``most``; ``alone`` where there is no
     terminal."""
-    out = console()
-    return max(PLAIN_WIDTH, min(out.width, most)) if out.is_terminal else alone
+    if not sys.stdout.isatty():
+        return alone
+    from shutil import get_terminal_size
+
+    return max(PLAIN_WIDTH, min(get_terminal_size().columns, most))
 
 
 def wrapped(text: str, indent: int, columns: int) -> list[str]:
@@ -79,8 +116,8 @@ def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
     ]
 
 
-def heading(text: str) -> list[Text]:
-    return [Text(), Text(text, style="bold")]
+def heading(text: str) -> list[Line]:
+    return [Line(), Line(text, "bold")]
 
 
 def count(number: int, noun: str) -> str:

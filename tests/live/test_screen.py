@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from rich.text import Text
 
 from analyzer.errors import UsageError
 from analyzer.live.browse import subject
 from analyzer.live.census import Place
 from analyzer.live.picture import News, Picture
+from analyzer.reports.text import Line
 from analyzer.settings import Settings
 
 pytest.importorskip("textual", reason="needs textual (the extra live)")
@@ -37,10 +37,10 @@ class Played:
     def picture(self) -> Picture:
         return self.now
 
-    def ladder(self, stream: int, columns: int) -> list[Text]:
+    def ladder(self, stream: int, columns: int) -> list[Line]:
         if stream != 3:
             raise UsageError("gone")
-        return [Text("the ladder of 3")]
+        return [Line("the ladder of 3")]
 
     def stop(self) -> None:
         self.stopped = True

@@ -6,10 +6,14 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.text import Text
 
 from analyzer.reports import text
 from analyzer.reports.escape import safe
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 @given(st.text(st.characters()))
@@ -61,21 +65,40 @@ def test_columns_line_up() -> None:
 
 def test_what_the_encoding_lacks_is_escaped_not_fatal() -> None:
     file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    text.show([Text("4 µs ▶", style="bold red")], file)
+    text.show([text.Line("4 µs ▶", "bold red")], file)
     file.seek(0)
     assert file.read() == "4 \\xb5s \\u25b6\n"
 
 
 def test_no_color_is_honoured_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
     monkeypatch.setenv("TERM", "xterm-256color")
     shown = {}
     for choice in ("", "1"):
         monkeypatch.setenv("NO_COLOR", choice)
         file = Terminal()
-        text.show([Text("error", style="red")], file)
+        text.show([text.Line("error", "red")], file)
         shown[choice] = file.getvalue()
     assert shown == {"": "\x1b[31merror\x1b[0m\n", "1": "error\n"}
+
+
+def test_a_line_is_pieces_with_styles() -> None:
+    line = text.Line("error ", "bold red").append("").append(" ").append("told").append(" ", "dim").append("  ")
+    assert line.rstrip().plain == "error  told"
+    assert line.coloured == "\x1b[1;31merror \x1b[0m told"
+    assert text.Line(" ").rstrip().plain == ""
+
+
+def test_a_terminal_may_know_no_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for kind, colours in (("dumb", False), ("xterm", True)):
+        monkeypatch.setenv("TERM", kind)
+        assert text.has_colours(Terminal()) is colours
+
+
+@pytest.mark.parametrize(("columns", "filled"), [("60", 80), ("95", 95), ("200", 100)])
+def test_the_width_of_a_terminal(monkeypatch: pytest.MonkeyPatch, columns: str, filled: int) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr("sys.stdout", Terminal())
+    assert text.width(100) == filled
+    monkeypatch.setattr("sys.stdout", io.StringIO())
+    assert (text.width(100), text.width(100, alone=100)) == (80, 100)
