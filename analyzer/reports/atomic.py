@@ -10,24 +10,27 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedWriter
 from pathlib import Path
 from typing import BinaryIO
 
 from analyzer.errors import UnwritableOutput
+from analyzer.reports.cached import Room, Written
 
 
 @contextmanager
-def whole_file(path: Path, forced: bool = True) -> Iterator[BinaryIO]:
+def whole_file(path: Path, forced: bool = True, room: Room | None = None) -> Iterator[BinaryIO]:
     """Open ``path`` for writing; it is replaced when the block ends, and untouched if the block fails.
 
-    ``forced``: it is on the disk then, and outlives a failure of the machine.
+    ``forced``: it is on the disk then, and outlives a failure of the machine. ``room`` is shared by files that are
+    written together.
 
     Raises UnwritableOutput, one line with the path and the system's reason, for every failure of the file
     system.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:
-        with draft.open("xb") as file:
+        with BufferedWriter(Written(draft, room or Room())) as file:
             yield file
             file.flush()
             if forced:

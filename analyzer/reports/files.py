@@ -17,6 +17,7 @@ from analyzer.ahead import Behind
 from analyzer.lines import Lines
 from analyzer.reports import findings_files
 from analyzer.reports.atomic import blamed, output_folder, whole_file
+from analyzer.reports.cached import Room
 from analyzer.reports.findings import Listing
 from analyzer.reports.lines import cells, entry_lines, flow_lines, header, segment_lines
 from analyzer.reports.result import Analysed
@@ -38,7 +39,8 @@ def write_analysed(
     chosen = [name for name in TABLES if name in names and (name != "segments" or analysed.segments)]
     paths = [folder / f"{name}.{format}" for name in chosen]
     with ExitStack() as stack:
-        files = {path.stem: stack.enter_context(whole_file(path, forced=False)) for path in paths}
+        room = Room(analysed.tables.spilled)
+        files = {path.stem: stack.enter_context(whole_file(path, False, room)) for path in paths}
         findings = files.pop("findings", None)
         meanwhile = Behind(partial(_write_findings, analysed.listing, format), 1)
         if findings is not None:

@@ -65,6 +65,11 @@ class Spool:
             self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         return np.frombuffer(self._map, self._dtype)
 
+    @property
+    def spilled(self) -> int:
+        """Bytes in the file."""
+        return self.count * self._dtype.itemsize if self._file else 0
+
     def pass_by(self) -> None:
         """Now and then, what was read may leave the memory; it is read from the file again where it is needed."""
         self._passed += 1
@@ -94,6 +99,11 @@ class Store:
         self._lengths = GrowingRows(np.uint32, 4096)  # rows of PACKED that each flow has
         self.addresses = Words.of([])
         self.combinations: Sequence[str] = [""]
+
+    @property
+    def spilled(self) -> int:
+        """Bytes in scratch files."""
+        return self._endings.spilled + self._entries.spilled
 
     def name(self, addresses: Words, combinations: Sequence[str]) -> None:
         """Say what the codes mean: the texts of the address book's rows, and of ENDING's column ``findings``."""

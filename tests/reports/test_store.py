@@ -16,7 +16,7 @@ from analyzer.errors import UnwritableOutput
 from analyzer.pipeline import analyze
 from analyzer.reports import store
 from analyzer.reports.files import write_analysed
-from analyzer.reports.gathering import BITS
+from analyzer.reports.gathering import BITS, PACKED
 from analyzer.reports.store import Rows, Spool, Store
 from analyzer.settings import Settings
 from analyzer.tracker.ending import ENDING, ENTRY
@@ -100,6 +100,15 @@ def test_they_can_be_read_again_and_as_a_whole(small: None, tmp_path: Path) -> N
     assert np.array_equal(endings, np.concatenate([some for some, _ in first]))
     assert len(entries) == sum(len(told) for _, told in first)
     assert (endings["stream"][entries["end"] >> 1] == entries["frame"]).all()
+
+
+def test_how_much_was_spilled(small: None, tmp_path: Path) -> None:
+    made, given = Store(tmp_path), list(finished(1))
+    assert made.spilled == 0
+    for rows in given:
+        made.add(*rows)
+    endings, entries = (sum(len(rows[kind]) for rows in given) for kind in (0, 1))
+    assert endings * ENDING.itemsize < made.spilled <= endings * ENDING.itemsize + 2 * entries * PACKED.itemsize
 
 
 def test_entries_only_where_they_are_wanted() -> None:

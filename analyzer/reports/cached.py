@@ -1,0 +1,58 @@
+"""How much of what is written stays in the system's memory: a tenth of it, and no more.
+
+A system keeps what is written in free memory and brings it to the disk in its own time. From a tenth of the memory on
+Linux hurries with that, from a fifth on the writer has to wait (vm.dirty_background_ratio and vm.dirty_ratio as they
+usually are). So nothing is gained by keeping more than a tenth, and it costs: every page has to be given, which takes
+longer than writing where a virtual machine's host gives it, and is taken from all else on the machine. What goes beyond
+is sent to the disk as soon as it is written, and its memory taken for what is written next.
+"""
+
+import io
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+SHARE = 10
+AT_ONCE = 4 << 20  # bytes sent to the disk
+
+
+class Room:
+    """What may still be kept in memory of files that are written together; ``used`` bytes are by others of ours."""
+
+    def __init__(self, used: int = 0) -> None:
+        self._left = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // SHARE - used
+
+    def take(self, size: int) -> bool:
+        """Whether so many bytes may be kept; once they may not, no others may. Threads that meet here take a little
+        more than there is."""
+        self._left -= size
+        return self._left >= 0
+
+
+class Written(io.FileIO):
+    """A new file. Of what is written, so much stays in memory as there is room."""
+
+    def __init__(self, path: Path, room: Room) -> None:
+        super().__init__(path, "x")
+        self._room = room
+        self._kept = self._waiting = 0  # bytes: at the file's beginning; not sent yet
+
+    def write(self, data: Any) -> int:
+        """Write what fits in one call of the system; returns how many bytes."""
+        size = super().write(data)
+        if self._room.take(size):
+            self._kept += size
+            return size
+        self._waiting += size
+        if self._waiting >= AT_ONCE:
+            self._waiting = 0
+            self._send()
+        return size
+
+    def _send(self) -> None:
+        """Have the system begin with writing what it has not written, and drop what it has: this is how Linux takes the
+        advice that a file's pages are not needed. Whoever does not understand it keeps them."""
+        if hasattr(os, "posix_fadvise"):
+            with suppress(OSError):
+                os.posix_fadvise(self.fileno(), self._kept, 0, os.POSIX_FADV_DONTNEED)
