@@ -2,9 +2,10 @@
 
 A kernel is a plain Python function over numpy arrays, marked with ``@kernel(...)``; what it calls is marked with
 ``@part``. numba compiles them. But importing numba takes longer than analysing a small capture, and compiling takes
-seconds: so numba works in processes of its own (``making``, ``emitting``), and what it makes of a kernel is one object
-file in the user's cache (``cache``) that needs nothing of numba to run. ``loading`` puts it into memory with llvmlite
-alone, within milliseconds. Where that cannot be, numba compiles in this process (``by_numba``).
+seconds: so numba works in processes of its own (``making``, ``emitting``), and what it makes of a kernel is one file in
+the user's cache (``cache``). On x86-64 under Linux that is an image of machine code (``linking``), which needs no
+library to be put into memory (``images``, ``loading``); elsewhere it is an object file, for which LLVM must be
+imported (``by_llvm``). Where neither can be, numba compiles in this process (``by_numba``).
 
 With ``NUMBA_DISABLE_JIT=1`` the very same functions run as ordinary Python (slow; the tests use it).
 """

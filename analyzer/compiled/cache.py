@@ -1,12 +1,12 @@
 """Where compiled code is kept between runs.
 
-The folder is named after what compiles and runs the code: interpreter, libraries, processor. In it, a kernel's object
+The folder is named after what compiles and runs the code: interpreter, libraries, processor. In it, a kernel's file
 is named after the kernel and a fingerprint of its sources: the file it stands in and all that this one imports, since
 a kernel calls parts, and folds in constants, of other files. So any change and any upgrade leads to another name, and
 what was kept under the old one is never read again. Cached code is executed: the folder must be ours alone.
 
-An object begins with a digest of the rest: one that was cut short or damaged is as good as none. What nobody has used
-for a month is removed whenever something is compiled; the time of an object's file tells in which week it was used.
+A file begins with a digest of the rest: one that was cut short or damaged is as good as none. What nobody has used
+for a month is removed whenever something is compiled; the time of a file tells in which week it was used.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ import time
 from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
+from itertools import takewhile
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
@@ -25,6 +26,7 @@ DIGEST = 16  # bytes
 WEEK = 7 * 24 * 3600  # seconds
 UNUSED = 30 * 24 * 3600  # seconds: kept for so long without being used
 OURS = re.compile(r"[0-9a-f]{16}")  # names of folders of compiled code
+PROCESSOR = {"vendor_id", "cpu family", "model", "flags", "cpu implementer", "cpu variant", "cpu part", "features"}
 IMPORT = re.compile(r"\nfrom analyzer\.?([\w.]*) import (?:\(([^)]*)\)|(.*))")  # sought faster than with ^
 
 
@@ -62,10 +64,19 @@ def platform_name() -> str:
     return _short("\0".join(facts + sources))
 
 
-def _processor() -> tuple[str, str]:
+def _processor() -> list[str]:
+    """What it is and what it can do: as the system tells it where it does, else as LLVM, which takes long to import."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf8", errors="replace") as file:  # noqa: PTH123 (only its beginning)
+            first = list(takewhile(str.strip, file))  # of many
+    except OSError:
+        first = []
+    facts = [line for line in first if line.lower().partition(":")[0].strip() in PROCESSOR]
+    if facts:
+        return facts
     import llvmlite.binding as llvm
 
-    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    return [llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
 
 
 def _libraries() -> list[str]:
@@ -117,12 +128,12 @@ def _short(text: str) -> str:
 
 
 def place(name: str, module: str) -> Path:
-    """Where the object of the kernel ``name`` is kept, which stands in ``module``."""
+    """Where the code of the kernel ``name`` is kept, which stands in ``module``."""
     return folder() / f"{name}-{sources_name(module)}.o"
 
 
 def read(path: Path) -> bytes | None:
-    """The object kept at ``path``; None if there is none, or not all of it as it was written."""
+    """What is kept at ``path``; None if there is none, or not all of it as it was written."""
     try:
         data = path.read_bytes()
     except OSError:
@@ -135,7 +146,7 @@ def read(path: Path) -> bytes | None:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Keep an object; it appears when it is whole."""
+    """Keep code; it appears when it is whole."""
     import tempfile
 
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")

@@ -19,12 +19,13 @@ from numba.core.registry import cpu_target
 from numba.np.arrayobj import populate_array
 
 from analyzer.compiled.by_numba import Dispatchers
+from analyzer.compiled.images import OUTSIDE
+from analyzer.compiled.linking import loadable
 from analyzer.compiled.loading import fields
 from analyzer.compiled.marks import Array, Kernel
 
 INT, FAILED, BYTES = ir.IntType(64), ir.IntType(32), ir.IntType(8).as_pointer()
 KINDS = {numba.types.none: b"n", numba.types.boolean: b"b"}  # of result; b"i" an integer
-FROM_OUTSIDE = {"memcpy", "memmove", "memset", "memcmp"}  # the C library's, which every process has
 
 
 class Unemittable(Exception):
@@ -55,7 +56,7 @@ class Emitter:
         self._codegen.set_env = lambda *_: None
 
     def emit(self, kernel: Kernel) -> bytes:
-        """The kind of its result, and the object. Raises Unemittable, or what numba finds wrong with the kernel."""
+        """The kind of its result, and its code. Raises Unemittable, or what numba finds wrong with the kernel."""
         assert kernel.arguments is not None
         types = tuple(map(_type, kernel.arguments))
         dispatcher = self._dispatchers.of(kernel)
@@ -71,7 +72,8 @@ class Emitter:
         _close(library._final_module, kernel.name)
         library._optimize_final_module()
         _check(library._final_module)
-        return KINDS.get(result, b"i") + bytes(self._codegen._tm.emit_object(library._final_module))
+        code = bytes(self._codegen._tm.emit_object(library._final_module))
+        return KINDS.get(result, b"i") + loadable(code, kernel.name)
 
     def _entry(self, module: Any, kernel: Kernel, described: Any) -> Any:
         """Put the function that is called from Python into ``module``."""
@@ -143,6 +145,6 @@ def _close(module: Any, entry: str) -> None:
 def _check(module: Any) -> None:
     """Nothing must be left for numba to supply."""
     wanted = [each.name for each in (*module.functions, *module.global_variables) if each.is_declaration]
-    missing = [name for name in wanted if name not in FROM_OUTSIDE and not name.startswith("llvm.")]
+    missing = [name for name in wanted if name not in OUTSIDE and not name.startswith("llvm.")]
     if missing:
         raise Unemittable(f"{module.name} needs {', '.join(missing)}")

@@ -1,4 +1,4 @@
-"""From an object file to a function that Python calls."""
+"""From what is kept of a kernel to a function that Python calls."""
 
 import ctypes
 import os
@@ -7,10 +7,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 
 from analyzer.compiled import cache
+from analyzer.compiled.images import IMAGE, Image
 from analyzer.compiled.marks import Array, Kernel
 
 RESULTS: dict[bytes, Callable[[int], Any]] = {b"n": lambda _: None, b"b": bool, b"i": int}
@@ -18,7 +18,7 @@ FIELD = ctypes.sizeof(ctypes.c_void_p)
 
 
 class Unloadable(Exception):
-    """There is no object that this process can use."""
+    """Nothing is kept that this process can use."""
 
 
 def ready(kernel: Kernel) -> Callable[..., Any]:
@@ -36,27 +36,23 @@ def ready(kernel: Kernel) -> Callable[..., Any]:
 
 
 class Loader:
-    """Holds the machine code of this process."""
+    """Finds the machine code of kernels; ``lock`` is to be held meanwhile."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self._engine: Any = None
         self._report: str | None = None  # what became of compiling, which is tried once
 
     def caller(self, kernel: Kernel) -> Callable[..., Any]:
         """The kernel's machine code as a function. Raises Unloadable."""
+        if not as_expected():
+            raise Unloadable("arrays are not where they are expected in memory")
         data = cache.read(kernel.kept) or self._made(kernel)
         if data[:1] not in RESULTS:
             raise Unloadable(data[1:].decode(errors="replace"))
-        return caller(kernel, self.load(kernel.name, data[1:]), RESULTS[data[:1]])
-
-    def load(self, name: str, code: bytes) -> int:
-        """The address of the function ``name`` in an object file, whose code stays in memory."""
-        if self._engine is None:
-            self._engine = _engine()
-        self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-        self._engine.finalize_object()
-        return int(self._engine.get_function_address(name))
+        try:
+            return caller(kernel, address(kernel.name, data[1:]), RESULTS[data[:1]])
+        except OSError as error:
+            raise Unloadable(str(error)) from error
 
     def _made(self, kernel: Kernel) -> bytes:
         from analyzer.compiled.making import make_all
@@ -72,16 +68,22 @@ class Loader:
 _loader = Loader()
 
 
-def _engine() -> Any:
-    """A place for machine code; made only where arrays lie in memory as compiled code takes them to."""
+def address(name: str, code: bytes) -> int:
+    """Where the function ``name`` lies once its image, or its object, has been put into memory, to stay there."""
+    if code[:1] == IMAGE:
+        return Image.unpacked(code[1:]).placed()
+    from analyzer.compiled.by_llvm import placed
+
+    return placed(code[1:], name)
+
+
+def as_expected() -> bool:
+    """Whether arrays lie in memory as compiled code takes them to."""
     array = np.zeros(3, np.int64)
     data, shape = (ctypes.c_void_p.from_address(id(array) + place).value for place in fields())
-    if FIELD != 8 or data != array.ctypes.data or not shape or ctypes.c_int64.from_address(shape).value != 3:
-        raise Unloadable("arrays are not where they are expected in memory")
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    machine = llvm.Target.from_default_triple().create_target_machine(cpu=llvm.get_host_cpu_name())
-    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    if FIELD != 8 or data != array.ctypes.data or not shape:
+        return False
+    return ctypes.c_int64.from_address(shape).value == 3
 
 
 def fields() -> tuple[int, int]:

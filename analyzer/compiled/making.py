@@ -109,14 +109,14 @@ def _make_module(name: str, folder: Path, wait: bool) -> bool:
         if ours:
             for kernel in kernels_of(name):
                 if cache.read(kernel.kept) is None:
-                    cache.write(kernel.kept, _object(kernel))
+                    cache.write(kernel.kept, _code(kernel))
         return ours
 
 
-def _object(kernel: Kernel) -> bytes:
-    """What is kept of a kernel: its object, or why there can be none, so that nobody tries again."""
+def _code(kernel: Kernel) -> bytes:
+    """What is kept of a kernel: its code, or why there can be none, so that nobody tries again."""
     from analyzer.compiled.emitting import emitter
-    from analyzer.compiled.loading import Loader
+    from analyzer.compiled.loading import address
 
     try:
         made = emitter().emit(kernel)
@@ -124,7 +124,7 @@ def _object(kernel: Kernel) -> bytes:
         raise
     except Exception as error:
         return b"x" + f"{type(error).__name__}: {error}".encode()
-    Loader().load(kernel.name, made[1:])  # if it asks for what no process has, LLVM ends this one, not the program
+    address(kernel.name, made[1:])  # if it asks for what no process has, LLVM ends this one, not the program
     return made
 
 

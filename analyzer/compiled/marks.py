@@ -67,7 +67,7 @@ class Kernel(Mark):
 
     @property
     def kept(self) -> Path:
-        """Where its object is kept."""
+        """Where its code is kept."""
         return cache.place(self.name, self.module)
 
     def __call__(self, *values: Any) -> Any:

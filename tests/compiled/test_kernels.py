@@ -82,7 +82,7 @@ import math
 import numpy as np
 from analyzer.compiled import const, kernel, part
 from analyzer.compiled.emitting import emitter
-from analyzer.compiled.loading import RESULTS, Loader, caller
+from analyzer.compiled.loading import RESULTS, address, caller
 
 @part
 def twice(x):
@@ -112,10 +112,9 @@ def allocates(x):
 def outside(x):
     return int(math.gamma(x))
 
-loader = Loader()
 for each, values in ((number, (4, np.array([0, 9], np.int32))), (truth, (4,)), (nothing, (np.ones(5, np.uint16),))):
     made = emitter().emit(each)
-    print(repr(caller(each, loader.load(each.name, made[1:]), RESULTS[made[:1]])(*values)), values[0])
+    print(repr(caller(each, address(each.name, made[1:]), RESULTS[made[:1]])(*values)), values[0])
 for each in (pair, allocates, outside):
     try:
         emitter().emit(each)
