@@ -69,6 +69,6 @@ wipe: Any = Wipe()
 
 def on_compiling(tell: Callable[[str], object]) -> None:
     """Have ``tell`` called with one line of text before anything is compiled, which takes seconds."""
-    from analyzer.compiled import making
+    from analyzer.compiled import loading
 
-    making.tell = tell
+    loading.tell = tell

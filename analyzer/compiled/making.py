@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -28,12 +28,9 @@ LINE = "compiling for this machine; this happens once and takes about ten second
 PROGRAM = "import sys; sys.path[:] = {path!r}; from analyzer.compiled.making import work; work({folder!r})"
 KERNEL, MARKED = re.compile(r"^@kernel\(", re.MULTILINE), re.compile(r"^@(kernel|part|inlined)\b", re.MULTILINE)
 
-tell: Callable[[str], object] = lambda line: None  # noqa: E731 (replaced by whoever has something to tell it to)
-
 
 def make_all(folder: Path) -> str:
     """Compile all kernels that are not yet in ``folder``; what went wrong, or nothing."""
-    tell(LINE)
     program = PROGRAM.format(path=sys.path, folder=str(folder))
     workers: list[subprocess.Popen[str]] = []
     try:

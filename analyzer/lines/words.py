@@ -26,6 +26,16 @@ class Words:
         np.cumsum([len(text) for text in coded], out=starts[1:])
         return cls(np.frombuffer(b"".join(coded) + bytes(SLACK), np.uint8), starts)
 
+    @classmethod
+    def pairs(cls, heads: Sequence[str], tails: Sequence[str]) -> "Words":
+        """Each of ``heads`` with each of ``tails`` behind it; those with the first head first."""
+        first, last = [text.encode() for text in heads], [text.encode() for text in tails]
+        starts = np.zeros(len(first) * len(last) + 1, np.int64)
+        sizes = np.add.outer([len(text) for text in first], [len(text) for text in last])
+        np.cumsum(sizes, out=starts[1:])
+        text = b"".join(head.join((b"", *last)) for head in first)
+        return cls(np.frombuffer(text + bytes(SLACK), np.uint8), starts)
+
     def __len__(self) -> int:
         return len(self.starts) - 1
 
@@ -57,4 +67,6 @@ class Words:
 
 def quoted(text: str) -> str:
     """A cell of a CSV file, in quotes where RFC 4180 asks for them."""
-    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in '",\r\n') else text
+    if '"' in text or "," in text or "\n" in text or "\r" in text:
+        return '"' + text.replace('"', '""') + '"'
+    return text

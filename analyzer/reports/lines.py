@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import cache
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,10 +83,11 @@ def _entry() -> Template:
 def _entry_words() -> dict[str, Words]:
     """The cells of ``event``, ``from_state`` and ``state``, and those of ``basis`` and ``note``, by their codes."""
     states = VOCABULARIES["state"]
+    moves = [f"{before},{after}" for before in states for after in states]
     notes = [quoted(note) for note in VOCABULARIES["note"]]
     return {
-        "happening": Words.of([",".join(words) for words in product(VOCABULARIES["event"], states, states)]),
-        "reason": Words.of([",".join(words) for words in product(VOCABULARIES["basis"], notes)]),
+        "happening": Words.pairs([f"{event}," for event in VOCABULARIES["event"]], moves),
+        "reason": Words.pairs([f"{basis}," for basis in VOCABULARIES["basis"]], notes),
     }
 
 

@@ -5,7 +5,6 @@ length, is where its rows stand. The scratch file has no name: nothing is left b
 """
 
 import mmap
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -77,6 +76,8 @@ class Spool:
             self._map.madvise(mmap.MADV_DONTNEED)
 
     def _write(self, rows: Rows) -> None:
+        import tempfile  # and with it much else; few captures are large enough
+
         try:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115 (it stays open)

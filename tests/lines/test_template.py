@@ -151,6 +151,13 @@ def test_a_row_may_have_several_lines() -> None:
     assert [words[k] for k in range(len(words))] == [b"0\n", b"", b"and 0", b"1\n", b"", b"and ", b"2\n", b"", b"and 2"]
 
 
+@given(st.lists(st.sampled_from(TEXTS)), st.lists(st.sampled_from(TEXTS)))
+def test_pairs_of_words(heads: list[str], tails: list[str]) -> None:
+    made, expected = Words.pairs(heads, tails), Words.of([head + tail for head in heads for tail in tails])
+    assert made.starts.tolist() == expected.starts.tolist()
+    assert bytes(made.data) == bytes(expected.data)
+
+
 def test_the_whole_text_in_a_buffer_that_is_large_enough() -> None:
     lines = Template([number("k"), ";"]).bind({"k": np.arange(5)})
     text, out = lines.whole(np.empty(0, np.uint8))
