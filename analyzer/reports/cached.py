@@ -9,8 +9,10 @@ is sent to the disk as soon as it is written, and its memory taken for what is w
 
 import io
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 SHARE = 10
@@ -18,10 +20,14 @@ AT_ONCE = 4 << 20  # bytes sent to the disk
 
 
 class Room:
-    """What may still be kept in memory of files that are written together; ``used`` bytes are by others of ours."""
+    """What may still be kept in memory of files that are written together; ``used`` bytes are by others of ours.
+
+    A system that cannot be told about it keeps all."""
 
     def __init__(self, used: int = 0) -> None:
-        self._left = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // SHARE - used
+        told = hasattr(os, "posix_fadvise")
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if told else SHARE * sys.maxsize
+        self._left = memory // SHARE - used
 
     def take(self, size: int) -> bool:
         """Whether so many bytes may be kept; once they may not, no others may. Threads that meet here take a little
@@ -31,12 +37,13 @@ class Room:
 
 
 class Written(io.FileIO):
-    """A new file. Of what is written, so much stays in memory as there is room."""
+    """A new file. Of what is written, so much stays in memory as there is room; nobody waits for the rest."""
 
     def __init__(self, path: Path, room: Room) -> None:
         super().__init__(path, "x")
         self._room = room
         self._kept = self._waiting = 0  # bytes: at the file's beginning; not sent yet
+        self._sender = Thread()
 
     def write(self, data: Any) -> int:
         """Write what fits in one call of the system; returns how many bytes."""
@@ -45,14 +52,20 @@ class Written(io.FileIO):
             self._kept += size
             return size
         self._waiting += size
-        if self._waiting >= AT_ONCE:
+        if self._waiting >= AT_ONCE and not self._sender.is_alive():
             self._waiting = 0
-            self._send()
+            with suppress(OSError):
+                self._sender = Thread(target=send, args=(os.dup(self.fileno()), self._kept), daemon=True)
+                self._sender.start()
         return size
 
-    def _send(self) -> None:
-        """Have the system begin with writing what it has not written, and drop what it has: this is how Linux takes the
-        advice that a file's pages are not needed. Whoever does not understand it keeps them."""
-        if hasattr(os, "posix_fadvise"):
-            with suppress(OSError):
-                os.posix_fadvise(self.fileno(), self._kept, 0, os.POSIX_FADV_DONTNEED)
+
+def send(descriptor: int, begin: int) -> None:
+    """Have the system send a file to the disk from byte ``begin`` on, and drop what is there; closes the descriptor.
+
+    Linux does both when it is told that the pages are not needed: it begins to write those that it has not written,
+    which may take as long as the disk does, and drops those that it has. What it cannot drop stays.
+    """
+    with suppress(OSError):
+        os.posix_fadvise(descriptor, begin, 0, os.POSIX_FADV_DONTNEED)
+    os.close(descriptor)

@@ -5,6 +5,8 @@ import os
 import resource
 import tempfile
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Event, Thread
 
 import pytest
 
@@ -22,14 +24,19 @@ Advice = tuple[int, int, int]  # offset, length, how long the file was
 
 @pytest.fixture
 def advised(monkeypatch: pytest.MonkeyPatch) -> list[Advice]:
-    """What the system is told; 100 bytes at a time are sent."""
+    """What the system is told, while the writer waits; 100 bytes at a time are sent."""
     told: list[Advice] = []
 
     def fadvise(descriptor: int, offset: int, length: int, advice: int) -> None:
         assert advice == os.POSIX_FADV_DONTNEED
         told.append((offset, length, os.fstat(descriptor).st_size))
 
+    class AtOnce(Thread):
+        def start(self) -> None:
+            self.run()
+
     monkeypatch.setattr(os, "posix_fadvise", fadvise)
+    monkeypatch.setattr(cached, "Thread", AtOnce)
     monkeypatch.setattr(cached, "AT_ONCE", 100)
     return told
 
@@ -84,6 +91,42 @@ def test_files_written_together_share_the_room(
     assert {offset for offset, _, _ in advised} == {30_000}
 
 
+def test_nobody_waits_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second sending begins only after the first, and whoever is late does no harm to other files."""
+    asked, disk = SimpleQueue[tuple[int, int]](), Event()
+
+    def slow(descriptor: int, *_: int) -> None:
+        asked.put((descriptor, os.fstat(descriptor).st_ino))
+        disk.wait()
+
+    memory(monkeypatch, 0)
+    monkeypatch.setattr(os, "posix_fadvise", slow)
+    monkeypatch.setattr(cached, "AT_ONCE", 100)
+    assert written(tmp_path / "file") == WHOLE
+    descriptor, node = asked.get()
+    assert asked.empty() and node == (tmp_path / "file").stat().st_ino == os.fstat(descriptor).st_ino
+    disk.set()
+
+
+def test_no_descriptors_are_left_open(advised: list[Advice], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory(monkeypatch, 0)
+    before = sorted(Path("/dev/fd").iterdir())
+    assert written(tmp_path / "file") == WHOLE and advised
+    assert sorted(Path("/dev/fd").iterdir()) == before
+
+
+def test_where_no_more_descriptors_are_to_be_had_nothing_is_sent(
+    advised: list[Advice], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: int) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    memory(monkeypatch, 0)
+    monkeypatch.setattr(os, "dup", refused)
+    assert written(tmp_path / "file") == WHOLE
+    assert advised == []
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_a_system_without_that_keeps_all(there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: int) -> None:
@@ -93,6 +136,7 @@ def test_a_system_without_that_keeps_all(there: bool, tmp_path: Path, monkeypatc
     monkeypatch.setattr(os, "posix_fadvise", refused)
     if not there:
         monkeypatch.delattr(os, "posix_fadvise")
+        monkeypatch.delattr(os, "sysconf")
     monkeypatch.setattr(cached, "AT_ONCE", 100)
     assert written(tmp_path / "file") == WHOLE
 
