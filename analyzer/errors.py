@@ -9,7 +9,7 @@ A message says what is wrong, where (file, byte offset, packet) and what to do. 
 goes on is no exception but a :class:`Notice`; the reports print all of them.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class TeardownError(Exception):
@@ -28,8 +28,7 @@ class UnwritableOutput(TeardownError):
     """A result cannot be written: the disk is full, the folder is not ours, the reader has gone."""
 
 
-@dataclass(frozen=True)
-class Notice:
+class Notice(NamedTuple):
     """Something the user must know about the input that did not stop the analysis.
 
     ``text`` is one line, complete in itself: it names the file, the byte offset and the packet where they matter.

@@ -2,7 +2,6 @@
 
 import ctypes
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,11 +77,11 @@ class Kernel(Mark):
         return self._call(*values)
 
 
-@dataclass(frozen=True)
 class RecordAt:
     """See ``analyzer.compiled.record_at``."""
 
-    dtype: np.dtype[np.void]
+    def __init__(self, dtype: np.dtype[np.void]) -> None:
+        self.dtype = dtype
 
     def __call__(self, address: int, index: int) -> Any:
         raise TypeError("a record is looked up by the parts of a kernel only")
@@ -94,7 +93,6 @@ class RecordAt:
         return np.frombuffer(memory, self.dtype)[0]
 
 
-@dataclass(frozen=True)
 class Prefetch:
     """See ``analyzer.compiled.prefetch``; as ordinary Python it does nothing."""
 
@@ -102,7 +100,6 @@ class Prefetch:
         return None
 
 
-@dataclass(frozen=True)
 class Wipe:
     """See ``analyzer.compiled.wipe``."""
 

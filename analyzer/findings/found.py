@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -204,8 +204,7 @@ class Found:
         return number
 
 
-@dataclass(frozen=True)
-class Fired:
+class Fired(NamedTuple):
     """A rule, by its place too, that fires for some flows of ``part``; ``flows`` are their places in the whole view."""
 
     place: int
@@ -238,8 +237,7 @@ def _superseded(rule: Rule, fired: Iterable[Fired], flows: int) -> Bools:
     return hidden
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(NamedTuple):
     """The flows, and of each the endpoint, that a rule fires for."""
 
     flow: NDArray[np.intp]

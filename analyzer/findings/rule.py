@@ -14,10 +14,9 @@ The answer is a :class:`Verdict`. Its arrays have shape (flows, 2), read at the 
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
-from types import ModuleType
-from typing import Any
+from types import MappingProxyType, ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,16 +30,14 @@ HEADINGS = ("What it sees", "Why it matters", "When it is harmless", "What to do
 SEVERITIES = ("error", "warning", "info")
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """Words that differ from row to row, kept as small numbers until a row is put into words."""
 
     codes: NDArray[Any]  # places in ``words``, in one of the ledger's shapes
     words: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What a rule says of all flows at once.
 
     ``fires`` of shape (flows, 2) blames endpoints, of shape (flows,) nobody. ``when`` is the time of the frame that
@@ -50,7 +47,7 @@ class Verdict:
     fires: Bools
     when: NDArray[Any]
     frames: Sequence[NDArray[Any]]
-    values: Mapping[str, NDArray[Any] | Choice] = field(default_factory=dict)
+    values: Mapping[str, NDArray[Any] | Choice] = MappingProxyType({})
     rests_on: Sequence[NDArray[Any]] = ()  # Basis codes of the states it rests on
     absence: bool = False  # it rests on something not having been sent: a gap leaves another reading
     both_directions: bool = False  # it rests on the capture's showing both directions wherever they were
@@ -60,8 +57,7 @@ class Verdict:
     blind: Sequence[tuple[str, Bools]] = ()  # (reason, where) it cannot judge
 
 
-@dataclass(frozen=True)
-class Crowd:
+class Crowd(NamedTuple):
     """What a rule says of many flows together: one entry a crowd, arrays of one length.
 
     ``address`` (row of the address book) and ``port`` (0 for any) name whom it blames, in the role ``server``
@@ -74,13 +70,12 @@ class Crowd:
     when: NDArray[Any]
     frames: Sequence[Sequence[int]]
     confidence: NDArray[Any]  # places in CONFIDENCES
-    values: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    values: Mapping[str, NDArray[Any]] = MappingProxyType({})
     other_address: NDArray[Any] | None = None
     other_port: NDArray[Any] | None = None
 
 
-@dataclass(frozen=True)
-class CannotJudge:
+class CannotJudge(NamedTuple):
     """A rule that could not be applied to some flows, and why."""
 
     code: str
@@ -91,8 +86,7 @@ class CannotJudge:
 Judge = Callable[[Ledger, Settings], Verdict | Crowd]
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """A rule file as an object."""
 
     code: str

@@ -9,8 +9,7 @@ pads its records.
 
 import struct
 from collections import Counter
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,8 +38,7 @@ PLENTY = 64 * 1024  # bytes at the head of a file by which its variant can be to
 LARGEST_BELIEVED = 128 * 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """Where a record's numbers stand in its header, and their unit."""
 
     order: str  # struct's byte order character

@@ -15,8 +15,8 @@ table; none is renamed, moved or removed. The kind decides how a column is kept 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 from analyzer.tracker.outcome import RST_CAUSE_WORDS
 from analyzer.tracker.transitions import EVENT_WORDS
@@ -24,14 +24,13 @@ from analyzer.tracker.transitions import EVENT_WORDS
 Kind = Literal["count", "number", "word", "address", "text", "time", "seconds", "flag"]
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """One column. ``words`` is the vocabulary of a ``word`` column: each word with its meaning."""
 
     name: str
     kind: Kind
     meaning: str
-    words: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, str] = MappingProxyType({})
 
 
 STATES = {

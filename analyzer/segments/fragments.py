@@ -8,12 +8,12 @@ not complete within a minute of capture time is given up, and the oldest goes wh
 
 import struct
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 SECOND = 1_000_000_000
 
 
-@dataclass(frozen=True)
-class Fragment:
+class Fragment(NamedTuple):
     """One fragment: the IP header before it (the fixed part), where its payload belongs, and the payload."""
 
     header: bytes

@@ -1,7 +1,6 @@
 """The mechanism, on ledgers made by hand: confidence, one finding for one cause, what cannot be judged, the table."""
 
 import time
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -108,7 +107,7 @@ def rule(code: str, *supersedes: str, blind: bool = False) -> Rule:
         return Verdict(fires=fires, when=made.own("established_time"), frames=[], blind=reasons)
 
     given = {"code": code, "supersedes": supersedes, "needs": ("packets",), "message": "", "advice": ""}
-    return replace(rules()["TD101"], **given, judge=everywhere)
+    return rules()["TD101"]._replace(**given, judge=everywhere)
 
 
 def with_rules(monkeypatch: pytest.MonkeyPatch, *made: Rule) -> tuple[Listing, list[str]]:

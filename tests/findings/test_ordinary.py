@@ -1,6 +1,5 @@
 """Leaving ordinary flows out changes no finding: every capture is judged both ways."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +55,7 @@ def all_said(
 def test_same_findings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither leaving flows out nor leaving rules out by what they need changes a finding."""
     needing = rules()
-    wanting = {code: replace(rule, needs=("packets",)) for code, rule in needing.items()}
+    wanting = {code: rule._replace(needs=("packets",)) for code, rule in needing.items()}
     left_out = reused = 0
     for path in [*CAPTURES, *RECORDINGS]:
         ledger, book = ledger_of(path)
@@ -95,7 +94,7 @@ def test_what_is_read_of_flows_on_tuples_in_use_is_declared(monkeypatch: pytest.
     said = all_said(reused(), Book(), known, last=False)
     assert all_said(of_reused(reused()), Book(), known, last=False) == said
     assert said[2] == ["TD501", "TD501", "", ""]
-    curious = replace(rules()["TD501"], judge=lambda ledger, settings: rules()["TD202"].judge(ledger, settings))
+    curious = rules()["TD501"]._replace(judge=lambda ledger, settings: rules()["TD202"].judge(ledger, settings))
     monkeypatch.setattr(finding, "rules", lambda: {"TD501": curious})
     with pytest.raises(KeyError):
         all_said(of_reused(reused()), Book(), known, last=False)

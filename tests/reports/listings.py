@@ -1,7 +1,6 @@
 """Findings and endings as numbers, from rows such as those of ``sample``: what summary and files are made of."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -37,7 +36,7 @@ class ByHand:
 
 def findings(code: str, entries: Sequence[Entry]) -> Findings:
     """Findings of one code, their texts given."""
-    rule = replace(rules()[code], severity=entries[0]["severity"], message="{message}", advice="{advice}")
+    rule = rules()[code]._replace(severity=entries[0]["severity"], message="{message}", advice="{advice}")
     columns = {
         "stream": [entry.get("stream", UNKNOWN) for entry in entries],
         "start": [0] * len(entries),

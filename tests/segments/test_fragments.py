@@ -2,7 +2,6 @@
 
 import struct
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import permutations
 from random import Random
 
@@ -160,6 +159,6 @@ def test_memory_is_bounded() -> None:
         reassembler.add(fragment(8 * number, bytes(800), ip_id=number))
         assert reassembler.waiting <= 10
         assert reassembler.bytes_held <= 100_000 + 32_000
-    newest = replace(fragment(0, bytes(7992)), ip_id=999)
+    newest = fragment(0, bytes(7992))._replace(ip_id=999)
     assert reassembler.add(newest).packet is None
-    assert reassembler.add(replace(newest, offset=8792, payload=b"end", more=False)).packet is not None
+    assert reassembler.add(newest._replace(offset=8792, payload=b"end", more=False)).packet is not None
