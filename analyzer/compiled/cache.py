@@ -98,7 +98,7 @@ def sources_name(module: str) -> str:
     while left:
         found |= left
         left = set().union(*map(_imported, left)) - found
-    return _short("\0".join(f"{name}\0{_text(name)}" for name in sorted(found)))
+    return _short("\0".join(f"{name}\0{_text_name(name)}" for name in sorted(found)))
 
 
 @cache
@@ -107,10 +107,15 @@ def _imported(module: str) -> set[str]:
     found = set()
     for origin, several, one in IMPORT.findall(_text(module)):
         found.add(origin)
-        if PACKAGE.joinpath(*origin.split(".")).is_dir():  # then a name taken from it may be a module, too
+        if _is_package(origin):  # then a name taken from it may be a module, too
             names = [name.split()[0] for name in (several or one).split(",") if name.strip()]
             found |= {name for name in (f"{origin}.{name}".lstrip(".") for name in names) if _text(name)}
     return found
+
+
+@cache
+def _is_package(module: str) -> bool:
+    return PACKAGE.joinpath(*module.split(".")).is_dir()
 
 
 @cache
@@ -121,6 +126,12 @@ def _text(module: str) -> str:
         if path.is_file():
             return path.read_text("utf8")
     return ""
+
+
+@cache
+def _text_name(module: str) -> str:
+    """A fingerprint of the file of ``module`` alone."""
+    return _short(_text(module))
 
 
 def _short(text: str) -> str:

@@ -26,6 +26,7 @@ from analyzer.reports.assemble import flows_frame, segments_frame, timeline_fram
 from analyzer.reports.atomic import whole_file
 from analyzer.reports.columns import TABLES
 from analyzer.reports.files import ROWS, write_tables
+from analyzer.reports.findings import distinct
 from analyzer.reports.lines import segment_rows
 from analyzer.reports.slices import Part, Slice, Turns
 from analyzer.reports.tables import write_csv, write_parquet
@@ -256,3 +257,8 @@ def test_parquet_does_without_pandas(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.split() == ["0", "False"]
     assert pq.read_table(tmp_path / "flows.parquet").num_rows > 0
+
+
+@pytest.mark.parametrize("values", [[], [7], [3, 1, 3, -2, 1], [UNKNOWN, 0, UNKNOWN]])
+def test_distinct(values: list[int]) -> None:
+    assert distinct(np.array(values, np.int64)).tolist() == sorted(set(values))
