@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analyzer.compiled import by_llvm, cache, images, linking
+from analyzer.compiled import cache, images, linking
 from analyzer.compiled.images import IMAGE, OBJECT, Image
 from analyzer.compiled.linking import HEADER, RELOCATION, SECTION, Unlinkable, linked, loadable
-from analyzer.compiled.loading import RESULTS, caller
+from analyzer.compiled.loading import RESULTS, address, caller
 from analyzer.compiled.making import kernel_modules, kernels_of
 from analyzer.compiled.marks import Kernel, const
 
@@ -86,7 +86,7 @@ def test_images_do_what_objects_do(code: bytes, which: int) -> None:
     assert image.own.size
     assert any(map(len, image.outside))
     values, seen = np.array([9, 8], np.int64), []
-    for function in (image.placed(), image.placed(), by_llvm.placed(code, KERNEL.name)):
+    for function in (image.placed(), image.placed(), address(KERNEL.name, OBJECT + code)):
         out = np.ones(2000, np.int64)
         result = caller(KERNEL, function, RESULTS[b"i"])(values, out, which)
         seen.append((result, out.tolist()))
