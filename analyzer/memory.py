@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESERVED = 1 << 36  # bytes of address space for one array
+AHEAD = 8192  # flows for which there is to be memory beforehand
 LINE = np.int64(64)  # bytes that the processor brings near at once
 HUGE = 2 * 1024 * 1024  # bytes of a huge page
 POPULATE_WRITE = 23  # Linux 5.14; older kernels refuse it, and the memory comes with the first touch
@@ -90,6 +91,27 @@ class GrowingRows:
         if self._map is not None and length > 0:
             with contextlib.suppress(OSError):  # a kernel without huge pages
                 self._map.madvise(mmap.MADV_HUGEPAGE, self._small, length)
+
+
+class Provision:
+    """Memory for the rows that flows will need, had from the system before: another thread may see to that while
+    kernels work. ``wanted`` tells up to where rows will be needed with so many flows more."""
+
+    def __init__(self, wanted: Callable[[int], list[tuple[GrowingRows, int]]]) -> None:
+        self._wanted = wanted
+        self._ready = [0] * len(wanted(0))  # how far the memory of each has been made ready
+
+    def runs_short(self) -> bool:
+        """Whether there is memory for less than half of what the flows that may be next will need."""
+        wanted = self._wanted(AHEAD // 2)
+        return any(end > ready for (_, end), ready in zip(wanted, self._ready, strict=True))
+
+    def make_ready(self) -> None:
+        """Have memory for what the next flows will need."""
+        for place, (rows, end) in enumerate(self._wanted(AHEAD)):
+            if end > self._ready[place]:
+                rows.make_ready(self._ready[place], end)
+                self._ready[place] = end
 
 
 def copy_rows(rows: NDArray[np.void], to: NDArray[np.void]) -> NDArray[np.void]:

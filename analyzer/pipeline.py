@@ -25,6 +25,7 @@ from analyzer.segments import Decoder
 from analyzer.segments.addresses import AddressBook
 from analyzer.segments.supply import Supply
 from analyzer.settings import Settings
+from analyzer.tracker.grouping import Gathered, Grouping, as_they_come
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.track import Ended, Tracker
 
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
     Source = CaptureStream | TsharkStream | LiveStream
 
 SETTLED_AT_ONCE = 3  # parts of finished flows: what becomes of a few thousand of them
-AHEAD = 2  # batches decoded while one is being tracked: neither half waits because the other's batch was a hard one
+AHEAD = (
+    8  # batches that one thread may be before the next: none waits because the other has a hard one, or is not let run
+)
 Progress = Callable[[int, int | None], None]  # bytes read, bytes in all or None
 
 
@@ -49,8 +52,8 @@ def analyze(
     """
     analysis = Analysis(settings, scratch)
     with _opened(paths, settings.engine) as capture:
-        for batch, interfaces in ahead(analysis.batches(capture), AHEAD):
-            analysis.follow(batch, interfaces)
+        for given in ahead(analysis.gathered(capture), AHEAD):
+            analysis.follow(given)
             analysis.settle()
             if progress:
                 progress(capture.bytes_read, capture.bytes_total)
@@ -74,6 +77,7 @@ class Analysis:
         self._table = FlowTable()
         self._order: Order | None = None
         self._tracker = Tracker(settings)
+        self._grouping: Grouping | None = None
         self._finished = Finished(settings, Store(scratch))
         self._retiring: Iterator[Ended] = iter(())
         self._kept: list[NDArray[np.void]] = []
@@ -102,37 +106,55 @@ class Analysis:
         """The first half of :meth:`feed`, up to the segments; it touches nothing that the second half does."""
         return self._decoder.decode(packets)
 
-    def batches(self, capture: "CaptureStream | TsharkStream") -> Iterator[tuple[NDArray[np.void], int]]:
-        """Everything before the tracker for a whole capture: segments in batches of :class:`Supply`, each with the
-        number of interfaces known by then. A batch is used again once ``AHEAD`` others have been made."""
-        supply, interfaces = Supply(self._decoder, AHEAD + 1), 1
-        provider = Beside(self._tracker.make_ready)
+    def gathered(self, capture: "CaptureStream | TsharkStream") -> Iterator[Gathered]:
+        """Everything before the tracker for a whole capture: its segments, those of a connection together, unless the
+        segments themselves are asked for. What it gives is used again once ``AHEAD`` more have been made. Another
+        thread does what comes before."""
+        batches = ahead(self._batches(capture), AHEAD)
+        if self._settings.keep_segments:
+            yield from map(as_they_come, batches)
+            return
+        grouping = self._grouping = Grouping(self._settings, AHEAD + 1)
+        provider = Beside(grouping.memory.make_ready)
+        for batch in batches:
+            if grouping.memory.runs_short():
+                provider.ask()
+            yield from grouping.take(batch, self._table.rows)
+        yield from grouping.rest(self.last_ns, self._table.rows)
+
+    def _batches(self, capture: "CaptureStream | TsharkStream") -> Iterator[NDArray[np.void]]:
+        """The segments of a capture, arranged; twice ``AHEAD + 1`` batches later their memory is used again."""
+        supply, interfaces = Supply(self._decoder, 2 * (AHEAD + 1)), 1
         for packets in capture:
             if len(capture.interfaces) > interfaces:
-                yield self._assigned(supply.rest()), interfaces
+                yield self._arranged(supply.rest(), interfaces)
                 interfaces = len(capture.interfaces)
             for batch in supply.add(packets):
-                if self._tracker.runs_short():
-                    provider.ask()
-                yield self._assigned(batch), interfaces
-        yield self._assigned(supply.rest()), interfaces
+                yield self._arranged(batch, interfaces)
+        yield self._arranged(supply.rest(), interfaces)
+        if self._order is not None:
+            yield self._order.rest()
 
-    def _assigned(self, batch: NDArray[np.void]) -> NDArray[np.void]:
-        """``batch`` once it is known which flow each of its segments belongs to."""
+    def _arranged(self, batch: NDArray[np.void], interfaces: int = 1) -> NDArray[np.void]:
+        """``batch`` once it is known which flow each of its segments belongs to; those of several interfaces wait for
+        their turn."""
         self._table.assign(batch)
         self._segments += len(batch)
-        return batch
+        if interfaces > 1 and self._order is None:
+            self._order = Order()
+        return batch if self._order is None else self._order.take(batch)
 
     def track(self, batch: NDArray[np.void], interfaces: int = 1) -> None:
         """The second half of :meth:`feed`: flows and the tracker."""
-        self.follow(self._assigned(batch), interfaces)
+        self._tell(self._arranged(batch, interfaces))
 
-    def follow(self, batch: NDArray[np.void], interfaces: int) -> None:
-        """What comes after the flows; segments of several interfaces wait for their turn. Of the flow table it reads
-        only what is never changed, since another thread may be batches ahead there."""
-        if interfaces > 1 and self._order is None:
-            self._order = Order()
-        self._tell(batch if self._order is None else self._order.take(batch))
+    def follow(self, given: Gathered) -> None:
+        """What comes after :meth:`gathered`. Of the flow table it reads only what is never changed, since another
+        thread may be ahead there."""
+        rows = self._table.rows
+        self._finished.take(self._tracker.follow(given, rows), rows, given.clock)
+        if self._settings.keep_segments:
+            self._keep(given.apart)
 
     def _tell(self, batch: NDArray[np.void]) -> None:
         self._tracker.feed(batch, self._table.rows)
@@ -233,6 +255,6 @@ class Analysis:
         )
 
     def _late(self) -> list[Notice]:
-        late = self._tracker.late
+        late = self._tracker.late + (self._grouping.late if self._grouping else 0)
         text = f"{late} segments came more than a minute after their connection was over; they are not in its tables"
         return [Notice(text)] if late else []

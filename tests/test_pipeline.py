@@ -42,9 +42,10 @@ def everything() -> Everything:
     """All captures of the project as one, in time order: nine minutes in which tuples are used again and again."""
     decoder, flows = Decoder(), FlowTable()
     batches, end = [], 0
-    for packets in open_captures(CAPTURES):
-        batches.append(decoder.decode(packets).copy())
-        end = max(end, int(packets.rows["time"].max()))
+    with open_captures(CAPTURES) as capture:
+        for packets in capture:
+            batches.append(decoder.decode(packets).copy())
+            end = max(end, int(packets.rows["time"].max()))
     batch = np.concatenate(batches)
     flows.assign(batch)
     return batch, flows, end

@@ -11,6 +11,7 @@ import numpy as np
 from analyzer.compiled import const, kernel, part, prefetch
 from analyzer.flows.row import FLOW
 from analyzer.memory import LINE
+from analyzer.segments.table import SEGMENT
 from analyzer.tracker.desk import (
     ASSUMED,
     AT_END,
@@ -29,6 +30,7 @@ from analyzer.tracker.desk import (
     knows,
     later,
     move,
+    over,
     over_after,
     place_at,
     tuple_at,
@@ -99,6 +101,24 @@ def find_over(desks, slots, due, found):
             else:
                 soonest = min(soonest, after)
         due[piece] = soonest
+    return count
+
+
+@kernel(DESK, const(SEGMENT), int, np.int64)
+def find_whole(desks, batch, every, found):
+    """Fill ``found`` with the slots of the flows of ``batch``, in which each stands in one piece, that have been over
+    for long enough, or with ``every`` one that is kept; returns how many."""
+    desk = desks[0]
+    count, before = np.int64(0), np.int64(-1)
+    for k in range(len(batch)):
+        row = np.int64(batch[k]["sender"]) >> 1
+        if row == before:
+            continue
+        before = row
+        slot = np.int64(place_at(desk, row)["slot"]) - 1
+        if slot >= 0 and (every or over(desk, slot)):
+            found[count] = slot
+            count += 1
     return count
 
 

@@ -50,7 +50,8 @@ DESK = np.dtype(
         ("tuples", "<i8"),  # FLOW, the flow table's own rows
         ("places", "<i8"),  # PLACE, one row a row of the flow table
         ("late", "<i8"),  # segments of flows whose books were closed
-        ("clock", "<i8"),  # highest frame time so far
+        ("telling", "<i8"),  # whether timelines are wanted of flows told at a glance
+        ("clock", "<i8"),  # highest frame time so far, that of this segment included
         # lengths of time, nanoseconds
         ("time_wait_length", "<i8"),
         ("fin_wait_2_length", "<i8"),
@@ -132,10 +133,10 @@ def place_at(desk, row):
 
 
 @part
-def over(desk, slot, now):
-    """Whether the flow in ``slot`` had ended so long before ``now`` that its books are closed, whether or not they have
-    been put away yet."""
-    return max(desk["clock"], now) > over_after(desk, slot)
+def over(desk, slot):
+    """Whether the flow in ``slot`` ended so long ago that its books are closed, whether or not they have been put away
+    yet."""
+    return desk["clock"] > over_after(desk, slot)
 
 
 @part
@@ -152,11 +153,11 @@ def over_after(desk, slot):
 
 
 @part
-def still_kept(desk, f, now):
+def still_kept(desk, f):
     """Whether the older flow on the same tuple, noted when ``f`` began, is still in the slot where it was then."""
     previous = np.int64(tuple_at(desk, f["row"])["previous"])
     slot = np.int64(place_at(desk, previous)["slot"]) - 1 if previous >= 0 else np.int64(-1)
-    return slot >= 0 and slot == np.int64(older_at(desk, f)["old_end"]) >> 1 and not over(desk, slot, now)
+    return slot >= 0 and slot == np.int64(older_at(desk, f)["old_end"]) >> 1 and not over(desk, slot)
 
 
 @part
@@ -324,6 +325,8 @@ def forgive(desk, e, state):
         return
     after = mark_later(desk, e)
     after["deadline"] = 0
+    if state == TIME_WAIT:
+        wait_on(desk, after)
     if state == CLOSE_WAIT:
         after["close_wait_end"] = 0
     if state == FIN_WAIT_1:
@@ -334,6 +337,12 @@ def forgive(desk, e, state):
         after["fin_wait_2_end"] = 0
     if state != TIME_WAIT:
         after["time_wait_time"] = 0
+
+
+@part
+def wait_on(desk, after):
+    """TIME_WAIT goes on, as if it had never been left."""
+    after["deadline"] = np.int64(after["time_wait_time"]) + desk["time_wait_length"]
 
 
 @part

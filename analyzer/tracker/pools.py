@@ -29,8 +29,6 @@ POOL = np.dtype(
 SLOTS, UNUSUALS, OLDERS, BLOCKS, FARS, LATERS = (np.int64(number) for number in range(6))
 NEEDED = np.array([1, 8, 1, 8, 32, 4])  # rows of each pool that one segment may take at most (16 rows of the log)
 PIECE = 4096  # slots, whose endpoints' rows are a huge page
-AHEAD = 8192  # flows for which there is to be memory beforehand
-LOG_ROWS = 12  # that an ordinary flow has
 _pool = record_at(POOL)
 _link = record_at(np.dtype([("next", "<i4")]))
 
@@ -53,6 +51,12 @@ def take(desk, number):
     pool["given"] = pool["given"] - 1
     wipe(address, np.int64(pool["size"]))
     return row
+
+
+@part
+def start_over(desk, number):
+    """All rows of that pool are free, as if none had ever been taken; they are not zero any more."""
+    _pool(desk["pools"], number)["used"] = 1
 
 
 @part
@@ -123,8 +127,13 @@ class Pools:
         self.state["used"] = 0, 1, 1, 1, 1, 1
         self.state["free"] = -1
         self.state["size"] = [rows.dtype.itemsize for rows in self._pooled]
-        self._ready = [0] * len(self._wanted(0))  # how far the memory of these has been made ready
         self._lay_out()
+
+    def lay_out(self, desk: NDArray[np.void]) -> None:
+        """Tell the kernels where the rows lie now; ``desk`` has dtype DESK."""
+        for name in ("flows", "ends", "later", "unusual", "older", "blocks", "log", "far"):
+            desk[name] = getattr(self, name).address
+        desk["pools"] = self.state.ctypes.data
 
     @property
     def _pooled(self) -> tuple[GrowingRows, ...]:
@@ -148,28 +157,6 @@ class Pools:
         self.ends.grow(2 * len(self.flows))
         self.log.grow(ROWS_A_BLOCK * len(self.blocks))
         self._lay_out()
-
-    def runs_short(self) -> bool:
-        """Whether there is memory for less than half of what the flows that may be next will need."""
-        wanted = self._wanted(AHEAD // 2)
-        return any(end > ready for (_, end), ready in zip(wanted, self._ready, strict=True))
-
-    def make_ready(self) -> None:
-        """Have memory for what the next flows will need; another thread may do it while the kernels work."""
-        for place, (rows, end) in enumerate(self._wanted(AHEAD)):
-            if end > self._ready[place]:
-                rows.make_ready(self._ready[place], end)
-                self._ready[place] = end
-
-    def _wanted(self, flows: int) -> list[tuple[GrowingRows, int]]:
-        """Of the rows that every flow has: up to where so many more flows will need them."""
-        used = self.state["used"].tolist()
-        return [
-            (self.flows, used[SLOTS] + flows),
-            (self.ends, 2 * (used[SLOTS] + flows)),
-            (self.later, used[LATERS] + 2 * flows),
-            (self.log, ROWS_A_BLOCK * used[BLOCKS] + LOG_ROWS * flows),
-        ]
 
     def let_go(self, pieces: NDArray[np.intp]) -> None:
         """Give back the memory of the endpoints in these pieces of the ledger, of which no slot is in use any more."""

@@ -34,6 +34,7 @@ from analyzer.tracker.desk import (
     later,
     learn,
     margin,
+    mark_later,
     mark_unusual,
     move,
     note,
@@ -43,6 +44,7 @@ from analyzer.tracker.desk import (
     take_back,
     until,
     unusual,
+    wait_on,
 )
 from analyzer.tracker.journal import is_void, log_at, make_void, row_before, state_before, state_in
 from analyzer.tracker.ledger import Answered, Known
@@ -171,7 +173,7 @@ def send(desk, s, i, now, frame):
 def end_older(desk, i, now, frame):
     """A RST answers the stale acknowledgment of endpoint ``i``: it ends the older connection, which sent that."""
     f = flow_at(desk, i >> 1)
-    if f["older"] > 0 and still_kept(desk, f, now):
+    if f["older"] > 0 and still_kept(desk, f):
         old = np.int64(older_at(desk, f)["old_end"]) ^ (i & 1)
         p = end_at(desk, i)
         if np.int64(end_at(desk, old)["state"]) != CLOSED:
@@ -308,6 +310,8 @@ def disown(desk, s, i, now):
         return
     make_void(log_at(desk, row))
     e["state"] = state_before(log_at(desk, row))
+    if np.int64(e["state"]) == TIME_WAIT:
+        wait_on(desk, mark_later(desk, e))
     forget(e, RST_STANDS)
     learn(e, DISOWNED)
     note(desk, i, RST_IGNORED, now, s["frame"], NOT_ITS_OWN)

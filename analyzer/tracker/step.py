@@ -7,7 +7,7 @@ so that everything above still sees the state of things before it.
 
 import numpy as np
 
-from analyzer.compiled import kernel, part, prefetch, wipe
+from analyzer.compiled import const, kernel, part, prefetch, wipe
 from analyzer.memory import LINE
 from analyzer.segments.table import (
     ACK,
@@ -67,9 +67,12 @@ END_BYTES = np.int64(KEPT.itemsize)
 GRANULE = 2_000_000_000  # Linux ends TIME_WAIT up to about two seconds late
 
 
-@kernel(DESK, SEGMENT, int)
-def run(desks, batch, start):
-    """Track ``batch`` from ``start``; returns where it stopped: its end, or earlier for want of room in a pool."""
+@kernel(DESK, SEGMENT, const(np.int64), int)
+def run(desks, batch, clocks, start):
+    """Track ``batch`` from ``start``; returns where it stopped: its end, or earlier for want of room in a pool.
+
+    ``clocks`` is the highest frame time up to each segment.
+    """
     desk = desks[0]
     left = room(desk)
     for k in range(start, len(batch)):
@@ -81,11 +84,12 @@ def run(desks, batch, start):
             if left <= 0:
                 return k
         left -= 1
+        desk["clock"] = clocks[k]
         sender = np.int64(s["sender"])
         slot = np.int64(place_at(desk, sender >> 1)["slot"]) - 1
         if slot == NOT_YET - 1:
             slot = begin(desk, s, sender >> 1)
-        if slot == BOOKS_CLOSED - 1 or over(desk, slot, np.int64(s["time"])):
+        if slot == BOOKS_CLOSED - 1 or over(desk, slot):
             desk["late"] = desk["late"] + 1
         else:
             step(desk, s, 2 * slot + (sender & 1))
@@ -142,7 +146,7 @@ def step(desk, s, i):
         f["close_idle"] = max(0, now - np.int64(f["last_time"])) if f["last_time"] > 0 else 0
     keep_books(desk, s, i, kind)
     if f["older"] > 0:
-        replaces(desk, f, e, p, now)
+        replaces(desk, f, e, p)
 
 
 @part
@@ -165,7 +169,7 @@ def begin(desk, s, row):
     f["client"] = new["guess"]
     old = np.int64(new["previous"])
     old_slot = np.int64(place_at(desk, old)["slot"]) - 1 if old >= 0 else np.int64(-1)
-    if old_slot < 0 or over(desk, old_slot, np.int64(s["time"])):
+    if old_slot < 0 or over(desk, old_slot):
         return slot
     older = tuple_at(desk, old)
     same = older["address"][0] == new["address"][0] and older["port"][0] == new["port"][0]
@@ -216,11 +220,11 @@ def remember_older(desk, s, f, first):
 
 
 @part
-def replaces(desk, f, e, p, now):
+def replaces(desk, f, e, p):
     """Once this flow's handshake is complete, the older flow on its tuple is out of sight since this one began."""
     opened = e["syn_count"] > 0 and p["syn_count"] > 0 and e["syn_ack"] != p["syn_ack"]
     opened = opened and (later(desk, e)["established_time"] > 0 or later(desk, p)["established_time"] > 0)
-    if opened and still_kept(desk, f, now):
+    if opened and still_kept(desk, f):
         flow_at(desk, np.int64(older_at(desk, f)["old_end"]) >> 1)["replaced_time"] = f["first_time"]
 
 
@@ -231,7 +235,7 @@ def of_older(desk, s, i, f):
     Wireshark counts it to the newer connection; to the state machine of that it means nothing.
     """
     e, old_end = end_at(desk, i), np.int64(older_at(desk, f)["old_end"]) ^ (i & 1)
-    if not knows(e, ISN) or np.int64(s["flags"]) & SYN or not still_kept(desk, f, np.int64(s["time"])):
+    if not knows(e, ISN) or np.int64(s["flags"]) & SYN or not still_kept(desk, f):
         return False
     old = end_at(desk, old_end)
     near_old = knows(old, NXT) and abs(ahead(s["seq"], old["snd_nxt"])) < NEAR
@@ -243,11 +247,10 @@ def clock(desk, s, e):
     """Notice a frame time that runs backward against the highest so far, by more than is asked about: packets that
     several processors record stand in each other's way by microseconds all the time."""
     now = np.int64(s["time"])
-    if now >= desk["clock"]:
-        desk["clock"] = now
-    elif desk["clock"] - now > max(desk["clock_back"], np.int64(unusual(desk, e)["clock_back"])):
+    back = desk["clock"] - now
+    if back > desk["clock_back"] and back > np.int64(unusual(desk, e)["clock_back"]):
         u = mark_unusual(desk, e)
-        u["clock_back"] = desk["clock"] - now
+        u["clock_back"] = back
         u["clock_back_frame"] = s["frame"]
         u["clock_back_time"] = now
 

@@ -122,6 +122,6 @@ def replace_old(desk, i, now, frame):
     f = flow_at(desk, i >> 1)
     if f["older"] > 0:
         old = np.int64(older_at(desk, f)["old_end"]) ^ (i & 1)
-        if still_kept(desk, f, now) and np.int64(end_at(desk, old)["state"]) != CLOSED:
+        if still_kept(desk, f) and np.int64(end_at(desk, old)["state"]) != CLOSED:
             basis = SENT if np.int64(end_at(desk, old)["state"]) == TIME_WAIT else PROVEN
             move(desk, old, REPLACED, basis, now, NEVER, now, frame, NO_NOTE)

@@ -13,6 +13,9 @@ Every entry has a best time and bounds. What was sent left the host before it pa
 arrived after it passed the tap and before the endpoint's own proving segment did. How far the host is, is measured
 where something and its answer pass the tap (the handshake first of all): half of that is the way there.
 
+Most connections of a capture are never followed segment by segment: ``grouping`` has their segments wait for one
+another, and ``by_the_book`` tells at a glance what would become of those in which nothing unforeseen happens.
+
 Where to look: the arrows in ``transitions``, what acknowledgments show in ``acknowledge``, what segments carry in
 ``carry`` and ``syns``, resets in ``resets``, the order of it all in ``step``; the facts kept in ``ledger`` and ``log``,
 the memory they lie in in ``pools``; what becomes of a flow at its end in ``closing``, its timeline in ``telling``.
@@ -25,23 +28,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.memory import GrowingRows, copy_rows
+from analyzer.segments.table import UNTRACKED
 from analyzer.settings import Settings
 from analyzer.tracker import closing, step, telling
-from analyzer.tracker.desk import DESK, NOT_YET, PLACE
+from analyzer.tracker.desk import NOT_YET, PLACE
 from analyzer.tracker.ending import ENDING, ENTRY
+from analyzer.tracker.grouping import Gathered
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT
+from analyzer.tracker.limits import LINGER_NS, desk_of
 from analyzer.tracker.pools import PIECE, Pools
 from analyzer.tracker.spread import OF_OTHER, OF_REUSED, Chosen, Columns, columns_of
-from analyzer.tracker.timers import profile
 from analyzer.tracker.transitions import State
 
-SLACK_NS = 300_000  # scheduling and interrupt delays on a host: how late an answer may be beyond its way
-DUPLICATE_BLIND_NS = 1_000_000  # no stack repeats a segment this fast (Linux: 2 ms for a loss probe, else 200 ms)
-DUPLICATE_BY_ID_NS = 3_000_000_000  # with a moving IP identification: less than any host needs to come round
-REPEAT_NS = 200_000_000  # no stack repeats for want of an answer before this (Linux TCP_RTO_MIN)
-REORDERING_NS = 5_000_000  # how long after a RST its sender's earlier segments may still come by
-LINGER_NS = 60_000_000_000  # a flow that was over and silent this long is over: what still comes is counted, not judged
-LINGER_RESET_NS = 300_000_000_000  # the same after a RST, which its receiver may not have got
 FLOWS_AT_ONCE = 4096  # flows whose books are closed together: their rows stay in the processor's cache
 RESTING = (State.CLOSED, State.TIME_WAIT)
 NOTHING = Columns(
@@ -85,17 +83,7 @@ class Tracker:
     """
 
     def __init__(self, settings: Settings) -> None:
-        timers = profile(settings.profile)
-        self._desk = np.zeros(1, DESK)
-        self._desk["time_wait_length"] = timers.time_wait
-        self._desk["fin_wait_2_length"] = timers.fin_wait_2
-        self._desk["slack"] = SLACK_NS
-        self._desk["repeat"] = REPEAT_NS
-        self._desk["duplicate_blind"] = DUPLICATE_BLIND_NS
-        self._desk["duplicate_by_id"] = DUPLICATE_BY_ID_NS
-        self._desk["reordering"] = REORDERING_NS
-        self._desk["linger"], self._desk["linger_reset"] = LINGER_NS, LINGER_RESET_NS
-        self._desk["slow_close"], self._desk["clock_back"] = settings.slow_close_ns, settings.clock_back_ns
+        self._desk = desk_of(settings)
         self._places = GrowingRows(PLACE, 1024)
         self._pools = Pools()
         self._telling = settings.keep_timeline
@@ -124,11 +112,16 @@ class Tracker:
         """Rows of the flow table of the flows that are still kept."""
         return np.asarray(self._pools.flows.rows["row"][self.held], np.int64)
 
-    def feed(self, batch: NDArray[np.void], flow_rows: NDArray[np.void]) -> None:
+    def feed(
+        self, batch: NDArray[np.void], flow_rows: NDArray[np.void], clocks: NDArray[np.int64] | None = None
+    ) -> None:
         """Track ``batch`` (dtype SEGMENT, ``sender`` filled in); ``flow_rows`` is the flow table so far (FLOW).
 
-        Sets the DUPLICATE mark of segments that show a packet a second time.
+        ``clocks`` is the highest frame time up to each segment, itself included; None where ``batch`` is all that comes
+        next in the capture. Sets the DUPLICATE mark of segments that show a packet a second time.
         """
+        if clocks is None:
+            clocks = self._clocks(batch)
         if len(self._places) < len(flow_rows):
             self._places.grow(max(len(flow_rows), 2 * len(self._places)))
             self._lay_out()
@@ -136,23 +129,35 @@ class Tracker:
         self._desk["tuples"] = flow_rows.ctypes.data
         done = 0
         while done < len(batch):
-            done = step.run(self._desk, batch, done)
+            done = step.run(self._desk, batch, clocks, done)
             if done < len(batch):
                 self._grow()
 
-    def runs_short(self) -> bool:
-        """Whether it is time for :meth:`make_ready`."""
-        return self._pools.runs_short()
+    def _clocks(self, batch: NDArray[np.void]) -> NDArray[np.int64]:
+        """The highest frame time up to each segment."""
+        times = np.where(batch["marks"] & UNTRACKED, 0, batch["time"])
+        return np.maximum.accumulate(np.maximum(times, self.clock))
 
-    def make_ready(self) -> None:
-        """Have memory for the next flows, so that :meth:`feed` does not wait for it; for another thread to call."""
-        self._pools.make_ready()
+    def follow(self, given: Gathered, flow_rows: NDArray[np.void]) -> Iterator[Ended]:
+        """Track what comes from :class:`Grouping`. Closes the books of those of its whole flows that are over, or, once
+        the capture has ended, of all but those left in CLOSE_WAIT; and forgets them."""
+        if len(given.told.endings):
+            endings, entries, lengths = given.told
+            yield Ended(int(closing.ORDINARY), endings, NOTHING, entries, lengths)
+        self.feed(given.whole, flow_rows, np.ascontiguousarray(given.whole["time"]))
+        self.feed(given.apart, flow_rows, given.clocks)
+        self._desk["clock"] = max(self.clock, given.clock)
+        found = np.empty(len(given.whole), np.int64)
+        found = found[: closing.find_whole(self._desk, given.whole, int(given.last), found)]
+        if given.last:
+            found = found[~self._leaking(found)]
+        yield from self._close(found, self.clock)
 
     def finish(self, end_time: int) -> Iterator[Ended]:
         """Close all books at the capture's end, ``end_time`` in nanoseconds: timers that have run out by then, and the
         state in which every endpoint is left. The tracker's memory is given back meanwhile."""
         held = self.held
-        leaking = (self._states(held) == State.CLOSE_WAIT).any(axis=1)
+        leaking = self._leaking(held)
         left = np.bincount(held // PIECE)  # flows in each piece of the ledger
         for slots in in_groups(held[~leaking]):
             yield from self._closed(slots, end_time)
@@ -245,6 +250,10 @@ class Tracker:
         """State of both endpoints, shape (slots, 2)."""
         return np.asarray(self._pools.ends.rows["state"].reshape(-1, 2)[slots])
 
+    def _leaking(self, slots: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Which of the flows have an endpoint in CLOSE_WAIT."""
+        return np.asarray((self._states(slots) == State.CLOSE_WAIT).any(axis=1))
+
     def _close(self, slots: NDArray[np.intp], end_time: int) -> Iterator[Ended]:
         for some in in_groups(slots):
             yield from self._closed(some, end_time)
@@ -290,10 +299,8 @@ class Tracker:
 
     def _lay_out(self) -> None:
         """Tell the kernels where the rows lie now."""
-        pools = self._pools
-        for name in ("flows", "ends", "later", "unusual", "older", "blocks", "log", "far"):
-            self._desk[name] = getattr(pools, name).address
-        self._desk["pools"], self._desk["places"] = pools.state.ctypes.data, self._places.address
+        self._pools.lay_out(self._desk)
+        self._desk["places"] = self._places.address
 
     def _grow(self) -> None:
         """Make room in the pools that are full."""

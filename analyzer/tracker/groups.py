@@ -1,0 +1,256 @@
+"""Segments that wait for the others of their connection, and go on together.
+
+Fence: only numpy and this project's constants inside the kernels; the typed wrapper is ``grouping``.
+"""
+
+import numpy as np
+
+from analyzer.compiled import const, inlined, kernel, part, prefetch, record_at
+from analyzer.flows.row import FLOW
+from analyzer.memory import LINE
+from analyzer.segments.table import FIN, RST, SEGMENT, UNTRACKED
+
+MOST = 32  # segments of a flow that wait: who sends more is followed at once
+A_BUNDLE = 4  # segments that are given memory together
+GROUP = np.dtype(
+    [
+        ("last", "<i8"),  # time of its last segment
+        ("row", "<i4"),  # its row of the flow table; in a free row the next free one
+        ("count", "u1"),  # segments that wait; 0 in a free row
+        ("closing", "u1"),  # bits of CLOSES and RESETS
+        ("_", "<u2"),
+        ("bundles", "<i4", (MOST // A_BUNDLE,)),  # where the segments are, by bundles
+    ]
+)
+# What the tracker reads of a segment, in 40 bytes: it reads neither addresses nor ports.
+STORED = np.dtype(
+    [
+        ("time", "<i8"),
+        ("frame", "<u4"),
+        ("seq", "<u4"),
+        ("ack", "<u4"),
+        ("ts_val", "<u4"),
+        ("ts_ecr", "<u4"),
+        ("payload_len", "<u2"),
+        ("window", "<u2"),
+        ("ip_id", "<u2"),
+        ("flags", "<u2"),  # and, from bit 12 on, window_scale + 1
+        ("marks", "<u2"),  # and in the highest bit the side
+        ("ttl", "u1"),
+        ("first_byte", "u1"),
+    ]
+)
+# Where a flow's segments wait: its row of GROUP. Or none has come yet, or they are not to wait, or the flow is told.
+PLACE = np.dtype([("group", "<i4")])
+NEW, APART, TOLD = np.int64(0), np.int64(-1), np.int64(-2)
+CLOSES, RESETS = np.int64(1), np.int64(2)
+SCALE_BIT, SIDE_BIT = 12, 15
+SEGMENT_BYTES = np.int64(SEGMENT.itemsize)
+BUNDLE_BYTES = np.int64(A_BUNDLE * STORED.itemsize)
+SOONER = 4  # bundles: so far ahead of their turn they are asked for
+
+ROOM = np.dtype(
+    [
+        # where the rows lie in memory; the first of GROUP and the first bundle belong to nobody
+        ("places", "<i8"),  # PLACE, one row a row of the flow table
+        ("groups", "<i8"),  # GROUP
+        ("stored", "<i8"),  # STORED, by bundles
+        ("free", "<i8"),  # bundles that are free again
+        ("whole", "<i8"),  # SEGMENT, what goes on together
+        # how many there are
+        ("groups_taken", "<i8"),  # ever: in use or free again
+        ("groups_in_all", "<i8"),
+        ("free_group", "<i8"),  # the first that is free, 0 none
+        ("bundles_taken", "<i8"),
+        ("bundles_in_all", "<i8"),
+        ("bundles_free", "<i8"),
+        ("gathered", "<i8"),  # segments in ``whole``
+        ("gathered_at_most", "<i8"),
+        ("left", "<i8"),  # segments that are left in the batch, up to that place
+        ("told", "<i8"),  # flows that were told at a glance and not handed on yet
+        ("entries", "<i8"),  # rows of their timelines
+        ("late", "<i8"),  # segments of flows that had been told before
+        # times, nanoseconds
+        ("clock", "<i8"),  # highest frame time so far
+        ("quiet", "<i8"),  # see ``may_wait``
+        ("lag", "<i8"),
+    ]
+)
+_place, _group, _stored, _segment = record_at(PLACE), record_at(GROUP), record_at(STORED), record_at(SEGMENT)
+_bundle = record_at(np.dtype([("number", "<i4")]))
+
+
+@kernel(ROOM, SEGMENT, int, const(FLOW), np.int64)
+def sort_out(rooms, batch, start, flows, clocks):
+    """Take from ``batch``, from ``start`` on, the segments that may wait. Returns where it stopped: the end, or for
+    want of room.
+
+    The others move up in ``batch``, to the place ``left``, with the clock at each in ``clocks``; what waited of their
+    flows is gathered.
+    """
+    room, sure = rooms[0], np.int64(0)
+    for index in range(start, len(batch)):
+        if sure == 0:
+            sure = surely(room)
+            if sure == 0:
+                return index
+        sure -= 1
+        segment = batch[np.uint64(index)]
+        if np.int64(segment["marks"]) & UNTRACKED:
+            continue
+        room["clock"] = max(np.int64(room["clock"]), np.int64(segment["time"]))
+        row = np.int64(segment["sender"]) >> 1
+        number = np.int64(place_of(room, row)["group"])
+        if number == NEW:
+            number = begin(room, flows, row)
+        if number > 0:
+            group = group_at(room, number)
+            if may_wait(room, group, segment):
+                store(room, group, segment)
+                continue
+            gather(room, number)
+            dissolve(room, number)
+        if number == TOLD:
+            room["late"] = room["late"] + 1
+            continue
+        left = np.int64(room["left"])
+        if left != index:
+            batch[left] = segment
+        clocks[left] = room["clock"]
+        room["left"] = left + 1
+    return len(batch)
+
+
+@part
+def surely(room):
+    """How many segments can surely be dealt with: each may begin a group and a bundle, and have two groups go on."""
+    bundles = room["bundles_in_all"] - room["bundles_taken"]
+    whole = (room["gathered_at_most"] - room["gathered"]) // (2 * MOST)
+    return max(np.int64(0), min(np.int64(room["groups_in_all"]) - np.int64(room["groups_taken"]), bundles, whole))
+
+
+@inlined
+def place_of(room, row):
+    """Where the segments of the flow with that row of the flow table wait."""
+    return _place(room["places"], row)
+
+
+@inlined
+def group_at(room, number):
+    """The row of GROUP with that number."""
+    return _group(room["groups"], np.int64(number))
+
+
+@inlined
+def segment_of(room, group, k):
+    """Segment ``k`` of a group."""
+    return _stored(room["stored"], np.int64(group["bundles"][k >> 2]) * A_BUNDLE + (k & (A_BUNDLE - 1)))
+
+
+@part
+def begin(room, flows, row):
+    """The first segment of the flow in ``row`` of the flow table: a group for it, unless an older flow had the same
+    addresses and ports shortly before, since the tracker looks at what that is doing now."""
+    previous = np.int64(flows[row]["previous"])
+    older = np.int64(place_of(room, previous)["group"]) if previous >= 0 else TOLD
+    if older != TOLD:
+        if older > 0:
+            gather(room, older)
+            dissolve(room, older)
+        place_of(room, row)["group"] = APART
+        return APART
+    number = np.int64(room["free_group"])
+    if number == 0:
+        number = np.int64(room["groups_taken"])
+        room["groups_taken"] = number + 1
+    else:
+        room["free_group"] = group_at(room, number)["row"]
+    place_of(room, row)["group"] = number
+    group = group_at(room, number)
+    group["row"], group["count"], group["closing"] = row, 0, 0
+    return number
+
+
+@inlined
+def may_wait(room, group, segment):
+    """Whether what the tracker will make of the segment does not depend on when it gets it: the flow was heard of
+    lately, so it cannot have been over for long, and the segment's time is not behind the clock. And it has to fit."""
+    count, clock = np.int64(group["count"]), np.int64(room["clock"])
+    lately = count == 0 or clock - np.int64(group["last"]) <= room["quiet"]
+    fits = np.int64(segment["payload_len"]) >> 16 == 0 and np.int64(segment["frame"]) >> 32 == 0
+    return lately and fits and count < MOST and clock - np.int64(segment["time"]) <= room["lag"]
+
+
+@inlined
+def store(room, group, segment):
+    """Have a segment wait with the others of its group."""
+    count, flags = np.int64(group["count"]), np.int64(segment["flags"])
+    if count & (A_BUNDLE - 1) == 0:
+        group["bundles"][count >> 2] = take_bundle(room)
+    kept = segment_of(room, group, count)
+    kept["time"], kept["frame"] = segment["time"], segment["frame"]
+    kept["seq"], kept["ack"] = segment["seq"], segment["ack"]
+    kept["ts_val"], kept["ts_ecr"] = segment["ts_val"], segment["ts_ecr"]
+    kept["payload_len"], kept["window"], kept["ip_id"] = segment["payload_len"], segment["window"], segment["ip_id"]
+    kept["flags"] = flags | (np.int64(segment["window_scale"]) + 1) << SCALE_BIT
+    kept["marks"] = np.int64(segment["marks"]) | (np.int64(segment["sender"]) & 1) << SIDE_BIT
+    kept["ttl"], kept["first_byte"] = segment["ttl"], segment["first_byte"]
+    group["last"] = segment["time"]
+    group["count"] = count + 1
+    if flags & (FIN | RST):
+        group["closing"] = np.int64(group["closing"]) | (RESETS if flags & RST else CLOSES)
+
+
+@part
+def take_bundle(room):
+    """A bundle that nobody uses; there is one."""
+    left = np.int64(room["bundles_free"]) - 1
+    if left < 0:
+        bundle = np.int64(room["bundles_taken"])
+        room["bundles_taken"] = bundle + 1
+        ask(room, bundle + SOONER)
+        return bundle
+    room["bundles_free"] = left
+    if left >= SOONER:
+        ask(room, np.int64(_bundle(room["free"], left - SOONER)["number"]))
+    return np.int64(_bundle(room["free"], left)["number"])
+
+
+@part
+def ask(room, bundle):
+    """Have a bundle brought near: it was last used a minute ago, or never."""
+    for offset in range(0, BUNDLE_BYTES, LINE):
+        prefetch(room["stored"] + bundle * BUNDLE_BYTES + offset)
+
+
+@part
+def gather(room, number):
+    """Put the segments of a group behind one another with what goes on; those of its flow that come later are apart."""
+    group, out = group_at(room, number), np.int64(room["gathered"])
+    row, count = np.int64(group["row"]), np.int64(group["count"])
+    for k in range(count):
+        kept, segment = segment_of(room, group, k), _segment(room["whole"], out + k)
+        flags, marks = np.int64(kept["flags"]), np.int64(kept["marks"])
+        segment["time"], segment["frame"] = kept["time"], kept["frame"]
+        segment["seq"], segment["ack"] = kept["seq"], kept["ack"]
+        segment["ts_val"], segment["ts_ecr"] = kept["ts_val"], kept["ts_ecr"]
+        segment["payload_len"], segment["window"], segment["ip_id"] = kept["payload_len"], kept["window"], kept["ip_id"]
+        segment["flags"] = flags & ((1 << SCALE_BIT) - 1)
+        segment["window_scale"] = (flags >> SCALE_BIT) - 1
+        segment["marks"] = marks & ((1 << SIDE_BIT) - 1)
+        segment["sender"] = 2 * row + (marks >> SIDE_BIT)
+        segment["ttl"], segment["first_byte"] = kept["ttl"], kept["first_byte"]
+    room["gathered"] = out + count
+    place_of(room, row)["group"] = APART
+
+
+@part
+def dissolve(room, number):
+    """Forget a group: its memory is free for others."""
+    group, free = group_at(room, number), np.int64(room["bundles_free"])
+    for k in range((np.int64(group["count"]) + A_BUNDLE - 1) // A_BUNDLE):
+        _bundle(room["free"], free)["number"] = group["bundles"][k]
+        free += 1
+    room["bundles_free"] = free
+    group["count"], group["row"] = 0, room["free_group"]
+    room["free_group"] = number

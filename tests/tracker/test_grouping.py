@@ -1,0 +1,124 @@
+"""Segments that come together, and connections told at a glance: the same as all of them followed as they come."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from analyzer.flows.table import FlowTable
+from analyzer.settings import Settings
+from analyzer.tracker import grouping
+from analyzer.tracker.grouping import Grouping
+from analyzer.tracker.groups import MOST
+from analyzer.tracker.track import Ended, Tracker
+from tests.test_pipeline import Everything, everything, facts
+
+from .plausible import SECOND, capture
+
+__all__ = ["everything"]
+SETTINGS = [Settings(), Settings(keep_timeline=False), Settings(profile="windows", clock_back_ns=3_000_000_000)]
+
+
+def as_they_come(
+    batch: NDArray[np.void], flows: NDArray[np.void], end: int, settings: Settings
+) -> tuple[list[Ended], int]:
+    tracker = Tracker(settings)
+    tracker.feed(batch.copy(), flows)
+    return list(tracker.finish(end)), tracker.late
+
+
+def together(
+    batch: NDArray[np.void], flows: NDArray[np.void], end: int, settings: Settings, size: int
+) -> tuple[list[Ended], int, int]:
+    """What has ended, how many segments were late, and how many flows were told at a glance."""
+    tracker, stage = Tracker(settings), Grouping(settings, 3)
+    parts, told = [], 0
+
+    def given() -> Iterator[grouping.Gathered]:
+        for start in range(0, len(batch), size):
+            yield from stage.take(batch[start : start + size].copy(), flows)
+        yield from stage.rest(end, flows)
+
+    for part in given():
+        told += len(part.told.endings)
+        parts += [ended._replace(endings=ended.endings.copy()) for ended in tracker.follow(part, flows)]
+        if tracker.worth_retiring():
+            parts += tracker.retire()
+    return [*parts, *tracker.finish(end)], tracker.late + stage.late, told
+
+
+def arranged(rows: NDArray[np.void]) -> tuple[NDArray[np.void], int]:
+    """The flow table once every segment of ``rows`` has its ``sender``, and when the capture ends."""
+    table = FlowTable()
+    table.assign(rows)
+    return table.rows, int(rows["time"].max())
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=["timelines", "none", "windows"])
+@pytest.mark.parametrize("size", [1, 90, 10**9])
+def test_every_capture(everything: Everything, settings: Settings, size: int) -> None:
+    batch, table, end = everything
+    alone, late = as_they_come(batch, table.rows, end, settings)
+    parts, late_too, told = together(batch, table.rows, end, settings, size)
+    assert facts(alone) == facts(parts)
+    assert late == late_too
+    assert told > 0.05 * len(table)
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=["timelines", "none", "windows"])
+@pytest.mark.parametrize(("trouble", "least"), [(0, 0.35), (0.1, 0.3), (0.4, 0.15)])
+def test_plausible_connections(settings: Settings, trouble: float, least: float) -> None:
+    for seed in range(3):
+        rows = capture(700, seed, trouble)
+        flows, end = arranged(rows)
+        alone, late = as_they_come(rows, flows, end + seed * 40 * SECOND, settings)
+        parts, late_too, told = together(rows, flows, end + seed * 40 * SECOND, settings, 500)
+        assert facts(alone) == facts(parts)
+        assert late == late_too
+        assert told > least * len(flows)
+
+
+@pytest.mark.parametrize("settings", SETTINGS[:2], ids=["timelines", "none"])
+def test_little_room(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = capture(500, 77, 0.2)
+    flows, end = arranged(rows)
+    alone, late = as_they_come(rows, flows, end, settings)
+    monkeypatch.setattr(grouping, "TOGETHER", 2 * MOST)
+    monkeypatch.setattr(grouping, "TOLD_AT_ONCE", 3)
+    parts, late_too, _ = together(rows, flows, end, settings, 10**9)
+    assert facts(alone) == facts(parts)
+    assert late == late_too
+
+
+def test_memory_is_used_again() -> None:
+    """A capture that is four times as long has no four times as many flows of which something is expected."""
+    used = []
+    for count in (1000, 4000):
+        rows = capture(count, 5, 0.1)
+        flows, _ = arranged(rows)
+        stage = Grouping(Settings(), 3)
+        for start in range(0, len(rows), 100):
+            for _ in stage.take(rows[start : start + 100].copy(), flows):
+                pass
+        used.append(stage.taken)
+    assert used[0] > 300 and used[1] < 3 * used[0] < 4000
+
+
+def test_the_same_without_compilation() -> None:
+    code = "import sys; sys.path.insert(0, '.'); from tests.tracker.test_grouping import uncompiled; uncompiled()"
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2], env=environment)
+
+
+def uncompiled() -> None:
+    """What the test above runs."""
+    rows = capture(30, 9, 0.2)
+    flows, end = arranged(rows)
+    parts, late, told = together(rows, flows, end, Settings(), 100)
+    alone, late_too = as_they_come(rows, flows, end, Settings())
+    assert facts(alone) == facts(parts) and late == late_too and told > 5
