@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESERVED = 1 << 36  # bytes of address space for one array
-AHEAD = 8192  # flows for which there is to be memory beforehand
 LINE = np.int64(64)  # bytes that the processor brings near at once
 HUGE = 2 * 1024 * 1024  # bytes of a huge page
 POPULATE_WRITE = 23  # Linux 5.14; older kernels refuse it, and the memory comes with the first touch
@@ -59,8 +58,10 @@ class GrowingRows:
 
         So another thread can take the time that the first touch costs; the interpreter's lock is not held."""
         size = self.dtype.itemsize
-        first, last = begin * size // HUGE * HUGE, min(-(-end * size // HUGE) * HUGE, RESERVED)
-        if self._map is not None and first >= HUGE and first < last:
+        first, last = max(begin * size // HUGE * HUGE, HUGE), min(-(-end * size // HUGE) * HUGE, RESERVED)
+        if self._map is not None and first < last:
+            with contextlib.suppress(OSError):  # a kernel without huge pages
+                self._map.madvise(mmap.MADV_HUGEPAGE, first, last - first)
             _madvise()(self.address + first, last - first, POPULATE_WRITE)
 
     def clear(self, begin: int, end: int) -> None:
@@ -95,22 +96,21 @@ class GrowingRows:
 
 class Provision:
     """Memory for the rows that flows will need, had from the system before: another thread may see to that while
-    kernels work. ``wanted`` tells up to where rows will be needed with so many flows more."""
+    kernels work. Rows are given with up to where they will be needed, those of one kind always in the same place."""
 
-    def __init__(self, wanted: Callable[[int], list[tuple[GrowingRows, int]]]) -> None:
-        self._wanted = wanted
-        self._ready = [0] * len(wanted(0))  # how far the memory of each has been made ready
+    def __init__(self) -> None:
+        self._ready: dict[int, int] = {}  # up to where the memory of each kind has been made ready
 
-    def runs_short(self) -> bool:
-        """Whether there is memory for less than half of what the flows that may be next will need."""
-        wanted = self._wanted(AHEAD // 2)
-        return any(end > ready for (_, end), ready in zip(wanted, self._ready, strict=True))
+    def lacks(self, wanted: list[tuple[GrowingRows, int]]) -> bool:
+        """Whether there is no memory for some of them yet."""
+        return any(end > self._ready.get(place, 0) for place, (_, end) in enumerate(wanted))
 
-    def make_ready(self) -> None:
-        """Have memory for what the next flows will need."""
-        for place, (rows, end) in enumerate(self._wanted(AHEAD)):
-            if end > self._ready[place]:
-                rows.make_ready(self._ready[place], end)
+    def get(self, wanted: list[tuple[GrowingRows, int]]) -> None:
+        """Have memory for all of them."""
+        for place, (rows, end) in enumerate(wanted):
+            ready = self._ready.get(place, 0)
+            if end > ready:
+                rows.make_ready(ready, end)
                 self._ready[place] = end
 
 

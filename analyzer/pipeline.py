@@ -115,9 +115,9 @@ class Analysis:
             yield from map(as_they_come, batches)
             return
         grouping = self._grouping = Grouping(self._settings, AHEAD + 1)
-        provider = Beside(grouping.memory.make_ready)
+        provider = Beside(grouping.make_ready)
         for batch in batches:
-            if grouping.memory.runs_short():
+            if grouping.runs_short():
                 provider.ask()
             yield from grouping.take(batch, self._table.rows)
         yield from grouping.rest(self.last_ns, self._table.rows)

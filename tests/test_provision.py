@@ -1,51 +1,49 @@
-"""Memory for the rows that the next flows will take is there beforehand, and no more of it than they need."""
+"""Memory for the rows that come next is there beforehand, and no more of it than they need."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from analyzer.memory import AHEAD, HUGE, GrowingRows, Provision
+from analyzer.flows.table import FlowTable
+from analyzer.memory import HUGE, GrowingRows, Provision
+from analyzer.settings import Settings
+from analyzer.tracker import grouping
+from analyzer.tracker.grouping import Grouping
+from tests.tracker.plausible import capture
 
 ROW = np.dtype([("number", "<i8"), ("rest", "u1", (504,))])
+MANY = 1 << 14
 
 
-class Some:
-    """Two kinds of rows, of which a flow takes one and three."""
-
-    def __init__(self) -> None:
-        self.ones, self.threes = GrowingRows(ROW, 16), GrowingRows(ROW, 16)
-        self.flows = 0
-
-    def wanted(self, more: int) -> list[tuple[GrowingRows, int]]:
-        return [(self.ones, self.flows + more), (self.threes, 3 * (self.flows + more))]
-
-
-@pytest.fixture
-def some() -> Some:
-    return Some()
+def test_each_kind_up_to_where_it_is_wanted() -> None:
+    ones, threes, provision = GrowingRows(ROW, 16), GrowingRows(ROW, 16), Provision()
+    assert provision.lacks([(ones, 1), (threes, 0)])
+    before = resident()
+    for _ in range(2):
+        provision.get([(ones, MANY), (threes, 3 * MANY)])
+    assert 0.9 * 4 * MANY * ROW.itemsize - 4 * HUGE < resident() - before < 4 * MANY * ROW.itemsize + 4 * HUGE
+    assert not provision.lacks([(ones, MANY), (threes, 3 * MANY)])
+    assert provision.lacks([(ones, MANY), (threes, 3 * MANY + 1)])
+    threes.grow(3 * MANY)
+    assert not threes.rows["number"].any()
 
 
-def test_memory_is_made_ready_before_half_of_it_is_used(some: Some) -> None:
-    memory = Provision(some.wanted)
-    assert memory.runs_short()
-    memory.make_ready()
-    assert not memory.runs_short()
-    some.flows += AHEAD // 2 - 1
-    assert not memory.runs_short()
-    some.flows += 2
-    assert memory.runs_short()
-    memory.make_ready()
-    assert not memory.runs_short()
-
-
-def test_what_is_made_ready_is_bounded_and_zero(some: Some) -> None:
-    memory, before = Provision(some.wanted), resident()
-    memory.make_ready()
-    memory.make_ready()
-    assert resident() - before < 4 * AHEAD * ROW.itemsize + 4 * HUGE
-    some.threes.grow(3 * AHEAD)
-    assert not some.threes.rows["number"].any()
+def test_once_there_are_many_flows_before_half_of_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, taken = Grouping(Settings(), 3), []
+    monkeypatch.setattr(grouping, "AHEAD", 400)
+    monkeypatch.setattr(grouping, "FEW", 100)
+    rows = capture(2500, 1, 0.0)
+    flows = FlowTable()
+    flows.assign(rows)
+    for start in range(0, len(rows), 500):
+        for _ in stage.take(rows[start : start + 500].copy(), flows.rows):
+            pass
+        if stage.runs_short():
+            taken.append(stage.taken)
+            stage.make_ready()
+            assert not stage.runs_short()
+    assert taken[0] > 100 and 3 <= len(taken) <= 8
 
 
 def resident() -> int:

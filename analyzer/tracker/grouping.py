@@ -38,6 +38,7 @@ TOGETHER = 32_768  # segments that go on together, at most
 TOLD_AT_ONCE = 4096  # flows
 LOOKED_FOR_NS = LINGER_NS // 16  # how often silent flows are looked for
 BUNDLES_A_FLOW, ROWS_A_FLOW = 3, 12
+AHEAD, FEW = 8192, 1000  # flows for which there is to be memory beforehand, once there are more than a few
 NEVER, ALWAYS = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
@@ -94,7 +95,7 @@ class Grouping:
         self._silent_since = np.zeros(4, np.int64)  # see ``depart``
         self._looking = (1, 1)  # the rows of groups that have not been looked at yet
         self._looked_at = 0  # the clock when that began
-        self.memory = Provision(self._wanted)
+        self._provision = Provision()
         self._lay_out()
 
     @property
@@ -106,6 +107,14 @@ class Grouping:
     def taken(self) -> int:
         """Flows that there was ever memory for at a time."""
         return int(self._room["groups_taken"][0]) - 1
+
+    def runs_short(self) -> bool:
+        """Whether it is time for :meth:`make_ready`: half of what it had ready is used, and there are many flows."""
+        return self.taken > FEW and self._provision.lacks(self._wanted(AHEAD // 2))
+
+    def make_ready(self) -> None:
+        """Have memory for the next flows, so that nothing waits for it; for another thread to call."""
+        self._provision.get(self._wanted(AHEAD))
 
     def take(self, batch: NDArray[np.void], flow_rows: NDArray[np.void]) -> Iterator[Gathered]:
         """What goes on once ``batch`` has come (dtype SEGMENT, ``sender`` filled in); ``flow_rows`` is the flow table

@@ -1,8 +1,10 @@
 """Segments that come together, and connections told at a glance: the same as all of them followed as they come."""
 
+import gc
 import os
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -107,6 +109,16 @@ def test_memory_is_used_again() -> None:
                 pass
         used.append(stage.taken)
     assert used[0] > 300 and used[1] < 3 * used[0] < 4000
+
+
+def test_its_memory_is_given_back_at_once() -> None:
+    """Not only when somebody searches for cycles: the tables that are written next need it."""
+    stage = Grouping(Settings(), 3)
+    there = weakref.ref(stage)
+    gc.disable()
+    del stage
+    gc.enable()
+    assert there() is None
 
 
 def test_the_same_without_compilation() -> None:

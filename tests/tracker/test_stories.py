@@ -83,6 +83,17 @@ A . 102:102 ack 202   | A TIME_WAIT, B CLOSED~
 +70000 B . 202:202 ack 102 |
 | A CLOSED*
 
+a RST that was not its own ends no TIME_WAIT
+{OPEN}
+B F. 201:202 ack 101  | B FIN_WAIT_1
+A . 101:101 ack 202   | A CLOSE_WAIT, B FIN_WAIT_2~
+A F. 101:102 ack 202  | A LAST_ACK
+B . 202:202 ack 102   | B TIME_WAIT, A CLOSED~
++210 B R. 202:202 ack 102 |
++210 B . 190:195 ack 101 |
++70000 A . 102:102 ack 202 |
+| B CLOSED*
+
 FIN_WAIT_2 had ended when the late FIN came
 {OPEN}
 A F. 101:102 ack 201  | A FIN_WAIT_1
