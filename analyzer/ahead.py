@@ -6,12 +6,13 @@ read that waits on a pipe never keeps the program from ending.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from queue import SimpleQueue
 from threading import Condition, Semaphore, Thread
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+PATIENCE = 0.2  # seconds for which who wants no more waits for what is just being made, lest that opens what he closes
 
 
 def ahead(items: Iterator[T], most: int = 1) -> Iterator[T]:
@@ -32,8 +33,12 @@ def ahead(items: Iterator[T], most: int = 1) -> Iterator[T]:
             made.put((False, None))
         except BaseException as error:
             made.put((False, error))
+        finally:
+            if isinstance(items, Generator):
+                items.close()
 
-    Thread(target=work, name="read and decode", daemon=True).start()
+    thread = Thread(target=work, name="ahead", daemon=True)
+    thread.start()
     try:
         while True:
             more, item = made.get()
@@ -46,6 +51,7 @@ def ahead(items: Iterator[T], most: int = 1) -> Iterator[T]:
     finally:
         stopped = True
         wanted.release()
+        thread.join(PATIENCE)
 
 
 class Beside:
