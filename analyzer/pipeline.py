@@ -36,9 +36,7 @@ if TYPE_CHECKING:
     Source = CaptureStream | TsharkStream | LiveStream
 
 SETTLED_AT_ONCE = 3  # parts of finished flows: what becomes of a few thousand of them
-AHEAD = (
-    8  # batches that one thread may be before the next: none waits because the other has a hard one, or is not let run
-)
+AHEAD = 8  # batches that a thread may be before the next: none waits for a hard one, or for its turn
 Progress = Callable[[int, int | None], None]  # bytes read, bytes in all or None
 
 
