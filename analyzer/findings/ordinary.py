@@ -1,9 +1,9 @@
 """Flows of which no rule about single flows has anything to say, so that the rules need not look at them.
 
-A flood of SYNs, each alone on its addresses and ports, leaves nothing to say of any of them. And nearly all flows of a
-healthy capture are of one kind: opened by a whole handshake, closed by one FIN from each side,
-each acknowledged, nothing repeated, lost, reset or late. Every test here is on facts without which no rule fires;
-a rule that were to fire on such a flow would be caught by the tests, which judge every capture both ways.
+A flood of SYNs, each on addresses and ports of its own, leaves nothing to say of any of them, be they answered or not.
+And nearly all flows of a healthy capture are of one kind: opened by a whole handshake, closed by one FIN from each
+side, each acknowledged, nothing repeated, lost, reset or late. Every test here is on facts without which no rule
+fires; a rule that were to fire on such a flow would be caught by the tests, which judge every capture both ways.
 """
 
 from enum import IntEnum
@@ -53,17 +53,20 @@ def kinds(ledger: Ledger, settings: Settings) -> NDArray[np.uint8]:
 
 
 def ordinary(ledger: Ledger, settings: Settings) -> NDArray[np.bool_]:
-    """Flows closed in the usual way, and lone SYNs that nobody answered, whatever was on their tuple before."""
+    """Flows closed in the usual way, and SYNs that came to nothing, whatever was on their tuple before."""
     quiet = np.ones(ledger.flows, np.bool_)
     for name in UNEVENTFUL:
         quiet &= (ledger.own(name) == 0).all(axis=1)
-    return quiet & (lone_syn(ledger) | closed_as_usual(ledger, settings))
+    return quiet & (only_asked(ledger) | closed_as_usual(ledger, settings))
 
 
-def lone_syn(ledger: Ledger) -> NDArray[np.bool_]:
-    """Flows of a single segment, a SYN; shape (flows,)."""
-    asked = (ledger.own("syn_count") == 1) & (ledger.own("syn_ack") == 0)
-    return np.asarray(asked.any(axis=1) & (ledger.own("packets").sum(axis=1) == 1))
+def only_asked(ledger: Ledger) -> NDArray[np.bool_]:
+    """Flows of a SYN and nothing else, or of a SYN and a SYN-ACK; shape (flows,)."""
+    packets, alone = ledger.own("packets"), (ledger.own("packets") == 1) & (ledger.own("syn_count") == 1)
+    asked = (alone & (ledger.own("syn_ack") == 0)).any(axis=1)
+    answered = (alone & (ledger.own("syn_ack") == 1)).any(axis=1)
+    begun = ((ledger.own("established_time") > 0) | ledger.fin_sent).any(axis=1)
+    return np.asarray(asked & ((packets.sum(axis=1) == 1) | (answered & ~begun)))
 
 
 def closed_as_usual(ledger: Ledger, settings: Settings) -> NDArray[np.bool_]:

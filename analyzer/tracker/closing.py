@@ -1,9 +1,10 @@
 """Closing the books: timers that have run out, what the capture left open, and how an ordinary flow ended.
 
 Most flows of most captures are of two kinds of which nothing more can be said than their numbers: opened by a whole
-handshake and closed by one FIN from each side, or a lone SYN. Those are told from the rest here, and done with in one
-pass, while their rows are in the cache; the others go on to the rules, with their columns (``outcome`` says of them
-what is said here of the ordinary ones, and the tests hold the two together).
+handshake and closed by one FIN from each side, or no more than a SYN, perhaps with a SYN-ACK that nobody acknowledged,
+as in a flood. Those are told from the rest here, and done with in one pass, while their rows are in the cache; the
+others go on to the rules, with their columns (``outcome`` says of them what is said here of the ordinary ones, and the
+tests hold the two together).
 """
 
 import numpy as np
@@ -72,7 +73,11 @@ KEPT_BYTES, LATER_BYTES, UNUSUAL_BYTES = (np.int64(row.itemsize) for row in (KEP
 FOLLOWED_BYTES, OLDER_BYTES = np.int64(FOLLOWED.itemsize), np.int64(OLDER.itemsize)
 TUPLE_BYTES, PLACE_BYTES = np.int64(FLOW.itemsize), np.int64(PLACE.itemsize)
 BLOCK_BYTES, LOG_BYTES = np.int64(BLOCK.itemsize), np.int64(LOG.itemsize)
-COMPLETE, UNANSWERED = np.int64(Handshake.COMPLETE), np.int64(Handshake.UNANSWERED)
+COMPLETE, UNANSWERED, PARTIAL = (
+    np.int64(Handshake.COMPLETE),
+    np.int64(Handshake.UNANSWERED),
+    np.int64(Handshake.PARTIAL),
+)
 GRACEFUL, NEVER_ESTABLISHED = np.int64(Teardown.GRACEFUL), np.int64(Teardown.NEVER_ESTABLISHED)
 NO_CAUSE, BY_NOBODY = np.int64(RstCause.NONE), np.int64(2)
 
@@ -210,15 +215,17 @@ def kind_of_flow(desk, slot):
     e, p = end_at(desk, 2 * slot), end_at(desk, 2 * slot + 1)
     if e["unusual"] > 0 or p["unusual"] > 0 or later(desk, e)["closing"] > 0 or later(desk, p)["closing"] > 0:
         return OTHER
-    if not (lone_syn(e, p) or lone_syn(p, e) or (closed_as_usual(desk, e, p) and closed_as_usual(desk, p, e))):
+    if not (only_asked(e, p) or only_asked(p, e) or (closed_as_usual(desk, e, p) and closed_as_usual(desk, p, e))):
         return OTHER
     return REUSED if flow_at(desk, slot)["older"] > 0 else ORDINARY
 
 
 @part
-def lone_syn(e, p):
-    """Whether the flow is a single SYN of ``e``."""
-    return e["packets"] == 1 and p["packets"] == 0 and e["syn_count"] == 1 and e["syn_ack"] == 0
+def only_asked(e, p):
+    """Whether the flow is a single SYN of ``e``, and at most a single SYN-ACK in answer."""
+    asked = e["packets"] == 1 and e["syn_count"] == 1 and e["syn_ack"] == 0
+    answered = p["packets"] == 1 and p["syn_ack"] == 1 and e["later"] == 0 and p["later"] == 0
+    return asked and (p["packets"] == 0 or answered)
 
 
 @part
@@ -249,8 +256,8 @@ def end_flow(desk, slot, end_time, row):
     row["findings"], row["observability"] = 0, 0
     row["rst_by"], row["rst_cause"] = BY_NOBODY, NO_CAUSE
     c, s = end_at(desk, 2 * slot + client), end_at(desk, 2 * slot + 1 - client)
-    closed_first(f, later(desk, c), later(desk, s), row)
     sent_by(c, s, row)
+    closed_first(f, later(desk, c), later(desk, s), row)
     ends_of(later(desk, c), later(desk, s), end_time, row)
 
 
@@ -258,7 +265,8 @@ def end_flow(desk, slot, end_time, row):
 def closed_first(f, c, s, row):
     """Who closed first: by the acknowledgments on the FINs, else by time; and how it ended."""
     if c["fin_count"] == 0:
-        row["handshake"], row["teardown"], row["closed_by"] = UNANSWERED, NEVER_ESTABLISHED, NOBODY
+        row["teardown"], row["closed_by"] = NEVER_ESTABLISHED, NOBODY
+        row["handshake"] = PARTIAL if row["client_packets"] > 0 and row["server_packets"] > 0 else UNANSWERED
         row["idle_before_close_s"] = NOT_KNOWN
         return
     row["handshake"], row["teardown"] = COMPLETE, GRACEFUL

@@ -14,7 +14,7 @@ from analyzer.pipeline import Analysis
 from analyzer.readers import open_captures
 from analyzer.segments.table import ACK, SYN, UNTRACKED
 from analyzer.settings import Settings
-from analyzer.tracker.closing import ORDINARY, REUSED, find_over
+from analyzer.tracker.closing import ORDINARY, OTHER, REUSED, find_over
 from analyzer.tracker.desk import PLACE
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT
 from analyzer.tracker.pools import PIECE, SLOTS, Pools
@@ -207,6 +207,27 @@ def test_random_connections(length: int) -> None:
 def test_connections_that_are_nearly_ordinary(seed: int) -> None:
     kernel, columns = check(tracked(nearly_usual(2000, seed), seed))
     assert kernel > 0.9 * columns > 100
+
+
+@pytest.mark.parametrize(
+    ("segments", "kind"),
+    [
+        ("A S 0:1 |", ORDINARY),
+        ("A S 0:1 |\nB S. 0:1 ack 1 |", ORDINARY),
+        ("B S. 0:1 ack 1 |\nA S 0:1 |", ORDINARY),
+        ("A S 0:1 |\nA S 0:1 |", OTHER),
+        ("A S 0:1 |\nB S. 0:1 ack 1 |\nB S. 0:1 ack 1 |", OTHER),
+        ("A S 0:1 |\nB S. 0:1 ack 1 |\nA . 1:1 ack 1 |", OTHER),
+        ("A S 0:1 |\nB S 0:1 |", OTHER),
+        ("A S 0:1 |\nB R. 0:0 ack 1 |", OTHER),
+    ],
+)
+def test_requests_that_came_to_nothing(segments: str, kind: int) -> None:
+    rows = batch(told(f"\na request\n{segments}\n")[0])
+    rows["sender"] = rows["src"]
+    made = tracked(rows, 1)
+    check(made)
+    assert made.kinds.tolist() == [kind]
 
 
 def free_rows(pools: Pools, number: int) -> list[int]:
