@@ -5,48 +5,63 @@ Fence: only numpy and this project's constants inside the kernels; the typed wra
 
 import numpy as np
 
-from analyzer.compiled import const, inlined, kernel, part
+from analyzer.compiled import const, inlined, kernel, part, prefetch
+from analyzer.flows.row import FLOW
 from analyzer.tracker.by_the_book import SLOT, closed, followed, later_of, lone_syn, opened, sent_by
 from analyzer.tracker.desk import DESK, end_at, flow_at
 from analyzer.tracker.ending import ENDING, ENTRY
-from analyzer.tracker.groups import A_BUNDLE, MOST, ROOM, TOLD, ask, dissolve, gather, group_at, place_of, segment_of
+from analyzer.tracker.groups import (
+    A_BUNDLE,
+    CHAIN,
+    GROUP_BYTES,
+    MOST,
+    PLACE_BYTES,
+    ROOM,
+    TOLD,
+    ask,
+    dissolve,
+    go_on,
+    group_at,
+    oldest,
+    place_of,
+    segment_of,
+)
+from analyzer.tracker.reused import TOOK_OVER, hand_over
 from analyzer.tracker.telling import tell_flow
 
 STRIDE = 8  # groups: so far ahead of their turn their segments are asked for
+TUPLE_BYTES = np.int64(FLOW.itemsize)
 ROWS = 32  # that the timeline of a flow has at most which goes by the book: two or three a state
 
 
-@kernel(ROOM, DESK, int, int, const(np.int64), int, ENDING, ENTRY, ENTRY, np.uint32)
-def depart(rooms, desks, start, stop, before, ended, endings, rows, entries, lengths):
-    """Let the groups in the rows ``start`` to ``stop`` go that were last heard of before ``before[closing]``. Returns
-    where it stopped: at ``stop``, or for want of room.
+@kernel(ROOM, DESK, int, int, const(np.int64), int, ENDING, TOOK_OVER, ENTRY, ENTRY, np.uint32)
+def depart(rooms, desks, start, stop, before, ended, endings, took, rows, entries, lengths):
+    """Let the groups in the rows ``start`` to ``stop`` go that were last heard of before ``before[closing]``, those in
+    chains with the newest. Returns where it stopped: at ``stop``, or for want of room.
 
-    Flows that went by the book are told in ``endings``, their timelines in ``entries`` and how long these are in
-    ``lengths``, if there are ``rows`` (ROWS of them) to make them with; the others are gathered. ``desks`` has the
-    ledger's rows of one flow; its clock is the time of the capture, which may have ``ended`` then: others may do the
-    same with other rows meanwhile.
+    Flows that went by the book are told in ``endings``, those that took over from another from its back on, with more
+    of them in ``took``; their timelines in ``entries`` and how long these are in ``lengths``, if there are ``rows``
+    (ROWS of them) to make them with. The others are gathered. ``desks`` has the ledger's rows of one flow; its clock is
+    the time of the capture, which may have ``ended`` then: others may do the same with other rows meanwhile.
     """
     room, desk = rooms[0], desks[0]
     for number in range(start, stop):
-        if number + STRIDE < stop and silent(group_at(room, number + STRIDE), before):
-            come_nearer(room, group_at(room, number + STRIDE))
-        group, place = group_at(room, number), np.int64(room["told"])
-        if not silent(group, before):
+        come_nearer(room, desk, np.int64(number), stop, before)
+        group = group_at(room, number)
+        if not silent(group, before) or group["newer"] > 0:
             continue
-        if room["gathered_at_most"] - room["gathered"] < MOST or place == len(endings):
+        free = len(endings) - room["told"] - room["taken_over"]
+        if free < CHAIN or room["gathered_at_most"] - room["gathered"] < CHAIN * MOST:
             return number
-        if len(rows) > 0 and len(entries) - room["entries"] < ROWS:
+        if len(rows) > 0 and len(entries) - room["entries"] < CHAIN * ROWS:
             return number
-        row = np.int64(group["row"])
-        if told(room, desk, group, row, ended, endings[place]):
-            if len(rows) > 0:
-                room["entries"] += tell_flow(desk, SLOT, rows, entries, np.int64(room["entries"]), lengths, place)
-            room["told"] = place + 1
-            place_of(room, row)["group"] = TOLD
+        first = oldest(room, np.int64(number))
+        if first != number and not all_silent(room, first, before):
+            continue
+        if chain_told(room, desk, first, ended, endings, took, rows, entries, lengths):
+            forget(room, first, ended)
         else:
-            gather(room, np.int64(number))
-        if not ended:
-            dissolve(room, np.int64(number))
+            go_on(room, np.int64(number), not ended)
     return stop
 
 
@@ -57,18 +72,58 @@ def silent(group, before):
 
 
 @part
-def come_nearer(room, group):
-    """Have the segments of a group brought near."""
-    for k in range((np.int64(group["count"]) + A_BUNDLE - 1) // A_BUNDLE):
-        ask(room, np.int64(group["bundles"][k]))
+def all_silent(room, number, before):
+    """Whether all groups of the chain are silent of which this one is the oldest."""
+    while number > 0 and silent(group_at(room, number), before):
+        number = np.int64(group_at(room, number)["newer"])
+    return number == 0
 
 
 @part
-def told(room, desk, group, row, ended, ending):
-    """Tell the flow in ``row`` of the flow table, if it went by the book; returns whether it did."""
-    count = np.int64(group["count"])
+def come_nearer(room, desk, number, stop, before):
+    """Have brought near what is needed of the groups whose turn comes soon: first the group before each in its chain,
+    then their segments and their rows of the flow table."""
+    if number + 2 * STRIDE < stop:
+        prefetch(room["groups"] + np.int64(group_at(room, number + 2 * STRIDE)["older"]) * GROUP_BYTES)
+    if number + STRIDE >= stop or not silent(group_at(room, number + STRIDE), before):
+        return
+    number += STRIDE
+    while number > 0:
+        group = group_at(room, number)
+        prefetch(desk["tuples"] + np.int64(group["row"]) * TUPLE_BYTES)
+        prefetch(room["places"] + np.int64(group["row"]) * PLACE_BYTES)
+        for k in range((np.int64(group["count"]) + A_BUNDLE - 1) // A_BUNDLE):
+            ask(room, np.int64(group["bundles"][k]))
+        number = np.int64(group["older"])
+
+
+@part
+def chain_told(room, desk, number, ended, endings, took, rows, entries, lengths):
+    """Tell the flows of a chain, of which ``number`` is the oldest, if all of them went by the book; returns whether
+    they did."""
+    place, theirs, written = np.int64(room["told"]), np.int64(room["taken_over"]), np.int64(room["entries"])
+    took_over = np.int64(0)
+    while number > 0:
+        group, own = group_at(room, number), place if took_over == 0 else len(endings) - 1 - theirs
+        place, theirs = place + (1 - took_over), theirs + took_over
+        if not told(room, desk, group, ended, endings[own], took[theirs]):
+            return False
+        if len(rows) > 0:
+            written += tell_flow(desk, SLOT, rows, entries, written, lengths, own)
+        number = np.int64(group["newer"])
+        took_over = np.int64(took[theirs]["old_seen"]) if number > 0 else np.int64(0)
+    room["told"], room["taken_over"], room["entries"] = place, theirs, written
+    return True
+
+
+@part
+def told(room, desk, group, ended, ending, newer_took):
+    """Tell the flow of a group, if it went by the book, and what the one that ``newer_took`` over from it if one did;
+    returns whether it did."""
+    row, count, newer = np.int64(group["row"]), np.int64(group["count"]), np.int64(group["newer"])
     if count == 1:
-        return ended and lone_syn(desk, row, segment_of(room, group, 0), ending)
+        alone = newer == 0 and group["older"] == 0
+        return ended and alone and lone_syn(desk, row, segment_of(room, group, 0), ending)
     if count < 3:
         return False
     if not opened(desk, row, segment_of(room, group, 0), segment_of(room, group, 1), segment_of(room, group, 2)):
@@ -80,4 +135,19 @@ def told(room, desk, group, row, ended, ending):
         e, p = end_at(desk, i), end_at(desk, i ^ 1)
         if not followed(desk, f, e, p, later_of(desk, i), later_of(desk, i ^ 1), i, s):
             return False
+    if newer > 0 and not hand_over(room, desk, group, group_at(room, newer), newer_took):
+        return False
     return closed(desk, ended, ending)
+
+
+@part
+def forget(room, number, ended):
+    """The flows of a chain are told, of which ``number`` is the oldest: their memory is free, unless the capture has
+    ended anyway."""
+    while number > 0:
+        group = group_at(room, number)
+        newer = np.int64(group["newer"])
+        place_of(room, np.int64(group["row"]))["group"] = TOLD
+        if not ended:
+            dissolve(room, number)
+        number = newer

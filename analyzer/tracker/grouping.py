@@ -9,9 +9,9 @@ the processor's cache.
 
 Nothing comes out otherwise for that. What the tracker makes of a connection depends on its own segments, and on the
 clock of the capture in two ways only: a segment long after the end is late, and one whose time is far behind the clock
-is noted. Segments of which that might be true do not wait; nor do those of connections whose addresses and ports
-another had shortly before, and those with many segments. What waited of such a connection goes on, and from then on all
-of it is apart: it goes on as it comes.
+is noted. Segments of which that might be true do not wait, nor do those of connections with many segments. What waited
+of such a connection goes on, and from then on all of it is apart: it goes on as it comes. Connections which had the
+same addresses and ports, one shortly after the other, wait for each other and go on together.
 """
 
 from collections.abc import Iterator
@@ -28,9 +28,11 @@ from analyzer.segments.table import SEGMENT
 from analyzer.settings import Settings
 from analyzer.tracker import departing, groups
 from analyzer.tracker.ending import ENDING, ENTRY
-from analyzer.tracker.groups import A_BUNDLE, GROUP, PLACE, ROOM, STORED
+from analyzer.tracker.groups import A_BUNDLE, CHAIN, GROUP, PLACE, ROOM, STORED
 from analyzer.tracker.limits import LINGER_NS, LINGER_RESET_NS, desk_of
 from analyzer.tracker.pools import Pools
+from analyzer.tracker.reused import TOOK_OVER
+from analyzer.tracker.timers import profile
 
 QUIET_NS = LINGER_NS // 2  # silence of a flow after which its next segment might be late: with a wide margin
 LAG_NS = 1_000_000_000  # a segment that is so far behind the clock does not wait, wherever that is not noted
@@ -58,17 +60,21 @@ class Gathered(NamedTuple):
 
 class Told(NamedTuple):
     """Flows that are told: ``endings`` (ENDING), their timelines behind one another in ``entries`` (ENTRY) and how long
-    each is in ``lengths``."""
+    each is in ``lengths``. Those that took over from another flow stand from the back of these on, as many as there are
+    rows of ``took`` (TOOK_OVER); ``ordinary`` is how many others there are."""
 
+    ordinary: int
     endings: NDArray[np.void]
+    took: NDArray[np.void]
     entries: NDArray[np.void]
     lengths: NDArray[np.uint32]
 
 
 def room_for(flows: int, timelines: bool) -> Told:
     """Room for so many flows to be told, with timelines or without."""
-    entries = departing.ROWS + ROWS_A_FLOW * flows if timelines else 0
-    return Told(np.empty(flows, ENDING), np.empty(entries, ENTRY), np.zeros(flows, np.uint32))
+    entries = CHAIN * departing.ROWS + ROWS_A_FLOW * flows if timelines else 0
+    lengths = np.zeros(flows, np.uint32)
+    return Told(0, np.empty(flows, ENDING), np.empty(flows, TOOK_OVER), np.empty(entries, ENTRY), lengths)
 
 
 def as_they_come(batch: NDArray[np.void]) -> Gathered:
@@ -93,6 +99,7 @@ class Grouping:
         self._log: NDArray[np.void] = np.empty(departing.ROWS if self._timelines else 0, ENTRY)
         self._scratch = Scratch(settings)
         self._silent_since = np.zeros(4, np.int64)  # see ``depart``
+        self._linger = max(LINGER_NS, profile(settings.profile).time_wait)  # then no timer runs any more
         self._looking = (1, 1)  # the rows of groups that have not been looked at yet
         self._looked_at = 0  # the clock when that began
         self._provision = Provision()
@@ -166,14 +173,14 @@ class Grouping:
     def _gathered(self, batch: NDArray[np.void], begin: int) -> Gathered:
         """What goes on now; of ``batch`` from place ``begin`` on."""
         room = self._room[0]
-        endings, entries, lengths = self._told
-        told = Told(endings[: room["told"]], entries[: room["entries"]], lengths[: room["told"]])
+        _, endings, took, entries, lengths = self._told
+        told = Told(int(room["told"]), endings, took[: room["taken_over"]], entries[: room["entries"]], lengths)
         apart, clocks = batch[begin : room["left"]], self._clocks[begin : room["left"]]
         given = Gathered(told, self._whole[: room["gathered"]], apart, clocks, int(room["clock"]))
         self._unwrap()
-        if len(told.endings):
+        if told.ordinary + len(told.took):
             self._told = room_for(TOLD_AT_ONCE, self._timelines)
-        room["gathered"] = room["told"] = room["entries"] = 0
+        room["gathered"] = room["told"] = room["taken_over"] = room["entries"] = 0
         self._lay_out()
         return given
 
@@ -213,17 +220,16 @@ class Grouping:
         clock, (start, stop) = int(self._room["clock"][0]), self._looking
         if start == stop and clock > self._looked_at + LOOKED_FOR_NS:
             start, stop, self._looked_at = 1, self.taken + 1, clock
-            self._silent_since[:] = NEVER, clock - LINGER_NS, clock - LINGER_RESET_NS, clock - LINGER_RESET_NS
+            self._silent_since[:] = NEVER, clock - self._linger, clock - LINGER_RESET_NS, clock - LINGER_RESET_NS
         self._looking = self._depart(start, stop, self._silent_since, flow_rows), stop
 
     def _depart(
         self, start: int, stop: int, since: NDArray[np.int64], flow_rows: NDArray[np.void], ended: bool = False
     ) -> int:
         desk = self._scratch.desk(flow_rows, int(self._room["clock"][0]))
-        told = self._told
-        stopped: int = departing.depart(
-            self._room, desk, start, stop, since, int(ended), told.endings, self._log, told.entries, told.lengths
-        )
+        looked_for = (start, stop, since, int(ended))
+        _, endings, took, entries, lengths = self._told
+        stopped: int = departing.depart(self._room, desk, *looked_for, endings, took, self._log, entries, lengths)
         return stopped
 
     def _wanted(self, more: int) -> list[tuple[GrowingRows, int]]:

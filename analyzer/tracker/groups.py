@@ -11,6 +11,7 @@ from analyzer.memory import LINE
 from analyzer.segments.table import FIN, RST, SEGMENT, UNTRACKED
 
 MOST = 32  # segments of a flow that wait: who sends more is followed at once
+CHAIN = 4  # flows with the same addresses and ports, one after the other, that wait for each other
 A_BUNDLE = 4  # segments that are given memory together
 GROUP = np.dtype(
     [
@@ -19,6 +20,8 @@ GROUP = np.dtype(
         ("count", "u1"),  # segments that wait; 0 in a free row
         ("closing", "u1"),  # bits of CLOSES and RESETS
         ("_", "<u2"),
+        ("older", "<i4"),  # the group of an older flow with the same addresses and ports that waits, 0 none
+        ("newer", "<i4"),  # and of a newer one
         ("bundles", "<i4", (MOST // A_BUNDLE,)),  # where the segments are, by bundles
     ]
 )
@@ -46,6 +49,7 @@ NEW, APART, TOLD = np.int64(0), np.int64(-1), np.int64(-2)
 CLOSES, RESETS = np.int64(1), np.int64(2)
 SCALE_BIT, SIDE_BIT = 12, 15
 SEGMENT_BYTES = np.int64(SEGMENT.itemsize)
+GROUP_BYTES, PLACE_BYTES = np.int64(GROUP.itemsize), np.int64(PLACE.itemsize)
 BUNDLE_BYTES = np.int64(A_BUNDLE * STORED.itemsize)
 SOONER = 4  # bundles: so far ahead of their turn they are asked for
 
@@ -68,6 +72,7 @@ ROOM = np.dtype(
         ("gathered_at_most", "<i8"),
         ("left", "<i8"),  # segments that are left in the batch, up to that place
         ("told", "<i8"),  # flows that were told at a glance and not handed on yet
+        ("taken_over", "<i8"),  # likewise, and they took over from another flow
         ("entries", "<i8"),  # rows of their timelines
         ("late", "<i8"),  # segments of flows that had been told before
         # times, nanoseconds
@@ -102,14 +107,13 @@ def sort_out(rooms, batch, start, flows, clocks):
         row = np.int64(segment["sender"]) >> 1
         number = np.int64(place_of(room, row)["group"])
         if number == NEW:
-            number = begin(room, flows, row)
+            number = begin(room, flows, row, segment)
         if number > 0:
             group = group_at(room, number)
             if may_wait(room, group, segment):
                 store(room, group, segment)
                 continue
-            gather(room, number)
-            dissolve(room, number)
+            go_on(room, number, True)
         if number == TOLD:
             room["late"] = room["late"] + 1
             continue
@@ -123,9 +127,9 @@ def sort_out(rooms, batch, start, flows, clocks):
 
 @part
 def surely(room):
-    """How many segments can surely be dealt with: each may begin a group and a bundle, and have two groups go on."""
+    """How many segments can surely be dealt with: each may begin a group and a bundle, and have a chain go on."""
     bundles = room["bundles_in_all"] - room["bundles_taken"]
-    whole = (room["gathered_at_most"] - room["gathered"]) // (2 * MOST)
+    whole = (room["gathered_at_most"] - room["gathered"]) // (CHAIN * MOST)
     return max(np.int64(0), min(np.int64(room["groups_in_all"]) - np.int64(room["groups_taken"]), bundles, whole))
 
 
@@ -148,15 +152,16 @@ def segment_of(room, group, k):
 
 
 @part
-def begin(room, flows, row):
-    """The first segment of the flow in ``row`` of the flow table: a group for it, unless an older flow had the same
-    addresses and ports shortly before, since the tracker looks at what that is doing now."""
+def begin(room, flows, row, segment):
+    """The first segment of the flow in ``row`` of the flow table: a group for it. Where an older flow with the same
+    addresses and ports waits, the two are chained, since the tracker looks at what that one is doing now; where it was
+    followed already, or the chain is long or the segment late, the flow is followed at once too."""
     previous = np.int64(flows[row]["previous"])
     older = np.int64(place_of(room, previous)["group"]) if previous >= 0 else TOLD
-    if older != TOLD:
-        if older > 0:
-            gather(room, older)
-            dissolve(room, older)
+    if older > 0 and not may_follow(room, older, segment):
+        go_on(room, older, True)
+        older = APART
+    if older <= 0 and older != TOLD:
         place_of(room, row)["group"] = APART
         return APART
     number = np.int64(room["free_group"])
@@ -168,17 +173,53 @@ def begin(room, flows, row):
     place_of(room, row)["group"] = number
     group = group_at(room, number)
     group["row"], group["count"], group["closing"] = row, 0, 0
+    group["older"], group["newer"] = max(older, np.int64(0)), 0
+    if older > 0:
+        group_at(room, older)["newer"] = number
     return number
+
+
+@part
+def may_follow(room, older, segment):
+    """Whether a flow may wait behind the group ``older``: that is the newest of its chain and not the last."""
+    length, number = np.int64(1), np.int64(group_at(room, older)["older"])
+    while number > 0:
+        length, number = length + 1, np.int64(group_at(room, number)["older"])
+    on_time = np.int64(segment["time"]) == np.int64(room["clock"])
+    return on_time and length < CHAIN and group_at(room, older)["newer"] == 0
+
+
+@part
+def oldest(room, number):
+    """The oldest group of the chain to which a group belongs."""
+    while group_at(room, number)["older"] > 0:
+        number = np.int64(group_at(room, number)["older"])
+    return number
+
+
+@part
+def go_on(room, number, forget):
+    """Gather all groups of the chain to which a group belongs, the oldest flow first; and ``forget`` them."""
+    number = oldest(room, number)
+    while number > 0:
+        newer = np.int64(group_at(room, number)["newer"])
+        gather(room, number)
+        if forget:
+            dissolve(room, number)
+        number = newer
 
 
 @inlined
 def may_wait(room, group, segment):
     """Whether what the tracker will make of the segment does not depend on when it gets it: the flow was heard of
-    lately, so it cannot have been over for long, and the segment's time is not behind the clock. And it has to fit."""
+    lately, so it cannot have been over for long, and the segment's time is not behind the clock: not at all in a chain,
+    as the clock tells whether the older flow is over. And it has to fit."""
     count, clock = np.int64(group["count"]), np.int64(room["clock"])
     lately = count == 0 or clock - np.int64(group["last"]) <= room["quiet"]
     fits = np.int64(segment["payload_len"]) >> 16 == 0 and np.int64(segment["frame"]) >> 32 == 0
-    return lately and fits and count < MOST and clock - np.int64(segment["time"]) <= room["lag"]
+    lag = room["lag"] if group["older"] == 0 else np.int64(0)
+    fits = fits and group["newer"] == 0 and count < MOST
+    return lately and fits and clock - np.int64(segment["time"]) <= lag
 
 
 @inlined

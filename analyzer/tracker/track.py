@@ -33,10 +33,11 @@ from analyzer.settings import Settings
 from analyzer.tracker import closing, step, telling
 from analyzer.tracker.desk import NOT_YET, PLACE
 from analyzer.tracker.ending import ENDING, ENTRY
-from analyzer.tracker.grouping import Gathered
+from analyzer.tracker.grouping import Gathered, Told
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT
 from analyzer.tracker.limits import LINGER_NS, desk_of
 from analyzer.tracker.pools import PIECE, Pools
+from analyzer.tracker.reused import facts_of
 from analyzer.tracker.spread import OF_OTHER, OF_REUSED, Chosen, Columns, columns_of
 from analyzer.tracker.transitions import State
 
@@ -73,6 +74,20 @@ def in_groups(slots: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
     """``slots``, so many at a time as are closed together."""
     for start in range(0, len(slots), FLOWS_AT_ONCE):
         yield slots[start : start + FLOWS_AT_ONCE]
+
+
+def _told(told: Told) -> Iterator[Ended]:
+    """Flows told at a glance, kind by kind."""
+    ordinary, endings, took, entries, lengths = told
+    last, behind = len(endings) - 1, len(endings) - len(took)
+    if len(took):
+        theirs = entries["end"] >= 2 * behind
+        entries, entries_too = entries[~theirs], entries[theirs]
+        entries_too["end"] = 2 * (last - (entries_too["end"] >> 1)) | entries_too["end"] & 1
+        endings_too: NDArray[np.void] = endings[behind:][::-1].copy()
+        lengths_too: NDArray[np.uint32] = lengths[behind:][::-1].copy()
+        yield Ended(int(closing.REUSED), endings_too, facts_of(took, endings_too), entries_too, lengths_too)
+    yield Ended(int(closing.ORDINARY), endings[:ordinary], NOTHING, entries, lengths[:ordinary])
 
 
 class Tracker:
@@ -141,9 +156,7 @@ class Tracker:
     def follow(self, given: Gathered, flow_rows: NDArray[np.void]) -> Iterator[Ended]:
         """Track what comes from :class:`Grouping`. Closes the books of those of its whole flows that are over, or, once
         the capture has ended, of all but those left in CLOSE_WAIT; and forgets them."""
-        if len(given.told.endings):
-            endings, entries, lengths = given.told
-            yield Ended(int(closing.ORDINARY), endings, NOTHING, entries, lengths)
+        yield from _told(given.told)
         self.feed(given.whole, flow_rows, np.ascontiguousarray(given.whole["time"]))
         self.feed(given.apart, flow_rows, given.clocks)
         self._desk["clock"] = max(self.clock, given.clock)

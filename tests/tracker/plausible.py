@@ -8,6 +8,7 @@ from analyzer.segments.table import ACK, CUT_HEADER, FIN, HAS_IP_ID, HAS_TIMESTA
 MS, SECOND = 1_000_000, 1_000_000_000
 PAUSES = [*(1, 900, 20_000, 300_000, 2 * MS, 40 * MS) * 4, 250 * MS, 3 * SECOND]
 LONG = [1, 1, 1, 5 * SECOND, 29 * SECOND, 31 * SECOND, 61 * SECOND, 70 * SECOND, 301 * SECOND]
+AGAIN = [MS, 300 * MS, SECOND, 2 * SECOND, 20 * SECOND, 59 * SECOND, 60 * SECOND, 61 * SECOND, 125 * SECOND]
 MASK = 2**32 - 1
 
 
@@ -111,15 +112,22 @@ def spoilt(rows: list[dict[str, int]], dice: np.random.Generator, trouble: float
 
 
 def capture(count: int, seed: int, trouble: float = 0.25) -> NDArray[np.void]:
-    """The segments (SEGMENT) of ``count`` connections between few hosts, so that tuples come again, in the order of
-    their times but for some that come late."""
+    """The segments (SEGMENT) of ``count`` connections between few hosts, so that tuples come again, as a rule when the
+    connection before has ended, in the order of their times but for some that come late."""
     dice = np.random.default_rng(seed)
     made, span = [], count * 50 * MS
+    ended: list[tuple[int, int]] = []  # ports, and when their last connection ended
     for number in range(count):
-        begin = 10**18 + int(dice.integers(0, span))
-        port = 30_000 + (number if dice.random() < 0.8 else int(dice.integers(0, 8)))
-        for row in connection(dice, trouble):
-            side = row.pop("side")
+        begin, kind = 10**18 + int(dice.integers(0, span)), dice.random()
+        port = 30_000 + (number if kind < 0.9 else int(dice.integers(0, 8)))
+        if kind < 0.3 and ended:
+            port, end = ended.pop(int(dice.integers(0, len(ended))))
+            begin = end + int(dice.choice(AGAIN)) + int(dice.integers(0, 2))
+        rows = connection(dice, trouble)
+        ended.append((port, begin + max([row["time"] for row in rows], default=0)))
+        swapped = dice.random() < 0.1  # it is opened from the other side
+        for row in rows:
+            side = row.pop("side") ^ swapped
             ends = [(0, port), (1, 80)]
             (row["src"], row["src_port"]), (row["dst"], row["dst_port"]) = ends[side], ends[1 - side]
             row["time"] += begin
