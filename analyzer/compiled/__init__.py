@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.compiled.marks import Kernel, Part, Prefetch, RecordAt, Wipe, const
+from analyzer.compiled.marks import BigEndian, Kernel, Part, Prefetch, RecordAt, Wipe, const
 
-__all__ = ["const", "inlined", "kernel", "on_compiling", "part", "prefetch", "record_at", "wipe"]
+__all__ = ["be64", "const", "inlined", "kernel", "on_compiling", "part", "prefetch", "record_at", "wipe"]
 
 AS_PYTHON = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
@@ -65,6 +65,11 @@ prefetch: Any = Prefetch()
 
 wipe: Any = Wipe()
 """``wipe(address, size)`` makes ``size`` bytes zero; a loop over addresses would be compiled to a store for each."""
+
+be64: Any = BigEndian()
+"""``be64(data, at)`` is the number made by eight bytes of the array ``data`` from ``at`` on, the first the highest. Who
+calls has made sure that they are there: several fields of a header come with one load, where the compiler would make
+one for each."""
 
 
 def on_compiling(tell: Callable[[str], object]) -> None:

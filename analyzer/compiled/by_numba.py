@@ -15,11 +15,12 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from analyzer.compiled.cache import folder, sources_name
-from analyzer.compiled.marks import Kernel, Mark, Part, Prefetch, RecordAt, Wipe
+from analyzer.compiled.marks import BigEndian, Kernel, Mark, Part, Prefetch, RecordAt, Wipe
 
 OPTIONS = {"nogil": True, "_nrt": False, "error_model": "numpy", "no_cfunc_wrapper": True}
 """``_nrt``: kernels allocate nothing, and counting references to arguments, atomically, at every call among them costs
 several times what the work itself does. ``error_model``: no test for zero before each division."""
+Primitive = Prefetch | Wipe | BigEndian  # what is an instruction or two rather than a function
 
 
 class Dispatchers:
@@ -33,11 +34,9 @@ class Dispatchers:
         self._made: dict[int, Any] = {}  # by the identity of the mark
         self._globals: dict[int, dict[str, Any]] = {}  # by the identity of the module's own
 
-    def of(self, mark: Mark | RecordAt | Prefetch | Wipe) -> Any:
-        if isinstance(mark, Prefetch):
-            return _prefetch
-        if isinstance(mark, Wipe):
-            return _wipe
+    def of(self, mark: Mark | RecordAt | Primitive) -> Any:
+        if isinstance(mark, Primitive):
+            return PRIMITIVES[type(mark)]
         if isinstance(mark, RecordAt):
             return self._made.setdefault(id(mark), _record_at(mark.dtype))
         within = self._known(mark.function.__globals__)
@@ -52,7 +51,7 @@ class Dispatchers:
         return self._globals[id(names)]
 
     def _seen(self, value: Any) -> Any:
-        return self.of(value) if isinstance(value, Mark | RecordAt | Prefetch | Wipe) else value
+        return self.of(value) if isinstance(value, Mark | RecordAt | Primitive) else value
 
     def _dispatcher(self, mark: Mark, function: Callable[..., Any]) -> Any:
         entry = self._in_process and isinstance(mark, Kernel)
@@ -113,6 +112,17 @@ def _wipe(_: Any, address: Any, size: Any) -> Any:
     return numba.types.void(numba.types.int64, numba.types.int64), code
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def _be64(_: Any, data: Any, at: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        number, array = ir.IntType(64), context.make_array(signature.args[0])(context, builder, arguments[0])
+        place = builder.bitcast(builder.gep(array.data, [arguments[1]]), number.as_pointer())
+        return builder.bswap(builder.load(place, align=1))
+
+    return numba.types.int64(data, numba.types.int64), code
+
+
+PRIMITIVES: dict[type, Any] = {Prefetch: _prefetch, Wipe: _wipe, BigEndian: _be64}
 _here = Dispatchers(in_process=True)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from analyzer.compiled import cache
 
@@ -105,3 +105,11 @@ class Wipe:
 
     def __call__(self, address: int, size: int) -> None:
         ctypes.memset(int(address), 0, int(size))
+
+
+class BigEndian:
+    """See ``analyzer.compiled.be64``."""
+
+    def __call__(self, data: NDArray[np.uint8], at: int) -> np.int64:
+        begin = int(at)
+        return np.int64(int.from_bytes(data[begin : begin + 8].tobytes(), "big", signed=True))

@@ -80,7 +80,7 @@ def test_where_objects_cannot_be_loaded_numba_compiles_here(monkeypatch: pytest.
 EMITTED = """
 import math
 import numpy as np
-from analyzer.compiled import const, kernel, part
+from analyzer.compiled import be64, const, kernel, part
 from analyzer.compiled.emitting import emitter
 from analyzer.compiled.loading import RESULTS, address, caller
 
@@ -95,6 +95,10 @@ def number(x, y):
 @kernel(int)
 def truth(x):
     return x > 3
+
+@kernel(const(np.uint8), int)
+def word(x, at):
+    return be64(x, at)
 
 @kernel(np.uint16)
 def nothing(x):
@@ -112,7 +116,10 @@ def allocates(x):
 def outside(x):
     return int(math.gamma(x))
 
-for each, values in ((number, (4, np.array([0, 9], np.int32))), (truth, (4,)), (nothing, (np.ones(5, np.uint16),))):
+bytes_ = np.arange(250, 266).astype(np.uint8)
+print(be64(bytes_, 3), be64(bytes_, 8))
+calls = (number, (4, np.array([0, 9], np.int32))), (truth, (4,)), (nothing, (np.ones(5, np.uint16),))
+for each, values in (*calls, (word, (bytes_, 3)), (word, (bytes_, 8))):
     made = emitter().emit(each)
     print(repr(caller(each, address(each.name, made[1:]), RESULTS[made[:1]])(*values)), values[0])
 for each in (pair, allocates, outside):
@@ -123,13 +130,19 @@ for each in (pair, allocates, outside):
 """
 
 
+BYTES = "[250 251 252 253 254 255   0   1   2   3   4   5   6   7   8   9]"
+
+
 def test_objects_and_what_can_be_none() -> None:
     done = subprocess.run([sys.executable, "-c", EMITTED], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
+        "-144397762547285244 144964032628459529",
         "-1 4",
         "True 4",
         "None [5 1 1 1 1]",
+        f"-144397762547285244 {BYTES}",
+        f"144964032628459529 {BYTES}",
         "Unemittable __main__.pair returns UniTuple(int64 x 2)",
         "TypingError Failed in nopython mode pipeline (step: nopython frontend)",
         "Unemittable __main__.outside needs numba_gamma",

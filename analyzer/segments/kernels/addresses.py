@@ -1,9 +1,9 @@
 """Addresses to row numbers: a hash table with open addressing, keyed against whoever wrote the capture.
 
-The hash is Thorup's multiply-shift over the address's eight 16-bit words: the sum of word * key, modulo 2^44, of
+The hash is Thorup's multiply-shift over the address's four 32-bit words: the sum of word * key, modulo 2^63, of
 which the top bits are the slot. For keys drawn at random any two addresses collide with the probability that
-chance gives, whatever addresses a hostile capture chooses; and no product leaves 63 bits, so that it also runs
-uncompiled. Keys decide only where an address is looked for: rows are numbered in order of first appearance.
+chance gives, whatever addresses a hostile capture chooses. Keys decide only where an address is looked for: rows are
+numbered in order of first appearance.
 
 Three arrays make the book. ``rows`` holds the addresses by number; ``slots`` holds them again by hash, so that a
 look-up touches one place in memory; ``state`` is the keys, how many rows are in use, and the shift.
@@ -30,9 +30,10 @@ SLOT_SIZE = np.int64(ADDRESS.itemsize)
 Rows = NDArray[np.void]
 State = NDArray[np.int64]
 
-MODULUS_BITS = 44
+MODULUS_BITS = 63
+MODULUS, WORD = (1 << MODULUS_BITS) - 1, (1 << 32) - 1
 ZERO, FOUR = np.int64(0), np.int64(4)
-KEYS = 9
+KEYS = 5
 """One for each word and one that is added; they are the first items of the state."""
 USED, SHIFT = KEYS, KEYS + 1
 """Where in the state the number of rows in use stands, and by how much a hash is shifted to give a slot."""
@@ -46,13 +47,13 @@ def slot_of(high: int, low: int, state: State) -> int:
 
 @inlined
 def hashed(high: int, low: int, state: State) -> int:
-    """The keyed hash of two words, of MODULUS_BITS bits."""
-    total = state[8] + (low & 0xFFFF) * state[0] + ((low >> 16) & 0xFFFF) * state[1]
+    """The keyed hash of two numbers, of MODULUS_BITS bits. int() keeps it exact where it runs uncompiled; compiled, the
+    mask hides the wrap."""
+    total = int(low & WORD) * int(state[0]) + int(state[4])
     if high | (low >> 32):
-        total += ((low >> 32) & 0xFFFF) * state[2] + ((low >> 48) & 0xFFFF) * state[3]
-        total += (high & 0xFFFF) * state[4] + ((high >> 16) & 0xFFFF) * state[5]
-        total += ((high >> 32) & 0xFFFF) * state[6] + ((high >> 48) & 0xFFFF) * state[7]
-    return total & ((1 << MODULUS_BITS) - 1)
+        total += int(low >> 32 & WORD) * int(state[1])
+        total += int(high & WORD) * int(state[2]) + int(high >> 32 & WORD) * int(state[3])
+    return total & MODULUS
 
 
 @part
@@ -73,7 +74,7 @@ def intern(high: int, low: int, version: int, rows: Rows, slots: Rows, state: St
 def intern_4(low: int, rows: Rows, slots: Rows, state: State) -> int:
     """The row of an IPv4 address: one look, and :func:`intern` where it is not in its own slot."""
     entry = slots[hashed(ZERO, low, state) >> state[SHIFT]]
-    if (entry["low"] ^ low) | entry["high"] | (entry["version"] ^ FOUR) == 0:
+    if (entry["low"] ^ low) | (entry["version"] ^ FOUR) == 0:  # of IPv4, ``high`` is 0 anyway
         return entry["row"]
     return intern(ZERO, low, 4, rows, slots, state)
 

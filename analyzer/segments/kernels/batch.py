@@ -7,7 +7,7 @@ one (see ``ends``).
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.compiled import const, inlined, kernel, part
+from analyzer.compiled import be64, const, inlined, kernel, part
 from analyzer.readers.packets import PACKET
 from analyzer.segments.ends import DEEP, END, FRAGMENT, LINK, PROTOCOL, STOP, TCP
 from analyzer.segments.kernels.addresses import ADDRESS, USED, ask_4, intern_4, name_ends
@@ -164,8 +164,9 @@ def decode(
                 data, packet["offset"], np.int64(packet["captured"]), np.int64(packet["length"]), row
             ):
                 stamp(row, packet)
-                row["src"] = intern_4(be32(data, packet["offset"] + 26), rows, slots, state)
-                row["dst"] = intern_4(be32(data, packet["offset"] + 30), rows, slots, state)
+                both = be64(data, packet["offset"] + 26)
+                row["src"] = intern_4(both >> 32 & 0xFFFFFFFF, rows, slots, state)
+                row["dst"] = intern_4(both & 0xFFFFFFFF, rows, slots, state)
                 written += 1
                 number_of += 1
                 continue

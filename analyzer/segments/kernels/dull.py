@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.compiled import part
-from analyzer.segments.kernels.addresses import hashed
+from analyzer.segments.kernels.addresses import MODULUS_BITS, hashed
 from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32
 from analyzer.segments.kernels.tunnels import PORTS
 from analyzer.segments.table import IPV6
 
-PLACES = 4096
-"""Datagrams remembered; a power of two."""
+PLACE_BITS = 12
+PLACES = 1 << PLACE_BITS
+"""Datagrams remembered."""
 
 
 @part
@@ -26,8 +27,8 @@ def is_dull(data: Bytes, cursor: Record, places: NDArray[np.int64], state: NDArr
         return False
     last = 12 if cursor["marks"] & IPV6 else 0  # of an IPv6 address the last four bytes are enough
     ends = (be32(data, cursor["source"] + last) << 32) | be32(data, cursor["target"] + last)
-    name = hashed(cursor["ip_id"], ends, state) + 1  # never 0, which is an empty place
-    place = name & (PLACES - 1)
+    name = hashed(cursor["ip_id"], ends, state) | 1  # never 0, which is an empty place
+    place = name >> MODULUS_BITS - PLACE_BITS  # the lower bits of such a hash are not as good
     if cursor["fragment"] < 8:
         if leads_on(data, cursor):
             return False

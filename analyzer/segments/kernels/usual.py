@@ -6,29 +6,40 @@ the headers (``batch.walk``, then ``tcp.segment``) gives the very same row, only
 
 import numpy as np
 
-from analyzer.compiled import inlined
-from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32, u8
+from analyzer.compiled import be64, inlined
+from analyzer.segments.kernels.cursor import Bytes, Record, be32, u8
 from analyzer.segments.kernels.tcp import ONLY_TIMESTAMP, options
 from analyzer.segments.table import HAS_FIRST_BYTE, HAS_IP_ID, HAS_TIMESTAMP, NO_FRAGMENT
 
 TO_IP, TO_TCP, LEAST = np.int64(14), np.int64(34), np.int64(54)
 """Where the headers stand in the frame, and the least bytes of them."""
 
+SHORT_IPV4 = 0x080045
+"""EtherType, version and header length of IPv4 without options."""
+FRAGMENT_AND_PROTOCOL, WHOLE_TCP = 0x3FFF00FF, 6
+"""What of the word ``ip`` tells fragment and protocol, and what it is for TCP in one piece."""
+
 
 @inlined
 def usual(data: Bytes, at: int, captured: int, length: int, row: Record) -> bool:
-    """Fill ``row`` from the frame at ``at``, but for its addresses, time and number; False where it is not usual."""
-    if captured < LEAST or be16(data, at + 12) != 0x0800 or u8(data, at + 14) != 0x45 or u8(data, at + 23) != 6:
+    """Fill ``row`` from the frame at ``at``, but for its addresses, time and number; False where it is not usual.
+
+    The headers are read in words of eight bytes: ``ip`` begins with the datagram's length, ``ports`` with the ports,
+    ``tcp`` with the acknowledgment number.
+    """
+    if captured < LEAST:
         return False
-    end, header, fragment = be16(data, at + 16) + TO_IP, (u8(data, at + 46) & 0xF0) >> 2, be16(data, at + 20)
+    ip, ports, tcp = be64(data, at + 16), be64(data, at + 34), be64(data, at + 42)
+    if be64(data, at + 8) >> 8 & 0xFFFFFF != SHORT_IPV4 or ip & FRAGMENT_AND_PROTOCOL != WHOLE_TCP:
+        return False
+    end, header = (ip >> 48 & 0xFFFF) + TO_IP, tcp >> 26 & 0x3C
     payload = TO_TCP + header
-    if fragment & 0x3FFF or header < 20 or payload > captured or payload > end or end > length:
+    if header < 20 or payload > captured or payload > end or end > length:
         return False
-    marks = HAS_IP_ID | (NO_FRAGMENT if fragment & 0x4000 else 0)
-    row["src_port"], row["dst_port"] = be16(data, at + 34), be16(data, at + 36)
-    row["seq"], row["ack"] = be32(data, at + 38), be32(data, at + 42)
-    row["flags"], row["window"] = be16(data, at + 46) & 0x0FFF, be16(data, at + 48)
-    row["ip_id"], row["ttl"], row["window_scale"], row["sender"] = be16(data, at + 18), u8(data, at + 22), -1, -1
+    marks = HAS_IP_ID | (NO_FRAGMENT if ip & 0x40000000 else 0)
+    row["src_port"], row["dst_port"], row["seq"] = ports >> 48 & 0xFFFF, ports >> 32 & 0xFFFF, ports & 0xFFFFFFFF
+    row["ack"], row["flags"], row["window"] = tcp >> 32 & 0xFFFFFFFF, tcp >> 16 & 0x0FFF, tcp & 0xFFFF
+    row["ip_id"], row["ttl"], row["window_scale"], row["sender"] = ip >> 32 & 0xFFFF, ip >> 8 & 0xFF, -1, -1
     row["payload_len"], first_byte = end - payload, np.int64(0)
     if payload < min(captured, end):
         first_byte = u8(data, at + payload)
