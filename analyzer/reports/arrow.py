@@ -21,11 +21,6 @@ def numbers(values: NDArray[Any], null: NDArray[np.bool_] | None = None, type: A
     return pa.Array.from_buffers(type or pa.from_numpy_dtype(kept.dtype), len(kept), [valid, pa.py_buffer(kept)])
 
 
-def flags(values: NDArray[Any]) -> Any:
-    """Truth values."""
-    return pa.Array.from_buffers(pa.bool_(), len(values), [None, _bits(values.astype(np.bool_))])
-
-
 def texts(words: Words | Sequence[str]) -> Any:
     """Texts; those of ``Words`` are not copied."""
     words = words if isinstance(words, Words) else Words.of(words)

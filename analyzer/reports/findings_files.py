@@ -12,6 +12,9 @@ from analyzer.reports.columns import FINDINGS
 from analyzer.reports.findings import Listing, Place
 
 ROWS_AT_ONCE = 1 << 17  # of a group of rows in a Parquet file
+WHOLE = ("number", "time")
+REPEATED = ("word", "address", "text")
+UNIQUE = ("frames", "message")  # texts that hardly repeat
 
 
 def write_csv(listing: Listing, file: BinaryIO) -> None:
@@ -23,14 +26,28 @@ def write_csv(listing: Listing, file: BinaryIO) -> None:
 
 def write_parquet(listing: Listing, file: BinaryIO) -> None:
     """Write findings.parquet; the types are those of docs/columns.md."""
-    from analyzer.reports.parquet import writer
-
     make = Columns(listing)
     first = make.batch(0)
-    with writer("findings", file, first.schema, "zstd") as groups:
+    with writer(file, first.schema) as groups:
         groups.write_table(first)
         for start in range(ROWS_AT_ONCE, len(listing), ROWS_AT_ONCE):
             groups.write_table(make.batch(start))
+
+
+def writer(file: BinaryIO, schema: Any) -> Any:
+    """What writes row groups. Numbers that differ little from row to row are kept as differences."""
+    import pyarrow.parquet as pq
+
+    whole = [column.name for column in FINDINGS if column.kind in WHOLE]
+    repeated = [column.name for column in FINDINGS if column.kind in REPEATED and column.name not in UNIQUE]
+    return pq.ParquetWriter(
+        file,
+        schema,
+        compression="zstd",
+        use_dictionary=repeated,
+        column_encoding=dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
+        write_statistics=whole,
+    )
 
 
 class Columns:

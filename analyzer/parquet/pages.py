@@ -1,0 +1,202 @@
+"""Row groups: some rows of a table as pages, a column behind the other, and what the file's end says of each.
+
+A column's values are one data page; words and addresses have their dictionary in a page before. The pages of a group
+are made by one thread in memory that is used again; several groups can be made at a time.
+"""
+
+import struct
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.lines import SLACK, Template, Words, code
+from analyzer.lines.kernels import UNKNOWN
+from analyzer.parquet.kernels import BLOCK, COLUMN, ROOM, Form, fill
+from analyzer.parquet.thrift import structure, varint, zigzag
+
+# The numbers that parquet.thrift gives to types, encodings, codecs and kinds of pages.
+BOOLEAN, INT64, DOUBLE, BYTE_ARRAY = 0, 2, 5, 6
+PLAIN, RLE, DELTA_BINARY_PACKED, RLE_DICTIONARY = 0, 3, 5, 8
+SNAPPY = 1
+DATA_PAGE, DICTIONARY_PAGE = 0, 2
+
+TYPES = {Form.NUMBERS: INT64, Form.PLACES: BYTE_ARRAY, Form.SECONDS: DOUBLE, Form.FLAGS: BOOLEAN}
+ENCODINGS = {
+    Form.NUMBERS: DELTA_BINARY_PACKED,
+    Form.PLACES: RLE_DICTIONARY,
+    Form.SECONDS: PLAIN,
+    Form.FLAGS: PLAIN,
+}
+SIZES = {"|u1": 1, "<u2": 2, "<u4": 4, "<i4": -4, "<i8": 8}  # in COLUMN
+LEVELS = 17  # bytes that say which rows of a block have a value
+HEAD = 64  # bytes before a page's values, apart from those
+DELTAS = varint(int(BLOCK)) + varint(4)  # how values are divided into blocks, and these into parts
+BYTES = Words(np.arange(256 + SLACK).astype(np.uint8), np.arange(257))
+NAMES = COLUMN.names or ()
+
+
+class Field(NamedTuple):
+    """A column of a file."""
+
+    name: str
+    form: Form
+    described: dict[int, Any]  # further fields of its SchemaElement
+
+
+class Dictionary(NamedTuple):
+    """The words of a column, as a page."""
+
+    words: int
+    page: bytes
+    size: int  # bytes of the page if it were not compressed
+
+
+class Values(NamedTuple):
+    """The numbers of a column in some rows."""
+
+    numbers: NDArray[Any]
+    none: int = UNKNOWN  # the number that stands for null
+    dictionary: Dictionary | None = None  # in which the numbers are places
+    lookup: NDArray[np.int64] | None = None  # what each number stands for, if not for itself
+
+
+class Chunk(NamedTuple):
+    """A column of a group: where its pages are within the group, and their sizes."""
+
+    begin: int
+    dictionary: int  # bytes, 0 where there is none
+    size: int
+    plain_size: int  # if nothing were compressed
+    nulls: int
+    bounds: tuple[bytes, bytes] | None  # the least value and the greatest
+
+
+class Group(NamedTuple):
+    """Some rows as pages."""
+
+    rows: int
+    pages: list[Any]
+    chunks: list[Chunk]
+
+
+def dictionary(words: Words, order: NDArray[np.integer[Any]] | None = None) -> Dictionary:
+    """The words, or some of them in an order, of at most 65,535 bytes each: their lengths in four bytes before them."""
+    order = np.arange(len(words)) if order is None else order
+    sizes = np.diff(words.starts)[order]
+    rows = {"low": sizes & 255, "high": sizes >> 8, "place": order}
+    text = bytes(_prefixed().bind(rows, {"bytes": BYTES, "words": words}).words().text.data)
+    packed = _codec().compress(text, asbytes=True)
+    header = structure({1: DICTIONARY_PAGE, 2: len(text), 3: len(packed), 7: {1: len(order), 2: PLAIN}})
+    return Dictionary(len(order), header + packed, len(header) + len(text))
+
+
+class Pages:
+    """Makes groups, for one thread at a time."""
+
+    def __init__(self, fields: Sequence[Field]) -> None:
+        self._fields = fields
+        self._columns = np.zeros(len(fields), COLUMN)
+        self._columns["form"] = [field.form for field in fields]
+        self._waiting = np.zeros(len(fields) * 2 * BLOCK, np.int64)
+        self._memory = np.zeros(0, np.uint8)
+        self._rows = -1  # for which there is memory
+
+    def group(self, values: Sequence[Values]) -> Group:
+        """The pages of some rows, of which each column gives its values."""
+        rows = len(values[0].numbers)
+        if rows > self._rows:
+            self._make_room(rows)
+        self._point(values)
+        fill(self._columns.ctypes.data, len(values), rows)
+        pages: list[Any] = []
+        chunks: list[Chunk] = []
+        begin = 0
+        for field, given, column in zip(self._fields, values, self._columns.tolist(), strict=True):
+            chunk = self._chunk(field, given.dictionary, dict(zip(NAMES, column, strict=True)), rows, begin, pages)
+            begin += chunk.size
+            chunks.append(chunk)
+        return Group(rows, pages, chunks)
+
+    def _make_room(self, rows: int) -> None:
+        """Memory for the pages of so many rows; what is not used of it is not touched."""
+        self._rows, blocks = rows, -(-rows // int(BLOCK))
+        levels = blocks * LEVELS + HEAD
+        each = 2 * levels + (blocks + 1) * ROOM
+        self._memory = np.empty(each * len(self._fields), np.uint8)
+        begins = self._memory.ctypes.data + each * np.arange(len(self._fields))
+        self._columns["levels"], self._columns["values"] = begins, begins + 2 * levels
+        self._columns["waiting"] = self._waiting.ctypes.data + 16 * int(BLOCK) * np.arange(len(self._fields))
+
+    def _point(self, values: Sequence[Values]) -> None:
+        """Tell the kernel where the values are, and to begin anew."""
+        columns = self._columns
+        for column, (numbers, none, words, lookup) in zip(columns, values, strict=True):
+            column["at"], column["stride"] = numbers.ctypes.data, numbers.strides[0]
+            column["size"], column["none"], column["width"] = SIZES[numbers.dtype.str], none, width(words)
+            column["lookup"], column["known"] = (0, 0) if lookup is None else (lookup.ctypes.data, len(lookup))
+        columns["levels_end"], columns["end"] = columns["levels"], columns["values"]
+        columns["count"] = columns["present"] = columns["first"] = 0
+        columns["low"], columns["high"] = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+
+    def _chunk(
+        self, field: Field, words: Dictionary | None, column: dict[str, int], rows: int, begin: int, pages: list[Any]
+    ) -> Chunk:
+        """Add a column's pages, and tell what they are; its values have been encoded."""
+        page = self._page(field.form, column, rows)
+        packed = _codec().compress(page)
+        encoding = {1: rows, 2: ENCODINGS[field.form], 3: RLE, 4: RLE}
+        header = structure({1: DATA_PAGE, 2: len(page), 3: packed.size, 5: encoding})
+        size, plain_size, before = len(header) + packed.size, len(header) + len(page), 0
+        if words is not None:
+            pages.append(words.page)
+            before, size, plain_size = len(words.page), size + len(words.page), plain_size + words.size
+        pages += header, packed
+        return Chunk(begin, before, size, plain_size, rows - column["present"], _bounds(field.form, column))
+
+    def _page(self, form: Form, column: dict[str, int], rows: int) -> NDArray[np.uint8]:
+        """What is a data page when it is not compressed: which rows have a value, then the values."""
+        start, present = self._memory.ctypes.data, column["present"]
+        levels = varint(2 * rows) + b"\x01"
+        if present < rows:
+            levels = self._memory[column["levels"] - start : column["levels_end"] - start].tobytes()
+        head = struct.pack("<I", len(levels)) + levels
+        if form == Form.NUMBERS:
+            head += DELTAS + varint(present) + zigzag(column["first"])
+        elif form == Form.PLACES:
+            head += bytes((column["width"],))
+        place = column["values"] - start
+        self._memory[place - len(head) : place] = np.frombuffer(head, np.uint8)
+        return self._memory[place - len(head) : column["end"] - start]
+
+
+def width(words: Dictionary | None) -> int:
+    """How many bits a place in a dictionary takes."""
+    return max(1, (words.words - 1).bit_length()) if words else 0
+
+
+def _bounds(form: Form, column: dict[str, int]) -> tuple[bytes, bytes] | None:
+    """The least value and the greatest; none of words, which no reader could skip rows by."""
+    low, high = column["low"], column["high"]
+    if form == Form.PLACES or not column["present"]:
+        return None
+    if form == Form.FLAGS:
+        return bytes((low,)), bytes((high,))
+    if form == Form.SECONDS:  # a zero could be either of the two
+        return struct.pack("<d", low / 1e9 or -0.0), struct.pack("<d", high / 1e9)
+    return struct.pack("<q", low), struct.pack("<q", high)
+
+
+@cache
+def _codec() -> Any:
+    import pyarrow as pa
+
+    return pa.Codec("snappy")
+
+
+@cache
+def _prefixed() -> Template:
+    """A word of a dictionary, its length before it."""
+    return Template([code("low", "bytes"), code("high", "bytes"), "\0\0", code("place", "words")])
