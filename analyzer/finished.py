@@ -22,7 +22,7 @@ from analyzer.reports.store import Store
 from analyzer.segments.addresses import AddressBook
 from analyzer.settings import Settings
 from analyzer.tracker.ending import ENDING
-from analyzer.tracker.rows import flow_rows
+from analyzer.tracker.rows import conclude
 from analyzer.tracker.spread import OF_OTHER, OF_REUSED, Chosen, Columns, SpreadLedger
 from analyzer.tracker.track import Ended
 
@@ -81,7 +81,7 @@ class Finished:
         ledger, endings = waiting.ledger(self._end), waiting.endings
         if kind == Kind.TELLING:
             for view in views(ledger, np.arange(ledger.flows)):
-                endings[view.rows] = flow_rows(view)
+                conclude(endings[view.rows[0] : view.rows[-1] + 1], view)
         self._overview.add(endings)
         endings["findings"] = self._found.judge(
             ledger,

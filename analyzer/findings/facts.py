@@ -1,6 +1,6 @@
 """What several rules ask of the ledger, said once. Shapes as in the ledger: (flows, 2) for endpoints."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from analyzer.findings.rule import Bools, Choice
 from analyzer.tracker.ledger import Known
-from analyzer.tracker.outcome import Handshake, Ledger, RstCause
+from analyzer.tracker.outcome import Handshake, Ledger, RstCause, one_of
 from analyzer.tracker.resets import Verdict as Reception
 from analyzer.tracker.transitions import State
 
@@ -24,14 +24,6 @@ def on_side(fires: Bools, side: NDArray[Any]) -> Bools:
     endpoints = np.empty((len(fires), 2), np.bool_, order="F")
     endpoints[:, 0], endpoints[:, 1] = fires & (side == 0), fires & (side == 1)
     return endpoints
-
-
-def one_of(values: NDArray[Any], codes: Iterable[int]) -> Bools:
-    """Where ``values`` is one of some codes; for so few of them this is faster than numpy's ``isin``."""
-    found = np.zeros_like(values, np.bool_)
-    for code in codes:
-        found |= values == code
-    return found
 
 
 def resetter(ledger: Ledger, *causes: RstCause) -> Bools:
@@ -121,9 +113,10 @@ def phrase(condition: Bools, yes: str, no: str = "") -> Choice:
 
 def phrases(conditions: Sequence[Bools], words: Sequence[str], otherwise: str) -> Choice:
     """The words of the first condition that holds, as a value for a template."""
-    codes = np.zeros(np.broadcast_shapes(*(condition.shape for condition in conditions)), np.uint8)
+    shape = np.broadcast_shapes(*(condition.shape for condition in conditions))
+    codes = np.zeros(shape, np.uint8, order="F")  # as the columns of endpoints are
     for place, condition in reversed(list(enumerate(conditions, 1))):
-        codes[condition] = place
+        np.copyto(codes, np.uint8(place), where=condition)
     return Choice(codes, (otherwise, *words))
 
 

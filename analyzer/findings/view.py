@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from analyzer.tracker.outcome import Codes, Ledger
 
+CONCLUDED = {"rst_side", "rst_cause", "handshake", "one_sided", "crossed_fins"}  # of flows, for many rules
 AT_ONCE = 8192  # flows: so many values of a few columns are about what the processor's second cache holds
 
 
@@ -33,13 +34,18 @@ class View(Ledger):
         return len(self.rows)
 
     def of(self, places: NDArray[np.intp]) -> "View":
-        """Some of these flows; this view itself where it is all of them."""
-        return self if len(places) == self.flows else View(self._whole, self.rows[places])
+        """Some of these flows; this view itself where it is all of them. What was concluded of these already is not
+        concluded again."""
+        if len(places) == self.flows:
+            return self
+        part = View(self._whole, self.rows[places])
+        vars(part).update({name: vars(self)[name][places] for name in CONCLUDED & vars(self).keys()})
+        return part
 
     def own(self, name: str) -> NDArray[Any]:
         kept = self._kept.get(name)
         if kept is None:
-            kept = self._kept[name] = _by_sides(self._whole.noted(name)[self._place])
+            kept = self._kept[name] = _by_sides(self._whole.noted_of(name, self._place))
         return kept
 
     def peer(self, name: str) -> NDArray[Any]:

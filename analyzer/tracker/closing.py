@@ -3,8 +3,8 @@
 Most flows of most captures are of two kinds of which nothing more can be said than their numbers: opened by a whole
 handshake and closed by one FIN from each side, or no more than a SYN, perhaps with a SYN-ACK that nobody acknowledged,
 as in a flood. Those are told from the rest here, and done with in one pass, while their rows are in the cache; the
-others go on to the rules, with their columns (``outcome`` says of them what is said here of the ordinary ones, and the
-tests hold the two together).
+others go on to the rules, with their columns (``outcome`` concludes of them what is concluded here of the ordinary
+ones, and the tests hold the two together).
 """
 
 import numpy as np
@@ -240,9 +240,29 @@ def closed_as_usual(desk, e, p):
     return opened and closed and waited <= desk["slow_close"] and not crossed
 
 
+@kernel(DESK, const(np.int64), int, ENDING)
+def note_down(desks, slots, end_time, endings):
+    """Fill in what was noted of the flows in ``slots``, whose books are closed, in the rows of ``endings``; nothing is
+    concluded from it."""
+    desk = desks[0]
+    for place in range(len(slots)):
+        noted(desk, np.int64(slots[place]), end_time, endings[place])
+
+
 @part
 def end_flow(desk, slot, end_time, row):
     """Fill in ``row`` (ENDING) for an ordinary flow whose books are closed."""
+    noted(desk, slot, end_time, row)
+    f = flow_at(desk, slot)
+    client = 2 * slot + np.int64(f["client"])
+    row["findings"], row["observability"] = 0, 0
+    row["rst_by"], row["rst_cause"] = BY_NOBODY, NO_CAUSE
+    closed_first(f, later(desk, end_at(desk, client)), later(desk, end_at(desk, client ^ 1)), row)
+
+
+@part
+def noted(desk, slot, end_time, row):
+    """Fill in what was noted of a flow, be it ordinary or not."""
     f = flow_at(desk, slot)
     tuple_ = tuple_at(desk, f["row"])
     client = np.int64(f["client"])
@@ -253,11 +273,8 @@ def end_flow(desk, slot, end_time, row):
     row["first_frame"], row["last_frame"] = f["first_frame"], end_at(desk, 2 * slot + f["end_side"])["last_frame"]
     row["first_epoch"], row["last_epoch"] = f["first_time"], f["end_time"]
     row["duration_s"] = max(np.int64(0), np.int64(f["end_time"]) - np.int64(f["first_time"]))
-    row["findings"], row["observability"] = 0, 0
-    row["rst_by"], row["rst_cause"] = BY_NOBODY, NO_CAUSE
     c, s = end_at(desk, 2 * slot + client), end_at(desk, 2 * slot + 1 - client)
     sent_by(c, s, row)
-    closed_first(f, later(desk, c), later(desk, s), row)
     ends_of(later(desk, c), later(desk, s), end_time, row)
 
 
@@ -288,8 +305,8 @@ def sent_by(c, s, row):
 @part
 def ends_of(c, s, end_time, row):
     """The columns of how the two endpoints closed."""
-    row["client_fin_epoch"] = known(c["fin_time"]) if c["fin_count"] > 0 else NOT_KNOWN
-    row["server_fin_epoch"] = known(s["fin_time"]) if s["fin_count"] > 0 else NOT_KNOWN
+    row["client_fin_epoch"] = c["fin_time"] if c["fin_count"] > 0 else NOT_KNOWN
+    row["server_fin_epoch"] = s["fin_time"] if s["fin_count"] > 0 else NOT_KNOWN
     row["client_fin_acked_epoch"], row["server_fin_acked_epoch"] = (
         known(c["fin_acked_time"]),
         known(s["fin_acked_time"]),

@@ -4,6 +4,7 @@ A fact stands in the ledger once; what follows from facts is derived here once, 
 findings read it from here. Arrays have a row a flow; facts of endpoints have shape (flows, 2), one column a side.
 """
 
+from collections.abc import Iterable
 from enum import IntEnum
 from functools import cached_property
 from typing import Any
@@ -114,6 +115,10 @@ class Ledger:
     def noted(self, name: str) -> NDArray[Any]:
         """A column of ENDPOINT as it was noted, not copied."""
         return self._ends[name]
+
+    def noted_of(self, name: str, place: NDArray[np.intp] | slice) -> NDArray[Any]:
+        """The same of the flows in ``place``."""
+        return self.noted(name)[place]
 
     def peer(self, name: str) -> NDArray[Any]:
         """The same of the other side."""
@@ -241,7 +246,7 @@ class Ledger:
     @cached_property
     def rst_side(self) -> Codes:
         """The side whose RST ended the flow, -1 none."""
-        counts = np.isin(self.own("rst_verdict"), (Verdict.ACCEPTED, Verdict.BLIND))
+        counts = one_of(self.own("rst_verdict"), (Verdict.ACCEPTED, Verdict.BLIND))
         time = np.where(counts, self.own("rst_time"), np.iinfo(np.int64).max)
         return np.where(counts.any(axis=1), np.argmin(time, axis=1), -1)
 
@@ -313,7 +318,7 @@ class Ledger:
         age = self.of_side("rst_data_age", side)
         prompt = age <= PROMPT_NS + self.of_side("reach", side)  # the way there and back is no time to read
         unread = (self.of_side("rst_unread", side) > 0) | ((age >= 0) & prompt)
-        knew = np.isin(peer_state, (State.CLOSE_WAIT, State.LAST_ACK))
+        knew = one_of(peer_state, (State.CLOSE_WAIT, State.LAST_ACK))
         disowned = self.of_side("known", side) & int(Known.RST_DISOWNED) > 0
         cases = [
             (side < 0, RstCause.NONE),
@@ -332,6 +337,14 @@ class Ledger:
             (self.of_side("rst_unacked", side) > 0, RstCause.ABORT_DATA_LOST),
         ]
         return np.select([case for case, _ in cases], [cause for _, cause in cases], RstCause.ABORT)
+
+
+def one_of(values: NDArray[Any], codes: Iterable[int]) -> Bools:
+    """Where ``values`` is one of some codes; for so few of them this is faster than numpy's ``isin``."""
+    found = np.zeros_like(values, np.bool_)
+    for code in codes:
+        found |= values == code
+    return found
 
 
 def _behind(a: NDArray[Any], b: NDArray[Any]) -> Bools:

@@ -68,15 +68,22 @@ OF_REUSED = Chosen(
         *("old_seen", "old_state_0", "old_state_1", "old_time_wait", "old_seq_ahead", "old_ts_ahead"),
     ],
 )
-# Of the kind OTHER: what few endpoints have, and of what all have no more than this.
+# Of the kind OTHER: what few endpoints have, and of what all endpoints and flows have no more than this.
+INTERNAL = (  # what the tracker alone uses
+    *("fin_acks", "peer_fin_event", "next_free", "rst_seq"),
+    *("hole_bytes", "hole_end", "unseen_time", "missing_from"),
+)
 OF_OTHER = Chosen(
     [
-        *(column.name for column in [*LATER_FACTS, *UNUSUAL_FACTS, *RESETS, *CAPTURE]),
+        *(column.name for column in [*LATER_FACTS, *UNUSUAL_FACTS, *RESETS, *CAPTURE] if column.name not in INTERNAL),
         *("state", "state_basis", "known", "syn_ack", "ack_sent", "reach", "ttl_low", "ttl_high"),
-        *("packets", "bytes", "first_frame", "last_frame", "last_time", "syn_count", "syn_time", "syn_frame"),
+        *("packets", "first_frame", "last_frame", "last_time", "syn_count", "syn_time", "syn_frame"),
         *("carried", "carried_byte", "data_time", "data_frame", "idle_longest", "idle_longest_frame"),
     ],
-    CONNECTION.names or (),
+    [
+        *("row", "first_frame", "first_time", "client", "client_basis", "close_side", "close_idle", "replaced_time"),
+        *("old_seen", "old_state_0", "old_state_1", "old_time_wait", "old_seq_ahead", "old_ts_ahead"),
+    ],
 )
 
 
@@ -179,6 +186,10 @@ class SpreadLedger(Ledger):
         what, kind = AGAIN[name], name.rpartition("_")[2]
         again, once = self._facts.end(f"{what}_last_time").T != 0, self._facts.end(f"{what}_count").T > 0
         return np.where(again | ~once, column, self._facts.end(f"{what}_{kind}").T)
+
+    def noted_of(self, name: str, place: NDArray[np.intp] | slice) -> NDArray[Any]:
+        column = self.noted(name)
+        return column[place] if isinstance(place, slice) else column.T.take(place, axis=1).T
 
     def flow(self, name: str) -> NDArray[Any]:
         return self._facts.flow(name) if name in OF_FLOW else np.asarray(self._table[name])

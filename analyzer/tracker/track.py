@@ -58,7 +58,7 @@ class Books(NamedTuple):
 class Ended(NamedTuple):
     """Some flows of one kind (ORDINARY, REUSED, OTHER) whose books are closed.
 
-    ``endings`` (ENDING) has a row for each, not filled in yet where they are OTHER; ``facts`` are what the rules may
+    ``endings`` (ENDING) has a row for each, only what was noted where they are OTHER; ``facts`` are what the rules may
     ask of them, nothing where they are ORDINARY; ``entries`` (ENTRY) their timelines, ``lengths`` how long each is.
     After those that are the ``last`` nothing comes any more; all flows left in CLOSE_WAIT are among them."""
 
@@ -235,11 +235,19 @@ class Tracker:
 
     def peek(self, slots: NDArray[np.intp], now: int) -> Ended:
         """The same of some flows, with their timelines so far."""
-        blank: NDArray[np.void] = np.zeros(len(slots), ENDING)
-        facts = self._facts(slots, OF_OTHER)
+        endings, facts = self._noted(slots, now), self._facts(slots, OF_OTHER)
         state, deadline = facts.end("state"), facts.end("deadline")
         state[(deadline > 0) & (deadline <= now)] = State.CLOSED
-        return Ended(int(closing.OTHER), blank, facts, *self.timelines(slots))
+        client = facts.flow("client")
+        endings["client_state"] = np.where(client == 0, *state)
+        endings["server_state"] = np.where(client == 0, *state[::-1])
+        return Ended(int(closing.OTHER), endings, facts, *self.timelines(slots))
+
+    def _noted(self, slots: NDArray[np.intp], end_time: int) -> NDArray[np.void]:
+        """What was noted of the flows in ``slots``, as rows of ENDING; nothing is concluded from it yet."""
+        endings: NDArray[np.void] = np.empty(len(slots), ENDING)
+        closing.note_down(self._desk, np.ascontiguousarray(slots, np.int64), end_time, endings)
+        return endings
 
     def _facts(self, slots: NDArray[np.intp], chosen: Chosen) -> Columns:
         return columns_of(self._desk, np.ascontiguousarray(slots, np.int64), chosen)
@@ -289,7 +297,7 @@ class Tracker:
         return [
             Ended(int(closing.ORDINARY), endings[:ordinary], NOTHING, entries[:told], lengths[:ordinary]),
             self._put_away(closing.REUSED, left[behind:], endings_too, OF_REUSED),
-            self._put_away(closing.OTHER, left[:other], np.zeros(other, ENDING), OF_OTHER),
+            self._put_away(closing.OTHER, left[:other], self._noted(left[:other], end_time), OF_OTHER),
         ]
 
     def _put_away(self, kind: np.int64, slots: NDArray[np.int64], endings: NDArray[np.void], chosen: Chosen) -> Ended:

@@ -15,7 +15,7 @@ from analyzer.settings import Settings
 from analyzer.tracker.closing import OTHER
 from analyzer.tracker.log import Basis
 from analyzer.tracker.outcome import RstCause, words_of
-from analyzer.tracker.rows import flow_rows
+from analyzer.tracker.rows import conclude
 from analyzer.tracker.spread import SpreadLedger
 from analyzer.tracker.track import Ended, Tracker
 from analyzer.tracker.transitions import State
@@ -72,7 +72,7 @@ def _flows(ended: Ended, table: FlowTable, end: int, texts: list[str]) -> Iterat
     resets = np.zeros(len(ended.endings), np.int64)
     if ended.kind == OTHER:
         ledger = SpreadLedger(ended.facts, table.rows[ended.facts.flow("row")], end)
-        ended.endings[:] = flow_rows(ledger)
+        conclude(ended.endings, ledger)
         resets = ledger.own("rst_count").sum(axis=1)
     for place, (ending, count) in enumerate(zip(ended.endings, resets.tolist(), strict=True)):
         client, server = ((texts[ending[f"{role}_ip"]], int(ending[f"{role}_port"])) for role in ("client", "server"))

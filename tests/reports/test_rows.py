@@ -34,9 +34,9 @@ from analyzer.segments.table import SEGMENT
 from analyzer.settings import Settings
 from analyzer.tracker.ending import ENDING, ENTRY, UNKNOWN
 from analyzer.tracker.outcome import RstCause
-from analyzer.tracker.rows import flow_rows
 from analyzer.tracker.transitions import TABLE
 from tests.reports import naive_tables
+from tests.tracker.naive_rows import flow_rows
 from tests.tracker.whole import whole
 
 ROOT = Path(__file__).parents[2]

@@ -18,10 +18,11 @@ from analyzer.tracker.closing import ORDINARY, OTHER, REUSED, find_over
 from analyzer.tracker.desk import PLACE
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT
 from analyzer.tracker.pools import PIECE, SLOTS, Pools
-from analyzer.tracker.rows import flow_rows
+from analyzer.tracker.rows import conclude
 from analyzer.tracker.spread import SpreadLedger
 from analyzer.tracker.track import Tracker
 
+from .naive_rows import flow_rows
 from .naive_telling import entry_rows
 from .stories import batch, told
 from .test_twin import random_segments
@@ -144,6 +145,8 @@ def check(made: Whole) -> tuple[int, int]:
     assert (made.kinds >= columns).all()
     endings = flow_rows(ledger)
     assert np.array_equal(endings[made.kinds <= REUSED], made.endings)
+    conclude(made.noted, ledger)
+    assert np.array_equal(endings, made.noted)
     assert np.array_equal(made.entries, entry_rows(ledger, made.log))
     assert np.array_equal(made.lengths, np.bincount(made.entries["end"] >> 1, minlength=ledger.flows))
     return int((made.kinds == ORDINARY).sum()), int((columns == ORDINARY).sum())

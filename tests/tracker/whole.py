@@ -31,6 +31,7 @@ class Whole(NamedTuple):
     ledger: Ledger
     kinds: NDArray[np.uint8]  # the kernel's
     endings: NDArray[np.void]  # of the flows of kinds ORDINARY and REUSED, by the kernel
+    noted: NDArray[np.void]  # of all flows, by the kernel: what was noted of them
     entries: NDArray[np.void]  # by the kernel
     lengths: NDArray[np.uint32]
     facts: Columns  # the ledger's, column by column
@@ -61,7 +62,8 @@ def whole(tracker: Tracker, table: NDArray[np.void], end: int) -> Whole:
     books = tracker._books(slots)
     ledger = Ledger(books.ends, books.flows, table[books.flows["row"]], end)
     facts = columns_of(tracker._desk, slots, ALL)
-    return Whole(ledger, kinds, told[kinds <= closing.REUSED], entries, lengths, facts, log_of(tracker, slots))
+    endings, noted = told[kinds <= closing.REUSED], tracker._noted(slots, end)
+    return Whole(ledger, kinds, endings, noted, entries, lengths, facts, log_of(tracker, slots))
 
 
 Told = tuple[NDArray[np.void], NDArray[np.uint32]]

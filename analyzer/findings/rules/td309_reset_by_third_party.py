@@ -21,11 +21,11 @@ The difference of the TTLs tells how many routers nearer or farther the sender o
 alleged sender at the same time: a RST that never left there was made on the way.
 """
 
-from analyzer.findings.facts import one_of, phrases
+from analyzer.findings.facts import phrases
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.ledger import Known
-from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.outcome import Ledger, one_of
 from analyzer.tracker.resets import Verdict as Reception
 
 CODE = "TD309"

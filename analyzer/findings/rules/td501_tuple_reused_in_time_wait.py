@@ -50,31 +50,33 @@ ADVICE = (
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    old = np.column_stack([ledger.flow("old_state_0"), ledger.flow("old_state_1")])
+    old = np.stack([ledger.flow("old_state_0"), ledger.flow("old_state_1")]).T
     reused = (ledger.flow("old_seen") > 0) & (ledger.handshake == Handshake.COMPLETE)
-    asker = np.argmax((ledger.own("syn_count") > 0) & (ledger.own("syn_ack") == 0), axis=1)
-    every = np.arange(ledger.flows)
+    asked = (ledger.own("syn_count") > 0) & (ledger.own("syn_ack") == 0)
+    asker = (asked[:, 1] & ~asked[:, 0]).astype(np.int64)
+    when, syn = ledger.of_side("syn_time", asker), ledger.of_side("syn_frame", asker)
+    answer = ledger.of_side("syn_frame", 1 - asker)
     return Verdict(
         fires=(old == State.TIME_WAIT) & reused[:, None],
-        when=ledger.own("syn_time")[every, asker],
-        frames=[ledger.own("syn_frame")[every, asker], ledger.own("syn_frame")[every, 1 - asker]],
+        when=when,
+        frames=[syn, answer],
         values={
-            "syn": ledger.own("syn_frame")[every, asker],
-            "when": ledger.own("syn_time")[every, asker],
-            "answer": ledger.own("syn_frame")[every, 1 - asker],
+            "syn": syn,
+            "when": when,
+            "answer": answer,
             "held": ledger.flow("old_time_wait"),
             "rule": _rule(ledger, asker),
         },
     )
 
 
-def _rule(ledger: Ledger, asker: NDArray[np.intp]) -> Choice:
+def _rule(ledger: Ledger, asker: NDArray[np.int64]) -> Choice:
     """By which rule the SYN was let in, for each endpoint that had the TIME_WAIT."""
-    own = np.arange(2) == asker[:, None]
+    own = np.stack([asker == 0, asker == 1]).T
     newer, higher = ledger.flow("old_ts_ahead")[:, None] > 0, ledger.flow("old_seq_ahead")[:, None] > 0
     words = [
         "by the client's own choice: the TIME_WAIT was its own",
         "because its timestamp is newer than the old connection's",
         "because its sequence number is beyond the old connection's",
     ]
-    return phrases([own, newer & ~own, higher & ~own], words, "although neither timestamp nor sequence number is newer")
+    return phrases([own, newer, higher], words, "although neither timestamp nor sequence number is newer")

@@ -51,7 +51,7 @@ ADVICE = (
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    old = np.column_stack([ledger.flow("old_state_0"), ledger.flow("old_state_1")])
+    old = np.stack([ledger.flow("old_state_0"), ledger.flow("old_state_1")]).T
     held = (ledger.flow("old_seen") > 0)[:, None] & np.isin(old, ALIVE)
     asked = (ledger.peer("syn_count") > 0) & (ledger.peer("syn_ack") == 0)
     stale = ledger.own("stale_acks")

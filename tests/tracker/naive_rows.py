@@ -1,0 +1,49 @@
+"""The slow twin of the rows of ENDING: column by column, from the ledger alone."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.tracker.ending import ENDING, UNKNOWN
+from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.rows import conclude
+
+
+def flow_rows(ledger: Ledger) -> NDArray[np.void]:
+    """A row of ENDING for each flow; ``findings`` is left 0."""
+    every, client = np.arange(ledger.flows), ledger.client
+    endings: NDArray[np.void] = np.zeros(ledger.flows, ENDING)
+    for name in ("stream", "first_frame"):
+        endings[name] = ledger.flow(name)
+    endings["last_frame"] = ledger.of_side("last_frame", ledger.flow("end_side"))
+    endings["client_known"] = ledger.client_known
+    first, last = ledger.flow("first_time"), ledger.flow("end_time")
+    endings["first_epoch"], endings["last_epoch"] = first, last
+    endings["duration_s"] = np.maximum(last - first, 0)
+    for role, side in (("client", client), ("server", 1 - client)):
+        facts = {name: ledger.own(name)[every, side] for name in FACTS}
+        endings[f"{role}_ip"] = ledger.flow("address")[every, side]
+        endings[f"{role}_port"] = ledger.flow("port")[every, side]
+        for name in ("packets", "bytes", "state"):
+            endings[f"{role}_{name}"] = facts[name]
+        endings[f"{role}_fin_epoch"] = np.where(facts["fin_count"] > 0, facts["fin_time"], UNKNOWN)
+        acked = facts["fin_acked_time"]
+        endings[f"{role}_fin_acked_epoch"] = np.where(acked == 0, UNKNOWN, acked)
+        for state in ("close_wait", "fin_wait_2"):
+            stay = _stay(facts[f"{state}_time"], facts[f"{state}_end"], ledger.end_time)
+            endings[f"{role}_{state}_s"] = stay
+    conclude(endings, ledger)
+    return endings
+
+
+FACTS = (
+    *("packets", "bytes", "state", "fin_count", "fin_time", "fin_acked_time"),
+    *("close_wait_time", "close_wait_end", "fin_wait_2_time", "fin_wait_2_end"),
+)
+
+
+def _stay(entered: NDArray[Any], left: NDArray[Any], end: int) -> NDArray[Any]:
+    """How long an endpoint was in a state, until the capture's end where it still is."""
+    stay = np.maximum(np.where(left == 0, end, left) - entered, 0)
+    return np.where(entered == 0, UNKNOWN, stay)
