@@ -6,8 +6,14 @@ such a connection can be told with little of what it does for the others. So her
 tracker goes, what remains of its rules when nothing unforeseen happens; and wherever something does, the connection is
 left to the tracker. The tests hold the two together: what is told here, the tracker tells likewise.
 
+Where nothing is lost or repeated, much of what the tracker notes follows from the rest and is left out. How many bytes
+an endpoint has sent is in its sequence numbers. Who acknowledges all that a peer has sent which has closed acknowledges
+its FIN; until then it acknowledged less (``lower_ack_time``) with every segment, so with its last one. What was sent
+last (``fresh_time``) is what was carried last (``carry_time``). And after the handshake only FINs and their
+acknowledgments move an endpoint: all other segments, which are most, change a few numbers.
+
 It writes the ledger's columns that ``closing`` reads of an ordinary flow, into the rows of one flow that are used again
-and again; a log only where timelines are wanted.
+and again; and where timelines are wanted, their rows, in the order in which the tracker learns of things.
 
 Fence: only numpy and this project's enums inside.
 """
@@ -29,11 +35,12 @@ from analyzer.segments.table import (
     RST,
     SYN,
 )
-from analyzer.tracker.acknowledge import measure
 from analyzer.tracker.carry import busy_time
-from analyzer.tracker.closing import ORDINARY, close_flow, end_flow, kind_of_flow
+from analyzer.tracker.closing import CAPTURE_END, end_flow
 from analyzer.tracker.desk import (
     ASSUMED,
+    AT_END,
+    BY_TIMER,
     CLOSE_WAIT,
     CLOSED,
     ESTABLISHED,
@@ -42,7 +49,7 @@ from analyzer.tracker.desk import (
     LAST_ACK,
     LISTEN,
     NEVER,
-    NO_NOTE,
+    NO_FRAME,
     PROVEN,
     RCVD_ACK_OF_FIN,
     RCVD_FIN,
@@ -51,75 +58,74 @@ from analyzer.tracker.desk import (
     SYN_SENT,
     TIME_WAIT,
     UNKNOWN,
-    append,
     end_at,
     flow_at,
     half,
-    knows,
     later,
-    learn,
+    margin,
     since,
     until,
 )
+from analyzer.tracker.ending import ENTRY
 from analyzer.tracker.groups import SIDE_BIT
-from analyzer.tracker.journal import log_at
-from analyzer.tracker.ledger import LATER, Known
-from analyzer.tracker.pools import BLOCKS, FARS, start_over
+from analyzer.tracker.log import Note
 from analyzer.tracker.space import ahead, plus
-from analyzer.tracker.step import prove
+from analyzer.tracker.step import GRANULE, TIMER, timer_ended
 from analyzer.tracker.transitions import ARROWS, NEXT, Event
 
-ISN, FIN_KNOWN = np.int64(Known.ISN), np.int64(Known.FIN)
-FIN_ACKED, PEER_FIN = np.int64(Known.FIN_ACKED), np.int64(Known.PEER_FIN)
 SENT_SYN, SENT_SYN_ACK, SENT_FIN = np.int64(Event.SENT_SYN), np.int64(Event.SENT_SYN_ACK), np.int64(Event.SENT_FIN)
 RCVD_SYN_ACK, RCVD_ACK_OF_SYN = np.int64(Event.RCVD_SYN_ACK), np.int64(Event.RCVD_ACK_OF_SYN)
-KIND = np.int64(FIN | SYN | RST | ACK)
+NO_NOTE = np.int64(Note.NONE)
+KIND = np.int64(SYN | RST | ACK)
 ODD = np.int64(  # marks with which a segment is left to the tracker
     QUOTED | CUT_HEADER | NO_IP_LENGTH | LENGTH_BEYOND | REASSEMBLED | DUPLICATE | BAD_OFFSET | PART
 )
-_later = record_at(LATER)
+AWAIT_ACK = (np.int64(1) << FIN_WAIT_1) | (np.int64(1) << LAST_ACK)  # the states of whoever's FIN is not acknowledged
+_entry = record_at(ENTRY)
 SLOT, CLIENT, SERVER = np.int64(0), np.int64(0), np.int64(1)
 
 
 @part
 def lone_syn(desk, row, s, ending):
     """Tell the flow in ``row`` of the flow table by its only segment, if that is a SYN; returns whether it is."""
-    if np.int64(s["flags"]) & KIND != SYN or s["payload_len"] > 0 or np.int64(s["marks"]) & ODD:
+    if np.int64(s["flags"]) & (KIND | FIN) != SYN or s["payload_len"] > 0 or np.int64(s["marks"]) & ODD:
         return False
+    if s["time"] <= 0:
+        return False  # it began before 1970, and 0 stands for "never"
     begin(desk, row, s)
-    end_at(desk, CLIENT)["later"] = end_at(desk, SERVER)["later"] = 0
-    if desk["telling"]:
-        close_flow(desk, SLOT, np.int64(desk["clock"]))
-    end_flow(desk, SLOT, np.int64(desk["clock"]), ending)
+    now, end_time = np.int64(s["time"]), np.int64(desk["clock"])
+    for side in (CLIENT, SERVER):
+        e = end_at(desk, side)
+        e["state"], e["state_time"], e["later"], e["bytes"] = (UNKNOWN if side else CLOSED), now, 0, 0
+    enter(desk, end_at(desk, CLIENT), CLIENT, CLOSED, SENT_SYN, SENT, now, NEVER, now, np.int64(s["frame"]))
+    for side in (CLIENT, SERVER):
+        stay(desk, end_at(desk, side), side, end_time)
+    finish(desk, s, 1, 0)
+    end_flow(desk, SLOT, end_time, ending)
     return True
 
 
 @part
 def opened(desk, row, syn, syn_ack, ack):
-    """Begin the flow in ``row`` of the flow table, if its first three segments are a handshake; returns whether they
-    are. The third may carry something: ``followed`` takes it in."""
-    if np.int64(syn["flags"]) & KIND != SYN or np.int64(syn_ack["flags"]) & KIND != SYN | ACK or sent_by(syn_ack) == 0:
+    """Begin the flow in ``row`` of the flow table, if its first three segments are a handshake, which moves both to
+    ESTABLISHED; returns whether they are. What else the third is and carries ``followed`` takes in."""
+    kinds = np.int64(syn["flags"]) & (KIND | FIN), np.int64(syn_ack["flags"]) & (KIND | FIN)
+    if kinds[0] != SYN or kinds[1] != SYN | ACK or sent_by(syn_ack) == 0 or sent_by(ack) == 1:
         return False
     odd = (np.int64(syn["marks"]) | np.int64(syn_ack["marks"])) & ODD
-    if odd or syn["payload_len"] > 0 or syn_ack["payload_len"] > 0 or ahead(syn_ack["ack"], syn["seq"]) != 1:
+    if odd or syn["payload_len"] > 0 or syn_ack["payload_len"] > 0:
         return False
-    if sent_by(ack) == 1 or np.int64(ack["flags"]) & KIND & ~FIN != ACK or ahead(ack["ack"], syn_ack["seq"]) != 1:
+    if ahead(syn_ack["ack"], syn["seq"]) != 1 or ahead(ack["ack"], syn_ack["seq"]) != 1:
         return False
     asked, answered, now = np.int64(syn["time"]), np.int64(syn_ack["time"]), np.int64(ack["time"])
-    if answered <= asked or now <= answered:
-        return False  # then nothing is known of the way from the tap to the hosts
+    if answered <= asked or now <= answered or asked <= now - answered:
+        return False  # nothing is known of the way from the tap to the hosts, or it began before 1970
     begin(desk, row, syn)
-    client, server = end_at(desk, CLIENT), end_at(desk, SERVER)
-    client["ack_sent"], client["state_time"] = syn_ack["seq"], asked - (now - answered) // 2
-    client["idle_since"] = answered if syn_ack["window"] > 0 else 0
-    server["reach"], server["state"] = answered - asked, LISTEN
-    best, frame = answered - half(server["reach"]), np.int64(syn_ack["frame"])
-    enter(desk, server, SERVER, SENT_SYN_ACK, SENT, best, asked, answered, frame)
-    server["packets"] = server["syn_count"] = 1
-    server["snd_nxt"], server["ack_sent"] = plus(syn_ack["seq"], 1), syn_ack["ack"]
-    server["fresh_time"] = server["lower_ack_time"] = server["last_time"] = answered
-    server["last_frame"], server["ip_id"] = frame, syn_ack["ip_id"]
-    flow_at(desk, SLOT)["end_time"] = answered
+    c, s = end_at(desk, CLIENT), end_at(desk, SERVER)
+    set_out(c, syn, CLOSED, now - answered, syn_ack["seq"], answered if syn_ack["window"] > 0 else NEVER)
+    set_out(s, syn_ack, LISTEN, answered - asked, syn_ack["ack"], NEVER)
+    c["later"], s["later"] = 1, 2
+    shake_hands(desk, c, s, asked, answered, now, syn, syn_ack, ack)
     return True
 
 
@@ -129,182 +135,226 @@ def begin(desk, row, syn):
     f = flow_at(desk, SLOT)
     f["row"], f["client"], f["client_basis"] = row, CLIENT, 2
     f["first_frame"], f["first_time"] = syn["frame"], syn["time"]
-    f["end_time"], f["end_side"] = syn["time"], CLIENT
-    f["close_side"] = f["log_rows"] = f["last_block"] = 0
-    start_over(desk, BLOCKS)
-    start_over(desk, FARS)
-    for side in range(2):
-        e = end_at(desk, np.int64(side))
-        e["later"] = side + 1
-        e["packets"], e["bytes"], e["syn_count"], e["syn_ack"] = 0, 0, 0, side
-        e["known"], e["state"], e["state_time"], e["reach"] = ISN, UNKNOWN, 0, 0
-        e["last_event"] = e["proof_event"] = 0
-        e["idle_since"] = e["busy_since"] = e["carry_time"] = 0
-        after = later_of(desk, np.int64(side))
-        after["fin_count"] = after["fin_acked_time"] = after["deadline"] = 0
-        after["close_wait_time"] = after["close_wait_end"] = 0
-        after["fin_wait_2_time"] = after["fin_wait_2_end"] = 0
-        after["established_time"] = syn["time"]  # that it was established is all that is asked for
-    e, frame = end_at(desk, CLIENT), np.int64(syn["frame"])
-    e["state"] = CLOSED
-    enter(desk, e, CLIENT, SENT_SYN, SENT, np.int64(syn["time"]), NEVER, np.int64(syn["time"]), frame)
-    e["packets"] = e["syn_count"] = 1
-    e["snd_nxt"], e["ip_id"] = plus(syn["seq"], 1), syn["ip_id"]
-    e["fresh_time"] = e["last_time"] = syn["time"]
-    e["last_frame"] = frame
+    f["log_rows"] = 0
 
 
 @inlined
-def followed(desk, f, e, p, after, others, i, s):
+def set_out(e, s, state, reach, acknowledged, idle_since):
+    """What is known of endpoint ``e`` by its SYN or SYN-ACK, and by the answer to that."""
+    now = np.int64(s["time"])
+    e["isn"], e["snd_nxt"], e["ack_sent"] = s["seq"], plus(s["seq"], 1), acknowledged
+    e["state"], e["state_time"], e["reach"] = state, now - half(reach), reach
+    e["idle_since"], e["busy_since"], e["proof_event"] = idle_since, NEVER, 0
+    e["fresh_time"] = e["last_time"] = now
+    e["ip_id"] = s["ip_id"]
+
+
+@part
+def shake_hands(desk, c, s, asked, answered, now, syn, syn_ack, ack):
+    """The moves of a handshake."""
+    frame = np.int64(ack["frame"])
+    enter(desk, c, CLIENT, CLOSED, SENT_SYN, SENT, np.int64(c["state_time"]), NEVER, asked, np.int64(syn["frame"]))
+    best = np.int64(s["state_time"])
+    enter(desk, s, SERVER, LISTEN, SENT_SYN_ACK, SENT, best, asked, answered, np.int64(syn_ack["frame"]))
+    best = answered + half(np.int64(c["reach"]))
+    enter(desk, c, CLIENT, SYN_SENT, RCVD_SYN_ACK, PROVEN, best, answered, now, frame)
+    best = now + half(np.int64(s["reach"]))
+    enter(desk, s, SERVER, SYN_RECEIVED, RCVD_ACK_OF_SYN, ASSUMED, best, now, until(desk, s, now), frame)
+    if desk["timeline"] > 0:
+        s["proof_event"] = flow_at(desk, SLOT)["log_rows"]
+
+
+@inlined
+def followed(desk, e, p, i, s, before):
     """Take in the next segment, if it is one that is expected; returns whether it is. It is of endpoint ``e``, the one
-    with the number ``i``; ``p`` is its peer, ``after`` and ``others`` are what the two have of LATER."""
-    now, flags, carries = np.int64(s["time"]), np.int64(s["flags"]), s["payload_len"] > 0
-    if flags & KIND & ~FIN != ACK or np.int64(s["marks"]) & ODD or s["seq"] != e["snd_nxt"] or s["window"] == 0:
+    with the number ``i``; ``p`` is its peer, and the segment ``before`` passed at that time.
+
+    What kind of segment comes next nobody can foretell, not the processor either: so nothing here depends on that but
+    what is chosen, until one of the two closes.
+    """
+    now, flags, length = np.int64(s["time"]), np.int64(s["flags"]), np.int64(s["payload_len"])
+    sent, fin = np.int64(e["snd_nxt"]), flags & FIN
+    fresh, left = ahead(s["ack"], e["ack_sent"]), ahead(p["snd_nxt"], s["ack"])
+    other = (flags & KIND ^ ACK) | (np.int64(s["marks"]) & ODD) | (np.int64(s["seq"]) ^ sent)
+    if other != 0 or s["window"] == 0:
         return False
-    fresh = ahead(s["ack"], e["ack_sent"])
-    if now < np.int64(f["end_time"]) or fresh < 0 or ahead(s["ack"], p["snd_nxt"]) > 0:
+    back = (now - before) | fresh | left  # negative where any of them is
+    if back < 0 or (length | fin | fresh) == 0:
+        return False  # or the same once more
+    whole, sample, reach = (fresh > 0) & (left == 0), now - np.int64(p["fresh_time"]), np.int64(e["reach"])
+    fresh_time = np.int64(e["fresh_time"])
+    state, peer_state = np.int64(e["state"]), np.int64(p["state"])
+    e["reach"] = sample if whole & (sample > 0) & (sample < reach) else reach
+    e["fresh_time"] = now if length > 0 else fresh_time
+    e["ack_sent"], e["snd_nxt"] = s["ack"], plus(sent, length)
+    if desk["timeline"] > 0:
+        pause(desk, e, p, whole, length > 0, now)
+    closing = (state ^ ESTABLISHED) | (peer_state ^ ESTABLISHED) | fin
+    if closing != 0 and not closes(desk, e, p, i, s, whole, before):
         return False
-    if fresh == 0 and not carries and not flags & FIN:
-        return False  # the same once more
-    if e["state"] == CLOSED or e["state"] == TIME_WAIT:
-        return False
+    e["last_time"], e["ip_id"] = now, s["ip_id"]
+    return True
+
+
+@inlined
+def pause(desk, e, p, whole, carries, now):
+    """Since when the two have had something to send, or nothing: this bounds in timelines when they decided to close.
+    And what was assumed of ``e`` is proven by now."""
+    idle, busy, peer_idle = np.int64(e["idle_since"]), np.int64(e["busy_since"]), np.int64(p["idle_since"])
+    busy_again = busy_time(now, idle, busy, np.int64(e["reach"]) + desk["slack"])
+    p["idle_since"] = now if whole else peer_idle
+    e["busy_since"] = busy_again if carries else busy
+    e["idle_since"] = NEVER if carries else idle
     if e["proof_event"] > 0:
         prove(desk, e, now)
-    if fresh == 0 and not knows(e, PEER_FIN):
-        e["lower_ack_time"] = now
-    if fresh > 0 and not acknowledged(desk, f, e, p, after, others, i, s):
-        return False
-    if (carries or flags & FIN) and not carried(desk, f, e, after, i, s):
-        return False
-    e["packets"] = e["packets"] + 1
-    e["bytes"] = e["bytes"] + np.int64(s["payload_len"])
-    e["last_frame"], e["last_time"], e["ip_id"] = s["frame"], now, s["ip_id"]
-    f["end_time"], f["end_side"] = now, i
-    return True
-
-
-@inlined
-def acknowledged(desk, f, e, p, after, others, i, s):
-    """What a fresh acknowledgment proves that its sender had received, and lets assume of the peer; returns whether all
-    of that is expected."""
-    now, frame = np.int64(s["time"]), np.int64(s["frame"])
-    e["ack_sent"] = s["ack"]
-    if s["ack"] == p["snd_nxt"]:
-        p["idle_since"] = now
-        sample = now - np.int64(p["fresh_time"])
-        if e["reach"] == 0 or sample < e["reach"]:
-            measure(desk, i, sample)
-    if e["state"] == SYN_SENT:
-        answered = np.int64(f["end_time"])
-        enter(desk, e, i, RCVD_SYN_ACK, PROVEN, answered + half(e["reach"]), answered, now, frame)
-    if p["state"] == SYN_RECEIVED:
-        best = now + half(p["reach"])
-        enter(desk, p, i ^ 1, RCVD_ACK_OF_SYN, ASSUMED, best, now, until(desk, p, now), frame)
-        p["proof_event"] = p["last_event"]
-    if others["fin_count"] == 0 or s["ack"] != others["fin_end"]:
-        e["lower_ack_time"] = now
-        return True
-    return fin_received(desk, e, p, after, others, i, now, frame)
 
 
 @part
-def fin_received(desk, e, p, after, others, i, now, frame):
-    """Endpoint ``e`` proves at ``now`` that it has received the peer's FIN, and acknowledges it; returns whether that
-    is expected of them."""
-    if (e["state"] != ESTABLISHED and e["state"] != FIN_WAIT_2) or (
-        p["state"] != FIN_WAIT_1 and p["state"] != LAST_ACK
-    ):
-        return False  # the FINs crossed
-    earliest = max(np.int64(others["fin_time"]), np.int64(e["lower_ack_time"]) - np.int64(e["reach"]) - desk["slack"])
-    earliest = min(earliest, now)
-    best = min(max(np.int64(p["carry_time"]), earliest) + half(e["reach"]), now)
-    learn(e, PEER_FIN)
-    if e["state"] == ESTABLISHED:
-        after["close_wait_time"] = enter(desk, e, i, RCVD_FIN, PROVEN, best, earliest, now, frame)
+def closes(desk, e, p, i, s, whole, before):
+    """Take in the same segment once one of the two has closed, or as it does; returns whether it is expected then."""
+    fin = np.int64(s["flags"]) & FIN
+    if s["payload_len"] > 0 and e["state"] != ESTABLISHED:
+        return False
+    if whole and AWAIT_ACK >> np.int64(p["state"]) & 1 > 0 and not fin_received(desk, e, p, i, s):
+        return False
+    return not fin or send_fin(desk, e, p, i, s, before)
+
+
+@part
+def prove(desk, e, now):
+    """The endpoint sends something it could not have sent without what was assumed: see ``step``."""
+    entry = _entry(desk["timeline"], np.int64(e["proof_event"]) - 1)
+    entry["basis"], entry["latest"] = PROVEN, max(np.int64(entry["time"]), now + desk["slack"])
+    e["proof_event"] = 0
+
+
+@part
+def fin_received(desk, e, p, i, s):
+    """Endpoint ``e`` proves that it has received the peer's FIN, and acknowledges it; returns whether that is expected
+    of them."""
+    now, frame, state = np.int64(s["time"]), np.int64(s["frame"]), np.int64(e["state"])
+    if (state != ESTABLISHED and state != FIN_WAIT_2) or s["payload_len"] > 0:
+        return False  # the FINs crossed, or data after the peer's
+    own, peers, peer_state = later(desk, e), later(desk, p), np.int64(p["state"])
+    earliest = max(np.int64(peers["fin_time"]), np.int64(e["last_time"]) - np.int64(e["reach"]) - desk["slack"])
+    best = earliest + half(np.int64(e["reach"]))
+    time = enter(desk, e, i, state, RCVD_FIN, PROVEN, best, earliest, now, frame)
+    if state == ESTABLISHED:
+        own["close_wait_time"] = time
     else:
-        after["fin_wait_2_end"] = enter(desk, e, i, RCVD_FIN, PROVEN, best, earliest, now, frame)
-        after["deadline"] = np.int64(after["fin_wait_2_end"]) + desk["time_wait_length"]
-    learn(p, FIN_ACKED)
-    others["fin_acked_time"] = now
-    waits, late = p["state"] == FIN_WAIT_1, until(desk, p, now)
-    entered = enter(desk, p, i ^ 1, RCVD_ACK_OF_FIN, ASSUMED, now + half(p["reach"]), now, late, frame)
-    if waits:
-        others["fin_wait_2_time"] = entered
+        own["fin_wait_2_end"], own["deadline"] = time, time + desk["time_wait_length"]
+    peers["fin_acked_time"], best = now, now + half(np.int64(p["reach"]))
+    time = enter(desk, p, i ^ 1, peer_state, RCVD_ACK_OF_FIN, ASSUMED, best, now, until(desk, p, now), frame)
+    if peer_state == FIN_WAIT_1:
+        peers["fin_wait_2_time"] = time
     return True
 
 
-@inlined
-def carried(desk, f, e, after, i, s):
-    """Take in new payload, a FIN or both; returns whether that is expected."""
-    now, flags = np.int64(s["time"]), np.int64(s["flags"])
-    if after["fin_count"] > 0 or (s["payload_len"] > 0 and knows(e, PEER_FIN)):
+@part
+def send_fin(desk, e, p, i, s, before):
+    """Endpoint ``e`` sends its FIN; returns whether that is expected of it."""
+    now, state, own = np.int64(s["time"]), np.int64(e["state"]), later(desk, e)
+    first = state == ESTABLISHED and p["state"] == ESTABLISHED
+    if not first and state != CLOSE_WAIT:
         return False
-    e["carry_time"] = now
-    if s["payload_len"] > 0:
-        e["busy_since"] = busy_time(desk, s, e)
-        e["idle_since"] = 0
-        e["snd_nxt"], e["fresh_time"] = plus(s["seq"], s["payload_len"]), now
-    if flags & FIN:
-        send_fin(desk, f, e, after, i, s, now)
+    best, earliest = now - half(np.int64(e["reach"])), NEVER
+    if desk["timeline"] > 0:
+        busy = busy_time(now, np.int64(e["idle_since"]), np.int64(e["busy_since"]), margin(desk, e))
+        earliest = since(desk, e, s, busy)  # it is always before the best time
+    time = enter(desk, e, i, state, SENT_FIN, SENT, best, earliest, now, np.int64(s["frame"]))
+    end = plus(e["snd_nxt"], 1)
+    own["fin_end"], own["fin_time"], own["fin_ack"], own["fin_count"] = end, now, s["ack"], 1
+    e["snd_nxt"], e["fresh_time"] = end, now
+    if first:
+        flow_at(desk, SLOT)["close_idle"] = now - before
+        peers = later(desk, p)
+        own["close_wait_time"] = own["close_wait_end"] = NEVER
+        peers["fin_wait_2_time"] = peers["fin_wait_2_end"] = peers["deadline"] = NEVER
+    else:
+        own["close_wait_end"] = time
     return True
 
 
 @part
-def send_fin(desk, f, e, after, i, s, now):
-    """Endpoint ``e`` sends its FIN."""
-    if f["close_side"] == 0:
-        f["close_side"], f["close_idle"] = 1 + i, now - np.int64(f["end_time"])
-    earliest = since(desk, e, s, busy_time(desk, s, e))
-    learn(e, FIN_KNOWN)
-    after["fin_end"] = e["snd_nxt"] = plus(e["snd_nxt"], 1)
-    after["fin_time"], after["fin_ack"], after["fin_count"] = now, s["ack"], 1
-    e["fresh_time"] = now
-    waited = e["state"] == CLOSE_WAIT
-    entered = enter(desk, e, i, SENT_FIN, SENT, now - half(e["reach"]), earliest, now, np.int64(s["frame"]))
-    if waited:
-        after["close_wait_end"] = entered
+def over_with(desk, last, count, replies):
+    """Whether the flow has closed, of which that is the ``last`` segment. It has ``count`` of them, ``replies`` of them
+    the server's."""
+    c, s = end_at(desk, CLIENT), end_at(desk, SERVER)
+    if c["state"] != TIME_WAIT and s["state"] != TIME_WAIT:
+        return False  # if one waits, the other is CLOSED
+    c["bytes"], s["bytes"] = ahead(c["snd_nxt"], c["isn"]) - 2, ahead(s["snd_nxt"], s["isn"]) - 2  # less SYN and FIN
+    finish(desk, last, count - replies, replies)
+    return True
 
 
 @part
-def enter(desk, e, i, event, basis, best, earliest, latest, frame):
-    """Move endpoint ``e``, the one with the number ``i``, along the table's arrow for ``event``: at the best time
-    between its bounds, not before its last move. Returns that time."""
-    entered = np.int64(NEXT[ARROWS[np.int64(e["state"]), event]])
-    time = max(min(max(best, earliest), latest), np.int64(e["state_time"]))
-    if desk["telling"]:
-        row = append(desk, i, event, entered, basis, best, earliest, latest, frame, NO_NOTE, np.int64(desk["slack"]))
-        time = np.int64(log_at(desk, row)["time"])
-    e["state"], e["state_time"] = entered, time
-    return time
+def finish(desk, last, asks, replies):
+    """Note the ``last`` segment of the flow, and how many each side sent."""
+    f, side = flow_at(desk, SLOT), sent_by(last)
+    f["end_time"], f["end_side"] = last["time"], side
+    end_at(desk, side)["last_frame"] = last["frame"]
+    end_at(desk, CLIENT)["packets"], end_at(desk, SERVER)["packets"] = asks, replies
 
 
 @part
 def closed(desk, ended, ending):
-    """Tell the flow, if it has closed as usual and its timers have run out by the clock, or the capture ``ended`` then;
-    returns whether it is told."""
-    now = np.int64(desk["clock"])
-    for side in range(2):
-        e = end_at(desk, np.int64(side))
-        deadline = np.int64(later(desk, e)["deadline"])
-        if deadline > now and not ended:
+    """Tell the flow that is over, if it closed without delay and its timers have run out by the clock, or the capture
+    ``ended`` then; returns whether it is told."""
+    end_time = np.int64(desk["clock"])
+    for side in (CLIENT, SERVER):
+        e, after = end_at(desk, side), later(desk, end_at(desk, side))
+        if np.int64(after["deadline"]) > end_time and not ended:
             return False
-        if 0 < deadline <= now and not desk["telling"]:
-            e["state"] = CLOSED
-    if desk["telling"]:
-        close_flow(desk, SLOT, now)
-    if kind_of_flow(desk, SLOT) != ORDINARY:
-        return False
-    end_flow(desk, SLOT, now, ending)
+        if np.int64(after["close_wait_end"]) - np.int64(after["close_wait_time"]) > desk["slow_close"]:
+            return False
+        if timer_ended(desk, e, end_time):
+            time_out(desk, e, side)
+        elif e["state"] == TIME_WAIT:
+            stay(desk, e, side, end_time)
+    end_flow(desk, SLOT, end_time, ending)
     return True
+
+
+@part
+def time_out(desk, e, i):
+    """TIME_WAIT's timer has run out, by the profile in force."""
+    after = later(desk, e)
+    due = np.int64(after["deadline"])
+    enter(desk, e, i, TIME_WAIT, TIMER, BY_TIMER, due, due, due + GRANULE, NO_FRAME)
+    after["deadline"] = NEVER
+
+
+@inlined
+def enter(desk, e, i, state, event, basis, best, earliest, latest, frame):
+    """Move endpoint ``e``, the one with the number ``i``, along the table's arrow from ``state`` for ``event``: at the
+    best time between its bounds, not before its last move. Returns that time."""
+    time = max(min(max(best, earliest), latest), np.int64(e["state_time"]))
+    if desk["timeline"] > 0:
+        note_down(desk, i, state, event, basis, time, earliest, max(time, latest) + desk["slack"], frame)
+    e["state"], e["state_time"] = NEXT[ARROWS[state, event]], time
+    return time
+
+
+@part
+def stay(desk, e, i, end_time):
+    """The capture ends, and leaves endpoint ``e`` in its state."""
+    if desk["timeline"] > 0:
+        time = max(end_time, np.int64(e["state_time"]))
+        note_down(desk, i, np.int64(e["state"]), CAPTURE_END, AT_END, time, end_time, time, NO_FRAME)
+
+
+@part
+def note_down(desk, i, state, event, basis, time, earliest, latest, frame):
+    """The next row of the timeline."""
+    f, arrow = flow_at(desk, SLOT), ARROWS[state, event]
+    row = _entry(desk["timeline"], np.int64(f["log_rows"]))
+    row["time"], row["earliest"], row["latest"] = time, min(earliest, time), latest
+    row["end"], row["frame"], row["event"], row["arrow"] = i, frame, event, arrow
+    row["from_state"], row["state"], row["basis"], row["note"] = state, NEXT[arrow], basis, NO_NOTE
+    f["log_rows"] = f["log_rows"] + 1
 
 
 @inlined
 def sent_by(s):
     """The side that sent a segment."""
     return np.int64(s["marks"]) >> SIDE_BIT
-
-
-@inlined
-def later_of(desk, i):
-    """What endpoint ``i`` has of LATER."""
-    return _later(desk["later"], i + 1)

@@ -141,7 +141,7 @@ def carry_data(desk, s, i):
         after_fin(desk, s, i, new)
     learn(e, SENT_DATA)
     seen_again(desk, e)
-    e["busy_since"] = busy_time(desk, s, e)
+    e["busy_since"] = busy_time(now, np.int64(e["idle_since"]), np.int64(e["busy_since"]), margin(desk, e))
     e["idle_since"] = 0
     e["snd_nxt"] = end
     e["fresh_time"] = now
@@ -182,14 +182,14 @@ def seen_again(desk, e):
 
 
 @part
-def busy_time(desk, s, e):
-    """Since when endpoint ``e`` has had something to send without pause, the segment ``s`` included.
+def busy_time(now, idle_since, busy_since, margin):
+    """Since when an endpoint has had something to send without pause, if it sends something ``now``.
 
     All it had sent may have been acknowledged in between: if it sends again as soon as that can have reached it, the
     acknowledgment, or the window that opened with it, is what it had waited for.
     """
-    paused = e["idle_since"] > 0 and np.int64(s["time"]) - np.int64(e["idle_since"]) > margin(desk, e)
-    return np.int64(s["time"]) if e["busy_since"] == 0 or paused else np.int64(e["busy_since"])
+    paused = (idle_since > 0) & (now - idle_since > margin)
+    return now if (busy_since == 0) | paused else busy_since
 
 
 @part
@@ -249,7 +249,8 @@ def carry_fin(desk, s, i):
     if ahead(s["seq"], e["snd_nxt"]) > 0:
         gap(desk, s, e)
     reach = np.int64(e["reach"])
-    earliest = since(desk, e, s, busy_time(desk, s, e))
+    busy = busy_time(now, np.int64(e["idle_since"]), np.int64(e["busy_since"]), margin(desk, e))
+    earliest = since(desk, e, s, busy)
     inferred = knows(e, FIN_INFERRED)
     forget(e, FIN_INFERRED)
     learn(e, FIN_KNOWN)

@@ -7,8 +7,8 @@ import numpy as np
 
 from analyzer.compiled import const, inlined, kernel, part, prefetch
 from analyzer.flows.row import FLOW
-from analyzer.tracker.by_the_book import SLOT, closed, followed, later_of, lone_syn, opened, sent_by
-from analyzer.tracker.desk import DESK, end_at, flow_at
+from analyzer.tracker.by_the_book import closed, followed, lone_syn, opened, over_with, sent_by
+from analyzer.tracker.desk import DESK, end_at
 from analyzer.tracker.ending import ENDING, ENTRY
 from analyzer.tracker.groups import (
     A_BUNDLE,
@@ -27,22 +27,22 @@ from analyzer.tracker.groups import (
     segment_of,
 )
 from analyzer.tracker.reused import TOOK_OVER, hand_over
-from analyzer.tracker.telling import tell_flow
+from analyzer.tracker.telling import put_in_order
 
 STRIDE = 8  # groups: so far ahead of their turn their segments are asked for
 TUPLE_BYTES = np.int64(FLOW.itemsize)
-ROWS = 32  # that the timeline of a flow has at most which goes by the book: two or three a state
+ROWS = 16  # that the timeline of a flow has at most which goes by the book: one a state, and one of the end
 
 
-@kernel(ROOM, DESK, int, int, const(np.int64), int, ENDING, TOOK_OVER, ENTRY, ENTRY, np.uint32)
-def depart(rooms, desks, start, stop, before, ended, endings, took, rows, entries, lengths):
+@kernel(ROOM, DESK, int, int, const(np.int64), int, ENDING, TOOK_OVER, ENTRY, np.uint32)
+def depart(rooms, desks, start, stop, before, ended, endings, took, entries, lengths):
     """Let the groups in the rows ``start`` to ``stop`` go that were last heard of before ``before[closing]``, those in
     chains with the newest. Returns where it stopped: at ``stop``, or for want of room.
 
     Flows that went by the book are told in ``endings``, those that took over from another from its back on, with more
-    of them in ``took``; their timelines in ``entries`` and how long these are in ``lengths``, if there are ``rows``
-    (ROWS of them) to make them with. The others are gathered. ``desks`` has the ledger's rows of one flow; its clock is
-    the time of the capture, which may have ``ended`` then: others may do the same with other rows meanwhile.
+    of them in ``took``; their timelines, where they are wanted, in ``entries`` and how long these are in ``lengths``.
+    The others are gathered. ``desks`` has the ledger's rows of one flow, and ROWS for its timeline; its clock is the
+    time of the capture, which may have ``ended`` then: others may do the same with other rows meanwhile.
     """
     room, desk = rooms[0], desks[0]
     for number in range(start, stop):
@@ -53,12 +53,12 @@ def depart(rooms, desks, start, stop, before, ended, endings, took, rows, entrie
         free = len(endings) - room["told"] - room["taken_over"]
         if free < CHAIN or room["gathered_at_most"] - room["gathered"] < CHAIN * MOST:
             return number
-        if len(rows) > 0 and len(entries) - room["entries"] < CHAIN * ROWS:
+        if desk["timeline"] > 0 and len(entries) - room["entries"] < CHAIN * ROWS:
             return number
         first = oldest(room, np.int64(number))
         if first != number and not all_silent(room, first, before):
             continue
-        if chain_told(room, desk, first, ended, endings, took, rows, entries, lengths):
+        if chain_told(room, desk, first, ended, endings, took, entries, lengths):
             forget(room, first, ended)
         else:
             go_on(room, np.int64(number), not ended)
@@ -98,7 +98,7 @@ def come_nearer(room, desk, number, stop, before):
 
 
 @part
-def chain_told(room, desk, number, ended, endings, took, rows, entries, lengths):
+def chain_told(room, desk, number, ended, endings, took, entries, lengths):
     """Tell the flows of a chain, of which ``number`` is the oldest, if all of them went by the book; returns whether
     they did."""
     place, theirs, written = np.int64(room["told"]), np.int64(room["taken_over"]), np.int64(room["entries"])
@@ -108,8 +108,8 @@ def chain_told(room, desk, number, ended, endings, took, rows, entries, lengths)
         place, theirs = place + (1 - took_over), theirs + took_over
         if not told(room, desk, group, ended, endings[own], took[theirs]):
             return False
-        if len(rows) > 0:
-            written += tell_flow(desk, SLOT, rows, entries, written, lengths, own)
+        if desk["timeline"] > 0:
+            written += put_in_order(desk, entries, written, lengths, own)
         number = np.int64(group["newer"])
         took_over = np.int64(took[theirs]["old_seen"]) if number > 0 else np.int64(0)
     room["told"], room["taken_over"], room["entries"] = place, theirs, written
@@ -128,13 +128,15 @@ def told(room, desk, group, ended, ending, newer_took):
         return False
     if not opened(desk, row, segment_of(room, group, 0), segment_of(room, group, 1), segment_of(room, group, 2)):
         return False
-    f = flow_at(desk, SLOT)
+    before, replies = np.int64(segment_of(room, group, 1)["time"]), np.int64(1)
     for k in range(2, count):
         s = segment_of(room, group, k)
         i = sent_by(s)
-        e, p = end_at(desk, i), end_at(desk, i ^ 1)
-        if not followed(desk, f, e, p, later_of(desk, i), later_of(desk, i ^ 1), i, s):
+        if not followed(desk, end_at(desk, i), end_at(desk, i ^ 1), i, s, before):
             return False
+        before, replies = np.int64(s["time"]), replies + i
+    if not over_with(desk, segment_of(room, group, count - 1), count, replies):
+        return False
     if newer > 0 and not hand_over(room, desk, group, group_at(room, newer), newer_took):
         return False
     return closed(desk, ended, ending)

@@ -50,7 +50,7 @@ DESK = np.dtype(
         ("tuples", "<i8"),  # FLOW, the flow table's own rows
         ("places", "<i8"),  # PLACE, one row a row of the flow table
         ("late", "<i8"),  # segments of flows whose books were closed
-        ("telling", "<i8"),  # whether timelines are wanted of flows told at a glance
+        ("timeline", "<i8"),  # ENTRY, for that of a flow told at a glance; 0 where none is wanted
         ("clock", "<i8"),  # highest frame time so far, that of this segment included
         # lengths of time, nanoseconds
         ("time_wait_length", "<i8"),

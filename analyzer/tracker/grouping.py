@@ -96,7 +96,6 @@ class Grouping:
         self._settings, self._timelines, self._gifts = settings, settings.keep_timeline, places
         self._make_room(places)
         self._told = room_for(TOLD_AT_ONCE, self._timelines)
-        self._log: NDArray[np.void] = np.empty(departing.ROWS if self._timelines else 0, ENTRY)
         self._scratch = Scratch(settings)
         self._silent_since = np.zeros(4, np.int64)  # see ``depart``
         self._linger = max(LINGER_NS, profile(settings.profile).time_wait)  # then no timer runs any more
@@ -165,7 +164,7 @@ class Grouping:
         """One with the same groups, which may let others of them go at the end at the same time."""
         other = copy(self)
         other._room, other._told = self._room.copy(), room_for(TOLD_AT_ONCE, self._timelines)
-        other._scratch, other._log = Scratch(self._settings), np.empty_like(self._log)
+        other._scratch = Scratch(self._settings)
         other._make_room(2 * self._gifts)  # its gifts wait twice
         other._lay_out()
         return other
@@ -229,7 +228,7 @@ class Grouping:
         desk = self._scratch.desk(flow_rows, int(self._room["clock"][0]))
         looked_for = (start, stop, since, int(ended))
         _, endings, took, entries, lengths = self._told
-        stopped: int = departing.depart(self._room, desk, *looked_for, endings, took, self._log, entries, lengths)
+        stopped: int = departing.depart(self._room, desk, *looked_for, endings, took, entries, lengths)
         return stopped
 
     def _wanted(self, more: int) -> list[tuple[GrowingRows, int]]:
@@ -243,7 +242,8 @@ class Scratch:
 
     def __init__(self, settings: Settings) -> None:
         self._desk = desk_of(settings)
-        self._desk["telling"] = settings.keep_timeline
+        self._timeline: NDArray[np.void] = np.zeros(departing.ROWS, ENTRY)
+        self._desk["timeline"] = self._timeline.ctypes.data if settings.keep_timeline else 0
         self._pools = Pools()
         self._pools.lay_out(self._desk)
 

@@ -12,17 +12,16 @@ from numpy.typing import NDArray
 
 from analyzer.compiled import part
 from analyzer.segments.table import HAS_TIMESTAMP
-from analyzer.tracker.by_the_book import CLIENT, SERVER, SLOT, later_of, sent_by
-from analyzer.tracker.desk import NEVER, SENT, TIME_WAIT, end_at, flow_at, move, over_after, tuple_at
+from analyzer.tracker.by_the_book import CLIENT, SERVER, SLOT, enter, sent_by, time_out
+from analyzer.tracker.desk import NEVER, SENT, TIME_WAIT, end_at, flow_at, mark_later, over_after, tuple_at
 from analyzer.tracker.groups import segment_of
 from analyzer.tracker.ledger import Known
-from analyzer.tracker.log import Note
 from analyzer.tracker.space import ahead
 from analyzer.tracker.spread import OF_REUSED, Columns
-from analyzer.tracker.step import end_time_wait, timer_ended
+from analyzer.tracker.step import timer_ended
 from analyzer.tracker.transitions import Event
 
-REPLACED, NO_NOTE = np.int64(Event.REPLACED), np.int64(Note.NONE)
+REPLACED = np.int64(Event.REPLACED)
 TOOK_OVER = np.dtype(
     [
         ("row", "<i4"),  # the flow's row of the flow table
@@ -53,7 +52,7 @@ def hand_over(room, desk, group, newer, took):
         return True
     for side in (CLIENT, SERVER):
         if timer_ended(desk, end_at(desk, side), now):
-            end_time_wait(desk, side)
+            time_out(desk, end_at(desk, side), side)
     f = flow_at(desk, SLOT)
     mine, its = tuple_at(desk, f["row"]), tuple_at(desk, newer["row"])
     same = mine["address"][0] == its["address"][0] and mine["port"][0] == its["port"][0]
@@ -74,7 +73,7 @@ def remember(room, desk, group, first, syn, old):
     old["old_time_wait"] = -1
     for end in (first, first ^ 1):
         if np.int64(end_at(desk, end)["state"]) == TIME_WAIT:
-            old["old_time_wait"] = now - (np.int64(later_of(desk, end)["deadline"]) - desk["time_wait_length"])
+            old["old_time_wait"] = now - np.int64(end_at(desk, end)["state_time"])
     old["old_seq_ahead"], old["old_ts_ahead"] = ahead(syn["seq"], end_at(desk, first)["snd_nxt"]), 0
     if not np.int64(syn["marks"]) & HAS_TIMESTAMP:
         return
@@ -89,8 +88,10 @@ def remember(room, desk, group, first, syn, old):
 @part
 def replace(desk, i, now, frame):
     """A new connection of endpoint ``i`` takes the place of this one, if its TIME_WAIT still lasts."""
-    if np.int64(end_at(desk, i)["state"]) == TIME_WAIT:
-        move(desk, i, REPLACED, SENT, now, NEVER, now, frame, NO_NOTE)
+    e = end_at(desk, i)
+    if np.int64(e["state"]) == TIME_WAIT:
+        enter(desk, e, i, TIME_WAIT, REPLACED, SENT, now, NEVER, now, frame)
+        mark_later(desk, e)["deadline"] = NEVER
 
 
 def facts_of(took: NDArray[np.void], endings: NDArray[np.void]) -> Columns:
