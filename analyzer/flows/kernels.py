@@ -23,7 +23,7 @@ in one slot.
 
 import numpy as np
 
-from analyzer.compiled import const, inlined, kernel, prefetch
+from analyzer.compiled import const, inlined, kernel, prefetch, record_at
 from analyzer.flows.row import FLOW
 from analyzer.segments.table import ACK, BAD_OFFSET, CUT_HEADER, PART, QUOTED, SEGMENT, SYN, UNTRACKED
 
@@ -57,63 +57,73 @@ OFFSET_BEYOND = BAD_OFFSET | CUT_HEADER
 MASK_32, MASK_63 = (1 << 32) - 1, (1 << 63) - 1
 
 
-@kernel(SEGMENT, int, FLOW, int, ENTRY, int, np.int64, const(np.int64), const(np.uint8), np.int64)
-def assign(batch, start, rows, rows_at, entries, entries_at, counts, secrets, ranks, hashes):
+def both_ends(dtype, address, port):
+    """The two ends in a row of ``dtype`` as one word of addresses and one of ports: each begins where the first of them
+    stands, for the second comes right behind it."""
+    offsets = [dtype.fields[name][1] for name in (address, port)]
+    names, formats = ["addresses", "ports"], ["<i8", "<u4"]
+    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": dtype.itemsize})
+
+
+_of_segment = record_at(both_ends(SEGMENT, "src", "src_port"))
+_of_flow = record_at(both_ends(FLOW, "address", "port"))
+_entry = record_at(np.dtype([("word", "<i8")]))  # an entry of the hash as a whole: its state above its hash
+
+
+@kernel(SEGMENT, int, int, FLOW, int, ENTRY, int, np.int64, const(np.int64), const(np.uint8), np.int64)
+def assign(batch, batch_at, start, rows, rows_at, entries, entries_at, counts, secrets, ranks, hashes):
     """Fill in ``sender`` from ``start`` on; returns where it stopped: the end, or for want of room.
 
-    ``rows_at`` and ``entries_at`` are the addresses of ``rows`` and ``entries``. What a segment needs of the hash is
-    asked for ``len(hashes)`` segments before, a power of two, and its flow's row once the entry has come; so the memory
-    is not waited for. Indices are unsigned, since the compiler takes a negative one to count from the end.
+    ``batch_at``, ``rows_at`` and ``entries_at`` are the addresses of ``batch``, ``rows`` and ``entries``. What a
+    segment needs of the hash is asked for ``len(hashes)`` segments before, a power of two, and its flow's row once the
+    entry has come; so the memory is not waited for. Indices are unsigned, since the compiler takes a negative one to
+    count from the end.
     """
-    shift, ahead = HASH_BITS - bits_of(len(entries)), len(hashes)
+    shift, ahead, last = HASH_BITS - bits_of(len(entries)), len(hashes), len(entries) - 1
     for index in range(start, min(start + ahead, len(batch))):
-        ask(batch[np.uint64(index)], index, hashes, entries_at, shift, secrets)
+        ask(batch_at, index, hashes, entries_at, shift, secrets)
     for index in range(start, len(batch)):
-        segment = batch[np.uint64(index)]
-        value = hashes[np.uint64(index & (ahead - 1))]
+        segment, value = batch[np.uint64(index)], hashes[np.uint64(index & (ahead - 1))]
         if index + ahead < len(batch):
-            ask(batch[np.uint64(index + ahead)], index, hashes, entries_at, shift, secrets)
+            ask(batch_at, index + ahead, hashes, entries_at, shift, secrets)
         soon = np.int64(entries[np.uint64(hashes[np.uint64((index + SOONER) & (ahead - 1))] >> shift)]["state"])
         prefetch(rows_at + ((soon >> 1) - 1) * FLOW_SIZE)
-        source, target = source_of(segment), target_of(segment)
-        entry = entries[np.uint64(value >> shift)]
-        state = np.int64(entry["state"])
+        ends = _of_segment(batch_at, index)
+        addresses, ports = ends["addresses"], np.int64(ends["ports"])
+        found = glance(entries_at, value, value >> shift, last)
         special = np.int64((segment["flags"] & SYN) | (segment["marks"] & SPECIAL))
-        if (entry["hash"] ^ value) | special | (~state & SETTLED) == 0:
-            row = rows[np.uint64((state >> 1) - 1)]
-            if joins(row, source, target):
-                segment["sender"] = ((state >> 1) - 1) * 2 + (source != end_of(row, 0))
+        if (found & MASK_32 ^ value) | special | (~(found >> 32) & SETTLED) == 0:
+            number = (found >> 33 & MASK_32) - 1
+            side = side_of(rows_at, number, addresses, ports)
+            if side >= 0:
+                segment["sender"] = number * 2 + side
                 continue
-        entry = entries[seek(entries, rows, value, shift, source, target)]
+        entry = entries[seek(entries, rows_at, value, shift, addresses, ports)]
         state = np.int64(entry["state"])
         if special | (~state & SETTLED) != 0:
             if counts[FLOWS] == len(rows) or counts[TUPLES] * 2 >= len(entries):
                 return index
-            state = meet(segment, value, rows, entry, counts, ranks)
+            state = meet(segment, value, rows, rows_at, entry, counts, ranks, addresses, ports)
             counts[QUOTATIONS] += segment["marks"] & QUOTED != 0
-        row = rows[np.uint64((state >> 1) - 1)]
-        segment["sender"] = ((state >> 1) - 1) * 2 + (source != end_of(row, 0))
+        segment["sender"] = ((state >> 1) - 1) * 2 + side_of(rows_at, (state >> 1) - 1, addresses, ports)
     return len(batch)
 
 
 @inlined
-def ask(segment, index, hashes, entries_at, shift, secrets):
+def ask(batch_at, index, hashes, entries_at, shift, secrets):
     """Note a segment's hash, and have its entry brought near."""
-    value = hash_of(source_of(segment), target_of(segment), secrets)
+    ends = _of_segment(batch_at, index)
+    value = hash_of(ends["addresses"], np.int64(ends["ports"]), secrets)
     hashes[np.uint64(index & (len(hashes) - 1))] = value
     prefetch(entries_at + (value >> shift) * ENTRY_SIZE)
 
 
 @inlined
-def source_of(segment):
-    """The end that sent a segment, as one number: address, then port."""
-    return np.int64(segment["src"]) << 16 | np.int64(segment["src_port"])
-
-
-@inlined
-def target_of(segment):
-    """The end that it was sent to."""
-    return np.int64(segment["dst"]) << 16 | np.int64(segment["dst_port"])
+def glance(entries_at, value, slot, last):
+    """The entry with the hash ``value`` if it is in ``slot``, where it belongs, or the next, as nearly all are; else
+    another one. Without a branch, which would be foretold wrongly too often."""
+    there = _entry(entries_at, slot)["word"] & MASK_32 == value
+    return _entry(entries_at, slot + 1 - np.int64(there) & last)["word"]
 
 
 @inlined
@@ -126,48 +136,59 @@ def bits_of(length):
 
 
 @inlined
-def end_of(row, side):
-    """The end of a flow, likewise."""
-    return np.int64(row["address"][side]) << 16 | np.int64(row["port"][side])
+def addresses_back(addresses):
+    """The word of addresses, seen from the other end."""
+    return addresses >> 32 | (addresses & MASK_32) << 32
 
 
 @inlined
-def joins(row, source, target):
-    """Whether a flow is between these two ends."""
-    first, second = end_of(row, 0), end_of(row, 1)
-    return (first ^ source | second ^ target == 0) | (first ^ target | second ^ source == 0)
+def ports_back(ports):
+    """The word of ports likewise."""
+    return ports >> 16 | (ports & 0xFFFF) << 16
 
 
 @inlined
-def hash_of(source, target, secrets):
+def side_of(rows_at, number, addresses, ports):
+    """The side of the flow in row ``number`` that speaks from the first of two ends to the second; -1 where the flow is
+    between others. Without a branch, as nobody can foretell who speaks."""
+    ends = _of_flow(rows_at, number)
+    theirs, at = ends["addresses"], np.int64(ends["ports"])
+    there = (theirs ^ addresses) | (at ^ ports)
+    back = (theirs ^ addresses_back(addresses)) | (at ^ ports_back(ports))
+    return np.int64(there != 0) if min(there, back) == 0 else np.int64(-1)
+
+
+@inlined
+def hash_of(addresses, ports, secrets):
     """The hash of a pair of ends, the same for both directions."""
-    low, high = min(source, target), max(source, target)
-    return mix(secrets, low >> 16, high >> 16, (low & 0xFFFF) << 16 | high & 0xFFFF)
+    back, ports_too = addresses_back(addresses), ports_back(ports)
+    turned = (addresses > back) | ((addresses == back) & (ports > ports_too))
+    return mix(secrets, back if turned else addresses, ports_too if turned else ports)
 
 
 @inlined
-def seek(entries, rows, value, shift, source, target):
+def seek(entries, rows_at, value, shift, addresses, ports):
     """The slot of the pair of ends with the hash ``value``, or the free slot where it belongs."""
     slot = value >> shift
     while True:
         entry = entries[np.uint64(slot)]
         state = np.int64(entry["state"])
-        if state == 0 or (entry["hash"] == value and joins(rows[np.uint64((state >> 1) - 1)], source, target)):
+        if state == 0 or (entry["hash"] == value and side_of(rows_at, (state >> 1) - 1, addresses, ports) >= 0):
             return slot
         slot = (slot + 1) & (len(entries) - 1)
 
 
-@kernel(const(np.int64), int, int, int)
-def mix(secrets, low, high, ports):
+@kernel(const(np.int64), int, int)
+def mix(secrets, addresses, ports):
     """A hash of 32 bits. int() keeps it exact where it runs uncompiled; compiled, the mask hides the wrap."""
-    product = (int(low) << 32 | int(high)) * int(secrets[0]) + int(ports) * int(secrets[1])
+    product = int(addresses) * int(secrets[0]) + int(ports) * int(secrets[1])
     product &= MASK_63
     product = ((product ^ product >> 31) * int(secrets[2])) & MASK_63
     return product >> 31
 
 
 @inlined
-def meet(segment, value, rows, entry, counts, ranks):
+def meet(segment, value, rows, rows_at, entry, counts, ranks, addresses, ports):
     """A segment that may start a flow or teach something of one; returns the entry's new state."""
     handshake = segment["flags"] & SYN_ACK
     state = np.int64(entry["state"])
@@ -176,7 +197,7 @@ def meet(segment, value, rows, entry, counts, ranks):
         counts[TUPLES] += 1
         state = open_flow(segment, rows, -1, counts, ranks)
     row = rows[np.uint64((state >> 1) - 1)]
-    side = np.int64(source_of(segment) != end_of(row, 0))
+    side = side_of(rows_at, (state >> 1) - 1, addresses, ports)
     seq = np.int64(segment["seq"])
     if handshake & SYN and row["isn_known"] >> side & 1 and seq != row["isn"][side]:
         if handshake == SYN:
@@ -241,13 +262,14 @@ def rehash(old, new):
             put(new, shift, np.int64(entry["hash"]), entry["state"])
 
 
-@kernel(const(FLOW), const(np.uint32), ENTRY, const(np.int64))
-def enter(rows, states, entries, secrets):
-    """Enter pairs whose addresses have other numbers now: ``states`` are those of their entries."""
+@kernel(int, const(np.uint32), ENTRY, const(np.int64))
+def enter(rows_at, states, entries, secrets):
+    """Enter pairs whose addresses have other numbers now: ``states`` are those of their entries, ``rows_at`` is the
+    address of the rows."""
     shift = HASH_BITS - bits_of(len(entries))
     for index in range(len(states)):
-        row = rows[(np.int64(states[index]) >> 1) - 1]
-        put(entries, shift, hash_of(end_of(row, 0), end_of(row, 1), secrets), states[index])
+        ends = _of_flow(rows_at, (np.int64(states[index]) >> 1) - 1)
+        put(entries, shift, hash_of(ends["addresses"], np.int64(ends["ports"]), secrets), states[index])
 
 
 @inlined

@@ -54,6 +54,7 @@ class FlowTable:
         while done < len(batch):
             done = kernels.assign(
                 batch,
+                batch.ctypes.data,
                 done,
                 self._rows.rows,
                 self._rows.address,
@@ -85,7 +86,7 @@ class FlowTable:
         self._rows.clear(len(rows), len(self))
         self._rows.rows[: len(rows)] = rows
         self._entries = GrowingRows(kernels.ENTRY, max(4096, 4 << len(states).bit_length()))
-        kernels.enter(self._rows.rows, states, self._entries.rows, self._secrets)
+        kernels.enter(self._rows.address, states, self._entries.rows, self._secrets)
         self._counts[kernels.FLOWS], self._counts[kernels.TUPLES] = len(rows), len(states)
 
     def _grow(self) -> None:

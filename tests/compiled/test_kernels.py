@@ -58,7 +58,7 @@ def test_unaligned_numbers_are_refused() -> None:
     odd = np.frombuffer(bytes(25), np.uint8)[1:].view(np.int64)
     assert odd.ctypes.data % 8
     with pytest.raises(TypeError):
-        kernels.mix(odd, 1, 2, 3)
+        kernels.mix(odd, 1, 2)
 
 
 def test_all_modules_of_kernels_are_found() -> None:

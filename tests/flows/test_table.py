@@ -54,6 +54,28 @@ def test_every_field_has_a_meaning() -> None:
     assert all(COLUMNS.values())
 
 
+def test_both_ends_are_one_word_of_addresses_and_one_of_ports() -> None:
+    segment, flow = np.zeros(1, SEGMENT), np.zeros(1, FLOW)
+    segment["src"], segment["dst"], segment["src_port"], segment["dst_port"] = 1, 2, 3, 4
+    flow["address"], flow["port"] = (1, 2), (3, 4)
+    for row, names in ((segment, ("src", "src_port")), (flow, ("address", "port"))):
+        ends = row.view(kernels.both_ends(row.dtype, *names))
+        assert (int(ends["addresses"][0]), int(ends["ports"][0])) == (2 << 32 | 1, 4 << 16 | 3)
+
+
+def test_both_directions_have_one_hash_and_two_sides() -> None:
+    """Also where a host speaks with itself, from one port to another or to the very same."""
+    ends = [(1, 2, 50000, 80), (2, 1, 50000, 80), (7, 7, 50000, 80), (7, 7, 80, 80), (1, 2, 80, 50001)]
+    rows = np.zeros(2 * len(ends), SEGMENT)
+    for place, (src, dst, src_port, dst_port) in enumerate(ends):
+        for back, row in enumerate(rows[2 * place : 2 * place + 2]):
+            row["src"], row["dst"] = (dst, src) if back else (src, dst)
+            row["src_port"], row["dst_port"] = (dst_port, src_port) if back else (src_port, dst_port)
+    table = FlowTable()
+    table.assign(rows)
+    assert rows["sender"].tolist() == [0, 1, 2, 3, 4, 5, 6, 6, 8, 9]
+
+
 def test_too_many_flows_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_module, "LIMIT", 1024)
     flood = np.zeros(1025, SEGMENT)
@@ -84,7 +106,7 @@ def test_a_flood_in_arithmetic_steps_leaves_probes_short(step: int) -> None:
 
 
 def test_the_mix_depends_on_its_secrets() -> None:
-    slots = {int(kernels.mix(FlowTable()._secrets, 1, 2, 3)) for _ in range(20)}
+    slots = {int(kernels.mix(FlowTable()._secrets, 1 << 32 | 2, 3)) for _ in range(20)}
     assert len(slots) > 15
 
 
