@@ -8,6 +8,6 @@ words by their place in a dictionary.
 
 from analyzer.parquet.file import File
 from analyzer.parquet.kernels import Form
-from analyzer.parquet.pages import Dictionary, Field, Group, Pages, Values, dictionary
+from analyzer.parquet.pages import Dictionary, Field, Group, Pages, Texts, Values, dictionary
 
-__all__ = ["Dictionary", "Field", "File", "Form", "Group", "Pages", "Values", "dictionary"]
+__all__ = ["Dictionary", "Field", "File", "Form", "Group", "Pages", "Texts", "Values", "dictionary"]

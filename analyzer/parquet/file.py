@@ -6,7 +6,7 @@ https://parquet.apache.org/docs/file-format/ has the layout.
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
-from analyzer.parquet.pages import ENCODINGS, PLAIN, RLE, SNAPPY, TYPES, Chunk, Field, Group
+from analyzer.parquet.pages import BYTE_ARRAY, LAYOUTS, PLAIN, RLE, Chunk, Field, Group
 from analyzer.parquet.thrift import Coded, Short, Wide, structure
 from analyzer.version import VERSION as PROGRAM
 
@@ -27,26 +27,27 @@ class File:
 
     def write(self, group: Group) -> None:
         """Write a group of rows."""
-        for page in group.pages:
-            self._file.write(page)
-        chunks = [self._chunk(field, chunk, group) for field, chunk in zip(self._fields, group.chunks, strict=True)]
-        size = sum(chunk.size for chunk in group.chunks)
+        begin, chunks = self._end, []
+        for field, chunk in zip(self._fields, group.chunks, strict=True):
+            chunks.append({2: Wide(0), 3: _told(field, chunk, group.rows, self._end)})
+            self._end += chunk.size
         told = {
             1: chunks,
             2: Wide(sum(chunk.plain_size for chunk in group.chunks)),
             3: Wide(group.rows),
-            5: Wide(self._end),
-            6: Wide(size),
+            5: Wide(begin),
+            6: Wide(self._end - begin),
             7: Short(len(self._groups)),
         }
         self._groups.append(Coded(structure(told)))
         self._rows += group.rows
-        self._end += size
+        for page in group.pages:
+            self._file.write(page)
 
     def finish(self) -> None:
         """Write what the file says of itself."""
         root = {4: "schema", 5: len(self._fields)}
-        columns = [{1: TYPES[form], 3: OPTIONAL, 4: name} | described for name, form, described in self._fields]
+        columns = [{1: LAYOUTS[form].type, 3: OPTIONAL, 4: name} | described for name, form, described in self._fields]
         end = structure(
             {
                 1: VERSION,
@@ -60,24 +61,27 @@ class File:
         )
         self._file.write(end + len(end).to_bytes(4, "little") + MAGIC)
 
-    def _chunk(self, field: Field, chunk: Chunk, group: Group) -> dict[int, Any]:
-        begin = self._end + chunk.begin
-        words = chunk.dictionary > 0
-        told = {
-            1: TYPES[field.form],
-            2: [ENCODINGS[field.form], RLE, *([PLAIN] if words else [])],
-            3: [field.name],
-            4: SNAPPY,
-            5: Wide(group.rows),
-            6: Wide(chunk.plain_size),
-            7: Wide(chunk.size),
-            9: Wide(begin + chunk.dictionary),
-            11: Wide(begin) if words else None,
-            12: _statistics(chunk) if not words else None,
-        }
-        return {2: Wide(0), 3: told}
+
+def _told(field: Field, chunk: Chunk, rows: int, begin: int) -> dict[int, Any]:
+    """What is said of a column of a group, whose pages begin at byte ``begin``."""
+    layout, words = LAYOUTS[field.form], chunk.dictionary > 0
+    return {
+        1: layout.type,
+        2: [layout.encoding, RLE, *([PLAIN] if words else [])],
+        3: [field.name],
+        4: layout.codec,
+        5: Wide(rows),
+        6: Wide(chunk.plain_size),
+        7: Wide(chunk.size),
+        9: Wide(begin + chunk.dictionary),
+        11: Wide(begin) if words else None,
+        12: _statistics(field, chunk),
+    }
 
 
-def _statistics(chunk: Chunk) -> dict[int, Any]:
+def _statistics(field: Field, chunk: Chunk) -> dict[int, Any] | None:
+    """None of words: no reader can skip rows by them, since the rows are in another order."""
+    if LAYOUTS[field.form].type == BYTE_ARRAY:
+        return None
     low, high = chunk.bounds or (None, None)
     return {3: Wide(chunk.nulls), 5: high, 6: low}

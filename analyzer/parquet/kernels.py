@@ -29,6 +29,7 @@ class Form(IntEnum):
     PLACES = 1  # places in a dictionary: RLE_DICTIONARY, without the byte that says how many bits
     SECONDS = 2  # nanoseconds, as seconds: PLAIN, of type DOUBLE
     FLAGS = 3  # 0 and 1: PLAIN, of type BOOLEAN
+    TEXTS = 4  # texts that hardly repeat: PLAIN; nothing is done with them here
 
 
 COLUMN = np.dtype(
@@ -62,7 +63,7 @@ half_at = record_at(np.dtype([("_", "<u4")]))
 signed_at = record_at(np.dtype([("_", "<i4")]))
 double_at = record_at(np.dtype([("_", "<f8")]))
 
-NUMBERS, PLACES, SECONDS, FLAGS = (np.int64(form) for form in Form)
+NUMBERS, PLACES, SECONDS, FLAGS, TEXTS = (np.int64(form) for form in Form)
 NOTHING = np.int64(UNKNOWN)
 ALL = np.int64(-1)
 ONE = np.int64(1)
@@ -265,6 +266,8 @@ def fill(columns, count, rows):
     for begin in range(0, rows, BLOCK):
         for k in range(count):
             column = column_at(columns, k)
+            if column["form"] == TEXTS:
+                continue
             take(column, begin, min(BLOCK, rows - begin))
             if column["count"] >= BLOCK:
                 encode(column, BLOCK)

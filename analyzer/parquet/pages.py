@@ -7,6 +7,7 @@ are made by one thread in memory that is used again; several groups can be made 
 import struct
 from collections.abc import Sequence
 from functools import cache
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,21 +21,31 @@ from analyzer.parquet.thrift import structure, varint, zigzag
 # The numbers that parquet.thrift gives to types, encodings, codecs and kinds of pages.
 BOOLEAN, INT64, DOUBLE, BYTE_ARRAY = 0, 2, 5, 6
 PLAIN, RLE, DELTA_BINARY_PACKED, RLE_DICTIONARY = 0, 3, 5, 8
-SNAPPY = 1
+SNAPPY, ZSTD = 1, 6
 DATA_PAGE, DICTIONARY_PAGE = 0, 2
 
-TYPES = {Form.NUMBERS: INT64, Form.PLACES: BYTE_ARRAY, Form.SECONDS: DOUBLE, Form.FLAGS: BOOLEAN}
-ENCODINGS = {
-    Form.NUMBERS: DELTA_BINARY_PACKED,
-    Form.PLACES: RLE_DICTIONARY,
-    Form.SECONDS: PLAIN,
-    Form.FLAGS: PLAIN,
+
+class Layout(NamedTuple):
+    """What becomes of values of a form."""
+
+    type: int
+    encoding: int
+    codec: int = SNAPPY  # nearly as small as Zstandard for what is packed already, in much less time
+
+
+LAYOUTS = {
+    Form.NUMBERS: Layout(INT64, DELTA_BINARY_PACKED),
+    Form.PLACES: Layout(BYTE_ARRAY, RLE_DICTIONARY),
+    Form.SECONDS: Layout(DOUBLE, PLAIN),
+    Form.FLAGS: Layout(BOOLEAN, PLAIN),
+    Form.TEXTS: Layout(BYTE_ARRAY, PLAIN, ZSTD),
 }
 SIZES = {"|u1": 1, "<u2": 2, "<u4": 4, "<i4": -4, "<i8": 8}  # in COLUMN
 LEVELS = 17  # bytes that say which rows of a block have a value
 HEAD = 64  # bytes before a page's values, apart from those
 DELTAS = varint(int(BLOCK)) + varint(4)  # how values are divided into blocks, and these into parts
 BYTES = Words(np.arange(256 + SLACK).astype(np.uint8), np.arange(257))
+SHIFTS = (0, 8, 16, 24)  # of the bytes of a length
 NAMES = COLUMN.names or ()
 
 
@@ -63,12 +74,17 @@ class Values(NamedTuple):
     lookup: NDArray[np.int64] | None = None  # what each number stands for, if not for itself
 
 
-class Chunk(NamedTuple):
-    """A column of a group: where its pages are within the group, and their sizes."""
+class Texts(NamedTuple):
+    """A text for each row."""
 
-    begin: int
-    dictionary: int  # bytes, 0 where there is none
-    size: int
+    words: Words
+
+
+class Chunk(NamedTuple):
+    """A column of a group."""
+
+    dictionary: int  # bytes of the page with its words, 0 where there is none
+    size: int  # bytes of all its pages
     plain_size: int  # if nothing were compressed
     nulls: int
     bounds: tuple[bytes, bytes] | None  # the least value and the greatest
@@ -83,14 +99,19 @@ class Group(NamedTuple):
 
 
 def dictionary(words: Words, order: NDArray[np.integer[Any]] | None = None) -> Dictionary:
-    """The words, or some of them in an order, of at most 65,535 bytes each: their lengths in four bytes before them."""
+    """The words, or some of them in an order."""
     order = np.arange(len(words)) if order is None else order
+    text = plain(words, order)
+    packed = _codec(SNAPPY).compress(text)
+    header = structure({1: DICTIONARY_PAGE, 2: len(text), 3: packed.size, 7: {1: len(order), 2: PLAIN}})
+    return Dictionary(len(order), header + packed.to_pybytes(), len(header) + len(text))
+
+
+def plain(words: Words, order: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
+    """The words in an order, each behind its length."""
     sizes = np.diff(words.starts)[order]
-    rows = {"low": sizes & 255, "high": sizes >> 8, "place": order}
-    text = bytes(_prefixed().bind(rows, {"bytes": BYTES, "words": words}).words().text.data)
-    packed = _codec().compress(text, asbytes=True)
-    header = structure({1: DICTIONARY_PAGE, 2: len(text), 3: len(packed), 7: {1: len(order), 2: PLAIN}})
-    return Dictionary(len(order), header + packed, len(header) + len(text))
+    rows = {f"size {shift}": sizes >> shift & 255 for shift in SHIFTS} | {"place": order}
+    return _prefixed().bind(rows, {"bytes": BYTES, "words": words}).words().text
 
 
 class Pages:
@@ -104,21 +125,15 @@ class Pages:
         self._memory = np.zeros(0, np.uint8)
         self._rows = -1  # for which there is memory
 
-    def group(self, values: Sequence[Values]) -> Group:
-        """The pages of some rows, of which each column gives its values."""
-        rows = len(values[0].numbers)
+    def group(self, rows: int, values: Sequence[Values | Texts]) -> Group:
+        """The pages of so many rows, of which each column gives its values."""
         if rows > self._rows:
             self._make_room(rows)
         self._point(values)
         fill(self._columns.ctypes.data, len(values), rows)
-        pages: list[Any] = []
-        chunks: list[Chunk] = []
-        begin = 0
-        for field, given, column in zip(self._fields, values, self._columns.tolist(), strict=True):
-            chunk = self._chunk(field, given.dictionary, dict(zip(NAMES, column, strict=True)), rows, begin, pages)
-            begin += chunk.size
-            chunks.append(chunk)
-        return Group(rows, pages, chunks)
+        told = (dict(zip(NAMES, column, strict=True)) for column in self._columns.tolist())
+        made = list(map(self._chunk, self._fields, values, told, repeat(rows)))
+        return Group(rows, [page for pages, _ in made for page in pages], [chunk for _, chunk in made])
 
     def _make_room(self, rows: int) -> None:
         """Memory for the pages of so many rows; what is not used of it is not touched."""
@@ -130,39 +145,40 @@ class Pages:
         self._columns["levels"], self._columns["values"] = begins, begins + 2 * levels
         self._columns["waiting"] = self._waiting.ctypes.data + 16 * int(BLOCK) * np.arange(len(self._fields))
 
-    def _point(self, values: Sequence[Values]) -> None:
+    def _point(self, values: Sequence[Values | Texts]) -> None:
         """Tell the kernel where the values are, and to begin anew."""
         columns = self._columns
-        for column, (numbers, none, words, lookup) in zip(columns, values, strict=True):
-            column["at"], column["stride"] = numbers.ctypes.data, numbers.strides[0]
-            column["size"], column["none"], column["width"] = SIZES[numbers.dtype.str], none, width(words)
-            column["lookup"], column["known"] = (0, 0) if lookup is None else (lookup.ctypes.data, len(lookup))
+        for column, given in zip(columns, values, strict=True):
+            if isinstance(given, Values):
+                numbers, none, words, lookup = given
+                column["at"], column["stride"] = numbers.ctypes.data, numbers.strides[0]
+                column["size"], column["none"], column["width"] = SIZES[numbers.dtype.str], none, width(words)
+                column["lookup"], column["known"] = (0, 0) if lookup is None else (lookup.ctypes.data, len(lookup))
         columns["levels_end"], columns["end"] = columns["levels"], columns["values"]
         columns["count"] = columns["present"] = columns["first"] = 0
         columns["low"], columns["high"] = np.iinfo(np.int64).max, np.iinfo(np.int64).min
 
-    def _chunk(
-        self, field: Field, words: Dictionary | None, column: dict[str, int], rows: int, begin: int, pages: list[Any]
-    ) -> Chunk:
-        """Add a column's pages, and tell what they are; its values have been encoded."""
-        page = self._page(field.form, column, rows)
-        packed = _codec().compress(page)
-        encoding = {1: rows, 2: ENCODINGS[field.form], 3: RLE, 4: RLE}
+    def _chunk(self, field: Field, given: Values | Texts, column: dict[str, int], rows: int) -> tuple[list[Any], Chunk]:
+        """A column's pages, and what they are; its numbers have been encoded."""
+        layout, words = LAYOUTS[field.form], None
+        if isinstance(given, Texts):
+            text = plain(given.words, np.arange(rows))
+            page = np.concatenate([np.frombuffer(_sized(_all(rows)), np.uint8), text])
+        else:
+            page, words = self._page(field.form, column, rows), given.dictionary
+        packed = _codec(layout.codec).compress(page)
+        encoding = {1: rows, 2: layout.encoding, 3: RLE, 4: RLE}
         header = structure({1: DATA_PAGE, 2: len(page), 3: packed.size, 5: encoding})
-        size, plain_size, before = len(header) + packed.size, len(header) + len(page), 0
-        if words is not None:
-            pages.append(words.page)
-            before, size, plain_size = len(words.page), size + len(words.page), plain_size + words.size
-        pages += header, packed
-        return Chunk(begin, before, size, plain_size, rows - column["present"], _bounds(field.form, column))
+        before, plain_before = (len(words.page), words.size) if words else (0, 0)
+        size, plain_size = before + len(header) + packed.size, plain_before + len(header) + len(page)
+        chunk = Chunk(before, size, plain_size, rows - column["present"], _bounds(field.form, column))
+        return [*([words.page] if words else []), header, packed], chunk
 
     def _page(self, form: Form, column: dict[str, int], rows: int) -> NDArray[np.uint8]:
-        """What is a data page when it is not compressed: which rows have a value, then the values."""
+        """What is a data page of numbers when it is not compressed: which rows have a value, then the values."""
         start, present = self._memory.ctypes.data, column["present"]
-        levels = varint(2 * rows) + b"\x01"
-        if present < rows:
-            levels = self._memory[column["levels"] - start : column["levels_end"] - start].tobytes()
-        head = struct.pack("<I", len(levels)) + levels
+        levels = self._memory[column["levels"] - start : column["levels_end"] - start].tobytes()
+        head = _sized(levels if present < rows else _all(rows))
         if form == Form.NUMBERS:
             head += DELTAS + varint(present) + zigzag(column["first"])
         elif form == Form.PLACES:
@@ -170,6 +186,16 @@ class Pages:
         place = column["values"] - start
         self._memory[place - len(head) : place] = np.frombuffer(head, np.uint8)
         return self._memory[place - len(head) : column["end"] - start]
+
+
+def _all(rows: int) -> bytes:
+    """Levels that say that each row has a value."""
+    return varint(2 * rows) + b"\x01"
+
+
+def _sized(levels: bytes) -> bytes:
+    """Levels behind their length."""
+    return struct.pack("<I", len(levels)) + levels
 
 
 def width(words: Dictionary | None) -> int:
@@ -180,7 +206,7 @@ def width(words: Dictionary | None) -> int:
 def _bounds(form: Form, column: dict[str, int]) -> tuple[bytes, bytes] | None:
     """The least value and the greatest; none of words, which no reader could skip rows by."""
     low, high = column["low"], column["high"]
-    if form == Form.PLACES or not column["present"]:
+    if form in (Form.PLACES, Form.TEXTS) or not column["present"]:
         return None
     if form == Form.FLAGS:
         return bytes((low,)), bytes((high,))
@@ -190,13 +216,13 @@ def _bounds(form: Form, column: dict[str, int]) -> tuple[bytes, bytes] | None:
 
 
 @cache
-def _codec() -> Any:
+def _codec(number: int) -> Any:
     import pyarrow as pa
 
-    return pa.Codec("snappy")
+    return pa.Codec({SNAPPY: "snappy", ZSTD: "zstd"}[number])
 
 
 @cache
 def _prefixed() -> Template:
     """A word of a dictionary, its length before it."""
-    return Template([code("low", "bytes"), code("high", "bytes"), "\0\0", code("place", "words")])
+    return Template([*(code(f"size {shift}", "bytes") for shift in SHIFTS), code("place", "words")])

@@ -34,7 +34,7 @@ KINDS: dict[Kind, tuple[Form, dict[int, Any], Any]] = {
 @contextmanager
 def groups_maker(tables: Tables, files: dict[str, BinaryIO], most: int) -> Iterator[Make]:
     """What makes row groups of parts, of at most so many rows, and writes them; the files end with the block."""
-    made = {name: File(file, _fields(name), {"ARROW:schema": _schema(name)}) for name, file in files.items()}
+    made = {name: new_file(name, file) for name, file in files.items()}
     spare: list[Columns] = []  # memory that has been touched is used again, by the next part of the same table
     texts: dict[Kind, Words] = {"address": tables.addresses, "text": Words.of(tables.combinations)}
 
@@ -56,10 +56,19 @@ def groups_maker(tables: Tables, files: dict[str, BinaryIO], most: int) -> Itera
             made[name].finish()
 
 
+def new_file(name: str, file: BinaryIO) -> File:
+    """A table's file without rows."""
+    return File(file, fields(name), {"ARROW:schema": _schema(name)})
+
+
 @cache
-def _fields(name: str) -> list[Field]:
+def fields(name: str) -> list[Field]:
     """The columns of a table's file."""
-    return [Field(column.name, *KINDS[column.kind][:2]) for column in TABLES[name]]
+    return [Field(column.name, _form(name, column), KINDS[column.kind][1]) for column in TABLES[name]]
+
+
+def _form(name: str, column: Column) -> Form:
+    return Form.TEXTS if name == "findings" and column.kind == "text" else KINDS[column.kind][0]
 
 
 @cache
@@ -75,13 +84,14 @@ class Columns:
 
     def __init__(self, table: str, texts: Mapping[Kind, Words]) -> None:
         self.table = table
-        self._pages = Pages(_fields(table))
+        self._pages = Pages(fields(table))
         self._texts = {kind: (words, np.zeros(len(words), np.int32)) for kind, words in texts.items()}
 
     def group(self, part: Part) -> Group:
         """One part."""
         values = _values(part)
-        return self._pages.group([self._column(column, values[column.name]) for column in TABLES[self.table]])
+        columns = [self._column(column, values[column.name]) for column in TABLES[self.table]]
+        return self._pages.group(len(part.rows), columns)
 
     def _column(self, column: Column, values: NDArray[Any]) -> Values:
         kind = column.kind

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from analyzer.lines import Words
 from analyzer.lines.kernels import UNKNOWN
-from analyzer.parquet import Field, File, Form, Pages, Values, dictionary
+from analyzer.parquet import Field, File, Form, Pages, Texts, Values, dictionary
 
 WORDS = ["", "open", "grün", "x" * 300, "reset"]
 LOOKUP = np.array([3, -1, 0, 4], np.int64)  # what codes mean; those beyond mean nothing
@@ -50,7 +50,7 @@ def written(groups: Sequence[Sequence[Values]], forms: Sequence[Form]) -> pq.Par
     file = File(text, fields, {"key": "value"})
     with np.errstate(over="ignore"):  # compiled numbers wrap around without a word
         for group in groups:
-            file.write(pages.group(group))
+            file.write(pages.group(len(group[0].numbers), group))
     file.finish()
     return pq.ParquetFile(text)
 
@@ -135,7 +135,7 @@ def test_a_dictionary_of_many_words_in_another_order() -> None:
     field = Field("word", Form.PLACES, {6: 0})
     file = io.BytesIO()
     made = File(file, [field], {})
-    made.write(Pages([field]).group([values]))
+    made.write(Pages([field]).group(70_000, [values]))
     made.finish()
     assert pq.read_table(file).column("word").to_pylist() == words[::-1]
     assert pq.read_schema(file).field("word").type == pa.string()
@@ -145,3 +145,14 @@ def test_a_smaller_group_after_a_larger_one() -> None:
     groups = [np.arange(size, dtype=np.int64) * 1001 % 997 for size in (300, 5, 4000, 0, 129)]
     read = written([[Values(numbers)] for numbers in groups], [Form.NUMBERS]).read()
     assert read.column(0).to_pylist() == np.concatenate(groups).tolist()
+
+
+def test_texts() -> None:
+    texts = ["", "grün", "x" * 70_000, "a,b"]
+    fields = [Field("text", Form.TEXTS, {6: 0}), Field("number", Form.NUMBERS, {})]
+    file = io.BytesIO()
+    made = File(file, fields, {})
+    made.write(Pages(fields).group(4, [Texts(Words.of(texts)), Values(np.arange(4))]))
+    made.finish()
+    assert pq.read_table(file).to_pylist() == [{"text": text, "number": k} for k, text in enumerate(texts)]
+    assert pq.read_metadata(file).row_group(0).column(0).statistics is None
