@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +113,23 @@ class Provision:
             if end > ready:
                 rows.make_ready(ready, end)
                 self._ready[place] = end
+
+
+class Lent:
+    """Arrays of ``count`` rows of one dtype, in memory that is used again once nobody has the array or a part of it any
+    more. What was let go last is lent first: it is still in the processor's cache."""
+
+    def __init__(self, dtype: Any, count: int) -> None:
+        self._dtype = np.dtype(dtype)
+        self._size = count * self._dtype.itemsize
+        self._free: list[memoryview] = []
+
+    def get(self) -> NDArray[Any]:
+        """An array with anything in it."""
+        memory = self._free.pop() if self._free else np.empty(self._size, np.uint8).data
+        array: NDArray[Any] = np.frombuffer(memory, self._dtype)  # parts of it refer to it, not to the memory
+        finalize(array, self._free.append, memory).atexit = False
+        return array
 
 
 def copy_rows(rows: NDArray[np.void], to: NDArray[np.void]) -> NDArray[np.void]:

@@ -121,8 +121,8 @@ class Analysis:
         yield from grouping.rest(self.last_ns, self._table.rows)
 
     def _batches(self, capture: "CaptureStream | TsharkStream") -> Iterator[NDArray[np.void]]:
-        """The segments of a capture, arranged; twice ``AHEAD + 1`` batches later their memory is used again."""
-        supply, interfaces = Supply(self._decoder, 2 * (AHEAD + 1)), 1
+        """The segments of a capture, arranged."""
+        supply, interfaces = Supply(self._decoder), 1
         for packets in capture:
             if len(capture.interfaces) > interfaces:
                 yield self._arranged(supply.rest(), interfaces)

@@ -1,4 +1,4 @@
-"""Arrays that grow where they stand, and as ordinary ones where address space is refused."""
+"""Arrays that grow where they stand, and as ordinary ones where address space is refused; and arrays that are lent."""
 
 import resource
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from analyzer import memory
-from analyzer.memory import GrowingRows
+from analyzer.memory import GrowingRows, Lent
 
 ROW = np.dtype([("number", "<i8"), ("kind", "u1"), ("pair", "<u2", (2,))])  # 13 bytes: rows lie across pages
 
@@ -69,3 +69,16 @@ def test_memory_comes_with_the_first_touch_and_goes() -> None:
     table.rows[: 1 << 26] = 1
     del table
     assert resident() - before < 1 << 23
+
+
+def test_what_is_lent_is_used_again_once_no_part_of_it_is_left() -> None:
+    lent = Lent(np.int64, 8)
+    one, other = lent.get(), lent.get()
+    one[:], other[:] = 1, 2
+    part, places = one[2:][::2], (one.ctypes.data, other.ctypes.data)
+    del one
+    assert lent.get().ctypes.data not in places
+    del part, other
+    assert (lent.get().ctypes.data, lent.get().ctypes.data) == (places[1], places[1])
+    again = lent.get(), lent.get()
+    assert tuple(each.ctypes.data for each in again) == places[::-1]

@@ -1,17 +1,17 @@
-"""Segments of a whole capture in batches of a good size, in memory that is used in turn.
+"""Segments of a whole capture in batches of a good size, in memory that is used again.
 
 Packets come in pieces small enough to stay in a processor's nearest cache while they are walked and decoded. What
 comes after decoding has its own price for each batch, so the segments of many pieces are collected before they are
-handed on. Memory touched for the first time costs about as much as decoding; so there are a few places for batches,
-and each is filled again and again.
+handed on. Memory touched for the first time costs about as much as decoding, and memory that was not touched for long
+is far from the processor; so a batch is put where the last one was that nobody has any more.
 """
 
 from collections.abc import Iterator
-from itertools import cycle
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.memory import Lent
 from analyzer.readers.packets import Packets
 from analyzer.segments.decode import Decoder
 from analyzer.segments.table import SEGMENT
@@ -22,14 +22,14 @@ BATCH = 32_768  # segments; 2 MiB: two or three such batches fit the processor's
 class Supply:
     """Batches of segments, made from pieces of packets by ``decoder``.
 
-    ``places``: how many batches there are at a time. A batch is filled again ``places`` batches later; until then
-    who asked for it may read and write in it, and whoever keeps segments for longer copies them.
+    Who asked for a batch may read and write in it. Its memory is used again once nobody has it or a part of it any
+    more; so whoever keeps a few segments for longer copies them.
     """
 
-    def __init__(self, decoder: Decoder, places: int) -> None:
+    def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
-        self._places = cycle([np.empty(BATCH, SEGMENT) for _ in range(places)])
-        self._room: NDArray[np.void] = next(self._places)
+        self._places = Lent(SEGMENT, BATCH)
+        self._room: NDArray[np.void] = self._places.get()
         self._filled = 0
 
     def add(self, packets: Packets) -> Iterator[NDArray[np.void]]:
@@ -46,5 +46,5 @@ class Supply:
     def rest(self) -> NDArray[np.void]:
         """What was collected and not handed on yet."""
         batch, self._filled = self._room[: self._filled], 0
-        self._room = next(self._places)
+        self._room = self._places.get()
         return batch

@@ -1,4 +1,4 @@
-"""Batches collected from pieces: the same segments however they are collected, and memory that is used in turn."""
+"""Batches collected from pieces: the same segments however they are collected, and memory that is used again."""
 
 from collections.abc import Sequence
 
@@ -13,9 +13,9 @@ from tests.segments.build import batch
 from tests.segments.test_batches import traffic
 
 
-def supplied(pieces: Sequence[Packets], places: int) -> list[NDArray[np.void]]:
+def supplied(pieces: Sequence[Packets]) -> list[NDArray[np.void]]:
     """Batches as their receiver finds them: each copied, and then written over, when it comes."""
-    source, found = Supply(Decoder(), places), []
+    source, found = Supply(Decoder()), []
     for piece in pieces:
         for given in source.add(piece):
             found.append(given.copy())
@@ -29,20 +29,26 @@ def test_same_segments(monkeypatch: pytest.MonkeyPatch, size: int, piece: int) -
     monkeypatch.setattr(supply, "BATCH", size)
     frames = traffic()
     pieces = [batch(frames[at : at + piece], at + 1) for at in range(0, len(frames), piece)]
-    found = supplied(pieces, 3)
+    found = supplied(pieces)
     assert max(map(len, found)) <= size
     assert np.concatenate(found).tobytes() == Decoder().decode(batch(frames)).tobytes()
 
 
-def test_a_batch_stays_while_others_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_stays_while_somebody_has_a_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supply, "BATCH", 4)
-    source = Supply(Decoder(), 3)
+    source = Supply(Decoder())
     kept: list[NDArray[np.void]] = []
     copies: list[bytes] = []
     for given in source.add(batch(traffic())):
-        kept.append(given)
-        copies.append(given.tobytes())
-        assert [one.tobytes() for one in kept[-3:]] == copies[-3:]
-    assert len(kept) > 3
-    assert kept[0].ctypes.data == kept[3].ctypes.data
+        kept.append(given[1:3])
+        copies.append(kept[-1].tobytes())
+    assert [one.tobytes() for one in kept] == copies
+    assert len({one.ctypes.data for one in kept}) == len(kept) > 3
     assert kept[0].dtype == SEGMENT
+
+
+def test_a_batch_that_nobody_has_any_more_makes_room_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supply, "BATCH", 4)
+    source = Supply(Decoder())
+    places = [given.ctypes.data for given in source.add(batch(traffic()))]
+    assert len(set(places)) < 4 < len(places)
