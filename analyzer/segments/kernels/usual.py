@@ -40,11 +40,9 @@ def usual(data: Bytes, at: int, captured: int, length: int, row: Record) -> bool
     row["src_port"], row["dst_port"], row["seq"] = ports >> 48 & 0xFFFF, ports >> 32 & 0xFFFF, ports & 0xFFFFFFFF
     row["ack"], row["flags"], row["window"] = tcp >> 32 & 0xFFFFFFFF, tcp >> 16 & 0x0FFF, tcp & 0xFFFF
     row["ip_id"], row["ttl"], row["window_scale"], row["sender"] = ip >> 32 & 0xFFFF, ip >> 8 & 0xFF, -1, -1
-    row["payload_len"], first_byte = end - payload, np.int64(0)
-    if payload < min(captured, end):
-        first_byte = u8(data, at + payload)
-        marks |= HAS_FIRST_BYTE
-    row["first_byte"] = first_byte
+    there = int(payload < min(captured, end))  # a number, not a branch: nobody can foretell who carries data
+    row["payload_len"], row["first_byte"] = end - payload, u8(data, at + payload * there) * there
+    marks |= HAS_FIRST_BYTE * there
     if header == 32 and be32(data, at + 54) == ONLY_TIMESTAMP:
         row["ts_val"], row["ts_ecr"] = be32(data, at + 58), be32(data, at + 62)
         marks |= HAS_TIMESTAMP
