@@ -68,6 +68,7 @@ from analyzer.tracker.desk import (
 )
 from analyzer.tracker.ending import ENTRY
 from analyzer.tracker.groups import SIDE_BIT
+from analyzer.tracker.ledger import LATER
 from analyzer.tracker.log import Note
 from analyzer.tracker.space import ahead, plus
 from analyzer.tracker.step import GRANULE, TIMER, timer_ended
@@ -80,8 +81,7 @@ KIND = np.int64(SYN | RST | ACK)
 ODD = np.int64(  # marks with which a segment is left to the tracker
     QUOTED | CUT_HEADER | NO_IP_LENGTH | LENGTH_BEYOND | REASSEMBLED | DUPLICATE | BAD_OFFSET | PART
 )
-AWAIT_ACK = (np.int64(1) << FIN_WAIT_1) | (np.int64(1) << LAST_ACK)  # the states of whoever's FIN is not acknowledged
-_entry = record_at(ENTRY)
+_later, _entry = record_at(LATER), record_at(ENTRY)
 SLOT, CLIENT, SERVER = np.int64(0), np.int64(0), np.int64(1)
 
 
@@ -210,17 +210,6 @@ def pause(desk, e, p, whole, carries, now):
 
 
 @part
-def closes(desk, e, p, i, s, whole, before):
-    """Take in the same segment once one of the two has closed, or as it does; returns whether it is expected then."""
-    fin = np.int64(s["flags"]) & FIN
-    if s["payload_len"] > 0 and e["state"] != ESTABLISHED:
-        return False
-    if whole and AWAIT_ACK >> np.int64(p["state"]) & 1 > 0 and not fin_received(desk, e, p, i, s):
-        return False
-    return not fin or send_fin(desk, e, p, i, s, before)
-
-
-@part
 def prove(desk, e, now):
     """The endpoint sends something it could not have sent without what was assumed: see ``step``."""
     entry = _entry(desk["timeline"], np.int64(e["proof_event"]) - 1)
@@ -229,50 +218,64 @@ def prove(desk, e, now):
 
 
 @part
-def fin_received(desk, e, p, i, s):
-    """Endpoint ``e`` proves that it has received the peer's FIN, and acknowledges it; returns whether that is expected
-    of them."""
-    now, frame, state = np.int64(s["time"]), np.int64(s["frame"]), np.int64(e["state"])
-    if (state != ESTABLISHED and state != FIN_WAIT_2) or s["payload_len"] > 0:
-        return False  # the FINs crossed, or data after the peer's
-    own, peers, peer_state = later(desk, e), later(desk, p), np.int64(p["state"])
-    earliest = max(np.int64(peers["fin_time"]), np.int64(e["last_time"]) - np.int64(e["reach"]) - desk["slack"])
-    best = earliest + half(np.int64(e["reach"]))
-    time = enter(desk, e, i, state, RCVD_FIN, PROVEN, best, earliest, now, frame)
-    if state == ESTABLISHED:
-        own["close_wait_time"] = time
-    else:
+def closes(desk, e, p, i, s, whole, before):
+    """Take in the same segment once one of the two has closed, or as it does; returns whether it is expected then: one
+    sends its FIN, the other acknowledges it and sends its own, and that is acknowledged too."""
+    state, peer_state, carries = np.int64(e["state"]), np.int64(p["state"]), s["payload_len"] > 0
+    own, peers = _later(desk["later"], i + 1), _later(desk["later"], (i ^ 1) + 1)
+    if carries and state != ESTABLISHED:
+        return False  # data after a FIN
+    if whole and peer_state == FIN_WAIT_1:
+        if carries or state != ESTABLISHED:
+            return False  # data after the peer's FIN, or the FINs crossed
+        own["close_wait_time"] = fin_received(desk, e, peers, i, ESTABLISHED, s)
+        peers["fin_wait_2_time"] = fin_acked(desk, p, peers, i ^ 1, FIN_WAIT_1, s)
+        state = CLOSE_WAIT
+    elif whole and peer_state == LAST_ACK:
+        time = fin_received(desk, e, peers, i, FIN_WAIT_2, s)
         own["fin_wait_2_end"], own["deadline"] = time, time + desk["time_wait_length"]
-    peers["fin_acked_time"], best = now, now + half(np.int64(p["reach"]))
-    time = enter(desk, p, i ^ 1, peer_state, RCVD_ACK_OF_FIN, ASSUMED, best, now, until(desk, p, now), frame)
-    if peer_state == FIN_WAIT_1:
-        peers["fin_wait_2_time"] = time
+        fin_acked(desk, p, peers, i ^ 1, LAST_ACK, s)
+    if not np.int64(s["flags"]) & FIN:
+        return True
+    if state == CLOSE_WAIT:
+        own["close_wait_end"] = send_fin(desk, e, own, i, CLOSE_WAIT, s)
+        return True
+    if state != ESTABLISHED or peer_state != ESTABLISHED:
+        return False
+    send_fin(desk, e, own, i, ESTABLISHED, s)
+    flow_at(desk, SLOT)["close_idle"] = np.int64(s["time"]) - before
+    own["close_wait_time"] = own["close_wait_end"] = NEVER
+    peers["fin_wait_2_time"] = peers["fin_wait_2_end"] = peers["deadline"] = NEVER
     return True
 
 
-@part
-def send_fin(desk, e, p, i, s, before):
-    """Endpoint ``e`` sends its FIN; returns whether that is expected of it."""
-    now, state, own = np.int64(s["time"]), np.int64(e["state"]), later(desk, e)
-    first = state == ESTABLISHED and p["state"] == ESTABLISHED
-    if not first and state != CLOSE_WAIT:
-        return False
-    best, earliest = now - half(np.int64(e["reach"])), NEVER
+@inlined
+def send_fin(desk, e, own, i, state, s):
+    """Endpoint ``e`` sends its FIN; returns when, at best."""
+    now, best, earliest = np.int64(s["time"]), np.int64(s["time"]) - half(np.int64(e["reach"])), NEVER
     if desk["timeline"] > 0:
         busy = busy_time(now, np.int64(e["idle_since"]), np.int64(e["busy_since"]), margin(desk, e))
-        earliest = since(desk, e, s, busy)  # it is always before the best time
-    time = enter(desk, e, i, state, SENT_FIN, SENT, best, earliest, now, np.int64(s["frame"]))
+        earliest = since(desk, e, s, busy)  # it is before the best time anyway
     end = plus(e["snd_nxt"], 1)
     own["fin_end"], own["fin_time"], own["fin_ack"], own["fin_count"] = end, now, s["ack"], 1
     e["snd_nxt"], e["fresh_time"] = end, now
-    if first:
-        flow_at(desk, SLOT)["close_idle"] = now - before
-        peers = later(desk, p)
-        own["close_wait_time"] = own["close_wait_end"] = NEVER
-        peers["fin_wait_2_time"] = peers["fin_wait_2_end"] = peers["deadline"] = NEVER
-    else:
-        own["close_wait_end"] = time
-    return True
+    return enter(desk, e, i, state, SENT_FIN, SENT, best, earliest, now, np.int64(s["frame"]))
+
+
+@inlined
+def fin_received(desk, e, peers, i, state, s):
+    """Endpoint ``e`` proves that it has received the peer's FIN; returns when, at best."""
+    now, reach = np.int64(s["time"]), np.int64(e["reach"])
+    earliest = max(np.int64(peers["fin_time"]), np.int64(e["last_time"]) - reach - desk["slack"])
+    return enter(desk, e, i, state, RCVD_FIN, PROVEN, earliest + half(reach), earliest, now, np.int64(s["frame"]))
+
+
+@inlined
+def fin_acked(desk, p, peers, j, state, s):
+    """The acknowledgment passes of the FIN of endpoint ``p``, which will receive it; returns when, at best."""
+    now = np.int64(s["time"])
+    peers["fin_acked_time"], best, late = now, now + half(np.int64(p["reach"])), until(desk, p, now)
+    return enter(desk, p, j, state, RCVD_ACK_OF_FIN, ASSUMED, best, now, late, np.int64(s["frame"]))
 
 
 @part

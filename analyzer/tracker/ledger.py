@@ -229,9 +229,11 @@ FLOW_COLUMNS = [
     Column("close_side", "u1", "side that sent the first FIN or RST, plus 1; 0 while there was none"),
     Column("client", "u1", "which side is the client: 0 or 1"),
     Column("client_basis", "u1", "2: it sent the SYN, 1: the other side sent a SYN-ACK, 0: guessed from the ports"),
+    # first_time and end_time stand apart: next to each other they are read as one, which has to wait for both where one
+    # was written a moment ago (``by_the_book``).
     Column("first_time", "<i8", "first segment of the flow"),
-    Column("end_time", "<i8", "last segment of the flow"),
     Column("last_time", "<i8", "last segment of the flow, probes apart"),
+    Column("end_time", "<i8", "last segment of the flow"),
     Column("close_idle", "<i8", "silence of the flow (probes apart) before its first FIN or RST"),
     Column("replaced_time", "<i8", "when a newer flow on this tuple began that came about, 0 none"),
 ]
