@@ -54,12 +54,6 @@ def take(desk, number):
 
 
 @part
-def start_over(desk, number):
-    """All rows of that pool are free, as if none had ever been taken; they are not zero any more."""
-    _pool(desk["pools"], number)["used"] = 1
-
-
-@part
 def next_free(desk, number):
     """The row that will be taken next, -1 where that is one never used before."""
     return np.int64(_pool(desk["pools"], number)["free"])
