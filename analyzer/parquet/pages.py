@@ -122,7 +122,7 @@ class Pages:
         self._columns = np.zeros(len(fields), COLUMN)
         self._columns["form"] = [field.form for field in fields]
         self._waiting = np.zeros(len(fields) * 2 * BLOCK, np.int64)
-        self._memory = np.zeros(0, np.uint8)
+        self._memory: list[NDArray[np.uint8]] = []
         self._rows = -1  # for which there is memory
 
     def group(self, rows: int, values: Sequence[Values | Texts]) -> Group:
@@ -132,17 +132,17 @@ class Pages:
         self._point(values)
         fill(self._columns.ctypes.data, len(values), rows)
         told = (dict(zip(NAMES, column, strict=True)) for column in self._columns.tolist())
-        made = list(map(self._chunk, self._fields, values, told, repeat(rows)))
+        made = list(map(_chunk, self._fields, values, told, self._memory, repeat(rows)))
         return Group(rows, [page for pages, _ in made for page in pages], [chunk for _, chunk in made])
 
     def _make_room(self, rows: int) -> None:
-        """Memory for the pages of so many rows; what is not used of it is not touched."""
+        """Memory for the page of each column, so many rows; most of it is never touched, and so never given, but that
+        it would be for a single large array, which is of huge pages."""
         self._rows, blocks = rows, -(-rows // int(BLOCK))
         levels = blocks * LEVELS + HEAD
-        each = 2 * levels + (blocks + 1) * ROOM
-        self._memory = np.empty(each * len(self._fields), np.uint8)
-        begins = self._memory.ctypes.data + each * np.arange(len(self._fields))
-        self._columns["levels"], self._columns["values"] = begins, begins + 2 * levels
+        self._memory = [np.empty(2 * levels + (blocks + 1) * ROOM, np.uint8) for _ in self._fields]
+        self._columns["levels"] = [memory.ctypes.data for memory in self._memory]
+        self._columns["values"] = self._columns["levels"] + 2 * levels
         self._columns["waiting"] = self._waiting.ctypes.data + 16 * int(BLOCK) * np.arange(len(self._fields))
 
     def _point(self, values: Sequence[Values | Texts]) -> None:
@@ -158,34 +158,37 @@ class Pages:
         columns["count"] = columns["present"] = columns["first"] = 0
         columns["low"], columns["high"] = np.iinfo(np.int64).max, np.iinfo(np.int64).min
 
-    def _chunk(self, field: Field, given: Values | Texts, column: dict[str, int], rows: int) -> tuple[list[Any], Chunk]:
-        """A column's pages, and what they are; its numbers have been encoded."""
-        layout, words = LAYOUTS[field.form], None
-        if isinstance(given, Texts):
-            text = plain(given.words, np.arange(rows))
-            page = np.concatenate([np.frombuffer(_sized(_all(rows)), np.uint8), text])
-        else:
-            page, words = self._page(field.form, column, rows), given.dictionary
-        packed = _codec(layout.codec).compress(page)
-        encoding = {1: rows, 2: layout.encoding, 3: RLE, 4: RLE}
-        header = structure({1: DATA_PAGE, 2: len(page), 3: packed.size, 5: encoding})
-        before, plain_before = (len(words.page), words.size) if words else (0, 0)
-        size, plain_size = before + len(header) + packed.size, plain_before + len(header) + len(page)
-        chunk = Chunk(before, size, plain_size, rows - column["present"], _bounds(field.form, column))
-        return [*([words.page] if words else []), header, packed], chunk
 
-    def _page(self, form: Form, column: dict[str, int], rows: int) -> NDArray[np.uint8]:
-        """What is a data page of numbers when it is not compressed: which rows have a value, then the values."""
-        start, present = self._memory.ctypes.data, column["present"]
-        levels = self._memory[column["levels"] - start : column["levels_end"] - start].tobytes()
-        head = _sized(levels if present < rows else _all(rows))
-        if form == Form.NUMBERS:
-            head += DELTAS + varint(present) + zigzag(column["first"])
-        elif form == Form.PLACES:
-            head += bytes((column["width"],))
-        place = column["values"] - start
-        self._memory[place - len(head) : place] = np.frombuffer(head, np.uint8)
-        return self._memory[place - len(head) : column["end"] - start]
+def _chunk(
+    field: Field, given: Values | Texts, column: dict[str, int], memory: NDArray[np.uint8], rows: int
+) -> tuple[list[Any], Chunk]:
+    """A column's pages, and what they are; its numbers have been encoded in ``memory``."""
+    layout, words = LAYOUTS[field.form], None
+    if isinstance(given, Texts):
+        text = plain(given.words, np.arange(rows))
+        page = np.concatenate([np.frombuffer(_sized(_all(rows)), np.uint8), text])
+    else:
+        page, words = _page(field.form, column, memory, rows), given.dictionary
+    packed = _codec(layout.codec).compress(page)
+    encoding = {1: rows, 2: layout.encoding, 3: RLE, 4: RLE}
+    header = structure({1: DATA_PAGE, 2: len(page), 3: packed.size, 5: encoding})
+    before, plain_before = (len(words.page), words.size) if words else (0, 0)
+    size, plain_size = before + len(header) + packed.size, plain_before + len(header) + len(page)
+    chunk = Chunk(before, size, plain_size, rows - column["present"], _bounds(field.form, column))
+    return [*([words.page] if words else []), header, packed], chunk
+
+
+def _page(form: Form, column: dict[str, int], memory: NDArray[np.uint8], rows: int) -> NDArray[np.uint8]:
+    """What is a data page of numbers when it is not compressed: which rows have a value, then the values."""
+    present, place = column["present"], column["values"] - column["levels"]
+    levels = memory[: column["levels_end"] - column["levels"]].tobytes()
+    head = _sized(levels if present < rows else _all(rows))
+    if form == Form.NUMBERS:
+        head += DELTAS + varint(present) + zigzag(column["first"])
+    elif form == Form.PLACES:
+        head += bytes((column["width"],))
+    memory[place - len(head) : place] = np.frombuffer(head, np.uint8)
+    return memory[place - len(head) : column["end"] - column["levels"]]
 
 
 def _all(rows: int) -> bytes:
