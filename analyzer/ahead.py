@@ -12,6 +12,7 @@ from threading import Condition, Semaphore, Thread
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+LINGER = 0.1  # seconds for which a thread waits for more to do: who starts one waits for its first turn
 PATIENCE = 0.2  # seconds for which who wants no more waits for what is just being made, lest that opens what he closes
 
 
@@ -54,30 +55,10 @@ def ahead(items: Iterator[T], most: int = 1) -> Iterator[T]:
         thread.join(PATIENCE)
 
 
-class Beside:
-    """Something to be done now and then beside all else, by a thread that is there only meanwhile."""
-
-    def __init__(self, work: Callable[[], None]) -> None:
-        self._work = work
-        self._busy = False
-
-    def ask(self) -> None:
-        """Have it done; nothing where it is being done."""
-        if not self._busy:
-            self._busy = True
-            Thread(target=self._run, name="beside", daemon=True).start()
-
-    def _run(self) -> None:
-        try:
-            self._work()
-        finally:
-            self._busy = False
-
-
 class Behind(Generic[T]):
     """One step behind: a second thread does ``work`` on each item, in their order, while the caller makes the next.
 
-    The thread is there only while something is left to do: what was given is finished also where nobody waits for it.
+    The thread ends soon after nothing is left to do: what was given is finished also where nobody waits for it.
     """
 
     def __init__(self, work: Callable[[T], None], most: int) -> None:
@@ -85,6 +66,7 @@ class Behind(Generic[T]):
         self._given: deque[T] = deque()  # what is not finished, that which is worked on first
         self._changed = Condition()
         self._most = most
+        self._working = False  # whether the thread is there
         self._error: BaseException | None = None
 
     def give(self, item: T) -> None:
@@ -93,8 +75,15 @@ class Behind(Generic[T]):
             self._changed.wait_for(lambda: len(self._given) < self._most)
             self._raise()
             self._given.append(item)
-            if len(self._given) == 1:
+            self._changed.notify_all()
+            if not self._working:
+                self._working = True
                 Thread(target=self._run, name="behind", daemon=True).start()
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is unfinished."""
+        return bool(self._given)
 
     def finish(self) -> None:
         """Wait until all is done; raises the first error."""
@@ -107,8 +96,7 @@ class Behind(Generic[T]):
             raise self._error
 
     def _run(self) -> None:
-        left = True
-        while left:
+        while self._more():
             try:
                 if self._error is None:
                     self._work(self._given[0])
@@ -116,5 +104,22 @@ class Behind(Generic[T]):
                 self._error = error
             with self._changed:
                 self._given.popleft()
-                left = bool(self._given)
                 self._changed.notify_all()
+
+    def _more(self) -> bool:
+        """Whether there is something to do, now or before long."""
+        with self._changed:
+            self._working = self._changed.wait_for(lambda: bool(self._given), LINGER)
+            return self._working
+
+
+class Beside:
+    """Something to be done now and then beside all else, once at a time."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._behind: Behind[None] = Behind(lambda _: work(), 1)
+
+    def ask(self) -> None:
+        """Have it done; nothing where it is being done. Raises the error of one before."""
+        if not self._behind.busy:
+            self._behind.give(None)

@@ -71,6 +71,14 @@ def threads_behind() -> int:
     return sum(thread.name == "behind" for thread in threading.enumerate())
 
 
+def none_behind() -> bool:
+    """Whether no such thread is left before long."""
+    deadline = time.monotonic() + 10
+    while threads_behind() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return not threads_behind()
+
+
 def test_behind_everything_is_done_in_order() -> None:
     done: list[int] = []
     behind = Behind(done.append, 3)
@@ -97,6 +105,7 @@ def test_behind_no_more_than_so_many_wait_and_nothing_is_left_over() -> None:
             behind.give(number)
             given.append(number)
 
+    assert none_behind()
     behind = Behind(work, 2)
     giver = threading.Thread(target=give, args=(behind,))
     giver.start()
@@ -107,10 +116,21 @@ def test_behind_no_more_than_so_many_wait_and_nothing_is_left_over() -> None:
         may_go.release()
     giver.join()
     behind.finish()
-    deadline = time.monotonic() + 10
-    while threads_behind() and time.monotonic() < deadline:
-        time.sleep(0.001)
-    assert given == list(range(5)) and not threads_behind()
+    assert given == list(range(5)) and none_behind()
+
+
+def test_behind_a_thread_waits_for_more() -> None:
+    doing: list[threading.Thread] = []
+    behind: Behind[None] = Behind(lambda _: doing.append(threading.current_thread()), 2)
+    for _ in range(5):
+        behind.give(None)
+        behind.finish()
+        assert not behind.busy
+    assert len(doing) == 5 and len({*doing}) < 5
+    assert none_behind()
+    behind.give(None)
+    behind.finish()
+    assert doing[-1] is not doing[0]
 
 
 def test_behind_an_error_reaches_the_caller_and_what_follows_is_not_done() -> None:
