@@ -116,12 +116,15 @@ def number(data, at, big):
 def walk_records(data, runs, rows):
     """Fill ``rows`` from the records in ``data``; return how many. ``runs[0]`` says how, where and why it stopped."""
     run = runs[0]
-    return records(data, run, rows, True) if run["big"] else records(data, run, rows, False)
+    if run["swap"] or run["record"] >= 0:
+        return records(data, run, rows, run["big"] != 0, False)
+    return records(data, run, rows, True, True) if run["big"] else records(data, run, rows, False, True)
 
 
 @inlined
-def records(data, run, rows, big):
-    """See :func:`walk_records`. Written out for each order of bytes, so that a number is one load."""
+def records(data, run, rows, big, plain):
+    """See :func:`walk_records`. Written out for each order of bytes of ``plain`` records, in which lengths are what
+    they say: so a number is one load, and the next record is found by little more than that."""
     at, end, frame = np.int64(run["at"]), np.int64(run["end"]), np.int64(run["frame"])
     header, most, swap = np.int64(run["header"]), np.int64(run["most"]), run["swap"] != 0
     seconds_at, fraction_at, tick = np.int64(run["seconds"]), np.int64(run["fraction"]), np.int64(run["tick"])
@@ -134,9 +137,11 @@ def records(data, run, rows, big):
             break
         captured = number(data, at + captured_at, big)
         length = number(data, at + length_at, big)
-        if swap and captured > length:
-            captured, length = length, captured
-        size = header + captured if record_at < 0 else number(data, at + record_at, big)
+        size = header + captured
+        if not plain:
+            if swap and captured > length:
+                captured, length = length, captured
+            size = header + captured if record_at < 0 else number(data, at + record_at, big)
         if captured > most or size < header + captured or size > header + most:
             stop = BAD_LENGTH
             break
