@@ -106,13 +106,12 @@ class Analysis:
 
     def gathered(self, capture: "CaptureStream | TsharkStream") -> Iterator[Gathered]:
         """Everything before the tracker for a whole capture: its segments, those of a connection together, unless the
-        segments themselves are asked for. What it gives is used again once ``AHEAD`` more have been made. Another
-        thread does what comes before."""
+        segments themselves are asked for. Another thread does what comes before."""
         batches = ahead(self._batches(capture), AHEAD)
         if self._settings.keep_segments:
             yield from map(as_they_come, batches)
             return
-        grouping = self._grouping = Grouping(self._settings, AHEAD + 1)
+        grouping = self._grouping = Grouping(self._settings)
         provider = Beside(grouping.make_ready)
         for batch in batches:
             if grouping.runs_short():

@@ -30,7 +30,7 @@ def test_each_kind_up_to_where_it_is_wanted() -> None:
 
 
 def test_once_there_are_many_flows_before_half_of_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage, taken = Grouping(Settings(), 3), []
+    stage, taken = Grouping(Settings()), []
     monkeypatch.setattr(grouping, "AHEAD", 400)
     monkeypatch.setattr(grouping, "FEW", 100)
     rows = capture(2500, 1, 0.0)

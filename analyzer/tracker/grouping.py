@@ -16,14 +16,14 @@ same addresses and ports, one shortly after the other, wait for each other and g
 
 from collections.abc import Iterator
 from copy import copy
-from itertools import cycle, zip_longest
+from itertools import zip_longest
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.ahead import ahead
-from analyzer.memory import GrowingRows, Provision
+from analyzer.memory import GrowingRows, Lent, Provision
 from analyzer.segments.table import SEGMENT
 from analyzer.settings import Settings
 from analyzer.tracker import departing, groups
@@ -38,6 +38,7 @@ QUIET_NS = LINGER_NS // 2  # silence of a flow after which its next segment migh
 LAG_NS = 1_000_000_000  # a segment that is so far behind the clock does not wait, wherever that is not noted
 TOGETHER = 32_768  # segments that go on together, at most
 TOLD_AT_ONCE = 4096  # flows
+GIFTS = 8  # that a second thread may be ahead at the end
 LOOKED_FOR_NS = LINGER_NS // 16  # how often silent flows are looked for
 BUNDLES_A_FLOW, ROWS_A_FLOW = 3, 12
 AHEAD, FEW = 8192, 1000  # flows for which there is to be memory beforehand, once there are more than a few
@@ -70,22 +71,39 @@ class Told(NamedTuple):
     lengths: NDArray[np.uint32]
 
 
-def room_for(flows: int, timelines: bool) -> Told:
-    """Room for so many flows to be told, with timelines or without."""
-    entries = CHAIN * departing.ROWS + ROWS_A_FLOW * flows if timelines else 0
-    lengths = np.zeros(flows, np.uint32)
-    return Told(0, np.empty(flows, ENDING), np.empty(flows, TOOK_OVER), np.empty(entries, ENTRY), lengths)
+NOTHING_TOLD = Told(0, np.empty(0, ENDING), np.empty(0, TOOK_OVER), np.empty(0, ENTRY), np.empty(0, np.uint32))
+
+
+class Wrapping:
+    """Memory for what goes on, used again once nobody has any of it."""
+
+    def __init__(self, timelines: bool) -> None:
+        entries = CHAIN * departing.ROWS + ROWS_A_FLOW * TOLD_AT_ONCE if timelines else 1
+        self._whole, self._clocks = Lent(SEGMENT, TOGETHER), Lent(np.int64, TOGETHER)
+        self._endings, self._took = Lent(ENDING, TOLD_AT_ONCE), Lent(TOOK_OVER, TOLD_AT_ONCE)
+        self._entries, self._lengths = Lent(ENTRY, entries), Lent(np.uint32, TOLD_AT_ONCE)
+        self._timelines = timelines
+
+    def segments(self) -> tuple[NDArray[np.void], NDArray[np.int64]]:
+        """For segments that go on together, and for clocks."""
+        return self._whole.get(), self._clocks.get()
+
+    def told(self) -> Told:
+        """For flows that are told."""
+        entries, lengths = self._entries.get(), self._lengths.get()
+        lengths[:] = 0
+        return Told(0, self._endings.get(), self._took.get(), entries if self._timelines else entries[:0], lengths)
 
 
 def as_they_come(batch: NDArray[np.void]) -> Gathered:
     """``batch`` as it is, for a tracker that gets all segments of the capture like that."""
-    return Gathered(room_for(0, False), batch[:0], batch, None, 0)
+    return Gathered(NOTHING_TOLD, batch[:0], batch, None, 0)
 
 
 class Grouping:
-    """Takes segments in the order of the capture; the segments it gives are overwritten ``places`` gifts later."""
+    """Takes segments in the order of the capture. The memory of what it gives is used again once nobody has it."""
 
-    def __init__(self, settings: Settings, places: int) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._places = GrowingRows(PLACE, 1024)
         self._groups, self._stored = GrowingRows(GROUP, 1024), GrowingRows(STORED, 1024 * A_BUNDLE)
         self._free = GrowingRows(np.int32, 1024)  # bundles that are free again
@@ -93,9 +111,8 @@ class Grouping:
         self._room["groups_taken"] = self._room["bundles_taken"] = 1
         self._room["quiet"], self._room["lag"] = QUIET_NS, min(LAG_NS, settings.clock_back_ns)
         self._room["gathered_at_most"] = TOGETHER
-        self._settings, self._timelines, self._gifts = settings, settings.keep_timeline, places
-        self._make_room(places)
-        self._told = room_for(TOLD_AT_ONCE, self._timelines)
+        self._settings, self._wrapping = settings, Wrapping(settings.keep_timeline)
+        (self._whole, self._clocks), self._told = self._wrapping.segments(), self._wrapping.told()
         self._scratch = Scratch(settings)
         self._silent_since = np.zeros(4, np.int64)  # see ``depart``
         self._linger = max(LINGER_NS, profile(settings.profile).time_wait)  # then no timer runs any more
@@ -150,7 +167,7 @@ class Grouping:
         if stop < 2 * TOLD_AT_ONCE:
             yield from self._rest(1, stop, flow_rows)
             return
-        others = ahead(self._another()._rest(stop // 2, stop, flow_rows), self._gifts - 1)
+        others = ahead(self._another()._rest(stop // 2, stop, flow_rows), GIFTS)
         for pair in zip_longest(self._rest(1, stop // 2, flow_rows), others):
             yield from filter(None, pair)
 
@@ -163,9 +180,9 @@ class Grouping:
     def _another(self) -> "Grouping":
         """One with the same groups, which may let others of them go at the end at the same time."""
         other = copy(self)
-        other._room, other._told = self._room.copy(), room_for(TOLD_AT_ONCE, self._timelines)
-        other._scratch = Scratch(self._settings)
-        other._make_room(2 * self._gifts)  # its gifts wait twice
+        other._room, other._scratch = self._room.copy(), Scratch(self._settings)
+        other._wrapping = Wrapping(self._settings.keep_timeline)
+        (other._whole, other._clocks), other._told = other._wrapping.segments(), other._wrapping.told()
         other._lay_out()
         return other
 
@@ -176,9 +193,9 @@ class Grouping:
         told = Told(int(room["told"]), endings, took[: room["taken_over"]], entries[: room["entries"]], lengths)
         apart, clocks = batch[begin : room["left"]], self._clocks[begin : room["left"]]
         given = Gathered(told, self._whole[: room["gathered"]], apart, clocks, int(room["clock"]))
-        self._unwrap()
+        self._whole, self._clocks = self._wrapping.segments()
         if told.ordinary + len(told.took):
-            self._told = room_for(TOLD_AT_ONCE, self._timelines)
+            self._told = self._wrapping.told()
         room["gathered"] = room["told"] = room["taken_over"] = room["entries"] = 0
         self._lay_out()
         return given
@@ -195,16 +212,6 @@ class Grouping:
             self._free.grow(2 * len(self._free))
         self._lay_out()
         return more_groups or more_bundles
-
-    def _make_room(self, places: int) -> None:
-        """Memory for as many gifts as may be in use at a time."""
-        self._wrapping = cycle([(np.zeros(TOGETHER, SEGMENT), np.zeros(TOGETHER, np.int64)) for _ in range(places)])
-        self._unwrap()
-
-    def _unwrap(self) -> None:
-        """Use the next place for what is gathered and for the clocks."""
-        gift: tuple[NDArray[np.void], NDArray[np.int64]] = next(self._wrapping)
-        self._whole, self._clocks = gift
 
     def _lay_out(self) -> None:
         """Tell the kernels where everything is now."""

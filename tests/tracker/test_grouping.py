@@ -50,7 +50,7 @@ def together(
     batch: NDArray[np.void], flows: NDArray[np.void], end: int, settings: Settings, size: int
 ) -> tuple[list[Ended], int, int]:
     """What has ended, how many segments were late, and how many flows were told at a glance."""
-    tracker, stage = Tracker(settings), Grouping(settings, 3)
+    tracker, stage = Tracker(settings), Grouping(settings)
     parts, told = [], 0
 
     def given() -> Iterator[grouping.Gathered]:
@@ -101,7 +101,7 @@ def test_tuples_that_come_again() -> None:
     """Of flows that take over addresses and ports, some are told at a glance too, with those that had them before."""
     rows = capture(1000, 3, 0)
     flows, end = arranged(rows)
-    stage = Grouping(Settings(), 3)
+    stage = Grouping(Settings())
     parts = [*stage.take(rows, flows), *stage.rest(end, flows)]
     assert sum(len(part.told.took) for part in parts) > 30
 
@@ -124,7 +124,7 @@ def test_memory_is_used_again() -> None:
     for count in (1000, 4000):
         rows = capture(count, 5, 0.1)
         flows, _ = arranged(rows)
-        stage = Grouping(Settings(), 3)
+        stage = Grouping(Settings())
         for start in range(0, len(rows), 100):
             for _ in stage.take(rows[start : start + 100].copy(), flows):
                 pass
@@ -134,7 +134,7 @@ def test_memory_is_used_again() -> None:
 
 def test_its_memory_is_given_back_at_once() -> None:
     """Not only when somebody searches for cycles: the tables that are written next need it."""
-    stage = Grouping(Settings(), 3)
+    stage = Grouping(Settings())
     there = weakref.ref(stage)
     gc.disable()
     del stage
