@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analyzer.findings.found import CONFIDENCES
+from analyzer.reports import arrow
 from analyzer.reports.columns import TABLES
 from analyzer.reports.findings import Listing
 from analyzer.reports.frames import table
@@ -42,7 +43,7 @@ def findings_frame(listing: Listing) -> pd.DataFrame:
     places = listing.order
     codes, severities = (np.array(words, object) for words in listing.vocabularies)
     picked = {name: listing.numbers(name, places) for name in ("stream", "when", "blamed", "confidence", *ENDS)}
-    data: dict[str, Any] = {
+    data = {
         "code": codes[places.table],
         "severity": severities[places.table],
         "stream": picked["stream"],
@@ -53,7 +54,7 @@ def findings_frame(listing: Listing) -> pd.DataFrame:
     for role in SIDE_WORDS:
         data[f"{role}_ip"] = _addresses(listing, picked[f"{role}_ip"])
         data[f"{role}_port"] = np.where(picked[f"{role}_port"] < 0, UNKNOWN, picked[f"{role}_port"])
-    data |= {name: listing.column(name, places).texts() for name in ("frames", "message", "advice")}
+    data |= {name: arrow.texts(listing.column(name, places)).to_pylist() for name in ("frames", "message", "advice")}
     return table("findings", data)
 
 

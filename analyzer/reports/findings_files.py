@@ -1,10 +1,17 @@
 """findings.csv and findings.parquet, from numbers, some thousand rows at a time."""
 
-from collections.abc import Callable
-from typing import BinaryIO
+from collections.abc import Callable, Sequence
+from typing import Any, BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.findings.found import CONFIDENCES, UNKNOWN
+from analyzer.findings.words import ROLES
 from analyzer.reports.columns import FINDINGS
-from analyzer.reports.findings import Listing
+from analyzer.reports.findings import Listing, Place
+
+ROWS_AT_ONCE = 1 << 17  # of a group of rows in a Parquet file
 
 
 def write_csv(listing: Listing, file: BinaryIO) -> None:
@@ -16,13 +23,76 @@ def write_csv(listing: Listing, file: BinaryIO) -> None:
 
 def write_parquet(listing: Listing, file: BinaryIO) -> None:
     """Write findings.parquet; the types are those of docs/columns.md."""
-    from analyzer.reports.findings_groups import ROWS_AT_ONCE, Columns
-    from analyzer.reports.parquet import new_file
+    from analyzer.reports.parquet import writer
 
-    made, columns = new_file("findings", file), Columns(listing)
-    for start in range(0, len(listing), ROWS_AT_ONCE):
-        made.write(columns.group(start))
-    made.finish()
+    make = Columns(listing)
+    first = make.batch(0)
+    with writer("findings", file, first.schema, "zstd") as groups:
+        groups.write_table(first)
+        for start in range(ROWS_AT_ONCE, len(listing), ROWS_AT_ONCE):
+            groups.write_table(make.batch(start))
+
+
+class Columns:
+    """The findings as pyarrow's columns."""
+
+    def __init__(self, listing: Listing) -> None:
+        self._listing = listing
+        used = {role: np.unique(listing.numbers(f"{role}_ip", listing.order)) for role in ROLES}
+        self._used = {role: addresses[addresses >= 0] for role, addresses in used.items()}
+
+    def batch(self, start: int) -> Any:
+        """A pyarrow.Table of the rows from ``start`` on."""
+        import pyarrow as pa
+
+        from analyzer.reports import arrow
+
+        places = self._listing.order.some(start, ROWS_AT_ONCE)
+        columns = self._coded(places) | self._numbers(places)
+        columns |= {name: arrow.texts(self._listing.column(name, places)) for name in ("frames", "message", "advice")}
+        names = [column.name for column in FINDINGS]
+        return pa.Table.from_arrays([columns[name] for name in names], names)
+
+    def _coded(self, places: Place) -> dict[str, Any]:
+        listing = self._listing
+        codes, severities = listing.vocabularies
+        columns = {
+            "code": dictionary(places.table, codes),
+            "severity": dictionary(places.table, severities),
+            "endpoint": dictionary(listing.numbers("blamed", places), ROLES),
+            "confidence": dictionary(listing.numbers("confidence", places), CONFIDENCES),
+        }
+        for role, used in self._used.items():
+            rows = listing.numbers(f"{role}_ip", places)
+            place = np.where(rows < 0, len(used), np.searchsorted(used, rows))
+            columns[f"{role}_ip"] = dictionary(place, [listing.address(row) for row in used.tolist()])
+        return columns
+
+    def _numbers(self, places: Place) -> dict[str, Any]:
+        import pyarrow as pa
+
+        from analyzer.reports import arrow
+
+        stream, when = (self._listing.numbers(name, places) for name in ("stream", "when"))
+        columns = {
+            "stream": arrow.numbers(stream, stream == UNKNOWN),
+            "time_epoch": arrow.numbers(when, when == UNKNOWN, pa.timestamp("ns", "UTC")),
+        }
+        for name in (f"{role}_port" for role in ROLES):
+            port = self._listing.numbers(name, places)
+            columns[name] = arrow.numbers(port, port < 0)
+        return columns
+
+
+def dictionary(codes: NDArray[Any], words: Sequence[str]) -> Any:
+    """Codes as pyarrow's dictionary of their distinct words; no value for codes beyond them."""
+    from analyzer.reports import arrow
+
+    distinct = list(dict.fromkeys(words))
+    size = np.int8 if len(distinct) < 127 else np.int16 if len(distinct) < 32767 else np.int32
+    known = {word: place for place, word in enumerate(distinct)}
+    places = np.array([*(known[word] for word in words), 0], size)
+    return arrow.dictionary(places[np.minimum(codes, len(words))], distinct, np.asarray(codes >= len(words)))
 
 
 WRITERS: dict[str, Callable[[Listing, BinaryIO], None]] = {"csv": write_csv, "parquet": write_parquet}
