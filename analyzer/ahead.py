@@ -1,5 +1,5 @@
 """One step ahead, one behind, and beside: other threads make the next item, use the last, or do what is asked for now
-and then, while the caller works.
+and then, while the caller works; and of work that is done in turn, whoever has time does the next.
 
 Worth it where both spend their time in kernels, which hold no lock of the interpreter. The threads are daemons: a
 read that waits on a pipe never keeps the program from ending.
@@ -8,7 +8,7 @@ read that waits on a pipe never keeps the program from ending.
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from queue import SimpleQueue
-from threading import Condition, Semaphore, Thread
+from threading import Condition, Lock, Semaphore, Thread
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -53,6 +53,63 @@ def ahead(items: Iterator[T], most: int = 1) -> Iterator[T]:
         stopped = True
         wanted.release()
         thread.join(PATIENCE)
+
+
+class Turn(Generic[T]):
+    """A call that waits for its turn."""
+
+    def __init__(self, call: Callable[[], T]) -> None:
+        self._call: Callable[[], T] | None = call
+        self._made: list[T] = []
+        self._error: BaseException | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether nobody has made it yet."""
+        return self._call is not None
+
+    def make(self) -> None:
+        """Make it, for the first time."""
+        assert self._call is not None
+        try:
+            self._made.append(self._call())
+        except BaseException as error:
+            self._error = error
+        self._call = None
+
+    def take(self) -> T:
+        """What it gave, once; or its error."""
+        if self._error is not None:
+            raise self._error
+        return self._made.pop()
+
+
+def in_turn(calls: Iterator[Callable[[], T]], most: int, patience: int) -> Iterator[T]:
+    """What ``calls`` give, made one after the other in their order, and never two at a time.
+
+    Another thread has at most so many of them ready beforehand; where more than ``patience`` wait, it makes the first
+    of these itself, and otherwise the caller does. So the two share the work as they have time.
+    """
+    waiting: deque[Turn[T]] = deque()
+    one_at_a_time = Lock()
+
+    def make_first() -> None:
+        with one_at_a_time:
+            if waiting:
+                waiting.popleft().make()
+
+    def ready() -> Iterator[Turn[T]]:
+        for call in calls:
+            turn = Turn(call)
+            waiting.append(turn)
+            while len(waiting) > patience:
+                make_first()
+            yield turn
+
+    for turn in ahead(ready(), most):
+        while turn.waits:
+            make_first()
+        yield turn.take()
 
 
 class Behind(Generic[T]):

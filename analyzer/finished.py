@@ -26,7 +26,7 @@ from analyzer.tracker.rows import conclude
 from analyzer.tracker.spread import OF_OTHER, OF_REUSED, Chosen, Columns, SpreadLedger
 from analyzer.tracker.track import Ended
 
-JUDGED_AT_ONCE = 4096  # flows of one kind
+JUDGED_AT_ONCE = 8192  # flows of one kind
 PARTS_AT_ONCE = 24  # of finished flows that wait to be taken in
 
 

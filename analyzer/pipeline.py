@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.ahead import Beside, ahead
+from analyzer.ahead import Beside, ahead, in_turn
 from analyzer.errors import Notice
 from analyzer.finished import Finished
 from analyzer.flows.order import Order
@@ -24,6 +25,7 @@ from analyzer.reports.store import Store
 from analyzer.segments import Decoder
 from analyzer.segments.addresses import AddressBook
 from analyzer.segments.supply import Supply
+from analyzer.segments.table import SEGMENT
 from analyzer.settings import Settings
 from analyzer.tracker.grouping import Gathered, Grouping, as_they_come
 from analyzer.tracker.outcome import Ledger
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 
 SETTLED_AT_ONCE = 3  # parts of finished flows: what becomes of a few thousand of them
 AHEAD = 8  # batches that a thread may be before the next: none waits for a hard one, or for its turn
+PATIENCE = 4  # batches that wait to be arranged, before who decodes them does that too
+NOBODY: NDArray[np.void] = np.empty(0, SEGMENT)
 Progress = Callable[[int, int | None], None]  # bytes read, bytes in all or None
 
 
@@ -106,8 +110,8 @@ class Analysis:
 
     def gathered(self, capture: "CaptureStream | TsharkStream") -> Iterator[Gathered]:
         """Everything before the tracker for a whole capture: its segments, those of a connection together, unless the
-        segments themselves are asked for. Another thread does what comes before."""
-        batches = ahead(self._batches(capture), AHEAD)
+        segments themselves are asked for. Another thread reads and decodes, and arranges what nobody else has yet."""
+        batches = in_turn(self._batches(capture), AHEAD, PATIENCE)
         if self._settings.keep_segments:
             yield from map(as_they_come, batches)
             return
@@ -119,18 +123,17 @@ class Analysis:
             yield from grouping.take(batch, self._table.rows)
         yield from grouping.rest(self.last_ns, self._table.rows)
 
-    def _batches(self, capture: "CaptureStream | TsharkStream") -> Iterator[NDArray[np.void]]:
-        """The segments of a capture, arranged."""
+    def _batches(self, capture: "CaptureStream | TsharkStream") -> Iterator[Callable[[], NDArray[np.void]]]:
+        """The segments of a capture: calls that give them arranged, and are to be made in turn."""
         supply, interfaces = Supply(self._decoder), 1
         for packets in capture:
             if len(capture.interfaces) > interfaces:
-                yield self._arranged(supply.rest(), interfaces)
+                yield partial(self._arranged, supply.rest(), interfaces)
                 interfaces = len(capture.interfaces)
             for batch in supply.add(packets):
-                yield self._arranged(batch, interfaces)
-        yield self._arranged(supply.rest(), interfaces)
-        if self._order is not None:
-            yield self._order.rest()
+                yield partial(self._arranged, batch, interfaces)
+        yield partial(self._arranged, supply.rest(), interfaces)
+        yield self._left_waiting
 
     def _arranged(self, batch: NDArray[np.void], interfaces: int = 1) -> NDArray[np.void]:
         """``batch`` once it is known which flow each of its segments belongs to; those of several interfaces wait for
@@ -140,6 +143,10 @@ class Analysis:
         if interfaces > 1 and self._order is None:
             self._order = Order()
         return batch if self._order is None else self._order.take(batch)
+
+    def _left_waiting(self) -> NDArray[np.void]:
+        """The segments that still wait for their turn."""
+        return NOBODY if self._order is None else self._order.rest()
 
     def track(self, batch: NDArray[np.void], interfaces: int = 1) -> None:
         """The second half of :meth:`feed`: flows and the tracker."""
@@ -221,8 +228,7 @@ class Analysis:
         capture went on in silence after its last packet."""
         end = max(self.last_ns, end_ns or 0)
         self._decoder.finish()
-        if self._order is not None:
-            self._tell(self._order.rest())
+        self._tell(self._left_waiting())
         self._finished.take(chain(self._retiring, self._tracker.finish(end)), self._table.rows, end)
         analysed = self._finished.analysed(self.book, end)
         analysed.summary = self._summary(files, capture, analysed)

@@ -1,13 +1,15 @@
 """A second thread one step ahead gives the same items, the same errors, and never keeps the program from ending; one
-that is behind does everything in order, and is not there where nothing is left to do."""
+that is behind does everything in order, and is not there where nothing is left to do; and two that share work do each
+piece once, in its turn."""
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
-from analyzer.ahead import Behind, Beside, ahead
+from analyzer.ahead import Behind, Beside, ahead, in_turn
 
 
 def test_same_items() -> None:
@@ -65,6 +67,43 @@ def test_several_beforehand() -> None:
     time.sleep(0.2)
     assert made == [0, 1, 2, 3]
     assert list(items) == list(range(1, 10))
+
+
+@pytest.mark.parametrize("slow", ["caller", "other"])
+def test_work_in_turn_is_done_by_whoever_has_time(slow: str) -> None:
+    made: list[int] = []
+    by: set[str] = set()
+
+    def make(number: int) -> int:
+        made.append(number)
+        by.add(threading.current_thread().name)
+        return number
+
+    def calls() -> Iterator[Callable[[], int]]:
+        for number in range(40):
+            time.sleep(0.001 if slow == "other" else 0)
+            yield partial(make, number)
+
+    given = []
+    for number in in_turn(calls(), 4, 1):
+        time.sleep(0.001 if slow == "caller" else 0)
+        given.append(number)
+    assert given == made == list(range(40))
+    assert (threading.current_thread().name in by) if slow == "other" else ("ahead" in by)
+
+
+def test_an_error_of_work_in_turn_comes_where_it_belongs() -> None:
+    def make(number: int) -> int:
+        if number == 5:
+            raise ValueError("five")
+        return number
+
+    given = []
+    with pytest.raises(ValueError, match="five"):
+        for number in in_turn((partial(make, number) for number in range(10)), 8, 2):
+            time.sleep(0.01)  # so that the other thread makes some
+            given.append(number)
+    assert given == list(range(5))
 
 
 def threads_behind() -> int:

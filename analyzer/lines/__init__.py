@@ -6,7 +6,19 @@ a buffer with a line a row, compiled, two threads at a time if need be (no lock 
 template has made, which can so become pieces of other lines or be put in another order.
 """
 
-from analyzer.lines.template import Lines, Parent, Piece, Template, code, compact, in_order, literal, number, seconds
+from analyzer.lines.template import (
+    Lines,
+    Parent,
+    Piece,
+    Template,
+    code,
+    compact,
+    in_order,
+    literal,
+    number,
+    run_on,
+    seconds,
+)
 from analyzer.lines.words import SLACK, Words, quoted
 
 __all__ = [
@@ -22,5 +34,6 @@ __all__ = [
     "literal",
     "number",
     "quoted",
+    "run_on",
     "seconds",
 ]

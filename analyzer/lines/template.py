@@ -157,13 +157,10 @@ class Lines:
         larger[:written] = out[:written]
         return larger
 
-    def whole(self, out: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """All lines as one text in ``out``, and ``out`` itself, or a larger one where it did not suffice."""
-        if len(out) < self.count * self.widest:
-            out = np.empty(self.count * self.widest, np.uint8)
-        starts = self._starts(self.count)
-        self.fill(0, out, starts)
-        return out[: starts[-1]], out
+    @property
+    def number(self) -> int:
+        """How many lines there are: as many for each row as the template has."""
+        return self.count * len(self._ends)
 
     def _starts(self, rows: int) -> NDArray[np.int64]:
         return np.zeros(rows * len(self._ends) + 1, np.int64)
@@ -231,6 +228,19 @@ def _layout(dtype: "np.dtype[np.void]") -> dict[str, tuple[int, int, int, int]]:
 
 def _length(rows: Rows) -> int:
     return len(rows) if isinstance(rows, np.ndarray) else len(next(iter(rows.values())))
+
+
+def run_on(lines: Sequence[Lines], out: NDArray[np.uint8]) -> tuple[Words, NDArray[np.uint8]]:
+    """All lines of several, one behind the other, in ``out``; and that itself, or a larger one where it did not
+    suffice."""
+    room = SLACK + sum(some.count * some.widest for some in lines)
+    if len(out) < room:
+        out = np.empty(room, np.uint8)
+    starts, begin = np.zeros(1 + sum(some.number for some in lines), np.int64), 0
+    for some in lines:
+        some.fill(0, out, starts[begin : begin + some.number + 1])
+        begin += some.number
+    return Words(out, starts), out
 
 
 def in_order(words: Words, order: NDArray[np.integer[Any]]) -> Lines:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.ahead import Behind
-from analyzer.lines import Lines
+from analyzer.lines import Lines, run_on
 from analyzer.reports import findings_files
 from analyzer.reports.atomic import blamed, output_folder, whole_file
 from analyzer.reports.cached import Room
@@ -42,7 +42,8 @@ def write_analysed(
         room = Room(analysed.tables.spilled)
         files = {path.stem: stack.enter_context(whole_file(path, False, room)) for path in paths}
         findings = files.pop("findings", None)
-        meanwhile = Behind(partial(_write_findings, analysed.listing, format), 1)
+        threads = 1 if files else THREADS
+        meanwhile = Behind(partial(_write_findings, analysed.listing, format, threads), 1)
         if findings is not None:
             meanwhile.give(findings)
         try:
@@ -53,9 +54,9 @@ def write_analysed(
     return paths
 
 
-def _write_findings(listing: Listing, format: str, file: BinaryIO) -> None:
+def _write_findings(listing: Listing, format: str, threads: int, file: BinaryIO) -> None:
     with blamed(file):
-        findings_files.WRITERS[format](listing, file)
+        findings_files.WRITERS[format](listing, file, threads)
 
 
 def write_tables(
@@ -100,8 +101,8 @@ def lines_maker(tables: Tables, files: dict[str, BinaryIO]) -> Make:
     def make(part: Part) -> Iterator[Callable[[], None]]:
         buffer = spare.pop() if spare else np.empty(0, np.uint8)
         for some in part.cut(ROWS["csv"]):
-            text, buffer = lines_of(some).whole(buffer)
-            yield partial(write, part.table, text)
+            lines, buffer = run_on([lines_of(some)], buffer)
+            yield partial(write, part.table, lines.text)
         spare.append(buffer)
 
     return make

@@ -3,7 +3,7 @@
 They stay numbers until a row is asked for, and are put into words some thousand rows at a time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from analyzer.findings.found import CONFIDENCES, UNKNOWN, Findings, Found
 from analyzer.findings.rule import SEVERITIES
 from analyzer.findings.words import ROLES, Pieces, Rows, Wording, wording
-from analyzer.lines import Lines, Template, Words, code, in_order, number, seconds
-from analyzer.lines.words import SLACK
+from analyzer.lines import Lines, Template, Words, code, in_order, number, run_on, seconds
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
 
@@ -70,19 +69,34 @@ class Listing:
         order = np.argsort(np.concatenate([np.zeros(0, np.int64), *times]), kind="stable")
         return Place(which[order], row[order])
 
-    def csv(self) -> Iterator[Text]:
-        """The lines of findings.csv, some thousand at a time, without the header."""
-        for start in range(0, len(self), AT_ONCE):
-            yield from self._mixed(self.order.some(start, AT_ONCE))
+    def parts(self) -> Iterator[Place]:
+        """All of them in that order, some thousand at a time."""
+        return (self.order.some(start, AT_ONCE) for start in range(0, len(self), AT_ONCE))
+
+    def csv(self, places: Place, room: Text) -> tuple[Lines, Text]:
+        """The lines of findings.csv for some findings, made of texts in ``room``; and that itself, or a larger one
+        where it did not suffice."""
+        parts: list[Lines] = []
+        order = np.zeros(len(places.row), np.int64)
+        for table, here in self._groups(places):
+            rows = places.row[here]
+            quotes = table.quotes(self.rows_of(table, rows))
+            for kind in distinct(quotes).tolist():
+                chosen = np.flatnonzero(quotes == kind)
+                order[here[chosen]] = np.arange(len(chosen)) + sum(lines.count for lines in parts)
+                parts.append(self._lines(table.line(kind), table, rows[chosen]))
+        words, room = run_on(parts, room)
+        return in_order(words, order), room
 
     def column(self, name: str, places: Place) -> Words:
         """``message``, ``advice`` or ``frames`` of some findings."""
-        parts: list[Words] = [Words.of([])]
+        parts: list[Lines] = []
         order = np.zeros(len(places.row), np.int64)
         for table, here in self._groups(places):
-            order[here] = np.arange(len(here)) + sum(map(len, parts))
-            parts.append(self._lines(table.template(name), table, places.row[here]).words())
-        return in_order(joined(parts), order).words()
+            order[here] = np.arange(len(here)) + sum(lines.count for lines in parts)
+            parts.append(self._lines(table.template(name), table, places.row[here]))
+        words, _ = run_on(parts, np.empty(0, np.uint8))
+        return in_order(words, order).words()
 
     def numbers(self, name: str, places: Place) -> NDArray[np.int64]:
         """A column of numbers of some findings."""
@@ -118,23 +132,6 @@ class Listing:
     def say(self, table: "Table", name: str, row: int) -> str:
         """``message``, ``advice`` or ``frames`` of one finding."""
         return self._lines(table.template(name), table, np.array([row])).words()[0].decode()
-
-    def _mixed(self, places: Place) -> Iterator[Text]:
-        """The lines of some findings of several rules."""
-        parts: list[Words] = []
-        order = np.zeros(len(places.row), np.int64)
-        for table, here in self._groups(places):
-            rows = places.row[here]
-            quotes = table.quotes(self.rows_of(table, rows))
-            for kind in distinct(quotes).tolist():
-                chosen = np.flatnonzero(quotes == kind)
-                lines = self._lines(table.line(kind), table, rows[chosen])
-                if len(chosen) == len(order):
-                    yield from lines.parts()
-                    return
-                order[here[chosen]] = np.arange(len(chosen)) + sum(map(len, parts))
-                parts.append(lines.words())
-        yield from in_order(joined(parts), order).parts()
 
     def _groups(self, places: Place) -> Iterator[tuple["Table", NDArray[np.intp]]]:
         for place in np.flatnonzero(np.bincount(places.table, minlength=1)).tolist():
@@ -279,16 +276,6 @@ def _needs_quotes(made: Wording, rows: Rows, count: int) -> NDArray[np.bool_]:
             if special.any():
                 needs |= special[rows[column].astype(np.int64)]
     return needs
-
-
-def joined(parts: Sequence[Words]) -> Words:
-    """All words of several, one behind the other."""
-    if len(parts) == 1:
-        return parts[0]
-    ends = np.cumsum([0, *(len(part.text) for part in parts)])
-    starts = [part.starts[:-1] - part.starts[0] + end for part, end in zip(parts, ends[:-1], strict=True)]
-    slack = np.zeros(SLACK, np.uint8)
-    return Words(np.concatenate([*(part.text for part in parts), slack]), np.concatenate([*starts, ends[-1:]]))
 
 
 def _colons(words: Words) -> NDArray[np.bool_]:

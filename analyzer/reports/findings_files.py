@@ -1,6 +1,7 @@
 """findings.csv and findings.parquet, from numbers, some thousand rows at a time."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -8,21 +9,35 @@ from numpy.typing import NDArray
 
 from analyzer.findings.found import CONFIDENCES, UNKNOWN
 from analyzer.findings.words import ROLES
+from analyzer.reports.atomic import blamed
 from analyzer.reports.columns import FINDINGS
 from analyzer.reports.findings import Listing, Place
+from analyzer.reports.slices import Steps, Turns
 
 ROWS_AT_ONCE = 1 << 17  # of a group of rows in a Parquet file
 
 
-def write_csv(listing: Listing, file: BinaryIO) -> None:
-    """Write findings.csv."""
+def write_csv(listing: Listing, file: BinaryIO, threads: int = 1) -> None:
+    """Write findings.csv; so many threads make the lines."""
     file.write((",".join(column.name for column in FINDINGS) + "\n").encode())
-    for lines in listing.csv():
-        file.write(lines.data)
+    spare: list[NDArray[np.uint8]] = []  # memory that has been touched is used again
+
+    def make(places: Place) -> Steps:
+        room = spare.pop() if spare else np.empty(0, np.uint8)
+        lines, room = listing.csv(places, room)
+        for text in lines.parts():
+            yield partial(write, text)
+        spare.append(room)
+
+    def write(text: NDArray[np.uint8]) -> None:
+        with blamed(file):
+            file.write(text.data)
+
+    Turns((partial(Place, *places) for places in listing.parts()), make).run(threads)
 
 
-def write_parquet(listing: Listing, file: BinaryIO) -> None:
-    """Write findings.parquet; the types are those of docs/columns.md."""
+def write_parquet(listing: Listing, file: BinaryIO, threads: int = 1) -> None:
+    """Write findings.parquet; the types are those of docs/columns.md. One thread does all."""
     from analyzer.reports.parquet import writer
 
     make = Columns(listing)
@@ -95,4 +110,4 @@ def dictionary(codes: NDArray[Any], words: Sequence[str]) -> Any:
     return arrow.dictionary(places[np.minimum(codes, len(words))], distinct, np.asarray(codes >= len(words)))
 
 
-WRITERS: dict[str, Callable[[Listing, BinaryIO], None]] = {"csv": write_csv, "parquet": write_parquet}
+WRITERS: dict[str, Callable[[Listing, BinaryIO, int], None]] = {"csv": write_csv, "parquet": write_parquet}

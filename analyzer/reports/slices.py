@@ -8,7 +8,7 @@ ahead. Kernels, pyarrow and writing hold no lock of the interpreter.
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from threading import Condition, Thread
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,8 +50,10 @@ class Part(NamedTuple):
 
 
 Gather = Callable[[], Part]
-Make = Callable[[Part], Iterator[Callable[[], None]]]
+Steps = Iterator[Callable[[], None]]
 """Makes a part, step by step. What a step gives writes it, and is called before the next is asked for."""
+Make = Callable[[Part], Steps]
+P = TypeVar("P")
 
 
 def flow_parts(tables: Tables, most: int) -> Iterator[Gather]:
@@ -79,14 +81,14 @@ def _entries(gather: Slice) -> Part:
     return Part("timeline", entries, flows)
 
 
-class Turns:
+class Turns(Generic[P]):
     """Parts made by several threads in any order, and written in the order in which they came."""
 
-    def __init__(self, parts: Iterator[Gather], make: Make) -> None:
+    def __init__(self, parts: Iterator[Callable[[], P]], make: Callable[[P], Steps]) -> None:
         self._parts, self._make = parts, make
         self._changed = Condition()
         self._given = self._written = 0
-        self._made: dict[int, Iterator[Callable[[], None]]] = {}
+        self._made: dict[int, Steps] = {}
         self._writing = False
         self._error: BaseException | None = None
 
@@ -111,7 +113,7 @@ class Turns:
                 self._error = self._error or error
                 self._changed.notify_all()
 
-    def _next(self) -> tuple[Gather, int] | None:
+    def _next(self) -> tuple[Callable[[], P], int] | None:
         with self._changed:
             self._changed.wait_for(lambda: self._given - self._written < AHEAD or self._error is not None)
             part = next(self._parts, None) if self._error is None else None
@@ -120,7 +122,7 @@ class Turns:
             self._given += 1
             return part, self._given - 1
 
-    def _hand_in(self, steps: Iterator[Callable[[], None]], number: int) -> None:
+    def _hand_in(self, steps: Steps, number: int) -> None:
         """A part is made. Whoever finds that its turn has come, and nobody at writing, writes all that is made."""
         with self._changed:
             self._made[number] = steps
@@ -134,18 +136,18 @@ class Turns:
                 self._written += 1
                 self._changed.notify_all()
 
-    def _ready(self) -> Iterator[Callable[[], None]] | None:
+    def _ready(self) -> Steps | None:
         with self._changed:
             ready = self._made.pop(self._written, None) if self._error is None else None
             self._writing = ready is not None
             return ready
 
 
-def _begun(steps: Iterator[Callable[[], None]]) -> Iterator[Callable[[], None]]:
+def _begun(steps: Steps) -> Steps:
     """The same, the first step made."""
     first = next(steps, None)
 
-    def all_steps() -> Iterator[Callable[[], None]]:
+    def all_steps() -> Steps:
         if first is not None:
             yield first
             yield from steps

@@ -36,9 +36,9 @@ from analyzer.tracker.timers import profile
 
 QUIET_NS = LINGER_NS // 2  # silence of a flow after which its next segment might be late: with a wide margin
 LAG_NS = 1_000_000_000  # a segment that is so far behind the clock does not wait, wherever that is not noted
-TOGETHER = 32_768  # segments that go on together, at most
-TOLD_AT_ONCE = 4096  # flows
-GIFTS = 8  # that a second thread may be ahead at the end
+TOGETHER = 65_536  # segments that go on together, at most
+TOLD_AT_ONCE, TIMELINES_AT_ONCE = 16_384, 4096  # flows; those with timelines are large
+GIFTS = 4  # that a second thread may be ahead at the end
 LOOKED_FOR_NS = LINGER_NS // 16  # how often silent flows are looked for
 BUNDLES_A_FLOW, ROWS_A_FLOW = 3, 12
 AHEAD, FEW = 8192, 1000  # flows for which there is to be memory beforehand, once there are more than a few
@@ -78,10 +78,11 @@ class Wrapping:
     """Memory for what goes on, used again once nobody has any of it."""
 
     def __init__(self, timelines: bool) -> None:
-        entries = CHAIN * departing.ROWS + ROWS_A_FLOW * TOLD_AT_ONCE if timelines else 1
+        flows = TIMELINES_AT_ONCE if timelines else TOLD_AT_ONCE
+        entries = CHAIN * departing.ROWS + ROWS_A_FLOW * flows if timelines else 1
         self._whole, self._clocks = Lent(SEGMENT, TOGETHER), Lent(np.int64, TOGETHER)
-        self._endings, self._took = Lent(ENDING, TOLD_AT_ONCE), Lent(TOOK_OVER, TOLD_AT_ONCE)
-        self._entries, self._lengths = Lent(ENTRY, entries), Lent(np.uint32, TOLD_AT_ONCE)
+        self._endings, self._took = Lent(ENDING, flows), Lent(TOOK_OVER, flows)
+        self._entries, self._lengths = Lent(ENTRY, entries), Lent(np.uint32, flows)
         self._timelines = timelines
 
     def segments(self) -> tuple[NDArray[np.void], NDArray[np.int64]]:
@@ -164,7 +165,7 @@ class Grouping:
         """All that still waits, once the capture has ended; where that is much, two threads see to it."""
         self._room["left"], self._room["clock"] = 0, end_time
         stop = self.taken + 1
-        if stop < 2 * TOLD_AT_ONCE:
+        if stop < TOLD_AT_ONCE:
             yield from self._rest(1, stop, flow_rows)
             return
         others = ahead(self._another()._rest(stop // 2, stop, flow_rows), GIFTS)

@@ -9,6 +9,7 @@ from analyzer.findings import Rule, rules
 from analyzer.findings.words import Rows, wording
 from analyzer.flows.table import FLOW
 from analyzer.lines import Template, Words
+from analyzer.reports.findings import Listing
 from analyzer.settings import Settings
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT, Known
 from analyzer.tracker.log import Basis
@@ -95,3 +96,12 @@ def sentences(
     columns = {piece.column: rows[piece.column] for piece in form.pieces if piece.column} or {"row": np.arange(count)}
     lines = form.bind(columns, made.words | {"addresses": Words.of(Book().texts())}).words()
     return [lines[place].decode() for place in range(count)]
+
+
+def csv_lines(listing: Listing) -> bytes:
+    """The lines of findings.csv, without the header."""
+    some, room = [], np.empty(0, np.uint8)
+    for places in listing.parts():
+        lines, room = listing.csv(places, room)
+        some += [bytes(text) for text in lines.parts()]
+    return b"".join(some)

@@ -18,7 +18,7 @@ from analyzer.tracker.log import Basis
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.resets import Verdict as Reception
 from analyzer.tracker.transitions import State
-from tests.findings.books import END, SECOND, START, Book, at, leaking_server, ledger
+from tests.findings.books import END, SECOND, START, Book, at, csv_lines, leaking_server, ledger
 
 
 def found(made: Ledger, **settings: Any) -> dict[str, dict[str, Any]]:
@@ -171,7 +171,7 @@ def test_many_flows_take_no_loop() -> None:
     many = ledger({}, leaking_server(), {"client": {"fin_count": 1}}, copies=70_000)
     begun = time.process_time()
     listing = listing_of(many, Book(), Settings(pile_up=10**9))
-    lines = b"".join(bytes(part) for part in listing.csv())
+    lines = csv_lines(listing)
     assert lines.count(b"\n") == len(listing) == 70_000
     assert time.process_time() - begun < 10
     assert listing.numbers("when", listing.order).min() > START
@@ -185,7 +185,7 @@ def written(chunks: list[Ledger], **more: Any) -> tuple[str, list[CannotJudge], 
         numbers = found.judge(chunk, Settings(), last=place == len(chunks) - 1, first_time=START, **more)
         codes.append([found.combinations[number] for number in numbers])
     listing = Listing(found, Words.of(Book().texts()), Settings(), END)
-    return b"".join(bytes(part) for part in listing.csv()).decode(), found.cannot_judge, codes
+    return csv_lines(listing).decode(), found.cannot_judge, codes
 
 
 def test_how_the_flows_are_cut_into_chunks_changes_nothing() -> None:

@@ -19,7 +19,7 @@ from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.spread import OF_REUSED, Columns, SpreadLedger
 from analyzer.tracker.track import Tracker
 from analyzer.tracker.transitions import State
-from tests.findings.books import START, Book, ledger
+from tests.findings.books import START, Book, csv_lines, ledger
 from tests.tracker.whole import whole
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +49,7 @@ def all_said(
     found = Found()
     numbers = found.judge(ledger, Settings(), known=known, last=last)
     listing = Listing(found, Words.of(book.texts()), Settings(), ledger.end_time)
-    lines = b"".join(bytes(part) for part in listing.csv())
+    lines = csv_lines(listing)
     return lines, found.cannot_judge, [found.combinations[number] for number in numbers]
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from analyzer.lines import Lines, Parent, Template, Words, code, in_order, number, quoted, seconds
+from analyzer.lines import Lines, Parent, Template, Words, code, in_order, number, quoted, run_on, seconds
 from analyzer.lines.kernels import UNKNOWN
 from analyzer.lines.words import SLACK
 
@@ -158,11 +158,15 @@ def test_pairs_of_words(heads: list[str], tails: list[str]) -> None:
     assert bytes(made.data) == bytes(expected.data)
 
 
-def test_the_whole_text_in_a_buffer_that_is_large_enough() -> None:
-    lines = Template([number("k"), ";"]).bind({"k": np.arange(5)})
-    text, out = lines.whole(np.empty(0, np.uint8))
-    assert bytes(text) == b"0;1;2;3;4;"
-    assert lines.whole(out)[1] is out
+def test_lines_of_several_templates_in_a_buffer_that_is_large_enough() -> None:
+    one = Template([number("k"), ";"]).bind({"k": np.arange(5)})
+    two = Template([number("k")], ["(", number("k"), ")"]).bind({"k": np.arange(2)})
+    words, out = run_on([one, two], np.empty(0, np.uint8))
+    assert bytes(words.text) == b"0;1;2;3;4;0(0)1(1)"
+    assert [words[k] for k in range(len(words))] == [b"0;", b"1;", b"2;", b"3;", b"4;", b"0", b"(0)", b"1", b"(1)"]
+    assert run_on([one], out)[1] is out
+    nothing, _ = run_on([], np.empty(0, np.uint8))
+    assert len(nothing) == 0 and len(nothing.data) == SLACK
 
 
 def test_no_rows_are_no_lines() -> None:

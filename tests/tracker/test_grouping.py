@@ -112,7 +112,8 @@ def test_little_room(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Non
     flows, end = arranged(rows)
     alone, late = as_they_come(rows, flows, end, settings)
     monkeypatch.setattr(grouping, "TOGETHER", CHAIN * MOST)
-    monkeypatch.setattr(grouping, "TOLD_AT_ONCE", CHAIN)
+    for most in ("TOLD_AT_ONCE", "TIMELINES_AT_ONCE"):
+        monkeypatch.setattr(grouping, most, CHAIN)
     parts, late_too, _ = together(rows, flows, end, settings, 10**9)
     assert facts(alone) == facts(parts)
     assert late == late_too
