@@ -26,8 +26,8 @@ from analyzer.tracker.rows import conclude
 from analyzer.tracker.spread import OF_OTHER, OF_REUSED, Chosen, Columns, SpreadLedger
 from analyzer.tracker.track import Ended
 
-JUDGED_AT_ONCE = 8192  # flows of one kind
-PARTS_AT_ONCE = 24  # of finished flows that wait to be taken in
+JUDGED = {Kind.REUSED: (OF_REUSED, 8192), Kind.TELLING: (OF_OTHER, 4096)}  # what is asked of flows, how many at once
+PARTS_AT_ONCE = 12  # of finished flows that wait to be taken in
 
 
 class Finished:
@@ -37,7 +37,7 @@ class Finished:
         self._settings, self._store = settings, store
         self._found, self._overview = Found(), Overview()
         self._end = 0
-        self._waiting = {Kind.REUSED: Gathered(OF_REUSED), Kind.TELLING: Gathered(OF_OTHER)}
+        self._waiting = {kind: Gathered(*asked) for kind, asked in JUDGED.items()}
         self._behind = Behind(self._enter, PARTS_AT_ONCE)
 
     def take(self, parts: Iterable[Ended], table: NDArray[np.void], end_ns: int) -> None:
@@ -104,10 +104,10 @@ class Finished:
 
 
 class Gathered:
-    """Flows of one kind that wait for their judge, in memory that is used again and again."""
+    """Flows of one kind that wait for their judge, at ``most`` so many, in memory that is used again and again."""
 
-    def __init__(self, chosen: Chosen) -> None:
-        self._chosen, self._size, self._count = chosen, 0, 0
+    def __init__(self, chosen: Chosen, most: int) -> None:
+        self._chosen, self._most, self._size, self._count = chosen, most, 0, 0
         self.timelines: list[tuple[NDArray[np.void], NDArray[np.uint32]]] = []
 
     def __len__(self) -> int:
@@ -115,13 +115,13 @@ class Gathered:
 
     def has_room(self, flows: int) -> bool:
         """Whether so many more may wait; where none wait, as many as one likes."""
-        return self._count == 0 or self._count + flows <= max(self._size, JUDGED_AT_ONCE)
+        return self._count == 0 or self._count + flows <= max(self._size, self._most)
 
     def add(self, ended: Ended, table: NDArray[np.void]) -> None:
         """Have some wait, for which there is room; ``table`` has their rows of the flow table."""
         begin, self._count = self._count, self._count + len(table)
         if self._count > self._size:
-            self._make(max(self._count, JUDGED_AT_ONCE))
+            self._make(max(self._count, self._most))
         self._ends[:, :, begin : self._count] = ended.facts.ends
         self._flows[:, begin : self._count] = ended.facts.flows
         copy_rows(table, self._table[begin : self._count])

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     Source = CaptureStream | TsharkStream | LiveStream
 
 SETTLED_AT_ONCE = 3  # parts of finished flows: what becomes of a few thousand of them
-AHEAD = 8  # batches that a thread may be before the next: none waits for a hard one, or for its turn
-PATIENCE = 4  # batches that wait to be arranged, before who decodes them does that too
+AHEAD = 4  # batches that a thread may be before the next: none waits for a hard one, or for its turn
+PATIENCE = 2  # batches that wait to be arranged, before who decodes them does that too
 NOBODY: NDArray[np.void] = np.empty(0, SEGMENT)
 Progress = Callable[[int, int | None], None]  # bytes read, bytes in all or None
 

@@ -255,7 +255,8 @@ def test_so_many_flows_wait_for_their_judge_and_no_more(monkeypatch: pytest.Monk
         return judge(found, ledger, *settings, known=known, **more)
 
     monkeypatch.setattr(track, "FLOWS_AT_ONCE", 2)
-    monkeypatch.setattr(finished, "JUDGED_AT_ONCE", 5)
+    for kind, (chosen, _) in finished.JUDGED.items():
+        monkeypatch.setitem(finished.JUDGED, kind, (chosen, 5))
     monkeypatch.setattr(Found, "judge", counted)
     analyze([str(path) for path in CAPTURES], Settings())
     assert {kind for kind, _ in given} == {Kind.REUSED, Kind.TELLING}

@@ -18,7 +18,7 @@ from analyzer.memory import GrowingRows
 __all__ = ["COLUMNS", "FLOW", "FlowTable"]
 
 LIMIT = 1 << 29  # rows: one doubling more and 2 * row + side may not fit the 32 bits of a segment's sender
-PIECE = 1 << 20  # entries moved at a time when the hash grows
+PIECE = 1 << 17  # entries moved at a time when the hash grows
 
 
 class FlowTable:
@@ -99,8 +99,17 @@ class FlowTable:
             self._rehash()
 
     def _rehash(self) -> None:
-        """Twice the hash. What was moved is given back piece by piece, so that both are never there as a whole."""
-        old, self._entries = self._entries, GrowingRows(kernels.ENTRY, 2 * len(self._entries))
-        for begin in range(0, len(old), PIECE):
-            kernels.rehash(old.rows[begin : begin + PIECE], self._entries.rows)
-            old.clear(begin, min(begin + PIECE, len(old)))
+        """Twice the hash, where it stands. An entry's new place is at least twice its old one; so the last are moved
+        first, from the beginning of a run of taken places on, and none comes among those that are still to be moved.
+        """
+        end = len(self._entries)
+        self._entries.grow(2 * end)
+        states, words = self._entries.rows["state"], self._entries.rows.view(np.int64)
+        while end > 0:
+            begin = max(0, end - PIECE)
+            while begin > 0 and states[begin - 1]:
+                begin -= 1
+            moved = self._entries.rows[begin:end].copy()
+            words[begin:end] = 0
+            kernels.rehash(moved, self._entries.rows)
+            end = begin

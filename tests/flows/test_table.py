@@ -110,9 +110,10 @@ def test_the_mix_depends_on_its_secrets() -> None:
     assert len(slots) > 15
 
 
-def test_flows_stay_where_they_are_while_the_table_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("piece", [1, 1000, 1 << 20])
+def test_flows_stay_where_they_are_while_the_table_grows(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Growing moves the hash piece by piece; every flow is found again afterwards, in either direction."""
-    monkeypatch.setattr(table_module, "PIECE", 1000)
+    monkeypatch.setattr(table_module, "PIECE", piece)
     many = np.zeros(50_000, SEGMENT)
     many["src"], many["src_port"] = np.arange(len(many)) % 5003, np.arange(len(many)) // 5003
     many["dst"], many["dst_port"], many["flags"] = 2500, 443, 2
