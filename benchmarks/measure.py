@@ -77,7 +77,6 @@ class Bench:
         self, part: str, capture: Path, packets: int, programs: Iterable[Program], runs: int, *, cold: bool = False
     ) -> None:
         """Run all programs in turn, ``runs`` times; ``cold`` gives every run an empty cache of its own."""
-        warm(capture)
         chosen = [one for one in programs if self._chosen(one, part, capture, packets)]
         slow = {one.name for one in chosen if self._guess(one, capture, packets) > SLOW}
         for turn in range(0 if cold else -1, runs):  # the first round, -1, is not counted
@@ -117,6 +116,7 @@ class Bench:
     def _once(self, program: Program, part: str, capture: Path, cold: bool) -> Cost | None:
         with tempfile.TemporaryDirectory(prefix="teardown-bench-") as scratch:
             environment = {**os.environ, "XDG_CACHE_HOME": f"{scratch}/cache"} if cold else None
+            warm(capture)  # before each run: a system may take back the pages of files that rest while others run
             try:
                 cost = run(program.command(capture, f"{scratch}/out", self.python), 2 * self.patience, environment)
             except Failed as failed:
