@@ -43,9 +43,10 @@ STORED = np.dtype(
         ("first_byte", "u1"),
     ]
 )
-# Where a flow's segments wait: its row of GROUP. Or none has come yet, or they are not to wait, or the flow is told.
+# Where a flow's segments wait: its row of GROUP. Or none has come yet, or they are not to wait, or the flow is told, or
+# none has come yet and they are not to wait.
 PLACE = np.dtype([("group", "<i4")])
-NEW, APART, TOLD = np.int64(0), np.int64(-1), np.int64(-2)
+NEW, APART, TOLD, AWAITED = np.int64(0), np.int64(-1), np.int64(-2), np.int64(-3)
 CLOSES, RESETS = np.int64(1), np.int64(2)
 SCALE_BIT, SIDE_BIT = 12, 15
 SEGMENT_BYTES = np.int64(SEGMENT.itemsize)
@@ -106,7 +107,7 @@ def sort_out(rooms, batch, start, flows, clocks):
         room["clock"] = max(np.int64(room["clock"]), np.int64(segment["time"]))
         row = np.int64(segment["sender"]) >> 1
         number = np.int64(place_of(room, row)["group"])
-        if number == NEW:
+        if number in (NEW, AWAITED):
             number = begin(room, flows, row, segment)
         if number > 0:
             group = group_at(room, number)
@@ -155,13 +156,17 @@ def segment_of(room, group, k):
 def begin(room, flows, row, segment):
     """The first segment of the flow in ``row`` of the flow table: a group for it. Where an older flow with the same
     addresses and ports waits, the two are chained, since the tracker looks at what that one is doing now; where it was
-    followed already, or the chain is long or the segment late, the flow is followed at once too."""
-    previous = np.int64(flows[row]["previous"])
+    followed already, or the chain is long or the segment late, the flow is followed at once too. So are both where
+    nothing of the older one has come yet (segments of several interfaces come in another order than flows are
+    numbered), lest that is gathered and overtakes the newer."""
+    previous, at_once = np.int64(flows[row]["previous"]), place_of(room, row)["group"] == AWAITED
     older = np.int64(place_of(room, previous)["group"]) if previous >= 0 else TOLD
-    if older > 0 and not may_follow(room, older, segment):
+    if older == NEW:
+        place_of(room, previous)["group"] = AWAITED
+    if older > 0 and (at_once or not may_follow(room, older, segment)):
         go_on(room, older, True)
         older = APART
-    if older <= 0 and older != TOLD:
+    if at_once or (older <= 0 and older != TOLD):
         place_of(room, row)["group"] = APART
         return APART
     number = np.int64(room["free_group"])

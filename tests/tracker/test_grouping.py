@@ -106,6 +106,20 @@ def test_tuples_that_come_again() -> None:
     assert sum(len(part.told.took) for part in parts) > 30
 
 
+@pytest.mark.parametrize("seed", [9111, 9112])
+def test_segments_in_another_order_than_flows_were_numbered(seed: int) -> None:
+    """As those of several interfaces: a flow may begin before the one that had its addresses and ports "before" it."""
+    rows = capture(200, seed, 0.2)
+    flows, _ = arranged(rows)
+    delays = np.random.default_rng(seed).choice([0, 0, 0, 2_000_000, 100_000_000, 1_500_000_000], len(rows))
+    rows = rows[np.argsort(rows["time"] + delays, kind="stable")]
+    end = int(rows["time"].max())
+    alone, late = as_they_come(rows, flows, end, Settings())
+    parts, late_too, _ = together(rows, flows, end, Settings(), 100)
+    assert facts(alone) == facts(parts)
+    assert late == late_too
+
+
 @pytest.mark.parametrize("settings", SETTINGS[:2], ids=["timelines", "none"])
 def test_little_room(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = capture(500, 77, 0.2)
