@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 SETTLED_AT_ONCE = 3  # parts of finished flows: what becomes of a few thousand of them
 AHEAD = 4  # batches that a thread may be before the next: none waits for a hard one, or for its turn
 PATIENCE = 2  # batches that wait to be arranged, before who decodes them does that too
-NOBODY: NDArray[np.void] = np.empty(0, SEGMENT)
+NO_SEGMENTS: NDArray[np.void] = np.empty(0, SEGMENT)
 Progress = Callable[[int, int | None], None]  # bytes read, bytes in all or None
 
 
@@ -146,7 +146,7 @@ class Analysis:
 
     def _left_waiting(self) -> NDArray[np.void]:
         """The segments that still wait for their turn."""
-        return NOBODY if self._order is None else self._order.rest()
+        return NO_SEGMENTS if self._order is None else self._order.rest()
 
     def track(self, batch: NDArray[np.void], interfaces: int = 1) -> None:
         """The second half of :meth:`feed`: flows and the tracker."""
