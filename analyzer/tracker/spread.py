@@ -60,7 +60,7 @@ def _fields(names: Sequence[str], *rows: "np.dtype[Any]") -> NDArray[np.void]:
 # All that is read of a flow of the kind REUSED: by the rules about an older flow on the tuple, and of every flow.
 OF_REUSED = Chosen(
     [
-        *("packets", "known", "ack_sent", "missing_bytes", "rst_count"),
+        *("packets", "known", "ack_sent", "missing_bytes", "rst_count", "strays"),
         *("syn_count", "syn_ack", "syn_time", "syn_frame", "established_time"),
     ],
     [
@@ -70,8 +70,8 @@ OF_REUSED = Chosen(
 )
 # Of the kind OTHER: what few endpoints have, and of what all endpoints and flows have no more than this.
 INTERNAL = (  # what the tracker alone uses
-    *("fin_acks", "peer_fin_event", "next_free", "rst_seq"),
-    *("hole_bytes", "hole_end", "unseen_time", "missing_from"),
+    *("fin_acks", "peer_fin_event", "next_free", "ack_passed", "reach_last"),
+    *("hole_bytes", "hole_from", "hole_end", "unseen_time", "missing_from", "half_close_seq", "stranger_next"),
 )
 OF_OTHER = Chosen(
     [

@@ -33,8 +33,8 @@ NEEDS = ("packets",)
 EXAMPLE = "starts-mid-stream.pcap"
 NEAR_MISS = "graceful-server-first.pcapng"
 MESSAGE = (
-    "The opening of this connection was not captured: it was open when its first frame ({first}) passed. That "
-    "{client} is the client was guessed from the ports."
+    "The opening of this connection was not captured; its first frame is {first}. That {client} is the client was "
+    "guessed from the ports."
 )
 ADVICE = (
     "Suspect the capture, not the connection: it began too late or filters SYNs away. Next: tshark -r CAPTURE -Y "
@@ -45,7 +45,7 @@ ADVICE = (
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     first = ledger.flow("first_frame")
     return Verdict(
-        fires=opened_before(ledger),
+        fires=opened_before(ledger) & ~ledger.never_open,
         when=ledger.flow("first_time"),
         frames=[first],
         values={"first": first},
