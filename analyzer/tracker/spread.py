@@ -60,7 +60,7 @@ def _fields(names: Sequence[str], *rows: "np.dtype[Any]") -> NDArray[np.void]:
 # All that is read of a flow of the kind REUSED: by the rules about an older flow on the tuple, and of every flow.
 OF_REUSED = Chosen(
     [
-        *("packets", "known", "ack_sent", "missing_bytes", "rst_count", "strays"),
+        *("packets", "known", "ack_sent", "missing_bytes", "missing_jumps", "rst_count", "strays"),
         *("syn_count", "syn_ack", "syn_time", "syn_frame", "established_time"),
     ],
     [

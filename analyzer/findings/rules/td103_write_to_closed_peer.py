@@ -4,8 +4,8 @@
 
 Data whose acknowledgment covers the peer's FIN, so their sender knew of it, were answered by the peer with the RST of
 a host that has no such socket any more. A FIN alone does not say whether the peer only stopped sending (`shutdown`) or
-closed altogether; this RST does. Two stories look like this. Where the one who closed had spoken last, the data are
-the answer: it closed without waiting for it, and is blamed. Else the sender used a connection whose end it had been
+closed altogether; this RST does. Two stories look like this. Where a client closed that had spoken last, the data are
+the answer to that: it closed without waiting for it, and is blamed. Else the sender used a connection whose end it had been
 told.
 
 ## Why it matters
@@ -47,7 +47,7 @@ MESSAGE = (
     "RST (frame {rst}, at {when:into}).{why}"
 )
 ADVICE = "Suspect the application on {blamed_ip} first: {advice} Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
-ANSWER = " The last data before the FIN were the closer's own: it did not wait for an answer to them."
+ANSWER = " The last data before the FIN were the client's: it did not wait for an answer to them."
 NO_WAIT = (
     "it closed before the answer came. Let it shut down its sending side only and read to the end, before it closes."
 )
@@ -61,7 +61,8 @@ ROLES = ("client", "server")
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     sender = reset_victim(ledger, RstCause.DATA_AFTER_CLOSE) & ~farewell(ledger)
     closer = sender[:, ::-1]
-    asked = closer & (ledger.own("spoke_last") == 1)
+    client = np.stack([ledger.client == 0, ledger.client == 1]).T
+    asked = closer & client & (ledger.own("spoke_last") == 1)  # a server that spoke last had answered
     waited_for = asked.any(axis=1)
     side = np.argmax(closer, axis=1)
     other = 1 - side

@@ -58,10 +58,9 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     words = ["it answers data", "it answers a FIN", "it answers a keep-alive probe", "it answers an acknowledgment"]
     nothing = "it answers no captured segment: it gave up, or closed with SO_LINGER 0"
     alert = farewell(ledger)[:, ::-1] & (answers & Answered.DATA > 0)
+    closed = (ledger.own("fin_count") > 0) & (ledger.own("fin_time") <= ledger.own("rst_time"))
     return Verdict(
-        fires=resetter(ledger, *CAUSES)
-        & (ledger.own("fin_count") > 0)
-        & (ledger.own("fin_time") <= ledger.own("rst_time")),
+        fires=resetter(ledger, *CAUSES) & closed,
         when=ledger.own("rst_time"),
         frames=[ledger.own("fin_frame"), ledger.own("rst_answers_frame"), ledger.own("rst_frame")],
         values={
