@@ -70,8 +70,9 @@ def over(ledger: Ledger) -> NDArray[np.int64]:
 
 
 def idle_in_close_wait(ledger: Ledger) -> NDArray[np.int64]:
-    """For endpoints in CLOSE_WAIT: ns from the peer's FIN, or from their last data after it, to :func:`over`."""
-    since = np.maximum(ledger.own("close_wait_time"), np.where(after_peer_fin(ledger), ledger.own("data_time"), 0))
+    """For endpoints in CLOSE_WAIT: ns from their acknowledgment of the peer's FIN, or their last data after it, to
+    :func:`over`."""
+    since = np.maximum(ledger.peer("fin_acked_time"), np.where(after_peer_fin(ledger), ledger.own("data_time"), 0))
     return np.asarray(over(ledger)[:, None] - since, np.int64)
 
 

@@ -33,7 +33,7 @@ from analyzer.tracker.desk import (
     mark_later,
     mark_unusual,
     move,
-    note,
+    note_received,
     open_since,
     until,
     unusual,
@@ -132,6 +132,7 @@ def progress(desk, s, i, a):
     e, p = end_at(desk, i), end_at(desk, i ^ 1)
     fresh = not knows(e, ACKED)
     if fresh or ahead(a, e["ack_sent"]) > 0:
+        old = a if fresh else np.int64(e["ack_sent"])
         e["ack_sent"] = a
         learn(e, ACKED)
         p["run_frame"] = 0
@@ -145,13 +146,15 @@ def progress(desk, s, i, a):
                 if e["later"] > 0:
                     mark_later(desk, e)["reach_last"] = sample
         if p["unusual"] > 0:
-            settle(s, unusual(desk, p), a)
+            settle(s, mark_unusual(desk, p), a, ahead(a, old))
 
 
 @part
-def settle(s, u, a):
-    """What was noted of the peer as repeated, missing or half closed, now that all up to ``a`` is acknowledged."""
+def settle(s, u, a, step):
+    """What was noted of the peer as repeated, missing, lost or half closed, now that all up to ``a`` is acknowledged,
+    ``step`` numbers more."""
     u["repeat_run"] = 0
+    u["rst_unacked"] = max(np.int64(0), np.int64(u["rst_unacked"]) - step)
     if u["hole_bytes"] > 0 and ahead(a, u["hole_end"]) >= 0:
         if u["missing_bytes"] == 0:
             u["missing_from"] = u["hole_from"]
@@ -295,7 +298,7 @@ def assume(desk, s, i, a):
     elif after["fin_acks"] < after["fin_count"] and np.int64(s["payload_len"]) == 0:
         after["fin_acks"] = after["fin_acks"] + 1
         reacked(unusual(desk, p), frame)
-        note(desk, j, ACK_OF_FIN_AGAIN, now, frame, NO_NOTE)
+        note_received(desk, j, ACK_OF_FIN_AGAIN, now, frame, NO_NOTE)
     if np.int64(e["state"]) == TIME_WAIT and after["fin_count"] > 1:
         own = mark_later(desk, e)
         own["deadline"] = max(np.int64(own["deadline"]), last_fin(desk, p) + desk["time_wait_length"])

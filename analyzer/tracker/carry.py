@@ -110,6 +110,7 @@ def probe(s, u):
         u["probe_first_time"] = s["time"]
     u["probe_run"] = u["probe_run"] + 1
     u["probe_last_frame"] = s["frame"]
+    u["probe_last_time"] = s["time"]
 
 
 @part
@@ -166,9 +167,10 @@ def carry_data(desk, s, i):
 def came_late(desk, s, e, length):
     """Whether these bytes, or some of them, had been taken to be missing: they have passed the tap after all."""
     u = unusual(desk, e)
-    if u["missing_bytes"] == 0 or ahead(s["seq"], u["missing_from"]) < 0:
+    missed = min(length, ahead(plus(s["seq"], length), u["missing_from"]))
+    if u["missing_bytes"] == 0 or missed <= 0:
         return False
-    u["missing_bytes"] = max(0, np.int64(u["missing_bytes"]) - length)
+    u["missing_bytes"] = max(0, np.int64(u["missing_bytes"]) - missed)
     e["data_time"] = s["time"]
     e["data_frame"] = s["frame"]
     learn(e, SENT_DATA)
@@ -341,6 +343,7 @@ def overtaken(desk, i, best, earliest, now, frame):
     """
     e = end_at(desk, i)
     after = mark_later(desk, e)
+    after["overtaken"] = 1
     old = log_at(desk, np.int64(after["peer_fin_event"]))
     make_void(old)
     e["state"] = state_before(old)
@@ -354,6 +357,12 @@ def overtaken(desk, i, best, earliest, now, frame):
 
 
 @part
+def tells_more(desk, s, e, now):
+    """Whether the FIN comes again, within a round trip, only to acknowledge more than the last time."""
+    return ahead(s["ack"], e["last_ack"]) > 0 and now - last_fin(desk, e) <= patience(desk, e)
+
+
+@part
 def fin_again(desk, s, i):
     """The FIN repeated: an acknowledgment that had passed the tap long enough ago cannot have arrived."""
     e = end_at(desk, i)
@@ -362,12 +371,17 @@ def fin_again(desk, s, i):
     after["fin_count"] = after["fin_count"] + 1
     not_arrived(desk, i, last_fin(desk, e), now)
     u = mark_unusual(desk, e)
+    if not knows(e, FIN_ACKED) and not tells_more(desk, s, e, now):
+        u["fin_repeats"] = u["fin_repeats"] + 1
+        u["fin_repeat_time"], u["fin_repeat_frame"] = now, frame
     u["fin_last_time"] = now
     u["fin_last_frame"] = frame
     e["fresh_time"] = 0
     e["run_frame"] = 0
     e["run_kind"] = 0
     if knows(e, FIN_ACKED) and e["mark_event"] > 0 and now - np.int64(after["ack_passed"]) > patience(desk, e):
+        u["fin_repeats"] = u["fin_repeats"] + 1
+        u["fin_repeat_time"], u["fin_repeat_frame"] = now, frame
         if u["fin_after_ack"] == 0:
             u["fin_after_ack_frame"] = frame
             u["fin_after_ack_time"] = now

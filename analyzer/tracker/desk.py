@@ -286,11 +286,23 @@ def stamp_enter(desk, e, state, basis, time):
 
 @part
 def note(desk, i, event, time, frame, words):
-    """Record something that moves nothing."""
+    """Record something that endpoint ``i`` does and that moves nothing."""
+    return jot(desk, i, event, SENT, time, frame, words)
+
+
+@part
+def note_received(desk, i, event, time, frame, words):
+    """The same of something that comes to it, if it arrives."""
+    return jot(desk, i, event, ASSUMED, time, frame, words)
+
+
+@part
+def jot(desk, i, event, basis, time, frame, words):
+    """Append a row that moves nothing."""
     state = np.int64(end_at(desk, i)["state"])
     if ARROWS[state, event] == NO_ARROW and words == NO_NOTE:
         words = UNEXPECTED
-    return append(desk, i, event, state, SENT, time, time, time, frame, words, np.int64(0))
+    return append(desk, i, event, state, basis, time, time, time, frame, words, np.int64(0))
 
 
 @part

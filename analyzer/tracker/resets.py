@@ -38,6 +38,7 @@ from analyzer.tracker.desk import (
     mark_unusual,
     move,
     note,
+    note_received,
     older_at,
     patience,
     since,
@@ -143,7 +144,7 @@ def receive(desk, s, i, verdict):
     e, p = end_at(desk, i), end_at(desk, i ^ 1)
     now, frame, asks = np.int64(s["time"]), np.int64(s["frame"]), np.int64(p["state"]) == SYN_SENT and not knows(e, ISN)
     if verdict not in (ACCEPTED, BLIND):
-        note(desk, i ^ 1, RST_IGNORED, now, frame, NOT_OF_THE_SYN if asks else OUTSIDE_WINDOW)
+        note_received(desk, i ^ 1, RST_IGNORED, now, frame, NOT_OF_THE_SYN if asks else OUTSIDE_WINDOW)
         return
     if np.int64(p["state"]) == CLOSED or (np.int64(p["state"]) == 0 and p["packets"] == 0):
         return
@@ -187,8 +188,9 @@ def refused_before(desk, s, j):
     u = mark_unusual(desk, e)
     u["rst_answers"], u["rst_reply"], u["rst_answers_frame"], u["rst_answers_time"] = KIND_SYN, 1, s["frame"], s["time"]
     refuse(desk, s, e, p)
-    u["refused_frame"], u["refused_time"], u["refused_after"] = u["rst_frame"], u["rst_time"], 0
     now = np.int64(s["time"])
+    u["refused_frame"], u["refused_time"] = u["rst_frame"], u["rst_time"]
+    u["refused_after"] = max(np.int64(0), now - np.int64(u["rst_time"]))
     row = move(desk, j ^ 1, RCVD_RST, ASSUMED, now, now, until(desk, p, now), np.int64(u["rst_frame"]), ANSWERS_SYN)
     if row > 0:
         learn(p, KILLED)
@@ -291,6 +293,7 @@ def describe(desk, s, i, verdict):
     u["rst_verdict"] = verdict
     u["rst_seq"] = s["seq"]
     u["rst_ack"] = s["ack"] if np.int64(s["flags"]) & ACK else 0
+    u["rst_nxt"] = e["snd_nxt"]
     u["rst_nth"] = min(np.int64(u["rst_count"]), 255)
     u["rst_reached"] = np.int64(s["flags"]) & ACK != 0 and knows(e, ACKED) and ahead(s["ack"], e["ack_sent"]) > 0
     u["rst_ttl"] = s["ttl"]
@@ -319,7 +322,7 @@ def trigger(desk, s, e, p, u):
     last, awaited = np.int64(p["last_kind"]), unanswered(desk, e, p)
     if not flags & ACK:
         if np.int64(p["run_kind"]) & CARRIES and np.int64(p["run_ack"]) == seq:
-            answer(u, p["run_kind"], p["run_frame"], p["run_ack"], p["last_time"])
+            answer(u, p["run_kind"], p["run_frame"], p["run_ack"], p["run_time"])
         elif np.int64(p["last_ack"]) == seq and awaited:
             answer(u, last, p["last_frame"], p["last_ack"], p["last_time"])
         else:
@@ -352,18 +355,15 @@ def contradict(desk, s, i):
     if knows(e, KILLED):
         u = unusual(desk, p)
         went_on = is_new(s, e) or is_repeat(s)
-        knew = not knows(e, ACKED) or ahead(s["ack"], u["rst_seq"]) > 0
+        knew = not knows(e, ACKED) or ahead(s["ack"], u["rst_nxt"]) > 0
         soon = now - np.int64(u["rst_time"]) <= under_way(desk, e)
         if np.int64(s["flags"]) & SYN or not went_on or (soon and not knew) or not unkill(desk, i):
             return
         forget(e, KILLED)
         u = mark_unusual(desk, p)
         u["rst_verdict"] = DISREGARDED
-        ignore(u, u["rst_frame"], u["rst_time"])
         if np.int64(e["state"]) == SYN_SENT:
             u["refusals"] = u["refused_frame"] = 0  # it did not take it for a refusal
-        if is_new(s, e) and u["went_on_frame"] == 0:
-            u["went_on_frame"] = s["frame"]
         note(desk, i, RST_IGNORED, now, s["frame"], WENT_ON)
     elif knows(e, RST_STANDS) and np.int64(unusual(desk, e)["rst_state"]) > CLOSED:
         disown(desk, s, i, now)

@@ -39,6 +39,7 @@ from analyzer.tracker.desk import (
     half,
     knows,
     later,
+    mark_later,
     mark_unusual,
     move,
     older_at,
@@ -309,9 +310,14 @@ def count(desk, s, i):
         e["first_frame"] = frame
     e["packets"] = e["packets"] + 1
     e["bytes"] = e["bytes"] + np.int64(s["payload_len"])
-    if f["end_time"] > 0 and now - np.int64(f["end_time"]) > np.int64(e["idle_longest"]):
-        e["idle_longest"] = now - np.int64(f["end_time"])
-        e["idle_longest_frame"] = frame
+    if (
+        e["later"] > 0
+        and f["end_time"] > 0
+        and now - np.int64(f["end_time"]) > np.int64(later(desk, e)["idle_longest"])
+    ):
+        after = mark_later(desk, e)
+        after["idle_longest"] = now - np.int64(f["end_time"])
+        after["idle_longest_frame"] = frame
     e["last_time"] = now
     e["last_frame"] = frame
     f["end_time"] = now
@@ -340,6 +346,7 @@ def keep_books(desk, s, i, kind):
     )
     if e["run_frame"] == 0 and kind != KIND_ACK and kind != KIND_PROBE:
         e["run_frame"] = frame
+        e["run_time"] = now
         e["run_kind"] = kind
         e["run_ack"] = s["ack"]
     if p["unusual"] > 0 and kind != KIND_PROBE:

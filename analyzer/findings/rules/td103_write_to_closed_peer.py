@@ -5,8 +5,8 @@
 Data whose acknowledgment covers the peer's FIN, so their sender knew of it, were answered by the peer with the RST of
 a host that has no such socket any more. A FIN alone does not say whether the peer only stopped sending (`shutdown`) or
 closed altogether; this RST does. Two stories look like this. Where a client closed that had spoken last, the data are
-the answer to that: it closed without waiting for it, and is blamed. Else the sender used a connection whose end it had been
-told.
+the answer to that: it closed without waiting for it, and is blamed. Else the sender used a connection whose end it had
+been told.
 
 ## Why it matters
 
@@ -79,7 +79,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "closer": Choice(side ^ ledger.client, ROLES),
             "sender": Choice(other ^ ledger.client, ROLES),
             "fin": ledger.of_side("fin_frame", side),
-            "sent": ledger.of_side("half_close_bytes", other),
+            "sent": ledger.of_side("rst_half_close", side),
             "ack": ledger.of_side("fin_acked_frame", side),
             "after": ledger.of_side("rst_answers_time", side) - ledger.of_side("fin_time", side),
             "data": ledger.of_side("rst_answers_frame", side),

@@ -56,7 +56,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     fin, frame = ledger.own("fin_time"), ledger.own("fin_frame")
     every = np.arange(ledger.flows)
     return Verdict(
-        fires=ledger.crossed_fins,
+        fires=ledger.crossed_fins & (ledger.own("overtaken") == 0).all(axis=1),
         when=fin.max(axis=1),
         frames=[frame[:, 0], frame[:, 1]],
         values={

@@ -29,6 +29,7 @@ import numpy as np
 from analyzer.findings.facts import LONG_NS, blind_reset, opened_before, phrases, resetter
 from analyzer.findings.rule import Bools, Verdict
 from analyzer.settings import Settings
+from analyzer.tracker.ledger import Known
 from analyzer.tracker.outcome import Ledger, RstCause
 
 CODE = "TD301"
@@ -76,9 +77,10 @@ ELSE = (
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     open_before = (ledger.own("established_time") > 0) | opened_before(ledger)[:, None]
     alone = ledger.own("rst_frame") == ledger.flow("first_frame")[:, None]  # nothing but the RST is known
+    heard = ~ledger.knows(Known.SENT_DATA) | ledger.knows(Known.ACK)[:, ::-1]  # else nobody knows what is outstanding
     places = _places(ledger)
     return Verdict(
-        fires=resetter(ledger, RstCause.ABORT) & open_before & ~alone,
+        fires=resetter(ledger, RstCause.ABORT) & open_before & ~alone & heard,
         when=ledger.own("rst_time"),
         frames=[ledger.own("rst_frame")],
         values={

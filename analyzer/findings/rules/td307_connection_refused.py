@@ -19,6 +19,7 @@ On the server: does anything listen on that address and port? If it does, a fire
 instead: compare the TTL of the RST with that of the server's other packets.
 """
 
+from analyzer.findings.facts import phrase
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -32,7 +33,7 @@ NEEDS = ("refusals",)
 EXAMPLE = "connection-refused.pcap"
 NEAR_MISS = "graceful-client-first.pcap"
 MESSAGE = (
-    "The {blamed} refused {count:SYN} of {peer_at}: SYN (frame {syn}), RST (frame {rst}, {after:duration} after it)."
+    "The {blamed} refused {count:SYN} of {peer_at}: SYN (frame {syn}), RST (frame {rst}, {after:duration} {order})."
 )
 ADVICE = (
     "Suspect that nothing listens at {blamed_at}, else a firewall that rejects. Next, on {blamed_ip}: ss -tlnp {ss}"
@@ -49,5 +50,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "syn": ledger.own("refused_syn_frame"),
             "rst": ledger.own("refused_frame"),
             "after": ledger.own("refused_after"),
+            "order": phrase(
+                ledger.own("refused_frame") < ledger.own("refused_syn_frame"), "before it in the capture", "after it"
+            ),
         },
     )

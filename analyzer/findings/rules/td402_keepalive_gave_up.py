@@ -50,7 +50,7 @@ ADVICE = (
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     run, first = ledger.own("probe_run"), ledger.own("probe_first_time")
     reset = resetter(ledger, RstCause.GAVE_UP)
-    last = np.where(reset, ledger.own("rst_time"), ledger.own("last_time"))
+    last = ledger.own("probe_last_time")
     interval = (last - first) // np.maximum(run - 1, 1)
     fell_silent = ~state_is(ledger, State.CLOSED) & (ledger.silence > 2 * interval)
     open_window = ledger.peer("zero_window_since") == 0

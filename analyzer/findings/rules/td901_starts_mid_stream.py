@@ -44,8 +44,9 @@ ADVICE = (
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     first = ledger.flow("first_frame")
+    only_resets = (ledger.own("packets") == ledger.own("rst_count")).all(axis=1)  # a RST alone proves no connection
     return Verdict(
-        fires=opened_before(ledger) & ~ledger.never_open,
+        fires=opened_before(ledger) & ~ledger.never_open & ~only_resets,
         when=ledger.flow("first_time"),
         frames=[first],
         values={"first": first},
