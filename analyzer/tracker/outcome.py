@@ -270,7 +270,8 @@ class Ledger:
     def in_vain(self) -> Bools:
         """Whether each endpoint repeated data that nobody acknowledged: so often that it was not for a moment's loss,
         or at the intervals at which only late repeats come, shape (flows, 2)."""
-        run, span = self.own("repeat_run"), self.own("repeat_last_time") - self.own("repeat_first_time")
+        run = self.own("repeat_run").astype(np.int64)
+        span = self.own("repeat_last_time") - self.own("repeat_first_time")
         return np.asarray((run >= NEVER_TAKEN) | ((run > 1) & (span >= (run - 1) * LATE_REPEAT_NS)))
 
     @cached_property

@@ -37,7 +37,7 @@ SUPERSEDES = ("TD301", "TD302")
 THRESHOLDS = ()
 NEEDS = ("rst_count",)
 EXAMPLE = "reset-with-unread-data.pcapng"
-NEAR_MISS = "upload-read-then-closed.pcap"
+NEAR_MISS = "unread-data-acknowledged.pcapng"
 MESSAGE = (
     "The {blamed} sent RST (frame {rst}, at {when:into}) {age:duration} after data from the {peer_role} (frame "
     "{data}): {unread:byte} had not been acknowledged by it before{told}.{lost}"

@@ -39,7 +39,7 @@ SUPERSEDES = ("TD305", "TD403", "TD301", "TD302", "TD306", "TD304")
 THRESHOLDS = ()
 NEEDS = ("syn_ack_after_ack", "rst_count")
 EXAMPLE = "accept-queue-full.pcap"
-NEAR_MISS = "syn-lost-once.pcap"
+NEAR_MISS = "last-handshake-ack-lost.pcap"
 MESSAGE = (
     "The {blamed} never took the connection: {what} (frames {first} to {last}). Its kernel had no room in the accept "
     "queue, or defers accepting."
