@@ -77,6 +77,23 @@ def forged_reset_hits(lab: Lab) -> None:
     pause(0.2)
 
 
+@scenario(
+    causes=("third-party",),
+    hidden=(Hidden("a", "lost-before-the-tap", ("CLOSED",), taps="b"),),
+)
+def middlebox_rejects_late(lab: Lab) -> None:
+    """After a second of silence a packet filter behind the middle answers the client's next request with a RST in the
+    server's name; the server never learns of it and stays ESTABLISHED.
+    """
+    client, _server = opened(lab)
+    pause(1.0)
+    lab.path.own_packets_too(lab.m)
+    lab.loss.reject("tcp dport 8080", by="a")
+    client.sendall(REQUEST)
+    pause(0.3)
+    visit(lab)
+
+
 @scenario(hidden=(Hidden("a", "silent-death", ("CLOSED",)),))
 def idle_connection_dropped(lab: Lab) -> None:
     """A firewall forgets an idle connection without a word: the client's next request is repeated in vain."""

@@ -183,10 +183,11 @@ def fast_open_closed_at_once(lab: Lab) -> None:
 
 
 @scenario(
+    raw_ports=(40778,),
     hidden=(
         Hidden("b", "silent-death", ("CLOSED",), taps="b"),
         Hidden("b", "lost-before-the-tap", ("SYN_RECEIVED", "CLOSED"), taps="am"),
-    )
+    ),
 )
 def request_socket_times_out(lab: Lab) -> None:
     """A SYN from an address that never answers: the server repeats its SYN-ACK and forgets the request."""
