@@ -79,7 +79,8 @@ def _read(data: bytes, states: dict[Pair, str]) -> bool:
         if kind in (DONE, FAILED):
             return True
         pair, state = _entry(data[place + 16 : place + length])
-        states[pair] = state
+        if pair[1][1]:  # else it is bound, and about to connect
+            states[pair] = state
         place += (length + 3) & ~3
     return False
 
