@@ -3,9 +3,9 @@
 What is compared, so that the comparison is fair both ways:
 
 * The sequence of states entered. An endpoint is right when the program's whole sequence equals the kernel's.
-* Only what happened while the capture ran: a state that the kernel entered before the first packet counts as the one
-  the endpoint is found in; states entered after the last packet do not count, but for those that it caused: within a
-  round trip after it they count if the program says so too.
+* Only what happened while the capture ran: of a capture begun late, a state that the kernel entered before the first
+  packet counts as the one the endpoint is found in; states entered after the last packet do not count, but for those
+  that it caused: within a round trip after it they count if the program says so too.
 * A state passed in no time counts like any other: FIN and ACK in one segment take a kernel through FIN_WAIT_2 too.
 * LISTEN is the state of a listening socket, not of a connection: the server's sequence begins with SYN_RECEIVED.
 * A kernel's socket belongs to the newest connection of its addresses and ports that had begun by then. Where a kernel
@@ -115,8 +115,9 @@ class Reset:
 
 
 def shown(entered: list[Entry], rows: list[Row], span: tuple[int, int], after: int) -> tuple[list[str], list[Entry]]:
-    """The part of a kernel's account that happened while a capture ran, and what followed within ``after`` ns if the
-    program says so too; before it the state the endpoint is found in, if the program says nothing of that."""
+    """The part of a kernel's account that happened while a capture ran (``span``; it begins with 0 where nothing had
+    happened before), and what followed within ``after`` ns if the program says so too; before it the state the endpoint
+    is found in, if the program says nothing of that."""
     first, last = span[0] - FOUND_NS, span[1] + after
     began = [entry for entry in entered if entry.time < first][-1:]
     before: list[str] = []
@@ -182,6 +183,7 @@ def timed(kernel: list[Entry], rows: list[Row], at_host: bool) -> Iterator[Timed
 def judge(scenario: Scenario, tap: str, truth: Truth, path: Path) -> tuple[list[Verdict], list[Reset]]:
     """Every endpoint of one capture, and the causes of its resets."""
     flows, span = inferred(path)
+    ran = span if scenario.edit is not None else (0, span[1])
     slack = scenario.round_trip_ns // 2 + NEAR_NS
     verdicts = []
     sockets: set[tuple[int, Pair]] = set()
@@ -192,10 +194,10 @@ def judge(scenario: Scenario, tap: str, truth: Truth, path: Path) -> tuple[list[
         if flow is None or over or end.entered[0].earliest > span[1] + slack:
             continue
         rows = flow.ends[end.pair]
-        before, entered = shown(end.entered, rows, span, scenario.round_trip_ns + BUSY_NS)
+        before, entered = shown(end.entered, rows, ran, scenario.round_trip_ns + BUSY_NS)
         nth = [other for other in truth.endpoints if other.host == end.host and other.entered].index(end)
         if entered or rows:
-            verdicts.append(_verdict(scenario, tap, end, before, entered, rows, nth, span))
+            verdicts.append(_verdict(scenario, tap, end, before, entered, rows, nth, ran))
     strangers = [(pair, rows) for flow in flows for pair, rows in flow.ends.items() if (id(flow), pair) not in sockets]
     verdicts += socketless(scenario, tap, truth, strangers)
     return verdicts, list(resets(scenario, tap, flows))

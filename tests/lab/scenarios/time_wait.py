@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 
-from captures.recipes.play import close_after_eof, exchange, opened, pause
+from captures.recipes.play import abort, close_after_eof, exchange, opened, pause
 
+from .. import loss
 from ..conduct import last_segment
 from ..hosts import Host
 from ..network import Lab
@@ -86,3 +87,69 @@ def time_wait_table_full(lab: Lab) -> None:
         client, server = opened(lab, from_port=PORT + min(visit, VISITS - 2))
         client.close()
         close_after_eof(server, 0.0)
+
+
+@scenario()
+def older_syn_with_a_newer_timestamp(lab: Lab) -> None:
+    """The server is in TIME_WAIT, and the client's new SYN from the same port has an older number but a newer
+    timestamp: it is accepted at once.
+    """
+    number = visit_closed_by_server(lab)
+    pause(1.2)
+    asked_with(lab, number - 1_000_000_000)
+
+
+@scenario()
+def older_syn_into_time_wait_and_the_reset_lost(lab: Lab) -> None:
+    """As older-syn-into-time-wait, but the client's RST is lost: TIME_WAIT answers the repeated SYN with its old
+    acknowledgment as well, and only the second RST ends it.
+    """
+    for host in (lab.a, lab.b):
+        host.sysctl(tcp_timestamps=0)
+    number = visit_closed_by_server(lab)
+    pause(0.5)
+    lab.loss.lose(loss.RST, by="a", first=1)
+    asked_with(lab, number - 1_000_000_000)
+
+
+@scenario(causes=("late-fin",))
+def forgotten_in_fin_wait_2(lab: Lab) -> None:
+    """The client's host keeps no mini-sockets (tcp_max_tw_buckets is 0): it closes, and forgets the connection when its
+    FIN is acknowledged; the server's FIN, 200 ms later, meets a RST.
+    """
+    lab.a.sysctl(tcp_max_tw_buckets=0)
+    client, server = opened(lab)
+    client.close()
+    close_after_eof(server, 0.2)
+    pause(0.1)
+
+
+@scenario()
+def client_uses_its_own_time_wait_again(lab: Lab) -> None:
+    """The client closes first and is in TIME_WAIT; 1.3 s later it connects from the same port (tcp_tw_reuse), which its
+    kernel allows because timestamps tell old from new.
+    """
+    lab.a.sysctl(tcp_tw_reuse=1)
+    for _ in range(2):
+        client, server = opened(lab, from_port=PORT)
+        client.close()
+        close_after_eof(server)
+        pause(1.3)
+
+
+@scenario(causes=("abort",))
+def syn_into_fin_wait_2(lab: Lab) -> None:
+    """The server closed and is in FIN_WAIT_2; the client's host forgets the connection (its RST is lost) and asks anew
+    from the same port: the old acknowledgment, a RST that ends FIN_WAIT_2, and the repeated SYN is accepted.
+    """
+    client, server = opened(lab, from_port=PORT)
+    server.close()
+    pause(0.1)
+    lab.loss.lose(loss.RST, by="a", first=1)
+    abort(client)
+    pause(0.2)
+    lab.loss.nothing()
+    again, fresh = lab.connect(from_port=PORT)
+    exchange(again, fresh)
+    again.close()
+    close_after_eof(fresh)
