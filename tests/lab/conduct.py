@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
-import os
 import platform
 import re
 import socket
@@ -22,6 +21,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from . import pcapfile, tracefs
+from .hosts import hurry
 from .network import Lab
 from .scenario import Scenario
 from .sockdiag import Poller, Sample
@@ -39,14 +39,6 @@ def reset_reasons() -> dict[int, str]:
     """The kernel's reasons for a RST by number, from the event's own description."""
     text = (tracefs.ROOT / "events" / "tcp" / "tcp_send_reset" / "format").read_text()
     return {int(number): name for number, name in re.findall(r"\{ (\d+), \"(\w+)\" \}", text)}
-
-
-def hurry() -> None:
-    """What this process and its children do from now on comes before all other work of the machine: a path of 10 ms
-    shall take 10 ms whoever else is busy. They sleep nearly all the time.
-    """
-    with contextlib.suppress(PermissionError):
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 
 
 def play(scenario: Scenario, folder: Path, number: int = 1, *, looks_only: bool = False) -> Truth:
@@ -68,11 +60,12 @@ def play(scenario: Scenario, folder: Path, number: int = 1, *, looks_only: bool 
         }
         with contextlib.ExitStack() as account:
             tracer = account.enter_context(Tracer()) if not (looks_only or tracefs.unavailable()) else None
-            pollers = [account.enter_context(Poller(host, 0.005)) for host in (lab.a, lab.b)]
+            pollers = [account.enter_context(Poller(host, 0.01)) for host in (lab.a, lab.b)]
             scenario.play(lab)
             time.sleep(3 * scenario.delay)
             for tap in taps.values():
                 tap.stop()
+            hurry(False)
         samples = {poller.host.label: poller.samples for poller in pollers}
         hosts = {address: host.label for host in (lab.a, lab.b) for address in addresses(host.run("ip", "-o", "addr"))}
         truth = traced(tracer.events, hosts, reset_reasons(), samples) if tracer else sampled(samples)

@@ -25,7 +25,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from .hosts import Host
+from .hosts import Host, hurry
 
 TUNSETIFF = 0x400454CA
 IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
@@ -130,6 +130,7 @@ class Relay:
             os.write(self._descriptors[half], packet)
 
     def _work(self) -> None:
+        hurry()
         while True:
             pause = max(0.0, self._waiting[0][0] - time.monotonic()) if self._waiting else None
             ready, _, _ = select.select([*self._descriptors, self._ending], [], [], pause)

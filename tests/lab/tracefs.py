@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-from .hosts import LabError, run
+from .hosts import LabError, hurry, run
 
 ROOT = Path("/sys/kernel/tracing")
 PAGE = 4096
@@ -177,6 +177,7 @@ class Tracer:
         (folder / "enable").write_text("1")
 
     def _collect(self) -> None:
+        hurry()
         while not self._ended.wait(0.05):
             self._drain()
 
