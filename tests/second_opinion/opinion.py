@@ -1,0 +1,155 @@
+"""The second opinion: what a predicate is given, and its three answers.
+
+A predicate is a function over a :class:`Case`. It returns where everything that the finding states follows from the
+packets, raises :class:`DoesNotFollow` at the first statement that does not, and :class:`CannotTell` where the packets
+at hand do not decide it. It is written from the definition of the code and RFC 9293, never from the rule.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from tests.second_opinion.capture import SIDES, Capture
+from tests.second_opinion.claims import Duration, claims, frames_in
+from tests.second_opinion.packets import Flow, Segment
+
+FOLLOWS, REFUTED, UNDECIDED = "follows", "does not follow", "cannot be re-derived"
+
+
+class DoesNotFollow(Exception):
+    """A statement of the message that the packets refute."""
+
+
+class CannotTell(Exception):
+    """The packets at hand decide it neither way."""
+
+
+@dataclass
+class Case:
+    """One finding with its connection."""
+
+    capture: Capture
+    finding: dict[str, Any]
+
+    @cached_property
+    def claims(self) -> dict[str, Any]:
+        found = claims(self.finding["code"], self.finding["message"])
+        must(found is not None, "the message does not fit its template")
+        return found or {}
+
+    def __getitem__(self, name: str) -> Any:
+        return self.claims.get(name)
+
+    @property
+    def flow(self) -> Flow:
+        return self.capture.flows[self.finding["stream"]]
+
+    @property
+    def own(self) -> int:
+        """The side that the finding blames."""
+        return SIDES[self.finding["endpoint"]]
+
+    @property
+    def peer(self) -> int:
+        return 1 - self.own
+
+    @property
+    def frames(self) -> list[int]:
+        return [int(frame) for frame in str(self.finding["frames"] or "").split(";") if frame]
+
+    def segment(self, name: str, side: int | None = None) -> Segment:
+        """The segment in the frame that the message names as ``name``, which must be of ``side``."""
+        found = self.flow.at(self[name], side)
+        must(found is not None, f"frame {self[name]} ({name}) is no segment of that side of this connection")
+        assert found is not None
+        return found
+
+    def lasted(self, name: str, least: int, most: int | None = None) -> None:
+        """The duration claimed as ``name`` is that from the packets, or lies between two of them."""
+        claimed, most = self[name], least if most is None else most
+        if isinstance(claimed, Duration):
+            shown = f"{claimed.ns / 1e9:.6f} s claimed as {name}"
+            must(claimed.lies_in(max(least, 0), max(most, 0)), f"{shown}; {least / 1e9:.6f} to {most / 1e9:.6f} s")
+
+    def happened(self, name: str, segment: Segment) -> None:
+        """The moment claimed as ``name`` is that of ``segment``."""
+        claimed, passed = self[name], segment.time - self.flow.start
+        if isinstance(claimed, Duration):
+            must(claimed.is_about(passed), f"frame {segment.frame} passed at {passed / 1e9:.6f} s, not as {name} says")
+
+    def counted(self, name: str, *allowed: int) -> None:
+        must(self[name] is None or self[name] in allowed, f"{self[name]} claimed as {name}; counted {allowed}")
+
+    def before_end(self, name: str, time: int) -> None:
+        self.lasted(name, self.capture.last - time)
+
+
+def must(holds: object, reason: str) -> None:
+    if not holds:
+        raise DoesNotFollow(reason)
+
+
+def need(holds: object, reason: str) -> None:
+    if not holds:
+        raise CannotTell(reason)
+
+
+Predicate = Callable[[Case], None]
+PREDICATES: dict[str, Predicate] = {}
+
+
+def predicate(code: str) -> Callable[[Predicate], Predicate]:
+    def register(function: Predicate) -> Predicate:
+        PREDICATES[code] = function
+        return function
+
+    return register
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What came out for one finding."""
+
+    capture: str
+    code: str
+    confidence: str
+    stream: int | None
+    frames: str
+    answer: str
+    reason: str
+    message: str
+
+
+def opinion(capture: Capture, finding: dict[str, Any]) -> Opinion:
+    """The answer for one finding, and why."""
+    try:
+        case = Case(capture, finding)
+        frames_belong(case)
+        judge = PREDICATES.get(finding["code"])
+        need(judge, "no predicate is written for it")
+        assert judge
+        judge(case)
+        answer, reason = FOLLOWS, ""
+    except DoesNotFollow as refuted:
+        answer, reason = REFUTED, str(refuted)
+    except CannotTell as undecided:
+        answer, reason = UNDECIDED, str(undecided)
+    return Opinion(
+        str(capture.path), finding["code"], finding["confidence"], finding["stream"], str(finding["frames"] or ""),
+        answer, reason, finding["message"],
+    )  # fmt: skip
+
+
+def frames_belong(case: Case) -> None:
+    """Every frame that the message names is one of the finding's, and those are frames of the connection."""
+    missing = [frame for frame in frames_in(case.finding["message"]) if frame not in case.frames]
+    must(not missing, f"frames {missing} stand in the message and not in frames")
+    must(case.frames, "it names no frame")
+    if case.finding["stream"] is not None:
+        own = case.flow.by_frame
+        strange = [frame for frame in case.frames if frame not in own and frame in case.capture.frames]
+        must(not strange, f"frames {strange} are of another connection")
+    else:
+        strange = [frame for frame in case.frames if frame not in case.capture.frames]
+        must(not strange, f"frames {strange} are no TCP segments of this capture")
