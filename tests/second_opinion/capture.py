@@ -1,5 +1,6 @@
 """A capture analysed: its findings, and its packets in the form the predicates ask."""
 
+import ipaddress
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ class Capture:
     findings: list[dict[str, Any]]
     first: int
     last: int
+    count: int  # of packets
     settings: Settings
     result: Any
 
@@ -61,9 +63,16 @@ class Capture:
         return self.packets[row.frame][begin:] if begin >= 0 else b""
 
     def quoting(self, flow: Flow, row: Segment) -> list[int]:
-        """Frames that quote a segment without being one: ICMP errors."""
-        opening = _opening(flow, row)[:8]
-        return [frame for frame, data in self.packets.items() if frame not in self.frames and opening in data]
+        """Frames of ICMP errors that quote a segment: IP header with its addresses, then its ports and number."""
+        addresses = [ipaddress.ip_address(flow.ends[side][0]) for side in (row.side, 1 - row.side)]
+        quoted = b"".join(address.packed for address in addresses) + _opening(flow, row)[:8]
+        header, errors = (12, {3, 4, 5, 11, 12}) if addresses[0].version == 4 else (8, {1, 2, 3, 4})
+        found = []
+        for frame, data in self.packets.items():
+            place = data.rfind(quoted) - header - 8
+            if place >= 0 and data[place] in errors and frame not in self.frames:
+                found.append(frame)
+        return found
 
     def sacked(self, flow: Flow, side: int, row: Segment) -> int | None:
         """The frame in which ``side`` acknowledges all of ``row`` by SACK (RFC 2018)."""
@@ -120,7 +129,7 @@ def read(path: Path, settings: Settings | None = None) -> Capture:
     for row in records(result.timeline):
         flows[row["stream"]].timeline.append(row)
     return Capture(
-        path, flows, records(result.findings), summary.first_ns or 0, summary.last_ns or 0, settings, result
+        path, flows, records(result.findings), summary.first_ns or 0, summary.last_ns or 0, summary.packets, settings, result
     )
 
 
@@ -157,4 +166,5 @@ def _segment(row: dict[str, Any], raw: Any, flow: Flow) -> Segment:
         first_byte=int(raw["first_byte"]) if marks & BIT["HAS_FIRST_BYTE"] else None,
         cut=bool(marks & BIT["CUT_HEADER"]),
         refused=bool(marks & BIT["BAD_OFFSET"]),
+        short=bool(marks & BIT["LENGTH_BEYOND"]),
     )

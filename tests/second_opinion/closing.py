@@ -1,7 +1,7 @@
 """TD1xx: one side closed, the other did not."""
 
 from tests.second_opinion.opinion import Case, must, need, predicate
-from tests.second_opinion.packets import Flow, Segment, ahead
+from tests.second_opinion.packets import Flow, Segment, ahead, furthest
 
 LONG = 10**9
 
@@ -9,9 +9,10 @@ LONG = 10**9
 def is_probe(flow: Flow, row: Segment) -> bool:
     """A keep-alive probe: no byte or one, numbered one below what its sender has sent, and that is acknowledged."""
     sent = [other for other in flow.before(row) if other.side == row.side and not other.rst]
-    below = bool(sent) and all(ahead(row.seq, other.end) < 0 for other in sent if other.takes_room)
-    acked = flow.highest_ack(1 - row.side, row)
-    return row.length <= 1 and not row.fin and not row.syn and below and (acked is None or acked == (row.seq + 1) % 2**32)
+    acked, following = flow.highest_ack(1 - row.side, row), (row.seq + 1) % 2**32
+    sent = furthest(other.end for other in sent)
+    known = [number for number in (sent, acked) if number is not None]
+    return row.is_alone and bool(known) and all(number == following for number in known)
 
 
 def speaks(flow: Flow, row: Segment) -> bool:
@@ -36,7 +37,7 @@ def acknowledged_fin(case: Case, fin_name: str = "fin") -> tuple[Segment | None,
 
 def never_closed(case: Case, ack: Segment) -> None:
     """The blamed side sent neither FIN nor RST in the whole connection, at whatever number."""
-    closing = [row for row in case.flow.of(case.own) if row.fin or row.rst]
+    closing = [row for row in case.flow.of(case.own) if row.fin or (row.rst and row.frame > ack.frame)]
     must(not closing, f"it did send FIN or RST: frame {closing[0].frame if closing else 0}")
     resets = [row for row in case.flow.resets(case.peer) if row.frame > ack.frame]
     must(not resets, f"frame {resets[0].frame if resets else 0} of the peer reset it after that")
@@ -62,8 +63,8 @@ def close_wait_leak(case: Case) -> None:
     since = last_spoken(case, ack)
     silence = case.capture.last - since.time
     must(silence > case.capture.settings.close_wait_leak_ns, f"silent for {silence / 1e9:.3f} s only")
-    case.lasted("idle", silence)
     stays_in(case, "CLOSE_WAIT")
+    case.lasted("idle", silence)
 
 
 @predicate("TD107")
@@ -71,10 +72,10 @@ def half_closed_at_capture_end(case: Case) -> None:
     fin, ack = acknowledged_fin(case)
     case.happened("when", ack)
     never_closed(case, ack)
-    case.lasted("idle", case.capture.last - last_spoken(case, ack).time, case.capture.last - ack.time)
     silence = case.capture.last - last_spoken(case, ack).time
     must(silence <= case.capture.settings.close_wait_leak_ns, f"silent for {silence / 1e9:.3f} s: a leak")
     stays_in(case, "CLOSE_WAIT")
+    case.lasted("idle", silence, case.capture.last - ack.time)
 
 
 def stays_in(case: Case, state: str) -> None:
@@ -139,7 +140,8 @@ def half_close_in_use(case: Case) -> None:
     must(ahead(first.data_end, known) > 0, f"frame {first.frame} repeats what it had sent before the FIN")
     case.counted("acked", *range(max(0, sent - max(0, ahead(last.data_end, ack.ack))), sent + 1))
     must(ahead(ack.ack, first.seq) > 0, f"frame {ack.frame} acknowledges none of it")
-    case.lasted("span", last.time - fin.time - (case.flow.round_trip or 0), last.time - fin.time)
+    repeats = [row for row in case.flow.fins(case.peer) if row.frame < last.frame]
+    case.lasted("span", last.time - repeats[-1].time - (case.flow.round_trip or 0), last.time - fin.time)
 
 
 def needs_arrival(case: Case, fin: Segment, row: Segment) -> None:

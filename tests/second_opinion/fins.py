@@ -12,7 +12,7 @@ def the_same_fin(case: Case, first: Segment, last: Segment) -> list[Segment]:
     fins = [row for row in case.flow.fins(case.own) if row.end == first.end]
     must(first.fin and last.fin, f"frames {first.frame} and {last.frame} are not both FINs")
     must(fins[0].frame == first.frame, f"frame {fins[0].frame} is its first FIN")
-    must(fins[-1].frame == last.frame, f"frame {fins[-1].frame} is its last FIN")
+    must(last.end == first.end and fins[-1].frame <= last.frame, f"frame {fins[-1].frame} is its last FIN")
     return fins
 
 
@@ -20,7 +20,7 @@ def the_same_fin(case: Case, first: Segment, last: Segment) -> list[Segment]:
 def fin_never_acknowledged(case: Case) -> None:
     fins = the_same_fin(case, case.segment("first", case.own), case.segment("last", case.own))
     must(len(fins) > 1, "the FIN was not repeated")
-    case.counted("count", len(fins))
+    case.number_of("count", fins)
     case.happened("when", fins[0])
     case.lasted("span", fins[-1].time - fins[0].time)
     covered = list(case.flow.covering(case.peer, fins[0].end))
@@ -47,14 +47,26 @@ def heard(case: Case) -> None:
 def fin_retransmitted(case: Case) -> None:
     fins = the_same_fin(case, case.segment("first", case.own), case.segment("last", case.own))
     ack = case.segment("ack", case.peer)
-    case.counted("count", len(fins))
+    case.number_of("count", fins)
     case.lasted("span", fins[-1].time - fins[0].time)
     case.happened("when", fins[0])
     must(ack.acknowledges(fins[0]), f"frame {ack.frame} does not cover the FIN")
-    first = case.flow.first_covering(case.peer, fins[0].end)
-    must(first is not None and first.frame == ack.frame, f"frame {first.frame if first else 0} had covered it before")
+    must(len(fins) > 1, "the FIN was not repeated")
     must(fins[1].frame < ack.frame, f"it was acknowledged (frame {ack.frame}) before it was repeated")
+    first_acknowledgment(case, fins, ack)
     repeated_by_timer(case, fins)
+
+
+def first_acknowledgment(case: Case, fins: list[Segment], ack: Segment) -> None:
+    """The acknowledgment is the first, or the first behind a repeat that proves that an earlier one did not arrive."""
+    before = [row for row in case.flow.covering(case.peer, fins[0].end) if row.frame < ack.frame]
+    repeat = [row for row in fins if row.frame < ack.frame][-1]
+    since = [row for row in before if row.frame > repeat.frame]
+    must(not since, f"frame {since[0].frame if since else 0} had covered it before")
+    if before:
+        need(case.flow.round_trip is not None, "no round trip tells whether the earlier acknowledgment was lost")
+        crossed = repeat.time - before[-1].time < (case.flow.trip(case.own) or 0) / 2
+        must(not crossed, f"frame {before[-1].frame} had covered it, and the repeat in frame {repeat.frame} crossed that")
 
 
 def repeated_by_timer(case: Case, fins: list[Segment]) -> None:
@@ -80,7 +92,7 @@ def last_ack_lost(case: Case) -> None:
     must(fin.frame < ack.frame < again.frame < reack.frame, "the frames do not follow one another as told")
     must(ack.acknowledges(fin) and reack.acknowledges(fin), "an acknowledgment does not cover the FIN")
     in_time_wait(case, case.peer, reack)
-    case.lasted("after", again.time - fin.time)
+    case.lasted("after", again.time - ack.time, again.time - fin.time)
     not_crossed(case, ack, again)
 
 

@@ -65,6 +65,18 @@ class Case:
         assert found is not None
         return found
 
+    def fewest(self, rows: list[Segment]) -> int:
+        """How many of some segments are left where all are dropped that may be copies."""
+        return sum(1 for row in rows if row in self.least)
+
+    @cached_property
+    def least(self) -> set[Segment]:
+        return set(self.flow.least)
+
+    def number_of(self, name: str, rows: list[Segment]) -> None:
+        """The count claimed as ``name`` is that of ``rows``; where copies and repeats look alike, either is right."""
+        self.counted(name, *range(self.fewest(rows), len(rows) + 1))
+
     def lasted(self, name: str, least: int, most: int | None = None) -> None:
         """The duration claimed as ``name`` is that from the packets, or lies between two of them."""
         claimed, most = self[name], least if most is None else most
@@ -148,7 +160,8 @@ def frames_belong(case: Case) -> None:
     must(case.frames, "it names no frame")
     if case.finding["stream"] is not None:
         own = case.flow.by_frame
-        strange = [frame for frame in case.frames if frame not in own and frame in case.capture.frames]
+        beyond = case.capture.count
+        strange = [row for row in case.frames if row not in own and (row in case.capture.frames or row > beyond)]
         must(not strange, f"frames {strange} are of another connection")
     else:
         strange = [frame for frame in case.frames if frame not in case.capture.frames]

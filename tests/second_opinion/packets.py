@@ -5,7 +5,7 @@ Nothing here follows a connection. Each answer is looked up anew among the segme
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 CLIENT, SERVER = 0, 1
@@ -37,6 +37,7 @@ class Segment:
     first_byte: int | None
     cut: bool
     refused: bool  # its data offset is impossible: any receiver drops it
+    short: bool  # its IP length claims more bytes than the frame has
 
     @property
     def fin(self) -> bool:
@@ -69,6 +70,11 @@ class Segment:
         return bool(self.length or self.syn or self.fin)
 
     @property
+    def is_alone(self) -> bool:
+        """Whether it carries no more than one byte, as a probe does, and no flag that changes anything."""
+        return self.length <= 1 and not self.flags & (SYN | FIN | RST)
+
+    @property
     def is_pure_ack(self) -> bool:
         return self.has_ack and not self.takes_room and not self.rst
 
@@ -80,7 +86,7 @@ class Segment:
         return self.covers(other.end)
 
 
-@dataclass
+@dataclass(eq=False)
 class Flow:
     """All segments of one connection, in the order of the file."""
 
@@ -94,6 +100,12 @@ class Flow:
     def segments(self) -> list[Segment]:
         """Each packet once, even if it was captured at two places."""
         return list(once([row for row in self.captured if not row.refused]))
+
+    @cached_property
+    def least(self) -> list[Segment]:
+        """The same where every segment that may be a copy is left out, even if a host that numbers its packets badly
+        may have sent it again."""
+        return list(once([row for row in self.captured if not row.refused], strict=False))
 
     @cached_property
     def by_frame(self) -> dict[int, list[Segment]]:
@@ -148,26 +160,27 @@ class Flow:
 
     @cached_property
     def round_trip(self) -> int | None:
-        """How long the way there and back takes at the tap: by the handshake, else the shortest answer that each side
-        gave to a segment of the other; None where neither is seen."""
-        return self._handshake() or self._shortest_answers()
+        """How long the way there and back takes, seen from the tap; None where that is not known."""
+        trips = [self.trip(CLIENT), self.trip(SERVER)]
+        return None if None in trips else sum(time for time in trips if time is not None)
 
-    def _handshake(self) -> int | None:
-        asked = next((row for row in self.segments if row.syn and not row.has_ack), None)
-        if asked is None:
-            return None
-        asked = [row for row in self.of(asked.side) if row.syn and row.seq == asked.seq]
-        answer = next((r for r in self.of(1 - asked[0].side) if r.syn and r.has_ack and r.acknowledges(asked[0])), None)
-        if answer is None:
-            return None
-        last = [row for row in asked if row.time <= answer.time][-1:]
-        done = next((r for r in self.of(asked[0].side) if r.time >= answer.time and r.acknowledges(answer)), None)
-        return done.time - last[0].time if last and done else None
+    def trip(self, side: int) -> int | None:
+        """How long it takes at least from a segment that passes the tap to the answer of ``side`` passing it: by the
+        handshake, else by the shortest acknowledgment of something new; None where neither is seen."""
+        opening = self._opening_trip(side)
+        return self._shortest_answer(side) if opening is None else opening
 
-    def _shortest_answers(self) -> int | None:
-        shortest = [self._shortest_answer(side) for side in (CLIENT, SERVER)]
-        return None if None in shortest else sum(time for time in shortest if time is not None)
+    @cache
+    def _opening_trip(self, side: int) -> int | None:
+        """From the peer's SYN or SYN-ACK to its answer by ``side``."""
+        asked = [row for row in self.of(1 - side) if row.syn]
+        for row in self.of(side):
+            before = [other for other in asked if other.frame < row.frame and row.ack == (other.seq + 1) % (1 << 32)]
+            if row.has_ack and not row.rst and before:
+                return max(row.time - before[-1].time, 0)
+        return None
 
+    @cache
     def _shortest_answer(self, side: int) -> int | None:
         """The shortest time that ``side`` took to acknowledge a segment of the other for the first time."""
         times, covered, waiting = [], None, []
@@ -192,15 +205,20 @@ def furthest(numbers: Iterable[int]) -> int | None:
 
 
 COPY_NS = 100_000_000  # a mirror or a second interface shows a packet again this soon
+HELD_NS = 10_000_000_000  # the path may duplicate one and hold it back
+UNNUMBERED_NS = 20_000_000  # as COPY_NS, where no IP id tells a copy from a repeat
 
 
-def once(rows: list[Segment]) -> Iterator[Segment]:
-    """Each packet once: a copy has the same IP id, numbers, flags, window and clock; hops apart."""
+def once(rows: list[Segment], strict: bool = True) -> Iterator[Segment]:
+    """Each packet once: a copy has the same IP id, numbers, flags, window and clock; hops apart. ``strict`` takes only
+    those for copies that are certain: soon after, and with an IP id that its sender does not use for everything."""
+    counting = {side for side in (CLIENT, SERVER) if len({row.ip_id for row in rows if row.side == side}) > 1}
     seen: dict[Segment, int] = {}
     for row in rows:
         key = replace(row, frame=0, time=0, ttl=0)
-        earlier = seen.get(key)
-        if row.ip_id and earlier is not None and row.time - earlier < COPY_NS:
+        certain = COPY_NS if row.ip_id and row.side in counting else -1
+        within = certain if strict else HELD_NS if row.ip_id else UNNUMBERED_NS
+        if key in seen and row.time - seen[key] < within:
             continue
         seen[key] = row.time
         yield row

@@ -17,7 +17,7 @@ def keepalive_gave_up(case: Case) -> None:
     if heard_last:
         probes = [row for row in probes if row.frame > heard_last[0].frame]
     must(probes and probes[-1].frame == last.frame, f"frame {last.frame} is not its last probe")
-    case.counted("count", len(probes))
+    case.number_of("count", probes)
     case.happened("when", probes[0])
     case.lasted("span", probes[-1].time - probes[0].time)
     case.lasted("silent", probes[0].time - heard_last[0].time if heard_last else 0)
@@ -45,7 +45,7 @@ def retransmission_gave_up(case: Case) -> None:
     must(acked is None, f"frame {acked.frame if acked else 0} acknowledges the data of frame {last.frame}")
     sack = case.capture.sacked(flow, case.peer, last)
     must(sack is None, f"frame {sack} acknowledges them by SACK")
-    case.counted("count", len(sent) - 1)
+    case.number_of("count", sent[1:])
     case.happened("when", sent[1])
     case.lasted("span", last.time - sent[1].time)
     gaps = [b.time - a.time for a, b in zip(sent, sent[1:], strict=False)]
@@ -73,8 +73,9 @@ def zero_window_stall(case: Case) -> None:
     opened = [r for r in flow.of(case.own) if shut.frame < r.frame < rst.frame and r.window and not r.rst]
     must(not opened, f"frame {opened[0].frame if opened else 0} opens the window")
     case.lasted("stall", rst.time - shut.time)
-    probes = [row for row in flow.of(case.peer) if shut.frame < row.frame < rst.frame and row.length <= 1]
-    case.counted("tries", len(probes), len([row for row in probes if row.length]))
+    asked = [row for row in flow.of(case.peer) if shut.frame < row.frame < rst.frame]
+    probes = [row for row in asked if row.seq == shut.ack and row.length or row.seq == (shut.ack - 1) % WORD]
+    case.number_of("tries", probes)
     role = "the other side" if rst.side != case.own else "it"
     need(role in str(case["who"] or ""), f"who reset is not understood: {case['who']}")
 
@@ -150,9 +151,8 @@ def reuse_delayed(case: Case) -> None:
     case.happened("when", syn)
     syns = [row for row in flow.of(case.peer) if row.syn and not row.has_ack]
     answer = next((row for row in flow.of(case.own) if row.syn and row.acknowledges(syn)), None)
-    case.counted("count", len(syns))
+    case.number_of("count", syns)
     stale = [row for row in flow.of(case.own) if stray(row, syn) and (answer is None or row.frame < answer.frame)]
-    case.counted("stale", len(stale))
     if case["stale"]:
         named = case.segment("stale_frame", case.own)
         must(stray(named, syn), f"frame {named.frame} is no acknowledgment of an older connection")
@@ -160,6 +160,7 @@ def reuse_delayed(case: Case) -> None:
         must(prompt, "no SYN came before it")
         trip = flow.round_trip or 10**9
         must(named.time - prompt[-1].time <= max(trip, 10**9), f"it came {(named.time - prompt[-1].time) / 1e9:.1f} s behind")
+    case.number_of("stale", stale)
     opened = answer and next((row for row in flow.of(case.peer) if row.frame > answer.frame and row.acknowledges(answer)), None)
     end = str(case["end"] or "")
     must(("not open" in end) == (opened is None), f"whether it opened: {end}")

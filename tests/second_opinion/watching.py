@@ -12,7 +12,7 @@ WINDOW_MOST = 1 << 30
 def starts_mid_stream(case: Case) -> None:
     flow = case.flow
     first = case.segment("first")
-    must(first.frame == min(row.frame for row in flow.captured), "an earlier frame belongs to it")
+    must(first.frame == flow.segments[0].frame, f"frame {flow.segments[0].frame} is its first")
     must(not any(row.syn for row in flow.segments), "its SYN was captured")
     rows = [row for row in flow.segments if not row.rst]
     probe = len(rows) == 1 and not rows[0].has_ack
@@ -30,10 +30,9 @@ def one_direction_only(case: Case) -> None:
     case.counted("packets", len(rows), len([row for row in flow.captured if row.side == case.peer]))
     acks = {row.ack for row in rows if row.has_ack and not row.rst}
     must(acks, "none of them acknowledges anything")
-    repeats = len(rows) > 1 and len({(row.seq, row.ack, row.flags) for row in rows}) == 1
-    must(not repeats, "one segment repeated with an unchanged ACK: a silent peer")
-    new = {row.seq for row in rows if row.length}
-    must(len(rows) == 1 or len(acks) > 1 or len(new) > 1, "an ACK that never moves: a silent peer")
+    answering = [row for row in rows if row.is_pure_ack or (row.syn and row.has_ack)]
+    need(len(rows) > 1 or answering, "one segment with data does not tell whether the other side spoke meanwhile")
+    must(len(acks) > 1 or answering, "an ACK that never moves: a silent peer")
 
 
 def lost_bytes(flow: Flow, side: int) -> int | None:
@@ -43,13 +42,22 @@ def lost_bytes(flow: Flow, side: int) -> int | None:
     acked = flow.highest_ack(1 - side)
     if acked is None or not rows:
         return None
-    syns = [row for row in rows if row.syn]
-    acks = [row.ack for row in flow.of(1 - side) if row.has_ack and not row.rst]
-    base = (syns[0].seq + 1) % WORD if syns else lowest([*(row.seq for row in rows if row.length), *acks])
+    base = first_number(flow, side, rows)
     fin = next((row for row in rows if row.fin), None)
     until = ahead(acked, base) - (1 if fin and ahead(acked, fin.end) >= 0 else 0)
     carried = [row for row in rows if row.length and ahead(row.data_end, base) > 0]
     return holes(carried, base, until)
+
+
+def first_number(flow: Flow, side: int, rows: list[Segment]) -> int:
+    """The number of the first byte of ``side`` that the capture should show: behind its SYN, by that or by what answers
+    it; else the lowest that either side names, keep-alive probes apart."""
+    peers = [row for row in flow.of(1 - side) if row.has_ack and not row.rst]
+    known = [(row.seq + 1) % WORD for row in rows if row.syn] or [row.ack for row in peers if row.syn]
+    if known:
+        return known[0]
+    acks = {row.ack for row in peers}
+    return lowest([*acks, *(row.seq for row in rows if not (row.is_alone and (row.seq + 1) % WORD in acks))])
 
 
 def lowest(numbers: list[int]) -> int:
@@ -74,6 +82,8 @@ def frames_missing(case: Case) -> None:
     flow = case.flow
     first = case.segment("frame", case.peer)
     must(first.has_ack, f"frame {first.frame} acknowledges nothing")
+    short = [row for row in flow.of(case.own) if row.short]
+    must(not short, f"frame {short[0].frame if short else 0} had more bytes than were captured: lengths are not known")
     missing = lost_bytes(flow, case.own)
     need(missing is not None, "nothing tells where its bytes begin")
     must(missing, "every byte that was acknowledged stands in the capture")
@@ -84,10 +94,14 @@ def frames_missing(case: Case) -> None:
 @predicate("TD904")
 def frames_duplicated(case: Case) -> None:
     flow = case.flow
-    copies = [row for row in flow.captured if row not in flow.segments]
-    case.counted("count", len(copies))
+    sound = [row for row in flow.captured if not row.refused]
+    certain = [row for row in sound if row not in set(flow.segments)]
+    possible = [row for row in sound if row not in set(flow.least)]
     again = case.segment("frame")
-    must(copies and copies[0].frame == again.frame, f"frame {copies[0].frame if copies else 0} is the first copy")
+    must(again in possible, f"frame {again.frame} is not the same packet as one before")
+    missed = [row for row in certain if row.frame < again.frame]
+    must(not missed, f"frame {missed[0].frame if missed else 0} is a copy, too, and comes before")
+    case.counted("count", *range(len(certain), len(possible) + 1))
 
 
 @predicate("TD905")
