@@ -5,26 +5,39 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from analyzer.errors import TeardownError
 from tests.second_opinion.capture import read
+from tests.second_opinion.consistency import Contradiction, contradictions
 from tests.second_opinion.opinion import FOLLOWS, REFUTED, UNDECIDED, Opinion, opinion
 from tests.second_opinion.sources import SETS, captures
 
 CONFIDENCES = ("high", "medium", "low")
 
 
-def opinions(paths: list[Path], unread: list[str]) -> Iterator[Opinion]:
-    """The second opinion on every finding of some captures; those that cannot be read are added to ``unread``."""
+@dataclass
+class Survey:
+    """What came out for some captures."""
+
+    opinions: list[Opinion] = field(default_factory=list)
+    contradictions: list[Contradiction] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)  # captures that the program does not read
+
+
+def survey(paths: list[Path]) -> Survey:
+    """The second opinion on every finding of some captures, and what contradicts itself in them."""
+    found = Survey()
     for path in paths:
         try:
             capture = read(path)
         except TeardownError as fault:
-            unread.append(f"{path}: {fault}")
+            found.unread.append(f"{path}: {fault}")
             continue
-        yield from (opinion(capture, finding) for finding in capture.findings)
+        found.opinions += [opinion(capture, finding) for finding in capture.findings]
+        found.contradictions += contradictions(capture)
+    return found
 
 
 def table(given: list[Opinion]) -> Iterator[str]:
@@ -45,6 +58,13 @@ def lines(given: list[Opinion], answer: str) -> Iterator[str]:
         yield f"    {one.message}"
 
 
+def clashing(found: list[Contradiction]) -> Iterator[str]:
+    """Each contradiction, by kind, and how many of each kind there are."""
+    for one in sorted(found, key=lambda one: (one.check, one.capture, one.stream)):
+        yield f"{one.check}: {one.capture} stream {one.stream}: {one.reason}"
+    yield from (f"{count:5} {name}" for name, count in Counter(one.check for one in found).most_common())
+
+
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.second_opinion", description=__doc__)
     parser.add_argument("captures", nargs="*", type=Path)
@@ -52,14 +72,15 @@ def main(words: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="every opinion as a line of JSON")
     given = parser.parse_args(words)
     paths = given.captures or [path for name in SETS for path in captures(name)]
-    unread: list[str] = []
-    found = [one for one in opinions(paths, unread) if not given.code or one.code in given.code]
+    made = survey(paths)
+    found = [one for one in made.opinions if not given.code or one.code in given.code]
+    clashes = [] if given.code else made.contradictions
     if given.json:
-        print("\n".join(json.dumps(asdict(one), ensure_ascii=False) for one in found))
+        print("\n".join(json.dumps(asdict(one), ensure_ascii=False) for one in (*found, *clashes)))
     else:
-        print("\n".join([*lines(found, REFUTED), "", *lines(found, UNDECIDED), "", *table(found), ""]))
-        print(f"{len(paths)} captures, {len(unread)} of which the program does not read")
-    return int(any(one.answer == REFUTED for one in found))
+        print("\n".join([*lines(found, REFUTED), "", *lines(found, UNDECIDED), "", *clashing(clashes), "", *table(found), ""]))
+        print(f"{len(paths)} captures, {len(made.unread)} of which the program does not read")
+    return int(bool(clashes) or any(one.answer == REFUTED for one in found))
 
 
 if __name__ == "__main__":

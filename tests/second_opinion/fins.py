@@ -65,8 +65,8 @@ def first_acknowledgment(case: Case, fins: list[Segment], ack: Segment) -> None:
     must(not since, f"frame {since[0].frame if since else 0} had covered it before")
     if before:
         need(case.flow.round_trip is not None, "no round trip tells whether the earlier acknowledgment was lost")
-        crossed = repeat.time - before[-1].time < (case.flow.trip(case.own) or 0) / 2
-        must(not crossed, f"frame {before[-1].frame} had covered it, and the repeat in frame {repeat.frame} crossed that")
+        crossed = repeat.time - before[0].time < (case.flow.trip(case.own) or 0) / 2
+        must(not crossed, f"frame {before[0].frame} had covered it, and the repeat in frame {repeat.frame} crossed that")
 
 
 def repeated_by_timer(case: Case, fins: list[Segment]) -> None:

@@ -72,7 +72,7 @@ def holes(rows: list[Segment], base: int, until: int) -> int:
     spans = sorted((max(0, ahead(row.seq, base) + row.syn), min(until, ahead(row.data_end, base))) for row in rows)
     missing, reached = 0, 0
     for begin, end in spans:
-        missing += max(0, begin - reached) if begin < until else 0
+        missing += max(0, min(begin, until) - reached)
         reached = max(reached, end)
     return missing + max(0, until - reached)
 
