@@ -17,8 +17,9 @@ STATES = (
     "LISTEN|SYN_SENT|SYN_RECEIVED|ESTABLISHED|FIN_WAIT_1|FIN_WAIT_2|CLOSE_WAIT|CLOSING|LAST_ACK|TIME_WAIT|CLOSED|UNKNOWN"
 )
 STATE = re.compile(rf"\b({STATES})\b")
-STEP = re.compile(r"^\s+-?\d+\.\d{6}\s")
+STEP = re.compile(r"^\s*-?\d+\.\d{6}\s")
 ROLES = ("client", "server")
+STATES_ALONE = re.compile(rf"^(\s*({STATES})\W?)+\s*$")
 COLUMNS = 160
 OF_THE_OLD = {"TD501", "TD502"}  # they name states of the older connection
 MICROSECOND = 1000
@@ -92,8 +93,8 @@ def times_lie_within_their_bounds(capture: Capture, flow: Flow) -> Iterator[str]
 def nothing_comes_before_its_cause(capture: Capture, flow: Flow) -> Iterator[str]:
     """An endpoint receives nothing before it has passed the tap for the first time."""
     for row in flow.timeline:
-        cause = cause_of(flow, row)
-        if cause is None:
+        cause, shown = cause_of(flow, row), passed(flow, row)
+        if cause is None or (shown is not None and shown < cause):  # the file has them in the wrong order
             continue
         for name in ("time_epoch", "earliest_epoch"):
             if row[name] is not None and row[name] < cause:
@@ -125,10 +126,9 @@ def what_is_sent_was_sent_before_it_passed(capture: Capture, flow: Flow) -> Iter
         time = passed(flow, row)
         if row["basis"] != "sent" or time is None or row["time_epoch"] is None:
             continue
-        segment = flow.at(row["frame"], SIDES[row["endpoint"]])
-        if segment is None:
+        if flow.at(row["frame"], SIDES[row["endpoint"]]) is None:
             yield f"{row['endpoint']}: {row['event']} is called sent, and frame {row['frame']} is the other side's"
-        elif row["time_epoch"] > time:
+        elif row["time_epoch"] > time and not flow.runs_backward:
             yield f"{row['endpoint']}: {row['event']} is {row['time_epoch'] - time} ns behind its frame {row['frame']}"
 
 
@@ -148,7 +148,7 @@ def fins_are_those_of_the_timeline(capture: Capture, flow: Flow) -> Iterator[str
         if (told is None) != (not rows):
             yield f"{role}: fin_epoch is {'empty' if told is None else 'given'}, the timeline has {len(rows)} rows of its FIN"
         elif rows and told not in (passed(flow, rows[0]), rows[0]["time_epoch"]):
-            yield f"{role}: fin_epoch is not that of its FIN in frame {rows[0]['frame']}"
+            yield f"{role}: fin_epoch is {told}, that of its FIN in frame {rows[0]['frame']} {passed(flow, rows[0])}"
 
 
 @check
@@ -262,7 +262,7 @@ def durations_are_those_of_the_timeline(capture: Capture, flow: Flow) -> Iterato
             left = [row for row in rows if row["from_state"] == state and row["state"] != state]
             if (told is None) != (not entered):
                 yield f"{role}: {column} is {told}, the timeline enters {state} {len(entered)} times"
-            elif entered:
+            elif entered and not flow.runs_backward:
                 until = left[-1]["time_epoch"] if left else capture.last
                 if abs(float(str(told)) * 1e9 - (until - entered[0]["time_epoch"])) > MICROSECOND:
                     yield f"{role}: {column} is {told}, the timeline gives {(until - entered[0]['time_epoch']) / 1e9:.9f}"
@@ -295,18 +295,34 @@ def counts_are_those_of_the_segments(capture: Capture, flow: Flow) -> Iterator[s
             yield f"{role}_bytes is {carried}, the segments carry {sum(row.length for row in rows)}"
 
 
+def changes(states: list[str]) -> list[str]:
+    """States without those that only go on."""
+    return [state for place, state in enumerate(states) if place == 0 or states[place - 1] != state]
+
+
+def in_order(some: list[str], of: list[str]) -> bool:
+    """Whether ``some`` are among ``of`` in the same order; a line of the ladder shows the last of several."""
+    rest = iter(of)
+    return all(state in rest for state in some)
+
+
 @check
 def the_ladder_shows_the_states_of_the_timeline(capture: Capture, flow: Flow) -> Iterator[str]:
     lines = [line.plain for line in ladder_lines(capture.result, flow.stream, columns=COLUMNS, everything=True)]
     shown: dict[str, list[str]] = {role: [] for role in ROLES}
     for line in lines:
-        if STEP.match(line):
+        if STEP.match(line) or STATES_ALONE.match(line):
             for found in STATE.finditer(line):
                 shown[ROLES[found.start() > COLUMNS // 2]].append(found[1])
     for role in ROLES:
-        entered = [str(row["state"]) for row in rows_of(flow, role) if row["state"] != row["from_state"]]
-        if sorted(shown[role]) != sorted(entered):
-            yield f"{role}: the ladder shows {' '.join(shown[role])}, the timeline enters {' '.join(entered)}"
+        rows = [row for row in rows_of(flow, role) if row["state"] != row["from_state"] or row["event"] == "capture-end"]
+        entered, told = changes([str(row["state"]) for row in rows]), changes(shown[role])
+        if not told and set(entered) == {"UNKNOWN"}:
+            continue
+        if not set(told) <= set(entered) or entered[-1:] and entered[-1] not in told:
+            yield f"{role}: the ladder shows {' '.join(told)}, the timeline enters {' '.join(entered)}"
+        elif not in_order(told, entered) or told[-1:] != entered[-1:]:
+            yield f"{role}: in the order of the ladder {' '.join(told)}, in that of the timeline {' '.join(entered)}"
     missing = [row["code"] for row in findings_of(capture, flow) if not any(row["code"] in line for line in lines)]
     if missing:
         yield f"the ladder does not show {missing}"

@@ -115,6 +115,11 @@ class Flow:
         return found
 
     @cached_property
+    def runs_backward(self) -> bool:
+        """Whether the times of its frames do: then they cannot be compared."""
+        return any(row.time < before.time for before, row in zip(self.captured, self.captured[1:], strict=False))
+
+    @cached_property
     def start(self) -> int:
         return self.captured[0].time if self.captured else 0
 
