@@ -76,9 +76,11 @@ def main(words: list[str]) -> int:
     found = [one for one in made.opinions if not given.code or one.code in given.code]
     clashes = [] if given.code else made.contradictions
     if given.json:
-        print("\n".join(json.dumps(asdict(one), ensure_ascii=False) for one in (*found, *clashes)))
+        rows = [*map(asdict, found), *map(asdict, clashes)]
+        print("\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
     else:
-        print("\n".join([*lines(found, REFUTED), "", *lines(found, UNDECIDED), "", *clashing(clashes), "", *table(found), ""]))
+        parts = (lines(found, REFUTED), lines(found, UNDECIDED), clashing(clashes), table(found))
+        print("\n\n".join("\n".join(part) for part in parts), end="\n\n")
         print(f"{len(paths)} captures, {len(made.unread)} of which the program does not read")
     return int(bool(clashes) or any(one.answer == REFUTED for one in found))
 

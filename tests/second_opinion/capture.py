@@ -45,6 +45,11 @@ class Capture:
         """Earlier connections on the same addresses and ports, the latest last."""
         return [flow for flow in self.flows.values() if set(flow.ends) == set(ends) and flow.stream < before]
 
+    @cached_property
+    def times(self) -> dict[int, int]:
+        """When each frame passed, TCP or not."""
+        with open_captures([str(self.path)]) as capture:
+            return {int(row["frame"]): int(row["time"]) for batch in capture for row in batch.rows}
 
     @cached_property
     def packets(self) -> "dict[int, bytes]":
@@ -116,8 +121,10 @@ def read(path: Path, settings: Settings | None = None) -> Capture:
     """Analyse the capture at ``path``. Raises UnreadableCapture as the program does."""
     settings = settings or Settings(keep_segments=True)
     analysed = analyze([str(path)], settings)
+    result, summary = analysed.result(), analysed.summary
     assert analysed.segments is not None
-    rows, result, summary = analysed.segments[0], analysed.result(), analysed.summary
+    assert result.segments is not None
+    rows = analysed.segments[0]
     flows = {}
     for flow in records(result.flows):
         ends = ((flow["client_ip"], flow["client_port"]), (flow["server_ip"], flow["server_port"]))
@@ -128,9 +135,8 @@ def read(path: Path, settings: Settings | None = None) -> Capture:
         found.captured.append(_segment(row, raw, found))
     for row in records(result.timeline):
         flows[row["stream"]].timeline.append(row)
-    return Capture(
-        path, flows, records(result.findings), summary.first_ns or 0, summary.last_ns or 0, summary.packets, settings, result
-    )
+    first, last = summary.first_ns or 0, summary.last_ns or 0
+    return Capture(path, flows, records(result.findings), first, last, summary.packets, settings, result)
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -141,10 +147,8 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _plain(column: "pd.Series[Any]") -> list[Any]:
     missing = column.isna().to_list()
-    if isinstance(column.dtype, pd.DatetimeTZDtype):
-        values = column.array.asi8.tolist()
-    else:
-        values = column.to_list()
+    times = isinstance(column.dtype, pd.DatetimeTZDtype)
+    values = column.array.asi8.tolist() if times else column.to_list()
     return [None if gone else value for value, gone in zip(values, missing, strict=True)]
 
 

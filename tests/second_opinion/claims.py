@@ -70,6 +70,13 @@ KINDS: dict[str, tuple[str, Any]] = {
 }
 
 
+WORDS = {  # fields that name an endpoint, whatever the kind
+    **dict.fromkeys(("blamed", "peer"), r"(?:client|server) \S+?"),
+    **dict.fromkeys(("client", "server", "blamed_at", "peer_at", "blamed_ip", "peer_ip", "other"), r"\S+?"),
+    **dict.fromkeys(("role", "peer_role"), "client|server"),
+}
+
+
 @cache
 def _pattern(template: str) -> tuple[re.Pattern[str], dict[str, str]]:
     """A template as an expression with a group for each field, and the kind of each."""
@@ -80,7 +87,7 @@ def _pattern(template: str) -> tuple[re.Pattern[str], dict[str, str]]:
             parts.append(f"(?P={name})")
         elif name:
             kinds[name] = kind or ""
-            form = KINDS[kind or ""][0] if (kind or "") in KINDS else rf"\d+ {kind}s?"
+            form = WORDS.get(name) or (KINDS[kind or ""][0] if (kind or "") in KINDS else rf"\d+ {kind}s?")
             parts.append(f"(?P<{name}>{form})")
     return re.compile("".join(parts)), kinds
 

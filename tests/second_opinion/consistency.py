@@ -7,6 +7,7 @@ program is right about the network, only whether its tables agree with one anoth
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from analyzer.reports.ladder import ladder_lines
@@ -14,12 +15,14 @@ from tests.second_opinion.capture import SIDES, Capture
 from tests.second_opinion.packets import Flow
 
 STATES = (
-    "LISTEN|SYN_SENT|SYN_RECEIVED|ESTABLISHED|FIN_WAIT_1|FIN_WAIT_2|CLOSE_WAIT|CLOSING|LAST_ACK|TIME_WAIT|CLOSED|UNKNOWN"
+    "LISTEN|SYN_SENT|SYN_RECEIVED|ESTABLISHED|FIN_WAIT_1|FIN_WAIT_2|CLOSE_WAIT|CLOSING|LAST_ACK|TIME_WAIT|CLOSED|"
+    "UNKNOWN"
 )
 STATE = re.compile(rf"\b({STATES})\b")
 STEP = re.compile(r"^\s*-?\d+\.\d{6}\s")
 ROLES = ("client", "server")
 STATES_ALONE = re.compile(rf"^(\s*({STATES})\W?)+\s*$")
+END = "capture-end"
 COLUMNS = 160
 OF_THE_OLD = {"TD501", "TD502"}  # they name states of the older connection
 MICROSECOND = 1000
@@ -72,9 +75,10 @@ def states_follow_one_another(capture: Capture, flow: Flow) -> Iterator[str]:
     """Each row begins in the state in which the one before ended, and none is earlier."""
     for role in ROLES:
         rows = rows_of(flow, role)
-        for before, row in zip(rows, rows[1:], strict=False):
+        for before, row in pairwise(rows):
             if row["from_state"] != before["state"]:
-                yield f"{role}: {before['event']} leads to {before['state']}, {row['event']} comes from {row['from_state']}"
+                leads = f"{before['event']} leads to {before['state']}"
+                yield f"{role}: {leads}, {row['event']} comes from {row['from_state']}"
             if None not in (row["time_epoch"], before["time_epoch"]) and row["time_epoch"] < before["time_epoch"]:
                 yield f"{role}: {row['event']} (frame {row['frame']}) is earlier than {before['event']} before it"
 
@@ -113,8 +117,8 @@ def cause_of(flow: Flow, row: dict[str, Any]) -> int | None:
     elif row["event"] == "peer-rst":
         times = [other.time for other in sent if other.rst]
     elif row["event"] == "ack":
-        own_syns = [other for other in flow.of(side) if other.syn]
-        times = [other.time for syn in own_syns for other in sent if other.has_ack and other.ack == (syn.seq + 1) % 2**32]
+        numbers = {(other.seq + 1) % 2**32 for other in flow.of(side) if other.syn}
+        times = [other.time for other in sent if other.has_ack and other.ack in numbers]
     else:
         return None
     return min(times, default=None)
@@ -146,7 +150,7 @@ def fins_are_those_of_the_timeline(capture: Capture, flow: Flow) -> Iterator[str
         told = flow.row[f"{role}_fin_epoch"]
         rows = [row for row in rows_of(flow, role) if row["event"] == "fin"]
         if (told is None) != (not rows):
-            yield f"{role}: fin_epoch is {'empty' if told is None else 'given'}, the timeline has {len(rows)} rows of its FIN"
+            yield f"{role}: fin_epoch is {told}, the timeline has {len(rows)} rows of its FIN"
         elif rows and told not in (passed(flow, rows[0]), rows[0]["time_epoch"]):
             yield f"{role}: fin_epoch is {told}, that of its FIN in frame {rows[0]['frame']} {passed(flow, rows[0])}"
 
@@ -247,8 +251,9 @@ def foreign_resets_move_nobody(capture: Capture, flow: Flow) -> Iterator[str]:
                 yield f"{finding['code']} calls frame {frame} foreign, the timeline lets the {row['endpoint']} send it"
             if row["frame"] == frame and row["event"] == "peer-rst" and finding["code"] == "TD310":
                 yield f"TD310 says that frame {frame} was ignored, the timeline closes the {row['endpoint']} by it"
-        own = [row for row in rows_of(flow, str(finding["endpoint"])) if row["event"] == "rst" and row["frame"] != frame]
-        if flow.row["rst_by"] == finding["endpoint"] and not own:
+        sender = rows_of(flow, str(finding["endpoint"]))
+        other = [row for row in sender if row["event"] == "rst" and row["frame"] != frame]
+        if flow.row["rst_by"] == finding["endpoint"] and not other:
             yield f"{finding['code']} calls frame {frame} foreign, rst_by is {flow.row['rst_by']}"
 
 
@@ -263,9 +268,9 @@ def durations_are_those_of_the_timeline(capture: Capture, flow: Flow) -> Iterato
             if (told is None) != (not entered):
                 yield f"{role}: {column} is {told}, the timeline enters {state} {len(entered)} times"
             elif entered and not flow.runs_backward:
-                until = left[-1]["time_epoch"] if left else capture.last
-                if abs(float(str(told)) * 1e9 - (until - entered[0]["time_epoch"])) > MICROSECOND:
-                    yield f"{role}: {column} is {told}, the timeline gives {(until - entered[0]['time_epoch']) / 1e9:.9f}"
+                lasted = (left[-1]["time_epoch"] if left else capture.last) - entered[0]["time_epoch"]
+                if abs(float(str(told)) * 1e9 - lasted) > MICROSECOND:
+                    yield f"{role}: {column} is {told}, the timeline gives {lasted / 1e9:.9f}"
 
 
 @check
@@ -315,11 +320,11 @@ def the_ladder_shows_the_states_of_the_timeline(capture: Capture, flow: Flow) ->
             for found in STATE.finditer(line):
                 shown[ROLES[found.start() > COLUMNS // 2]].append(found[1])
     for role in ROLES:
-        rows = [row for row in rows_of(flow, role) if row["state"] != row["from_state"] or row["event"] == "capture-end"]
+        rows = [row for row in rows_of(flow, role) if row["state"] != row["from_state"] or row["event"] == END]
         entered, told = changes([str(row["state"]) for row in rows]), changes(shown[role])
         if not told and set(entered) == {"UNKNOWN"}:
             continue
-        if not set(told) <= set(entered) or entered[-1:] and entered[-1] not in told:
+        if not set(told) <= set(entered) or (entered[-1:] and entered[-1] not in told):
             yield f"{role}: the ladder shows {' '.join(told)}, the timeline enters {' '.join(entered)}"
         elif not in_order(told, entered) or told[-1:] != entered[-1:]:
             yield f"{role}: in the order of the ladder {' '.join(told)}, in that of the timeline {' '.join(entered)}"

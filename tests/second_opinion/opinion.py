@@ -8,12 +8,14 @@ at hand do not decide it. It is written from the definition of the code and RFC 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from tests.second_opinion.capture import SIDES, Capture
 from tests.second_opinion.claims import Duration, claims, frames_in
 from tests.second_opinion.packets import Flow, Segment
 
+DAY = 86_400 * 10**9
 FOLLOWS, REFUTED, UNDECIDED = "follows", "does not follow", "cannot be re-derived"
 
 
@@ -96,10 +98,28 @@ class Case:
     def before_end(self, name: str, time: int) -> None:
         self.lasted(name, self.capture.last - time)
 
+    def between(self, name: str, least: int, most: int) -> None:
+        """The moment claimed as ``name`` lies between two times."""
+        claimed, start = self[name], self.flow.start
+        if isinstance(claimed, Duration):
+            must(claimed.lies_in(least - start, most - start), f"{claimed.ns / 1e9:.6f} s claimed as {name}")
+
+    def ran_on(self, since: int) -> int:
+        """How long the capture ran on after ``since``: days in which nothing at all was captured do not count."""
+        times = sorted({since, *(row.time for row in self.capture.segments if row.time > since), self.capture.last})
+        holes = [b - a for a, b in pairwise(times) if b - a > DAY]
+        return self.capture.last - since - sum(holes)
+
 
 def must(holds: object, reason: str) -> None:
     if not holds:
         raise DoesNotFollow(reason)
+
+
+def absent(rows: "list[Segment]", reason: str) -> None:
+    """There is none of these segments; ``reason`` says what the first, whose frame stands for ``{}``, would prove."""
+    if rows:
+        raise DoesNotFollow(reason.format(rows[0].frame))
 
 
 def need(holds: object, reason: str) -> None:
@@ -138,6 +158,7 @@ def opinion(capture: Capture, finding: dict[str, Any]) -> Opinion:
     try:
         case = Case(capture, finding)
         frames_belong(case)
+        names_fit(case)
         judge = PREDICATES.get(finding["code"])
         need(judge, "no predicate is written for it")
         assert judge
@@ -164,5 +185,42 @@ def frames_belong(case: Case) -> None:
         strange = [row for row in case.frames if row not in own and (row in case.capture.frames or row > beyond)]
         must(not strange, f"frames {strange} are of another connection")
     else:
-        strange = [frame for frame in case.frames if frame not in case.capture.frames]
-        must(not strange, f"frames {strange} are no TCP segments of this capture")
+        strange = [frame for frame in case.frames if not 0 < frame <= case.capture.count]
+        must(not strange, f"frames {strange} are not in this capture")
+
+
+def names_fit(case: Case) -> None:
+    """Every endpoint that the message names is the one that the finding blames, or its peer; every threshold is that of
+    the settings."""
+    finding, settings = case.finding, case.capture.settings
+    if finding["stream"] is not None:
+        expected = names(case)
+        wrong = [name for name in expected if name in case.claims and case[name] not in expected[name]]
+        must(not wrong, f"{wrong[0] if wrong else ''} is {case[wrong[0]] if wrong else ''}")
+    for name, claimed in case.claims.items():
+        if hasattr(settings, f"{name}_ns"):
+            must(claimed.is_about(getattr(settings, f"{name}_ns")), f"the threshold {name} is another")
+        elif hasattr(settings, name) and isinstance(claimed, int):
+            must(claimed == getattr(settings, name), f"the threshold {name} is another")
+
+
+def names(case: Case) -> dict[str, set[str]]:
+    """How the endpoints of a connection are called."""
+    roles = ("client", "server")
+    at = [f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}" for ip, port in case.flow.ends]
+    if not case.finding["endpoint"]:
+        return {"client": {at[0]}, "server": {at[1]}}
+    own, peer = case.own, case.peer
+    return {
+        "client": {at[0]},
+        "server": {at[1]},
+        "blamed": {f"{roles[own]} {at[own]}"},
+        "peer": {f"{roles[peer]} {at[peer]}"},
+        "role": {roles[own]},
+        "peer_role": {roles[peer]},
+        "blamed_at": {at[own]},
+        "peer_at": {at[peer]},
+        "other": {at[peer]},
+        "blamed_ip": {case.flow.ends[own][0]},
+        "peer_ip": {case.flow.ends[peer][0]},
+    }

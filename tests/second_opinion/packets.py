@@ -5,7 +5,8 @@ Nothing here follows a connection. Each answer is looked up anew among the segme
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cached_property
+from typing import Any
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 CLIENT, SERVER = 0, 1
@@ -93,8 +94,8 @@ class Flow:
     stream: int
     ends: tuple[Endpoint, Endpoint]
     captured: list[Segment]
-    row: dict[str, object] = field(default_factory=dict)
-    timeline: list[dict[str, object]] = field(default_factory=list)
+    row: dict[str, Any] = field(default_factory=dict)
+    timeline: list[dict[str, Any]] = field(default_factory=list)
 
     @cached_property
     def segments(self) -> list[Segment]:
@@ -172,10 +173,14 @@ class Flow:
     def trip(self, side: int) -> int | None:
         """How long it takes at least from a segment that passes the tap to the answer of ``side`` passing it: by the
         handshake, else by the shortest acknowledgment of something new; None where neither is seen."""
-        opening = self._opening_trip(side)
-        return self._shortest_answer(side) if opening is None else opening
+        return self._trips[side]
 
-    @cache
+    @cached_property
+    def _trips(self) -> tuple[int | None, int | None]:
+        found = [(self._opening_trip(side), self._shortest_answer(side)) for side in (CLIENT, SERVER)]
+        client, server = (shortest if opening is None else opening for opening, shortest in found)
+        return client, server
+
     def _opening_trip(self, side: int) -> int | None:
         """From the peer's SYN or SYN-ACK to its answer by ``side``."""
         asked = [row for row in self.of(1 - side) if row.syn]
@@ -185,18 +190,16 @@ class Flow:
                 return max(row.time - before[-1].time, 0)
         return None
 
-    @cache
     def _shortest_answer(self, side: int) -> int | None:
         """The shortest time that ``side`` took to acknowledge a segment of the other for the first time."""
         times, covered, waiting = [], None, []
         for row in self.segments:
             if row.side != side and row.takes_room:
                 waiting.append(row)
-            elif row.side == side and row.has_ack and not row.rst:
-                if covered is None or ahead(row.ack, covered) > 0:
-                    times += [row.time - other.time for other in waiting if other.end == row.ack]
-                    covered = row.ack
-                    waiting = [other for other in waiting if not row.acknowledges(other)]
+            elif row.side == side and row.has_ack and not row.rst and (covered is None or ahead(row.ack, covered) > 0):
+                times += [row.time - other.time for other in waiting if other.end == row.ack]
+                covered = row.ack
+                waiting = [other for other in waiting if not row.acknowledges(other)]
         return min((time for time in times if time >= 0), default=None)
 
 
@@ -223,7 +226,7 @@ def once(rows: list[Segment], strict: bool = True) -> Iterator[Segment]:
         key = replace(row, frame=0, time=0, ttl=0)
         certain = COPY_NS if row.ip_id and row.side in counting else -1
         within = certain if strict else HELD_NS if row.ip_id else UNNUMBERED_NS
-        if key in seen and row.time - seen[key] < within:
+        if key in seen and abs(row.time - seen[key]) < within:
             continue
         seen[key] = row.time
         yield row

@@ -1,7 +1,10 @@
 """TD3xx: resets and refusals."""
 
+import re
+
+from tests.second_opinion.claims import OFTEN
 from tests.second_opinion.closing import acked_before, answers, distinct_bytes, is_probe
-from tests.second_opinion.opinion import Case, must, need, predicate
+from tests.second_opinion.opinion import Case, absent, must, need, predicate
 from tests.second_opinion.packets import Flow, Segment, ahead, furthest
 
 WORD = 1 << 32
@@ -51,19 +54,21 @@ def abortive_close(case: Case) -> None:
     rst, flow = own_reset(case), case.flow
     must(was_open(flow, rst), "nothing shows that the connection was open")
     fins = [row for row in flow.fins(case.own) if row.frame < rst.frame]
-    must(not fins, f"it had sent its FIN in frame {fins[0].frame if fins else 0}")
+    absent(fins, "it had sent its FIN in frame {}")
     open_rows = [row for row in unanswered(flow, rst) if not rst.acknowledges(row)]
-    must(not open_rows, f"frame {open_rows[-1].frame if open_rows else 0} of the peer is not acknowledged")
-    answered = [row for row in unanswered(flow, rst) if row.has_ack and row.ack == rst.seq and not rst.has_ack]
-    must(not answered, f"it answers frame {answered[-1].frame if answered else 0}")
+    absent(open_rows[-1:], "frame {} of the peer is not acknowledged")
+    heard = [row for row in flow.before(rst) if row.side == case.peer][-1:]
+    answered = [row for row in heard if row.has_ack and row.ack == rst.seq and not rst.has_ack]
+    absent(answered[-1:], "a bare RST with the number of frame {} answers that")
     lost = unacknowledged(flow, case.own, rst)
     late = [row for row in lost if not flow.first_covering(case.peer, row.data_end)]
-    must(not late, f"its own data in frame {late[-1].frame if late else 0} were never acknowledged")
+    absent(late[-1:], "its own data in frame {} were never acknowledged")
     others = flow.before(rst)
     must(others, "the RST is the first segment")
     case.lasted("idle", rst.time - others[-1].time)
     half = "sent its FIN before" in str(case["half"] or "")
-    must(half == any(row.frame < rst.frame for row in flow.fins(case.peer)), "whether the peer's FIN came before is wrong")
+    came = any(row.frame < rst.frame for row in flow.fins(case.peer))
+    must(half == came, "whether the peer's FIN came before is wrong")
 
 
 @predicate("TD302")
@@ -78,8 +83,7 @@ def abort_with_data_lost(case: Case) -> None:
     must(data.length, f"frame {data.frame} carries no data")
     last = [row for row in flow.before(rst) if row.side == case.own and row.length][-1]
     must(data.frame == last.frame, f"frame {last.frame} is its last data")
-    late = flow.first_covering(case.peer, lost[-1].data_end)
-    must(late is None, f"frame {late.frame if late else 0} acknowledges them")
+    absent(list(flow.covering(case.peer, lost[-1].data_end)), "frame {} acknowledges them")
     repeats = [row for row in lost if row.seq == lost[-1].seq]
     must(len(repeats) < 4, f"the data were repeated {len(repeats) - 1} times before: it gave up (TD403)")
 
@@ -91,10 +95,10 @@ def reset_with_unread_data(case: Case) -> None:
     must(data.length, f"frame {data.frame} carries no data")
     must(data.frame < rst.frame, "the data came behind the RST")
     acked = [row for row in flow.covering(case.own, data.data_end) if row.frame < rst.frame and not row.rst]
-    must(not acked, f"frame {acked[0].frame if acked else 0} had acknowledged them: whether they were read, nothing tells")
+    absent(acked, "frame {} had acknowledged them: whether they were read, nothing tells")
     spoke = [row for row in flow.of(case.own) if data.frame < row.frame < rst.frame and row.length]
     answered = [row for row in spoke if row.covers((data.seq + 1) % WORD)]
-    must(not answered, f"frame {answered[0].frame if answered else 0} answers them")
+    absent(answered, "frame {} answers them")
     case.lasted("age", rst.time - data.time)
     if not rst.covers(data.data_end):
         trip = flow.round_trip
@@ -112,7 +116,7 @@ def reset_after_own_fin(case: Case) -> None:
     if answered is None:
         must("answers" not in why, "what it answers is not named")
         rows = unanswered(flow, rst)
-        must(not rows, f"frame {rows[-1].frame if rows else 0} of the peer was unanswered")
+        absent(rows[-1:], "frame {} of the peer was unanswered")
         return
     row = case.segment("answered", case.peer)
     must(row.frame < rst.frame, f"frame {row.frame} came behind the RST")
@@ -142,9 +146,9 @@ def reset_by_host_without_connection(case: Case) -> None:
     must(not rst.has_ack, "the RST acknowledges something: its sender knew the connection")
     must(row.has_ack and row.ack == rst.seq, f"frame {row.frame} acknowledges {row.ack}, the RST has {rst.seq}")
     ended = [other for other in flow.before(rst) if other.side == case.own and (other.fin or other.rst)]
-    must(not ended, f"it had sent FIN or RST itself in frame {ended[0].frame if ended else 0}")
+    absent(ended, "it had sent FIN or RST itself in frame {}")
     must(not (row.takes_room and acked_before(flow, row, rst)), f"it had acknowledged frame {row.frame} before")
-    earlier = [other for other in flow.before(row)]
+    earlier = flow.before(row)
     case.lasted("idle", row.time - earlier[-1].time if earlier else 0)
 
 
@@ -157,7 +161,7 @@ def request_crossed_fin(case: Case) -> None:
     case.happened("closed", fin)
     must(not data.acknowledges(fin), f"the data's ACK {data.ack} covers the FIN: its sender knew of it")
     known = [row for row in flow.covering(case.peer, fin.end) if row.frame < data.frame]
-    must(not known, f"the FIN had been acknowledged in frame {known[0].frame if known else 0}")
+    absent(known, "the FIN had been acknowledged in frame {}")
     must(rst.frame > max(fin.frame, data.frame), "the RST came before")
     answers(rst, data)
     must(not acked_before(flow, data, rst), "the data had been acknowledged before the RST")
@@ -166,7 +170,7 @@ def request_crossed_fin(case: Case) -> None:
     case.lasted("margin", margin)
     within_round_trip(case, fin, data)
     first = min(fin, data, key=lambda row: row.frame)
-    earlier = [row for row in flow.before(first)]
+    earlier = flow.before(first)
     need(earlier, "nothing was captured before them")
     case.lasted("idle", min(first.time, fin.time) - earlier[-1].time, fin.time - earlier[-1].time)
     order = str(case["order"] or "")
@@ -189,7 +193,7 @@ def connection_refused(case: Case) -> None:
     must(rst.rst and rst.has_ack, f"frame {rst.frame} is no RST that acknowledges")
     must(rst.ack in (syn.end, (syn.seq + 1) % WORD), f"the RST acknowledges {rst.ack}, the SYN ends at {syn.end}")
     between = [row for row in case.flow.of(case.peer) if syn.frame < row.frame < rst.frame and row.syn]
-    must(not between, f"the SYN of frame {between[-1].frame if between else 0} lies between them")
+    absent(between[-1:], "the SYN of frame {} lies between them")
     case.lasted("after", abs(rst.time - syn.time))
 
 
@@ -202,7 +206,7 @@ def connection_attempt_unanswered(case: Case) -> None:
     case.number_of("count", syns)
     case.lasted("span", last.time - first.time)
     replies = [row for row in case.flow.of(case.own) if row.frame > first.frame]
-    must(not replies, f"frame {replies[0].frame if replies else 0} came back")
+    absent(replies, "frame {} came back")
     quoted = case.capture.quoting(case.flow, first)
     if "ICMP" not in case.finding["message"]:
         must(not quoted, f"ICMP errors in frames {quoted[:3]} quote it")
@@ -244,8 +248,13 @@ def went_on(flow: Flow, side: int, rst: Segment) -> list[Segment]:
         and not row.syn
         and not row.rst
         and row.time - rst.time >= least
-        and (0 < ahead(row.end, sent or 0) < 2**24 or (row.has_ack and acked is not None and 0 < ahead(row.ack, acked) < 2**24))
+        and (goes_on(row.end, sent) or (row.has_ack and goes_on(row.ack, acked)))
     ]
+
+
+def goes_on(number: int, known: int | None) -> bool:
+    """A little ahead of what is known; far away is another connection."""
+    return known is not None and 0 < ahead(number, known) < 2**24
 
 
 @predicate("TD310")
@@ -277,6 +286,48 @@ def acceptable(flow: Flow, rst: Segment) -> bool:
     return expected is None or rst.seq in (expected, arrived)
 
 
+def times_in(message: str) -> list[int]:
+    """Every "once", "twice" and "n times" of a message."""
+    return [OFTEN.get(found[0]) or int(found[1]) for found in re.finditer(r"\bonce\b|\btwice\b|(\d+) times", message)]
+
+
+@predicate("TD313")
+def accept_queue_full(case: Case) -> None:
+    """SYN-ACKs that left later than the ACK of the first can have arrived: the kernel had not taken the connection."""
+    flow = case.flow
+    syn_acks = [row for row in flow.of(case.own) if row.syn and row.has_ack]
+    must(len(syn_acks) > 1, "the SYN-ACK was not repeated")
+    ack = next((row for row in flow.of(case.peer) if row.acknowledges(syn_acks[0]) and not row.rst), None)
+    must(ack is not None, "its ACK was not captured")
+    assert ack
+    trip = flow.trip(case.own) or 0
+    late = [row for row in syn_acks if row.time > ack.time + trip]
+    must(late, f"no SYN-ACK was repeated after its ACK (frame {ack.frame}) can have arrived")
+    must({row.frame for row in syn_acks} & set(case.frames), "none of the SYN-ACKs is among the frames")
+    must(not [row for row in flow.of(case.own) if row.length and row.has_ack and row.frame < late[-1].frame],
+         "the server sent data between: it had taken the connection")  # fmt: skip
+    told = times_in(case.finding["message"])
+    fits = {len(late), len(syn_acks), len(syn_acks) - 1}
+    must(not told or fits & set(told), f"{told} times told; {len(late)} of {len(syn_acks)} SYN-ACKs behind the ACK")
+
+
+@predicate("TD314")
+def refused_with_wrong_number(case: Case) -> None:
+    """Each RST that answers a SYN acknowledges another number than that SYN's, so that it must be ignored."""
+    flow, asker = case.flow, case.peer if case.flow.resets(case.own) else case.own
+    syns = [row for row in flow.of(asker) if row.syn and not row.has_ack]
+    resets = flow.resets(1 - asker)
+    must(syns and resets, "there are no SYNs and RSTs that answer them")
+    fitting = [row for row in resets if row.has_ack and any(row.ack in ((s.seq + 1) % WORD, s.end) for s in syns)]
+    absent(fitting, "frame {} acknowledges the SYN as it must")
+    must(not [row for row in flow.of(1 - asker) if row.syn], "a SYN-ACK came back")
+    for syn, after in zip(syns, [*syns[1:], None], strict=True):
+        drawn = [row for row in resets if row.frame > syn.frame and (after is None or row.frame < after.frame)]
+        must(drawn, f"the SYN of frame {syn.frame} drew no RST")
+    told = times_in(case.finding["message"])
+    must(not told or {len(syns), len(resets)} & set(told), f"{told} times told, {len(syns)} SYNs, {len(resets)} RSTs")
+
+
 @predicate("TD312")
 def half_open_probe(case: Case) -> None:
     syn, rst = case.segment("syn", case.own), case.segment("rst", case.own)
@@ -285,5 +336,5 @@ def half_open_probe(case: Case) -> None:
     must(answer.syn and answer.acknowledges(syn), f"frame {answer.frame} is no SYN-ACK for it")
     must(rst.rst and rst.frame > answer.frame, f"frame {rst.frame} is no RST behind the SYN-ACK")
     opened = [row for row in case.flow.covering(case.own, answer.end) if row.frame < rst.frame and not row.rst]
-    must(not opened, f"frame {opened[0].frame if opened else 0} had opened it")
+    absent(opened, "frame {} had opened it")
     case.lasted("after", rst.time - answer.time)

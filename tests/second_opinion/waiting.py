@@ -1,8 +1,10 @@
 """TD4xx and TD5xx: timers, waiting, and the reuse of the same addresses and ports."""
 
+from itertools import pairwise
+
 from tests.second_opinion.closing import answers, is_probe
 from tests.second_opinion.fins import heard, in_time_wait
-from tests.second_opinion.opinion import Case, must, need, predicate
+from tests.second_opinion.opinion import Case, absent, must, need, predicate
 from tests.second_opinion.packets import Segment, ahead
 
 WORD = 1 << 32
@@ -13,7 +15,7 @@ def keepalive_gave_up(case: Case) -> None:
     last = case.segment("last", case.own)
     flow = case.flow
     probes = [row for row in flow.of(case.own) if row.seq == last.seq and row.length <= 1 and is_probe(flow, row)]
-    heard_last = [row for row in flow.of(case.peer)][-1:]
+    heard_last = flow.of(case.peer)[-1:]
     if heard_last:
         probes = [row for row in probes if row.frame > heard_last[0].frame]
     must(probes and probes[-1].frame == last.frame, f"frame {last.frame} is not its last probe")
@@ -31,7 +33,7 @@ def rest(case: Case, last: Segment) -> None:
         must(case.segment("rst", case.own).rst, f"frame {case['rst']} is no RST")
         must(later and later[0].rst, "something else came first")
     elif "nothing" in str(case["end"] or ""):
-        must(not later, f"frame {later[0].frame if later else 0} came after it")
+        absent(later, "frame {} came after it")
 
 
 @predicate("TD403")
@@ -41,14 +43,13 @@ def retransmission_gave_up(case: Case) -> None:
     sent = [row for row in flow.of(case.own) if row.length and carries(row, last.seq) and row.frame <= last.frame]
     must(len(sent) > 1, f"the data of frame {last.frame} were sent once")
     number = (last.seq + 1) % WORD
-    acked = flow.first_covering(case.peer, number)
-    must(acked is None, f"frame {acked.frame if acked else 0} acknowledges the data of frame {last.frame}")
+    absent(list(flow.covering(case.peer, number)), "frame {} acknowledges the data")
     sack = case.capture.sacked(flow, case.peer, last)
     must(sack is None, f"frame {sack} acknowledges them by SACK")
     case.number_of("count", sent[1:])
     case.happened("when", sent[1])
     case.lasted("span", last.time - sent[1].time)
-    gaps = [b.time - a.time for a, b in zip(sent, sent[1:], strict=False)]
+    gaps = [b.time - a.time for a, b in pairwise(sent)]
     must(len(gaps) >= 3, f"repeated {len(gaps)} times only")
     must(max(gaps) >= 1.4 * min(gaps), f"no back-off: gaps of {min(gaps) / 1e9:.3f} to {max(gaps) / 1e9:.3f} s")
     rest(case, last)
@@ -71,10 +72,10 @@ def zero_window_stall(case: Case) -> None:
     must(rst is not None and rst.rst, f"frame {case['rst']} is no RST")
     assert rst
     opened = [r for r in flow.of(case.own) if shut.frame < r.frame < rst.frame and r.window and not r.rst]
-    must(not opened, f"frame {opened[0].frame if opened else 0} opens the window")
+    absent(opened, "frame {} opens the window")
     case.lasted("stall", rst.time - shut.time)
     asked = [row for row in flow.of(case.peer) if shut.frame < row.frame < rst.frame]
-    probes = [row for row in asked if row.seq == shut.ack and row.length or row.seq == (shut.ack - 1) % WORD]
+    probes = [row for row in asked if (row.seq == shut.ack and row.length) or row.seq == (shut.ack - 1) % WORD]
     case.number_of("tries", probes)
     role = "the other side" if rst.side != case.own else "it"
     need(role in str(case["who"] or ""), f"who reset is not understood: {case['who']}")
@@ -112,7 +113,7 @@ def tuple_reused_in_time_wait(case: Case) -> None:
     holder = old.ends.index(case.flow.ends[case.own])
     fins = old.fins(1 - holder)
     must(old.fins(holder) and fins, "the older connection was not closed by two FINs")
-    acks = [row for row in old.covering(holder, fins[0].end)]
+    acks = list(old.covering(holder, fins[0].end))
     must(acks, "the last FIN was not acknowledged")
     own = old.fins(holder)[0]
     freed = old.first_covering(1 - holder, own.end)
@@ -159,9 +160,11 @@ def reuse_delayed(case: Case) -> None:
         prompt = [row for row in syns if row.frame < named.frame]
         must(prompt, "no SYN came before it")
         trip = flow.round_trip or 10**9
-        must(named.time - prompt[-1].time <= max(trip, 10**9), f"it came {(named.time - prompt[-1].time) / 1e9:.1f} s behind")
+        behind = named.time - prompt[-1].time
+        must(behind <= max(trip, 10**9), f"it came {behind / 1e9:.1f} s behind")
     case.number_of("stale", stale)
-    opened = answer and next((row for row in flow.of(case.peer) if row.frame > answer.frame and row.acknowledges(answer)), None)
+    opening = [row for row in flow.of(case.peer) if answer and row.frame > answer.frame and row.acknowledges(answer)]
+    opened = opening[0] if opening else None
     end = str(case["end"] or "")
     must(("not open" in end) == (opened is None), f"whether it opened: {end}")
     if opened:

@@ -1,8 +1,8 @@
 """TD9xx: the capture itself."""
 
-from tests.second_opinion.closing import distinct_bytes
-from tests.second_opinion.opinion import Case, must, need, predicate
-from tests.second_opinion.packets import Flow, Segment, ahead, furthest
+from tests.second_opinion.claims import Duration
+from tests.second_opinion.opinion import Case, absent, must, need, predicate
+from tests.second_opinion.packets import Flow, Segment, ahead
 
 WORD = 1 << 32
 WINDOW_MOST = 1 << 30
@@ -83,7 +83,7 @@ def frames_missing(case: Case) -> None:
     first = case.segment("frame", case.peer)
     must(first.has_ack, f"frame {first.frame} acknowledges nothing")
     short = [row for row in flow.of(case.own) if row.short]
-    must(not short, f"frame {short[0].frame if short else 0} had more bytes than were captured: lengths are not known")
+    absent(short, "frame {} had more bytes than were captured: lengths are not known")
     missing = lost_bytes(flow, case.own)
     need(missing is not None, "nothing tells where its bytes begin")
     must(missing, "every byte that was acknowledged stands in the capture")
@@ -100,7 +100,7 @@ def frames_duplicated(case: Case) -> None:
     again = case.segment("frame")
     must(again in possible, f"frame {again.frame} is not the same packet as one before")
     missed = [row for row in certain if row.frame < again.frame]
-    must(not missed, f"frame {missed[0].frame if missed else 0} is a copy, too, and comes before")
+    absent(missed, "frame {} is a copy, too, and comes before")
     case.counted("count", *range(len(certain), len(possible) + 1))
 
 
@@ -110,6 +110,20 @@ def frames_cut_short(case: Case) -> None:
     must(cut, "no TCP header is cut")
     case.counted("count", len(cut), len([row for row in case.flow.segments if row.cut]))
     must(case.segment("frame").frame == cut[0].frame, f"frame {cut[0].frame} is the first")
+
+
+@predicate("TD907")
+def capture_has_gaps(case: Case) -> None:
+    """Nothing at all was captured between two frames that follow one another in time."""
+    times = case.capture.times
+    must(len(case.frames) >= 2, "it does not name the frames at both sides of the hole")
+    told = [case.claims[name] for name in case.claims if isinstance(case.claims[name], Duration)]
+    for first, last in zip(case.frames[::2], case.frames[1::2], strict=False):
+        begin, end = times[first], times[last]
+        inside = [frame for frame, time in times.items() if begin < time < end]
+        must(end > begin and not inside, f"frames {inside[:3]} lie between frames {first} and {last}")
+        sizes = (end - begin, begin - case.capture.first, end - case.capture.first)
+        must(not told or any(one.is_about(size) for one in told for size in sizes), f"{(end - begin) / 1e9:.3f} s")
 
 
 @predicate("TD906")
