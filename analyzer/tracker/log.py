@@ -39,6 +39,8 @@ class Note(IntEnum):
     OLD_CONNECTION = 9
     ANSWERS_SYN = 10
     CLOSED_BEFORE = 11
+    NOT_OF_THE_SYN = 12
+    OTHER_PATH = 13
 
 
 NOTE_WORDS = {
@@ -54,6 +56,8 @@ NOTE_WORDS = {
     Note.OLD_CONNECTION: "the answer belongs to an older connection on the same addresses and ports",
     Note.ANSWERS_SYN: "the SYN was refused",
     Note.CLOSED_BEFORE: "whether the peer had closed before was not captured",
+    Note.NOT_OF_THE_SYN: "its acknowledgment is not that of the SYN",
+    Note.OTHER_PATH: "its TTL shows another distance than the sender's other packets: somebody else sent it",
 }
 
 # The rows in memory, without gaps: only ``journal`` reads and writes what is packed and what bounds them.
