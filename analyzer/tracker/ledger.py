@@ -234,6 +234,7 @@ RESETS = [
     Column("rst_answers_time", "<i8", "time of it"),
     Column("rst_unacked", "<i8", "bytes its sender had sent that were not acknowledged then"),
     Column("rst_unread", "<i8", "bytes of the peer that its sender had not acknowledged then"),
+    Column("rst_half_close", "<i8", "new bytes that the peer had sent then after it knew of its FIN"),
     Column("rst_data_age", "<i8", "time since the peer's last new payload, -1 none"),
     Column("rst_data_frame", "<u4", "frame of that payload"),
     Column("rst_idle", "<i8", "silence of the whole flow before it"),

@@ -293,6 +293,7 @@ def describe(desk, s, i, verdict):
     u["rst_verdict"] = verdict
     u["rst_seq"] = s["seq"]
     u["rst_ack"] = s["ack"] if np.int64(s["flags"]) & ACK else 0
+    u["rst_half_close"] = unusual(desk, p)["half_close_bytes"]
     u["rst_nxt"] = e["snd_nxt"]
     u["rst_nth"] = min(np.int64(u["rst_count"]), 255)
     u["rst_reached"] = np.int64(s["flags"]) & ACK != 0 and knows(e, ACKED) and ahead(s["ack"], e["ack_sent"]) > 0
