@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import Field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -23,7 +24,7 @@ from analyzer import __version__
 from analyzer.errors import TeardownError, UsageError
 from analyzer.live.command import browse, live
 from analyzer.reports.escape import safe
-from analyzer.settings import Settings, adjustable, nanoseconds, option_name, seconds_text
+from analyzer.settings import Settings, adjustable, check, default_text, nanoseconds, option_name
 
 if TYPE_CHECKING:
     from analyzer.reports.result import Analysed
@@ -33,9 +34,12 @@ WRITTEN = frozenset(("flows", "timeline", "findings"))
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-def _duration(context: click.Context, option: click.Parameter, value: str) -> int:
+def _duration(entry: Field[Any], context: click.Context, option: click.Parameter, value: str | None) -> int | None:
+    """An option that takes a duration, as nanoseconds; None where it has no default and was not given."""
     try:
-        return nanoseconds(value)
+        length = None if value is None else nanoseconds(value)
+        check(entry, length)
+        return length
     except UsageError as error:
         raise click.BadParameter(str(error)) from error
 
@@ -56,14 +60,14 @@ def settings_options(command: Any, without: Sequence[str] = ()) -> Any:
 
 
 def _option(entry: Field[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    default: Any = entry.default
+    shown = default_text(entry)
     if "seconds" in entry.metadata:
-        shown = seconds_text(default)
-        kind: dict[str, Any] = {"metavar": "SECONDS", "default": shown, "callback": _duration}
+        given = None if entry.default is None else shown
+        kind: dict[str, Any] = {"metavar": "SECONDS", "default": given, "callback": partial(_duration, entry)}
     else:
-        shown, choices = default, entry.metadata.get("choices")
+        choices = entry.metadata.get("choices")
         known = click.Choice(choices) if choices else click.IntRange(*entry.metadata["range"])
-        kind = {"default": default, "type": known}
+        kind = {"default": entry.default, "type": known}
     return click.option(option_name(entry), entry.name, help=f"{entry.metadata['help']}  [default: {shown}]", **kind)
 
 

@@ -105,6 +105,11 @@ def test_thresholds_and_profile_reach_the_settings(run: Run, pipeline: Pipeline)
     run("analyze", "a", "--close-wait-leak", "2m", "--slow-close", "0.25", "--profile", "bsd")
     given = {"profile": "bsd", "close_wait_leak_ns": 120 * 10**9, "slow_close_ns": 250_000_000}
     assert pipeline.settings == replace(ONLY_FOUND, **given)
+    run("analyze", "a", "--time-wait", "30", "--fin-timeout", "5s")
+    assert pipeline.settings == replace(ONLY_FOUND, time_wait_ns=30 * 10**9, fin_timeout_ns=5 * 10**9)
+    status, _, err = run("analyze", "a", "--time-wait", "25h")
+    assert status == 2
+    assert "--time-wait" in err
 
 
 def test_what_does_not_fit_in_memory_goes_beside_the_tables(run: Run, pipeline: Pipeline, tmp_path: Path) -> None:
