@@ -123,6 +123,17 @@ def default_text(entry: Field[Any]) -> str:
     return seconds_text(default) if "seconds" in entry.metadata else str(default)
 
 
+def options_text(settings: Settings) -> list[str]:
+    """The options that were given, as they are written."""
+    given = [entry for entry in adjustable() if entry.name not in settings.read_on_host]
+    values = [(entry, getattr(settings, entry.name)) for entry in given]
+    return [
+        f"{option_name(entry)} {seconds_text(value) if 'seconds' in entry.metadata else value}"
+        for entry, value in values
+        if value != entry.default
+    ]
+
+
 def check(entry: Field[Any], value: Any) -> None:
     """Raises UsageError for a value that the field cannot have."""
     choices = entry.metadata.get("choices")

@@ -17,9 +17,10 @@ import pandas as pd
 from analyzer.errors import UsageError
 from analyzer.reports.catalogue import names
 from analyzer.reports.columns import EVENTS
+from analyzer.reports.commands import advised
 from analyzer.reports.conversation import Conversation, conversation, folds, said
 from analyzer.reports.decimals import decimal
-from analyzer.reports.result import Result
+from analyzer.reports.result import Result, Summary
 from analyzer.reports.text import SEVERITY_STYLES, Line, advice_lines, count, duration, endpoint, heading, wrapped
 from analyzer.reports.vocabulary import timer_of
 from analyzer.settings import seconds_text
@@ -98,7 +99,7 @@ def ladder_lines(
     width = max(FRAME, len(str(last)) + 1)
     paper = Paper(columns, start, ARROWS[unicode], result.timers, width, _doubted(timeline))
     body = list(_body(steps, talk, hidden, paper))
-    return [*_head(flow, paper), *body, *_legend(paper), *_advice(findings, columns)]
+    return [*_head(flow, paper), *body, *_legend(paper), *_advice(findings, result.summary, columns)]
 
 
 def _doubted(timeline: pd.DataFrame) -> frozenset[Any]:
@@ -360,12 +361,12 @@ def _in_force(paper: Paper, sign: str) -> str:
     return "".join(f"; {timer.source}: {state} lasts {seconds_text(timer.length)} s" for state, timer in timers)
 
 
-def _advice(findings: pd.DataFrame, columns: int) -> Iterator[Line]:
+def _advice(findings: pd.DataFrame, summary: Summary, columns: int) -> Iterator[Line]:
     told = findings[findings["advice"] != ""].drop_duplicates(["code", "advice"])
     if len(told):
         yield from heading("What to do")
     for finding in _rows(told):
-        yield from map(Line, advice_lines(f"{finding.code}: {finding.advice}", 0, columns))
+        yield from map(Line, advice_lines(f"{finding.code}: {advised(finding.advice, summary)}", 0, columns))
 
 
 def _ns(moment: pd.Timestamp) -> int:
