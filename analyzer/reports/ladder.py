@@ -31,12 +31,12 @@ from analyzer.tracker.transitions import State
 SECOND = 1_000_000_000
 SILENCE = SECOND  # from here on a pause is written out
 SPREAD = SECOND // 1000  # bounds of a state's beginning further apart than this are given
-TIME, FRAME, STATE = 11, 7, 13  # widths of the columns
+TIME, FRAME, STATE = 11, 7, 13  # widths of the columns; the first two are wider where their numbers are
 CAPTURE_END, TIMER = "capture-end", "timer"
 DELIVERED, LIKELIEST, BY_TIMER, SHOWN = "~", "?", "*", "^"  # the signs behind a state
 SIGNS = {
     DELIVERED: "assumed: seen at the capture point; assumed delivered",
-    LIKELIEST: "assumed: the likeliest reading; no captured segment proves it, and none contradicts it",
+    LIKELIEST: "assumed: the likeliest reading; nothing captured proves or contradicts it",
     BY_TIMER: "timer: no packet shows it",
     SHOWN: "timer: a later packet shows that the state had ended, not when",
 }
@@ -66,14 +66,15 @@ class Paper:
     start: int  # time of the first segment
     signs: tuple[str, str, str]
     timers: Timers
-    frame: int = FRAME  # width of that column
+    time: int = TIME  # widths of these columns
+    frame: int = FRAME
     doubted: frozenset[Any] = frozenset()  # rows of the timeline whose TIME_WAIT turned out not to have been kept
     used: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # signs, and the states that have them
 
     @property
     def indent(self) -> int:
         """Columns before the first state, and before words."""
-        return TIME + self.frame + 2
+        return self.time + self.frame + 2
 
     @property
     def room(self) -> int:
@@ -95,9 +96,10 @@ def ladder_lines(
     steps = _steps(talk, timeline, findings)
     told = {step.frame for step in steps if step.frame is not None and (step.rows or step.findings)}
     hidden = [] if everything else folds(talk, told)
-    start, last = (int(talk.time[0]), int(talk.frame.max())) if len(talk.time) else (0, 0)
-    width = max(FRAME, len(str(last)) + 1)
-    paper = Paper(columns, start, ARROWS[unicode], result.timers, width, _doubted(timeline))
+    start = int(talk.time[0]) if len(talk.time) else 0
+    paper = Paper(columns, start, ARROWS[unicode], result.timers, doubted=_doubted(timeline))
+    paper.time = max([TIME, *(len(_relative(step.time, paper)) for step in steps)])
+    paper.frame = max([FRAME, *(len(str(step.frame)) + 1 for step in steps)])
     body = list(_body(steps, talk, hidden, paper))
     return [*_head(flow, paper), *body, *_legend(paper), *_advice(findings, result.summary, columns)]
 
@@ -175,7 +177,7 @@ def _head(flow: "pd.Series[Any]", paper: Paper) -> list[Line]:
         Line(f"began {began}, lasted {duration(flow['duration_s'])}"),
         Line(_ending(flow)),
         Line(),
-        Line(f"{'time':>{TIME}}{'frame':>{paper.frame}}  {'client':<{STATE}} {'':<{paper.room}} server", "dim"),
+        Line(f"{'time':>{paper.time}}{'frame':>{paper.frame}}  {'client':<{STATE}} {'':<{paper.room}} server", "dim"),
     ]
 
 
@@ -196,14 +198,15 @@ def _body(steps: list[Step], talk: Conversation, hidden: list[tuple[int, int]], 
         if step.segment is None or step.segment >= skip_to:
             yield from _step_lines(step, talk, paper)
         if step.segment is not None and step.segment + 1 >= skip_to:
-            yield from _silence(step, steps[place + 1 :])
+            yield from _silence(steps, place, paper)
 
 
-def _silence(step: Step, following: list[Step]) -> Iterator[Line]:
+def _silence(steps: list[Step], place: int, paper: Paper) -> Iterator[Line]:
     """A line for the time until the next segment, or until the last thing known, where it is long."""
-    until = next((later for later in following if later.segment is not None), following[-1] if following else step)
-    if until.time - step.time >= SILENCE:
-        yield Line(f"{'...':>{TIME}} {duration((until.time - step.time) / SECOND)} of silence", "dim")
+    following = (steps[later] for later in range(place + 1, len(steps)))
+    until = next((later for later in following if later.segment is not None), steps[-1])
+    if until.time - steps[place].time >= SILENCE:
+        yield Line(f"{'...':>{paper.time}} {duration((until.time - steps[place].time) / SECOND)} of silence", "dim")
 
 
 def _folded(talk: Conversation, start: int, end: int, paper: Paper) -> Line:
@@ -212,7 +215,7 @@ def _folded(talk: Conversation, start: int, end: int, paper: Paper) -> Line:
     lasted = duration((talk.time[end - 1] - talk.time[start]) / SECOND)
     sent = f"client {int(size[up].sum()):,}, server {int(size[~up].sum()):,} bytes"
     told = f"{count(end - start, 'segment')} up to {talk.frame[end - 1]} in {lasted}: {sent}"
-    return Line(f"{'...':>{TIME}} {told}", "dim")
+    return Line(f"{'...':>{paper.time}} {told}", "dim")
 
 
 def _step_lines(step: Step, talk: Conversation, paper: Paper) -> Iterator[Line]:
@@ -242,7 +245,7 @@ def _states(step: Step) -> dict[str, list[Any]]:
 def _line(step: Step | None, client: list[Any], middle: str, server: list[Any], paper: Paper) -> Line:
     time = "" if step is None else _relative(step.time, paper)
     frame = "" if step is None or step.frame is None else str(step.frame)
-    line = Line(f"{time:>{TIME}}{frame:>{paper.frame}}  ")
+    line = Line(f"{time:>{paper.time}}{frame:>{paper.frame}}  ")
     line.append(f"{_state(client, paper):<{STATE}} ", "bold")
     line.append(f"{middle:<{paper.room}} ", "green")
     return line.append(_state(server, paper), "bold").rstrip()
@@ -349,8 +352,9 @@ def _finding(finding: Any, paper: Paper) -> Iterator[Line]:
 
 def _legend(paper: Paper) -> list[Line]:
     """What the signs in this ladder mean."""
-    lines = [f"{sign} {meaning}{_in_force(paper, sign)}" for sign, meaning in SIGNS.items() if sign in paper.used]
-    return [Line(), *(Line(line, "dim") for line in lines)] if lines else []
+    used = [f"{sign} {meaning}{_in_force(paper, sign)}" for sign, meaning in SIGNS.items() if sign in paper.used]
+    lines = [Line(line, "dim") for text in used for line in wrapped(text, 0, paper.columns)]
+    return [Line(), *lines] if lines else []
 
 
 def _in_force(paper: Paper, sign: str) -> str:
