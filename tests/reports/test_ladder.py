@@ -166,7 +166,8 @@ def test_numbers_of_an_older_connection_are_near_and_make_nothing_a_repeat() -> 
         segment(5, 4, False, SYN | ACK, 0, 1),
         segment(6, 5, False, PSH | ACK, 1, 1, 10),
         segment(7, 6, False, FIN | ACK, old, old),
-        segment(8, 7, False, FIN | ACK, 11, 1),
+        segment(8, 7, False, ACK, 10, 1),
+        segment(9, 8, False, FIN | ACK, 11, 1),
     )
     assert said_of == [
         "SYN seq 0",
@@ -176,6 +177,7 @@ def test_numbers_of_an_older_connection_are_near_and_make_nothing_a_repeat() -> 
         "SYN,ACK seq 0 ack 1",
         "PSH,ACK seq 1 ack 1 len 10",
         f"FIN,ACK seq {old} ack {old}",
+        "ACK seq 10 ack 1 keep-alive",
         "FIN,ACK seq 11 ack 1",
     ]
 
