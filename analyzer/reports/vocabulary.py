@@ -46,6 +46,9 @@ def _note(row: Arrow, note: Note, timers: Timers) -> str:
     """The arrow's words, its section of the standard, and what else is to be said."""
     if row.event == Event.TIMER:
         return _timer_note(row.state, note, timer_of(row.state, timers))
+    ignored = row.event == Event.RST_IGNORED and row.state == State.TIME_WAIT and note == Note.OUTSIDE_WINDOW
+    if ignored and not timers.rst_ends_time_wait:
+        return f"{row.words}; profile {timers.profile} drops every RST in TIME_WAIT (RFC 1337)"
     source = f" (RFC 9293 {row.section})" if row.section[0].isdigit() else ""
     source = f" ({row.section})" if not source and row.section != "-" else source
     told = note == Note.NONE or (note == Note.HAD_EXPIRED and row.event == Event.SENT_RST)  # the arrow says that itself

@@ -67,6 +67,7 @@ class Timer(NamedTuple):
 class Timers(NamedTuple):
     """The timers in force: those of the profile, where the settings name no other."""
 
+    profile: str
     time_wait: Timer
     fin_wait_2: Timer
     rst_ends_time_wait: bool
@@ -87,6 +88,7 @@ def timers_of(settings: Settings) -> Timers:
         )
 
     return Timers(
+        chosen.name,
         timer(chosen.time_wait, "time_wait_ns", "--time-wait"),
         timer(chosen.fin_wait_2, "fin_timeout_ns", "--fin-timeout"),
         chosen.rst_ends_time_wait,

@@ -15,7 +15,12 @@ from analyzer.errors import TeardownError
 from analyzer.reports.conversation import AGAIN, conversation
 from analyzer.reports.ladder import ladder_lines
 from analyzer.reports.result import Result
+from analyzer.reports.vocabulary import note_texts
 from analyzer.segments.table import FIN, RST, SYN
+from analyzer.settings import Settings
+from analyzer.tracker.log import Note
+from analyzer.tracker.timers import timers_of
+from analyzer.tracker.transitions import ARROWS, Event, State
 
 ROOT = Path(__file__).parents[2]
 OWN = sorted((ROOT / "captures").glob("*.pcap*"))
@@ -149,3 +154,15 @@ def test_again_is_what_had_been_captured(path: Path) -> None:
                 raise AssertionError(f"frame {talk.frame[row]} repeats what had been sent")
             if not flags & RST:
                 before |= numbers
+
+
+@pytest.mark.parametrize("profile", ["linux", "bsd"])
+def test_a_rst_that_time_wait_drops_is_not_told_by_its_number(profile: str) -> None:
+    notes = note_texts(timers_of(Settings(profile=profile)))
+    ignored = {
+        state.name: notes[int(ARROWS[state, Event.RST_IGNORED]) * len(Note) + Note.OUTSIDE_WINDOW] for state in State
+    }
+    number = "RST without effect; its sequence number is not the next one expected (RFC 5961 3.2)"
+    dropped = "RST without effect; profile bsd drops every RST in TIME_WAIT (RFC 1337)"
+    assert ignored.pop("TIME_WAIT") == (dropped if profile == "bsd" else number)
+    assert set(ignored.values()) == {number}
