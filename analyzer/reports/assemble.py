@@ -27,10 +27,11 @@ def flows_frame(endings: Rows, addresses: Sequence[str], combinations: Sequence[
     return _frame("flows", {**values, "findings": np.array(combinations, object)[values["findings"]]}, addresses)
 
 
-def timeline_frame(entries: Rows, endings: Rows, addresses: Sequence[str]) -> pd.DataFrame:
-    """timeline.csv from rows of ENTRY, whose ``end`` counts within ``endings``."""
+def timeline_frame(entries: Rows, endings: Rows, addresses: Sequence[str], notes: Sequence[str]) -> pd.DataFrame:
+    """timeline.csv from rows of ENTRY, whose ``end`` counts within ``endings``; ``notes`` are those of
+    ``note_texts``."""
     values = entry_values(entries, endings)
-    return _frame("timeline", {**values, "note": np.array(VOCABULARIES["note"], object)[values["note"]]}, addresses)
+    return _frame("timeline", {**values, "note": np.array(notes, object)[values["note"]]}, addresses)
 
 
 def segments_frame(segments: Rows, flows: Rows, addresses: Sequence[str]) -> pd.DataFrame:

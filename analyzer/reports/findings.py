@@ -45,6 +45,22 @@ class Place(NamedTuple):
     def some(self, start: int, count: int) -> "Place":
         return Place(self.table[start : start + count], self.row[start : start + count])
 
+    def of(self, tables: list[int]) -> "Place":
+        """Those of some tables."""
+        wanted = np.zeros(256, np.bool_)
+        wanted[tables] = True
+        kept = wanted[self.table]
+        return Place(self.table[kept], self.row[kept])
+
+
+class Blamed(NamedTuple):
+    """An endpoint, and how many findings blame it; the port of a client is -1."""
+
+    role: str
+    address: str
+    port: int
+    findings: int
+
 
 class Listing:
     """What an analysis has found. ``addresses`` are the texts of the address book, ``end_time`` the capture's in ns."""
@@ -52,6 +68,7 @@ class Listing:
     def __init__(self, found: Found, addresses: Words, settings: Settings, end_time: int) -> None:
         self.tables = [Table(findings, settings) for findings in found.of_rules()]
         self.cannot_judge = found.cannot_judge
+        self.settings = settings
         self._addresses, self._end = addresses, end_time
         self._v6 = np.append(_colons(addresses), False)
 
@@ -128,6 +145,23 @@ class Listing:
         """The addresses and the ports of client and server that a finding names."""
         hosts, ports = ([int(table.columns[f"{role}_{what}"][row]) for role in ROLES] for what in ("ip", "port"))
         return [self.address(host) for host in hosts if host >= 0], [port for port in ports if port >= 0]
+
+    def blamed(self, table: "Table", most: int) -> tuple[list[Blamed], int]:
+        """The endpoints that a rule's findings blame, ``most`` at most, the one with the most findings first; and how
+        many others there are. Clients are told by their address, since each connection has a port of its own."""
+        side = table.columns["blamed"]
+        keys = np.zeros(len(table), np.int64)
+        for place, role in enumerate(ROLES):
+            port = table.columns["server_port"] if role == "server" else -1
+            key = (table.columns[f"{role}_ip"] + 1 << 20 | port + 1 << 1) + place
+            keys = np.where(side == place, key, keys)
+        ordered = np.sort(keys[keys > 1])
+        ends = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1) if len(ordered) else np.zeros(0, np.intp)
+        counts = np.diff(ends, prepend=-1)
+        largest = np.argsort(-counts, kind="stable")
+        found = [(int(ordered[ends[place]]), int(counts[place])) for place in largest[:most].tolist()]
+        told = [Blamed(ROLES[key & 1], self.address((key >> 20) - 1), (key >> 1 & 0x7FFFF) - 1, n) for key, n in found]
+        return told, len(counts) - len(told)
 
     def say(self, table: "Table", name: str, row: int) -> str:
         """``message``, ``advice`` or ``frames`` of one finding."""

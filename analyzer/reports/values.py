@@ -1,7 +1,7 @@
 """Rows of ENDING, ENTRY and SEGMENT as the columns of the tables, still as numbers.
 
-Addresses are rows of the address book, words places in ``VOCABULARIES``, the column ``findings`` a number of a
-combination; a time, a length of time or a ``number`` that is not known is UNKNOWN.
+Addresses are rows of the address book, words places in ``VOCABULARIES``, ``note`` a place in ``note_texts``, the column
+``findings`` a number of a combination; a time, a length of time or a ``number`` that is not known is UNKNOWN.
 """
 
 from typing import Any
@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.reports.columns import FLOWS, SEGMENTS, TIMELINE, WHO, Column
-from analyzer.reports.vocabulary import ENTRY_WORDS, FLOW_WORDS, NOTES, SIDE_WORDS, note_texts
+from analyzer.reports.vocabulary import ENTRY_WORDS, FLOW_WORDS, NOTES, SIDE_WORDS
 from analyzer.tracker.ending import UNKNOWN
 
 Rows = NDArray[np.void]
 Values = dict[str, NDArray[Any]]
 
-VOCABULARIES = {**FLOW_WORDS, **ENTRY_WORDS, "endpoint": SIDE_WORDS, "note": note_texts()}
+VOCABULARIES = {**FLOW_WORDS, **ENTRY_WORDS, "endpoint": SIDE_WORDS}
 BOUNDED = ("earliest_epoch", "latest_epoch")  # 0 where there is no bound
 SEGMENT_FIELDS = {"src_ip": "src", "dst_ip": "dst", "time_epoch": "time"}
 

@@ -54,8 +54,8 @@ def findings(code: str, entries: Sequence[Entry]) -> Findings:
     return Findings(rule, {name: np.array(column, np.int64) for name, column in columns.items()}, words)
 
 
-def listing(entries: Sequence[Entry]) -> Listing:
-    return Listing(ByHand(entries), Words.of(HOSTS), Settings(), 0)  # type: ignore[arg-type]
+def listing(entries: Sequence[Entry], settings: Settings = Settings()) -> Listing:  # noqa: B008 (it never changes)
+    return Listing(ByHand(entries), Words.of(HOSTS), settings, 0)  # type: ignore[arg-type]
 
 
 def overview(flows: pd.DataFrame) -> Overview:

@@ -156,11 +156,20 @@ def notes(entries: NDArray[np.void]) -> NDArray[np.object_]:
     return texts[place] if len(texts) else np.zeros(0, object)
 
 
+TIMERS = {State.TIME_WAIT: "TIME_WAIT", State.FIN_WAIT_2: "FIN_WAIT_2"}  # 60 s each by the profile linux
+
+
 def _note(arrow: int, note: int) -> str:
     extra = NOTE_WORDS[list(NOTE_WORDS)[note]]
     if arrow == NO_ARROW:
         return extra
     row = TABLE[arrow]
+    if row.event.name == "TIMER":
+        state = TIMERS[row.state]
+        shown = f"{state} had ended: the RST shows that it no longer knew the connection; profile linux: after 60 s"
+        return shown if extra else f"{state} ends after 60 s: profile linux"
+    if row.words.startswith("sent a RST: no such connection") and extra.startswith("the RST shows"):
+        extra = ""
     source = f" (RFC 9293 {row.section})" if row.section[0].isdigit() else ""
     source = f" ({row.section})" if not source and row.section != "-" else source
     return f"{row.words}{source}" + (f"; {extra}" if extra else "")

@@ -126,7 +126,7 @@ def late_fin_timeline(n: int = 5) -> list[dict[str, Any]]:
             basis="proven",
             note="peer closed",
         ),
-        _event(2.10003, n + 1, "server", "fin-acked", "FIN_WAIT_1", "FIN_WAIT_2", basis="assumed"),
+        _event(2.10003, n + 1, "server", "fin-acked", "FIN_WAIT_1", "FIN_WAIT_2", basis="assumed", note="FIN acked"),
         _event(
             62.10003,
             None,
@@ -135,10 +135,10 @@ def late_fin_timeline(n: int = 5) -> list[dict[str, Any]]:
             "FIN_WAIT_2",
             "CLOSED",
             basis="timer",
-            note="orphan, linux 60 s",
+            note="FIN_WAIT_2 ends after 60 s: profile linux",
         ),
         _event(63.3, n + 2, "client", "fin", "CLOSE_WAIT", "LAST_ACK", note="after 61.199970 s"),
-        _event(63.30004, n + 3, "client", "peer-rst", "LAST_ACK", "CLOSED", basis="assumed"),
+        _event(63.30004, n + 3, "client", "peer-rst", "LAST_ACK", "CLOSED", basis="assumed", note="peer reset"),
     ]
 
 
