@@ -14,7 +14,7 @@ from analyzer.reports.findings import Listing
 from analyzer.reports.frames import table
 from analyzer.reports.values import VOCABULARIES, Rows, Values, entry_values, flow_values, segment_values
 from analyzer.reports.vocabulary import SIDE_WORDS
-from analyzer.tracker.ending import UNKNOWN
+from analyzer.times import UNKNOWN, outer_column
 
 ENDS = tuple(f"{role}_{what}" for role in SIDE_WORDS for what in ("ip", "port"))
 Category = Any  # pd.Categorical, generic in the newest stubs only
@@ -49,7 +49,7 @@ def findings_frame(listing: Listing) -> pd.DataFrame:
         "severity": severities[places.table],
         "stream": picked["stream"],
         "endpoint": np.array([*SIDE_WORDS, ""], object)[picked["blamed"]],
-        "time_epoch": picked["when"],
+        "time_epoch": outer_column(picked["when"]),
         "confidence": np.array(CONFIDENCES, object)[picked["confidence"]],
     }
     for role in SIDE_WORDS:

@@ -15,6 +15,7 @@ from analyzer.findings.rule import SEVERITIES
 from analyzer.findings.words import ROLES, Pieces, Rows, Wording, wording
 from analyzer.lines import Lines, Template, Words, code, in_order, number, run_on, seconds
 from analyzer.settings import Settings
+from analyzer.times import EPOCH, NEVER
 from analyzer.tracker.outcome import Ledger
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Blamed(NamedTuple):
 
 
 class Listing:
-    """What an analysis has found. ``addresses`` are the texts of the address book, ``end_time`` the capture's in ns."""
+    """What an analysis has found. ``addresses`` are the texts of the address book, ``end_time`` when it ended."""
 
     def __init__(self, found: Found, addresses: Words, settings: Settings, end_time: int) -> None:
         self.tables = [Table(findings, settings) for findings in found.of_rules()]
@@ -192,8 +193,8 @@ def listing_of(ledger: Ledger, book: Book, settings: Settings) -> Listing:
 
 
 def first_time(ledger: Ledger) -> int:
-    """When the first of the flows began, in ns."""
-    return int(ledger.flow("first_time").min(initial=np.iinfo(np.int64).max)) if ledger.flows else 0
+    """When the first of the flows began, by the inner clock."""
+    return int(ledger.flow("first_time").min(initial=np.iinfo(np.int64).max)) if ledger.flows else NEVER
 
 
 class Made(NamedTuple):
@@ -275,7 +276,7 @@ class Table:
         for role in ROLES:
             ends += [",", code(f"{role}_ip", "addresses"), ",", number(f"{role}_port", none=-1)]
         head: Pieces = [f"{self.rule.code},{self.rule.severity},", number("stream"), *ends, ","]
-        when: Pieces = [code("blamed", "endpoints"), ",", seconds("when"), ","]
+        when: Pieces = [code("blamed", "endpoints"), ",", seconds("when", none=NEVER, zero=EPOCH), ","]
         return [*head, *when, *self._frames(), ",", code("confidence", "confidences")]
 
     def _frames(self) -> Pieces:

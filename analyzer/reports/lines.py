@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from analyzer.lines import Lines, Parent, Piece, Template, Words, code, number, quoted, seconds
 from analyzer.reports.columns import FLOWS, SEGMENTS, TABLES, TIMELINE, WHO, Column
-from analyzer.reports.values import BOUNDED, SEGMENT_FIELDS, VOCABULARIES
+from analyzer.reports.values import SEGMENT_FIELDS, VOCABULARIES
 from analyzer.reports.vocabulary import ARROWS, FLOW_WORDS, NOTES, SIDE_WORDS, STATES
 from analyzer.segments.table import QUOTED, SEGMENT
-from analyzer.tracker.ending import UNKNOWN
+from analyzer.times import EPOCH, NEVER, UNKNOWN
 
 Rows = NDArray[np.void]
 
@@ -106,8 +106,10 @@ def _row(pieces: Sequence[Piece]) -> list[Piece | str]:
 
 def _piece(column: Column, field: str) -> Piece:
     """A cell of a column, kept in ``field``."""
-    if column.kind in ("time", "seconds"):
-        return seconds(field, none=0 if column.name in BOUNDED else UNKNOWN)
+    if column.kind == "time":
+        return seconds(field, none=NEVER, zero=EPOCH)
+    if column.kind == "seconds":
+        return seconds(field)
     if column.kind in ("count", "number"):
         return number(field, none=0 if column.kind == "number" else UNKNOWN)
     return code(field, "addresses" if column.kind == "address" else column.name)

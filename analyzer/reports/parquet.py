@@ -22,7 +22,7 @@ from analyzer.reports.atomic import blamed
 from analyzer.reports.columns import TABLES, Column, Kind
 from analyzer.reports.slices import Make, Part, Tables
 from analyzer.reports.values import VOCABULARIES, Values, entry_values, flow_values, segment_values
-from analyzer.tracker.ending import UNKNOWN
+from analyzer.times import UNKNOWN
 
 WORD = pa.dictionary(pa.int8(), pa.string())
 MANY = pa.dictionary(pa.int32(), pa.string())  # addresses and notes: more than a byte can number

@@ -5,7 +5,6 @@ be judged is told, because silence would read as health.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 
 from analyzer.reports.catalogue import names
 from analyzer.reports.commands import command
@@ -24,6 +23,7 @@ from analyzer.reports.text import (
     size,
     wrapped,
 )
+from analyzer.times import moment
 
 SERVERS_SHOWN = 5
 FILES_SHOWN = 5
@@ -62,14 +62,9 @@ def _read(summary: Summary, columns: int) -> Iterator[Line]:
 
 
 def _span(first_ns: int, last_ns: int) -> str:
-    first, last = (_moment(ns) for ns in (first_ns, last_ns))
+    first, last = moment(first_ns), moment(last_ns)
     end = f"{last:%H:%M:%S.%f}" if first.date() == last.date() else f"{last:%Y-%m-%d %H:%M:%S.%f}"
     return f"{first:%Y-%m-%d %H:%M:%S.%f} to {end} UTC ({duration((last_ns - first_ns) / 1e9)})"
-
-
-def _moment(ns: int) -> datetime:
-    seconds, rest = divmod(ns, 10**9)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
 
 
 def _endings(overview: Overview) -> list[Line]:

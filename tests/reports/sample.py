@@ -8,10 +8,11 @@ import pandas as pd
 from analyzer.errors import Notice
 from analyzer.flows.table import FLOW
 from analyzer.reports.columns import TABLES
-from analyzer.reports.frames import UNKNOWN, table
+from analyzer.reports.frames import table
 from analyzer.reports.result import Analysed, CannotJudge, Result, Summary
 from analyzer.reports.store import Store
 from analyzer.segments.table import SEGMENT
+from analyzer.times import UNKNOWN
 from tests.reports.listings import listing, overview
 
 SECOND = 1_000_000_000

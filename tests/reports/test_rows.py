@@ -173,8 +173,9 @@ def test_rows_at_the_edges_of_their_types(tmp_path: Path) -> None:
     write(made, tmp_path)
     flows = (tmp_path / "flows.csv").read_text().splitlines()
     assert flows[1].split(",")[:8] == ["", "", "0", "", "0", "", "", ""]
-    assert flows[2].split(",")[7:9] == ["9223372036.854775807"] * 2
-    assert flows[3].split(",")[:9] == ["0", "::", "0", "::", "0", "", "", "0.000000000", "0.000000000"]
+    assert flows[2].split(",")[7:10] == ["4611686018.427387903"] * 2 + ["9223372036.854775807"]
+    assert flows[3].split(",")[:10] == ["0", "::", "0", "::", "0", "", "", "", "", "0.000000000"]
+    assert flows[4].split(",")[7:10] == ["-4611686018.427387897"] * 2 + ["0.000000007"]
     assert (tmp_path / "timeline.csv").read_text().count("\n") == 5
 
 
