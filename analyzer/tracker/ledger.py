@@ -258,6 +258,7 @@ CAPTURE = [
     Column("duplicates", "<i4", "frames that show a packet of it a second time"),
     Column("duplicate_frame", "<u4", "the first of these"),
     Column("duplicate_time", "<i8", "time of it"),
+    Column("lengths_unsure", "u1", "1 where the length of a segment of it is not known: its frame is shorter than it"),
     Column("cut_headers", "<i4", "segments whose TCP header the snap length cut"),
     Column("cut_frame", "<u4", "the first of these"),
     Column("cut_time", "<i8", "time of it"),
