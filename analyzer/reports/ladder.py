@@ -133,8 +133,11 @@ def _steps(talk: Conversation, timeline: pd.DataFrame, findings: pd.DataFrame) -
     ]
     by_frame: dict[int | None, Step] = {step.frame: step for step in steps}
     loose: dict[int | str, Step] = {}
+    shown: dict[str, int] = {}  # by endpoint, the frame beside which its last state stands: the next stands below
     for entry in _rows(timeline):
         frame, time = None if pd.isna(entry.frame) else int(entry.frame), _ns(entry.time_epoch)
+        if frame is not None and entry.state != entry.from_state:
+            frame = shown[entry.endpoint] = max(frame, shown.get(entry.endpoint, 0))
         key = entry.event if entry.event == CAPTURE_END else time
         step = by_frame.get(frame) or loose.setdefault(key, Step(time, frame))
         step.rows.append(entry)

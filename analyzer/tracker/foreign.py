@@ -40,10 +40,17 @@ ENOUGH = 2  # so many other segments must show how far the sender is
 
 
 @part
-def hops(ttl):
-    """How many routers a packet with this TTL has passed, if it began at the next of 32, 64, 128 and 255."""
-    start = np.int64(32) if ttl <= 32 else np.int64(64) if ttl <= 64 else np.int64(128) if ttl <= 128 else np.int64(255)
-    return start - ttl
+def first_ttl(ttl):
+    """With which TTL a packet probably began: the next of 32, 64, 128 and 255."""
+    return np.int64(32) if ttl <= 32 else np.int64(64) if ttl <= 64 else np.int64(128) if ttl <= 128 else np.int64(255)
+
+
+@part
+def other_path(ttl, known):
+    """Whether two TTLs show different numbers of hops. Where they began at different values, as those of one host may,
+    one hop more or less is none: then it is not known who counts it."""
+    apart = abs((first_ttl(ttl) - ttl) - (first_ttl(known) - known))
+    return apart > (0 if first_ttl(ttl) == first_ttl(known) else 1)
 
 
 @part
@@ -52,8 +59,8 @@ def is_foreign(desk, s, e):
     others = np.int64(e["packets"]) - np.int64(unusual(desk, e)["rst_count"])
     if others < ENOUGH or e["ttl_low"] == 0 or s["ttl"] == 0:
         return False
-    low, high, own = hops(np.int64(e["ttl_low"])), hops(np.int64(e["ttl_high"])), hops(np.int64(s["ttl"]))
-    return own < min(low, high) or own > max(low, high)
+    low, high, own = np.int64(e["ttl_low"]), np.int64(e["ttl_high"]), np.int64(s["ttl"])
+    return not low <= own <= high and other_path(own, low) and other_path(own, high)
 
 
 @part
@@ -78,7 +85,7 @@ def came_another_way(desk, s, e):
     u = unusual(desk, e)
     if u["rst_count"] == 0 or u["rst_count"] != e["packets"] or s["ttl"] == 0 or u["rst_ttl"] == 0:
         return
-    if hops(np.int64(s["ttl"])) == hops(np.int64(u["rst_ttl"])):
+    if not other_path(np.int64(u["rst_ttl"]), np.int64(s["ttl"])):
         return
     u = mark_unusual(desk, e)
     enter_foreign(u, OTHER_PATH, np.int64(u["rst_ttl"]), np.int64(u["rst_frame"]), np.int64(u["rst_time"]))
