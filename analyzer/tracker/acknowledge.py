@@ -21,6 +21,7 @@ from analyzer.tracker.desk import (
     SYN_RECEIVED,
     SYN_SENT,
     TIME_WAIT,
+    at_best,
     end_at,
     entry_row,
     forget,
@@ -38,7 +39,7 @@ from analyzer.tracker.desk import (
     until,
     unusual,
 )
-from analyzer.tracker.journal import bound, earliest_of, latest_of, log_at, row_before
+from analyzer.tracker.journal import bound, earliest_of, latest_of, log_at, row_before, state_before, state_in
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.log import Note
 from analyzer.tracker.space import ahead
@@ -145,6 +146,11 @@ def progress(desk, s, i, a):
                 measure(desk, i, sample)
                 if e["later"] > 0:
                     mark_later(desk, e)["reach_last"] = sample
+            elif e["later"] > 0:  # of which copy this is the answer nobody knows: of the last, at least as long
+                after = mark_later(desk, e)
+                after["reach_last"] = max(
+                    np.int64(after["reach_last"]), np.int64(s["time"]) - np.int64(p["carry_time"])
+                )
         if p["unusual"] > 0:
             settle(s, mark_unusual(desk, p), a, ahead(a, old))
 
@@ -259,7 +265,7 @@ def confirm(desk, i, now):
     e = end_at(desk, i)
     forget(e, PEER_FIN_ASSUMED)
     row = np.int64(later(desk, e)["peer_fin_event"])
-    log_at(desk, row)["basis"] = PROVEN
+    log_at(desk, row)["basis"] = at_best(state_before(log_at(desk, row)), state_in(log_at(desk, row)), PROVEN)
     if now > log_at(desk, row)["time"]:
         bound(desk, log_at(desk, row), earliest_of(desk, log_at(desk, row)), now)
     if e["mark_event"] == row:  # what may still be taken back begins with the entry after it

@@ -223,7 +223,7 @@ def not_acknowledged(e, p, end):
 
 @part
 def repeat(desk, s, e):
-    """Payload that its receiver has not acknowledged comes once more: the answer to come is to this copy."""
+    """Payload that its receiver has not acknowledged comes once more."""
     u = mark_unusual(desk, e)
     u["repeats"] = u["repeats"] + 1
     if u["repeat_run"] == 0:
@@ -231,8 +231,6 @@ def repeat(desk, s, e):
     u["repeat_run"] = u["repeat_run"] + 1
     u["repeat_last_time"] = s["time"]
     u["repeat_last_frame"] = s["frame"]
-    e["run_frame"] = 0
-    e["run_kind"] = 0
 
 
 @part
@@ -377,8 +375,6 @@ def fin_again(desk, s, i):
     u["fin_last_time"] = now
     u["fin_last_frame"] = frame
     e["fresh_time"] = 0
-    e["run_frame"] = 0
-    e["run_kind"] = 0
     if knows(e, FIN_ACKED) and e["mark_event"] > 0 and now - np.int64(after["ack_passed"]) > patience(desk, e):
         u["fin_repeats"] = u["fin_repeats"] + 1
         u["fin_repeat_time"], u["fin_repeat_frame"] = now, frame

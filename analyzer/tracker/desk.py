@@ -193,6 +193,13 @@ def forget(e, bits):
 
 
 @part
+def at_best(before, state, basis):
+    """How well it is known that an endpoint enters ``state``: that it keeps TIME_WAIT, no packet shows (its table of
+    them may be full, Linux tcp_max_tw_buckets), even where what leads there is proven."""
+    return ASSUMED if state == TIME_WAIT and before != TIME_WAIT else basis
+
+
+@part
 def append(desk, i, event, state, basis, best, earliest, latest, frame, note, slack):
     """Append a log row for endpoint ``i`` that leaves it in ``state``; returns the row.
 
@@ -209,7 +216,7 @@ def append(desk, i, event, state, basis, best, earliest, latest, frame, note, sl
     entry["time"] = best
     entry["frame"] = frame
     set_bounds(desk, entry, best, earliest, max(best, latest) + slack)
-    say(entry, i & 1, event, np.int64(e["state"]), state, basis, note)
+    say(entry, i & 1, event, np.int64(e["state"]), state, at_best(np.int64(e["state"]), state, basis), note)
     e["last_event"] = row
     return row
 

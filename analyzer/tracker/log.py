@@ -10,7 +10,9 @@ class Basis(IntEnum):
 
     SENT = 0  # the endpoint itself sent the segment that makes the transition
     PROVEN = 1  # a later segment of it proves that it had received what makes the transition
-    ASSUMED = 2  # it crossed the tap; nothing contradicts that it arrived
+    ASSUMED = (
+        2  # it crossed the tap, and nothing contradicts that it arrived; TIME_WAIT is never better known than this
+    )
     TIMER = 3  # no packet can show it; the profile of timers in force is named
     CAPTURE_END = 4  # not a transition: where the capture left the endpoint
 
