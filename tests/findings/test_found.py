@@ -114,6 +114,21 @@ def test_data_that_meets_a_reset(after: float, size: int, first_byte: int, ack: 
     assert set(found(ledger(data_meets_reset(after, size, first_byte, ack)))) == {code}
 
 
+def test_who_closed_and_then_reset_of_its_own_accord_has_answered_no_data() -> None:
+    """The client's data knew of the FIN, and the RST's number is not that of a reply to them."""
+    assert set(found(ledger(data_meets_reset(2.0, 300, ord("G"), rst_reply=0)))) == {"TD304"}
+
+
+@pytest.mark.parametrize(
+    ("times", "span", "gave_up"),
+    [(2, 59 * SECOND, False), (2, 60 * SECOND, True), (1, 60 * SECOND, False), (3, SECOND, True)],
+    ids=["twice", "twice, a minute apart, as late repeats are", "once", "three times"],
+)
+def test_how_often_data_are_repeated_before_that_was_in_vain(times: int, span: int, gave_up: bool) -> None:
+    repeats = {"repeat_run": times, "repeat_first_time": at(1), "repeat_last_time": at(1) + span}
+    assert ("TD403" in found(ledger({"client": repeats}, end=at(1000)))) == gave_up
+
+
 def test_numbers_are_compared_across_zero() -> None:
     across = {"fin_end": 5, "rst_answers_ack": 2**32 - 5}
     assert set(found(ledger(data_meets_reset(0.010, 300, ord("G"), **across)))) == {"TD306"}
