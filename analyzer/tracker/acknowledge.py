@@ -189,7 +189,7 @@ def measure(desk, i, sample):
             entry = log_at(desk, row)
             earliest, latest = earliest_of(desk, entry), latest_of(desk, entry)
             before = row_before(desk, row)
-            if entry["basis"] == SENT and latest - desk["slack"] == np.int64(entry["time"]):
+            if to_be_placed(desk, entry):
                 floor = cause_of(desk, i, entry, before)
                 if earliest > 0:  # else it is the first that was seen of it: nothing bounds it
                     earliest = min(earliest, max(floor, np.int64(entry["time"]) - sample - desk["slack"]))
@@ -199,11 +199,17 @@ def measure(desk, i, sample):
 
 
 @part
+def to_be_placed(desk, entry):
+    """Whether an entry is what its endpoint sent, dated by its passing the tap for want of anything better."""
+    return entry["basis"] == SENT and latest_of(desk, entry) - desk["slack"] == np.int64(entry["time"])
+
+
+@part
 def cause_of(desk, i, entry, before):
     """The moment before which an entry of endpoint ``i`` did not happen: what it answers passed the tap then, or what
     the row ``before`` it says was received. 0 none."""
     floor = np.int64(0)
-    if before > 0 and log_at(desk, before)["basis"] != SENT:
+    if before > 0 and not to_be_placed(desk, log_at(desk, before)):
         floor = np.int64(log_at(desk, before)["time"])
     if entry["event"] == SENT_SYN_ACK:
         floor = max(floor, np.int64(end_at(desk, i ^ 1)["syn_time"]))

@@ -336,6 +336,10 @@ def trigger(desk, s, e, p, u):
     now, flags, seq = np.int64(s["time"]), np.int64(s["flags"]), np.int64(s["seq"])
     prompt = now - np.int64(p["last_time"]) <= 2 * patience(desk, e) + LATE_NS
     u["rst_answers"] = u["rst_reply"] = u["rst_answers_frame"] = 0
+    if np.int64(p["state"]) == SYN_SENT and not knows(e, ISN) and acceptable_in_syn_sent(s, p):
+        answer(u, p["last_kind"], p["last_frame"], p["last_ack"], p["last_time"])  # however late: it names the SYN
+        u["rst_reply"] = 1
+        return
     if p["packets"] == 0 or not prompt:
         return
     last, awaited = np.int64(p["last_kind"]), unanswered(desk, e, p)

@@ -11,6 +11,7 @@ from analyzer.flows.table import FLOW
 from analyzer.lines import Template, Words
 from analyzer.reports.findings import Listing, listing_of
 from analyzer.settings import Settings
+from analyzer.times import inner
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT, Answered, Known
 from analyzer.tracker.log import Basis
 from analyzer.tracker.outcome import Ledger
@@ -18,7 +19,7 @@ from analyzer.tracker.resets import Verdict as Reception
 from analyzer.tracker.transitions import State
 
 SECOND = 1_000_000_000
-START = 1_700_000_000 * SECOND
+START = inner(1_700_000_000 * SECOND)
 END = START + 100 * SECOND
 FIN_END = 5000  # the sequence number after the server's FIN, where data meet a RST
 WHOLE = int(Known.ISN | Known.NXT | Known.ACK)

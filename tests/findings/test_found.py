@@ -13,6 +13,7 @@ from analyzer.findings.view import View
 from analyzer.lines import Words
 from analyzer.reports.findings import Listing, listing_of
 from analyzer.settings import Settings
+from analyzer.times import outer
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.log import Basis
 from analyzer.tracker.outcome import Ledger
@@ -38,7 +39,7 @@ def test_a_finding_names_endpoint_times_frames_and_threshold() -> None:
     assert (row["severity"], row["endpoint"], row["stream"], row["frames"]) == ("error", "server", 0, "8;9")
     assert (row["client_ip"], row["client_port"]) == ("10.0.0.1", 40000)
     assert (row["server_ip"], row["server_port"]) == ("2001:db8::2", 80)
-    assert row["time_epoch"].value == at(1)
+    assert row["time_epoch"].value == outer(at(1))
     for words in ("server [2001:db8::2]:80", "frame 8", "frame 9", "1.000000 s", "99 s", "threshold 10 s"):
         assert words in row["message"]
     assert "ss -tnp state close-wait '( sport = :80 )'" in row["advice"]

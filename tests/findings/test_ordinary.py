@@ -32,14 +32,13 @@ RECORDINGS = sorted((ROOT / "tests" / "lab" / "recordings").glob("*.a.pcap.gz"))
 
 def ledger_of(path: Path) -> tuple[Ledger, AddressBook]:
     """What the tracker makes of a capture."""
-    decoder, flows, tracker, end = Decoder(), FlowTable(), Tracker(Settings()), 0
+    decoder, flows, tracker = Decoder(), FlowTable(), Tracker(Settings())
     with open_captures([path]) as capture:
         for packets in capture:
             batch = decoder.decode(packets)
             flows.assign(batch)
             tracker.feed(batch, flows.rows)
-            end = max(end, *packets.rows["time"].tolist(), 0)
-    return whole(tracker, flows.rows, end).ledger, decoder.book
+    return whole(tracker, flows.rows, decoder.last_ns).ledger, decoder.book
 
 
 def everything(ledger: Ledger) -> NDArray[np.uint8]:

@@ -12,8 +12,9 @@ from analyzer.live.clock import CaptureClock
 from analyzer.live.losses import Losses
 from analyzer.reports.columns import FINDINGS
 from analyzer.reports.frames import table
+from analyzer.times import inner, outer
 
-NOW = 1_700_000_000 * 10**9
+NOW = inner(1_700_000_000 * 10**9)
 
 
 def findings(*rows: tuple[str, int | None, int]) -> pd.DataFrame:
@@ -21,7 +22,7 @@ def findings(*rows: tuple[str, int | None, int]) -> pd.DataFrame:
     data: dict[str, Any] = {column.name: [""] * len(rows) for column in FINDINGS}
     data["code"] = [code for code, _, _ in rows]
     data["stream"] = [stream for _, stream, _ in rows]
-    data["time_epoch"] = [NOW - age * 10**9 for _, _, age in rows]
+    data["time_epoch"] = [outer(NOW) - age * 10**9 for _, _, age in rows]
     data["confidence"] = ["high"] * len(rows)
     data["client_port"] = data["server_port"] = [80] * len(rows)
     return table("findings", data)
