@@ -194,7 +194,7 @@ class Ledger:
     @cached_property
     def mixed(self) -> Bools:
         """Whether the flow holds more than one connection, or one twice, shape (flows,)."""
-        return self.knows(Known.MIXED).any(axis=1)
+        return np.asarray(self.knows(Known.MIXED).any(axis=1))
 
     @cached_property
     def never_open(self) -> Bools:

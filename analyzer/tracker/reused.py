@@ -66,8 +66,8 @@ def hand_over(room, desk, group, newer, took):
 
 @part
 def placed_by(desk, then, acked):
-    """How much earlier than its SYN passes the newer flow begins: half the time from its SYN-ACK, which passed ``then``,
-    to the acknowledgment of that; 0 where the flow in SLOT is over before that is known."""
+    """How much earlier than its SYN passes the newer flow begins: half the time from its SYN-ACK, which passed
+    ``then``, to the acknowledgment of that; 0 where the flow in SLOT is over before that is known."""
     kept = np.int64(flow_at(desk, SLOT)["end_time"]) + desk["linger"]
     return half(acked - then) if acked <= kept else np.int64(0)
 
