@@ -24,6 +24,7 @@ from analyzer.tracker.desk import (
     at_best,
     end_at,
     entry_row,
+    flow_at,
     forget,
     half,
     knows,
@@ -35,7 +36,10 @@ from analyzer.tracker.desk import (
     mark_unusual,
     move,
     note_received,
+    older_at,
     open_since,
+    stamp_leave,
+    still_kept,
     until,
     unusual,
 )
@@ -55,7 +59,7 @@ RCVD_SYN_ACK, RCVD_ACK_OF_SYN = np.int64(Event.RCVD_SYN_ACK), np.int64(Event.RCV
 LOST_SIGHT, SENT_FIN = np.int64(Event.LOST_SIGHT), np.int64(Event.SENT_FIN)
 ACK_OF_FIN_AGAIN = np.int64(Event.ACK_OF_FIN_AGAIN)
 FIN_NOT_CAPTURED, PEER_NOT_CAPTURED = np.int64(Note.FIN_NOT_CAPTURED), np.int64(Note.PEER_NOT_CAPTURED)
-SENT_SYN_ACK = np.int64(Event.SENT_SYN_ACK)
+SENT_SYN_ACK, REPLACED = np.int64(Event.SENT_SYN_ACK), np.int64(Event.REPLACED)
 DROPS_THEM = 2  # SYN-ACKs repeated although acknowledged: one may be due to a lost acknowledgment
 ABSURD = 1 << 30  # no window is larger (RFC 7323): an acknowledgment this far beyond is not believed
 
@@ -169,9 +173,11 @@ def settle(s, u, a, step):
         if u["missing_frame"] == 0:
             u["missing_frame"] = s["frame"]
             u["missing_time"] = s["time"]
-    if u["half_close_bytes"] > 0 and ahead(a, u["half_close_seq"]) > u["half_close_acked"]:
-        u["half_close_acked"] = min(np.int64(u["half_close_bytes"]), ahead(a, u["half_close_seq"]))
-        u["half_close_ack_frame"] = s["frame"]
+    if u["half_close_bytes"] > 0:
+        acked = min(np.int64(u["half_close_bytes"]), ahead(a, u["half_close_seq"]))
+        if acked > u["half_close_acked"]:
+            u["half_close_acked"] = acked
+            u["half_close_ack_frame"] = s["frame"]
 
 
 @part
@@ -184,7 +190,7 @@ def measure(desk, i, sample):
     if first or sample < np.int64(e["reach"]):
         e["reach"] = sample
     if first:
-        row = np.int64(e["last_event"])
+        row, began = np.int64(e["last_event"]), np.int64(0)
         while row > 0:
             entry = log_at(desk, row)
             earliest, latest = earliest_of(desk, entry), latest_of(desk, entry)
@@ -195,7 +201,28 @@ def measure(desk, i, sample):
                     earliest = min(earliest, max(floor, np.int64(entry["time"]) - sample - desk["slack"]))
                 entry["time"] = min(np.int64(entry["time"]), max(floor, np.int64(entry["time"]) - sample // 2))
                 bound(desk, entry, earliest, latest)
-            row = before
+            row, began = before, np.int64(entry["time"])
+        if flow_at(desk, i >> 1)["older"] > 0 and began > 0:
+            replaced_by(desk, i, began)
+
+
+@part
+def replaced_by(desk, i, began):
+    """The older connection of endpoint ``i`` on this tuple was gone when this one ``began``, by its first entry, which
+    has been placed better."""
+    f = flow_at(desk, i >> 1)
+    if not still_kept(desk, f):
+        return
+    old = end_at(desk, np.int64(older_at(desk, f)["old_end"]) ^ (i & 1))
+    row = np.int64(old["last_event"])
+    entry = log_at(desk, row)
+    if row == 0 or entry["event"] != REPLACED or np.int64(entry["time"]) <= began:
+        return
+    before = row_before(desk, row)
+    earliest, latest = earliest_of(desk, entry), latest_of(desk, entry)
+    entry["time"] = max(began, np.int64(log_at(desk, before)["time"]) if before > 0 else began)
+    bound(desk, entry, earliest, latest)
+    stamp_leave(desk, old, state_before(entry), np.int64(entry["time"]))
 
 
 @part

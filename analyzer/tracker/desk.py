@@ -33,6 +33,7 @@ FIN_WAIT_1, FIN_WAIT_2, CLOSING, TIME_WAIT, CLOSE_WAIT, LAST_ACK = (np.int64(sta
 SENT, PROVEN, ASSUMED, BY_TIMER, AT_END = (np.int64(basis) for basis in Basis)
 NO_NOTE, UNEXPECTED = np.int64(Note.NONE), np.int64(Note.UNEXPECTED)
 RCVD_FIN, RCVD_ACK_OF_FIN = np.int64(Event.RCVD_FIN), np.int64(Event.RCVD_ACK_OF_FIN)
+REPLACED = np.int64(Event.REPLACED)
 MID_STREAM, SENT_DATA, ACKED = np.int64(Known.MID_STREAM), np.int64(Known.SENT_DATA), np.int64(Known.ACK)
 COUNTED = 64  # a larger step of IP identifications is no count of packets
 NEVER = NO_FRAME = np.int64(0)
@@ -196,10 +197,11 @@ def forget(e, bits):
 
 
 @part
-def after_previous(desk, before, basis, best, latest):
+def after_previous(desk, before, event, basis, best, latest):
     """The best time of an entry behind the entry ``before``. What the endpoint sent it sent before that passed the tap;
     so what came to it first was faster than it was taken to be."""
-    if basis == SENT and np.int64(before["time"]) > latest and before["basis"] == ASSUMED:
+    late = basis == SENT and event != REPLACED and np.int64(before["time"]) > latest
+    if late and before["basis"] == ASSUMED:
         earliest, last = earliest_of(desk, before), latest_of(desk, before)
         before["time"] = max(earliest, latest)
         bound(desk, before, earliest, last)
@@ -226,7 +228,7 @@ def append(desk, i, event, state, basis, best, earliest, latest, frame, note, sl
     while previous > 0 and is_void(log_at(desk, previous)):
         previous = row_before(desk, previous)
     if previous > 0:
-        best = after_previous(desk, log_at(desk, previous), basis, best, latest)
+        best = after_previous(desk, log_at(desk, previous), event, basis, best, latest)
     row = new_log_row(desk, flow_at(desk, i >> 1))
     entry = log_at(desk, row)
     entry["time"] = best

@@ -130,6 +130,18 @@ def goes_on_after_ignored(desk, s, i):
 
 
 @part
+def own_goes_on(desk, s, e):
+    """Note the first segment by which endpoint ``e`` shows that it went on after a RST that came from elsewhere."""
+    u = unusual(desk, e)
+    if u["foreign_frame"] == 0 or u["own_frame"] > 0 or np.int64(s["flags"]) & SYN or not is_new(s, e):
+        return
+    if np.int64(s["time"]) - np.int64(u["foreign_time"]) > desk["reordering"]:
+        u = mark_unusual(desk, e)
+        u["own_frame"] = s["frame"]
+        u["foreign"] = np.int64(u["foreign"]) | WENT_ON
+
+
+@part
 def closed_by_reset(entry):
     """Whether a log row stands that closed its endpoint by its own RST."""
     closed = state_in(entry) == CLOSED and state_before(entry) != CLOSED

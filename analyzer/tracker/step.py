@@ -50,7 +50,7 @@ from analyzer.tracker.desk import (
     unusual,
 )
 from analyzer.tracker.duplicates import same_packet
-from analyzer.tracker.foreign import goes_on_after_ignored
+from analyzer.tracker.foreign import goes_on_after_ignored, own_goes_on
 from analyzer.tracker.journal import bound, earliest_of, log_at
 from analyzer.tracker.ledger import KEPT, Known
 from analyzer.tracker.log import Note
@@ -131,8 +131,9 @@ def step(desk, s, i):
     if flags & SYN:
         learn_role(f, flags, i & 1)
     kind = kind_of(desk, s, i)
-    if p["unusual"] > 0 and not flags & RST:
+    if not flags & RST and (p["unusual"] > 0 or e["unusual"] > 0):
         goes_on_after_ignored(desk, s, i)
+        own_goes_on(desk, s, e)
     if flags & RST:
         reset(desk, s, i)
     else:

@@ -61,7 +61,7 @@ def carry_syn(desk, s, i):
             note(desk, i, SYN_AGAIN, now, frame, NO_NOTE)
     elif np.int64(e["state"]) in (UNKNOWN, CLOSED) and not knows(e, ISN):
         e["state"] = CLOSED
-        replace_old(desk, i, now, frame)
+        replace_old(desk, i, now, now, frame)
         syn_stamps(s, e, 0)
         move(desk, i, SENT_SYN, SENT, now, NEVER, now, frame, NO_NOTE)
         refused_before(desk, s, i ^ 1)
@@ -90,7 +90,7 @@ def carry_syn_ack(desk, s, i):
         if p["syn_count"] == 1 and not knows(e, ISN):
             measure(desk, i, now - last_syn(desk, p))
         came_another_way(desk, s, e)
-        replace_old(desk, i, now, frame)
+        replace_old(desk, i, now - half(e["reach"]), now, frame)
         seen = np.int64(p["syn_time"])
         syn_stamps(s, e, 1)
         move(desk, i, SENT_SYN_ACK, SENT, now - half(e["reach"]), min(seen, now), now, frame, NO_NOTE)
@@ -142,11 +142,12 @@ def count_syn(desk, e, now, frame):
 
 
 @part
-def replace_old(desk, i, now, frame):
-    """A new connection of the endpoint takes the place of the older one on this tuple, whose state was still kept."""
+def replace_old(desk, i, best, now, frame):
+    """A new connection of the endpoint takes the place of the older one on this tuple, whose state was still kept; at
+    ``best``, when it enters its first state."""
     f = flow_at(desk, i >> 1)
     if f["older"] > 0:
         old = np.int64(older_at(desk, f)["old_end"]) ^ (i & 1)
         if still_kept(desk, f) and np.int64(end_at(desk, old)["state"]) != CLOSED:
             basis = SENT if np.int64(end_at(desk, old)["state"]) == TIME_WAIT else PROVEN
-            move(desk, old, REPLACED, basis, now, NEVER, now, frame, NO_NOTE)
+            move(desk, old, REPLACED, basis, best, NEVER, now, frame, NO_NOTE)

@@ -47,9 +47,9 @@ NEEDS = ("rst_count",)
 EXAMPLE = "request-crossed-fin.pcapng"
 NEAR_MISS = "write-to-closed-peer.pcapng"
 MESSAGE = (
-    "The {blamed} closed (FIN, frame {fin}, at {closed:into}){idle:silence}. Data of the {peer_role} (frame {data}, "
-    "{size:byte}) do not acknowledge that FIN: the two crossed, the data {margin:duration} {order}. They met a RST "
-    "(frame {rst}).{story}"
+    "The {blamed} closed (FIN, frame {fin}, at {closed:into}). Data of the {peer_role} (frame {data}, {size:byte}) do "
+    "not acknowledge that FIN: the two crossed{idle:silence}, the data {margin:duration} {order}. They met a RST (frame "
+    "{rst}).{story}"
 )
 ADVICE = (
     "Suspect {suspect} Next, to see how often: tshark -r CAPTURE -Y 'tcp.flags.reset == 1 && tcp.port == {port}' "
