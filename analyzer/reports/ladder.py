@@ -32,7 +32,7 @@ SECOND = 1_000_000_000
 SILENCE = SECOND  # from here on a pause is written out
 SPREAD = SECOND // 1000  # bounds of a state's beginning further apart than this are given
 TIME, FRAME, STATE = 11, 7, 13  # widths of the columns; the first two are wider where their numbers are
-CAPTURE_END, TIMER = "capture-end", "timer"
+CAPTURE_END, TIMER, TIME_WAIT = "capture-end", "timer", "TIME_WAIT"
 DELIVERED, LIKELIEST, BY_TIMER, SHOWN = "~", "?", "*", "^"  # the signs behind a state
 SIGNS = {
     DELIVERED: "assumed: seen at the capture point; assumed delivered",
@@ -40,6 +40,7 @@ SIGNS = {
     BY_TIMER: "timer: no packet shows it",
     SHOWN: "timer: a later packet shows that the state had ended, not when",
 }
+NOT_KEPT = "assumed: no packet shows whether a host keeps TIME_WAIT; one with a full table does not"
 RECEIVED = ("ack", "peer-fin", "fin-acked", "peer-rst")  # events at which something arrives
 NOT_CAPTURED = tuple(NOTE_WORDS[note] for note in (Note.PEER_NOT_CAPTURED, Note.FIN_NOT_CAPTURED))
 EXTRAS = tuple(filter(None, NOTE_WORDS.values()))
@@ -68,7 +69,6 @@ class Paper:
     timers: Timers
     time: int = TIME  # widths of these columns
     frame: int = FRAME
-    doubted: frozenset[Any] = frozenset()  # rows of the timeline whose TIME_WAIT turned out not to have been kept
     used: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # signs, and the states that have them
 
     @property
@@ -97,23 +97,11 @@ def ladder_lines(
     told = {step.frame for step in steps if step.frame is not None and (step.rows or step.findings)}
     hidden = [] if everything else folds(talk, told)
     start = int(talk.time[0]) if len(talk.time) else 0
-    paper = Paper(columns, start, ARROWS[unicode], result.timers, doubted=_doubted(timeline))
+    paper = Paper(columns, start, ARROWS[unicode], result.timers)
     paper.time = max([TIME, *(len(_relative(step.time, paper)) for step in steps)])
     paper.frame = max([FRAME, *(len(str(step.frame)) + 1 for step in steps)])
     body = list(_body(steps, talk, hidden, paper))
     return [*_head(flow, paper), *body, *_legend(paper), *_advice(findings, result.summary, columns)]
-
-
-def _doubted(timeline: pd.DataFrame) -> frozenset[Any]:
-    """The rows at which an endpoint entered a TIME_WAIT that a later packet shows to have ended before its time."""
-    entered: dict[str, Any] = {}
-    found = []
-    for entry in _rows(timeline):
-        if entry.event == TIMER and entry.from_state == "TIME_WAIT" and _shown(entry):
-            found.append(entered.get(entry.endpoint))
-        if entry.state == "TIME_WAIT" != entry.from_state:
-            entered[entry.endpoint] = entry.Index
-    return frozenset(found)
 
 
 def _flow(flows: pd.DataFrame, stream: int) -> "pd.Series[Any]":
@@ -258,19 +246,19 @@ def _state(entries: list[Any], paper: Paper) -> str:
     if not entries:
         return ""
     entry = entries[0]
-    sign = _sign(entry, paper)
+    sign = _sign(entry)
     if sign:
-        paper.used[sign].add(entry.from_state)
+        paper.used[sign].add(entry.from_state if entry.event == TIMER else entry.state)
     return f"{entry.state}{sign}"
 
 
-def _sign(entry: Any, paper: Paper) -> str:
+def _sign(entry: Any) -> str:
     """How it is known that the endpoint entered the state; "" where the segment beside it shows or proves it."""
     if entry.basis == TIMER:
         return SHOWN if _shown(entry) else BY_TIMER
     if entry.basis != "assumed" or entry.state == "UNKNOWN":
         return ""
-    seen = entry.event in RECEIVED and entry.Index not in paper.doubted
+    seen = entry.event in RECEIVED and entry.state != TIME_WAIT
     return DELIVERED if seen and not _note(entry).endswith(NOT_CAPTURED) else LIKELIEST
 
 
@@ -355,7 +343,8 @@ def _finding(finding: Any, paper: Paper) -> Iterator[Line]:
 
 def _legend(paper: Paper) -> list[Line]:
     """What the signs in this ladder mean."""
-    used = [f"{sign} {meaning}{_in_force(paper, sign)}" for sign, meaning in SIGNS.items() if sign in paper.used]
+    meanings = SIGNS | ({LIKELIEST: NOT_KEPT} if paper.used.get(LIKELIEST) == {TIME_WAIT} else {})
+    used = [f"{sign} {meaning}{_in_force(paper, sign)}" for sign, meaning in meanings.items() if sign in paper.used]
     lines = [Line(line, "dim") for text in used for line in wrapped(text, 0, paper.columns)]
     return [Line(), *lines] if lines else []
 

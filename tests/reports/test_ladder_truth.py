@@ -97,9 +97,19 @@ def test_a_longer_time_wait_lasts_to_the_captures_end() -> None:
     assert "CLOSED*" not in text
 
 
-def test_a_time_wait_that_was_not_kept_is_only_the_likeliest_reading() -> None:
-    text = ladder("last-ack-lost-then-reset.pcap")
+def test_a_time_wait_is_never_called_delivered() -> None:
+    text = ladder("graceful-client-first.pcap")
     assert "TIME_WAIT?" in text
+    assert "? assumed: no packet shows whether a host keeps TIME_WAIT; one with a full table does not" in text
+    assert "the likeliest reading" not in text
+    mixed = ladder("starts-at-the-fin.pcap")
+    assert "TIME_WAIT?" in mixed
+    assert "FIN_WAIT_1?" in mixed
+    assert "? assumed: the likeliest reading; nothing captured proves or contradicts it" in mixed
+
+
+def test_a_time_wait_that_was_not_kept() -> None:
+    text = ladder("last-ack-lost-then-reset.pcap")
     assert "gone after at most 211 ms, though the profile linux keeps TIME_WAIT for 60 s" in text
 
 
