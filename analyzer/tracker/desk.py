@@ -64,6 +64,7 @@ DESK = np.dtype(
         ("linger_reset", "<i8"),
         ("slow_close", "<i8"),
         ("clock_back", "<i8"),
+        ("rst_ends_time_wait", "<i8"),  # 1, or 0 where the profile's hosts drop a RST in TIME_WAIT
     ]
 )
 # Where the tracker keeps a flow: NOT_YET, its slot + 1, or BOOKS_CLOSED. The ledger's rows are slots, used again.

@@ -22,6 +22,7 @@ def desk_of(settings: Settings) -> "np.ndarray[Any, np.dtype[np.void]]":
     desk = np.zeros(1, DESK)
     timers = profile(settings.profile)
     desk["time_wait_length"], desk["fin_wait_2_length"] = timers.time_wait, timers.fin_wait_2
+    desk["rst_ends_time_wait"] = timers.rst_ends_time_wait
     desk["slack"], desk["repeat"], desk["reordering"] = SLACK_NS, REPEAT_NS, REORDERING_NS
     desk["duplicate_blind"], desk["duplicate_by_id"] = DUPLICATE_BLIND_NS, DUPLICATE_BY_ID_NS
     desk["linger"], desk["linger_reset"] = LINGER_NS, LINGER_RESET_NS

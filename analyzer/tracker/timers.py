@@ -15,6 +15,7 @@ class Profile(NamedTuple):
     # How long an orphaned FIN_WAIT_2 (the application has closed the socket) is kept; while an application still holds
     # the socket there is no limit at all.
     fin_wait_2: int
+    rst_ends_time_wait: bool  # whether an acceptable RST ends TIME_WAIT (RFC 9293 3.10.7.4), or is dropped (RFC 1337)
     source: str
 
 
@@ -22,21 +23,26 @@ LINUX = Profile(
     "linux",
     time_wait=60 * SECOND,
     fin_wait_2=60 * SECOND,
+    rst_ends_time_wait=True,
     source="Linux include/net/tcp.h TCP_TIMEWAIT_LEN; Documentation/networking/ip-sysctl.rst tcp_fin_timeout (orphaned "
-    "sockets only)",
+    "sockets only) and tcp_rfc1337 (off by default; net/ipv4/tcp_minisocks.c tcp_timewait_state_process)",
 )
 WINDOWS = Profile(
     "windows",
     time_wait=120 * SECOND,
     fin_wait_2=120 * SECOND,
-    source="Windows Server 2003 TcpTimedWaitDelay default (Microsoft TechNet cc757512); fin_wait_2 is taken equal, no "
-    "public source confirms it",
+    rst_ends_time_wait=True,
+    source="Windows Server 2003 TcpTimedWaitDelay default (Microsoft TechNet cc757512); fin_wait_2 is taken equal, a "
+    "RST as RFC 9293 has it; no public source confirms either",
 )
 BSD = Profile(
     "bsd",
     time_wait=60 * SECOND,
-    fin_wait_2=60 * SECOND,
-    source="FreeBSD net.inet.tcp.msl 30000 ms, TIME_WAIT is 2 MSL; net.inet.tcp.finwait2_timeout 60000 ms",
+    # net.inet.tcp.finwait2_timeout (60 s) is in force only with net.inet.tcp.fast_finwait2_recycle, off by default
+    fin_wait_2=600 * SECOND,
+    rst_ends_time_wait=False,
+    source="FreeBSD net.inet.tcp.msl 30000 ms, TIME_WAIT is 2 MSL; sys/netinet/tcp_usrreq.c tcp_usrclosed: FIN_WAIT_2 "
+    "lasts TP_MAXIDLE (8 keep-alive probes at 75 s); sys/netinet/tcp_timewait.c tcp_twcheck drops any RST",
 )
 PROFILES = {profile.name: profile for profile in (LINUX, WINDOWS, BSD)}
 

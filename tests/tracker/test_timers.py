@@ -1,0 +1,23 @@
+"""The timers in force, and how the kernels get them."""
+
+import pytest
+
+from analyzer.settings import PROFILES as NAMES
+from analyzer.settings import Settings
+from analyzer.tracker.limits import desk_of
+from analyzer.tracker.timers import PROFILES, SECOND
+
+# Written by hand from the systems' own sources: TIME_WAIT and an orphaned FIN_WAIT_2 in seconds, RST ends TIME_WAIT.
+SYSTEMS = {"linux": (60, 60, 1), "windows": (120, 120, 1), "bsd": (60, 600, 0)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_kernels_get_the_timers_of_the_profile(name: str) -> None:
+    desk = desk_of(Settings(profile=name))[0]
+    given = (desk["time_wait_length"] // SECOND, desk["fin_wait_2_length"] // SECOND, desk["rst_ends_time_wait"])
+    assert tuple(map(int, given)) == SYSTEMS[name]
+
+
+def test_every_profile_names_its_source() -> None:
+    assert set(PROFILES) == set(NAMES) == set(SYSTEMS)
+    assert all(profile.source for profile in PROFILES.values())
