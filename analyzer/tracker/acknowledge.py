@@ -54,6 +54,7 @@ LOST_SIGHT, SENT_FIN = np.int64(Event.LOST_SIGHT), np.int64(Event.SENT_FIN)
 ACK_OF_FIN_AGAIN, STALE_ACK = np.int64(Event.ACK_OF_FIN_AGAIN), np.int64(Event.STALE_ACK)
 FIN_NOT_CAPTURED, PEER_NOT_CAPTURED = np.int64(Note.FIN_NOT_CAPTURED), np.int64(Note.PEER_NOT_CAPTURED)
 OLD_CONNECTION, IN_NO_TIME = np.int64(Note.OLD_CONNECTION), np.int64(Note.IN_NO_TIME)
+FURTHEST = np.int64(86_400 * 10**9)  # a clock was set, if an answer seems to have taken a day: no host is so far away
 ABSURD = 1 << 30  # no window is larger (RFC 7323): an acknowledgment this far beyond is not believed
 
 
@@ -160,7 +161,7 @@ def settle(s, u, a, step):
 def measure(desk, i, sample):
     """Keep the shortest time from the tap to endpoint ``i`` and back; place its first entries better by it."""
     e = end_at(desk, i)
-    if sample <= 0:
+    if sample <= 0 or sample > FURTHEST:
         return
     first = e["reach"] == 0
     if first or sample < np.int64(e["reach"]):
