@@ -54,8 +54,8 @@ LOST_SIGHT, SENT_FIN = np.int64(Event.LOST_SIGHT), np.int64(Event.SENT_FIN)
 ACK_OF_FIN_AGAIN, STALE_ACK = np.int64(Event.ACK_OF_FIN_AGAIN), np.int64(Event.STALE_ACK)
 FIN_NOT_CAPTURED, PEER_NOT_CAPTURED = np.int64(Note.FIN_NOT_CAPTURED), np.int64(Note.PEER_NOT_CAPTURED)
 OLD_CONNECTION, IN_NO_TIME = np.int64(Note.OLD_CONNECTION), np.int64(Note.IN_NO_TIME)
-FURTHEST = np.int64(86_400 * 10**9)  # a clock was set, if an answer seems to have taken a day: no host is so far away
 ABSURD = 1 << 30  # no window is larger (RFC 7323): an acknowledgment this far beyond is not believed
+FURTHEST = np.int64(86_400 * 10**9)  # a clock was set, if an answer seems to have taken a day: no host is so far away
 
 
 @part
