@@ -2,6 +2,7 @@
 
 import csv
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,8 +21,16 @@ from analyzer.reports.ladder import ladder_lines
 from analyzer.reports.result import Analysed, Result
 from analyzer.settings import Settings
 from analyzer.times import NEVER, UNKNOWN, date_text, inner, moment, outer, outer_column
-from tests.shifted import Move, shifted
-from tests.test_invariants import CONTRACT, check_files_agree, check_flows, check_frames, check_order, written
+from tests.shifted import Move, packets_of, shifted, write
+from tests.test_invariants import (
+    CONTRACT,
+    check_files_agree,
+    check_flows,
+    check_frames,
+    check_order,
+    nanoseconds,
+    written,
+)
 
 ROOT = Path(__file__).parents[1]
 CAPTURES = sorted((ROOT / "captures").glob("*.pcap*"))
@@ -134,6 +143,27 @@ def test_the_files_of_such_a_capture(path: Path, move: str, tmp_path: Path) -> N
     check_order(found)
     check_frames(found)
     check_flows(found)
+
+
+@pytest.mark.parametrize("path", CAPTURES[::3], ids=lambda path: path.name)
+def test_a_clock_that_jumps_by_centuries(path: Path, tmp_path: Path) -> None:
+    """Whatever stands in the file, no time in the tables is far from all of it, and the bounds hold."""
+    chance = random.Random(path.name)
+    times, rest, interfaces = packets_of(path)
+    for often in (0.02, 0.1, 0.4):
+        shift, jumping = 0, []
+        for time in times:
+            if chance.random() < often:
+                shift = chance.choice([chance.randrange(at(1824), at(2115)), at(1824), at(2115)]) - time
+            jumping.append(min(max(time + shift, at(1824)), at(2116) - 1))
+        write(tmp_path / "jumping.pcapng", jumping, rest, interfaces)
+        write_analysed(analyze([str(tmp_path / "jumping.pcapng")], Settings(keep_segments=True)), tmp_path)
+        found = {name: written(tmp_path / f"{name}.csv", CONTRACT[name]) for name in CONTRACT}
+        check_order(found)
+        week = 7 * 86_400 * 10**9
+        for row in (row for rows in found.values() for row in rows):
+            told = [nanoseconds(cell) for name, cell in row.items() if name.endswith("_epoch") and cell]
+            assert all(min(jumping) - week <= time <= max(jumping) + week for time in told), row
 
 
 def teardown(*arguments: str) -> str:

@@ -62,6 +62,7 @@ FIN_NOT_CAPTURED, PEER_NOT_CAPTURED = np.int64(Note.FIN_NOT_CAPTURED), np.int64(
 SENT_SYN_ACK, REPLACED = np.int64(Event.SENT_SYN_ACK), np.int64(Event.REPLACED)
 DROPS_THEM = 2  # SYN-ACKs repeated although acknowledged: one may be due to a lost acknowledgment
 ABSURD = 1 << 30  # no window is larger (RFC 7323): an acknowledgment this far beyond is not believed
+FURTHEST = np.int64(86_400 * 10**9)  # a clock was set, if an answer seems to have taken a day: no host is so far away
 
 
 @part
@@ -184,7 +185,7 @@ def settle(s, u, a, step):
 def measure(desk, i, sample):
     """Keep the shortest time from the tap to endpoint ``i`` and back; place its first entries better by it."""
     e = end_at(desk, i)
-    if sample <= 0:
+    if sample <= 0 or sample > FURTHEST:
         return
     first = e["reach"] == 0
     if first or sample < np.int64(e["reach"]):
