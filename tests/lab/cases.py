@@ -28,6 +28,7 @@ SAME_AS = {
     "timewait-buckets-overflow": "time-wait-table-full",
     "write-races-close-far": "write-races-close-far",
 }
+ROUTED = ("fin-lost", "middlebox-rejects-late", "syn-old-seq-to-timewait", "timewait-buckets-overflow")  # no delay
 FIRST_TURNED_AWAY, PORT_USED_AGAIN, VISITS = 5, 19, 21
 HIDDEN = {  # the packet filter's capture at B ends before the reset, so nothing is hidden there
     "middlebox-rejects-late": (),
@@ -44,7 +45,9 @@ def scenario_of(case: str) -> Scenario:
     """The case as a scenario: what our own scene of it declares."""
     load()
     ours = SCENARIOS[SAME_AS[case]]
-    return dataclasses.replace(ours, name=f"cases/lab/{case}", hidden=HIDDEN.get(case, ours.hidden), causes=None)
+    delay = 0.0 if case in ROUTED else 0.02 if case == "accept-queue-overflow-rst" else ours.delay
+    hidden = HIDDEN.get(case, ours.hidden)
+    return dataclasses.replace(ours, name=f"cases/lab/{case}", hidden=hidden, causes=None, delay=delay)
 
 
 def truth_of(case: str) -> Truth:

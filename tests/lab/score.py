@@ -8,8 +8,8 @@ What is compared, so that the comparison is fair both ways:
   that it caused: within a round trip after it they count if the program says so too.
 * A state passed in no time counts like any other: FIN and ACK in one segment take a kernel through FIN_WAIT_2 too.
 * LISTEN is the state of a listening socket, not of a connection: the server's sequence begins with SYN_RECEIVED.
-* A kernel's socket belongs to the newest connection of its addresses and ports that had begun by then. Where a kernel
-  had no socket at all, an endpoint is CLOSED or nothing is said of it.
+* A kernel's socket belongs to the connection of its addresses and ports that began after it was asked for, and before
+  the next one was. Where a kernel had no socket at all, an endpoint is CLOSED or nothing is said of it.
 * Where packets cannot show what happened, the scenario says so beforehand (`Hidden`) and what the program should say
   instead; the endpoint then counts as ``permitted`` and not as ``exact``. Where a scenario loses packets by chance,
   an endpoint is also ``permitted`` if its connection lost some (the three taps differ) and nothing wrong is said with
@@ -131,27 +131,27 @@ def shown(entered: list[Entry], rows: list[Row], span: tuple[int, int], after: i
     return before, found
 
 
-def owner(flows: list[Flow], end: Endpoint, truth: Truth, slack: int) -> Flow | None:
-    """The connection an endpoint belongs to: the newest that had begun with it, else the first of its addresses and
-    ports if no newer endpoint has these by then."""
+def owner(flows: list[Flow], end: Endpoint, truth: Truth, slack: int, way: int) -> Flow | None:
+    """The connection an endpoint belongs to: the last that began after it was asked for, and before the next one of its
+    addresses and ports was; if there is none, the newest that had begun with it, so that two told as one are noticed.
+    ``way`` is what a packet of A takes to the tap.
+    """
     mine = [flow for flow in flows if end.pair in flow.ends]
     if not mine or not end.entered:
         return None
-    until = min([end.entered[0].latest + slack, *asked_again(end, truth)])
-    begun = [flow for flow in mine if flow.first <= until]
-    if begun:
-        return begun[-1]
-    others = [other.entered[0].time for other in truth.endpoints if other.pair == end.pair and other.entered]
-    newer = [other for other in others if other > end.entered[0].time]
-    taken = any([flow for flow in mine if flow.first <= other + slack][-1:] == mine[:1] for other in newer)
-    return None if taken else mine[0]
+    begun = [asked_for(other, truth, slack) for other in truth.endpoints if other.pair == end.pair and other.entered]
+    since = asked_for(end, truth, slack)
+    until = min([time for time in begun if time > since], default=1 << 63)
+    own = [flow for flow in mine if since <= flow.first - way + FOUND_NS < until]
+    return (own or [flow for flow in mine if flow.first <= end.entered[0].latest + slack] or [None])[-1]
 
 
-def asked_again(end: Endpoint, truth: Truth) -> list[int]:
-    """When the same addresses and ports were used for another connection, after this endpoint had begun."""
+def asked_for(end: Endpoint, truth: Truth, slack: int) -> int:
+    """When the connection of an endpoint was asked for; no packet of it can have passed before."""
     same = [other for other in truth.endpoints if other.entered and {*other.pair} == {*end.pair}]
     asked = [other.entered[0] for other in same if other.entered[0].state == "SYN_SENT"]
-    return [entry.earliest for entry in asked if entry.earliest > end.entered[0].latest]
+    begun = end.entered[0]
+    return max((entry.earliest for entry in asked if entry.earliest <= begun.latest), default=begun.earliest - slack)
 
 
 def common(kernel: list[str], said: list[str]) -> list[tuple[int, int]]:
@@ -185,10 +185,11 @@ def judge(scenario: Scenario, tap: str, truth: Truth, path: Path) -> tuple[list[
     flows, span = inferred(path)
     ran = span if scenario.edit is not None else (0, span[1])
     slack = scenario.round_trip_ns // 2 + NEAR_NS
+    way = round(scenario.delay * 1e9) * TAPS.index(tap) // 2
     verdicts = []
     sockets: set[tuple[int, Pair]] = set()
     for end in truth.endpoints:
-        flow = owner(flows, end, truth, slack + BUSY_NS)
+        flow = owner(flows, end, truth, slack + BUSY_NS, way)
         sockets |= {(id(flow), end.pair)}
         over = end.states[-1:] == ["CLOSED"] and end.entered[-1].latest < span[0] - slack
         if flow is None or over or end.entered[0].earliest > span[1] + slack:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from tests.lab import Lab, forge, loss, missing, pcapfile
-from tests.lab.hosts import LabError
+from tests.lab.hosts import CONNECTIONS, LabError, hurry
 from tests.lab.pcapfile import ACK, FIN, RST, SYN, Segment
 
+POLICY = "import os; print(os.sched_getscheduler(0))"
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "the laboratory can be set up")
 
 
@@ -129,6 +133,69 @@ def test_a_forged_reset_at_the_right_number_kills(lab: Lab, tmp_path: Path) -> N
     time.sleep(0.05)
     with pytest.raises(ConnectionResetError):
         server.recv(1)
+
+
+def test_a_rejected_packet_is_answered_in_its_receivers_name_and_both_pass_the_middle(lab: Lab, tmp_path: Path) -> None:
+    lab.relay(0.01).own_packets_too(lab.m)
+    middle, receiver = lab.tap("middle", tmp_path / "middle.pcap"), lab.tap("b", tmp_path / "b.pcap")
+    client, _ = lab.connect()
+    lab.loss.reject("tcp dport 8080", by="a")
+    client.sendall(b"to be rejected")
+    with pytest.raises(ConnectionResetError):
+        client.recv(1)
+    for tap in (middle, receiver):
+        tap.stop()
+    seen = [(segment.port == 8080, segment.payload, segment.flags & RST) for segment in segments(middle.path)[3:5]]
+    assert seen == [(True, 14, 0), (False, 0, RST)]
+    assert [segment.payload for segment in segments(receiver.path) if segment.port == 8080] == [0, 0]  # SYN, ACK
+
+
+def test_the_delay_of_the_path_may_change_at_any_time(lab: Lab) -> None:
+    relay = lab.relay(0.01)
+    client, server = lab.connect()
+    took = []
+    for delay in (0.2, 0.01):
+        relay.delay = delay
+        began = time.monotonic()
+        client.sendall(b"x")
+        assert server.recv(1) == b"x"
+        took.append(time.monotonic() - began)
+    assert 0.2 <= took[0] < 0.4 and 0.01 <= took[1] < 0.1
+    assert lab.path is relay
+
+
+def test_a_laboratory_without_a_relay_has_no_path(lab: Lab) -> None:
+    with pytest.raises(LabError, match="no relay"):
+        _ = lab.path
+
+
+def test_a_host_has_a_small_table_of_connections_and_this_process_its_own_namespace_still(lab: Lab) -> None:
+    setting = Path("/proc/sys/net/ipv4/tcp_ehash_entries")
+    if not setting.exists():
+        pytest.skip("a namespace has no table of its own before Linux 6.1")
+    with lab.a.entered():
+        inside = int(setting.read_text())
+    assert inside == CONNECTIONS
+    assert abs(int(setting.read_text())) != CONNECTIONS
+
+
+def test_what_hurries_does_not_pass_it_on_to_its_children() -> None:
+    policies: list[int] = []
+
+    def hurried() -> None:
+        hurry()
+        policies.append(os.sched_getscheduler(0))
+        shown = subprocess.run(
+            [sys.executable, "-c", "import os; print(os.sched_getscheduler(0))"], capture_output=True
+        )
+        policies.append(int(shown.stdout))
+        hurry(False)
+        policies.append(os.sched_getscheduler(0))
+
+    thread = threading.Thread(target=hurried)
+    thread.start()
+    thread.join()
+    assert [policy & ~os.SCHED_RESET_ON_FORK for policy in policies] == [os.SCHED_RR, os.SCHED_OTHER, os.SCHED_OTHER]
 
 
 def test_sysctls_belong_to_one_host(lab: Lab) -> None:

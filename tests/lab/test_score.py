@@ -79,10 +79,9 @@ def sure_and_wrong(entry: Scenario, tap: str, edit: Edit, folder: Path) -> list[
     path = folder / "cut.pcap"
     path.write_bytes(gzip.decompress((conduct.RECORDINGS / f"{entry.name}.{tap}.pcap.gz").read_bytes()))
     link, packets = pcapfile.read(path)
-    truth, blind = (
-        conduct.read_truth(entry.name),
-        dataclasses.replace(entry, hidden=(), causes=None, edit=lambda packets, tap: packets),
-    )
+    truth = conduct.read_truth(entry.name)
+    begun_late = (lambda packets, tap: packets) if edit(packets, 1)[0] != packets[0] else None
+    blind = dataclasses.replace(entry, hidden=(), causes=None, edit=begun_late)
     found = []
     for place in range(1, len(packets)):
         pcapfile.write(path, link, edit(packets, place))
