@@ -6,6 +6,7 @@ from tests.second_opinion.opinion import Case, absent, must, need, predicate
 from tests.second_opinion.packets import Flow, Segment, ahead, furthest
 
 LONG = 10**9
+ROLES = ("client", "server")
 
 
 def is_probe(flow: Flow, row: Segment) -> bool:
@@ -114,19 +115,26 @@ def acked_before(flow: Flow, row: Segment, rst: Segment) -> bool:
 
 @predicate("TD103")
 def write_to_closed_peer(case: Case) -> None:
-    fin = case.segment("fin", case.peer)
-    data, rst = case.segment("data", case.own), case.segment("rst", case.peer)
+    """Either side may be blamed: who closed is who sent the FIN, who wrote is the other."""
+    fin = case.segment("fin")
+    data, rst = case.segment("data", 1 - fin.side), case.segment("rst", fin.side)
     must(fin.fin, f"frame {fin.frame} carries no FIN")
-    known = [row for row in case.flow.covering(case.own, fin.end) if row.frame <= data.frame]
+    known = [row for row in case.flow.covering(data.side, fin.end) if row.frame <= data.frame]
     must(known, f"no segment up to frame {data.frame} acknowledges the FIN")
+    must(case["ack"] in (None, known[0].frame), f"frame {known[0].frame} acknowledges the FIN first")
     must(data.length, f"frame {data.frame} carries no data")
     must(rst.rst and rst.frame > data.frame, f"frame {rst.frame} is no RST behind the data")
     answers(rst, data)
     must(not acked_before(case.flow, data, rst), "the data had been acknowledged before the RST")
-    sent = [row for row in case.flow.of(case.own) if known[0].frame < row.frame < rst.frame or row is known[0]]
-    case.counted("sent", data.length, sum(row.length for row in sent))
-    case.lasted("after", data.time - known[0].time, data.time - fin.time)
+    sent = [row for row in case.flow.of(data.side) if known[0].frame <= row.frame < rst.frame]
+    case.counted("sent", data.length, distinct_bytes(sent))
+    case.lasted("after", data.time - fin.time)
     case.happened("when", rst)
+    must(case["closer"] in (None, ROLES[fin.side]), f"the FIN is the {ROLES[fin.side]}'s")
+    must(case["sender"] in (None, ROLES[data.side]), f"the data are the {ROLES[data.side]}'s")
+    if "last data before the FIN" in str(case["why"] or ""):
+        spoken = [row for row in case.flow.before(fin) if row.length] or [fin]
+        must(spoken[-1].side == fin.side and f"the {ROLES[fin.side]}'s" in case["why"], "the last data were another's")
 
 
 @predicate("TD104")
