@@ -132,6 +132,10 @@ def write_to_closed_peer(case: Case) -> None:
     case.happened("when", rst)
     must(case["closer"] in (None, ROLES[fin.side]), f"the FIN is the {ROLES[fin.side]}'s")
     must(case["sender"] in (None, ROLES[data.side]), f"the data are the {ROLES[data.side]}'s")
+    must(
+        case["why"] is None or (case.own == fin.side) == bool(case["why"]),
+        "who is blamed does not fit the reason given",
+    )
     if "last data before the FIN" in str(case["why"] or ""):
         spoken = [row for row in case.flow.before(fin) if row.length] or [fin]
         must(spoken[-1].side == fin.side and f"the {ROLES[fin.side]}'s" in case["why"], "the last data were another's")
@@ -150,10 +154,15 @@ def half_close_in_use(case: Case) -> None:
     sent = ranges(case, first, last)
     case.counted("sent", sent)
     must(ahead(first.data_end, known) > 0, f"frame {first.frame} repeats what it had sent before the FIN")
-    case.counted("acked", *range(max(0, sent - max(0, ahead(last.data_end, ack.ack))), sent + 1))
-    must(ahead(ack.ack, first.seq) > 0, f"frame {ack.frame} acknowledges none of it")
-    repeats = [row for row in case.flow.fins(case.peer) if row.frame < last.frame]
-    case.lasted("span", last.time - repeats[-1].time - (case.flow.round_trip or 0), last.time - fin.time)
+    must(ack.has_ack and ack.frame > first.frame, f"frame {ack.frame} acknowledges nothing that was sent before it")
+    rows = [row for row in case.flow.of(case.own) if first.frame <= row.frame <= last.frame and row.length]
+    case.counted("acked", distinct_bytes(rows, until=ack.ack))
+    earlier = [row for row in case.flow.covering(case.peer, ack.ack) if first.frame < row.frame < ack.frame]
+    absent(earlier, "frame {} had acknowledged as much before")
+    since = [
+        last.time - row.time for row in case.flow.fins(case.peer) if row.frame < last.frame
+    ]  # a repeat of it counts
+    must(any(case["span"].is_about(time) for time in since), f"the last was sent {since[0] / 1e6:.3f} ms after the FIN")
 
 
 def needs_arrival(case: Case, fin: Segment, row: Segment) -> None:
@@ -173,12 +182,13 @@ def ranges(case: Case, first: Segment, last: Segment) -> int:
     return distinct_bytes(rows)
 
 
-def distinct_bytes(rows: list[Segment]) -> int:
-    """How many different bytes some segments of one side carry."""
+def distinct_bytes(rows: list[Segment], until: int | None = None) -> int:
+    """How many different bytes some segments of one side carry, before the number ``until`` where one is given."""
     if not rows:
         return 0
     base = rows[0].seq
-    spans = sorted((ahead(row.seq, base) + row.syn, ahead(row.data_end, base)) for row in rows if row.length)
+    most = 1 << 31 if until is None else ahead(until, base)
+    spans = sorted((ahead(row.seq, base) + row.syn, min(most, ahead(row.data_end, base))) for row in rows if row.length)
     total, until = 0, spans[0][0] if spans else 0
     for begin, end in spans:
         total += max(0, end - max(begin, until))
@@ -214,11 +224,24 @@ def close_wait_pile_up(case: Case) -> None:
     ]
     case.counted("count", len(mine))
     must(len(mine) >= case.capture.settings.pile_up, f"only {len(mine)} leaks")
-    begun = sorted(row["time_epoch"] for row in mine)
+    begun = [began(case, row) for row in mine]
+    start = case.capture.first
+    for name, least, most in (
+        ("first", min(fin for fin, _ in begun), min(ack for _, ack in begun)),
+        ("last", max(fin for fin, _ in begun), max(ack for _, ack in begun)),
+    ):
+        must(case[name] is None or case[name].lies_in(least - start, most - start), f"the {name} began at another time")
     together = all_together(case, mine)
     must(case["peak"] is None or case["peak"] <= together, f"{together} of them in CLOSE_WAIT together")
-    span = begun[-1] - begun[0]
+    span = max(ack for _, ack in begun) - min(fin for fin, _ in begun)
     must(span >= 60 * LONG or "per minute" not in case.finding["message"], f"growth from {span / 1e9:.3f} s")
+
+
+def began(case: Case, leak: dict[str, Any]) -> tuple[int, int]:
+    """Between which times a leak began: those of the FIN and of its acknowledgment."""
+    flow = case.capture.flows[leak["stream"]]
+    times = [row.time for frame in str(leak["frames"]).split(";") for row in flow.by_frame.get(int(frame), [])]
+    return min(times), max(times)
 
 
 def all_together(case: Case, leaks: list[dict[str, Any]]) -> int:

@@ -95,6 +95,8 @@ def last_ack_lost(case: Case) -> None:
     must(fin.fin and again.fin and fin.end == again.end, f"frames {fin.frame} and {again.frame} are not one FIN")
     must(fin.frame < ack.frame < again.frame < reack.frame, "the frames do not follow one another as told")
     must(ack.acknowledges(fin) and reack.acknowledges(fin), "an acknowledgment does not cover the FIN")
+    before = [row for row in case.flow.covering(case.peer, fin.end) if again.frame < row.frame < reack.frame]
+    absent(before, "frame {} had acknowledged it again before")
     in_time_wait(case, case.peer, reack)
     case.lasted("after", again.time - ack.time, again.time - fin.time)
     not_crossed(case, ack, again)

@@ -193,6 +193,8 @@ def request_crossed_fin(case: Case) -> None:
     must(rst.frame > max(fin.frame, data.frame), "the RST came before")
     answers(rst, data)
     must(not acked_before(flow, data, rst), "the data had been acknowledged before the RST")
+    behind = [row for row in flow.resets(case.own) if data.frame < row.frame < rst.frame and row.seq == rst.seq]
+    absent(behind, "frame {} is a RST with the same number, before")
     case.counted("size", data.length)
     margin = abs(fin.time - data.time)
     case.lasted("margin", margin)
@@ -298,7 +300,7 @@ def went_on(flow: Flow, side: int, rst: Segment) -> list[Segment]:
         and not row.syn
         and not row.rst
         and row.time - rst.time >= least
-        and (goes_on(row.end, sent) or (row.has_ack and goes_on(row.ack, acked)))
+        and (goes_on(row.end, sent) or (row.has_ack and (acked is None or goes_on(row.ack, acked))))
     ]
 
 
@@ -353,7 +355,7 @@ def accept_queue_full(case: Case) -> None:
     must({row.frame for row in syn_acks} & set(case.frames), "none of the SYN-ACKs is among the frames")
     must(not [row for row in flow.of(case.own) if row.length and row.has_ack and row.frame < late[-1].frame],
          "the server sent data between: it had taken the connection")  # fmt: skip
-    must(case.segment("first", case.own) in late, f"frame {case['first']} is no SYN-ACK behind the ACK")
+    must(case.segment("first", case.own) == late[0], f"frame {late[0].frame} is the first SYN-ACK behind the ACK")
     must(case.segment("last", case.own) == late[-1], f"frame {late[-1].frame} is the last SYN-ACK")
 
 
@@ -372,8 +374,9 @@ def refused_with_wrong_number(case: Case) -> None:
         must(drawn, f"the SYN of frame {syn.frame} drew no RST")
     case.number_of("syns", syns)
     case.number_of("count", resets)
-    must(case.segment("syn", asker) in syns, "the SYN named is none")
-    must(case.segment("rst", 1 - asker) in resets, "the RST named is none")
+    syn, rst = case.segment("syn", asker), case.segment("rst", 1 - asker)
+    must(rst.rst and rst.frame > syn.frame, "the RST named is none behind the SYN")
+    must(syn in syns and not [row for row in syns if syn.frame < row.frame < rst.frame], "the SYN named is another's")
 
 
 @predicate("TD312")

@@ -165,7 +165,7 @@ def reuse_delayed(case: Case) -> None:
     stale = [row for row in flow.of(case.own) if stray(row, syn) and (answer is None or row.frame < answer.frame)]
     if case["stale"]:
         named = case.segment("stale_frame", case.own)
-        must(stray(named, syn), f"frame {named.frame} is no acknowledgment of an older connection")
+        must(named in stale, f"frame {named.frame} is no acknowledgment of an older connection")
         prompt = [row for row in syns if row.frame < named.frame]
         must(prompt, "no SYN came before it")
         trip = flow.round_trip or 10**9

@@ -47,7 +47,17 @@ def lost_bytes(flow: Flow, side: int) -> int | None:
     fin = next((row for row in rows if row.fin), None)
     until = ahead(acked, base) - (1 if fin and ahead(acked, fin.end) >= 0 else 0)
     carried = [row for row in rows if row.length and ahead(row.data_end, base) > 0]
-    return holes(carried, base, until)
+    return sum(end - begin for begin, end in holes(carried, base, until))
+
+
+def first_proofs(flow: Flow, side: int) -> list[Segment]:
+    """For each stretch of lost bytes the first segment of the other side that acknowledges one of them."""
+    rows = [row for row in flow.captured if row.side == side and not row.rst]
+    base, acked = first_number(flow, side, rows), flow.highest_ack(1 - side) or 0
+    carried = [row for row in rows if row.length and ahead(row.data_end, base) > 0]
+    lost = holes(carried, base, ahead(acked, base))
+    found = [flow.first_covering(1 - side, (base + begin + 1) % WORD) for begin, _ in lost]
+    return [row for row in found if row is not None]
 
 
 def first_number(flow: Flow, side: int, rows: list[Segment]) -> int:
@@ -68,14 +78,15 @@ def lowest(numbers: list[int]) -> int:
     return found
 
 
-def holes(rows: list[Segment], base: int, until: int) -> int:
-    """How many of the numbers from ``base`` on, ``until`` of them, no segment carries."""
+def holes(rows: list[Segment], base: int, until: int) -> list[tuple[int, int]]:
+    """Which of the ``until`` numbers from ``base`` on no segment carries: stretches, counted from ``base``."""
     spans = sorted((max(0, ahead(row.seq, base) + row.syn), min(until, ahead(row.data_end, base))) for row in rows)
-    missing, reached = 0, 0
-    for begin, end in spans:
-        missing += max(0, min(begin, until) - reached)
+    missing, reached = [], 0
+    for begin, end in [*spans, (until, until)]:
+        if min(begin, until) > reached:
+            missing.append((reached, min(begin, until)))
         reached = max(reached, end)
-    return missing + max(0, until - reached)
+    return missing
 
 
 @predicate("TD903")
@@ -89,6 +100,8 @@ def frames_missing(case: Case) -> None:
     need(missing is not None, "nothing tells where its bytes begin")
     must(missing, "every byte that was acknowledged stands in the capture")
     must((missing or 0) < WINDOW_MOST, f"{missing} bytes: no window allows that")
+    shown = min(row.frame for row in first_proofs(flow, case.own))
+    must(first.frame == shown, f"frame {shown} is the first to acknowledge bytes that are not there")
     least = "At least" in case.finding["message"]
     must(least or case["missing"] == missing, f"{case['missing']} claimed as missing; counted {missing}")
     must(case["missing"] <= (missing or 0), f"{case['missing']} claimed as missing; counted {missing}")
