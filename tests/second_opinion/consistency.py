@@ -216,6 +216,10 @@ def who_closed_first_is_first(capture: Capture, flow: Flow) -> Iterator[str]:
         yield f"closed_by is empty, and the {next(iter(first))} sent FIN or RST"
     if told in ROLES and len(first) == 2 and told not in first:
         yield f"closed_by is {told}, which sent neither FIN nor RST"
+    if told in ROLES:
+        own, other = flow.fins(SIDES[str(told)])[:1], flow.fins(1 - SIDES[str(told)])[:1]
+        if own and other and own[0].acknowledges(other[0]):
+            yield f"closed_by is {told}, whose FIN in frame {own[0].frame} acknowledges the other's"
     if told == "both" and len(first) < 2:
         yield f"closed_by is both, and only the {list(first)} closed"
 
