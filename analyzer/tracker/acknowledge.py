@@ -21,6 +21,7 @@ from analyzer.tracker.desk import (
     SYN_RECEIVED,
     SYN_SENT,
     TIME_WAIT,
+    at_best,
     end_at,
     entry_row,
     forget,
@@ -38,7 +39,7 @@ from analyzer.tracker.desk import (
     until,
     unusual,
 )
-from analyzer.tracker.journal import bound, earliest_of, latest_of, log_at, row_before
+from analyzer.tracker.journal import bound, earliest_of, latest_of, log_at, row_before, state_before, state_in
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.log import Note
 from analyzer.tracker.space import ahead
@@ -145,6 +146,11 @@ def progress(desk, s, i, a):
                 measure(desk, i, sample)
                 if e["later"] > 0:
                     mark_later(desk, e)["reach_last"] = sample
+            elif e["later"] > 0:  # of which copy this is the answer nobody knows: of the last, at least as long
+                after = mark_later(desk, e)
+                after["reach_last"] = max(
+                    np.int64(after["reach_last"]), np.int64(s["time"]) - np.int64(p["carry_time"])
+                )
         if p["unusual"] > 0:
             settle(s, mark_unusual(desk, p), a, ahead(a, old))
 
@@ -183,7 +189,7 @@ def measure(desk, i, sample):
             entry = log_at(desk, row)
             earliest, latest = earliest_of(desk, entry), latest_of(desk, entry)
             before = row_before(desk, row)
-            if entry["basis"] == SENT and latest - desk["slack"] == np.int64(entry["time"]):
+            if to_be_placed(desk, entry):
                 floor = cause_of(desk, i, entry, before)
                 if earliest > 0:  # else it is the first that was seen of it: nothing bounds it
                     earliest = min(earliest, max(floor, np.int64(entry["time"]) - sample - desk["slack"]))
@@ -193,11 +199,17 @@ def measure(desk, i, sample):
 
 
 @part
+def to_be_placed(desk, entry):
+    """Whether an entry is what its endpoint sent, dated by its passing the tap for want of anything better."""
+    return entry["basis"] == SENT and latest_of(desk, entry) - desk["slack"] == np.int64(entry["time"])
+
+
+@part
 def cause_of(desk, i, entry, before):
     """The moment before which an entry of endpoint ``i`` did not happen: what it answers passed the tap then, or what
     the row ``before`` it says was received. 0 none."""
     floor = np.int64(0)
-    if before > 0 and log_at(desk, before)["basis"] != SENT:
+    if before > 0 and not to_be_placed(desk, log_at(desk, before)):
         floor = np.int64(log_at(desk, before)["time"])
     if entry["event"] == SENT_SYN_ACK:
         floor = max(floor, np.int64(end_at(desk, i ^ 1)["syn_time"]))
@@ -259,7 +271,7 @@ def confirm(desk, i, now):
     e = end_at(desk, i)
     forget(e, PEER_FIN_ASSUMED)
     row = np.int64(later(desk, e)["peer_fin_event"])
-    log_at(desk, row)["basis"] = PROVEN
+    log_at(desk, row)["basis"] = at_best(state_before(log_at(desk, row)), state_in(log_at(desk, row)), PROVEN)
     if now > log_at(desk, row)["time"]:
         bound(desk, log_at(desk, row), earliest_of(desk, log_at(desk, row)), now)
     if e["mark_event"] == row:  # what may still be taken back begins with the entry after it

@@ -3,7 +3,7 @@
 import numpy as np
 
 from analyzer.compiled import part
-from analyzer.segments.table import ACK, FIN, HAS_FIRST_BYTE, SYN
+from analyzer.segments.table import ACK, FIN, HAS_FIRST_BYTE, LENGTH_BEYOND, NO_IP_LENGTH, PART, SYN
 from analyzer.tracker.crossing import not_arrived, not_yet_proof
 from analyzer.tracker.desk import (
     ASSUMED,
@@ -132,6 +132,8 @@ def carry_data(desk, s, i):
     end = plus(s["seq"], length)
     e["carry_time"] = now
     e["carried"] = length
+    if np.int64(s["marks"]) & (LENGTH_BEYOND | NO_IP_LENGTH | PART):
+        mark_unusual(desk, e)["lengths_unsure"] = 1
     e["carried_byte"] = s["first_byte"] if np.int64(s["marks"]) & HAS_FIRST_BYTE else 0
     new = ahead(end, e["snd_nxt"])
     if new <= 0:
@@ -223,7 +225,7 @@ def not_acknowledged(e, p, end):
 
 @part
 def repeat(desk, s, e):
-    """Payload that its receiver has not acknowledged comes once more: the answer to come is to this copy."""
+    """Payload that its receiver has not acknowledged comes once more."""
     u = mark_unusual(desk, e)
     u["repeats"] = u["repeats"] + 1
     if u["repeat_run"] == 0:
@@ -231,8 +233,6 @@ def repeat(desk, s, e):
     u["repeat_run"] = u["repeat_run"] + 1
     u["repeat_last_time"] = s["time"]
     u["repeat_last_frame"] = s["frame"]
-    e["run_frame"] = 0
-    e["run_kind"] = 0
 
 
 @part
@@ -259,12 +259,23 @@ def after_fin(desk, s, i, new):
 
 
 @part
+def fin_fills(u, end):
+    """The number of a FIN, the one before ``end``, is no byte that is missing."""
+    if u["hole_bytes"] > 0 and ahead(end, u["hole_from"]) > 0 and ahead(end, u["hole_end"]) <= 0:
+        u["hole_bytes"] = u["hole_bytes"] - 1
+    elif u["missing_bytes"] > 0 and ahead(end, u["missing_from"]) > 0:
+        u["missing_bytes"] = u["missing_bytes"] - 1
+
+
+@part
 def carry_fin(desk, s, i):
     """A FIN: the first, or the same again; it occupies the number after the segment's payload."""
     e, p = end_at(desk, i), end_at(desk, i ^ 1)
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
     end = plus(s["seq"], np.int64(s["payload_len"]) + 1)
     e["carry_time"] = now
+    if e["unusual"] > 0:
+        fin_fills(mark_unusual(desk, e), end)
     after = mark_later(desk, e)
     if after["fin_count"] > 0:
         if end == np.int64(after["fin_end"]):
@@ -377,8 +388,6 @@ def fin_again(desk, s, i):
     u["fin_last_time"] = now
     u["fin_last_frame"] = frame
     e["fresh_time"] = 0
-    e["run_frame"] = 0
-    e["run_kind"] = 0
     if knows(e, FIN_ACKED) and e["mark_event"] > 0 and now - np.int64(after["ack_passed"]) > patience(desk, e):
         u["fin_repeats"] = u["fin_repeats"] + 1
         u["fin_repeat_time"], u["fin_repeat_frame"] = now, frame

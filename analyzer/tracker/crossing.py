@@ -45,7 +45,7 @@ from analyzer.tracker.desk import (
     unusual,
 )
 from analyzer.tracker.journal import is_void, log_at, make_void, row_before, state_before, state_in
-from analyzer.tracker.ledger import Known
+from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.log import Note
 from analyzer.tracker.space import ahead
 from analyzer.tracker.transitions import Event
@@ -55,6 +55,7 @@ FIN_INFERRED, PEER_FIN = np.int64(Known.FIN_INFERRED), np.int64(Known.PEER_FIN)
 PEER_FIN_ASSUMED, KILLED = np.int64(Known.PEER_FIN_ASSUMED), np.int64(Known.KILLED)
 SENT_FIN, RCVD_RST = np.int64(Event.SENT_FIN), np.int64(Event.RCVD_RST)
 FIN_NOT_CAPTURED = np.int64(Note.FIN_NOT_CAPTURED)
+DATA = np.int64(Answered.DATA)
 
 
 @part
@@ -93,11 +94,15 @@ def revive(desk, s, i):
 
 @part
 def own_reset(desk, s, i):
-    """The RST ``s`` of endpoint ``i``, which the peer's RST is taken to have ended, is no reply but its own abort: it
-    left the endpoint before the peer's RST came, and before anything that it does not acknowledge."""
+    """The RST ``s`` of endpoint ``i``, which the peer's RST is taken to have ended, left it before that came: it is its
+    own abort, or it answers data that were on their way ahead of the peer's RST, and that its own close refuses."""
     e, p = end_at(desk, i), end_at(desk, i ^ 1)
-    killed = knows(e, KILLED) and np.int64(e["state"]) == CLOSED and np.int64(s["flags"]) & ACK
-    if killed and np.int64(s["time"]) - np.int64(unusual(desk, p)["rst_time"]) <= 2 * margin(desk, e):
+    if not knows(e, KILLED) or np.int64(e["state"]) != CLOSED:
+        return
+    killer = unusual(desk, p)
+    abort = np.int64(s["flags"]) & ACK and np.int64(s["time"]) - np.int64(killer["rst_time"]) <= 2 * margin(desk, e)
+    refuses = np.int64(p["run_kind"]) & DATA and p["run_ack"] == s["seq"] and p["run_frame"] < killer["rst_frame"]
+    if abort or (refuses and later(desk, e)["fin_count"] > 0):
         unkill(desk, i)
         forget(e, KILLED)
 
@@ -123,6 +128,27 @@ def unkill(desk, i):
     forgive(desk, e, state)
     forget_arrival(desk, e)
     return True
+
+
+@part
+def not_yet_arrived(desk, i, frame):
+    """The RST of endpoint ``i`` answers a segment that passed before ``frame``: what passed from there on, on its way
+    to the endpoint, had not reached it."""
+    e = end_at(desk, i)
+    row, state, undone = np.int64(e["last_event"]), np.int64(e["state"]), False
+    while row > 0:
+        entry = log_at(desk, row)
+        if state_before(entry) != state_in(entry) and not is_void(entry):
+            if entry["basis"] != ASSUMED or entry["frame"] < frame:
+                break
+            make_void(entry)
+            state, undone = state_before(entry), True
+            if e["mark_event"] == row:
+                e["mark_event"] = 0
+        row = row_before(desk, row)
+    if undone:
+        forgive(desk, e, state)
+        forget_arrival(desk, e)
 
 
 @part

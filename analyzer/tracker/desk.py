@@ -9,7 +9,10 @@ from analyzer.compiled import part, record_at
 from analyzer.flows.row import FLOW
 from analyzer.segments.table import HAS_IP_ID
 from analyzer.tracker.journal import (
+    bound,
+    earliest_of,
     is_void,
+    latest_of,
     log_at,
     make_void,
     new_log_row,
@@ -193,6 +196,24 @@ def forget(e, bits):
 
 
 @part
+def after_previous(desk, before, basis, best, latest):
+    """The best time of an entry behind the entry ``before``. What the endpoint sent it sent before that passed the tap;
+    so what came to it first was faster than it was taken to be."""
+    if basis == SENT and np.int64(before["time"]) > latest and before["basis"] == ASSUMED:
+        earliest, last = earliest_of(desk, before), latest_of(desk, before)
+        before["time"] = max(earliest, latest)
+        bound(desk, before, earliest, last)
+    return max(best, np.int64(before["time"]))
+
+
+@part
+def at_best(before, state, basis):
+    """How well it is known that an endpoint enters ``state``: that it keeps TIME_WAIT, no packet shows (its table of
+    them may be full, Linux tcp_max_tw_buckets), even where what leads there is proven."""
+    return ASSUMED if state == TIME_WAIT and before != TIME_WAIT else basis
+
+
+@part
 def append(desk, i, event, state, basis, best, earliest, latest, frame, note, slack):
     """Append a log row for endpoint ``i`` that leaves it in ``state``; returns the row.
 
@@ -202,14 +223,16 @@ def append(desk, i, event, state, basis, best, earliest, latest, frame, note, sl
     e = end_at(desk, i)
     best = min(max(best, earliest), latest)
     previous = np.int64(e["last_event"])
+    while previous > 0 and is_void(log_at(desk, previous)):
+        previous = row_before(desk, previous)
     if previous > 0:
-        best = max(best, np.int64(log_at(desk, previous)["time"]))
+        best = after_previous(desk, log_at(desk, previous), basis, best, latest)
     row = new_log_row(desk, flow_at(desk, i >> 1))
     entry = log_at(desk, row)
     entry["time"] = best
     entry["frame"] = frame
     set_bounds(desk, entry, best, earliest, max(best, latest) + slack)
-    say(entry, i & 1, event, np.int64(e["state"]), state, basis, note)
+    say(entry, i & 1, event, np.int64(e["state"]), state, at_best(np.int64(e["state"]), state, basis), note)
     e["last_event"] = row
     return row
 
@@ -341,6 +364,8 @@ def forgive(desk, e, state):
     after["deadline"] = 0
     if state < ESTABLISHED:
         after["established_time"] = 0
+    if state < CLOSE_WAIT:
+        after["close_wait_time"] = after["close_wait_end"] = 0
     if state == TIME_WAIT:
         wait_on(desk, after)
     if state == CLOSE_WAIT:

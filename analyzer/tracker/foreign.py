@@ -78,9 +78,16 @@ def came_another_way(desk, s, e):
     u = unusual(desk, e)
     if u["rst_count"] == 0 or u["rst_count"] != e["packets"] or s["ttl"] == 0 or u["rst_ttl"] == 0:
         return
-    if hops(np.int64(s["ttl"])) != hops(np.int64(u["rst_ttl"])):
-        u = mark_unusual(desk, e)
-        enter_foreign(u, OTHER_PATH, np.int64(u["rst_ttl"]), np.int64(u["rst_frame"]), np.int64(u["rst_time"]))
+    if hops(np.int64(s["ttl"])) == hops(np.int64(u["rst_ttl"])):
+        return
+    u = mark_unusual(desk, e)
+    enter_foreign(u, OTHER_PATH, np.int64(u["rst_ttl"]), np.int64(u["rst_frame"]), np.int64(u["rst_time"]))
+    row = np.int64(e["last_event"])
+    while row > 0:
+        if log_at(desk, row)["event"] == SENT_RST:
+            make_void(log_at(desk, row))
+        row = row_before(desk, row)
+    forget(e, RST_STANDS)
 
 
 @part

@@ -7,9 +7,9 @@ Of a flow (``FOLLOWED``) whose addresses and ports were in use before there is a
 ledger once the books are closed sees all of an endpoint as one row (``ENDPOINT``, ``CONNECTION``), and does not see the
 difference: what was not noted is 0.
 
-Row ``2 * flow + side``; the peer's row is ``row ^ 1``. Times are nanoseconds since 1970, 0 where the thing has not
-happened; frames are Wireshark's, 0 likewise; sequence numbers are raw and modulo 2^32. Sizes of time are
-nanoseconds too. The meaning of every column stands here and nowhere else.
+Row ``2 * flow + side``; the peer's row is ``row ^ 1``. Times are nanoseconds by the inner clock (``times``), 0 where
+the thing has not happened; frames are Wireshark's, 0 likewise; sequence numbers are raw and modulo 2^32. Sizes of time
+are nanoseconds too. The meaning of every column stands here and nowhere else.
 """
 
 from enum import IntFlag
@@ -258,6 +258,7 @@ CAPTURE = [
     Column("duplicates", "<i4", "frames that show a packet of it a second time"),
     Column("duplicate_frame", "<u4", "the first of these"),
     Column("duplicate_time", "<i8", "time of it"),
+    Column("lengths_unsure", "u1", "1 where the length of a segment of it is not known: its frame is shorter than it"),
     Column("cut_headers", "<i4", "segments whose TCP header the snap length cut"),
     Column("cut_frame", "<u4", "the first of these"),
     Column("cut_time", "<i8", "time of it"),

@@ -337,6 +337,7 @@ class Ledger:
         closed = self._closed_before_reset
         knew = closed & ~_behind(self.of_side("rst_answers_ack", side), self.of_side("fin_end", side))
         asks, data, fin = (answers & kind > 0 for kind in (Answered.SYN, Answered.DATA, Answered.FIN))
+        closes = (answers == Answered.ACK) & knew  # who awaits just this acknowledgment does not reset
         runs = np.maximum(self.of_side("probe_run", side), self.of_side("repeat_run", side))
         foreign = self.of_side("foreign_frame", side) == self.of_side("rst_frame", side)
         cases = [
@@ -344,13 +345,13 @@ class Ledger:
             (foreign, RstCause.THIRD_PARTY),
             ((asks & (state <= State.LISTEN)) | self._refuses_unseen_syn, RstCause.CONNECTION_REFUSED),
             ((state == State.SYN_RECEIVED) & reply & ~asks, RstCause.NOT_TAKEN),
-            (state == State.SYN_SENT, RstCause.HALF_OPEN),
+            (self._never_used, RstCause.HALF_OPEN),
             (reply & (state == State.TIME_WAIT), RstCause.TIME_WAIT_GONE),
             (knew & data & reply, RstCause.DATA_AFTER_CLOSE),
             (knew & fin & reply, RstCause.LATE_FIN),
             (closed & data & ~knew, RstCause.CROSSED_CLOSE),
             (~reply & (runs >= NEVER_TAKEN), RstCause.GAVE_UP),
-            (reply & (state == State.CLOSED), RstCause.NO_CONNECTION),
+            (reply & ((state == State.CLOSED) | (closes & (state == State.LAST_ACK))), RstCause.NO_CONNECTION),
             (closed, RstCause.AFTER_OWN_FIN),
             (reply, RstCause.NO_CONNECTION),
             (self._unread, RstCause.UNREAD_DATA),
@@ -364,6 +365,14 @@ class Ledger:
         side = self.rst_side
         closed = self.of_side("fin_count", side) > 0
         return np.asarray(closed & (self.of_side("fin_time", side) <= self.of_side("rst_time", side)))
+
+    @property
+    def _never_used(self) -> Bools:
+        """Whether who asked for the connection sent nothing but SYNs before its RST."""
+        side = self.rst_side
+        asks = (self.of_side("syn_count", side) > 0) & (self.of_side("syn_ack", side) == 0)
+        only = self.of_side("packets", side) == self.of_side("syn_count", side) + self.of_side("rst_count", side)
+        return np.asarray((self.of_side("rst_state", side) == State.SYN_SENT) | (asks & only))
 
     @property
     def _refuses_unseen_syn(self) -> Bools:

@@ -11,7 +11,7 @@ import numpy as np
 
 from analyzer.compiled import part
 from analyzer.segments.table import ACK, SYN
-from analyzer.tracker.crossing import fin_before_reset, unkill
+from analyzer.tracker.crossing import fin_before_reset, not_yet_arrived, own_reset, unkill
 from analyzer.tracker.desk import (
     ASSUMED,
     BY_TIMER,
@@ -76,7 +76,8 @@ SENT_RST, RCVD_RST, RST_AGAIN, RST_IGNORED = (
     np.int64(Event.RST_IGNORED),
 )
 TIMER = np.int64(Event.TIMER)
-KIND_FIN = np.int64(Answered.FIN)
+KIND_FIN, KIND_DATA = np.int64(Answered.FIN), np.int64(Answered.DATA)
+RCVD_SYN_ACK = np.int64(Event.RCVD_SYN_ACK)
 KIND_SYN, CARRIES = np.int64(Answered.SYN), np.int64(Answered.SYN | Answered.SYN_ACK | Answered.DATA | Answered.FIN)
 OUTSIDE_WINDOW, WENT_ON, NOT_OF_THE_SYN = (
     np.int64(Note.OUTSIDE_WINDOW),
@@ -120,6 +121,9 @@ def reset(desk, s, i):
     u = mark_unusual(desk, e)
     u["rst_count"] = u["rst_count"] + 1
     foreign = is_foreign(desk, s, e)
+    if not foreign:
+        own_reset(desk, s, i)
+        had_opened(desk, s, i)
     if to_be_described(u, p, counts):
         describe(desk, s, i, verdict)
     if not counts:
@@ -129,6 +133,17 @@ def reset(desk, s, i):
     else:
         send(desk, s, i, now, frame, counts)
     receive(desk, s, i, verdict)
+
+
+@part
+def had_opened(desk, s, i):
+    """The RST of endpoint ``i``, whose SYN was answered, acknowledges that answer: its own acknowledgment was not sent
+    yet, or lost before the tap."""
+    e, p = end_at(desk, i), end_at(desk, i ^ 1)
+    acks = np.int64(s["flags"]) & ACK != 0 and knows(p, ISN) and p["syn_ack"] == 1 and ahead(s["ack"], p["isn"]) == 1
+    if np.int64(e["state"]) == SYN_SENT and acks:
+        seen, now = last_syn(desk, p), np.int64(s["time"])
+        move(desk, i, RCVD_SYN_ACK, ASSUMED, seen + half(e["reach"]), seen, now, s["frame"], NO_NOTE)
 
 
 @part
@@ -288,6 +303,10 @@ def describe(desk, s, i, verdict):
     e, p = end_at(desk, i), end_at(desk, i ^ 1)
     u = mark_unusual(desk, e)
     now = np.int64(s["time"])
+    trigger(desk, s, e, p, u)
+    if u["rst_reply"] > 0:
+        carries_data = np.int64(u["rst_answers"]) & KIND_DATA != 0
+        not_yet_arrived(desk, i, np.int64(u["rst_answers_frame"]) + (1 if carries_data else 0))
     u["rst_time"] = now
     u["rst_frame"] = s["frame"]
     u["rst_verdict"] = verdict
@@ -308,7 +327,6 @@ def describe(desk, s, i, verdict):
     u["rst_data_age"] = now - np.int64(p["data_time"]) if p["data_time"] > 0 else -1
     u["rst_data_frame"] = p["data_frame"]
     u["rst_idle"] = max(0, now - max(np.int64(e["last_time"]), np.int64(p["last_time"])))
-    trigger(desk, s, e, p, u)
 
 
 @part
@@ -318,11 +336,15 @@ def trigger(desk, s, e, p, u):
     now, flags, seq = np.int64(s["time"]), np.int64(s["flags"]), np.int64(s["seq"])
     prompt = now - np.int64(p["last_time"]) <= 2 * patience(desk, e) + LATE_NS
     u["rst_answers"] = u["rst_reply"] = u["rst_answers_frame"] = 0
+    if np.int64(p["state"]) == SYN_SENT and not knows(e, ISN) and acceptable_in_syn_sent(s, p):
+        answer(u, p["last_kind"], p["last_frame"], p["last_ack"], p["last_time"])  # however late: it names the SYN
+        u["rst_reply"] = 1
+        return
     if p["packets"] == 0 or not prompt:
         return
     last, awaited = np.int64(p["last_kind"]), unanswered(desk, e, p)
     if not flags & ACK:
-        if np.int64(p["run_kind"]) & CARRIES and np.int64(p["run_ack"]) == seq:
+        if np.int64(p["run_kind"]) & CARRIES and np.int64(p["run_ack"]) == seq and not repeated_since(desk, e, p, now):
             answer(u, p["run_kind"], p["run_frame"], p["run_ack"], p["run_time"])
         elif np.int64(p["last_ack"]) == seq and awaited:
             answer(u, last, p["last_frame"], p["last_ack"], p["last_time"])
@@ -332,6 +354,14 @@ def trigger(desk, s, e, p, u):
     elif np.int64(s["ack"]) == np.int64(p["last_seq_end"]) and awaited and (last & CARRIES or not knows(p, ACKED)):
         answer(u, last, p["last_frame"], p["last_ack"], p["last_time"])
         u["rst_reply"] = not knows(p, ACKED)  # to a segment without ACK the reply acknowledges it (RFC 9293 3.10.7.1)
+
+
+@part
+def repeated_since(desk, e, p, now):
+    """Whether the first segment of ``p`` that ``e`` has not acknowledged is too old to be answered only ``now``, and
+    its last, with the same acknowledgment, is not."""
+    old = now - np.int64(p["run_time"]) > 2 * patience(desk, e) + desk["repeat"]
+    return old and np.int64(p["last_kind"]) & CARRIES != 0 and p["last_ack"] == p["run_ack"]
 
 
 @part

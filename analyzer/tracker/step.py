@@ -22,7 +22,7 @@ from analyzer.segments.table import (
 )
 from analyzer.tracker.acknowledge import acknowledge
 from analyzer.tracker.carry import KIND_ACK, KIND_PROBE, carry, kind_of
-from analyzer.tracker.crossing import kill_again, not_yet_proof, own_reset, revive, unseen_fin
+from analyzer.tracker.crossing import kill_again, not_yet_proof, revive, unseen_fin
 from analyzer.tracker.desk import (
     BOOKS_CLOSED,
     BY_TIMER,
@@ -134,7 +134,6 @@ def step(desk, s, i):
     if p["unusual"] > 0 and not flags & RST:
         goes_on_after_ignored(desk, s, i)
     if flags & RST:
-        own_reset(desk, s, i)
         reset(desk, s, i)
     else:
         if np.int64(e["state"]) == CLOSED:

@@ -11,13 +11,14 @@ from analyzer.flows.table import FLOW
 from analyzer.lines import Template, Words
 from analyzer.reports.findings import Listing
 from analyzer.settings import Settings
+from analyzer.times import inner
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT, Known
 from analyzer.tracker.log import Basis
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.transitions import State
 
 SECOND = 1_000_000_000
-START = 1_700_000_000 * SECOND
+START = inner(1_700_000_000 * SECOND)
 END = START + 100 * SECOND
 WHOLE = int(Known.ISN | Known.NXT | Known.ACK)
 

@@ -42,8 +42,8 @@ def _setns(descriptor: int) -> None:
 
 @contextlib.contextmanager
 def _small_tables() -> Iterator[None]:
-    """Namespaces made meanwhile get a small table of connections of their own. Else they share the machine's, which is so
-    large that each look at it with sock_diag takes milliseconds.
+    """Namespaces made meanwhile get a small table of connections of their own. Else they share the machine's, which is
+    so large that each look at it with sock_diag takes milliseconds.
     """
     with open("/proc/thread-self/ns/net", "rb") as home:  # noqa: PTH123 - the descriptor is what is wanted
         if _libc.unshare(CLONE_NEWNET):

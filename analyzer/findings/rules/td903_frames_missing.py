@@ -46,7 +46,7 @@ ADVICE = (
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     frame = ledger.own("missing_frame")
     return Verdict(
-        fires=(ledger.own("missing_bytes") > 0) & (ledger.own("packets") > 0),
+        fires=(ledger.own("missing_bytes") > 0) & (ledger.own("packets") > 0) & (ledger.own("lengths_unsure") == 0),
         when=ledger.own("missing_time"),
         frames=[frame],
         values={"missing": ledger.own("missing_bytes"), "frame": frame},
