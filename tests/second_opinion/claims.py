@@ -101,6 +101,13 @@ def claims(code: str, message: str) -> dict[str, Any] | None:
     return {name: KINDS.get(kind, ("", _number))[1](found[name]) for name, kind in kinds.items()}
 
 
+def places(code: str, message: str) -> dict[str, tuple[str, int, int]]:
+    """The kind of each claim in ``message``, and where it begins and ends there."""
+    pattern, kinds = _pattern(rules()[code].message)
+    found = pattern.fullmatch(message)
+    return {name: (kind, *found.span(name)) for name, kind in kinds.items()} if found else {}
+
+
 def frames_in(message: str) -> list[int]:
     """Every frame that a message names."""
     return [int(number) for found in FRAME.finditer(message) for number in found.groups() if number]

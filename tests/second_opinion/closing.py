@@ -6,6 +6,7 @@ from tests.second_opinion.opinion import Case, absent, must, need, predicate
 from tests.second_opinion.packets import Flow, Segment, ahead, furthest
 
 LONG = 10**9
+ROLES = ("client", "server")
 
 
 def is_probe(flow: Flow, row: Segment) -> bool:
@@ -114,19 +115,30 @@ def acked_before(flow: Flow, row: Segment, rst: Segment) -> bool:
 
 @predicate("TD103")
 def write_to_closed_peer(case: Case) -> None:
-    fin = case.segment("fin", case.peer)
-    data, rst = case.segment("data", case.own), case.segment("rst", case.peer)
+    """Either side may be blamed: who closed is who sent the FIN, who wrote is the other."""
+    fin = case.segment("fin")
+    data, rst = case.segment("data", 1 - fin.side), case.segment("rst", fin.side)
     must(fin.fin, f"frame {fin.frame} carries no FIN")
-    known = [row for row in case.flow.covering(case.own, fin.end) if row.frame <= data.frame]
+    known = [row for row in case.flow.covering(data.side, fin.end) if row.frame <= data.frame]
     must(known, f"no segment up to frame {data.frame} acknowledges the FIN")
+    must(case["ack"] in (None, known[0].frame), f"frame {known[0].frame} acknowledges the FIN first")
     must(data.length, f"frame {data.frame} carries no data")
     must(rst.rst and rst.frame > data.frame, f"frame {rst.frame} is no RST behind the data")
     answers(rst, data)
     must(not acked_before(case.flow, data, rst), "the data had been acknowledged before the RST")
-    sent = [row for row in case.flow.of(case.own) if known[0].frame < row.frame < rst.frame or row is known[0]]
-    case.counted("sent", data.length, sum(row.length for row in sent))
-    case.lasted("after", data.time - known[0].time, data.time - fin.time)
+    sent = [row for row in case.flow.of(data.side) if known[0].frame <= row.frame < rst.frame]
+    case.counted("sent", data.length, distinct_bytes(sent))
+    case.lasted("after", data.time - fin.time)
     case.happened("when", rst)
+    must(case["closer"] in (None, ROLES[fin.side]), f"the FIN is the {ROLES[fin.side]}'s")
+    must(case["sender"] in (None, ROLES[data.side]), f"the data are the {ROLES[data.side]}'s")
+    must(
+        case["why"] is None or (case.own == fin.side) == bool(case["why"]),
+        "who is blamed does not fit the reason given",
+    )
+    if "last data before the FIN" in str(case["why"] or ""):
+        spoken = [row for row in case.flow.before(fin) if row.length] or [fin]
+        must(spoken[-1].side == fin.side and f"the {ROLES[fin.side]}'s" in case["why"], "the last data were another's")
 
 
 @predicate("TD104")
@@ -142,10 +154,16 @@ def half_close_in_use(case: Case) -> None:
     sent = ranges(case, first, last)
     case.counted("sent", sent)
     must(ahead(first.data_end, known) > 0, f"frame {first.frame} repeats what it had sent before the FIN")
-    case.counted("acked", *range(max(0, sent - max(0, ahead(last.data_end, ack.ack))), sent + 1))
-    must(ahead(ack.ack, first.seq) > 0, f"frame {ack.frame} acknowledges none of it")
-    repeats = [row for row in case.flow.fins(case.peer) if row.frame < last.frame]
-    case.lasted("span", last.time - repeats[-1].time - (case.flow.round_trip or 0), last.time - fin.time)
+    must(ack.has_ack and ack.frame > first.frame, f"frame {ack.frame} acknowledges nothing that was sent before it")
+    rows = [row for row in case.flow.of(case.own) if first.frame <= row.frame <= last.frame and row.length]
+    case.counted("acked", distinct_bytes(rows, until=ack.ack))
+    earlier = [row for row in case.flow.covering(case.peer, ack.ack) if first.frame < row.frame < ack.frame]
+    absent(earlier, "frame {} had acknowledged as much before")
+    since = [
+        last.time - row.time for row in case.flow.fins(case.peer) if row.frame < last.frame
+    ]  # a repeat of it counts
+    fits = case["span"] is None or any(case["span"].is_about(time) for time in since)
+    must(fits, f"the last was sent {since[0] / 1e6:.3f} ms after the FIN")
 
 
 def needs_arrival(case: Case, fin: Segment, row: Segment) -> None:
@@ -165,12 +183,13 @@ def ranges(case: Case, first: Segment, last: Segment) -> int:
     return distinct_bytes(rows)
 
 
-def distinct_bytes(rows: list[Segment]) -> int:
-    """How many different bytes some segments of one side carry."""
+def distinct_bytes(rows: list[Segment], until: int | None = None) -> int:
+    """How many different bytes some segments of one side carry, before the number ``until`` where one is given."""
     if not rows:
         return 0
     base = rows[0].seq
-    spans = sorted((ahead(row.seq, base) + row.syn, ahead(row.data_end, base)) for row in rows if row.length)
+    most = 1 << 31 if until is None else ahead(until, base)
+    spans = sorted((ahead(row.seq, base) + row.syn, min(most, ahead(row.data_end, base))) for row in rows if row.length)
     total, until = 0, spans[0][0] if spans else 0
     for begin, end in spans:
         total += max(0, end - max(begin, until))
@@ -206,11 +225,24 @@ def close_wait_pile_up(case: Case) -> None:
     ]
     case.counted("count", len(mine))
     must(len(mine) >= case.capture.settings.pile_up, f"only {len(mine)} leaks")
-    begun = sorted(row["time_epoch"] for row in mine)
+    begun = [began(case, row) for row in mine]
+    start = case.capture.first
+    for name, least, most in (
+        ("first", min(fin for fin, _ in begun), min(ack for _, ack in begun)),
+        ("last", max(fin for fin, _ in begun), max(ack for _, ack in begun)),
+    ):
+        must(case[name] is None or case[name].lies_in(least - start, most - start), f"the {name} began at another time")
     together = all_together(case, mine)
     must(case["peak"] is None or case["peak"] <= together, f"{together} of them in CLOSE_WAIT together")
-    span = begun[-1] - begun[0]
+    span = max(ack for _, ack in begun) - min(fin for fin, _ in begun)
     must(span >= 60 * LONG or "per minute" not in case.finding["message"], f"growth from {span / 1e9:.3f} s")
+
+
+def began(case: Case, leak: dict[str, Any]) -> tuple[int, int]:
+    """Between which times a leak began: those of the FIN and of its acknowledgment."""
+    flow = case.capture.flows[leak["stream"]]
+    times = [row.time for frame in str(leak["frames"]).split(";") for row in flow.by_frame.get(int(frame), [])]
+    return min(times), max(times)
 
 
 def all_together(case: Case, leaks: list[dict[str, Any]]) -> int:

@@ -216,6 +216,10 @@ def who_closed_first_is_first(capture: Capture, flow: Flow) -> Iterator[str]:
         yield f"closed_by is empty, and the {next(iter(first))} sent FIN or RST"
     if told in ROLES and len(first) == 2 and told not in first:
         yield f"closed_by is {told}, which sent neither FIN nor RST"
+    if told in ROLES:
+        own, other = flow.fins(SIDES[str(told)])[:1], flow.fins(1 - SIDES[str(told)])[:1]
+        if own and other and own[0].acknowledges(other[0]):
+            yield f"closed_by is {told}, whose FIN in frame {own[0].frame} acknowledges the other's"
     if told == "both" and len(first) < 2:
         yield f"closed_by is both, and only the {list(first)} closed"
 
@@ -243,11 +247,12 @@ def states_in_messages_are_those_of_the_timeline(capture: Capture, flow: Flow) -
 def foreign_resets_move_nobody(capture: Capture, flow: Flow) -> Iterator[str]:
     """A RST that a finding calls foreign or ignored is not its alleged sender's in the other tables."""
     for finding in findings_of(capture, flow):
-        if finding["code"] not in ("TD309", "TD310"):
+        foreign = finding["code"] == "TD309" or (finding["code"] == "TD310" and "somebody else" in finding["message"])
+        if not foreign and finding["code"] != "TD310":
             continue
         frame = int(str(finding["frames"]).split(";")[0])
         for row in flow.timeline:
-            if row["frame"] == frame and row["event"] == "rst" and row["basis"] == "sent":
+            if foreign and row["frame"] == frame and row["event"] == "rst" and row["basis"] == "sent":
                 yield f"{finding['code']} calls frame {frame} foreign, the timeline lets the {row['endpoint']} send it"
             if row["frame"] == frame and row["event"] == "peer-rst" and finding["code"] == "TD310":
                 yield f"TD310 says that frame {frame} was ignored, the timeline closes the {row['endpoint']} by it"

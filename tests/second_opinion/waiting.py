@@ -3,11 +3,12 @@
 from itertools import pairwise
 
 from tests.second_opinion.closing import answers, is_probe
-from tests.second_opinion.fins import heard, in_time_wait
+from tests.second_opinion.fins import in_time_wait
 from tests.second_opinion.opinion import Case, absent, must, need, predicate
 from tests.second_opinion.packets import Segment, ahead
 
 WORD = 1 << 32
+LONGEST_WAIT = 60 * 10**9  # from here on the gaps between repeats do not grow (RFC 6298 2.5)
 
 
 @predicate("TD402")
@@ -15,7 +16,7 @@ def keepalive_gave_up(case: Case) -> None:
     last = case.segment("last", case.own)
     flow = case.flow
     probes = [row for row in flow.of(case.own) if row.seq == last.seq and row.length <= 1 and is_probe(flow, row)]
-    heard_last = flow.of(case.peer)[-1:]
+    heard_last = [row for row in flow.of(case.peer) if row.frame < last.frame and not is_probe(flow, row)][-1:]
     if heard_last:
         probes = [row for row in probes if row.frame > heard_last[0].frame]
     must(probes and probes[-1].frame == last.frame, f"frame {last.frame} is not its last probe")
@@ -23,6 +24,12 @@ def keepalive_gave_up(case: Case) -> None:
     case.happened("when", probes[0])
     case.lasted("span", probes[-1].time - probes[0].time)
     case.lasted("silent", probes[0].time - heard_last[0].time if heard_last else 0)
+    absent(
+        [row for row in flow.of(case.peer) if row.frame > last.frame and not is_probe(flow, row)], "frame {} answers"
+    )
+    if "probes of the other side" in case.finding["message"]:
+        theirs = [row for row in flow.of(case.peer) if row.frame > probes[0].frame and is_probe(flow, row)]
+        must(theirs, "no probe of the other side came meanwhile")
     rest(case, last)
 
 
@@ -50,12 +57,14 @@ def retransmission_gave_up(case: Case) -> None:
     case.happened("when", sent[1])
     case.lasted("span", last.time - sent[1].time)
     gaps = [b.time - a.time for a, b in pairwise(sent)]
-    must(len(gaps) >= 3, f"repeated {len(gaps)} times only")
-    must(max(gaps) >= 1.4 * min(gaps), f"no back-off: gaps of {min(gaps) / 1e9:.3f} to {max(gaps) / 1e9:.3f} s")
+    must(len(gaps) >= 2, f"repeated {len(gaps)} times only")
+    backed_off = max(gaps) >= 1.4 * min(gaps) or min(gaps) > LONGEST_WAIT
+    must(backed_off, f"no back-off: gaps of {min(gaps) / 1e9:.3f} to {max(gaps) / 1e9:.3f} s")
+    earlier = flow.before(sent[0])
+    case.lasted("idle", sent[0].time - earlier[-1].time if earlier else 0)
     rest(case, last)
     if case["rst"] is None:
         must(case.capture.last - last.time > gaps[-1], "the capture ended before the next repeat was due")
-    heard(case)
 
 
 def carries(row: Segment, number: int) -> bool:
@@ -156,7 +165,7 @@ def reuse_delayed(case: Case) -> None:
     stale = [row for row in flow.of(case.own) if stray(row, syn) and (answer is None or row.frame < answer.frame)]
     if case["stale"]:
         named = case.segment("stale_frame", case.own)
-        must(stray(named, syn), f"frame {named.frame} is no acknowledgment of an older connection")
+        must(named in stale, f"frame {named.frame} is no acknowledgment of an older connection")
         prompt = [row for row in syns if row.frame < named.frame]
         must(prompt, "no SYN came before it")
         trip = flow.round_trip or 10**9

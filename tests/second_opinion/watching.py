@@ -15,8 +15,8 @@ def starts_mid_stream(case: Case) -> None:
     must(first.frame == flow.segments[0].frame, f"frame {flow.segments[0].frame} is its first")
     must(not any(row.syn for row in flow.segments), "its SYN was captured")
     rows = [row for row in flow.segments if not row.rst]
-    probe = len(rows) == 1 and not rows[0].has_ack
-    must(rows and not probe, "one probe and its answer prove no connection")
+    refused = len(rows) == 1 and not rows[0].has_ack and len(flow.segments) > 1
+    must(rows and not refused, "a RST, alone or in answer to one segment without ACK, proves no connection")
     must(flow.row["client_known"] is False or not flow.row["client_known"], "flows says that the client is known")
 
 
@@ -30,7 +30,8 @@ def one_direction_only(case: Case) -> None:
     case.counted("packets", len(rows), len([row for row in flow.captured if row.side == case.peer]))
     acks = {row.ack for row in rows if row.has_ack and not row.rst}
     must(acks, "none of them acknowledges anything")
-    answering = [row for row in rows if row.is_pure_ack or (row.syn and row.has_ack)]
+    asked = rows[0].syn and not rows[0].has_ack
+    answering = [row for row in rows if row.is_pure_ack or (row.has_ack and (row.syn or asked))]
     need(len(rows) > 1 or answering, "one segment with data does not tell whether the other side spoke meanwhile")
     must(len(acks) > 1 or answering, "an ACK that never moves: a silent peer")
 
@@ -46,7 +47,17 @@ def lost_bytes(flow: Flow, side: int) -> int | None:
     fin = next((row for row in rows if row.fin), None)
     until = ahead(acked, base) - (1 if fin and ahead(acked, fin.end) >= 0 else 0)
     carried = [row for row in rows if row.length and ahead(row.data_end, base) > 0]
-    return holes(carried, base, until)
+    return sum(end - begin for begin, end in holes(carried, base, until))
+
+
+def first_proofs(flow: Flow, side: int) -> list[Segment]:
+    """For each stretch of lost bytes the first segment of the other side that acknowledges one of them."""
+    rows = [row for row in flow.captured if row.side == side and not row.rst]
+    base, acked = first_number(flow, side, rows), flow.highest_ack(1 - side) or 0
+    carried = [row for row in rows if row.length and ahead(row.data_end, base) > 0]
+    lost = holes(carried, base, ahead(acked, base))
+    found = [flow.first_covering(1 - side, (base + begin + 1) % WORD) for begin, _ in lost]
+    return [row for row in found if row is not None]
 
 
 def first_number(flow: Flow, side: int, rows: list[Segment]) -> int:
@@ -67,14 +78,15 @@ def lowest(numbers: list[int]) -> int:
     return found
 
 
-def holes(rows: list[Segment], base: int, until: int) -> int:
-    """How many of the numbers from ``base`` on, ``until`` of them, no segment carries."""
+def holes(rows: list[Segment], base: int, until: int) -> list[tuple[int, int]]:
+    """Which of the ``until`` numbers from ``base`` on no segment carries: stretches, counted from ``base``."""
     spans = sorted((max(0, ahead(row.seq, base) + row.syn), min(until, ahead(row.data_end, base))) for row in rows)
-    missing, reached = 0, 0
-    for begin, end in spans:
-        missing += max(0, min(begin, until) - reached)
+    missing, reached = [], 0
+    for begin, end in [*spans, (until, until)]:
+        if min(begin, until) > reached:
+            missing.append((reached, min(begin, until)))
         reached = max(reached, end)
-    return missing + max(0, until - reached)
+    return missing
 
 
 @predicate("TD903")
@@ -88,7 +100,11 @@ def frames_missing(case: Case) -> None:
     need(missing is not None, "nothing tells where its bytes begin")
     must(missing, "every byte that was acknowledged stands in the capture")
     must((missing or 0) < WINDOW_MOST, f"{missing} bytes: no window allows that")
-    case.counted("missing", missing or 0)
+    shown = min(row.frame for row in first_proofs(flow, case.own))
+    must(first.frame == shown, f"frame {shown} is the first to acknowledge bytes that are not there")
+    least = "At least" in case.finding["message"]
+    must(least or case["missing"] == missing, f"{case['missing']} claimed as missing; counted {missing}")
+    must(case["missing"] <= (missing or 0), f"{case['missing']} claimed as missing; counted {missing}")
 
 
 @predicate("TD904")
@@ -99,8 +115,6 @@ def frames_duplicated(case: Case) -> None:
     possible = [row for row in sound if row not in set(flow.least)]
     again = case.segment("frame")
     must(again in possible, f"frame {again.frame} is not the same packet as one before")
-    missed = [row for row in certain if row.frame < again.frame]
-    absent(missed, "frame {} is a copy, too, and comes before")
     case.counted("count", *range(len(certain), len(possible) + 1))
 
 
@@ -135,4 +149,5 @@ def clock_went_back(case: Case) -> None:
     step = max(row.time for row in rows[:place]) - frame.time
     must(step > 0, f"frame {frame.frame} is not earlier than the connection's own frames before it")
     must(step > case.capture.settings.clock_back_ns, f"by {step / 1e6:.3f} ms only")
-    case.lasted("step", rows[place - 1].time - frame.time, step)
+    least = 0 if "at least" in case.finding["message"] else rows[place - 1].time - frame.time
+    case.lasted("step", least, step)
