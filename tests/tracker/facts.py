@@ -301,7 +301,9 @@ LEFT_OUT = {
     **dict.fromkeys(["last_seq_end", "window_scale", "missing_from", "hole_end", "unseen_time", "fin_acks"], "means"),
     **dict.fromkeys(
         ["established_time", "peer_fin_time", "close_wait_time", "close_wait_end", "fin_wait_2_time", "fin_wait_2_end"],
-        "times of entries",
+        "told by the entries (test_times.py)",
     ),
-    **dict.fromkeys(["time_wait_time", "deadline", "closing", "close_wait_basis"], "times of entries"),
+    **dict.fromkeys(
+        ["time_wait_time", "deadline", "closing", "close_wait_basis"], "told by the entries (test_times.py)"
+    ),
 }

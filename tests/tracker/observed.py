@@ -141,6 +141,11 @@ class Seen:
     peer_fin: int | None  # the same of the peer
     numbered: bool  # its sender's ISN is known
     margin: int  # its sender would have answered within this what passed the tap
+    reach: int = 0  # from the tap to its sender and back, as far as it is known then
+    peer_reach: int = 0
+    since: int = 0  # not before this was it decided to send it
+    lower_ack: int = 0  # when its sender last acknowledged less than the peer's FIN
+    peer_carried: int = 0  # when the peer last sent something that has a number
     fin_doubted: bool = False  # its sender repeats a FIN whose acknowledgment it cannot have got
     fin_acked: bool = False  # it acknowledges the peer's FIN, which was not taken to be acknowledged
     stale: bool = False  # it answers with the acknowledgment of an older connection
@@ -160,14 +165,31 @@ class Seen:
         return plain and self.segment.length > 0
 
 
+@dataclass
+class Watched(End):
+    """An endpoint that remembers whether an entry of it was taken back."""
+
+    undone: bool = False
+
+    def undo(self) -> None:
+        self.undone = True
+        super().undo()
+
+
 class Observed(Connection):
     """A connection of which everything is remembered."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.ends: tuple[Watched, Watched] = (Watched(), Watched())
         self.seen: list[Seen] = []
         self.copies = Copies()
         self.shifts: list[int | None] = [None, None]  # what the last SYN of each says of its window, -1 for none
+
+    @property
+    def undone(self) -> bool:
+        """Whether a state entered was taken back."""
+        return any(end.undone for end in self.ends)
 
     @classmethod
     def of(cls, segments: Iterable[tuple[int, Packet]]) -> Observed:
@@ -188,8 +210,13 @@ class Observed(Connection):
             *(e.isn is not None, e.margin),
         )
         self.seen.append(self.now)
+        self.now.since, self.now.lower_ack, self.now.peer_carried = e.earliest(s, s.time), e.lower_ack, p.carried
         mine, theirs, stale, killed = e.fin_acked, p.fin_acked, e.stale_acks, e.killed
+        entered = [list(end.story) for end in self.ends]
         super().take(side, s)
+        for end, before in zip(self.ends, entered, strict=True):
+            end.undone |= [*map(id, end.story[: len(before)])] != [*map(id, before)]
+        self.now.reach, self.now.peer_reach = e.reach, p.reach
         self.now.advances = e.acked != self.now.owed
         self.now.fin_doubted = self.now.fin is not None and mine and not e.fin_acked
         self.now.fin_acked = p.fin_acked and not theirs
@@ -208,6 +235,7 @@ class Observed(Connection):
 
     def carry(self, e: End, p: End, s: Segment, kind: frozenset[str]) -> None:
         self.now.nxt, self.now.informed = e.nxt, e.has_peer_fin
+        self.now.since = e.earliest(s, e.busy(s.time))
         super().carry(e, p, s, kind)
 
     def judge(self, e: End, p: End, s: Segment) -> str:
