@@ -1,4 +1,4 @@
-"""The slow twin of ``analyzer.tracker.outcome``: what follows from a flow's facts, one flow and one question at a time."""
+"""The slow twin of ``analyzer.tracker.outcome``: what follows from a flow's facts, one flow and question at a time."""
 
 from __future__ import annotations
 
