@@ -49,9 +49,10 @@ class Finished:
             if len(ended.endings) or ended.last:
                 self._behind.give((ended, table.take(ended.facts.flow("row")), end_ns))
 
-    def analysed(self, book: AddressBook, end_ns: int) -> Analysed:
-        """What there is to say of them."""
+    def analysed(self, book: AddressBook, end_ns: int, hides: bool = False) -> Analysed:
+        """What there is to say of them; ``hides`` tells that packets were not understood that may hold TCP."""
         self._behind.finish()
+        self._found.hides = hides
         for kind in self._waiting:
             self._judge(kind)
         addresses = book.words()

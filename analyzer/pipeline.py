@@ -24,6 +24,7 @@ from analyzer.reports.result import Analysed, Summary
 from analyzer.reports.store import Store
 from analyzer.segments import Decoder
 from analyzer.segments.addresses import AddressBook
+from analyzer.segments.ends import HIDE_TCP
 from analyzer.segments.supply import Supply
 from analyzer.segments.table import SEGMENT
 from analyzer.settings import Settings
@@ -231,7 +232,8 @@ class Analysis:
         self._decoder.finish()
         self._tell(self._left_waiting())
         self._finished.take(chain(self._retiring, self._tracker.finish(end)), self._table.rows, end)
-        analysed = self._finished.analysed(self.book, end)
+        hides = not HIDE_TCP.isdisjoint(self._decoder.counts)
+        analysed = self._finished.analysed(self.book, end, hides)
         analysed.summary = self._summary(files, capture, analysed)
         if self._settings.keep_segments:
             analysed.segments = (segment_rows(self._kept), self._table.rows)

@@ -28,6 +28,7 @@ CONFIDENCES = ("high", "medium", "low")
 HIGH, MEDIUM, LOW = range(3)
 UNKNOWN = np.iinfo(np.int64).min
 CLIENT, SERVER, NOBODY = range(3)  # whom a finding blames
+HIDDEN = "= hidden"  # the value of rules that say so where packets that were not understood may hold TCP
 EVERY = "all"  # stands for a code where no rule can judge a flow
 MIXED = (
     "the packets of these connections are of more than one connection on the same addresses and ports, or the same "
@@ -64,6 +65,7 @@ class Kept:
     pieces: list[Columns] = field(default_factory=list)
     words: dict[str, tuple[str, ...]] = field(default_factory=dict)
     both_directions: bool = False
+    unless_hidden: bool = False
 
     def settle(self) -> None:
         """Join the pieces."""
@@ -82,6 +84,7 @@ class Found:
         self._blind: Counter[tuple[str, str]] = Counter()
         self._both_ways = False  # whether any flow shows both directions
         self._one_way = False  # whether of any flow only one was captured
+        self.hides = False  # whether packets were captured that may hold TCP and were not understood
 
     def judge(
         self,
@@ -132,6 +135,8 @@ class Found:
     def _surely(self, kept: Kept) -> Columns:
         """The confidence of what rests on the capture's showing both directions, now that all of it is known."""
         level = kept.pieces[0]["confidence"]
+        if kept.unless_hidden and self.hides:
+            return {"confidence": np.full_like(level, LOW), HIDDEN: np.ones_like(kept.pieces[0][HIDDEN])}
         if not kept.both_directions or (self._both_ways and not self._one_way):
             return {}
         return {"confidence": np.full_like(level, LOW) if self._one_way else np.maximum(level, MEDIUM).astype(np.uint8)}
@@ -176,7 +181,7 @@ class Found:
         if not len(rows.flow):
             return
         kept = self._kept[fired.rule.code]
-        kept.both_directions = verdict.both_directions
+        kept.both_directions, kept.unless_hidden = verdict.both_directions, verdict.unless_hidden
         frames = _frames([rows.pick(column) for column in verdict.frames])
         values = {f"= {name}": rows.pick(_plain(kept, name, value)) for name, value in verdict.values.items()}
         level = confidence(verdict, rows, gaps(part)).astype(np.uint8)

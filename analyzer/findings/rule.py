@@ -52,6 +52,7 @@ class Verdict(NamedTuple):
     absence: bool = False  # it rests on something not having been sent: a gap leaves another reading
     both_directions: bool = False  # it rests on the capture's showing both directions wherever they were
     certain: bool = False  # a fact about the capture itself, which nothing missing can change
+    unless_hidden: bool = False  # but packets that were captured and not understood may hold what it says is missing
     unsure: Bools | None = None  # where it is not certain for a reason of its own
     doubt: Bools | None = None  # where the capture's start, end or losses leave another reading
     blind: Sequence[tuple[str, Bools]] = ()  # (reason, where) it cannot judge

@@ -18,6 +18,7 @@ STOP = 1 << 20
 """Set in a number at which the walk ends; every end is at least ``END``, every other number below."""
 
 TCP = PROTOCOL | 6
+IPCOMP = 108
 
 (
     CUT,
@@ -31,7 +32,8 @@ TCP = PROTOCOL | 6
     FRAGMENT_PENDING,
     FRAGMENT_JOINED,
     FRAGMENT_REFUSED,
-) = (END + number for number in range(1, 12))
+    COMPRESSED,
+) = (END + number for number in range(1, 13))
 """``FRAGMENT`` is an end for the compiled walk only: the reassembler turns it into one of the others."""
 
 NOT_IP = ("not IP", "the link carries another protocol than IP (ARP, LLDP, control of LLC, PPP or Wi-Fi, ...)")
@@ -50,11 +52,18 @@ REASONS = {
         "IP fragments refused",
         "fragments that overlap with different bytes, or make a datagram longer than 65535 bytes",
     ),
+    COMPRESSED: ("compressed TCP", "TCP whose header (RFC 1144), or whose IP payload (IPComp), is compressed"),
 }
 
 UDP = ("UDP", "UDP that carries no tunnel with TCP inside")
 ICMP = ("ICMP", "ICMP or ICMPv6 that quotes no TCP header")
 OTHER_PROTOCOL = ("other IP protocols", "neither TCP nor a tunnel the decoder follows")
+
+HIDE_TCP = frozenset(
+    REASONS[number][0]
+    for number in (CUT, MALFORMED, DEEP, ENCRYPTED, FRAGMENT_CUT, FRAGMENT_PENDING, FRAGMENT_REFUSED, COMPRESSED)
+)
+"""The names under which packets are counted that may hold TCP: what is missing of a connection may be in them."""
 
 VOCABULARY = dict([*REASONS.values(), UDP, ICMP, OTHER_PROTOCOL])
 """Every name that can be counted, with its meaning; link types not supported are counted under their number."""
@@ -65,7 +74,8 @@ def reason(number: int) -> str:
     if number >= END:
         return REASONS[number][0]
     if number >= PROTOCOL:
-        return {17: UDP, 1: ICMP, 58: ICMP}.get(number - PROTOCOL, OTHER_PROTOCOL)[0]
+        named = {17: UDP, 1: ICMP, 58: ICMP, IPCOMP: REASONS[COMPRESSED]}
+        return named.get(number - PROTOCOL, OTHER_PROTOCOL)[0]
     return f"link type {number - LINK} not supported" if number >= LINK else NOT_IP[0]
 
 

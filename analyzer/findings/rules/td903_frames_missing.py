@@ -21,7 +21,9 @@ Look at what the capturing program said at its end ("packets dropped by kernel")
 -B`), a shorter snap length (`-s 128`), a narrower filter, or a faster disk.
 """
 
-from analyzer.findings.rule import Verdict
+import numpy as np
+
+from analyzer.findings.rule import Choice, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
 
@@ -35,8 +37,9 @@ EXAMPLE = "frames-missing.pcapng"
 NEAR_MISS = "frames-slightly-out-of-order.pcap"
 MESSAGE = (
     "At least {missing:byte} that the {blamed} sent are not in the capture: the {peer_role} acknowledged them (first "
-    "in frame {frame})."
+    "in frame {frame}).{hidden}"
 )
+HIDDEN = ' They may be in packets of this capture that were not understood (see "not analysed").'
 ADVICE = (
     "Suspect the capture, not the network. Next: capture again with a larger buffer and a short snap length: "
     "tcpdump -B 65536 -s 128 -w again.pcap, and read the count of dropped packets at its end"
@@ -49,6 +52,11 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
         fires=(ledger.own("missing_bytes") > 0) & (ledger.own("packets") > 0) & (ledger.own("lengths_unsure") == 0),
         when=ledger.own("missing_time"),
         frames=[frame],
-        values={"missing": ledger.own("missing_bytes"), "frame": frame},
+        values={
+            "missing": ledger.own("missing_bytes"),
+            "frame": frame,
+            "hidden": Choice(np.zeros((ledger.flows, 2), np.uint8), ("", HIDDEN)),
+        },
         certain=True,
+        unless_hidden=True,
     )

@@ -7,7 +7,7 @@ others has its link type's number there too: Ethernet in a tunnel is ``LINK | 1`
 import numpy as np
 
 from analyzer.compiled import part
-from analyzer.segments.ends import ENCRYPTED, ETHERTYPE, LINK, MALFORMED, NO_NETWORK_LAYER
+from analyzer.segments.ends import COMPRESSED, ENCRYPTED, ETHERTYPE, LINK, MALFORMED, NO_NETWORK_LAYER
 from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32, lack, le16, skip, u8
 
 ETHERNET = LINK | 1
@@ -96,6 +96,8 @@ def of_ppp(protocol: int) -> int:
         return IPV4
     if protocol == 0x0057:
         return IPV6
+    if protocol in (0x002D, 0x002F):  # Van Jacobson's compressed and uncompressed TCP (RFC 1332)
+        return COMPRESSED
     return MPLS if protocol in (0x0281, 0x0283) else NO_NETWORK_LAYER
 
 
