@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import Field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -23,7 +24,7 @@ from analyzer import __version__
 from analyzer.errors import TeardownError, UsageError
 from analyzer.live.command import browse, live
 from analyzer.reports.escape import safe
-from analyzer.settings import Settings, adjustable, nanoseconds, option_name, seconds_text
+from analyzer.settings import Settings, adjustable, check, default_text, nanoseconds, option_name
 
 if TYPE_CHECKING:
     from analyzer.reports.result import Analysed
@@ -33,9 +34,12 @@ WRITTEN = frozenset(("flows", "timeline", "findings"))
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-def _duration(context: click.Context, option: click.Parameter, value: str) -> int:
+def _duration(entry: Field[Any], context: click.Context, option: click.Parameter, value: str | None) -> int | None:
+    """An option that takes a duration, as nanoseconds; None where it has no default and was not given."""
     try:
-        return nanoseconds(value)
+        length = None if value is None else nanoseconds(value)
+        check(entry, length)
+        return length
     except UsageError as error:
         raise click.BadParameter(str(error)) from error
 
@@ -48,6 +52,10 @@ def _tables(context: click.Context, option: click.Parameter, value: str | None) 
     return names
 
 
+def _codes(context: click.Context, option: click.Parameter, value: str | None) -> frozenset[str]:
+    return frozenset(code.strip().upper() for code in value.split(",")) if value else frozenset()
+
+
 def settings_options(command: Any, without: Sequence[str] = ()) -> Any:
     """Give ``command`` an option for every adjustable field of Settings, those named in ``without`` apart."""
     for entry in reversed([entry for entry in adjustable() if entry.name not in without]):
@@ -56,14 +64,14 @@ def settings_options(command: Any, without: Sequence[str] = ()) -> Any:
 
 
 def _option(entry: Field[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    default: Any = entry.default
+    shown = default_text(entry)
     if "seconds" in entry.metadata:
-        shown = seconds_text(default)
-        kind: dict[str, Any] = {"metavar": "SECONDS", "default": shown, "callback": _duration}
+        given = None if entry.default is None else shown
+        kind: dict[str, Any] = {"metavar": "SECONDS", "default": given, "callback": partial(_duration, entry)}
     else:
-        shown, choices = default, entry.metadata.get("choices")
+        choices = entry.metadata.get("choices")
         known = click.Choice(choices) if choices else click.IntRange(*entry.metadata["range"])
-        kind = {"default": default, "type": known}
+        kind = {"default": entry.default, "type": known}
     return click.option(option_name(entry), entry.name, help=f"{entry.metadata['help']}  [default: {shown}]", **kind)
 
 
@@ -101,8 +109,17 @@ def cli() -> None:
 )
 @click.option("--segments", is_flag=True, help="Write the table of all TCP segments, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the summary.")
+@click.option(
+    "--code",
+    "codes",
+    metavar="CODES",
+    callback=_codes,
+    help="Print every finding with one of these codes, a line each, instead of the summary; separated by commas.",
+)
 @click.option("--quiet", is_flag=True, help="Print no summary.")
-@click.option("--fail-on", type=click.Choice(SEVERITIES), help="Exit with status 1 if there is a finding this grave.")
+@click.option(
+    "--fail-on", type=click.Choice(SEVERITIES), help="Exit with status 1 if any finding has this severity or higher."
+)
 @settings_options
 def analyze(
     captures: tuple[str, ...],
@@ -111,6 +128,7 @@ def analyze(
     tables: frozenset[str] | None,
     segments: bool,
     as_json: bool,
+    codes: frozenset[str],
     quiet: bool,
     fail_on: str | None,
     **thresholds: Any,
@@ -120,6 +138,9 @@ def analyze(
     if out is None and any(asked.values()):
         option = next(name for name, value in asked.items() if value)
         raise UsageError(f"{option} needs --out DIR, the folder to write into")
+    if codes and (as_json or quiet):
+        raise UsageError("--code prints the findings as lines; it goes with neither --json nor --quiet")
+    _known(codes)
     wanted = (tables or WRITTEN if out else frozenset()) | (WRITTEN if as_json else frozenset())
     timeline = "timeline" in wanted
     kept = {"keep_flows": timeline or "flows" in wanted, "keep_timeline": timeline, "keep_segments": segments}
@@ -129,6 +150,8 @@ def analyze(
         from analyzer.reports.document import json_document
 
         sys.stdout.writelines(json_document(analysed.result()))
+    elif codes:
+        _print_found(analysed, codes)
     elif not quiet:
         _print_summary(analysed, written)
     return int(fail_on is not None and _worst(analysed) <= SEVERITIES.index(fail_on))
@@ -201,6 +224,22 @@ def _print_summary(analysed: "Analysed", written: list[Path]) -> None:
 
     note = [Line(), Line(safe(f"Wrote {', '.join(map(str, written))}"))] if written else []
     show([*summary_lines(analysed.summary, analysed.overview, analysed.listing, width(100)), *note])
+
+
+def _print_found(analysed: "Analysed", codes: frozenset[str]) -> None:
+    from analyzer.reports.found import found_lines
+    from analyzer.reports.text import show
+
+    show(found_lines(analysed.listing, codes))
+
+
+def _known(codes: frozenset[str]) -> None:
+    """Raises UsageError where there is no finding with one of ``codes``."""
+    if codes:
+        from analyzer.findings import rules
+
+        if unknown := sorted(codes - set(rules())):
+            raise UsageError(f"no finding {', '.join(unknown)}; teardown explain --list names them all")
 
 
 def _worst(analysed: "Analysed") -> int:

@@ -19,11 +19,13 @@ from analyzer.reports.findings import Listing
 from analyzer.reports.overview import Overview
 from analyzer.reports.result import Analysed, Summary
 from analyzer.reports.store import Store
+from analyzer.reports.vocabulary import note_texts
 from analyzer.segments.addresses import AddressBook
 from analyzer.settings import Settings
 from analyzer.tracker.ending import ENDING
 from analyzer.tracker.rows import conclude
 from analyzer.tracker.spread import OF_OTHER, OF_REUSED, Chosen, Columns, SpreadLedger
+from analyzer.tracker.timers import timers_of
 from analyzer.tracker.track import Ended
 
 JUDGED = {Kind.REUSED: (OF_REUSED, 8192), Kind.TELLING: (OF_OTHER, 4096)}  # what is asked of flows, how many at once
@@ -53,9 +55,10 @@ class Finished:
         for kind in self._waiting:
             self._judge(kind)
         addresses = book.words()
-        self._store.name(addresses, self._found.combinations)
+        timers = timers_of(self._settings)
+        self._store.name(addresses, self._found.combinations, note_texts(timers))
         listing = Listing(self._found, addresses, self._settings, end_ns)
-        return Analysed(self._store, self._overview, listing, Summary(cannot_judge=listing.cannot_judge))
+        return Analysed(self._store, self._overview, listing, Summary(cannot_judge=listing.cannot_judge), timers=timers)
 
     def _enter(self, given: tuple[Ended, NDArray[np.void], int]) -> None:
         """Take in one part."""

@@ -27,6 +27,7 @@ from analyzer.segments.addresses import AddressBook
 from analyzer.segments.supply import Supply
 from analyzer.segments.table import SEGMENT
 from analyzer.settings import Settings
+from analyzer.times import outer
 from analyzer.tracker.grouping import Gathered, Grouping, as_they_come
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.track import Ended, Tracker
@@ -92,8 +93,8 @@ class Analysis:
 
     @property
     def last_ns(self) -> int:
-        """The highest packet time so far, 0 before the first."""
-        return self._decoder.last_ns or 0
+        """The highest packet time so far by the inner clock, NEVER before the first."""
+        return self._decoder.last_ns
 
     @property
     def held(self) -> int:
@@ -206,7 +207,7 @@ class Analysis:
         return True
 
     def snapshot(self, now_ns: int) -> Ledger:
-        """The flows still kept as at ``now_ns``, timers included. Nothing is changed by looking."""
+        """The flows still kept as at ``now_ns`` (inner), timers included. Nothing is changed by looking."""
         books = self._tracker.glance(now_ns)
         return Ledger(books.ends, books.flows, self._table.rows[books.flows["row"]], now_ns)
 
@@ -249,8 +250,8 @@ class Analysis:
             packets=capture.packets,
             segments=self._segments - self._table.quotations,
             streams=analysed.overview.flows,
-            first_ns=self._decoder.first_ns,
-            last_ns=self._decoder.last_ns,
+            first_ns=outer(self._decoder.first_ns) if self._decoder.first_ns else None,
+            last_ns=outer(self._decoder.last_ns) if self._decoder.last_ns else None,
             link_types=[link_name(number) for number in capture.link_types],
             not_understood=dict(Counter(self._decoder.counts)),
             notices=[*capture.notices, *self._late()],

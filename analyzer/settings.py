@@ -18,12 +18,19 @@ SECOND = 1_000_000_000
 PROFILES = ("linux", "windows", "bsd")
 ENGINES = ("native", "tshark")
 MOST = 1_000_000_000  # of anything that is counted
+LONGEST_TIMER = 24 * 3600  # seconds; no system keeps TIME_WAIT or FIN_WAIT_2 as long
 UNITS = {"ms": SECOND // 1000, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}
 
 
 def _duration(seconds: float, help: str) -> Any:
     """A field that holds nanoseconds; ``help`` says what the time decides."""
     return field(default=round(seconds * SECOND), metadata={"help": help, "seconds": True})
+
+
+def _timer(help: str) -> Any:
+    """A field that holds nanoseconds, or None: then the profile has it."""
+    most = LONGEST_TIMER * SECOND
+    return field(default=None, metadata={"help": help, "seconds": True, "range": (0, most), "unset": "the profile's"})
 
 
 def _choice(default: str, choices: tuple[str, ...], help: str) -> Any:
@@ -39,6 +46,10 @@ class Settings:
     """What the tracker and the findings go by. Immutable, so that a result can name what it was made with."""
 
     profile: str = _choice("linux", PROFILES, "Whose timers are assumed to end TIME_WAIT and an orphaned FIN_WAIT_2.")
+    time_wait_ns: int | None = _timer("How long TIME_WAIT lasts, in place of the profile's value.")
+    fin_timeout_ns: int | None = _timer(
+        "How long an orphaned FIN_WAIT_2 is kept (Linux tcp_fin_timeout), in place of the profile's value."
+    )
     close_wait_leak_ns: int = _duration(
         10, "Silence in CLOSE_WAIT from which a connection is called leaked (TD101), not merely half-closed."
     )
@@ -51,6 +62,7 @@ class Settings:
     )
     pile_up: int = _number(10, "So many leaks of one service or client at once are called a pile-up (TD106).")
     descriptors: int = _number(1024, "How many descriptors a process may hold; a pile-up is projected to it (TD106).")
+    read_on_host: tuple[str, ...] = ()  # those of the fields above that nobody set: this host's own values
     keep_flows: bool = True  # whether the result holds a row for every flow
     keep_timeline: bool = True  # and all that happened to its endpoints
     keep_segments: bool = False  # whether the result holds a row for every segment; memory grows with them
@@ -78,8 +90,8 @@ def settings_of(**values: Any) -> Settings:
         own = name if name in known else name.removesuffix("_s") + "_ns"
         if own not in known:
             raise UsageError(f"unknown setting {name!r}{_suggestion(name, list(known))}")
-        taken[own] = value if own == name else nanoseconds(value)
-        _check(known[own], taken[own])
+        taken[own] = value if own == name or value is None else nanoseconds(value)
+        check(known[own], taken[own])
     return Settings(**taken)
 
 
@@ -103,11 +115,34 @@ def seconds_text(duration_ns: int) -> str:
     return f"{Decimal(duration_ns) / SECOND:f}"
 
 
-def _check(entry: Field[Any], value: Any) -> None:
+def default_text(entry: Field[Any]) -> str:
+    """A field's default as an option takes it, or what holds where it has none."""
+    default: Any = entry.default
+    if default is None:
+        return str(entry.metadata["unset"])
+    return seconds_text(default) if "seconds" in entry.metadata else str(default)
+
+
+def options_text(settings: Settings) -> list[str]:
+    """The options that were given, as they are written."""
+    given = [entry for entry in adjustable() if entry.name not in settings.read_on_host]
+    values = [(entry, getattr(settings, entry.name)) for entry in given]
+    return [
+        f"{option_name(entry)} {seconds_text(value) if 'seconds' in entry.metadata else value}"
+        for entry, value in values
+        if value != entry.default
+    ]
+
+
+def check(entry: Field[Any], value: Any) -> None:
+    """Raises UsageError for a value that the field cannot have."""
     choices = entry.metadata.get("choices")
     if choices and value not in choices:
         raise UsageError(f"{entry.name} is one of {', '.join(choices)}, not {value!r}")
-    least, most = (0, (1 << 63) - 1) if "seconds" in entry.metadata else entry.metadata.get("range", (None, None))
+    if value is None and "unset" in entry.metadata:
+        return
+    timed = "seconds" in entry.metadata
+    least, most = entry.metadata.get("range", (0, (1 << 63) - 1) if timed else (None, None))
     if least is not None and not (isinstance(value, int) and least <= value <= most):
         raise UsageError(f"{entry.name} is a whole number from {least} to {most}, not {value!r}")
 

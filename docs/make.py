@@ -19,7 +19,7 @@ from analyzer.reports.columns import TABLES, Column
 from analyzer.segments.ends import VOCABULARY
 from analyzer.segments.table import COLUMNS as SEGMENT_COLUMNS
 from analyzer.segments.table import MARKS
-from analyzer.settings import adjustable, seconds_text
+from analyzer.settings import adjustable, default_text
 from analyzer.tracker.transitions import EVENT_WORDS, TABLE, Event
 
 DOCS = Path(__file__).parent
@@ -122,8 +122,9 @@ def _settings_text() -> str:
     for entry in adjustable():
         timed = "seconds" in entry.metadata
         name = entry.name.removesuffix("_ns") + "_s" if timed else entry.name
-        default = seconds_text(entry.default) if timed else repr(entry.default)
-        lines.append(f"| `{name}` | `{default}` | {entry.metadata['help']} |")
+        default = default_text(entry) if timed else repr(entry.default)
+        shown = default if entry.default is None else f"`{default}`"
+        lines.append(f"| `{name}` | {shown} | {entry.metadata['help']} |")
     return "\n".join(lines)
 
 

@@ -105,6 +105,11 @@ def test_thresholds_and_profile_reach_the_settings(run: Run, pipeline: Pipeline)
     run("analyze", "a", "--close-wait-leak", "2m", "--slow-close", "0.25", "--profile", "bsd")
     given = {"profile": "bsd", "close_wait_leak_ns": 120 * 10**9, "slow_close_ns": 250_000_000}
     assert pipeline.settings == replace(ONLY_FOUND, **given)
+    run("analyze", "a", "--time-wait", "30", "--fin-timeout", "5s")
+    assert pipeline.settings == replace(ONLY_FOUND, time_wait_ns=30 * 10**9, fin_timeout_ns=5 * 10**9)
+    status, _, err = run("analyze", "a", "--time-wait", "25h")
+    assert status == 2
+    assert "--time-wait" in err
 
 
 def test_what_does_not_fit_in_memory_goes_beside_the_tables(run: Run, pipeline: Pipeline, tmp_path: Path) -> None:
@@ -165,6 +170,26 @@ def test_fail_on_is_not_met_by_less(run: Run, pipeline: Pipeline) -> None:
     assert run("analyze", "a", "--fail-on", "warning", "--quiet")[0] == 0
 
 
+def test_code_prints_every_finding_of_it_on_a_line_of_its_own(run: Run) -> None:
+    found = run("analyze", "a", "--code", "td102, TD101")
+    message = 'client 10.1.0.2:40112 in CLOSE_WAIT for 61.2 s; its "late" FIN (7) met a RST [high confidence]'
+    assert found == (0, f"error    TD102 stream 7: {message}\n", "")
+    both = run("analyze", "a", "--code", "TD307,TD102")[1].splitlines()
+    assert [line.split()[1] for line in both] == ["TD307", "TD102"]  # in the order of time
+    assert run("analyze", "a", "--code", "TD402") == (0, "", "")
+
+
+def test_code_prints_as_many_lines_as_json_has_findings(capfd: pytest.CaptureFixture[str]) -> None:
+    capture = str(CAPTURES / "reconnect-loop-leaks.pcapng")
+    assert guarded(["analyze", capture, "--json"]) == 0
+    rows = json.loads(capfd.readouterr().out)["findings"]
+    assert guarded(["analyze", capture, "--code", "TD101"]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    told = [(row["stream"], row["message"], row["confidence"]) for row in rows if row["code"] == "TD101"]
+    assert len(told) > 10
+    assert lines == [f"error    TD101 stream {one}: {text} [{level} confidence]" for one, text, level in told]
+
+
 def test_timeline_asks_for_the_segments_of_one_stream(run: Run, pipeline: Pipeline) -> None:
     status, out, _ = run("timeline", "a", "--stream", "7")
     assert status == 0
@@ -192,6 +217,9 @@ def test_timeline_asks_for_the_segments_of_one_stream(run: Run, pipeline: Pipeli
         (["explain", "TD000"], "teardown: "),
         (["explain", ""], "teardown: no finding ''; there are TD101"),
         (["analyze", "a", "--pile-up", "0"], "teardown: Invalid value for '--pile-up': 0 is not in the range"),
+        (["analyze", "a", "--code", "TD102,TD7"], "teardown: no finding TD7; teardown explain --list names them all\n"),
+        (["analyze", "a", "--code", "TD102", "--json"], "teardown: --code prints the findings as lines"),
+        (["analyze", "a", "--code", "TD102", "--quiet"], "teardown: --code prints the findings as lines"),
         (["frobnicate"], "teardown: No such command 'frobnicate'."),
     ],
 )

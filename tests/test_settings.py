@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 
 from analyzer.errors import UsageError
-from analyzer.settings import Settings, adjustable, nanoseconds, option_name, seconds_text, settings_of
+from analyzer.settings import (
+    Settings,
+    adjustable,
+    default_text,
+    nanoseconds,
+    option_name,
+    seconds_text,
+    settings_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -60,3 +68,18 @@ def test_defaults_read_back() -> None:
 def test_a_number_beyond_its_range_is_a_usage_error(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="is a whole number from"):
         settings_of(**wrong)
+
+
+def test_a_timer_that_is_not_set_is_the_profiles() -> None:
+    assert Settings().time_wait_ns is Settings().fin_timeout_ns is None
+    assert settings_of(time_wait_s=None) == Settings()
+    assert settings_of(time_wait_s=30, fin_timeout_s="2m").fin_timeout_ns == 120 * 10**9
+    shown = {option_name(entry): default_text(entry) for entry in adjustable()}
+    assert shown["--time-wait"] == shown["--fin-timeout"] == "the profile's"
+    assert shown["--close-wait-leak"] == "10"
+
+
+@pytest.mark.parametrize("seconds", [-1, 86_401])
+def test_a_timer_is_at_most_a_day(seconds: int) -> None:
+    with pytest.raises(UsageError):
+        settings_of(time_wait_s=seconds)

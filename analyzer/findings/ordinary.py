@@ -54,7 +54,7 @@ def kinds(ledger: Ledger, settings: Settings) -> NDArray[np.uint8]:
 
 def ordinary(ledger: Ledger, settings: Settings) -> NDArray[np.bool_]:
     """Flows closed in the usual way, and SYNs that came to nothing, whatever was on their tuple before."""
-    quiet = np.ones(ledger.flows, np.bool_)
+    quiet = ~ledger.mixed
     for name in UNEVENTFUL:
         quiet &= (ledger.own(name) == 0).all(axis=1)
     return quiet & (only_asked(ledger) | closed_as_usual(ledger, settings))

@@ -14,8 +14,8 @@ from enum import IntEnum
 import numpy as np
 
 from analyzer.compiled import const, kernel, part, record_at
+from analyzer.times import UNKNOWN
 
-UNKNOWN = np.iinfo(np.int64).min  # numpy's NaT
 NANO = np.int64(10**9)
 E8 = np.int64(10**8)
 POSITIVE = np.int64((1 << 63) - 1)  # a mask that changes nothing, but tells the compiler that a number is not negative
@@ -40,6 +40,7 @@ PIECE = np.dtype(
         ("mask", "<i8"),
         ("sign", "<i8"),  # its highest bit, where it is signed and shorter than eight bytes, else 0
         ("none", "<i8"),  # this value stands for UNKNOWN too
+        ("zero", "<i8"),  # of SECONDS: this value is written as 0
         # The column that says which row of a parent is meant, likewise; ``parent`` is 0 where the row itself is.
         ("parent", "<i8"),
         ("parent_stride", "<i8"),
@@ -239,7 +240,7 @@ def put(at, piece, row):
     if value == NOTHING or value == np.int64(piece["none"]):
         return at
     if kind == SECONDS:
-        return put_seconds(at, piece, value)
+        return put_seconds(at, piece, value - np.int64(piece["zero"]))
     return put_number(at, value)
 
 

@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.lines.kernels import PIECE, UNKNOWN, ZERO_SECONDS, Kind, fill, number_anew
+from analyzer.lines.kernels import PIECE, ZERO_SECONDS, Kind, fill, number_anew
 from analyzer.lines.words import SLACK, Words
+from analyzer.times import UNKNOWN
 
 Rows = NDArray[np.void] | Mapping[str, NDArray[Any]]
 LONGEST = {Kind.NUMBER: 20, Kind.SECONDS: 21}  # bytes; words are as long as the longest of them
@@ -26,7 +27,7 @@ TAIL = 8  # bytes of text that a piece can have behind it
 WORD = 8  # bytes that kernels load at a time
 USUAL = 96  # bytes of a line, for a first guess at the room for many
 NOWHERE, NO_COLUMN = (0, 0, 0, 0, 0), (0, 0, 0, 0)  # in PIECE, where there is no such column
-NO_NUMBER = (*NOWHERE, UNKNOWN, *NOWHERE, *NO_COLUMN, *NO_COLUMN)
+NO_NUMBER = (*NOWHERE, UNKNOWN, 0, *NOWHERE, *NO_COLUMN, *NO_COLUMN)
 BUFFER = 1 << 18  # bytes that are written at a time: they stay in the processor's cache
 
 Places = Callable[[str], tuple[int, int, int, int, int]]
@@ -40,6 +41,7 @@ class Piece(NamedTuple):
     words: str = ""  # name of the Words in which a code is looked up
     more: tuple[tuple[str, int], ...] = ()  # of a code: further columns, and what the code before is multiplied by
     none: int = UNKNOWN  # this number stands for UNKNOWN, too
+    zero: int = 0  # of seconds: this number is written as 0
     of: str = ""  # name of the parent that has the column
     text: bytes = b""  # of a literal
     tail: bytes = b""
@@ -58,9 +60,10 @@ def number(column: str, *, none: int = UNKNOWN, of: str = "") -> Piece:
     return Piece(Kind.NUMBER, column, none=none, of=of)
 
 
-def seconds(column: str, *, none: int = UNKNOWN, of: str = "") -> Piece:
-    """A time or a length of time, in nanoseconds, as seconds with nine decimals; nothing likewise."""
-    return Piece(Kind.SECONDS, column, none=none, of=of)
+def seconds(column: str, *, none: int = UNKNOWN, zero: int = 0, of: str = "") -> Piece:
+    """A length of time, in nanoseconds, as seconds with nine decimals; nothing likewise. Or a time: as the seconds from
+    the one that is called ``zero``."""
+    return Piece(Kind.SECONDS, column, none=none, zero=zero, of=of)
 
 
 def code(column: str, words: str, *more: tuple[str, int], of: str = "") -> Piece:
@@ -187,7 +190,7 @@ class Lines:
         else:
             self.widest += LONGEST[piece.kind]
         at = places(piece.column)
-        return (piece.kind, *at, piece.none, *parent, *second, *third, *found, *tail, *ZERO_SECONDS)
+        return (piece.kind, *at, piece.none, piece.zero, *parent, *second, *third, *found, *tail, *ZERO_SECONDS)
 
     def _parent(self, places: "Places", parent: Parent) -> tuple[int, ...]:
         at, stride, shift, mask, _ = places(parent.column)

@@ -8,6 +8,7 @@ from analyzer.readers import open_captures
 from analyzer.reports.escape import safe
 from analyzer.reports.findings import listing_of
 from analyzer.settings import Settings
+from analyzer.times import inner
 
 
 def subject(paths: list[str], settings: Settings) -> FileSubject:
@@ -20,7 +21,7 @@ def subject(paths: list[str], settings: Settings) -> FileSubject:
         ledger = analysis.snapshot(end)
         places = census(ledger, analysis.book, end)
         findings = rows_of(listing_of(ledger, analysis.book, settings).frame())
-        news = [news_of(Told(row), int(row.time_epoch.as_unit("ns").value)) for row in reversed(findings)]
+        news = [news_of(Told(row), inner(int(row.time_epoch.as_unit("ns").value))) for row in reversed(findings)]
         flows = ledger.flows
         result = analysis.result(paths, capture).result()
     counts = f"{capture.packets:,} packets   {flows:,} connections   findings: {len(findings):,}"

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from analyzer.settings import SECOND
+from analyzer.times import inner
 
 SETTLE = SECOND // 2  # more than a round trip: what contradicts a RST has come by then
 AT_THE_END = -1
@@ -60,7 +61,7 @@ class Announcer:
         return list(self._told.values())
 
     def look(self, findings: pd.DataFrame, now_ns: int, streams: frozenset[int] | None = None) -> list[Told]:
-        """Announce what has become certain by ``now_ns``; ``streams`` were judged (None: all, and crowds)."""
+        """Announce what has become certain by ``now_ns`` (inner); ``streams`` were judged (None: all, and crowds)."""
         seen = {key(row): row for row in rows_of(findings)}
         news = [Told(row) for place, row in seen.items() if place not in self._told and certain(row, now_ns)]
         judged = [place for place in self._told if streams is None or place[1] in streams]
@@ -94,4 +95,4 @@ def key(row: Any) -> Key:
 
 def certain(row: Any, now_ns: int) -> bool:
     wait = WAIT.get(str(row.code), SETTLE)
-    return wait != AT_THE_END and now_ns - int(row.time_epoch.as_unit("ns").value) >= wait
+    return wait != AT_THE_END and now_ns - inner(int(row.time_epoch.as_unit("ns").value)) >= wait

@@ -20,7 +20,7 @@ def elapsed_ns() -> int:
 
 
 class CaptureClock:
-    """The capture's time, fed with the newest packet time of each batch."""
+    """The capture's time by the inner clock, fed with the newest packet time of each batch."""
 
     def __init__(self) -> None:
         self._newest: int | None = None  # of the packets
@@ -39,5 +39,5 @@ class CaptureClock:
         return step
 
     def now(self) -> int | None:
-        """Nanoseconds since 1970 at the tap; None before the first packet."""
+        """The time at the tap; None before the first packet."""
         return None if self._newest is None else self._newest + elapsed_ns() - self._seen

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from analyzer.errors import TeardownError, UsageError
 from analyzer.readers.live import BUFFER_MIB, ENGINES, SNAP_LENGTH, Request
@@ -119,7 +120,17 @@ def live(
         raise UsageError("name what to watch: -i IFACE, or -r PIPE")
     request = Request(tuple(dict.fromkeys(interfaces)), engine, filter, snaplen, buffer, pipe)
     thresholds = {name: given.pop(name) for name in list(given) if name in Settings.__dataclass_fields__}
-    return watch(request, Settings(**thresholds), Wanted(**given))
+    return watch(request, watch_settings(thresholds, local=pipe is None), Wanted(**given))
+
+
+def watch_settings(thresholds: dict[str, Any], local: bool) -> Settings:
+    """The settings of a watch. On this host its own timers are in force, where no option says otherwise."""
+    from analyzer.live.host import own_timers
+
+    asked = click.get_current_context().get_parameter_source("profile") != ParameterSource.DEFAULT
+    read = {} if asked or not local else own_timers()
+    read = {name: length for name, length in read.items() if thresholds[name] is None}
+    return Settings(**thresholds | read, read_on_host=tuple(read))
 
 
 @click.command()

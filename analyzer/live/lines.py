@@ -18,6 +18,7 @@ from analyzer.reports.catalogue import names
 from analyzer.reports.document import finding_object
 from analyzer.reports.escape import safe
 from analyzer.reports.text import count, duration, endpoint
+from analyzer.times import moment, outer
 
 MOST_WAITING = 200_000
 
@@ -77,7 +78,7 @@ class Lines:
 def text_of(told: Told, now_ns: int, owner: str = "") -> str:
     """``18:31:02.123 error TD101 close-wait-leak [stream 3] message [high confidence]``."""
     row = told.finding
-    clock = pd.Timestamp(now_ns, unit="ns", tz="UTC").strftime("%H:%M:%S.%f")[:-3]
+    clock = f"{moment(outer(now_ns)):%H:%M:%S.%f}"[:-3]
     stream = "" if pd.isna(row.stream) else f" stream {row.stream}"
     title = f"{row.code} {names().get(str(row.code), '')}"
     if told.over:

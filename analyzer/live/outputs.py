@@ -16,6 +16,7 @@ from analyzer.readers.packets import Packets
 from analyzer.reports.columns import FINDINGS, TABLES
 from analyzer.reports.frames import table
 from analyzer.reports.result import Result
+from analyzer.times import outer
 from analyzer.tracker.outcome import Ledger
 
 EVENTS = {False: "finding", True: "over"}
@@ -65,7 +66,7 @@ class Storing(Silent):
 
     def told(self, news: Sequence[Told], now_ns: int, watch: Watch) -> None:
         rows = table("findings", pd.DataFrame([told.finding for told in news], columns=[c.name for c in FINDINGS]))
-        moment = pd.DatetimeIndex(np.full(len(news), now_ns).view("datetime64[ns]")).tz_localize("UTC")
+        moment = pd.DatetimeIndex(np.full(len(news), outer(now_ns)).view("datetime64[ns]")).tz_localize("UTC")
         rows.insert(0, "announced_epoch", moment)
         rows.insert(1, "event", [EVENTS[told.over] for told in news])
         self._store.add("announced", rows)
@@ -99,4 +100,4 @@ class Saving(Silent):
         self._saver.rotate()
 
     def close(self, watch: Watch) -> None:
-        self._saver.close(watch.tally.lost, watch.tally.last_ns or 0)
+        self._saver.close(watch.tally.lost, outer(watch.tally.last_ns) if watch.tally.last_ns else 0)

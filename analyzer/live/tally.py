@@ -24,7 +24,7 @@ class Tally:
     lost: int = 0  # packets the engine says it lost
     idle: int = 0  # connections given up by --idle-timeout
     crowded_out: int = 0  # ... and by --max-flows
-    first_ns: int | None = None
+    first_ns: int | None = None  # by the inner clock
     last_ns: int | None = None
     endings: Counter[str] = field(default_factory=Counter)
     findings: Counter[tuple[str, str]] = field(default_factory=Counter)  # (severity, code)

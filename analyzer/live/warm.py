@@ -60,6 +60,6 @@ def through(capture: bytes) -> None:
     analysis = Analysis(settings)
     for packets in collected(capture):
         analysis.feed(packets)
-    listing_of(analysis.snapshot(2 * SECOND), analysis.book, settings).frame()
+    listing_of(analysis.snapshot(analysis.last_ns + SECOND), analysis.book, settings).frame()
     analysis.retire()
     analysis.drop_idle(0, 0)

@@ -5,6 +5,8 @@ those that moved since the look before (all of them every ``WHOLE`` looks, becau
 announces what has become certain. Connections that are over leave with their tables. When looking takes long, looks
 become rarer, so that there is time for packets.
 
+Times in here are those of the inner clock (see ``times``); the viewers say them.
+
 What can end it: the limits, a signal, the source's own end, trouble with the output. The order is always the same:
 stop the source, take what it still holds, close all books, write everything, say the last words.
 """
@@ -28,8 +30,10 @@ from analyzer.pipeline import Analysis
 from analyzer.readers.live.stream import LiveStream
 from analyzer.readers.packets import Packets
 from analyzer.reports.findings import listing_of
+from analyzer.reports.frames import epoch_ns
 from analyzer.reports.result import Analysed, Result
 from analyzer.settings import SECOND, Settings
+from analyzer.times import inner
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.transitions import State
 
@@ -149,12 +153,12 @@ class Watch:
             packets = Packets(packets.data, packets.rows[: self.limits.count - self.tally.packets])
         if not len(packets.rows):
             return
-        newest = int(packets.rows["time"].max())
+        newest = inner(int(packets.rows["time"].max()))
         step = self.clock.feed(newest)
         if step and self.stream.engine:
             self.tally.note(f"the clock was set by {step / 1e9:+.3f} s at packet {int(packets.rows['frame'][0]):,}")
         self.tally.packets += len(packets.rows)
-        self.tally.first_ns = self.tally.first_ns or int(packets.rows["time"][0])
+        self.tally.first_ns = self.tally.first_ns or inner(int(packets.rows["time"][0]))
         self.tally.last_ns = max(newest, self.tally.last_ns or newest)
         for viewer in self.viewers:
             viewer.packets(packets, self)
@@ -226,8 +230,7 @@ class Watch:
         if not self.losses.total or findings.empty:
             return findings
         streams = flows["stream"].to_numpy(np.int64)
-        first, last = (flows[name].dt.tz_convert(None).to_numpy("datetime64[ns]").view(np.int64)
-                       for name in ("first_epoch", "last_epoch"))  # fmt: skip
+        first, last = (inner(epoch_ns(flows[name])) for name in ("first_epoch", "last_epoch"))
         ended = flows["client_state"].astype(str).isin(["CLOSED", "TIME_WAIT"]).to_numpy(np.bool_)
         last = np.where(ended, last, self.clock.now() or 0)
         lossy = streams[self.losses.hit(first, last)]

@@ -98,7 +98,7 @@ def open_files(paths: Sequence[str | os.PathLike[str]]) -> CaptureStream:
         files[0].open(record, BATCH)
         return CaptureStream(files, record)
     try:
-        for file in files:
+        for file in sorted(files, key=lambda file: natural(file.path)):
             look_ahead(file, record)
     except BaseException:
         for file in files:
@@ -158,7 +158,7 @@ def look_ahead(file: OneFile, record: Record) -> None:
         file.open(record, MERGE_MEMORY // 4)
     probe = file if is_pipe else OneFile(file.path)
     if not is_pipe:
-        probe.open(Record(), PROBE)
+        probe.open(Record(record.zero), PROBE)
     if probe.advance():
         file.first_time = int(probe.keys[0])
     file.size = probe.size

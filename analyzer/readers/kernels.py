@@ -14,6 +14,7 @@ import numpy as np
 
 from analyzer.compiled import const, inlined, kernel, part
 from analyzer.readers.packets import PACKET
+from analyzer.times import BEYOND_SECOND, FIRST_SECOND, UNKNOWN
 
 # Why a walk stopped.
 FULL = 0  # no row left
@@ -25,12 +26,16 @@ INTERFACE = 5  # pcapng: an interface description block, for the caller
 STATISTICS = 6  # pcapng: an interface statistics block, for the caller
 TOO_SMALL = 7  # pcapng: a packet block that cannot hold the packet it announces; the next block can be found
 NO_INTERFACE = 8  # pcapng: a packet block of an interface that was not described; the next block can be found
+NEGATIVE = 9  # pcapng: the first packet whose count of ticks is read as a negative number, for the caller
+BEYOND = 10  # pcapng: the first packet whose date cannot be told, or any where the clock is to be moved, likewise
+
+# What is odd about a packet's time, or it is NEGATIVE or BEYOND.
+FITS = 0  # nothing
+UNTIMED = 11  # it is in a simple packet block, which has none
+NO_CLOCK = 12  # its interface counts in units that no clock has
 
 SECOND = 1_000_000_000
-# Seconds since 1970 that fit into int64 nanoseconds: the years 1677 to 2262.
-LAST_SECOND = 9_223_372_035
-FIRST_SECOND = -9_223_372_035
-FAR = 1 << 62  # seconds: a time and an offset up to this can be added in 64 bits; what is beyond is beyond all times
+FAR = 1 << 61  # seconds: a time and an offset up to this can be added in 64 bits; what is beyond is beyond all times
 
 RECORDS = np.dtype(
     [
@@ -61,12 +66,14 @@ BLOCKS = np.dtype(
         ("end", "<i8"),
         ("frame", "<i8"),
         ("stop", "<i8"),
-        ("odd", "<i8"),  # packets whose time does not fit into int64 nanoseconds
-        ("first_odd", "<i8"),
+        ("negative", "<i8"),  # packets whose count of ticks was read as a negative number
+        ("beyond", "<i8"),  # packets whose date cannot be told
+        ("move", "u1"),  # the clock is moved wherever a date cannot be told, and the walk stops for that
+        ("noted", "u1"),  # the caller knows of the first packet that is negative (1), that is beyond (2)
         ("big", "u1"),
         ("most", "<i8"),  # largest block believed
         ("described", "<i8"),  # interfaces described in this section
-        ("time", "<i8"),  # time of the last packet that had one
+        ("time", "<i8"),  # time of the last packet that had one; UNKNOWN before the first
         ("untimed", "<i8"),  # simple packet blocks: they have no time
         ("first_untimed", "<i8"),
         ("custom", "<i8"),  # blocks that are no packets but take a frame number in Wireshark, by kind
@@ -84,10 +91,11 @@ INTERFACES = np.dtype(
         ("snap", "<u4"),  # 0: no limit
         ("packets", "<i8"),  # counted on by the walk
         ("tick", "<i8"),  # nanoseconds in one tick; 0: finer than that, or only the exact way will do
-        ("most", "<i8"),  # ticks up to which tick * ticks + offset_ns fits
-        ("offset_ns", "<i8"),  # if_tsoffset in nanoseconds, where it fits
-        ("offset", "<i8"),  # if_tsoffset in seconds, cut to what can matter
-        ("units", "<u8"),  # ticks in one second
+        ("most", "<i8"),  # ticks up to which tick * ticks + offset_ns can be told
+        ("offset_ns", "<i8"),  # if_tsoffset in nanoseconds, where it fits, and what more is to be added
+        ("more_ns", "<i8"),  # less than a second; 0 unless the clock is moved (see ``dates``)
+        ("offset", "<i8"),  # if_tsoffset in seconds, as far as it can matter
+        ("units", "<u8"),  # ticks in one second; 0 where its packets have no time
         ("shift", "<u8"),  # the power of two that this is, or 0
         ("scale", "<u8"),  # nanoseconds = rest of ticks * scale // divide, where it is a power of ten
         ("divide", "<u8"),
@@ -170,56 +178,74 @@ def records(data, run, rows, big, plain):
 
 @part
 def exact_time(high, low, interface):
-    """Nanoseconds of a 64-bit tick count for any resolution and offset; and whether something is odd about them.
+    """The time of a packet in nanoseconds, for any resolution and offset; and FITS, or what is odd about it.
 
-    A fraction of a nanosecond is dropped. A count with its highest bit set that is no finer than nanoseconds would
-    lie beyond the year 2262; it is read as a negative number, which keeps the distances between such times right.
-    What still does not fit is cut to what does.
+    A fraction of a nanosecond is dropped. What stands in the file is a count without sign; but where that makes a date
+    which cannot be told and its highest bit is set, it is NEGATIVE: times before 1970 are written like that. What
+    cannot be told either way is BEYOND.
+    """
+    ticks = np.uint64(high) << np.uint64(32) | np.uint64(low)
+    whole, fraction = parts_of(ticks, interface)
+    if whole <= np.uint64(FAR):
+        seconds = np.int64(whole) + np.int64(interface["offset"])
+        if FIRST_SECOND <= seconds < BEYOND_SECOND:
+            return seconds * SECOND + fraction + np.int64(interface["more_ns"]), FITS
+    if high >= 0x80000000:
+        whole, fraction = parts_of(~ticks + np.uint64(1), interface)
+        seconds = np.int64(interface["offset"]) - np.int64(min(whole, np.uint64(FAR))) - (fraction > 0)
+        if FIRST_SECOND <= seconds < BEYOND_SECOND:
+            rest = SECOND - fraction if fraction > 0 else np.int64(0)
+            return seconds * SECOND + rest + np.int64(interface["more_ns"]), NEGATIVE
+    return np.int64(0), BEYOND
+
+
+@part
+def parts_of(ticks, interface):
+    """Whole seconds (uint64) and the nanoseconds beyond (int64) of a count of ticks.
 
     With 2^n ticks a second the product rest * 10^9 does not fit into 64 bits when n > 34; there the rest is taken in
     two halves, which loses nothing: (h * 2^32 + l) * 10^9 >> n equals (h * 10^9 + (l * 10^9 >> 32)) >> (n - 32).
     """
     units, shift, second = interface["units"], interface["shift"], np.uint64(SECOND)
-    ticks = np.uint64(high) << np.uint64(32) | np.uint64(low)
-    negative = high >= 0x80000000 and units <= second
-    if negative:
-        ticks = ~ticks + np.uint64(1)
     whole = ticks // units
     rest = ticks % units
     if shift > np.uint64(32):
         upper = rest >> np.uint64(32)
         lower = rest & np.uint64(0xFFFFFFFF)
-        fraction = upper * second + (lower * second >> np.uint64(32)) >> shift - np.uint64(32)
-    elif shift > np.uint64(0):
-        fraction = rest * second >> shift
-    else:
-        fraction = rest * interface["scale"] // interface["divide"]
-    if whole > np.uint64(FAR):
-        return np.int64(FIRST_SECOND if negative else LAST_SECOND) * SECOND, True
-    sign = -1 if negative else 1
-    seconds = sign * np.int64(whole) + np.int64(interface["offset"])
-    if seconds > LAST_SECOND:
-        return np.int64(LAST_SECOND) * SECOND, True
-    if seconds < FIRST_SECOND:
-        return np.int64(FIRST_SECOND) * SECOND, True
-    return seconds * SECOND + sign * np.int64(fraction), negative
+        return whole, np.int64(upper * second + (lower * second >> np.uint64(32)) >> shift - np.uint64(32))
+    if shift > np.uint64(0):
+        return whole, np.int64(rest * second >> shift)
+    return whole, np.int64(rest * interface["scale"] // interface["divide"])
 
 
 @part
-def timed(run, high, low, interface, frame):
-    """The time of a packet in nanoseconds, noted in ``run``."""
+def timed(high, low, interface):
+    """The time of a packet in nanoseconds, and FITS, or what is odd about it."""
     ticks = high << 32 | low
     tick = np.int64(interface["tick"])
     if tick > 0 and high < 0x80000000 and ticks <= np.int64(interface["most"]):
-        time = ticks * tick + np.int64(interface["offset_ns"])
-    else:
-        time, odd = exact_time(high, low, interface)
-        if odd:
-            run["odd"] += 1
-            if run["odd"] == 1:
-                run["first_odd"] = frame
-    run["time"] = time
-    return time
+        return ticks * tick + np.int64(interface["offset_ns"]), FITS
+    if interface["units"] == 0:
+        return np.int64(0), NO_CLOCK
+    return exact_time(high, low, interface)
+
+
+@part
+def odd_time(run, how, frame):
+    """Count a packet with something odd about its time; or what the walk has to stop for before, FULL for nothing."""
+    if how == NEGATIVE:
+        if not run["noted"] & 1:
+            return NEGATIVE
+        run["negative"] += 1
+    elif how == BEYOND:
+        if not run["noted"] & 2 or run["move"] or run["time"] == UNKNOWN:
+            return BEYOND
+        run["beyond"] += 1
+    elif how == UNTIMED:
+        run["untimed"] += 1
+        if run["untimed"] == 1:
+            run["first_untimed"] = frame
+    return FULL
 
 
 @part
@@ -310,15 +336,20 @@ def blocks(data, run, interfaces, rows, big):
         if place < 0 or which < 0:
             stop = TOO_SMALL if place < 0 else NO_INTERFACE
             break
-        frame += 1
-        interface = interfaces[which]
-        if kind == SIMPLE_PACKET:
-            time = np.int64(run["time"])
-            run["untimed"] += 1
-            if run["untimed"] == 1:
-                run["first_untimed"] = frame
+        interface, time, how = interfaces[which], np.int64(0), np.int64(UNTIMED)
+        if kind != SIMPLE_PACKET:
+            time, how = timed(number(data, at + 12, big), number(data, at + 16, big), interface)
+        if how != FITS:
+            stop = odd_time(run, how, frame + 1)
+            if stop != FULL:
+                break
+            if how != NEGATIVE:
+                time = np.int64(run["time"])
+        if time != UNKNOWN:
+            run["time"] = time
         else:
-            time = timed(run, number(data, at + 12, big), number(data, at + 16, big), interface, frame)
+            time = np.int64(0)
+        frame += 1
         interface["packets"] += 1
         row = rows[filled]
         row["time"] = time

@@ -16,8 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.readers import kernels
+from analyzer.readers.dates import Dates
 from analyzer.readers.interfaces import printable
+from analyzer.readers.ticks import Clock, ticks_of
 from analyzer.readers.walker import LARGEST_RECORD, Record, note_cut, plural
+from analyzer.times import UNKNOWN
 
 SECTION_MAGIC = b"\x0a\x0d\x0d\x0a"
 ORDERS = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
@@ -25,6 +28,7 @@ LARGEST_BLOCK = LARGEST_RECORD + 131_072 + 32  # the largest packet, its options
 VERSIONS = ((1, 0), (1, 2))
 MOST_DESCRIBED = 65_536  # interfaces in one section
 MOST_NOTES = 10  # complaints about one file that are told one by one
+MICROSECONDS = 6  # if_tsresol where there is none
 
 END_OF_OPTIONS, IF_NAME, IF_DESCRIPTION, IF_TSRESOL, IF_TSOFFSET = 0, 2, 3, 9, 14
 START_TIME, IF_DROP, OS_DROP = 2, 5, 7
@@ -44,16 +48,18 @@ class BlockWalker:
         self.finished = False
         self._record = record
         self._runs = np.zeros(1, kernels.BLOCKS)
-        self._runs[0]["most"] = LARGEST_BLOCK
+        self._runs[0]["most"], self._runs[0]["time"] = LARGEST_BLOCK, UNKNOWN
         self._table = np.zeros(4, kernels.INTERFACES)
         self._order = "<"
         self._complaints = 0
+        self._dates = Dates(record.zero)
         self._begin_section()
 
     def _begin_section(self) -> None:
         self._table[:] = 0
         self._runs[0]["described"] = 0
         self._earlier: Counter[tuple[str, int, int]] = Counter()
+        self._clocks: list[Clock] = []  # of the interfaces described
 
     @property
     def frames(self) -> int:
@@ -82,6 +88,9 @@ class BlockWalker:
         where = base + at
         if stop == kernels.SECTION:
             return self._section(data, at, where)
+        if stop in (kernels.NEGATIVE, kernels.BEYOND):
+            self._date(data, at, stop)
+            return True
         head = data[at : at + 8].tobytes()
         kind, size = struct.unpack(self._order + "II", head)
         if stop == kernels.BAD_LENGTH:
@@ -101,6 +110,24 @@ class BlockWalker:
             self._leave_out(stop, kind, where)
         run["at"] = at + size
         return True
+
+    def _date(self, data: NDArray[Any], at: int, stop: int) -> None:
+        """See to the date of the packet at ``at``, which the walk has yet to read."""
+        run, frame, first = self._runs[0], self.frames + 1, self._runs[0]["time"] == UNKNOWN
+        clock, ticks = ticks_of(data[at : at + 20].tobytes(), self._order, self._clocks)
+        date = clock.date(ticks)
+        if stop == kernels.NEGATIVE:
+            self._dates.first_negative = frame, date
+            run["noted"] |= 1
+        elif (first or run["move"]) and clock.can_be_moved(ticks):
+            self._dates.move(frame, date, None if first else int(run["time"]))
+            run["move"] = 1
+            for row, described in zip(self._table, self._clocks, strict=False):
+                described.set(row, self._dates.moved)
+        else:
+            self._dates.first_beyond = frame, date
+            run["noted"] |= 2
+            run["move"], run["time"] = 0, 0 if first else run["time"]
 
     def _give_up(self, what: str) -> None:
         self.finished = True
@@ -170,9 +197,13 @@ class BlockWalker:
         resolution = options.get(IF_TSRESOL, b"")
         offset = options.get(IF_TSOFFSET, b"")
         seconds = struct.unpack(self._order + "q", offset)[0] if len(offset) == 8 else 0
-        if not set_clock(row, resolution[0] if len(resolution) == 1 else 6, seconds):
+        clock = Clock(resolution[0] if len(resolution) == 1 else MICROSECONDS, seconds)
+        clock.set(row, self._dates.moved)
+        self._clocks.append(clock)
+        if not clock.units:
             self._complain(
-                f"interface {number} counts time in units too fine for any clock; the times of its packets are unknown"
+                f"interface {number} counts time in units too fine for any clock; its packets have no time, that of "
+                "the packet before was taken"
             )
         self._runs[0]["described"] = described + 1
 
@@ -218,11 +249,8 @@ class BlockWalker:
                 f"{plural(int(run['untimed']), 'packet')} (first: packet {int(run['first_untimed']):,}) without a time "
                 f"(simple packet blocks have none); the time of the packet before was taken"
             )
-        if run["odd"]:
-            said.append(
-                f"{plural(int(run['odd']), 'packet')} (first: packet {int(run['first_odd']):,}) with a time beyond "
-                f"the year 2262: read as a negative number, or cut to what nanoseconds in 64 bits can tell"
-            )
+        self._dates.negative, self._dates.beyond = int(run["negative"]), int(run["beyond"])
+        said += self._dates.remarks()
         for kind, one, many in NUMBERED:
             if run[kind]:
                 count = plural(int(run[kind]), one, many)
@@ -231,23 +259,3 @@ class BlockWalker:
             count = plural(int(run["unknown"]), "block")
             said.append(f"skipped {count} of unknown type (first: 0x{int(run['first_unknown']):08x})")
         return said
-
-
-def set_clock(row: Any, resolution: int, offset: int) -> bool:
-    """Write into an interface's ``row`` how its ticks become nanoseconds: if_tsresol is a power of ten, or with its
-    highest bit a power of two. False where 64 bits of such ticks do not even make two seconds."""
-    power, binary = resolution & 0x7F, bool(resolution & 0x80)
-    possible = power <= (63 if binary else 19)
-    row["offset"] = max(-kernels.FAR, min(kernels.FAR, offset))
-    row["scale"], row["divide"] = 0, 1
-    row["units"] = (1 << power if binary else 10**power) if possible else (1 << 64) - 1
-    if not possible:
-        return False
-    row["shift"] = power if binary else 0
-    if not binary:
-        row["scale"], row["divide"] = 10 ** max(0, 9 - power), 10 ** max(0, power - 9)
-    tick = kernels.SECOND // int(row["units"])
-    if tick * int(row["units"]) == kernels.SECOND and abs(offset) <= kernels.LAST_SECOND:
-        row["tick"], row["offset_ns"] = tick, offset * kernels.SECOND
-        row["most"] = min((1 << 63) - 1, (1 << 63) - 1 - offset * kernels.SECOND) // tick
-    return True

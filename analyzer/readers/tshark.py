@@ -23,7 +23,10 @@ from typing import IO, NamedTuple, Self
 import numpy as np
 
 from analyzer.errors import Notice, UnreadableCapture, UsageError
+from analyzer.readers.dates import Dates
 from analyzer.readers.packets import PACKET, Packets
+from analyzer.readers.walker import Zero
+from analyzer.settings import SECOND
 
 BATCH = 16_384
 RAW_IP = 101
@@ -74,6 +77,7 @@ class TsharkStream:
         self._size = 0 if path == "-" else _size(path)
         self._done = False
         self._left_out = 0
+        self._dates = Dates(Zero())
         program = _program()
         self._said = TemporaryFile()  # noqa: SIM115 (closed with the stream; a pipe that nobody reads would fill up)
         self._process = _start(program, path, self._said)
@@ -113,7 +117,7 @@ class TsharkStream:
             headers = _headers(row)
             if headers:
                 place = (
-                    _nanoseconds(row.time),
+                    self._dates.time(int(row.frame), _nanoseconds(row.time)),
                     int(row.frame),
                     len(data),
                     len(headers),
@@ -134,7 +138,8 @@ class TsharkStream:
         said = [line for line in complaints if not line.startswith("Running as user")]
         if self._process.returncode and not self.packets:
             raise UnreadableCapture(f"{self._path}: {' '.join(said) or 'tshark cannot read it'}")
-        self.notices += [Notice(f"{self._path}: {line}") for line in said if self._process.returncode]
+        told = [*(said if self._process.returncode else []), *self._dates.remarks()]
+        self.notices += [Notice(f"{self._path}: {line}") for line in told]
         if self._left_out:
             self.notices.append(Notice(f"{self._path}: {self._left_out} TCP headers were cut short and left out"))
         self._done = True
@@ -197,7 +202,12 @@ def _ip_header(row: Row, carried: int) -> bytes:
     return pack(">BBHHHBBH", 0x45, 0, length, int(row.ip_id, 0), whole, int(row.ttl), TCP, 0) + ends
 
 
-def _nanoseconds(time: str) -> int:
-    """``1700000000.123456789`` exactly; a whole number of seconds has no fraction."""
+def _nanoseconds(time: str) -> int | None:
+    """``1700000000.123456789`` exactly; a whole number of seconds has no fraction. None where there is no time.
+
+    Before 1970 tshark prints the second below and what comes on top of it: ``-2.250000000`` is 1.75 s before 1970.
+    """
+    if not time:
+        return None
     whole, _, fraction = time.partition(".")
-    return int(whole) * 1_000_000_000 + int(fraction.ljust(9, "0")[:9])
+    return int(whole) * SECOND + int(fraction.ljust(9, "0")[:9])

@@ -15,13 +15,22 @@ LARGEST_PACKET = 262_144
 LARGEST_RECORD = 128 * 1024 * 1024
 
 
+class Zero:
+    """The moment from which times count in files whose dates cannot be told (see ``dates``); one for all files of a
+    capture, so that a ring of them stays in order."""
+
+    def __init__(self) -> None:
+        self.second: int | None = None  # since 1970; None while there is no such file
+
+
 class Record:
     """What is known of the capture as a whole: notices and interfaces, for all of its files."""
 
-    def __init__(self) -> None:
+    def __init__(self, zero: Zero | None = None) -> None:
         self.notices: list[Notice] = []
         self._said: set[str] = set()
         self.interfaces = Interfaces()
+        self.zero = zero or Zero()
 
     def note(self, text: str) -> None:
         """Add a notice once."""

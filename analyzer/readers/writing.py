@@ -39,7 +39,8 @@ def description(interface: Interface) -> bytes:
 
 def statistics(number: int, time_ns: int, lost: int) -> bytes:
     """An interface statistics block with the packets lost so far (option isb_osdrop)."""
-    body = struct.pack("<III", number, time_ns >> 32, time_ns & 0xFFFFFFFF) + struct.pack("<HHQ", 7, 8, lost) + bytes(4)
+    ticks = time_ns >> 32 & 0xFFFFFFFF, time_ns & 0xFFFFFFFF
+    body = struct.pack("<III", number, *ticks) + struct.pack("<HHQ", 7, 8, lost) + bytes(4)
     size = 12 + len(body)
     return struct.pack("<II", 5, size) + body + struct.pack("<I", size)
 

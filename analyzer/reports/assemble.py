@@ -14,7 +14,7 @@ from analyzer.reports.findings import Listing
 from analyzer.reports.frames import table
 from analyzer.reports.values import VOCABULARIES, Rows, Values, entry_values, flow_values, segment_values
 from analyzer.reports.vocabulary import SIDE_WORDS
-from analyzer.tracker.ending import UNKNOWN
+from analyzer.times import UNKNOWN, outer_column
 
 ENDS = tuple(f"{role}_{what}" for role in SIDE_WORDS for what in ("ip", "port"))
 Category = Any  # pd.Categorical, generic in the newest stubs only
@@ -27,10 +27,11 @@ def flows_frame(endings: Rows, addresses: Sequence[str], combinations: Sequence[
     return _frame("flows", {**values, "findings": np.array(combinations, object)[values["findings"]]}, addresses)
 
 
-def timeline_frame(entries: Rows, endings: Rows, addresses: Sequence[str]) -> pd.DataFrame:
-    """timeline.csv from rows of ENTRY, whose ``end`` counts within ``endings``."""
+def timeline_frame(entries: Rows, endings: Rows, addresses: Sequence[str], notes: Sequence[str]) -> pd.DataFrame:
+    """timeline.csv from rows of ENTRY, whose ``end`` counts within ``endings``; ``notes`` are those of
+    ``note_texts``."""
     values = entry_values(entries, endings)
-    return _frame("timeline", {**values, "note": np.array(VOCABULARIES["note"], object)[values["note"]]}, addresses)
+    return _frame("timeline", {**values, "note": np.array(notes, object)[values["note"]]}, addresses)
 
 
 def segments_frame(segments: Rows, flows: Rows, addresses: Sequence[str]) -> pd.DataFrame:
@@ -48,7 +49,7 @@ def findings_frame(listing: Listing) -> pd.DataFrame:
         "severity": severities[places.table],
         "stream": picked["stream"],
         "endpoint": np.array([*SIDE_WORDS, ""], object)[picked["blamed"]],
-        "time_epoch": picked["when"],
+        "time_epoch": outer_column(picked["when"]),
         "confidence": np.array(CONFIDENCES, object)[picked["confidence"]],
     }
     for role in SIDE_WORDS:

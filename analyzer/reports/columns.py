@@ -89,8 +89,8 @@ EVENTS = dict(EVENT_WORDS.values())
 BASES = {
     "sent": "the endpoint itself sent the segment that makes the transition",
     "proven": "a later segment of the endpoint proves that it had received what makes the transition",
-    "assumed": "it crossed the tap; nothing contradicts that it arrived",
-    "timer": "no packet can show it; the profile of timers in force says so",
+    "assumed": "seen at the capture point and assumed delivered, or the likeliest reading; nothing contradicts it",
+    "timer": "a timer of the host ended the state; `note` says whether a later packet shows that, or the profile",
     "capture-end": "no transition: the state in which the capture left the endpoint",
 }
 

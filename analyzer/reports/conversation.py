@@ -1,10 +1,12 @@
 """One connection's segments as a person follows them: relative numbers, repeats, and where nothing happens.
 
 Sequence numbers are relative as in Wireshark: a side's SYN is 0; where its SYN was not captured, its first
-captured byte is 1. They are differences modulo 2^32, so a connection that wraps reads like any other.
+captured byte is 1. They are differences modulo 2^32, so a connection that wraps reads like any other. Numbers before
+these are negative: of data sent before the capture began, or of an older connection on the same addresses and ports.
 """
 
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 
 from analyzer.reports.frames import epoch_ns
 from analyzer.segments.table import ACK, AE, CWR, ECE, FIN, PSH, RST, SYN, URG
+from analyzer.tracker.limits import DUPLICATE_BLIND_NS
 
 NAMES = (
     *((FIN, "FIN"), (SYN, "SYN"), (RST, "RST"), (PSH, "PSH"), (ACK, "ACK"), (URG, "URG")),
@@ -21,6 +24,10 @@ NAMES = (
 LETTERS = ((FIN, "F"), (SYN, "S"), (RST, "R"), (PSH, "P"), (URG, "U"), (ECE, "E"), (CWR, "W"), (ACK, "."))
 RUN_SHOWN = 6  # a run of uneventful segments up to this long is shown whole
 RUN_ENDS = 2  # of a longer one, so many at each end
+NEAR = 1 << 20  # numbers of one connection follow each other this closely, if only one side's are missing
+WINDOW = 1 << 30  # the widest there is: no number of a connection is further ahead
+BEFORE_ALL = -(1 << 62)
+NEW, AGAIN, KEEP_ALIVE, COPY = "", "again", "keep-alive", "captured twice"
 
 
 @dataclass
@@ -34,66 +41,111 @@ class Conversation:
     seq: NDArray[np.int64]  # relative, signed: below 0 is older than the first
     ack: NDArray[np.int64]
     size: NDArray[np.int64]
-    repeat: NDArray[np.bool_]  # payload that had been sent before
-    keep_alive: NDArray[np.bool_]
+    word: list[str]  # NEW, or what the segment is instead
 
 
 def conversation(segments: pd.DataFrame, flow: "pd.Series[Any]") -> Conversation:
     """The segments of the stream that ``flow`` (a row of the flows) describes."""
     rows = segments[segments["stream"] == flow["stream"]].sort_values("frame", kind="stable")
     of_client = (rows["src_ip"].astype(object) == flow["client_ip"]) & (rows["src_port"] == flow["client_port"])
-    up = of_client.to_numpy(dtype=bool)
+    up, time = of_client.to_numpy(dtype=bool), epoch_ns(rows["time_epoch"])
     flags, size, raw, acked = (rows[name].to_numpy(np.int64) for name in ("flags", "payload_len", "seq", "ack"))
-    base = {side: _base(side, up, flags, raw, acked) for side in (True, False)}
-    seq = _relative(raw, np.where(up, base[True], base[False]))
-    ack = _relative(acked, np.where(up, base[False], base[True]))
-    repeat, keep_alive = _again(up, flags, seq, size)
-    return Conversation(
-        rows["frame"].to_numpy(np.int64),
-        epoch_ns(rows["time_epoch"]),
-        up,
-        flags,
-        seq,
-        ack,
-        size,
-        repeat,
-        keep_alive,
-    )
+    sides = {side: Side(*_base(side, up, flags, raw, acked)) for side in (True, False)}
+    columns = (column.tolist() for column in (up, flags, raw, acked, size, time))
+    followed = [_follow(sides[own], sides[not own], *numbers) for own, *numbers in zip(*columns, strict=True)]
+    seq, ack = (np.array([numbers[place] for numbers in followed], np.int64) for place in (0, 1))
+    words = [word for _, _, word in followed]
+    return Conversation(rows["frame"].to_numpy(np.int64), time, up, flags, seq, ack, size, words)
 
 
-def _base(side: bool, up: NDArray[Any], flags: NDArray[Any], seq: NDArray[Any], ack: NDArray[Any]) -> int:
-    """The raw number that is 0 for this side: its SYN's, else the one before its first byte known."""
+def _base(side: bool, up: NDArray[Any], flags: NDArray[Any], seq: NDArray[Any], ack: NDArray[Any]) -> tuple[int, int]:
+    """The raw number that is 0 for this side, its SYN's, else the one before its first byte known; and the lowest
+    relative number that the connection can have."""
     own = up == side
     opening = own & (flags & SYN != 0)
     if opening.any():
-        return int(seq[opening][0])
+        return int(seq[opening][0]), 0
     if own.any():
-        return int(seq[own][0]) - 1
+        return int(seq[own][0]) - 1, -WINDOW
     answered = ~own & (flags & ACK != 0)
-    return int(ack[answered][0]) - 1 if answered.any() else 0
+    return int(ack[answered][0]) - 1 if answered.any() else 0, -WINDOW
 
 
-def _relative(raw: NDArray[np.int64], base: NDArray[np.int64]) -> NDArray[np.int64]:
-    """``raw - base`` modulo 2^32, the last 64 MiB before the base as negative numbers."""
-    difference = (raw - base) & 0xFFFFFFFF
-    return np.where(difference >= 0xFFFFFFFF - (1 << 26), difference - (1 << 32), difference)
+@dataclass
+class Side:
+    """What one side has sent so far, in relative numbers."""
+
+    base: int
+    lowest: int = 0
+    reached: int | None = None  # the number behind the highest sent
+    acked: int = BEFORE_ALL  # the highest that the other side acknowledged
+    holes: list[tuple[int, int]] = field(default_factory=list)  # below ``reached``, ascending: what was not captured
+    fins: set[int] = field(default_factory=set)  # the numbers behind its FINs: as data, a FIN's number may be old
+    last: tuple[int, ...] = ()  # the last segment's numbers
+    last_time: int = 0
+
+    def relative(self, raw: int) -> int:
+        """A number of this side, the nearest to where it stands."""
+        stands = self.reached or 0
+        return stands + (raw - self.base - stands + (1 << 31)) % (1 << 32) - (1 << 31)
+
+    def take(self, start: int, end: int) -> bool:
+        """The segment [start, end) was sent; returns whether all of it had been captured before."""
+        if self.reached is None:
+            self.reached, self.holes = end, [(BEFORE_ALL, start)]
+            return False
+        if start > self.reached:
+            self.holes.append((self.reached, start))
+        missing = start < self.reached and self._fill(start, end)
+        known = end <= self.reached and not missing
+        self.reached = max(self.reached, end)
+        return known
+
+    def _fill(self, start: int, end: int) -> bool:
+        """[start, end) is captured now; returns whether any of it was missing."""
+        first = last = bisect_left(self.holes, start, key=lambda hole: hole[1] - 1)  # the first that reaches beyond
+        while last < len(self.holes) and self.holes[last][0] < end:
+            last += 1
+        pieces = [piece for low, high in self.holes[first:last] for piece in ((low, start), (end, high))]
+        self.holes[first:last] = [piece for piece in pieces if piece[0] < piece[1]]
+        return last > first
 
 
-def _again(
-    up: NDArray[Any], flags: NDArray[Any], seq: NDArray[Any], size: NDArray[Any]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which segments carry nothing new, and which of these are keep-alive probes (one before the next
-    number)."""
-    end = seq + size + (flags & FIN != 0) + (flags & SYN != 0)
-    reached = np.empty_like(end)  # the highest end of the same side before each segment
-    for side in (True, False):
-        own = up == side
-        highest = np.maximum.accumulate(end[own]) if own.any() else end[own]
-        reached[own] = np.concatenate([[np.iinfo(np.int64).min], highest[:-1]])[: own.sum()]
-    quiet = flags & (SYN | FIN | RST) == 0
-    keep_alive = quiet & (seq == reached - 1) & (size <= 1)
-    carries = (size > 0) | (flags & (SYN | FIN) != 0)
-    return carries & (end <= reached) & ~keep_alive, keep_alive
+def _follow(own: Side, other: Side, flags: int, raw: int, acked: int, size: int, time: int) -> tuple[int, int, str]:
+    """Take in one segment: its numbers, and what it is instead of NEW."""
+    seq, ack = own.relative(raw), other.relative(acked)
+    end = seq + size + bool(flags & FIN) + bool(flags & SYN)
+    word, last = NEW, (flags, seq, ack, size)
+    if not flags & RST and not _strange(own, other, flags, seq, ack):
+        before, known = own.reached, own.take(seq, end)
+        if last == own.last and end > seq and 0 <= time - own.last_time <= DUPLICATE_BLIND_NS:
+            word = COPY
+        elif before is not None and seq == before - 1 and _probes(own, flags, size, before):
+            word = KEEP_ALIVE
+        elif known and end > seq and (not flags & FIN or end in own.fins):
+            word = AGAIN
+        if flags & FIN:
+            own.fins.add(end)
+        if flags & ACK:
+            other.acked = max(other.acked, ack)
+        own.last, own.last_time = last, time
+    return seq, ack if flags & ACK else 0, word
+
+
+def _probes(own: Side, flags: int, size: int, reached: int) -> bool:
+    """Whether a segment that begins one before ``reached`` is a keep-alive: without new data, and not repeated for want
+    of an acknowledgment."""
+    return not flags & (SYN | FIN) and (size == 0 or (size == 1 and own.acked >= reached))
+
+
+def _strange(own: Side, other: Side, flags: int, seq: int, ack: int) -> bool:
+    """Whether the numbers are of another connection, an older one on the same addresses and ports."""
+    if flags & SYN:
+        return False
+    stands = own.reached or 0
+    if not flags & ACK or other.reached is None:
+        return seq < own.lowest or seq - stands > WINDOW
+    return (seq < own.lowest or seq - stands > NEAR) and not other.lowest <= ack <= other.reached + NEAR
 
 
 def said(talk: Conversation, row: int, short: bool = False) -> str:
@@ -103,12 +155,16 @@ def said(talk: Conversation, row: int, short: bool = False) -> str:
         parts = ["".join(letter for bit, letter in LETTERS if flags & bit) or "none"]
     else:
         parts = [",".join(name for bit, name in NAMES if flags & bit) or "no flags"]
-    parts.append(f"seq {talk.seq[row]}")
-    parts += [f"ack {talk.ack[row]}"] if flags & ACK else []
+    parts.append(f"seq {_shown(talk.seq[row])}")
+    parts += [f"ack {_shown(talk.ack[row])}"] if flags & ACK else []
     parts += [f"len {talk.size[row]}"] if talk.size[row] else []
-    parts += ["again"] if talk.repeat[row] else []
-    parts += ["keep-alive"] if talk.keep_alive[row] else []
+    parts += [talk.word[row]] if talk.word[row] else []
     return " ".join(parts)
+
+
+def _shown(number: int) -> int:
+    """A relative number as Wireshark has it, modulo 2^32; those before the first stay negative."""
+    return number if number < 0 else number % (1 << 32)
 
 
 def folds(talk: Conversation, told: set[int]) -> list[tuple[int, int]]:

@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analyzer.times import UNKNOWN
+
 NANO = 1_000_000_000
-UNKNOWN = np.iinfo(np.int64).min
 
 
 def decimal_text(nanoseconds: np.ndarray[Any, np.dtype[np.int64]]) -> pa.Array:

@@ -19,7 +19,7 @@ from analyzer.reports import findings_files
 from analyzer.reports.atomic import blamed, output_folder, whole_file
 from analyzer.reports.cached import Room
 from analyzer.reports.findings import Listing
-from analyzer.reports.lines import cells, entry_lines, flow_lines, header, segment_lines
+from analyzer.reports.lines import cells, entry_lines, flow_lines, header, reason_cells, segment_lines
 from analyzer.reports.result import Analysed
 from analyzer.reports.slices import Gather, Make, Part, Rows, Tables, Turns, entry_parts, flow_parts, segment_parts
 
@@ -83,7 +83,7 @@ def write_tables(
 
 def lines_maker(tables: Tables, files: dict[str, BinaryIO]) -> Make:
     """What makes the lines of parts: UTF-8, a header, lines ended by ``\\n``."""
-    combinations = cells(tables.combinations)
+    combinations, reasons = cells(tables.combinations), reason_cells(tables.notes)
     spare: list[NDArray[np.uint8]] = []  # buffers: memory that has been touched is used again
     for name, file in files.items():
         file.write(header(name))
@@ -91,8 +91,9 @@ def lines_maker(tables: Tables, files: dict[str, BinaryIO]) -> Make:
     def lines_of(part: Part) -> Lines:
         if part.table == "flows":
             return flow_lines(part.rows, tables.addresses, combinations)
-        lines = entry_lines if part.table == "timeline" else segment_lines
-        return lines(part.rows, part.flows, tables.addresses)
+        if part.table == "timeline":
+            return entry_lines(part.rows, part.flows, tables.addresses, reasons)
+        return segment_lines(part.rows, part.flows, tables.addresses)
 
     def write(table: str, text: NDArray[np.uint8]) -> None:
         with blamed(files[table]):

@@ -20,14 +20,14 @@ def members(field: str, numbers: Sequence[int], room: int) -> tuple[str, int]:
     return (text + "}", used) if used > 1 else (f"{field} == {numbers[0]}", 1)
 
 
-def of_streams(streams: Sequence[int], room: int) -> str:
-    """The filter that shows connections; ``streams`` ascending."""
+def of_streams(streams: Sequence[int], room: int) -> tuple[str, bool]:
+    """The filter that shows connections, and whether it leaves some out; ``streams`` ascending."""
     return _said("tcp.stream", streams, room)
 
 
-def of_frames(frames: Sequence[int], room: int) -> str:
-    """The filter that shows frames; everything where there are none."""
-    return _said("frame.number", frames, room) if frames else "tcp"
+def of_frames(frames: Sequence[int], room: int) -> tuple[str, bool]:
+    """The filter that shows frames, and whether it leaves some out; everything where there are none."""
+    return _said("frame.number", frames, room) if frames else ("tcp", False)
 
 
 def of_addresses(hosts: Sequence[str], ports: Sequence[int]) -> str:
@@ -39,10 +39,10 @@ def _host(address: str) -> str:
     return f"{'ipv6' if ':' in address else 'ip'}.addr == {address}"
 
 
-def _said(field: str, numbers: Sequence[int], room: int) -> str:
+def _said(field: str, numbers: Sequence[int], room: int) -> tuple[str, bool]:
     note = f"  (the first of {len(numbers):,})"
     text, used = members(field, numbers, room)
     if used == len(numbers):
-        return text
+        return text, False
     text, used = members(field, numbers, room - len(note) - 4)
-    return f"{text}  (the first {used} of {len(numbers):,})"
+    return f"{text}  (the first {used} of {len(numbers):,})", True

@@ -15,6 +15,7 @@ from analyzer.findings.rule import SEVERITIES
 from analyzer.findings.words import ROLES, Pieces, Rows, Wording, wording
 from analyzer.lines import Lines, Template, Words, code, in_order, number, run_on, seconds
 from analyzer.settings import Settings
+from analyzer.times import EPOCH, NEVER
 from analyzer.tracker.outcome import Ledger
 
 if TYPE_CHECKING:
@@ -45,13 +46,30 @@ class Place(NamedTuple):
     def some(self, start: int, count: int) -> "Place":
         return Place(self.table[start : start + count], self.row[start : start + count])
 
+    def of(self, tables: list[int]) -> "Place":
+        """Those of some tables."""
+        wanted = np.zeros(256, np.bool_)
+        wanted[tables] = True
+        kept = wanted[self.table]
+        return Place(self.table[kept], self.row[kept])
+
+
+class Blamed(NamedTuple):
+    """An endpoint, and how many findings blame it; the port of a client is -1."""
+
+    role: str
+    address: str
+    port: int
+    findings: int
+
 
 class Listing:
-    """What an analysis has found. ``addresses`` are the texts of the address book, ``end_time`` the capture's in ns."""
+    """What an analysis has found. ``addresses`` are the texts of the address book, ``end_time`` when it ended."""
 
     def __init__(self, found: Found, addresses: Words, settings: Settings, end_time: int) -> None:
         self.tables = [Table(findings, settings) for findings in found.of_rules()]
         self.cannot_judge = found.cannot_judge
+        self.settings = settings
         self._addresses, self._end = addresses, end_time
         self._v6 = np.append(_colons(addresses), False)
 
@@ -129,6 +147,23 @@ class Listing:
         hosts, ports = ([int(table.columns[f"{role}_{what}"][row]) for role in ROLES] for what in ("ip", "port"))
         return [self.address(host) for host in hosts if host >= 0], [port for port in ports if port >= 0]
 
+    def blamed(self, table: "Table", most: int) -> tuple[list[Blamed], int]:
+        """The endpoints that a rule's findings blame, ``most`` at most, the one with the most findings first; and how
+        many others there are. Clients are told by their address, since each connection has a port of its own."""
+        side = table.columns["blamed"]
+        keys = np.zeros(len(table), np.int64)
+        for place, role in enumerate(ROLES):
+            port = table.columns["server_port"] if role == "server" else -1
+            key = (table.columns[f"{role}_ip"] + 1 << 20 | port + 1 << 1) + place
+            keys = np.where(side == place, key, keys)
+        ordered = np.sort(keys[keys > 1])
+        ends = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1) if len(ordered) else np.zeros(0, np.intp)
+        counts = np.diff(ends, prepend=-1)
+        largest = np.argsort(-counts, kind="stable")
+        found = [(int(ordered[ends[place]]), int(counts[place])) for place in largest[:most].tolist()]
+        told = [Blamed(ROLES[key & 1], self.address((key >> 20) - 1), (key >> 1 & 0x7FFFF) - 1, n) for key, n in found]
+        return told, len(counts) - len(told)
+
     def say(self, table: "Table", name: str, row: int) -> str:
         """``message``, ``advice`` or ``frames`` of one finding."""
         return self._lines(table.template(name), table, np.array([row])).words()[0].decode()
@@ -158,8 +193,8 @@ def listing_of(ledger: Ledger, book: Book, settings: Settings) -> Listing:
 
 
 def first_time(ledger: Ledger) -> int:
-    """When the first of the flows began, in ns."""
-    return int(ledger.flow("first_time").min(initial=np.iinfo(np.int64).max)) if ledger.flows else 0
+    """When the first of the flows began, by the inner clock."""
+    return int(ledger.flow("first_time").min(initial=np.iinfo(np.int64).max)) if ledger.flows else NEVER
 
 
 class Made(NamedTuple):
@@ -241,7 +276,7 @@ class Table:
         for role in ROLES:
             ends += [",", code(f"{role}_ip", "addresses"), ",", number(f"{role}_port", none=-1)]
         head: Pieces = [f"{self.rule.code},{self.rule.severity},", number("stream"), *ends, ","]
-        when: Pieces = [code("blamed", "endpoints"), ",", seconds("when"), ","]
+        when: Pieces = [code("blamed", "endpoints"), ",", seconds("when", none=NEVER, zero=EPOCH), ","]
         return [*head, *when, *self._frames(), ",", code("confidence", "confidences")]
 
     def _frames(self) -> Pieces:

@@ -13,6 +13,7 @@ from analyzer.reports.atomic import blamed
 from analyzer.reports.columns import FINDINGS
 from analyzer.reports.findings import Listing, Place
 from analyzer.reports.slices import Steps, Turns
+from analyzer.times import outer_column
 
 ROWS_AT_ONCE = 1 << 17  # of a group of rows in a Parquet file
 
@@ -89,6 +90,7 @@ class Columns:
         from analyzer.reports import arrow
 
         stream, when = (self._listing.numbers(name, places) for name in ("stream", "when"))
+        when = outer_column(when)
         columns = {
             "stream": arrow.numbers(stream, stream == UNKNOWN),
             "time_epoch": arrow.numbers(when, when == UNKNOWN, pa.timestamp("ns", "UTC")),

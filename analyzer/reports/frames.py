@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analyzer.reports.columns import TABLES, Column, Kind
-from analyzer.reports.decimals import UNKNOWN
+from analyzer.times import UNKNOWN
 
 
 def table(name: str, data: Mapping[str, Any] | pd.DataFrame) -> pd.DataFrame:

@@ -1,10 +1,10 @@
 """One connection as a ladder: time runs down, the endpoints stand at the sides, every segment is an arrow
 between.
 
-A state is written where an endpoint enters it, beside the segment that shows it. Whatever the timeline has to
-say in words, and every finding, stands under the frame it concerns. Long stretches of plain data are folded
-into one line; silence of a second and more is written out, because silence is how most connections come to
-their end.
+A state is written where an endpoint enters it, beside the segment that shows it. A sign behind a state says how it is
+known where its own segment does not show it; the last lines explain the signs that were used. Whatever the timeline has
+to say in words, and every finding, stands under the frame it concerns. Long stretches of plain data are folded into one
+line; silence of a second and more is written out, because silence is how most connections come to their end.
 """
 
 from collections import defaultdict
@@ -16,19 +16,35 @@ import pandas as pd
 
 from analyzer.errors import UsageError
 from analyzer.reports.catalogue import names
-from analyzer.reports.columns import BASES, EVENTS
+from analyzer.reports.columns import EVENTS
+from analyzer.reports.commands import advised
 from analyzer.reports.conversation import Conversation, conversation, folds, said
 from analyzer.reports.decimals import decimal
-from analyzer.reports.result import Result
+from analyzer.reports.result import Result, Summary
 from analyzer.reports.text import SEVERITY_STYLES, Line, advice_lines, count, duration, endpoint, heading, wrapped
+from analyzer.reports.vocabulary import timer_of
+from analyzer.settings import seconds_text
+from analyzer.tracker.log import NOTE_WORDS, Note
+from analyzer.tracker.timers import Timers
+from analyzer.tracker.transitions import State
 
 SECOND = 1_000_000_000
 SILENCE = SECOND  # from here on a pause is written out
 SPREAD = SECOND // 1000  # bounds of a state's beginning further apart than this are given
-TIME, FRAME, STATE = 11, 7, 13  # widths of the columns
-MARKS = {"assumed": "~", "timer": "*"}
-CAPTURE_END = "capture-end"
-HANDSHAKE = ("syn", "syn-ack", "ack")
+TIME, FRAME, STATE = 11, 7, 13  # widths of the columns; the first two are wider where their numbers are
+CAPTURE_END, TIMER, TIME_WAIT = "capture-end", "timer", "TIME_WAIT"
+DELIVERED, LIKELIEST, BY_TIMER, SHOWN = "~", "?", "*", "^"  # the signs behind a state
+SIGNS = {
+    DELIVERED: "assumed: seen at the capture point; assumed delivered",
+    LIKELIEST: "assumed: the likeliest reading; nothing captured proves or contradicts it",
+    BY_TIMER: "timer: no packet shows it",
+    SHOWN: "timer: a later packet shows that the state had ended, not when",
+}
+NOT_KEPT = "assumed: no packet shows whether a host keeps TIME_WAIT; one with a full table does not"
+RECEIVED = ("ack", "peer-fin", "fin-acked", "peer-rst")  # events at which something arrives
+NOT_CAPTURED = tuple(NOTE_WORDS[note] for note in (Note.PEER_NOT_CAPTURED, Note.FIN_NOT_CAPTURED))
+EXTRAS = tuple(filter(None, NOTE_WORDS.values()))
+OPENING = {("syn", "CLOSED"), ("syn-ack", "LISTEN"), ("ack", "SYN_SENT"), ("ack", "SYN_RECEIVED")}  # needs no words
 ARROWS = {True: ("─", "▶", "◀"), False: ("-", ">", "<")}  # by whether the terminal can show them
 
 
@@ -50,12 +66,20 @@ class Paper:
     columns: int
     start: int  # time of the first segment
     signs: tuple[str, str, str]
-    marked: set[str] = field(default_factory=set)  # bases whose mark was used
+    timers: Timers
+    time: int = TIME  # widths of these columns
+    frame: int = FRAME
+    used: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # signs, and the states that have them
+
+    @property
+    def indent(self) -> int:
+        """Columns before the first state, and before words."""
+        return self.time + self.frame + 2
 
     @property
     def room(self) -> int:
         """Columns between the two states."""
-        return self.columns - TIME - FRAME - 2 * STATE - 4
+        return self.columns - self.indent - 2 * STATE - 2
 
 
 def ladder_lines(
@@ -72,9 +96,12 @@ def ladder_lines(
     steps = _steps(talk, timeline, findings)
     told = {step.frame for step in steps if step.frame is not None and (step.rows or step.findings)}
     hidden = [] if everything else folds(talk, told)
-    paper = Paper(columns, int(talk.time[0]) if len(talk.time) else 0, ARROWS[unicode])
+    start = int(talk.time[0]) if len(talk.time) else 0
+    paper = Paper(columns, start, ARROWS[unicode], result.timers)
+    paper.time = max([TIME, *(len(_relative(step.time, paper)) for step in steps)])
+    paper.frame = max([FRAME, *(len(str(step.frame)) + 1 for step in steps)])
     body = list(_body(steps, talk, hidden, paper))
-    return [*_head(flow, paper), *body, *_legend(paper), *_advice(findings, columns)]
+    return [*_head(flow, paper), *body, *_legend(paper), *_advice(findings, result.summary, columns)]
 
 
 def _flow(flows: pd.DataFrame, stream: int) -> "pd.Series[Any]":
@@ -94,8 +121,11 @@ def _steps(talk: Conversation, timeline: pd.DataFrame, findings: pd.DataFrame) -
     ]
     by_frame: dict[int | None, Step] = {step.frame: step for step in steps}
     loose: dict[int | str, Step] = {}
+    shown: dict[str, int] = {}  # by endpoint, the frame beside which its last state stands: the next stands below
     for entry in _rows(timeline):
         frame, time = None if pd.isna(entry.frame) else int(entry.frame), _ns(entry.time_epoch)
+        if frame is not None and entry.state != entry.from_state:
+            frame = shown[entry.endpoint] = max(frame, shown.get(entry.endpoint, 0))
         key = entry.event if entry.event == CAPTURE_END else time
         step = by_frame.get(frame) or loose.setdefault(key, Step(time, frame))
         step.rows.append(entry)
@@ -120,7 +150,7 @@ def _place(finding: Any, by_frame: dict[int | None, Step], steps: list[Step]) ->
 def _merged(steps: list[Step], loose: list[Step]) -> list[Step]:
     """``steps`` keep their order even where the clock went back; each loose one follows the last not after
     it."""
-    waiting = sorted(loose, key=lambda step: step.time)
+    waiting = sorted(loose, key=lambda step: (step.time, step.rows[0].event == CAPTURE_END))
     merged: list[Step] = []
     for place, step in enumerate(steps):
         merged.append(step)
@@ -138,7 +168,7 @@ def _head(flow: "pd.Series[Any]", paper: Paper) -> list[Line]:
         Line(f"began {began}, lasted {duration(flow['duration_s'])}"),
         Line(_ending(flow)),
         Line(),
-        Line(f"{'time':>{TIME}}{'frame':>{FRAME}}  {'client':<{STATE}} {'':<{paper.room}} server", "dim"),
+        Line(f"{'time':>{paper.time}}{'frame':>{paper.frame}}  {'client':<{STATE}} {'':<{paper.room}} server", "dim"),
     ]
 
 
@@ -159,14 +189,15 @@ def _body(steps: list[Step], talk: Conversation, hidden: list[tuple[int, int]], 
         if step.segment is None or step.segment >= skip_to:
             yield from _step_lines(step, talk, paper)
         if step.segment is not None and step.segment + 1 >= skip_to:
-            yield from _silence(step, steps[place + 1 :])
+            yield from _silence(steps, place, paper)
 
 
-def _silence(step: Step, following: list[Step]) -> Iterator[Line]:
+def _silence(steps: list[Step], place: int, paper: Paper) -> Iterator[Line]:
     """A line for the time until the next segment, or until the last thing known, where it is long."""
-    until = next((later for later in following if later.segment is not None), following[-1] if following else step)
-    if until.time - step.time >= SILENCE:
-        yield Line(f"{'...':>{TIME}} {duration((until.time - step.time) / SECOND)} of silence", "dim")
+    following = (steps[later] for later in range(place + 1, len(steps)))
+    until = next((later for later in following if later.segment is not None), steps[-1])
+    if until.time - steps[place].time >= SILENCE:
+        yield Line(f"{'...':>{paper.time}} {duration((until.time - steps[place].time) / SECOND)} of silence", "dim")
 
 
 def _folded(talk: Conversation, start: int, end: int, paper: Paper) -> Line:
@@ -175,7 +206,7 @@ def _folded(talk: Conversation, start: int, end: int, paper: Paper) -> Line:
     lasted = duration((talk.time[end - 1] - talk.time[start]) / SECOND)
     sent = f"client {int(size[up].sum()):,}, server {int(size[~up].sum()):,} bytes"
     told = f"{count(end - start, 'segment')} up to {talk.frame[end - 1]} in {lasted}: {sent}"
-    return Line(f"{'...':>{TIME}} {told}", "dim")
+    return Line(f"{'...':>{paper.time}} {told}", "dim")
 
 
 def _step_lines(step: Step, talk: Conversation, paper: Paper) -> Iterator[Line]:
@@ -205,7 +236,7 @@ def _states(step: Step) -> dict[str, list[Any]]:
 def _line(step: Step | None, client: list[Any], middle: str, server: list[Any], paper: Paper) -> Line:
     time = "" if step is None else _relative(step.time, paper)
     frame = "" if step is None or step.frame is None else str(step.frame)
-    line = Line(f"{time:>{TIME}}{frame:>{FRAME}}  ")
+    line = Line(f"{time:>{paper.time}}{frame:>{paper.frame}}  ")
     line.append(f"{_state(client, paper):<{STATE}} ", "bold")
     line.append(f"{middle:<{paper.room}} ", "green")
     return line.append(_state(server, paper), "bold").rstrip()
@@ -215,9 +246,29 @@ def _state(entries: list[Any], paper: Paper) -> str:
     if not entries:
         return ""
     entry = entries[0]
-    if entry.basis in MARKS:
-        paper.marked.add(entry.basis)
-    return f"{entry.state}{MARKS.get(entry.basis, '')}"
+    sign = _sign(entry)
+    if sign:
+        paper.used[sign].add(entry.from_state if entry.event == TIMER else entry.state)
+    return f"{entry.state}{sign}"
+
+
+def _sign(entry: Any) -> str:
+    """How it is known that the endpoint entered the state; "" where the segment beside it shows or proves it."""
+    if entry.basis == TIMER:
+        return SHOWN if _shown(entry) else BY_TIMER
+    if entry.basis != "assumed" or entry.state == "UNKNOWN":
+        return ""
+    seen = entry.event in RECEIVED and entry.state != TIME_WAIT
+    return DELIVERED if seen and not _note(entry).endswith(NOT_CAPTURED) else LIKELIEST
+
+
+def _shown(entry: Any) -> bool:
+    """Whether a packet shows that a timer had ended the state."""
+    return NOTE_WORDS[Note.HAD_EXPIRED] in _note(entry)
+
+
+def _note(entry: Any) -> str:
+    return "" if pd.isna(entry.note) else str(entry.note)
 
 
 def _relative(time: int, paper: Paper) -> str:
@@ -242,13 +293,34 @@ def _arrow(talk: Conversation, row: int, paper: Paper) -> str:
 
 def _words(entry: Any, paper: Paper) -> list[str]:
     """What a timeline row says beyond the state it enters."""
-    moved = entry.from_state != entry.state
-    if entry.event == CAPTURE_END or (moved and entry.event in HANDSHAKE):
+    moved, note = entry.from_state != entry.state, _note(entry)
+    plain = (entry.event, entry.from_state) in OPENING and not note.endswith(EXTRAS)
+    if entry.event == CAPTURE_END or (moved and plain):
         return []
-    text = ("" if moved else EVENTS[entry.event]) if pd.isna(entry.note) else entry.note
+    if entry.event == TIMER:
+        note = _ended(entry, note, paper)
+    elif not note or note in NOTE_WORDS.values():  # no arrow of the table has words for it
+        note = "; ".join(filter(None, (EVENTS[entry.event], note)))
     bounds = _bounds(entry, paper) if moved and entry.basis != "sent" else ""
-    said_all = "; ".join(filter(None, (text, bounds)))
-    return wrapped(f"{entry.endpoint}: {said_all}", TIME + FRAME + 2, paper.columns) if said_all else []
+    return wrapped("; ".join(filter(None, (f"{entry.endpoint}: {note}", bounds))), paper.indent, paper.columns)
+
+
+def _ended(entry: Any, note: str, paper: Paper) -> str:
+    """What ended the state; where a packet shows it sooner than the timer in force would have ended it, so much."""
+    if not _shown(entry):
+        return note
+    timer = timer_of(State[entry.from_state], paper.timers)
+    within = _ns(entry.latest_epoch) - _ns(entry.earliest_epoch)
+    if within >= timer.length:
+        return note
+    keeps = f"{timer.keeper} keeps {entry.from_state} for {seconds_text(timer.length)} s"
+    return f"{note.rpartition('; ')[0]}; gone after at most {duration(_up(within))}, though {keeps}"
+
+
+def _up(span: int) -> float:
+    """A length of time in seconds, rounded up to what ``duration`` shows of it."""
+    digit = int(10 ** max(0, len(str(span)) - 3))
+    return -(-span // digit) * digit / SECOND
 
 
 def _bounds(entry: Any, paper: Paper) -> str:
@@ -262,7 +334,7 @@ def _bounds(entry: Any, paper: Paper) -> str:
 
 
 def _finding(finding: Any, paper: Paper) -> Iterator[Line]:
-    indent = TIME + FRAME + 2
+    indent = paper.indent
     style = SEVERITY_STYLES[finding.severity]
     title = f"!! {finding.severity} {finding.code} {names().get(finding.code, '')}"
     yield Line(" " * indent + title, style)
@@ -270,16 +342,27 @@ def _finding(finding: Any, paper: Paper) -> Iterator[Line]:
 
 
 def _legend(paper: Paper) -> list[Line]:
-    used = [Line(f"{MARKS[basis]} {basis}: {BASES[basis]}", "dim") for basis in MARKS if basis in paper.marked]
-    return [Line(), *used] if used else []
+    """What the signs in this ladder mean."""
+    meanings = SIGNS | ({LIKELIEST: NOT_KEPT} if paper.used.get(LIKELIEST) == {TIME_WAIT} else {})
+    used = [f"{sign} {meaning}{_in_force(paper, sign)}" for sign, meaning in meanings.items() if sign in paper.used]
+    lines = [Line(line, "dim") for text in used for line in wrapped(text, 0, paper.columns)]
+    return [Line(), *lines] if lines else []
 
 
-def _advice(findings: pd.DataFrame, columns: int) -> Iterator[Line]:
+def _in_force(paper: Paper, sign: str) -> str:
+    """Of a sign that stands for timers: which they are, and who says so."""
+    if sign != BY_TIMER:
+        return ""
+    timers = ((state, timer_of(State[state], paper.timers)) for state in sorted(paper.used[sign]))
+    return "".join(f"; {timer.source}: {state} lasts {seconds_text(timer.length)} s" for state, timer in timers)
+
+
+def _advice(findings: pd.DataFrame, summary: Summary, columns: int) -> Iterator[Line]:
     told = findings[findings["advice"] != ""].drop_duplicates(["code", "advice"])
     if len(told):
         yield from heading("What to do")
     for finding in _rows(told):
-        yield from map(Line, advice_lines(f"{finding.code}: {finding.advice}", 0, columns))
+        yield from map(Line, advice_lines(f"{finding.code}: {advised(finding.advice, summary)}", 0, columns))
 
 
 def _ns(moment: pd.Timestamp) -> int:

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from analyzer.lines import Lines, Parent, Piece, Template, Words, code, number, quoted, seconds
 from analyzer.reports.columns import FLOWS, SEGMENTS, TABLES, TIMELINE, WHO, Column
-from analyzer.reports.values import BOUNDED, SEGMENT_FIELDS, VOCABULARIES
+from analyzer.reports.values import SEGMENT_FIELDS, VOCABULARIES
 from analyzer.reports.vocabulary import ARROWS, FLOW_WORDS, NOTES, SIDE_WORDS, STATES
 from analyzer.segments.table import QUOTED, SEGMENT
-from analyzer.tracker.ending import UNKNOWN
+from analyzer.times import EPOCH, NEVER, UNKNOWN
 
 Rows = NDArray[np.void]
 
@@ -31,10 +31,10 @@ def flow_lines(endings: Rows, addresses: Words, combinations: Words) -> Lines:
     return _flow().bind(endings, {**_flow_words(), "addresses": addresses, "findings": combinations})
 
 
-def entry_lines(entries: Rows, endings: Rows, addresses: Words) -> Lines:
-    """Lines of timeline.csv; ``end`` of the entries counts within ``endings``."""
+def entry_lines(entries: Rows, endings: Rows, addresses: Words, reasons: Words) -> Lines:
+    """Lines of timeline.csv; ``end`` of the entries counts within ``endings``; ``reasons`` are of ``reason_cells``."""
     who = _endpoints().bind(endings, {"addresses": addresses}).words()
-    return _entry().bind(entries, {**_entry_words(), "who": who})
+    return _entry().bind(entries, {"happening": _happenings(), "reason": reasons, "who": who})
 
 
 def segment_lines(segments: Rows, flows: Rows, addresses: Words) -> Lines:
@@ -80,15 +80,16 @@ def _entry() -> Template:
 
 
 @cache
-def _entry_words() -> dict[str, Words]:
-    """The cells of ``event``, ``from_state`` and ``state``, and those of ``basis`` and ``note``, by their codes."""
+def _happenings() -> Words:
+    """The cells of ``event``, ``from_state`` and ``state``, by their codes."""
     states = VOCABULARIES["state"]
     moves = [f"{before},{after}" for before in states for after in states]
-    notes = [quoted(note) for note in VOCABULARIES["note"]]
-    return {
-        "happening": Words.pairs([f"{event}," for event in VOCABULARIES["event"]], moves),
-        "reason": Words.pairs([f"{basis}," for basis in VOCABULARIES["basis"]], notes),
-    }
+    return Words.pairs([f"{event}," for event in VOCABULARIES["event"]], moves)
+
+
+def reason_cells(notes: Sequence[str]) -> Words:
+    """The cells of ``basis`` and ``note``, by their codes; ``notes`` are those of ``note_texts``."""
+    return Words.pairs([f"{basis}," for basis in VOCABULARIES["basis"]], [quoted(note) for note in notes])
 
 
 @cache
@@ -105,8 +106,10 @@ def _row(pieces: Sequence[Piece]) -> list[Piece | str]:
 
 def _piece(column: Column, field: str) -> Piece:
     """A cell of a column, kept in ``field``."""
-    if column.kind in ("time", "seconds"):
-        return seconds(field, none=0 if column.name in BOUNDED else UNKNOWN)
+    if column.kind == "time":
+        return seconds(field, none=NEVER, zero=EPOCH)
+    if column.kind == "seconds":
+        return seconds(field)
     if column.kind in ("count", "number"):
         return number(field, none=0 if column.kind == "number" else UNKNOWN)
     return code(field, "addresses" if column.kind == "address" else column.name)

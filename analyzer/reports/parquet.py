@@ -22,7 +22,7 @@ from analyzer.reports.atomic import blamed
 from analyzer.reports.columns import TABLES, Column, Kind
 from analyzer.reports.slices import Make, Part, Tables
 from analyzer.reports.values import VOCABULARIES, Values, entry_values, flow_values, segment_values
-from analyzer.tracker.ending import UNKNOWN
+from analyzer.times import UNKNOWN
 
 WORD = pa.dictionary(pa.int8(), pa.string())
 MANY = pa.dictionary(pa.int32(), pa.string())  # addresses and notes: more than a byte can number
@@ -55,7 +55,7 @@ def groups_maker(tables: Tables, files: dict[str, BinaryIO], most: int) -> Itera
                 writers[table].write_table(group, len(group))
 
         def make(part: Part) -> Iterator[Callable[[], None]]:
-            arrays = spare.pop() if spare else Arrays(tables.addresses, tables.combinations)
+            arrays = spare.pop() if spare else Arrays(tables.addresses, tables.combinations, tables.notes)
             for some in part.cut(most):
                 yield partial(write, part.table, arrays.group(some))
             spare.append(arrays)
@@ -93,9 +93,10 @@ def writer(name: str, file: BinaryIO, schema: Any, compression: str) -> Any:
 class Arrays:
     """Makes rows into Arrow's columns, for one thread at a time."""
 
-    def __init__(self, addresses: Words, combinations: Sequence[str]) -> None:
+    def __init__(self, addresses: Words, combinations: Sequence[str], notes: Sequence[str]) -> None:
         self._addresses = addresses
         self._combinations = arrow.texts(combinations)
+        self._notes = _dictionary(tuple(notes))
         self._places = np.zeros(len(addresses), np.int32)  # of each address in the part's dictionary
 
     def group(self, part: Part) -> Any:
@@ -108,8 +109,10 @@ class Arrays:
         kind = column.kind
         if kind == "address":
             return self._address(values)
+        if column.name == "note":
+            return _words(self._notes, values)
         if kind == "word":
-            return _words(column.name, values)
+            return _words(_dictionary(tuple(VOCABULARIES[column.name])), values)
         if kind == "text":
             return self._combinations.take(arrow.numbers(values))
         if kind == "flag":
@@ -135,16 +138,15 @@ def _numbers(kind: Kind, values: NDArray[np.int64]) -> Any:
 
 
 @cache
-def _dictionary(name: str) -> tuple[NDArray[Any], Words]:
+def _dictionary(vocabulary: tuple[str, ...]) -> tuple[NDArray[Any], Words]:
     """Where each code's word is among the distinct ones, -1 for none and for a byte's codes beyond, and these."""
-    vocabulary = VOCABULARIES[name]
     kept = {word: place for place, word in enumerate(dict.fromkeys(word for word in vocabulary if word))}
-    places = np.full(len(vocabulary) + 256, -1, np.int32 if name == "note" else np.int8)
+    places = np.full(len(vocabulary) + 256, -1, np.int8 if len(vocabulary) < 256 else np.int32)
     places[: len(vocabulary)] = [kept.get(word, -1) for word in vocabulary]
     return places, Words.of(list(kept))
 
 
-def _words(name: str, codes: NDArray[Any]) -> Any:
-    places, words = _dictionary(name)
+def _words(dictionary: tuple[NDArray[Any], Words], codes: NDArray[Any]) -> Any:
+    places, words = dictionary
     picked = places[codes]
     return arrow.dictionary(picked, words, picked < 0)

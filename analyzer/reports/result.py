@@ -9,9 +9,13 @@ from analyzer.findings.rule import CannotJudge
 from analyzer.reports.findings import Listing
 from analyzer.reports.overview import Overview
 from analyzer.reports.store import Rows, Store
+from analyzer.settings import Settings
+from analyzer.tracker.timers import Timers, timers_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+PROFILE_TIMERS = timers_of(Settings())
 
 __all__ = ["CannotJudge", "Result", "Summary"]
 
@@ -42,6 +46,7 @@ class Analysed:
     listing: Listing
     summary: Summary
     segments: tuple[Rows, Rows] | None = None
+    timers: Timers = PROFILE_TIMERS
 
     def result(self) -> "Result":
         """The same as DataFrames."""
@@ -51,12 +56,13 @@ class Analysed:
         texts = self.tables.addresses.texts()
         return Result(
             flows_frame(endings, texts, self.tables.combinations),
-            timeline_frame(entries, endings, texts),
+            timeline_frame(entries, endings, texts, self.tables.notes),
             self.listing.frame(),
             self.summary,
             self.overview,
             self.listing,
             None if self.segments is None else segments_frame(*self.segments, texts),
+            self.timers,
         )
 
 
@@ -66,7 +72,7 @@ class Result:
 
     Times (``*_epoch``) are ``datetime64[ns, UTC]``, NaT where unknown; durations (``*_s``) are float seconds,
     NaN where unknown. ``segments`` is None unless it was asked for (``keep_segments=True``). ``overview`` and
-    ``listing`` are what the summary is made from.
+    ``listing`` are what the summary is made from, ``timers`` those that were in force.
     """
 
     flows: "pd.DataFrame"
@@ -76,3 +82,4 @@ class Result:
     overview: Overview
     listing: Listing
     segments: "pd.DataFrame | None" = None
+    timers: Timers = PROFILE_TIMERS

@@ -32,6 +32,10 @@ class Tables(Protocol):
     def combinations(self) -> Sequence[str]:
         """Texts of the column ``findings``, by ENDING's number; the first is "" for none."""
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """Texts of the column ``note``, as ``note_texts`` has them."""
+
     def slices(self, flows: int, entries: int = ...) -> Iterator[Slice]:
         """All flows in the order of the tables, at most so many at a time, and about so many entries of theirs, if any
         are wanted: more only where a single flow has more."""

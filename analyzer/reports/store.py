@@ -100,15 +100,17 @@ class Store:
         self._lengths = GrowingRows(np.uint32, 4096)  # rows of PACKED that each flow has
         self.addresses = Words.of([])
         self.combinations: Sequence[str] = [""]
+        self.notes: Sequence[str] = []
 
     @property
     def spilled(self) -> int:
         """Bytes in scratch files."""
         return self._endings.spilled + self._entries.spilled
 
-    def name(self, addresses: Words, combinations: Sequence[str]) -> None:
-        """Say what the codes mean: the texts of the address book's rows, and of ENDING's column ``findings``."""
-        self.addresses, self.combinations = addresses, combinations
+    def name(self, addresses: Words, combinations: Sequence[str], notes: Sequence[str]) -> None:
+        """Say what the codes mean: the texts of the address book's rows, of ENDING's column ``findings``, and of what
+        ENTRY's ``arrow`` and ``note`` make together."""
+        self.addresses, self.combinations, self.notes = addresses, combinations, notes
 
     def whole(self) -> tuple[Rows, Rows]:
         """All of it as one slice."""

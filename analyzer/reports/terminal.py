@@ -1,26 +1,20 @@
 """The summary a busy person acts on: what was read, how connections ended, what is wrong, where to look.
 
-The order is that of questions asked under pressure. Every finding comes with one example and with the display
-filter that shows it in Wireshark. What could not be judged stands at the end, because silence would read as
-health.
+The first screen is for what must be acted on; the commands that lead on stand last, beside the prompt. What could not
+be judged is told, because silence would read as health.
 """
 
-import shlex
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 
-from analyzer.reports import filters
 from analyzer.reports.catalogue import names
-from analyzer.reports.columns import SEVERITIES
+from analyzer.reports.commands import command
+from analyzer.reports.entries import Context, by_importance, entry_lines
 from analyzer.reports.escape import safe
-from analyzer.reports.findings import Listing, Table
+from analyzer.reports.findings import Listing
 from analyzer.reports.overview import CLOSERS, Overview
 from analyzer.reports.result import Summary
 from analyzer.reports.text import (
-    SEVERITY_STYLES,
     Line,
-    advice_lines,
     aligned,
     count,
     duration,
@@ -29,22 +23,22 @@ from analyzer.reports.text import (
     size,
     wrapped,
 )
+from analyzer.times import moment
 
-SERVERS_SHOWN = 10
+SERVERS_SHOWN = 5
 FILES_SHOWN = 5
-ACT = "error"  # the severity at which somebody must act: its advice stands in the summary
 
 
 def summary_lines(summary: Summary, overview: Overview, listing: Listing, columns: int = 80) -> list[Line]:
     """The whole summary, wrapped at ``columns``."""
     parts = (
         _read(summary, columns),
+        _findings(summary, overview, listing, columns),
         _endings(overview),
         _servers(overview, listing),
-        _findings(summary, overview, listing, columns),
-        _next_steps(summary, listing),
         _not_judged(summary, columns),
         _notices(summary, columns),
+        _next_steps(summary, listing),
     )
     return [line for part in parts for line in part]
 
@@ -58,19 +52,19 @@ def _read(summary: Summary, columns: int) -> Iterator[Line]:
     yield Line(", ".join([*counts, count(summary.streams, "connection"), *links]))
     if summary.first_ns is not None and summary.last_ns is not None:
         yield Line(_span(summary.first_ns, summary.last_ns))
-    for what, packets in summary.not_understood.items():
-        yield from map(Line, wrapped(f"not analysed: {count(packets, 'packet')}, {what}", 0, columns))
+    if summary.not_understood:
+        packets = count(sum(summary.not_understood.values()), "packet")
+        most = sorted(summary.not_understood.items(), key=lambda kind: -kind[1])
+        kinds = [f"{number:,} {what}" for what, number in most]
+        only = next(iter(summary.not_understood))
+        text = f"{packets}, {only}" if len(kinds) == 1 else f"{packets}: {'; '.join(kinds)}"
+        yield from map(Line, wrapped(f"not analysed: {text}", 0, columns))
 
 
 def _span(first_ns: int, last_ns: int) -> str:
-    first, last = (_moment(ns) for ns in (first_ns, last_ns))
+    first, last = moment(first_ns), moment(last_ns)
     end = f"{last:%H:%M:%S.%f}" if first.date() == last.date() else f"{last:%Y-%m-%d %H:%M:%S.%f}"
     return f"{first:%Y-%m-%d %H:%M:%S.%f} to {end} UTC ({duration((last_ns - first_ns) / 1e9)})"
-
-
-def _moment(ns: int) -> datetime:
-    seconds, rest = divmod(ns, 10**9)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
 
 
 def _endings(overview: Overview) -> list[Line]:
@@ -111,57 +105,10 @@ def _nothing(summary: Summary, overview: Overview) -> str:
 
 
 def _findings(summary: Summary, overview: Overview, listing: Listing, columns: int) -> Iterator[Line]:
-    """One entry for each code: the gravest first, then the most frequent."""
-    if not len(listing):
+    if len(listing):
+        yield from entry_lines(Context(summary, listing, columns))
+    else:
         yield from heading(_nothing(summary, overview))
-        return
-    counts: Counter[str] = Counter()
-    for table in listing.tables:
-        counts[table.rule.severity] += len(table)
-    words = [
-        count(counts[word], word) if word != "info" else f"{counts[word]:,} info" for word in SEVERITIES if counts[word]
-    ]
-    yield from heading(f"Findings: {', '.join(words)}")
-    for table in by_importance(listing.tables):
-        yield from _finding(listing, table, columns)
-
-
-def by_importance(tables: Sequence[Table]) -> list[Table]:
-    """By severity, then by how many there are, then by code."""
-    grave = list(SEVERITIES).index
-    return sorted(tables, key=lambda table: (grave(table.rule.severity), -len(table), table.rule.code))
-
-
-def _finding(listing: Listing, table: Table, columns: int) -> Iterator[Line]:
-    rule = table.rule
-    style = SEVERITY_STYLES[rule.severity]
-    line = Line(f"{rule.severity:<8} ", style).append(f"{rule.code} {rule.name}", f"bold {style}")
-    yield line.append(f": {_how_many(table)}")
-    example = table.surest
-    label = "" if len(table) == 1 else "e.g. "
-    said = f"{label}{listing.say(table, 'message', example)} [{table.confidence(example)} confidence]"
-    yield from map(Line, wrapped(said, 9, columns))
-    if rule.severity == ACT:
-        advice = advice_lines(f"-> {listing.say(table, 'advice', example)}", 9, columns)
-        yield from (Line(line, "bold") for line in advice)
-    yield Line(" " * 9).append(_filter(listing, table, 68), "green")
-
-
-def _how_many(table: Table) -> str:
-    streams = len(table.streams)
-    if streams == 0:
-        return count(len(table), "time")
-    connections = count(streams, "connection")
-    return connections if streams == len(table) else f"{len(table):,} in {connections}"
-
-
-def _filter(listing: Listing, table: Table, room: int) -> str:
-    """The filter that shows the findings of one rule: their streams; of a crowd, its addresses; else frames."""
-    if len(table.streams):
-        return filters.of_streams(table.streams.tolist(), room)
-    hosts, ports = listing.ends(table, table.first)
-    frames = [int(frame) for frame in listing.say(table, "frames", table.first).split(";") if frame]
-    return filters.of_addresses(hosts, ports) or filters.of_frames(frames, room)
 
 
 def _next_steps(summary: Summary, listing: Listing) -> list[Line]:
@@ -170,10 +117,10 @@ def _next_steps(summary: Summary, listing: Listing) -> list[Line]:
     if not with_stream:
         return []
     table = with_stream[0]
-    captures = " ".join(shlex.quote(safe(name)) for name in summary.files)
+    stream = f"--stream {table.columns['stream'][table.first]}"
     return [
         *heading("Next"),
-        Line(f"teardown timeline {captures} --stream {table.columns['stream'][table.first]}"),
+        Line(command("timeline", summary, listing.settings, stream)),
         Line(f"teardown explain {table.rule.code}"),
     ]
 

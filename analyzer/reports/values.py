@@ -1,7 +1,8 @@
 """Rows of ENDING, ENTRY and SEGMENT as the columns of the tables, still as numbers.
 
-Addresses are rows of the address book, words places in ``VOCABULARIES``, the column ``findings`` a number of a
-combination; a time, a length of time or a ``number`` that is not known is UNKNOWN.
+Addresses are rows of the address book, words places in ``VOCABULARIES``, ``note`` a place in ``note_texts``, the column
+``findings`` a number of a combination; a time, a length of time or a ``number`` that is not known is UNKNOWN. Here the
+times of the inner clock become nanoseconds since 1970.
 """
 
 from typing import Any
@@ -10,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.reports.columns import FLOWS, SEGMENTS, TIMELINE, WHO, Column
-from analyzer.reports.vocabulary import ENTRY_WORDS, FLOW_WORDS, NOTES, SIDE_WORDS, note_texts
-from analyzer.tracker.ending import UNKNOWN
+from analyzer.reports.vocabulary import ENTRY_WORDS, FLOW_WORDS, NOTES, SIDE_WORDS
+from analyzer.times import UNKNOWN, outer_column
 
 Rows = NDArray[np.void]
 Values = dict[str, NDArray[Any]]
 
-VOCABULARIES = {**FLOW_WORDS, **ENTRY_WORDS, "endpoint": SIDE_WORDS, "note": note_texts()}
-BOUNDED = ("earliest_epoch", "latest_epoch")  # 0 where there is no bound
+VOCABULARIES = {**FLOW_WORDS, **ENTRY_WORDS, "endpoint": SIDE_WORDS}
 SEGMENT_FIELDS = {"src_ip": "src", "dst_ip": "dst", "time_epoch": "time"}
 
 
@@ -42,11 +42,14 @@ def entry_values(entries: Rows, endings: Rows) -> Values:
 def segment_values(segments: Rows, flows: Rows) -> Values:
     """The columns of segments.csv; ``flows`` is the flow table."""
     stream = flows["stream"].take((segments["sender"] >> 1).astype(np.intp)).astype(np.int64)
-    fields = {column.name: SEGMENT_FIELDS.get(column.name, column.name) for column in SEGMENTS}
-    return {name: stream if name == "stream" else segments[field] for name, field in fields.items()}
+    own = [column for column in SEGMENTS if column.name != "stream"]
+    values = {column.name: _values(column, segments[SEGMENT_FIELDS.get(column.name, column.name)]) for column in own}
+    return {"stream": stream, **values}
 
 
 def _values(column: Column, values: NDArray[Any]) -> NDArray[Any]:
-    if column.kind == "number" or column.name in BOUNDED:
+    if column.kind == "time":
+        return outer_column(values)
+    if column.kind == "number":
         return np.where(values == 0, UNKNOWN, values.astype(np.int64))
     return values

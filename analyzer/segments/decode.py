@@ -20,6 +20,7 @@ from analyzer.segments.kernels.batch import PENDING, PROGRESS, decode
 from analyzer.segments.kernels.cursor import CURSOR
 from analyzer.segments.kernels.dull import PLACES
 from analyzer.segments.table import REASSEMBLED, SEGMENT, TUNNELLED
+from analyzer.times import NEVER, inner
 
 FRAGMENTS_AT_ONCE = 4096
 
@@ -38,8 +39,8 @@ class Decoder:
         self._dull = np.zeros(PLACES, np.int64)
         self._fragments: NDArray[np.void] = np.zeros(FRAGMENTS_AT_ONCE, PENDING)
         self._progress: NDArray[np.void] = np.zeros(1, PROGRESS)
-        self.first_ns: int | None = None  # time of the first packet
-        self.last_ns: int | None = None  # the highest time of a packet so far
+        self.first_ns = NEVER  # time of the first packet, by the inner clock
+        self.last_ns = NEVER  # the highest time of a packet so far, likewise
 
     @property
     def counts(self) -> dict[str, int]:
@@ -80,9 +81,9 @@ class Decoder:
 
     def _begin(self, packets: Packets) -> NDArray[np.void]:
         """Where the kernel stands at the beginning of a batch."""
-        if self.first_ns is None and len(packets.rows):
-            self.first_ns = self.last_ns = int(packets.rows["time"][0])
-        self._progress[0] = (0, 0, 0, self.last_ns or 0)
+        if self.first_ns == NEVER and len(packets.rows):
+            self.first_ns = inner(int(packets.rows["time"][0]))
+        self._progress[0] = (0, 0, 0, self.last_ns)
         return self._progress
 
     def finish(self) -> None:

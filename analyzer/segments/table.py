@@ -19,7 +19,7 @@ class Column(NamedTuple):
 
 
 COLUMNS = (
-    Column("time", "<i8", "nanoseconds since 1970 UTC"),
+    Column("time", "<i8", "nanoseconds by the inner clock: those since 1970 UTC plus times.EPOCH, 0 is no time"),
     Column("frame", "<i8", "Wireshark's frame.number"),
     Column("src", "<i4", "sender's address: row of the AddressBook"),
     Column("dst", "<i4", "receiver's address: row of the AddressBook"),

@@ -58,6 +58,7 @@ from analyzer.tracker.desk import (
     SYN_SENT,
     TIME_WAIT,
     UNKNOWN,
+    at_best,
     end_at,
     flow_at,
     half,
@@ -90,8 +91,6 @@ def lone_syn(desk, row, s, ending):
     """Tell the flow in ``row`` of the flow table by its only segment, if that is a SYN; returns whether it is."""
     if np.int64(s["flags"]) & (KIND | FIN) != SYN or s["payload_len"] > 0 or np.int64(s["marks"]) & ODD:
         return False
-    if s["time"] <= 0:
-        return False  # it began before 1970, and 0 stands for "never"
     begin(desk, row, s)
     now, end_time = np.int64(s["time"]), np.int64(desk["clock"])
     for side in (CLIENT, SERVER):
@@ -118,8 +117,8 @@ def opened(desk, row, syn, syn_ack, ack):
     if ahead(syn_ack["ack"], syn["seq"]) != 1 or ahead(ack["ack"], syn_ack["seq"]) != 1:
         return False
     asked, answered, now = np.int64(syn["time"]), np.int64(syn_ack["time"]), np.int64(ack["time"])
-    if answered <= asked or now <= answered or asked <= now - answered:
-        return False  # nothing is known of the way from the tap to the hosts, or it began before 1970
+    if answered <= asked or now <= answered:
+        return False  # nothing is known of the way from the tap to the hosts
     begin(desk, row, syn)
     c, s = end_at(desk, CLIENT), end_at(desk, SERVER)
     set_out(c, syn, CLOSED, now - answered, syn_ack["seq"], answered if syn_ack["window"] > 0 else NEVER)
@@ -353,7 +352,8 @@ def note_down(desk, i, state, event, basis, time, earliest, latest, frame):
     row = _entry(desk["timeline"], np.int64(f["log_rows"]))
     row["time"], row["earliest"], row["latest"] = time, min(earliest, time), latest
     row["end"], row["frame"], row["event"], row["arrow"] = i, frame, event, arrow
-    row["from_state"], row["state"], row["basis"], row["note"] = state, NEXT[arrow], basis, NO_NOTE
+    row["from_state"], row["state"], row["note"] = state, NEXT[arrow], NO_NOTE
+    row["basis"] = at_best(state, np.int64(NEXT[arrow]), basis)
     f["log_rows"] = f["log_rows"] + 1
 
 

@@ -9,7 +9,10 @@ from analyzer.compiled import part, record_at
 from analyzer.flows.row import FLOW
 from analyzer.segments.table import HAS_IP_ID
 from analyzer.tracker.journal import (
+    bound,
+    earliest_of,
     is_void,
+    latest_of,
     log_at,
     make_void,
     new_log_row,
@@ -30,7 +33,9 @@ FIN_WAIT_1, FIN_WAIT_2, CLOSING, TIME_WAIT, CLOSE_WAIT, LAST_ACK = (np.int64(sta
 SENT, PROVEN, ASSUMED, BY_TIMER, AT_END = (np.int64(basis) for basis in Basis)
 NO_NOTE, UNEXPECTED = np.int64(Note.NONE), np.int64(Note.UNEXPECTED)
 RCVD_FIN, RCVD_ACK_OF_FIN = np.int64(Event.RCVD_FIN), np.int64(Event.RCVD_ACK_OF_FIN)
+REPLACED = np.int64(Event.REPLACED)
 MID_STREAM, SENT_DATA, ACKED = np.int64(Known.MID_STREAM), np.int64(Known.SENT_DATA), np.int64(Known.ACK)
+COUNTED = 64  # a larger step of IP identifications is no count of packets
 NEVER = NO_FRAME = np.int64(0)
 NOT_OVER = np.int64(np.iinfo(np.int64).max)
 
@@ -192,6 +197,25 @@ def forget(e, bits):
 
 
 @part
+def after_previous(desk, before, event, basis, best, latest):
+    """The best time of an entry behind the entry ``before``. What the endpoint sent it sent before that passed the tap;
+    so what came to it first was faster than it was taken to be."""
+    late = basis == SENT and event != REPLACED and np.int64(before["time"]) > latest
+    if late and before["basis"] == ASSUMED:
+        earliest, last = earliest_of(desk, before), latest_of(desk, before)
+        before["time"] = max(earliest, latest)
+        bound(desk, before, earliest, last)
+    return max(best, np.int64(before["time"]))
+
+
+@part
+def at_best(before, state, basis):
+    """How well it is known that an endpoint enters ``state``: that it keeps TIME_WAIT, no packet shows (its table of
+    them may be full, Linux tcp_max_tw_buckets), even where what leads there is proven."""
+    return ASSUMED if state == TIME_WAIT and before != TIME_WAIT else basis
+
+
+@part
 def append(desk, i, event, state, basis, best, earliest, latest, frame, note, slack):
     """Append a log row for endpoint ``i`` that leaves it in ``state``; returns the row.
 
@@ -201,14 +225,16 @@ def append(desk, i, event, state, basis, best, earliest, latest, frame, note, sl
     e = end_at(desk, i)
     best = min(max(best, earliest), latest)
     previous = np.int64(e["last_event"])
+    while previous > 0 and is_void(log_at(desk, previous)):
+        previous = row_before(desk, previous)
     if previous > 0:
-        best = max(best, np.int64(log_at(desk, previous)["time"]))
+        best = after_previous(desk, log_at(desk, previous), event, basis, best, latest)
     row = new_log_row(desk, flow_at(desk, i >> 1))
     entry = log_at(desk, row)
     entry["time"] = best
     entry["frame"] = frame
     set_bounds(desk, entry, best, earliest, max(best, latest) + slack)
-    say(entry, i & 1, event, np.int64(e["state"]), state, basis, note)
+    say(entry, i & 1, event, np.int64(e["state"]), state, at_best(np.int64(e["state"]), state, basis), note)
     e["last_event"] = row
     return row
 
@@ -285,11 +311,23 @@ def stamp_enter(desk, e, state, basis, time):
 
 @part
 def note(desk, i, event, time, frame, words):
-    """Record something that moves nothing."""
+    """Record something that endpoint ``i`` does and that moves nothing."""
+    return jot(desk, i, event, SENT, time, frame, words)
+
+
+@part
+def note_received(desk, i, event, time, frame, words):
+    """The same of something that comes to it, if it arrives."""
+    return jot(desk, i, event, ASSUMED, time, frame, words)
+
+
+@part
+def jot(desk, i, event, basis, time, frame, words):
+    """Append a row that moves nothing."""
     state = np.int64(end_at(desk, i)["state"])
     if ARROWS[state, event] == NO_ARROW and words == NO_NOTE:
         words = UNEXPECTED
-    return append(desk, i, event, state, SENT, time, time, time, frame, words, np.int64(0))
+    return append(desk, i, event, state, basis, time, time, time, frame, words, np.int64(0))
 
 
 @part
@@ -326,6 +364,10 @@ def forgive(desk, e, state):
         return
     after = mark_later(desk, e)
     after["deadline"] = 0
+    if state < ESTABLISHED:
+        after["established_time"] = 0
+    if state < CLOSE_WAIT:
+        after["close_wait_time"] = after["close_wait_end"] = 0
     if state == TIME_WAIT:
         wait_on(desk, after)
     if state == CLOSE_WAIT:
@@ -379,17 +421,24 @@ def since(desk, e, s, busy):
     """The earliest moment at which the endpoint may have decided to send ``s``, which passes the tap now.
 
     Not before ``busy``, since when it has had something else to send. On its way ``s`` may have taken twice as long
-    as the shortest time measured; and it may be a repeat of one lost before the tap, unless the tap is on the host or
-    the sender's IP identification says that nothing is missing since its last segment.
+    as the shortest time measured; and it may be a repeat of one lost before the tap, unless the sender's IP
+    identification says that nothing is missing since its last segment, or the tap is on the host and that says nothing.
     """
     reach, now = np.int64(e["reach"]), np.int64(s["time"])
     step = (np.int64(s["ip_id"]) - np.int64(e["ip_id"])) & 0xFFFF
     counted = np.int64(s["marks"]) & HAS_IP_ID and s["ip_id"] > 0 and step == 1
-    near = reach > 0 and reach <= desk["slack"]
+    unseen = np.int64(s["marks"]) & HAS_IP_ID and s["ip_id"] > 0 and e["ip_id"] > 0 and 1 < step <= COUNTED
+    near = reach > 0 and reach <= desk["slack"] and not unseen
     earliest = busy - 2 * reach - desk["slack"]
     if e["last_time"] > 0 and not near and not counted:
         earliest = min(earliest, np.int64(e["last_time"]) - reach - desk["slack"])
     return min(earliest, now)
+
+
+@part
+def patience(desk, e):
+    """The same as :func:`margin` on a path whose delay may have grown: by the last time measured, too."""
+    return max(margin(desk, e), np.int64(later(desk, e)["reach_last"]) + desk["slack"])
 
 
 @part

@@ -32,7 +32,7 @@ from analyzer.tracker.groups import A_BUNDLE, CHAIN, GROUP, PLACE, ROOM, STORED
 from analyzer.tracker.limits import LINGER_NS, LINGER_RESET_NS, desk_of
 from analyzer.tracker.pools import Pools
 from analyzer.tracker.reused import TOOK_OVER
-from analyzer.tracker.timers import profile
+from analyzer.tracker.timers import timers_of
 
 QUIET_NS = LINGER_NS // 2  # silence of a flow after which its next segment might be late: with a wide margin
 LAG_NS = 1_000_000_000  # a segment that is so far behind the clock does not wait, wherever that is not noted
@@ -116,7 +116,7 @@ class Grouping:
         (self._whole, self._clocks), self._told = self._wrapping.segments(), self._wrapping.told()
         self._scratch = Scratch(settings)
         self._silent_since = np.zeros(4, np.int64)  # see ``depart``
-        self._linger = max(LINGER_NS, profile(settings.profile).time_wait)  # then no timer runs any more
+        self._linger = max(LINGER_NS, timers_of(settings).time_wait.length)  # then no timer runs any more
         self._looking = (1, 1)  # the rows of groups that have not been looked at yet
         self._looked_at = 0  # the clock when that began
         self._provision = Provision()

@@ -144,7 +144,8 @@ def bound(desk, entry, earliest, latest):
 @part
 def set_bounds(desk, entry, time, earliest, latest):
     """The same of a new entry, whose best time is ``time``."""
-    early = min(time - earliest, ELSEWHERE) if earliest != 0 else UNBOUNDED
+    earliest = max(earliest, np.int64(0))  # what was counted back from something that never happened is no bound either
+    early = min(time - earliest, ELSEWHERE) if earliest > 0 else UNBOUNDED
     late = max(np.int64(0), latest - time)
     if (early < ELSEWHERE or early == UNBOUNDED) and late < ELSEWHERE:
         entry["early"], entry["late"] = max(np.int64(0), early), late

@@ -6,7 +6,7 @@ import numpy as np
 
 from analyzer.settings import Settings
 from analyzer.tracker.desk import DESK
-from analyzer.tracker.timers import SECOND, profile
+from analyzer.tracker.timers import SECOND, timers_of
 
 SLACK_NS = 300_000  # scheduling and interrupt delays on a host: how late an answer may be beyond its way
 DUPLICATE_BLIND_NS = 1_000_000  # no stack repeats a segment this fast (Linux: 2 ms for a loss probe, else 200 ms)
@@ -20,8 +20,8 @@ LINGER_RESET_NS = 300 * SECOND  # the same after a RST, which its receiver may n
 def desk_of(settings: Settings) -> "np.ndarray[Any, np.dtype[np.void]]":
     """What the tracker's kernels have in front of them (dtype DESK, shape (1,)), with these limits and no rows yet."""
     desk = np.zeros(1, DESK)
-    timers = profile(settings.profile)
-    desk["time_wait_length"], desk["fin_wait_2_length"] = timers.time_wait, timers.fin_wait_2
+    timers = timers_of(settings)
+    desk["time_wait_length"], desk["fin_wait_2_length"] = timers.time_wait.length, timers.fin_wait_2.length
     desk["rst_ends_time_wait"] = timers.rst_ends_time_wait
     desk["slack"], desk["repeat"], desk["reordering"] = SLACK_NS, REPEAT_NS, REORDERING_NS
     desk["duplicate_blind"], desk["duplicate_by_id"] = DUPLICATE_BLIND_NS, DUPLICATE_BY_ID_NS

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from analyzer.compiled import part
 from analyzer.segments.table import HAS_TIMESTAMP
 from analyzer.tracker.by_the_book import CLIENT, SERVER, SLOT, enter, sent_by, time_out
-from analyzer.tracker.desk import NEVER, SENT, TIME_WAIT, end_at, flow_at, mark_later, over_after, tuple_at
+from analyzer.tracker.desk import NEVER, SENT, TIME_WAIT, end_at, flow_at, half, mark_later, over_after, tuple_at
 from analyzer.tracker.groups import segment_of
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.space import ahead
@@ -45,7 +45,7 @@ def hand_over(room, desk, group, newer, took):
     took["old_seen"] = 0
     if newer["count"] < 3:
         return False
-    syn, answer = segment_of(room, newer, 0), segment_of(room, newer, 1)
+    syn, answer, ack = segment_of(room, newer, 0), segment_of(room, newer, 1), segment_of(room, newer, 2)
     took["row"], took["answer_frame"], took["answer_time"] = newer["row"], answer["frame"], answer["time"]
     now, then = np.int64(syn["time"]), np.int64(answer["time"])
     if now > over_after(desk, SLOT):
@@ -58,10 +58,18 @@ def hand_over(room, desk, group, newer, took):
     same = mine["address"][0] == its["address"][0] and mine["port"][0] == its["port"][0]
     first = CLIENT if same else SERVER
     remember(room, desk, group, first, syn, took)
-    replace(desk, first, now, np.int64(syn["frame"]))
+    replace(desk, first, now - placed_by(desk, then, np.int64(ack["time"])), now, np.int64(syn["frame"]))
     if then <= over_after(desk, SLOT):
-        replace(desk, first ^ 1, then, np.int64(answer["frame"]))
+        replace(desk, first ^ 1, then - half(then - now), then, np.int64(answer["frame"]))
     return True
+
+
+@part
+def placed_by(desk, then, acked):
+    """How much earlier than its SYN passes the newer flow begins: half the time from its SYN-ACK, which passed
+    ``then``, to the acknowledgment of that; 0 where the flow in SLOT is over before that is known."""
+    kept = np.int64(flow_at(desk, SLOT)["end_time"]) + desk["linger"]
+    return half(acked - then) if acked <= kept else np.int64(0)
 
 
 @part
@@ -86,11 +94,12 @@ def remember(room, desk, group, first, syn, old):
 
 
 @part
-def replace(desk, i, now, frame):
-    """A new connection of endpoint ``i`` takes the place of this one, if its TIME_WAIT still lasts."""
+def replace(desk, i, best, now, frame):
+    """A new connection of endpoint ``i`` takes the place of this one, if its TIME_WAIT still lasts; at ``best``, when
+    it enters its first state."""
     e = end_at(desk, i)
     if np.int64(e["state"]) == TIME_WAIT:
-        enter(desk, e, i, TIME_WAIT, REPLACED, SENT, now, NEVER, now, frame)
+        enter(desk, e, i, TIME_WAIT, REPLACED, SENT, best, NEVER, now, frame)
         mark_later(desk, e)["deadline"] = NEVER
 
 

@@ -1,8 +1,9 @@
-"""The timers of TCP stacks that end a state without any packet, by named profile."""
+"""The timers of TCP stacks that end a state without any packet, by named profile; and those in force."""
 
 from typing import NamedTuple
 
 from analyzer.errors import UsageError
+from analyzer.settings import Settings
 
 SECOND = 1_000_000_000
 
@@ -53,3 +54,42 @@ def profile(name: str) -> Profile:
         return PROFILES[name]
     except KeyError:
         raise UsageError(f"no timer profile {name!r}; there are: {', '.join(PROFILES)}") from None
+
+
+class Timer(NamedTuple):
+    """A length in nanoseconds, and who says so: as a remark, and as the subject of a sentence."""
+
+    length: int
+    source: str
+    keeper: str
+
+
+class Timers(NamedTuple):
+    """The timers in force: those of the profile, where the settings name no other."""
+
+    profile: str
+    time_wait: Timer
+    fin_wait_2: Timer
+    rst_ends_time_wait: bool
+
+
+def timers_of(settings: Settings) -> Timers:
+    """What the settings ask for."""
+    chosen = profile(settings.profile)
+
+    def timer(own: int, name: str, option: str) -> Timer:
+        value: int | None = getattr(settings, name)
+        if value is None:
+            return Timer(own, f"profile {chosen.name}", f"the profile {chosen.name}")
+        return (
+            Timer(value, "as on this host", "this host")
+            if name in settings.read_on_host
+            else Timer(value, option, option)
+        )
+
+    return Timers(
+        chosen.name,
+        timer(chosen.time_wait, "time_wait_ns", "--time-wait"),
+        timer(chosen.fin_wait_2, "fin_timeout_ns", "--fin-timeout"),
+        chosen.rst_ends_time_wait,
+    )

@@ -67,31 +67,31 @@ class Event(IntEnum):
 
 # The vocabulary of the column `event` in timeline.csv, with its meaning; indexed by Event.
 EVENT_WORDS: dict[Event, tuple[str, str]] = {
-    Event.SENT_SYN: ("syn", "it sent a SYN"),
-    Event.SENT_SYN_ACK: ("syn-ack", "it sent a SYN-ACK"),
-    Event.RCVD_SYN_ACK: ("ack", "it acknowledged the peer's SYN-ACK: the handshake is complete for it"),
+    Event.SENT_SYN: ("syn", "sent a SYN"),
+    Event.SENT_SYN_ACK: ("syn-ack", "sent a SYN-ACK"),
+    Event.RCVD_SYN_ACK: ("ack", "acknowledged the peer's SYN-ACK: the handshake is complete for it"),
     Event.RCVD_ACK_OF_SYN: (
         "ack",
-        "the acknowledgment of its SYN reached it: the handshake is complete for it",
+        "received the acknowledgment of its SYN: the handshake is complete for it",
     ),
     Event.SENT_MID_STREAM: ("mid-stream", "its first captured segment belongs to a connection already open"),
-    Event.SENT_FIN: ("fin", "it sent its FIN"),
-    Event.RCVD_FIN: ("peer-fin", "it received the peer's FIN, with everything before it"),
-    Event.RCVD_ACK_OF_FIN: ("fin-acked", "the acknowledgment of its FIN reached it"),
-    Event.SENT_RST: ("rst", "it sent a RST"),
-    Event.RCVD_RST: ("peer-rst", "it received a RST it had to accept"),
-    Event.TIMER: ("timer", "a timer ended the state; no packet shows it"),
+    Event.SENT_FIN: ("fin", "sent its FIN"),
+    Event.RCVD_FIN: ("peer-fin", "received the peer's FIN, with everything before it"),
+    Event.RCVD_ACK_OF_FIN: ("fin-acked", "received the acknowledgment of its FIN"),
+    Event.SENT_RST: ("rst", "sent a RST"),
+    Event.RCVD_RST: ("peer-rst", "received a RST it had to accept"),
+    Event.TIMER: ("timer", "a timer of the host ended the state, which sends no packet"),
     Event.REPLACED: ("replaced", "a new connection on the same addresses and ports took its place"),
     Event.LOST_SIGHT: ("lost-sight", "what decides its next state was not captured"),
-    Event.SYN_AGAIN: ("syn-retransmitted", "it repeated its SYN"),
-    Event.SYN_ACK_AGAIN: ("syn-ack-retransmitted", "it repeated its SYN-ACK"),
-    Event.FIN_AGAIN: ("fin-retransmitted", "it repeated its FIN"),
+    Event.SYN_AGAIN: ("syn-retransmitted", "sent its SYN again"),
+    Event.SYN_ACK_AGAIN: ("syn-ack-retransmitted", "sent its SYN-ACK again"),
+    Event.FIN_AGAIN: ("fin-retransmitted", "sent its FIN again"),
     Event.ACK_OF_FIN_AGAIN: ("fin-acked-again", "its repeated FIN was acknowledged again"),
-    Event.RST_AGAIN: ("rst-repeated", "it sent a further RST"),
+    Event.RST_AGAIN: ("rst-repeated", "sent another RST"),
     Event.RST_IGNORED: ("rst-ignored", "a RST came that it did not have to accept, or that never reached it"),
-    Event.DATA_AFTER_FIN: ("data-after-fin", "it sent new data beyond its own FIN"),
-    Event.DATA_AFTER_PEER_FIN: ("data-after-peer-fin", "it went on sending data after the peer's FIN"),
-    Event.STALE_ACK: ("stale-ack", "it answered a SYN with the acknowledgment of an older connection"),
+    Event.DATA_AFTER_FIN: ("data-after-fin", "sent new data beyond its own FIN"),
+    Event.DATA_AFTER_PEER_FIN: ("data-after-peer-fin", "went on sending data after the peer's FIN"),
+    Event.STALE_ACK: ("stale-ack", "answered a SYN with an old acknowledgment"),
     Event.CAPTURE_END: ("capture-end", "the capture ended with the endpoint in this state"),
 }
 
@@ -109,88 +109,118 @@ class Arrow(NamedTuple):
 S, E = State, Event
 
 _MOVES = [
-    Arrow(S.CLOSED, E.SENT_SYN, S.SYN_SENT, "3.10.1", "it asked for a connection"),
-    Arrow(S.LISTEN, E.SENT_SYN_ACK, S.SYN_RECEIVED, "3.10.7.2", "it answered a SYN"),
-    Arrow(S.SYN_SENT, E.SENT_SYN_ACK, S.SYN_RECEIVED, "3.10.7.3", "the SYNs crossed: simultaneous open"),
-    Arrow(S.SYN_SENT, E.RCVD_SYN_ACK, S.ESTABLISHED, "3.10.7.3", "its SYN was answered and acknowledged"),
-    Arrow(S.SYN_RECEIVED, E.RCVD_ACK_OF_SYN, S.ESTABLISHED, "3.10.7.4", "the handshake's last ACK reached it"),
-    Arrow(S.UNKNOWN, E.SENT_MID_STREAM, S.ESTABLISHED, "-", "the capture began with the connection already open"),
-    Arrow(S.ESTABLISHED, E.SENT_FIN, S.FIN_WAIT_1, "3.10.4", "it closed, knowing of no FIN of the peer"),
+    Arrow(S.CLOSED, E.SENT_SYN, S.SYN_SENT, "3.10.1", "asked for a connection"),
+    Arrow(S.LISTEN, E.SENT_SYN_ACK, S.SYN_RECEIVED, "3.10.7.2", "answered a SYN"),
+    Arrow(S.SYN_SENT, E.SENT_SYN_ACK, S.SYN_RECEIVED, "3.10.7.3", "SYNs crossed: simultaneous open"),
+    Arrow(S.SYN_SENT, E.RCVD_SYN_ACK, S.ESTABLISHED, "3.10.7.3", "SYN acknowledged; connection open"),
+    Arrow(
+        S.SYN_RECEIVED,
+        E.RCVD_ACK_OF_SYN,
+        S.ESTABLISHED,
+        "3.10.7.4",
+        "received the handshake's last ACK; connection open",
+    ),
+    Arrow(S.UNKNOWN, E.SENT_MID_STREAM, S.ESTABLISHED, "-", "connection already open when the capture began"),
+    Arrow(S.ESTABLISHED, E.SENT_FIN, S.FIN_WAIT_1, "3.10.4", "closed first (no FIN received yet)"),
     Arrow(
         S.SYN_RECEIVED,
         E.SENT_FIN,
         S.FIN_WAIT_1,
         "3.10.4",
-        "it closed before the handshake's last ACK reached it",
+        "closed before it received the handshake's last ACK",
     ),
     Arrow(
         S.UNKNOWN,
         E.SENT_FIN,
         S.FIN_WAIT_1,
         "-",
-        "it closed; whether the peer had closed before was not captured",
+        "closed; the capture does not show whether the peer had closed before",
     ),
-    Arrow(S.CLOSE_WAIT, E.SENT_FIN, S.LAST_ACK, "3.10.4", "it closed too"),
-    Arrow(S.ESTABLISHED, E.RCVD_FIN, S.CLOSE_WAIT, "3.10.7.4", "the peer closed; its own close is awaited"),
-    Arrow(S.SYN_RECEIVED, E.RCVD_FIN, S.CLOSE_WAIT, "3.10.7.4", "the peer closed at once"),
-    Arrow(S.UNKNOWN, E.RCVD_FIN, S.CLOSE_WAIT, "-", "it acknowledged the peer's FIN"),
+    Arrow(S.CLOSE_WAIT, E.SENT_FIN, S.LAST_ACK, "3.10.4", "closed, after the peer"),
+    Arrow(S.ESTABLISHED, E.RCVD_FIN, S.CLOSE_WAIT, "3.10.7.4", "peer closed; waiting for this side to close"),
+    Arrow(
+        S.SYN_RECEIVED,
+        E.RCVD_FIN,
+        S.CLOSE_WAIT,
+        "3.10.7.4",
+        "peer closed right after the handshake; waiting for this side to close",
+    ),
+    Arrow(S.UNKNOWN, E.RCVD_FIN, S.CLOSE_WAIT, "-", "acknowledged the peer's FIN; waiting for this side to close"),
     Arrow(
         S.FIN_WAIT_1,
         E.RCVD_ACK_OF_FIN,
         S.FIN_WAIT_2,
         "3.10.7.4",
-        "its FIN was acknowledged; the peer's is awaited",
+        "FIN acknowledged; waiting for the peer's FIN",
     ),
-    Arrow(S.FIN_WAIT_1, E.RCVD_FIN, S.CLOSING, "3.10.7.4", "the FINs crossed"),
-    Arrow(S.FIN_WAIT_2, E.RCVD_FIN, S.TIME_WAIT, "3.10.7.4", "the peer closed too"),
+    Arrow(S.FIN_WAIT_1, E.RCVD_FIN, S.CLOSING, "3.10.7.4", "FINs crossed; waiting for the acknowledgment of its own"),
+    Arrow(S.FIN_WAIT_2, E.RCVD_FIN, S.TIME_WAIT, "3.10.7.4", "peer closed too; both sides are closed"),
     Arrow(
         S.CLOSING,
         E.RCVD_ACK_OF_FIN,
         S.TIME_WAIT,
         "3.10.7.4",
-        "its FIN was acknowledged after the FINs had crossed",
+        "FIN acknowledged, after the FINs had crossed; both sides are closed",
     ),
-    Arrow(S.LAST_ACK, E.RCVD_ACK_OF_FIN, S.CLOSED, "3.10.7.4", "its FIN was acknowledged: all is over for it"),
-    Arrow(S.TIME_WAIT, E.TIMER, S.CLOSED, "3.10.8", "TIME_WAIT ended"),
-    Arrow(S.FIN_WAIT_2, E.TIMER, S.CLOSED, "Linux tcp_fin_timeout", "it had given up waiting for the peer's FIN"),
-    Arrow(S.TIME_WAIT, E.REPLACED, S.CLOSED, "3.10.7.4", "a new SYN was accepted in TIME_WAIT"),
-    Arrow(S.FIN_WAIT_1, E.LOST_SIGHT, S.UNKNOWN, "-", "what would tell its next state was not captured"),
-    Arrow(S.FIN_WAIT_2, E.LOST_SIGHT, S.UNKNOWN, "-", "what would tell its next state was not captured"),
+    Arrow(S.LAST_ACK, E.RCVD_ACK_OF_FIN, S.CLOSED, "3.10.7.4", "FIN acknowledged; connection fully closed"),
+    Arrow(S.TIME_WAIT, E.TIMER, S.CLOSED, "3.10.8", "TIME_WAIT ended by its timer"),
+    Arrow(S.FIN_WAIT_2, E.TIMER, S.CLOSED, "-", "FIN_WAIT_2 ended without the peer's FIN"),
+    Arrow(S.TIME_WAIT, E.REPLACED, S.CLOSED, "3.10.7.4", "accepted a new SYN in TIME_WAIT"),
+    Arrow(S.FIN_WAIT_1, E.LOST_SIGHT, S.UNKNOWN, "-", "what decides its next state was not captured"),
+    Arrow(S.FIN_WAIT_2, E.LOST_SIGHT, S.UNKNOWN, "-", "what decides its next state was not captured"),
 ]
 _GONE = [
-    Arrow(state, E.REPLACED, S.CLOSED, "-", "a new connection on its addresses and ports shows that it was gone")
+    Arrow(state, E.REPLACED, S.CLOSED, "-", "gone: a new connection uses the same addresses and ports")
     for state in State
     if state not in (S.CLOSED, S.TIME_WAIT)
 ]
 _RESETS = [
-    Arrow(state, E.SENT_RST, S.CLOSED, "3.5.2", "it reset the connection")
+    Arrow(state, E.SENT_RST, S.CLOSED, "3.5.2", "reset the connection")
     for state in State
     if state not in (S.CLOSED, S.SYN_SENT)
 ] + [
-    Arrow(S.SYN_SENT, E.SENT_RST, S.CLOSED, "3.5.2", "it abandoned the connection it had asked for"),
+    Arrow(S.SYN_SENT, E.SENT_RST, S.CLOSED, "3.5.2", "gave up the connection it had asked for"),
     *(
-        Arrow(state, E.RCVD_RST, S.CLOSED, "3.5.3", "the peer reset the connection")
+        Arrow(state, E.RCVD_RST, S.CLOSED, "3.5.3", "peer reset the connection")
         for state in State
         if state not in (S.CLOSED, S.LISTEN)
     ),
 ]
 _STAYS = [
-    *(Arrow(s, E.SYN_AGAIN, s, "3.8.1", "its SYN had not been answered") for s in (S.SYN_SENT, S.SYN_RECEIVED)),
-    Arrow(S.SYN_RECEIVED, E.SYN_ACK_AGAIN, S.SYN_RECEIVED, "3.8.1", "its SYN-ACK had not been acknowledged"),
     *(
-        Arrow(s, E.FIN_AGAIN, s, "3.8.1", "its FIN had not been acknowledged")
+        Arrow(s, E.SYN_AGAIN, s, "3.8.1", "SYN sent again; no answer received yet")
+        for s in (S.SYN_SENT, S.SYN_RECEIVED)
+    ),
+    Arrow(
+        S.SYN_RECEIVED, E.SYN_ACK_AGAIN, S.SYN_RECEIVED, "3.8.1", "SYN-ACK sent again; no acknowledgment received yet"
+    ),
+    *(
+        Arrow(s, E.FIN_AGAIN, s, "3.8.1", "FIN sent again; no acknowledgment received yet")
         for s in (S.FIN_WAIT_1, S.CLOSING, S.LAST_ACK)
     ),
     *(
-        Arrow(s, E.ACK_OF_FIN_AGAIN, s, "3.10.7.4", "the peer acknowledged the repeated FIN")
+        Arrow(s, E.ACK_OF_FIN_AGAIN, s, "3.10.7.4", "peer acknowledged the repeated FIN")
         for s in (S.FIN_WAIT_2, S.TIME_WAIT, S.CLOSED)
     ),
-    Arrow(S.CLOSE_WAIT, E.DATA_AFTER_PEER_FIN, S.CLOSE_WAIT, "3.6.1", "a half-closed connection may still send"),
-    *(Arrow(s, E.RST_AGAIN, s, "3.5.2", "each late segment draws its own RST") for s in (S.CLOSED, S.SYN_SENT)),
-    Arrow(S.CLOSED, E.SENT_RST, S.CLOSED, "3.5.2", "it knew no such connection"),
-    *(Arrow(s, E.RST_IGNORED, s, "RFC 5961 3.2", "a RST outside RCV.NXT changes nothing") for s in State),
-    Arrow(S.UNKNOWN, E.STALE_ACK, S.UNKNOWN, "3.10.7.4", "an older connection on this tuple still answers"),
-    *(Arrow(s, E.CAPTURE_END, s, "-", "the capture ended") for s in State),
+    Arrow(
+        S.CLOSE_WAIT,
+        E.DATA_AFTER_PEER_FIN,
+        S.CLOSE_WAIT,
+        "3.6.1",
+        "sends data after the peer's FIN, as a half-closed connection may",
+    ),
+    Arrow(S.CLOSED, E.RST_AGAIN, S.CLOSED, "3.5.2", "sent another RST"),
+    Arrow(S.SYN_SENT, E.RST_AGAIN, S.SYN_SENT, "3.10.7.3", "sent a RST: the answer does not fit its SYN"),
+    Arrow(S.CLOSED, E.SENT_RST, S.CLOSED, "3.5.2", "sent a RST: no such connection here (any more)"),
+    *(Arrow(s, E.RST_IGNORED, s, "-", "RST without effect") for s in State),
+    Arrow(
+        S.UNKNOWN,
+        E.STALE_ACK,
+        S.UNKNOWN,
+        "3.10.7.4",
+        "answered a SYN with an old acknowledgment",
+    ),
+    *(Arrow(s, E.CAPTURE_END, s, "-", "the capture ends") for s in State),
 ]
 
 TABLE: tuple[Arrow, ...] = (*_MOVES, *_GONE, *_RESETS, *_STAYS)

@@ -9,16 +9,19 @@ from analyzer.findings import Rule, rules
 from analyzer.findings.words import Rows, wording
 from analyzer.flows.table import FLOW
 from analyzer.lines import Template, Words
-from analyzer.reports.findings import Listing
+from analyzer.reports.findings import Listing, listing_of
 from analyzer.settings import Settings
-from analyzer.tracker.ledger import CONNECTION, ENDPOINT, Known
+from analyzer.times import inner
+from analyzer.tracker.ledger import CONNECTION, ENDPOINT, Answered, Known
 from analyzer.tracker.log import Basis
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.resets import Verdict as Reception
 from analyzer.tracker.transitions import State
 
 SECOND = 1_000_000_000
-START = 1_700_000_000 * SECOND
+START = inner(1_700_000_000 * SECOND)
 END = START + 100 * SECOND
+FIN_END = 5000  # the sequence number after the server's FIN, where data meet a RST
 WHOLE = int(Known.ISN | Known.NXT | Known.ACK)
 
 
@@ -74,6 +77,38 @@ def leaking_server(since: float = 1.0, **facts: Any) -> dict[str, Any]:
         "fin_acked_frame": 9,
     }
     return {"client": closed, "server": waiting | facts}
+
+
+def data_meets_reset(after: float, size: int, first_byte: int, ack: int = FIN_END, **server: Any) -> dict[str, Any]:
+    """The server's FIN is acknowledged in frame 9; ``after`` seconds behind it the client sends data that acknowledge
+    ``ack``, in frame 10, and the server resets."""
+    closed = {"fin_count": 1, "fin_time": at(1), "fin_frame": 8, "fin_acked_time": at(1.001), "fin_acked_frame": 9}
+    reset = {"rst_time": at(1 + after) + 1000, "rst_frame": 11, "rst_count": 1, "rst_verdict": Reception.ACCEPTED}
+    answer = {"rst_reply": 1, "rst_answers": Answered.DATA, "rst_answers_time": at(1 + after), "rst_answers_frame": 10}
+    numbers = {"fin_end": FIN_END, "rst_answers_ack": ack, "rst_half_close": size}
+    states = {"rst_state": State.FIN_WAIT_2, "rst_peer_state": State.CLOSE_WAIT, "reach": 1000}
+    client = {
+        "close_wait_time": at(1),
+        "close_wait_end": at(1 + after),
+        "reach": 10_000_000,
+        "data_time": at(1 + after),
+        "carried": size,
+        "carried_byte": first_byte,
+    }
+    return {"server": closed | reset | answer | numbers | states | server, "client": client}
+
+
+def asked(**server: Any) -> dict[str, Any]:
+    """A client that waits for the answer to its SYNs, and what came from the server."""
+    nothing = {"packets": 0, "syn_count": 0, "syn_ack": 0, "known": 0, "established_time": 0}
+    client = {"packets": 2, "syn_count": 2, "syn_frame": 1, "state": State.SYN_SENT, "established_time": 0}
+    return {"client": client, "server": nothing | server}
+
+
+def found(made: Ledger, **settings: Any) -> dict[str, dict[str, Any]]:
+    """A row of the findings for each code, the last one."""
+    rows = listing_of(made, Book(), Settings(**settings)).frame()
+    return {row["code"]: row for row in rows.to_dict("records")}
 
 
 def sentences(

@@ -13,17 +13,25 @@ from analyzer.findings.view import View
 from analyzer.lines import Words
 from analyzer.reports.findings import Listing, listing_of
 from analyzer.settings import Settings
-from analyzer.tracker.ledger import Answered, Known
+from analyzer.times import outer
+from analyzer.tracker.ledger import Known
 from analyzer.tracker.log import Basis
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.resets import Verdict as Reception
 from analyzer.tracker.transitions import State
-from tests.findings.books import END, SECOND, START, Book, at, csv_lines, leaking_server, ledger
-
-
-def found(made: Ledger, **settings: Any) -> dict[str, dict[str, Any]]:
-    rows = listing_of(made, Book(), Settings(**settings)).frame()
-    return {row["code"]: row for row in rows.to_dict("records")}
+from tests.findings.books import (
+    END,
+    SECOND,
+    START,
+    WHOLE,
+    Book,
+    asked,
+    at,
+    csv_lines,
+    data_meets_reset,
+    found,
+    leaking_server,
+    ledger,
+)
 
 
 def test_a_finding_names_endpoint_times_frames_and_threshold() -> None:
@@ -31,7 +39,7 @@ def test_a_finding_names_endpoint_times_frames_and_threshold() -> None:
     assert (row["severity"], row["endpoint"], row["stream"], row["frames"]) == ("error", "server", 0, "8;9")
     assert (row["client_ip"], row["client_port"]) == ("10.0.0.1", 40000)
     assert (row["server_ip"], row["server_port"]) == ("2001:db8::2", 80)
-    assert row["time_epoch"].value == at(1)
+    assert row["time_epoch"].value == outer(at(1))
     for words in ("server [2001:db8::2]:80", "frame 8", "frame 9", "1.000000 s", "99 s", "threshold 10 s"):
         assert words in row["message"]
     assert "ss -tnp state close-wait '( sport = :80 )'" in row["advice"]
@@ -64,37 +72,6 @@ def test_gaps_do_not_touch_what_is_a_fact_about_the_capture() -> None:
 def test_a_leak_ends_where_a_new_connection_takes_its_place() -> None:
     row = found(ledger(leaking_server() | {"replaced_time": at(31)}))["TD101"]
     assert "in the 30 s from then until a new connection took its addresses and ports" in row["message"]
-
-
-def data_meets_reset(after: float, size: int, first_byte: int) -> dict[str, Any]:
-    """The server's FIN is acknowledged; ``after`` seconds behind it the client sends data, and the server resets."""
-    closed = {"fin_count": 1, "fin_time": at(1), "fin_frame": 8, "fin_acked_time": at(1.001), "fin_acked_frame": 9}
-    reset = {"rst_time": at(1 + after) + 1000, "rst_frame": 11, "rst_count": 1, "rst_verdict": Reception.ACCEPTED}
-    answer = {"rst_reply": 1, "rst_answers": Answered.DATA, "rst_answers_time": at(1 + after), "rst_answers_frame": 10}
-    states = {"rst_state": State.FIN_WAIT_2, "rst_peer_state": State.CLOSE_WAIT, "reach": 1000}
-    spoke = {"half_close_bytes": size, "half_close_frame": 10, "carried": size, "carried_byte": first_byte}
-    client = {
-        "close_wait_time": at(1),
-        "close_wait_end": at(1 + after),
-        "reach": 10_000_000,
-        "data_time": at(1 + after),
-    }
-    return {"server": closed | reset | answer | states, "client": client | spoke}
-
-
-@pytest.mark.parametrize(
-    ("after", "size", "first_byte", "code"),
-    [
-        (2.0, 300, ord("G"), "TD103"),
-        (0.010, 300, ord("G"), "TD306"),
-        (2.0, 31, 21, "TD304"),
-        (0.010, 24, 23, "TD304"),
-        (2.0, 24, ord("G"), "TD103"),
-    ],
-    ids=["told long ago", "within a round trip", "TLS 1.2 close_notify", "TLS 1.3 close_notify", "small but no alert"],
-)
-def test_data_that_meets_a_reset(after: float, size: int, first_byte: int, code: str) -> None:
-    assert set(found(ledger(data_meets_reset(after, size, first_byte)))) == {code}
 
 
 def rule(code: str, *supersedes: str, blind: bool = False) -> Rule:
@@ -145,6 +122,13 @@ def test_flows_known_only_from_icmp_errors_are_not_judged() -> None:
     assert not len(listing_of(ledger(quoted), Book(), Settings()))
 
 
+def test_of_a_flow_that_holds_more_than_one_connection_nothing_is_concluded_and_that_is_said_once() -> None:
+    mixed = leaking_server(known=WHOLE | Known.MIXED)
+    listing = listing_of(ledger(mixed, mixed, {}), Book(), Settings())
+    assert not len(listing)
+    assert [(entry.code, entry.flows) for entry in listing.cannot_judge] == [("all", 2)]
+
+
 def test_the_findings_fit_the_declared_table() -> None:
     typed = listing_of(ledger(leaking_server(), copies=12), Book(), Settings()).frame()
     assert set(typed["code"]) == {"TD101", "TD106"}
@@ -157,14 +141,6 @@ def test_the_findings_fit_the_declared_table() -> None:
 def test_no_flows_no_findings() -> None:
     listing = listing_of(ledger(), Book(), Settings())
     assert len(listing) == len(listing.frame()) == 0
-
-
-def test_a_pile_up_is_projected_to_the_limit_of_descriptors() -> None:
-    leaks = [leaking_server(since) for since in range(1, 13)]
-    message = found(ledger(*leaks), descriptors=72)["TD106"]["message"]
-    assert "12 connections" in message
-    assert "60.0 per minute" in message
-    assert "72 descriptors are used up after 1 more minutes" in message
 
 
 def test_many_flows_take_no_loop() -> None:
@@ -190,7 +166,7 @@ def written(chunks: list[Ledger], **more: Any) -> tuple[str, list[CannotJudge], 
 
 def test_how_the_flows_are_cut_into_chunks_changes_nothing() -> None:
     """The leaks are in the last chunk, as they are never over; whether both directions are captured is told early."""
-    unanswered = {"client": {"syn_count": 3, "last_time": at(9)}, "server": {"packets": 0, "syn_count": 0, "known": 0}}
+    unanswered = asked()
     reset = data_meets_reset(2.0, 300, ord("G"))
     one_way = leaking_server(packets=0, known=int(Known.NXT), state=State.UNKNOWN, syn_count=0)
     one_way["client"] |= {"ack_sent": 500}
@@ -207,7 +183,7 @@ def test_how_the_flows_are_cut_into_chunks_changes_nothing() -> None:
 
 
 def test_what_rests_on_both_directions_being_captured_waits_for_the_whole_capture() -> None:
-    unanswered = {"client": {"syn_count": 3}, "server": {"packets": 0, "syn_count": 0, "known": 0}}
+    unanswered = asked()
     assert ",medium," in written([ledger(unanswered)])[0]
     assert ",high," in written([ledger(unanswered)], both_ways=True)[0]
     assert ",high," in written([ledger(unanswered), ledger({} | {"stream": 1})])[0]

@@ -1,5 +1,6 @@
 """Leaving ordinary flows out changes no finding: every capture is judged both ways."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -9,17 +10,19 @@ from numpy.typing import NDArray
 from analyzer.findings import Found, rules
 from analyzer.findings import found as finding
 from analyzer.findings.ordinary import Kind, kinds
+from analyzer.findings.rule import CannotJudge
 from analyzer.flows.table import FlowTable
 from analyzer.lines import Words
 from analyzer.readers import open_captures
 from analyzer.reports.findings import Listing
 from analyzer.segments import AddressBook, Decoder
-from analyzer.settings import Settings
+from analyzer.settings import SECOND, Settings
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.spread import OF_REUSED, Columns, SpreadLedger
 from analyzer.tracker.track import Tracker
 from analyzer.tracker.transitions import State
 from tests.findings.books import START, Book, csv_lines, ledger
+from tests.lab import pcapfile
 from tests.tracker.whole import whole
 
 ROOT = Path(__file__).parents[2]
@@ -29,14 +32,13 @@ RECORDINGS = sorted((ROOT / "tests" / "lab" / "recordings").glob("*.a.pcap.gz"))
 
 def ledger_of(path: Path) -> tuple[Ledger, AddressBook]:
     """What the tracker makes of a capture."""
-    decoder, flows, tracker, end = Decoder(), FlowTable(), Tracker(Settings()), 0
+    decoder, flows, tracker = Decoder(), FlowTable(), Tracker(Settings())
     with open_captures([path]) as capture:
         for packets in capture:
             batch = decoder.decode(packets)
             flows.assign(batch)
             tracker.feed(batch, flows.rows)
-            end = max(end, *packets.rows["time"].tolist(), 0)
-    return whole(tracker, flows.rows, end).ledger, decoder.book
+    return whole(tracker, flows.rows, decoder.last_ns).ledger, decoder.book
 
 
 def everything(ledger: Ledger) -> NDArray[np.uint8]:
@@ -45,7 +47,7 @@ def everything(ledger: Ledger) -> NDArray[np.uint8]:
 
 def all_said(
     ledger: Ledger, book: AddressBook | Book, known: NDArray[np.uint8], last: bool = True
-) -> tuple[bytes, object, list[str]]:
+) -> tuple[bytes, list[CannotJudge], list[str]]:
     found = Found()
     numbers = found.judge(ledger, Settings(), known=known, last=last)
     listing = Listing(found, Words.of(book.texts()), Settings(), ledger.end_time)
@@ -69,6 +71,25 @@ def test_same_findings(monkeypatch: pytest.MonkeyPatch) -> None:
             assert all_said(ledger, book, everything(ledger)) == shorter
     assert left_out > 100
     assert reused > 0
+
+
+def again(packets: list[pcapfile.Packet], later: int) -> list[pcapfile.Packet]:
+    """The packets and, ``later`` nanoseconds after each, the same ones once more."""
+    return packets + [dataclasses.replace(packet, time=packet.time + later) for packet in packets]
+
+
+@pytest.mark.parametrize("later", [0, 5 * SECOND], ids=["the same file twice", "played again"])
+def test_an_ordinary_connection_that_is_there_twice_is_told(tmp_path: Path, later: int) -> None:
+    """Nothing is concluded of it, and that is said."""
+    path = tmp_path / "twice.pcap"
+    link, packets = pcapfile.read(ROOT / "captures" / "graceful-client-first.pcap")
+    pcapfile.write(path, link, again(packets, later))
+    ledger, book = ledger_of(path)
+    known = kinds(ledger, Settings())
+    lines, cannot_judge, codes = all_said(ledger, book, known)
+    assert known.tolist() == [Kind.TELLING]
+    assert (lines, codes) == (b"", [""])
+    assert [(entry.code, entry.flows) for entry in cannot_judge] == [("all", 1)]
 
 
 def of_reused(ledger: Ledger) -> SpreadLedger:

@@ -47,6 +47,8 @@ def test_a_moment_is_told_in_seconds_since_the_flows_first_frame(after: int, sta
         ("{n:byte}", 1, "1 byte"),
         ("{n:byte}", 8000, "8000 bytes"),
         ("{n:keep-alive probe}", 3, "3 keep-alive probes"),
+        ("{n:SYN}", 1, "1 SYN"),
+        ("{n:RST}", 2, "2 RSTs"),
         ("{n:times}", 1, "once"),
         ("{n:times}", 2, "twice"),
         ("{n:times}", 7, "7 times"),

@@ -12,6 +12,7 @@ from analyzer.flows.table import FlowTable
 from analyzer.readers import open_captures
 from analyzer.segments import Decoder
 from analyzer.settings import Settings
+from analyzer.times import outer
 from analyzer.tracker.closing import OTHER
 from analyzer.tracker.log import Basis
 from analyzer.tracker.outcome import RstCause, words_of
@@ -59,7 +60,8 @@ def inferred(path: Path) -> tuple[list[Flow], tuple[int, int]]:
             times += [int(packets.rows["time"].min()), int(packets.rows["time"].max())] if len(packets.rows) else []
     span = (min(times, default=0), max(times, default=0))
     texts = decoder.book.texts()
-    found = [pair for ended in tracker.finish(span[1]) for pair in _flows(ended, table, span[1], texts)]
+    end = decoder.last_ns
+    found = [pair for ended in tracker.finish(end) for pair in _flows(ended, table, end, texts)]
     return [flow for _, flow in sorted(found, key=lambda pair: pair[0])], span
 
 
@@ -78,9 +80,10 @@ def _flows(ended: Ended, table: FlowTable, end: int, texts: list[str]) -> Iterat
         client, server = ((texts[ending[f"{role}_ip"]], int(ending[f"{role}_port"])) for role in ("client", "server"))
         both = {(client, server): rows[2 * place], (server, client): rows[2 * place + 1]}
         cause = CAUSES[ending["rst_cause"]] if ending["rst_cause"] else ""
-        yield int(ending["stream"]), Flow(int(ending["first_epoch"]), both, cause, count)
+        yield int(ending["stream"]), Flow(outer(int(ending["first_epoch"])), both, cause, count)
 
 
 def _row(entry: np.void) -> Row:
     state, basis = State(entry["state"]).name, Basis(entry["basis"]).name.lower()
-    return Row(state, *(int(entry[name]) for name in ("time", "earliest", "latest")), basis, int(entry["frame"]))
+    times = (int(entry[name]) for name in ("time", "earliest", "latest"))
+    return Row(state, *(outer(time) if time else 0 for time in times), basis, int(entry["frame"]))

@@ -14,7 +14,8 @@ from captures.recipes import load
 FOLDER = Path(__file__).parents[2] / "captures"
 RECIPES = load()
 CAPTURES = sorted(path.name for path in FOLDER.glob("*.pcap*"))
-KEYS = {"streams", "handshake", "closed_by", "teardown", "client_state", "server_state", "rst_by", "findings", "blames"}
+ENDS = {"handshake", "closed_by", "teardown", "client_state", "server_state", "rst_by", "rst_cause"}
+KEYS = ENDS | {"streams", "findings", "blames"}
 
 
 def expectation(name: str) -> dict[str, Any]:

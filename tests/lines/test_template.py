@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from analyzer.lines import Lines, Parent, Template, Words, code, in_order, number, quoted, run_on, seconds
-from analyzer.lines.kernels import UNKNOWN
 from analyzer.lines.words import SLACK
+from analyzer.times import UNKNOWN
 
 ROW = np.dtype(
     [

@@ -3,6 +3,7 @@
 Each reads as far as it makes sense and says how it ended: "" (at the end of a record), "cut" or "damaged".
 """
 
+import calendar
 import struct
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -12,7 +13,8 @@ from tests.readers.build import Row
 
 LIMIT = 262_144
 LARGEST_BLOCK = 128 * 1024 * 1024 + 131_072 + 32
-EDGE = 9_223_372_035
+FAR = 1 << 61
+FIRST, LAST = (calendar.timegm((year, 1, 1, 0, 0, 0)) * 10**9 for year in (1824, 2116))
 
 
 def pcap(data: bytes, header: int = 16) -> tuple[list[Row], str]:
@@ -47,20 +49,21 @@ class Interface:
     units: int | None = 10**6
     offset: int = 0
 
-    def time(self, ticks: int) -> int:
-        if self.units is None:
-            whole, nanoseconds = ticks // ((1 << 64) - 1), 0
-            seconds = self.offset + whole
-        elif ticks >= 1 << 63 and self.units <= 10**9:
-            negative = Fraction((1 << 64) - ticks, self.units)
-            whole, rest = divmod(negative, 1)
-            seconds, nanoseconds = self.offset - whole, -int(rest * 10**9)
-        else:
-            whole, rest = divmod(Fraction(ticks, self.units), 1)
-            seconds, nanoseconds = self.offset + whole, int(rest * 10**9)
-        if not -EDGE <= seconds <= EDGE:
-            return (EDGE if seconds > 0 else -EDGE) * 10**9
-        return int(seconds) * 10**9 + nanoseconds
+    def date(self, ticks: int) -> int:
+        """Nanoseconds since 1970, a finer fraction dropped: towards 1970 where ``ticks`` is negative."""
+        assert self.units is not None
+        nanoseconds = int(Fraction(abs(ticks), self.units) * 10**9)
+        return self.offset * 10**9 + (nanoseconds if ticks >= 0 else -nanoseconds)
+
+    def told(self, ticks: int, moved: int) -> int | None:
+        """The time, if a date that is ``moved`` ns earlier can be told; read as a negative number if need be."""
+        assert self.units is not None
+        for read in (ticks, ticks - (1 << 64)) if ticks >= 1 << 63 else (ticks,):
+            time, seconds = self.date(read) - moved, -moved // 10**9
+            near = abs(read) // self.units <= FAR and abs(self.offset + seconds) <= FAR
+            if near and FIRST <= time + moved + seconds * 10**9 < LAST:
+                return time
+        return None
 
 
 @dataclass
@@ -71,7 +74,9 @@ class Blocks:
     at: int = 0
     order: str = "<"
     frames: int = 0
-    time: int = 0
+    time: int | None = None
+    moved: int = 0
+    moving: bool = False
     left_out: int = 0
     rows: list[Row] = field(default_factory=list)
     interfaces: list[Interface] = field(default_factory=list)
@@ -167,10 +172,26 @@ class Blocks:
             return
         if kind != 3:
             high, low = struct.unpack_from(self.order + "II", body, 4)
-            self.time = described.time(high << 32 | low)
+            self.stamp(described, high << 32 | low)
         self.frames += 1
         data = body[fixed : fixed + captured]
-        self.rows.append((self.frames, self.time, length, described.link, described.number, data))
+        self.rows.append((self.frames, self.time or 0, length, described.link, described.number, data))
+
+    def anchor(self, date: int) -> int:
+        """By how much dates are to be earlier so that the clock goes on, or begins in the first second of 1970."""
+        return date // 10**9 * 10**9 if self.time is None else date - self.time
+
+    def stamp(self, described: Interface, ticks: int) -> None:
+        if described.units is None:
+            return
+        time = described.told(ticks, self.moved)
+        if time is None and (self.time is None or self.moving) and ticks // described.units <= FAR // 2:
+            self.moved, self.moving = self.anchor(described.date(ticks)), True
+            time = described.told(ticks, self.moved)
+            assert time is not None
+        elif time is None:
+            self.moving, time = False, self.time or 0
+        self.time = time
 
 
 def pcapng(data: bytes) -> tuple[list[Row], str]:

@@ -10,6 +10,9 @@ ticks = st.one_of(
     st.integers(0, (1 << 64) - 1),
     st.integers(EPOCH * 10**6, EPOCH * 10**6 + 10**9),
     st.sampled_from([0, (1 << 63) - 1, 1 << 63, (1 << 64) - 1]),
+    st.sampled_from([-2208988800, -1, 0, 4607280000, 10413792000, 16725225600]).map(
+        lambda second: second * 10**9 % (1 << 64)
+    ),
 )
 resolutions = st.none() | st.integers(0, 255)
 offsets = st.none() | st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(-(10**10), 10**10)

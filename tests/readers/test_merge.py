@@ -224,3 +224,19 @@ def test_a_pipe_among_files(tmp_path: Path) -> None:
         rows = [row for batch in stream for row in rows_of(batch)]
     writer.join()
     assert [row[5] for row in rows] == [data for _, _, data in heapq.merge(packets(50), packets(50, 500))]
+
+
+def test_a_ring_whose_dates_cannot_be_told_stays_in_order(tmp_path: Path) -> None:
+    """Its files count from one second: that of the first of them, by their names, wherever they are named."""
+    first, names = 10_413_792_000 * 1000, []
+    for number in range(3):
+        packets = b"".join(enhanced(first + 1000 * number + step, bytes([number, step])) for step in (5, 6))
+        (tmp_path / f"ring{number}.pcapng").write_bytes(section() + interface(options=clock(3)) + packets)
+        names.append(str(tmp_path / f"ring{number}.pcapng"))
+    for order in (names, names[::-1]):
+        with open_captures(order) as capture:
+            rows = [row for batch in capture for row in rows_of(batch)]
+        assert [row[1] // 10**6 for row in rows] == [5, 6, 1005, 1006, 2005, 2006]
+        assert [row[5] for row in rows] == [bytes([number, step]) for number in range(3) for step in (5, 6)]
+        said = [notice.text for notice in capture.notices]
+        assert len(said) == 3 and all("count from 2300-01-01 00:00:00 UTC" in text for text in said)

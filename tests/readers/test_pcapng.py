@@ -1,6 +1,7 @@
 """pcapng: clocks, sections, interfaces, blocks that are no packets, and damage that can be stepped over."""
 
 import struct
+from datetime import date
 from fractions import Fraction
 
 import pytest
@@ -43,10 +44,11 @@ def test_finer_than_wireshark_can(resolution: int) -> None:
 
 @pytest.mark.parametrize("resolution", [20, 127, 0x80 | 64, 0xFF])
 def test_units_that_no_clock_has(resolution: int) -> None:
-    data = section() + interface(options=clock(resolution)) + enhanced(5, b"x")
+    packets = enhanced(5, b"x") + enhanced(EPOCH * 10**6, b"y", 1) + enhanced(7, b"z")
+    data = section() + interface(options=clock(resolution)) + interface() + packets
     rows, record = read(data)
-    assert rows[0][1] == 0
-    assert "counts time in units too fine for any clock" in notes(record)
+    assert [row[1] for row in rows] == [0, EPOCH * 10**9, EPOCH * 10**9]
+    assert "counts time in units too fine for any clock; its packets have no time" in notes(record)
 
 
 def test_offset() -> None:
@@ -54,11 +56,81 @@ def test_offset() -> None:
     assert one_time(EPOCH * 10**6 + 1, None, -EPOCH - 5) == -5 * 10**9 + 1000
 
 
-def test_times_that_do_not_fit() -> None:
-    data = section() + interface() + enhanced((1 << 64) - 3_000_000, b"x") + enhanced(1 << 62, b"y")
-    rows, record = read(data)
-    assert [row[1] for row in rows] == [-3 * 10**9, 9_223_372_035 * 10**9]
-    assert "2 packets (first: packet 1) with a time beyond the year 2262" in notes(record)
+def second(year: int) -> int:
+    """When a year begins, in seconds since 1970."""
+    before = year - 1
+    return (365 * before + before // 4 - before // 100 + before // 400 - date(1970, 1, 1).toordinal() + 1) * 86_400
+
+
+def dated(*ticks: int, resolution: int = 9, offset: int = 0) -> tuple[list[int], str]:
+    """The times of packets with so many ticks each, negative ones as they are written, and what is said of them."""
+    packets = b"".join(enhanced(count % (1 << 64), b"x") for count in ticks)
+    rows, record = read(section() + interface(options=clock(resolution, offset)) + packets)
+    return [row[1] for row in rows], notes(record)
+
+
+def test_at_1970_and_before() -> None:
+    """With an offset, or as negative numbers, which 64 bits without a sign show as dates far beyond."""
+    early = [-3 * 10**9, -500_000_000, -1, 0, 1]
+    assert dated(*(time + 10 * 10**9 for time in early), offset=-10) == (early, "")
+    times, said = dated(*early)
+    assert times == early
+    assert said == (
+        "capture: 3 packets (first: packet 1, dated 2554-07-21 23:34:30.709551616 UTC) with a count of time so high "
+        "that it was read as a negative number, which is how times before 1970 are written"
+    )
+    assert dated(*(time // 1000 for time in early), resolution=6)[0] == [time // 1000 * 1000 for time in early]
+
+
+def test_the_edges_of_what_can_be_told() -> None:
+    edges = [second(1824) * 10**9, second(2116) * 10**9 - 1]
+    for edge, beyond in zip(edges, (-1, 1), strict=True):
+        assert dated(7 * 10**9, edge, 9 * 10**9)[0] == [7 * 10**9, edge, 9 * 10**9]
+        times, said = dated(7 * 10**9, edge + beyond, 9 * 10**9)
+        assert times == [7 * 10**9, 7 * 10**9, 9 * 10**9]
+        assert "1 packet (first: packet 2, dated " in said
+
+
+def test_one_date_that_cannot_be_told_takes_the_time_before() -> None:
+    good, bad = EPOCH * 10**6, second(2300) * 10**6 + 5
+    times, said = dated(good, bad, good + 2, bad + 10**12, resolution=6)
+    assert times == [good * 1000, good * 1000, good * 1000 + 2000, good * 1000 + 2000]
+    assert said == (
+        "capture: 2 packets (first: packet 2, dated 2300-01-01 00:00:00.000005000 UTC) with a date outside the years "
+        "1824 to 2115, which cannot be told; the time of the packet before was taken"
+    )
+
+
+@pytest.mark.parametrize("year", [2116, 2263, 2300, 2400, 55_000])
+def test_a_file_whose_dates_cannot_be_told_counts_from_its_first_second(year: int) -> None:
+    first = second(year) * 1000 + 250
+    times, said = dated(first, first + 1, first + 60_000, resolution=3)
+    assert times == [250_000_000, 251_000_000, 60_250_000_000]
+    assert said == (
+        f"capture: packet 1 is dated {year}-01-01 00:00:00.250000000 UTC; as only the years 1824 to 2115 can be told, "
+        f"the times of this file count from {year}-01-01 00:00:00 UTC, which is given as 1970-01-01 00:00:00 UTC"
+    )
+
+
+def test_such_a_clock_goes_on_where_it_jumps_too_far() -> None:
+    first, sane = second(2300) * 1000, EPOCH * 1000
+    times, said = dated(first, first + 70, sane, sane + 5, first + 90, resolution=3)
+    assert times == [0, 70_000_000, 70_000_000, 75_000_000, 75_000_000]
+    assert "its clock jumped further than can be told, 2 times (first: packet 3, dated 2023-11-14 22:13:20 UTC)" in said
+
+
+@pytest.mark.parametrize("offset", [(1 << 63) - 1, -(1 << 63)])
+def test_offsets_of_billions_of_years(offset: int) -> None:
+    year = "292277026596-12-04 15:30:07" if offset > 0 else "-292277022657-01-27 08:29:52"
+    times, said = dated(0, 7, offset=offset)
+    assert times == [0, 7]
+    assert f"capture: packet 1 is dated {year} UTC; as only" in said
+
+
+def test_more_seconds_than_any_offset_makes_up_for() -> None:
+    times, said = dated((1 << 62) - 1, 5, 1 << 62, resolution=0)
+    assert times == [0, 5 * 10**9, 5 * 10**9]
+    assert "2 packets (first: packet 1, dated 146138514283-06-19 07:45:03 UTC) with a date outside" in said
 
 
 def test_only_the_first_option_of_a_kind_counts_and_none_after_the_end() -> None:

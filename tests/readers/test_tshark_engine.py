@@ -12,6 +12,7 @@ from analyzer.errors import UnreadableCapture, UsageError
 from analyzer.readers import open_captures
 from analyzer.readers.tshark import Row, TsharkStream, _headers, _nanoseconds, open_with_tshark
 from analyzer.segments import Decoder
+from tests.shifted import shifted
 
 CAPTURES = sorted((Path(__file__).parents[2] / "captures").glob("*.pcap*"))
 COMPARED = ("time", "frame", "src_port", "dst_port", "seq", "ack", "payload_len", "window", "flags", "ip_id", "ttl")
@@ -90,6 +91,18 @@ def test_a_header_cut_short_is_left_out() -> None:
 
 
 def test_times_are_exact() -> None:
-    assert [_nanoseconds(text) for text in ("1700000000.123456789", "5", "5.5")] == [
-        *(1_700_000_000_123_456_789, 5_000_000_000, 5_500_000_000),
+    assert [_nanoseconds(text) for text in ("1700000000.123456789", "5", "5.5", "-2.250000000", "")] == [
+        *(1_700_000_000_123_456_789, 5_000_000_000, 5_500_000_000, -1_750_000_000, None),
     ]
+
+
+@needs_tshark
+@pytest.mark.parametrize("second", [-12, -13, 0, 10_413_792_000])
+def test_both_readers_give_the_same_times_whenever_it_was(second: int, tmp_path: Path) -> None:
+    """Before 1970, across it, from it on, and beyond what can be told."""
+    source, target = CAPTURES[0].with_name("close-wait-leak.pcap"), tmp_path / "moved.pcapng"
+    shifted(source, target, lambda times: second * 10**9 - times[0])
+    own, theirs = open_captures([str(target)]), open_with_tshark([str(target)])
+    assert segments(own)[0]["time"].tolist() == segments(theirs)[0]["time"].tolist()
+    assert [notice.text for notice in own.notices] == [notice.text for notice in theirs.notices]
+    assert len(own.notices) == (second > 0)

@@ -14,6 +14,7 @@ from analyzer.lines import Words
 from analyzer.reports.findings import Listing
 from analyzer.reports.overview import Overview
 from analyzer.settings import Settings
+from analyzer.times import inner
 from analyzer.tracker.ending import ENDING
 from analyzer.tracker.outcome import CLOSER_WORDS, Teardown, words_of
 
@@ -40,7 +41,7 @@ def findings(code: str, entries: Sequence[Entry]) -> Findings:
     columns = {
         "stream": [entry.get("stream", UNKNOWN) for entry in entries],
         "start": [0] * len(entries),
-        "when": [entry.get("time_epoch", UNKNOWN) for entry in entries],
+        "when": [inner(entry["time_epoch"]) if "time_epoch" in entry else UNKNOWN for entry in entries],
         "blamed": [[*ROLES, ""].index(entry.get("endpoint", "")) for entry in entries],
         "confidence": [CONFIDENCES.index(entry["confidence"]) for entry in entries],
     }
@@ -54,8 +55,8 @@ def findings(code: str, entries: Sequence[Entry]) -> Findings:
     return Findings(rule, {name: np.array(column, np.int64) for name, column in columns.items()}, words)
 
 
-def listing(entries: Sequence[Entry]) -> Listing:
-    return Listing(ByHand(entries), Words.of(HOSTS), Settings(), 0)  # type: ignore[arg-type]
+def listing(entries: Sequence[Entry], settings: Settings = Settings()) -> Listing:  # noqa: B008 (it never changes)
+    return Listing(ByHand(entries), Words.of(HOSTS), settings, 0)  # type: ignore[arg-type]
 
 
 def overview(flows: pd.DataFrame) -> Overview:

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analyzer.reports.decimals import UNKNOWN
 from analyzer.reports.frames import empty, table
 from analyzer.segments.addresses import AddressBook
 from analyzer.segments.table import QUOTED
+from analyzer.times import UNKNOWN
 from analyzer.tracker.log import BASIS_WORDS, NOTE_WORDS
 from analyzer.tracker.outcome import (
     CLOSER_WORDS,
@@ -41,6 +41,11 @@ def words(vocabulary: Sequence[str], codes: NDArray[Any]) -> Category:
 def known(values: NDArray[Any]) -> Ints:
     """Zero means "has not happened" in the ledger: UNKNOWN in a table."""
     return np.where(values == 0, UNKNOWN, values.astype(np.int64))
+
+
+def since_1970(times: NDArray[Any]) -> Ints:
+    """A time of the inner clock, which is 2^62 ns ahead, as the tables have it; zero and UNKNOWN are none."""
+    return np.array([UNKNOWN if time in (0, UNKNOWN) else time - 2**62 for time in times.tolist()], np.int64)
 
 
 class Flows:
@@ -82,8 +87,8 @@ def flows_table(flows: Flows) -> pd.DataFrame:
     data |= {
         "first_frame": ledger.flow("first_frame")[rows],
         "last_frame": ledger.of_side("last_frame", ledger.flow("end_side"))[rows],
-        "first_epoch": first,
-        "last_epoch": last,
+        "first_epoch": since_1970(first),
+        "last_epoch": since_1970(last),
         "duration_s": np.maximum(last - first, 0),
         "handshake": words(words_of(Handshake), ledger.handshake[rows]),
         "closed_by": words(CLOSER_WORDS, ledger.closed_by[rows]),
@@ -113,8 +118,8 @@ def _endpoint_columns(flows: Flows, role: str, side: int) -> dict[str, Any]:
         f"{role}_packets": pick["packets"],
         f"{role}_bytes": pick["bytes"],
         f"{role}_state": words(STATE_WORDS, flows.both("state")[side]),
-        f"{role}_fin_epoch": np.where(pick["fin_count"] > 0, pick["fin_time"], UNKNOWN),
-        f"{role}_fin_acked_epoch": known(pick["fin_acked_time"]),
+        f"{role}_fin_epoch": since_1970(np.where(pick["fin_count"] > 0, pick["fin_time"], 0)),
+        f"{role}_fin_acked_epoch": since_1970(pick["fin_acked_time"]),
         f"{role}_close_wait_s": _stay(flows, "close_wait", side, end),
         f"{role}_fin_wait_2_s": _stay(flows, "fin_wait_2", side, end),
     }
@@ -138,9 +143,9 @@ def timeline_table(flows: Flows, log: NDArray[np.void]) -> pd.DataFrame:
         "event": words([pair[0] for pair in EVENT_WORDS.values()], entries["event"]),
         "from_state": words(STATE_WORDS, entries["from_state"]),
         "state": words(STATE_WORDS, entries["state"]),
-        "time_epoch": entries["time"],
-        "earliest_epoch": known(entries["earliest"]),
-        "latest_epoch": known(entries["latest"]),
+        "time_epoch": since_1970(entries["time"]),
+        "earliest_epoch": since_1970(entries["earliest"]),
+        "latest_epoch": since_1970(entries["latest"]),
         "frame": known(entries["frame"]),
         "basis": words(list(BASIS_WORDS.values()), entries["basis"]),
         "note": notes(entries),
@@ -156,11 +161,20 @@ def notes(entries: NDArray[np.void]) -> NDArray[np.object_]:
     return texts[place] if len(texts) else np.zeros(0, object)
 
 
+TIMERS = {State.TIME_WAIT: "TIME_WAIT", State.FIN_WAIT_2: "FIN_WAIT_2"}  # 60 s each by the profile linux
+
+
 def _note(arrow: int, note: int) -> str:
     extra = NOTE_WORDS[list(NOTE_WORDS)[note]]
     if arrow == NO_ARROW:
         return extra
     row = TABLE[arrow]
+    if row.event.name == "TIMER":
+        state = TIMERS[row.state]
+        shown = f"{state} had ended: the RST shows that it no longer knew the connection; profile linux: after 60 s"
+        return shown if extra else f"{state} ends after 60 s: profile linux"
+    if row.words.startswith("sent a RST: no such connection") and extra.startswith("the RST shows"):
+        extra = ""
     source = f" (RFC 9293 {row.section})" if row.section[0].isdigit() else ""
     source = f" ({row.section})" if not source and row.section != "-" else source
     return f"{row.words}{source}" + (f"; {extra}" if extra else "")
@@ -178,7 +192,7 @@ def segments_table(batches: Sequence[NDArray[np.void]], tuples: NDArray[np.void]
         "stream": tuples["stream"][rows["sender"] >> 1],
         "src_ip": pd.Categorical.from_codes(rows["src"], categories=addresses),
         "dst_ip": pd.Categorical.from_codes(rows["dst"], categories=addresses),
-        "time_epoch": rows["time"],
+        "time_epoch": since_1970(rows["time"]),
     }
     data |= {name: rows[name] for name in ("src_port", "dst_port", "seq", "ack", "flags", "payload_len")}
     return table("segments", data)

@@ -8,10 +8,11 @@ import pandas as pd
 from analyzer.errors import Notice
 from analyzer.flows.table import FLOW
 from analyzer.reports.columns import TABLES
-from analyzer.reports.frames import UNKNOWN, table
+from analyzer.reports.frames import table
 from analyzer.reports.result import Analysed, CannotJudge, Result, Summary
 from analyzer.reports.store import Store
 from analyzer.segments.table import SEGMENT
+from analyzer.times import UNKNOWN
 from tests.reports.listings import listing, overview
 
 SECOND = 1_000_000_000
@@ -126,7 +127,7 @@ def late_fin_timeline(n: int = 5) -> list[dict[str, Any]]:
             basis="proven",
             note="peer closed",
         ),
-        _event(2.10003, n + 1, "server", "fin-acked", "FIN_WAIT_1", "FIN_WAIT_2", basis="assumed"),
+        _event(2.10003, n + 1, "server", "fin-acked", "FIN_WAIT_1", "FIN_WAIT_2", basis="assumed", note="FIN acked"),
         _event(
             62.10003,
             None,
@@ -135,10 +136,10 @@ def late_fin_timeline(n: int = 5) -> list[dict[str, Any]]:
             "FIN_WAIT_2",
             "CLOSED",
             basis="timer",
-            note="orphan, linux 60 s",
+            note="FIN_WAIT_2 ends after 60 s: profile linux",
         ),
         _event(63.3, n + 2, "client", "fin", "CLOSE_WAIT", "LAST_ACK", note="after 61.199970 s"),
-        _event(63.30004, n + 3, "client", "peer-rst", "LAST_ACK", "CLOSED", basis="assumed"),
+        _event(63.30004, n + 3, "client", "peer-rst", "LAST_ACK", "CLOSED", basis="assumed", note="peer reset"),
     ]
 
 

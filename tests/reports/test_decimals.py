@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyzer.reports.decimals import UNKNOWN, decimal, decimal_text
+from analyzer.reports.decimals import decimal, decimal_text
+from analyzer.times import UNKNOWN
 
 
 def naive(nanoseconds: int) -> str | None:

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from analyzer.reports.columns import STATES, TABLES
-from analyzer.reports.frames import UNKNOWN, empty, epoch_ns, seconds_ns, table
+from analyzer.reports.frames import empty, epoch_ns, seconds_ns, table
+from analyzer.times import UNKNOWN
 from analyzer.tracker.log import BASIS_WORDS
 from analyzer.tracker.transitions import State
 from tests.reports.sample import START, sample_result

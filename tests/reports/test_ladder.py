@@ -8,7 +8,7 @@ from analyzer.errors import UsageError
 from analyzer.reports.conversation import conversation, said
 from analyzer.reports.ladder import ladder_lines
 from analyzer.reports.text import show
-from tests.reports.sample import ACK, PSH, rows, sample_result, segment
+from tests.reports.sample import ACK, FIN, PSH, RST, SYN, rows, sample_result, segment
 
 EXPECTED = """
 stream 7: client 10.1.0.2:40112, server 10.1.0.3:8080
@@ -25,18 +25,20 @@ ended: reset, the server closed first
                     server: closed first
    2.100030      6  CLOSE_WAIT    ── ACK seq 79 ack 2 ───────────▶ FIN_WAIT_2~
                     client: peer closed
+                    server: FIN acked
         ... 61.2 s of silence
   62.100030                                                        CLOSED*
-                    server: orphan, linux 60 s
+                    server: FIN_WAIT_2 ends after 60 s: profile linux
   63.300000      7  LAST_ACK      ── FIN,ACK seq 79 ack 2 ───────▶
                     client: after 61.199970 s
   63.300040      8  CLOSED~       ◀────────────────── RST seq 2 ──
+                    client: peer reset
                     !! error TD102 late-fin-answered-by-rst
                        client 10.1.0.2:40112 in CLOSE_WAIT for 61.2 s; its
                        "late" FIN (7) met a RST
 
-~ assumed: it crossed the tap; nothing contradicts that it arrived
-* timer: no packet can show it; the profile of timers in force says so
+~ assumed: seen at the capture point; assumed delivered
+* timer: no packet shows it; profile linux: FIN_WAIT_2 lasts 60 s
 
 What to do
 TD102: Look at the client first: close the connection on every path.
@@ -114,6 +116,82 @@ def test_repeats_and_keep_alives_are_told_apart() -> None:
     assert said_of == [
         "PSH,ACK seq 1 ack 1 len 100",
         "PSH,ACK seq 1 ack 1 len 100 again",
-        "ACK seq 100 ack 1 len 1 keep-alive",
+        "ACK seq 100 ack 1 len 1 again",
         "ACK seq 101 ack 1",
+    ]
+
+
+def test_a_keep_alive_of_one_byte_comes_after_its_acknowledgment() -> None:
+    said_of = words(
+        segment(1, 0, True, PSH | ACK, 1, 1, 100),
+        segment(2, 1, False, ACK, 1, 101),
+        segment(3, 9, True, ACK, 100, 1, 1),
+        segment(4, 99, True, ACK, 100, 1),
+    )
+    assert [text.split()[-1] for text in said_of] == ["100", "101", "keep-alive", "keep-alive"]
+
+
+def test_only_what_had_been_captured_is_sent_again() -> None:
+    said_of = words(
+        segment(1, 0, True, ACK, 1001, 1, 500),
+        segment(2, 1, True, ACK, 2001, 1, 500),  # what lies between was not captured
+        segment(3, 2, True, ACK, 1401, 1, 200),  # and comes late
+        segment(4, 3, True, ACK, 1501, 1, 100),
+        segment(5, 4, True, ACK, 1501, 1, 200),
+        segment(6, 5, True, ACK, 501, 1, 500),  # sent before the capture began
+        segment(7, 6, True, ACK, 501, 1, 1100),
+        segment(8, 7, True, RST, 1001, 0),
+        segment(9, 8, True, FIN | ACK, 1000, 1),  # the number of data: as a FIN it is new
+        segment(10, 9, True, FIN | ACK, 1000, 1),
+    )
+    assert [place for place, text in enumerate(said_of, 1) if text.endswith("again")] == [4, 7, 10]
+
+
+def test_a_packet_captured_twice_is_no_repeat() -> None:
+    said_of = words(
+        segment(1, 0, True, PSH | ACK, 1, 1, 100),
+        segment(2, 0.0001, True, PSH | ACK, 1, 1, 100),
+        segment(3, 0.3, True, PSH | ACK, 1, 1, 100),
+    )
+    assert [text.partition("len 100")[2] for text in said_of] == ["", " captured twice", " again"]
+
+
+def test_numbers_of_an_older_connection_are_near_and_make_nothing_a_repeat() -> None:
+    old = 2_000_000_000
+    said_of = words(
+        segment(1, 0, True, SYN, 0, 0),
+        segment(2, 1, False, ACK, -old, -old),
+        segment(3, 2, True, RST, -old, 0),
+        segment(4, 3, True, SYN, 0, 0),
+        segment(5, 4, False, SYN | ACK, 0, 1),
+        segment(6, 5, False, PSH | ACK, 1, 1, 10),
+        segment(7, 6, False, FIN | ACK, old, old),
+        segment(8, 7, False, ACK, 10, 1),
+        segment(9, 8, False, FIN | ACK, 11, 1),
+    )
+    assert said_of == [
+        "SYN seq 0",
+        f"ACK seq -{old} ack -{old}",
+        f"RST seq -{old}",
+        "SYN seq 0 again",
+        "SYN,ACK seq 0 ack 1",
+        "PSH,ACK seq 1 ack 1 len 10",
+        f"FIN,ACK seq {old} ack {old}",
+        "ACK seq 10 ack 1 keep-alive",
+        "FIN,ACK seq 11 ack 1",
+    ]
+
+
+def test_numbers_wrap_at_two_to_the_32_and_repeats_are_known_beyond() -> None:
+    jump = 1 << 29
+    said_of = words(
+        *(segment(n, n, True, ACK, n * jump + 1, 1, jump) for n in range(9)),
+        segment(9, 9, True, ACK, 8 * jump + 1, 1, jump),
+        segment(10, 10, True, ACK, 9 * jump + 1, 1, jump),
+    )
+    assert said_of[7:] == [
+        f"ACK seq {7 * jump + 1} ack 1 len {jump}",
+        f"ACK seq 1 ack 1 len {jump}",
+        f"ACK seq 1 ack 1 len {jump} again",
+        f"ACK seq {jump + 1} ack 1 len {jump}",
     ]

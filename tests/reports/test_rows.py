@@ -30,10 +30,13 @@ from analyzer.reports.findings import distinct
 from analyzer.reports.lines import segment_rows
 from analyzer.reports.slices import Part, Slice, Turns
 from analyzer.reports.tables import write_csv, write_parquet
+from analyzer.reports.vocabulary import note_texts
 from analyzer.segments.table import SEGMENT
 from analyzer.settings import Settings
 from analyzer.tracker.ending import ENDING, ENTRY, UNKNOWN
+from analyzer.tracker.log import Note
 from analyzer.tracker.outcome import RstCause
+from analyzer.tracker.timers import timers_of
 from analyzer.tracker.transitions import TABLE
 from tests.reports import naive_tables
 from tests.tracker.naive_rows import flow_rows
@@ -57,6 +60,7 @@ class Made:
     twins: dict[str, pd.DataFrame]
     combinations: Sequence[str] = field(default_factory=lambda: COMBINATIONS)
     cut: int = 1 << 40
+    notes: Sequence[str] = field(default_factory=lambda: note_texts(timers_of(Settings())))
 
     @property
     def addresses(self) -> Words:
@@ -116,7 +120,7 @@ def test_every_capture_as_the_twin_has_it(path: Path, tmp_path: Path, monkeypatc
         pytest.skip("not to be analysed")
     frames = {
         "flows": flows_frame(made.endings, made.texts, made.combinations),
-        "timeline": timeline_frame(made.entries, made.endings, made.texts),
+        "timeline": timeline_frame(made.entries, made.endings, made.texts, made.notes),
         "segments": segments_frame(*made.segments, made.texts),
     }
     for cut, rows in ((1 << 40, 16_384), (3, 2)):
@@ -169,8 +173,9 @@ def test_rows_at_the_edges_of_their_types(tmp_path: Path) -> None:
     write(made, tmp_path)
     flows = (tmp_path / "flows.csv").read_text().splitlines()
     assert flows[1].split(",")[:8] == ["", "", "0", "", "0", "", "", ""]
-    assert flows[2].split(",")[7:9] == ["9223372036.854775807"] * 2
-    assert flows[3].split(",")[:9] == ["0", "::", "0", "::", "0", "", "", "0.000000000", "0.000000000"]
+    assert flows[2].split(",")[7:10] == ["4611686018.427387903"] * 2 + ["9223372036.854775807"]
+    assert flows[3].split(",")[:10] == ["0", "::", "0", "::", "0", "", "", "", "", "0.000000000"]
+    assert flows[4].split(",")[7:10] == ["-4611686018.427387897"] * 2 + ["0.000000007"]
     assert (tmp_path / "timeline.csv").read_text().count("\n") == 5
 
 
@@ -182,7 +187,8 @@ def test_codes_mean_what_the_columns_declare() -> None:
             if column.words:
                 assert set(VOCABULARIES[column.name]) - {""} == set(column.words)
     assert VOCABULARIES["rst_cause"][RstCause.LATE_FIN] == "late-fin"
-    assert len(VOCABULARIES["note"]) == 256 * 12 and VOCABULARIES["note"][0].startswith(TABLE[0].words)
+    notes = note_texts(timers_of(Settings()))
+    assert len(notes) == 256 * len(Note) and notes[0].startswith(TABLE[0].words)
 
 
 def test_a_part_is_cut_by_rows() -> None:

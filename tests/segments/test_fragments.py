@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from analyzer.segments import Decoder
 from analyzer.segments.fragments import SECOND, Fragment, Reassembler
 from analyzer.segments.table import IPV6, REASSEMBLED, TUNNELLED
+from analyzer.times import inner
 from tests.segments.build import A6, B6, Frame, batch, ethernet, extension, ipv4, ipv6, tcp, udp
 from tests.segments.test_batches import in_pieces
 
@@ -34,7 +35,7 @@ def test_the_segment_stands_on_the_frame_that_completes_it(order: tuple[int, ...
     for pieces, marks in ((in_pieces(SEGMENT, 48, 1), 0), (in_pieces6(SEGMENT, 48), IPV6)):
         decoder = Decoder()
         rows = decoder.decode(batch([pieces[index] for index in order]))
-        assert (rows["frame"].tolist(), rows["time"].tolist()) == ([3], [3_000_000])
+        assert (rows["frame"].tolist(), rows["time"].tolist()) == ([3], [inner(3_000_000)])
         assert rows["payload_len"].tolist() == [100]
         assert rows["marks"][0] & (REASSEMBLED | IPV6 | TUNNELLED) == REASSEMBLED | marks
         assert decoder.counts == {"IP fragments joined": 2}

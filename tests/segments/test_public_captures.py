@@ -12,6 +12,7 @@ from analyzer.errors import UnreadableCapture
 from analyzer.readers import open_captures
 from analyzer.segments import Decoder
 from analyzer.segments.table import ACK, BAD_OFFSET, QUOTED
+from analyzer.times import outer
 from tests.oracle import Oracle, names, needs_captures
 
 pytestmark = needs_captures
@@ -51,7 +52,8 @@ def decoded(oracle: Oracle) -> Iterator[dict[str, Any]]:
             texts = decoder.book.texts()
             for row in rows:
                 fields = {name: int(row[name]) for name in row.dtype.names}
-                yield fields | {"src": texts[fields["src"]], "dst": texts[fields["dst"]]}
+                ends = {"src": texts[fields["src"]], "dst": texts[fields["dst"]]}
+                yield fields | ends | {"time": outer(fields["time"])}
     decoder.finish()
     assert segments + sum(decoder.counts.values()) == packets
 

@@ -13,7 +13,7 @@ from analyzer.tracker.transitions import TABLE, Event, State
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 SENT, PROVEN, ASSUMED, TIMER = "sent", "proven", "assumed", "timer"
-SLACK, REORDERING = 300_000, 5_000_000
+SLACK, REORDERING, FURTHEST = 300_000, 5_000_000, 86_400 * 10**9
 MOVES = {(arrow.state, arrow.event): arrow.next for arrow in TABLE}
 S, E = State, Event
 
@@ -181,7 +181,7 @@ class End:
 
     def measure(self, sample: int) -> None:
         """Keep the shortest time there and back."""
-        if sample > 0 and (self.reach == 0 or sample < self.reach):
+        if 0 < sample <= FURTHEST and (self.reach == 0 or sample < self.reach):
             self.reach = sample
 
 

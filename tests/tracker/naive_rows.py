@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from analyzer.tracker.ending import ENDING, UNKNOWN
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.rows import conclude
+
+from .naive_conclusion import conclusions
 
 
 def flow_rows(ledger: Ledger) -> NDArray[np.void]:
@@ -33,7 +34,9 @@ def flow_rows(ledger: Ledger) -> NDArray[np.void]:
         for state in ("close_wait", "fin_wait_2"):
             stay = _stay(facts[f"{state}_time"], facts[f"{state}_end"], ledger.end_time)
             endings[f"{role}_{state}_s"] = stay
-    conclude(endings, ledger)
+    for place, concluded in enumerate(conclusions(ledger)):
+        for name, value in concluded.items():
+            endings[name][place] = value
     return endings
 
 

@@ -4,23 +4,28 @@ A line is a segment and what its frame is the evidence for::
 
     +30 A F. 1:1 ack 1          | A FIN_WAIT_1, B CLOSE_WAIT~
 
-``+30`` is the time since the segment before in milliseconds (10 without it); A or B sends; flags are letters of S, F,
-R, P and ``.`` for ACK; ``from:to`` are sequence numbers relative to the sender's initial one, payload is what lies
-between. A state alone is one of high confidence (sent or proven), ``~`` one that is assumed, ``*`` one that a timer
-ends. A line of only ``| ...`` names entries that no frame shows. What later segments take back is not in a story.
+``+30`` is the time since the segment before in milliseconds (10 without it), ``+0.000001`` a nanosecond, ``-2`` before
+it; A or B sends; flags are letters of S, F, R, P and ``.`` for ACK; ``from:to`` are sequence numbers relative to the
+sender's initial one, payload is what lies between. ``win``, ``ttl`` and ``byte`` (the first of its payload) may follow.
+A state alone is one of high confidence (sent or proven), ``~`` one that is assumed, ``*`` one that a timer ends. A line
+of only ``| ...`` names entries that no frame shows. What later segments take back is not in a story.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.segments.table import HAS_IP_ID, SEGMENT
 
-LINE = re.compile(r"(?:\+(\d+) +)?([AB]) +([SFRP.]+) +(\d+):(\d+)(?: ack (\d+))?(?: win (\d+))? *\| *(.*)")
+LINE = re.compile(
+    r"(?:\+?(-?[\d.]+) +)?([AB]) +([SFRP.]+) +(\d+):(\d+)(?: ack (\d+))?(?: win (\d+))?(?: ttl (\d+))?(?: byte (\d+))?"
+    r" *(?:\| *(.*))?"
+)
 LETTERS = {"F": 1, "S": 2, "R": 4, "P": 8, ".": 16}
 MILLISECOND = 1_000_000
 Expected = list[tuple[str, str, str]]  # endpoint, state, mark
@@ -37,6 +42,8 @@ class Line:
     end: int
     ack: int
     window: int
+    ttl: int
+    byte: int
     shows: Expected
 
 
@@ -60,10 +67,15 @@ def _expected(words: str) -> Expected:
 def _line(text: str) -> Line:
     match = LINE.fullmatch(text.strip())
     assert match, text
-    pause, who, letters, begin, end, ack, window, shows = match.groups()
+    pause, who, letters, begin, end, ack, window, ttl, byte, shows = match.groups()
     flags = sum(LETTERS[letter] for letter in letters)
-    numbers = (int(begin), int(end), int(ack or 0), int(window or 60_000))
-    return Line(int(pause or 10) * MILLISECOND, "AB".index(who), flags, *numbers, _expected(shows))
+    numbers = (int(begin), int(end), int(ack or 0), int(window or 60_000), int(ttl or 64), int(byte or 0))
+    return Line(nanoseconds(pause or "10"), "AB".index(who), flags, *numbers, _expected(shows or ""))
+
+
+def nanoseconds(milliseconds: str) -> int:
+    """A pause as a story has it."""
+    return int(Decimal(milliseconds) * MILLISECOND)
 
 
 def told(text: str) -> list[Told]:

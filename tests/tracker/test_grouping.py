@@ -25,7 +25,12 @@ from tests.test_pipeline import Everything, everything, facts
 from .plausible import SECOND, capture
 
 __all__ = ["everything"]
-SETTINGS = [Settings(), Settings(keep_timeline=False), Settings(profile="windows", clock_back_ns=3_000_000_000)]
+SETTINGS = [
+    Settings(),
+    Settings(keep_timeline=False),
+    Settings(profile="windows", clock_back_ns=3_000_000_000),
+    Settings(time_wait_ns=2_000_000_000, fin_timeout_ns=0),
+]
 
 
 def as_told(part: Ended) -> Ended:
@@ -73,7 +78,7 @@ def arranged(rows: NDArray[np.void]) -> tuple[NDArray[np.void], int]:
     return table.rows, int(rows["time"].max())
 
 
-@pytest.mark.parametrize("settings", SETTINGS, ids=["timelines", "none", "windows"])
+@pytest.mark.parametrize("settings", SETTINGS, ids=["timelines", "none", "windows", "own timers"])
 @pytest.mark.parametrize("size", [1, 90, 10**9])
 def test_every_capture(everything: Everything, settings: Settings, size: int) -> None:
     batch, table, end = everything
@@ -84,7 +89,7 @@ def test_every_capture(everything: Everything, settings: Settings, size: int) ->
     assert told > 0.05 * len(table)
 
 
-@pytest.mark.parametrize("settings", SETTINGS, ids=["timelines", "none", "windows"])
+@pytest.mark.parametrize("settings", SETTINGS, ids=["timelines", "none", "windows", "own timers"])
 @pytest.mark.parametrize(("trouble", "least"), [(0, 0.35), (0.1, 0.3), (0.4, 0.15)])
 def test_plausible_connections(settings: Settings, trouble: float, least: float) -> None:
     for seed in range(3):

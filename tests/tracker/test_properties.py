@@ -3,12 +3,15 @@ and packets seen twice."""
 
 from __future__ import annotations
 
+from itertools import combinations_with_replacement
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from analyzer.flows.table import FlowTable
+from analyzer.segments.table import DUPLICATE
 from analyzer.settings import Settings
 from analyzer.tracker.track import Tracker
 
@@ -103,23 +106,55 @@ def test_a_packet_captured_twice(case: Told | int, which: int, later: int) -> No
     assert entered(verdict(both, [])) == entered(verdict(rows, []))
 
 
-@settings(max_examples=120, deadline=None)
-@given(CASES, st.integers(0, 30), st.integers(1, 12))
-def test_a_copy_that_comes_later_and_past_others(case: Told | int, which: int, past: int) -> None:
-    """The same packet again behind others, within what its identification is believed for and remembered."""
+def copyable(case: Told | int) -> list[tuple[int, int]]:
+    """The segments of which the same packet may come again, and behind which other: soon enough to be remembered by its
+    identification, of which the sender has shown that it moves; and without a SYN between, which may begin another
+    connection."""
     rows = segments(case)
-    at = which % len(rows)
-    after = min(at + past, len(rows) - 1)
-    mine = rows["src"][at + 1 : after + 1] == rows["src"][at]
-    soon = rows["time"][after] - rows["time"][at] < 2 * 10**9
-    known = np.unique(rows["ip_id"][: at + 1][rows["src"][: at + 1] == rows["src"][at]]).size > 1
-    opened = (rows["flags"][at : after + 1] & 2).any()  # perhaps another connection: the flow table's business
-    if opened or not (soon and known and mine.sum() < 3):
-        return
+    places = []
+    for at, after in combinations_with_replacement(range(len(rows)), 2):
+        mine = rows["src"][: after + 1] == rows["src"][at]
+        began = max(np.flatnonzero(rows["flags"][: at + 1] & 18 == 2), default=0)
+        moves = mine[began : at + 1].sum() > 1
+        soon = rows["time"][after] - rows["time"][at] < 2 * 10**9
+        if moves and soon and mine[at + 1 :].sum() < 3 and not (rows["flags"][at : after + 1] & 2).any():
+            places.append((at, after))
+    return places
+
+
+def seen_twice(rows: Rows) -> list[int]:
+    """The places of the segments that the tracker takes for packets it has seen before; of one too late it says -1."""
+    rows, table, tracker = rows.copy(), FlowTable(), Tracker(Settings())
+    table.assign(rows)
+    tracker.feed(rows, table.rows)
+    return [*np.flatnonzero(rows["marks"] & DUPLICATE).tolist(), *[-1] * tracker.late]
+
+
+COPIES = [
+    (case, at, after)
+    for case in [*STORIES, *range(40)]
+    if not seen_twice(segments(case))
+    for at, after in copyable(case)
+]
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.sampled_from(COPIES))
+def test_a_copy_that_comes_later_and_past_others(copied: tuple[Told | int, int, int]) -> None:
+    """The same packet again behind others, within what its identification is believed for and remembered."""
+    case, at, after = copied
+    rows = segments(case)
     copy = rows[at : at + 1].copy()
     copy["time"] = rows["time"][after]
     both = np.concatenate([rows[: after + 1], copy, rows[after + 1 :]])
     assert entered(verdict(both, [])) == entered(verdict(rows, []))
+    assert seen_twice(both) == [after + 1]
+
+
+def test_copies_are_made_of_most_cases_and_past_others() -> None:
+    """So that the property above is tried on what it speaks of."""
+    assert len({str(case) for case, _, _ in COPIES}) > 60
+    assert sum(after > at for _, at, after in COPIES) > 0.6 * len(COPIES) > 600
 
 
 def entered(rows: Verdict) -> Verdict:

@@ -46,8 +46,9 @@ ADVICE = (
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     idle, ended = idle_in_close_wait(ledger), over(ledger) == ledger.end_time
+    captured = ledger.peer("fin_count") > 0
     return Verdict(
-        fires=state_is(ledger, State.CLOSE_WAIT) & (idle <= settings.close_wait_leak_ns) & ended[:, None],
+        fires=state_is(ledger, State.CLOSE_WAIT) & captured & (idle <= settings.close_wait_leak_ns) & ended[:, None],
         when=ledger.peer("fin_acked_time"),
         frames=[ledger.peer("fin_frame"), ledger.peer("fin_acked_frame"), ledger.own("half_close_last_frame")],
         values={

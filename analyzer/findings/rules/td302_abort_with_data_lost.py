@@ -34,8 +34,8 @@ NEEDS = ("rst_count",)
 EXAMPLE = "abort-with-data-lost.pcapng"
 NEAR_MISS = "abortive-close.pcap"
 MESSAGE = (
-    "The {blamed} sent RST (frame {rst}, at {when:into}) while {lost:byte} it had sent were not acknowledged (last "
-    "data: frame {data}): the {peer_role}'s application may never have read them."
+    "The {blamed} sent RST (frame {rst}, at {when:into}) with data outstanding (last data: frame {data}): {lost:byte} "
+    "it had sent were never acknowledged; the {peer_role}'s application may never have read them."
 )
 ADVICE = (
     "Suspect the application on {blamed_ip} first: an abort (SO_LINGER with zero seconds, or a close with unread "

@@ -35,7 +35,7 @@ NEEDS = ("duplicates",)
 EXAMPLE = "frames-duplicated.pcapng"
 NEAR_MISS = "last-ack-lost.pcapng"
 MESSAGE = (
-    "The capture shows {count:packet} of this connection more than once, the first of them again in frame {frame}; "
+    "The capture shows at least {count:packet} of this connection more than once, one of them again in frame {frame}; "
     "each is counted once."
 )
 ADVICE = (

@@ -21,6 +21,7 @@ from analyzer.segments.kernels.tcp import segment
 from analyzer.segments.kernels.tunnels import UDP
 from analyzer.segments.kernels.usual import LEAST, usual
 from analyzer.segments.table import SEGMENT
+from analyzer.times import EPOCH
 
 DEEPEST = 32
 """Headers that a walk passes at most: several tunnels with their tags need a dozen."""
@@ -31,9 +32,10 @@ NEAR = 8192
 """... where there are more slots than stay near a processor anyway."""
 
 LAST_INTERFACE = np.int64(255)
+BEFORE_1970 = np.int64(EPOCH)
 
 PROGRESS = np.dtype([("packet", "<i8"), ("written", "<i8"), ("fragments", "<i8"), ("latest", "<i8")])
-"""Where a pass stands: the next packet, segments written, fragments set aside, the highest time of a packet."""
+"""Where a pass stands: the next packet, segments written, fragments set aside, the highest time of a packet (inner)."""
 
 PENDING = np.dtype(
     [
@@ -85,8 +87,8 @@ def begin(cursor: Record, packet: Record) -> None:
 
 @inlined
 def stamp(row: Record, packet: Record) -> None:
-    """What a segment has of its packet as it is."""
-    row["time"], row["frame"] = packet["time"], packet["frame"]
+    """What a segment has of its packet as it is; the time by the inner clock."""
+    row["time"], row["frame"] = packet["time"] + BEFORE_1970, packet["frame"]
     row["interface"] = min(packet["interface"], LAST_INTERFACE)
 
 
@@ -159,7 +161,7 @@ def decode(
         while number_of < stop and aside < len(fragments):
             packet = packets[np.uint64(number_of)]
             row = segments[np.uint64(written)]
-            latest = max(latest, packet["time"])
+            latest = max(latest, packet["time"] + BEFORE_1970)
             if packet["link"] == 1 and usual(
                 data, packet["offset"], np.int64(packet["captured"]), np.int64(packet["length"]), row
             ):

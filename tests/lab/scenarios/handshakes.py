@@ -41,7 +41,7 @@ def crowd(lab: Lab) -> tuple[socket.socket, list[socket.socket]]:
     return listener, clients
 
 
-@scenario(causes=("", "", "no-connection", ""))
+@scenario(causes=("", "", "not-taken", ""))
 def accept_queue_overflow_resets(lab: Lab) -> None:
     """Nobody accepts and the listener's queue holds two (tcp_abort_on_overflow is 1): of two clients that ask at once
     the second is answered with a RST to its last ACK; a later SYN gets no answer at all.

@@ -26,7 +26,10 @@ def reset(lab: Lab, *senders: socket.socket, offset: int = 0, ttl: int = 61) -> 
         forge.send(lab.m, packet)
 
 
-@scenario(causes=("third-party|abort",))
+@scenario(
+    causes=("third-party|abort",),
+    hidden=(Hidden("b", "not-captured", ("CLOSED",), taps="a"),),
+)
 def middlebox_resets_both(lab: Lab) -> None:
     """A firewall ends a connection by a RST to each side, each claiming to come from the other."""
     client, server = opened(lab)
@@ -176,7 +179,10 @@ def middlebox_rejects_the_answer(lab: Lab) -> None:
     visit(lab)
 
 
-@scenario(causes=("third-party",))
+@scenario(
+    causes=("third-party",),
+    hidden=(Hidden("b", "not-captured", ("CLOSED",), taps="a"), Hidden("a", "not-captured", ("CLOSED",), taps="b")),
+)
 def middlebox_resets_both_in_sight(lab: Lab) -> None:
     """As middlebox-resets-both, but the tap in the middle sees both RSTs, a moment apart."""
     client, server = opened(lab)

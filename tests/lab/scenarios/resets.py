@@ -17,6 +17,7 @@ for _scene, _causes in (
     (resets.abortive_close, ("abort",)),
     (resets.abort_with_data_lost, ("abort-data-lost",)),
     (resets.reset_with_unread_data, ("unread-data",)),
+    (resets.unread_data_acknowledged, ("unread-data|abort",)),
     (resets.reset_after_own_fin, ("after-own-fin",)),
     (resets.killed_process, ()),
     (resets.upload_read_then_closed, ()),

@@ -1,0 +1,231 @@
+"""For each threshold a pair of connections, a nanosecond or a repeat apart, told as a capture: of one it is said, of
+the other it is not.
+
+In the stories the hosts are 10 ms from the tap and back, so half of that before or after a segment passed is when its
+sender sent it or its receiver had it. ``X`` is the pause that decides, in milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from analyzer.reports.result import Result
+from analyzer.settings import adjustable
+from tests.findings.filed import OPENED, analyzed, codes
+
+NANOSECOND = 0.000_001
+Said = Callable[[Result], Any]
+
+
+def found(result: Result) -> str:
+    """The codes of what was found."""
+    return " ".join(codes(result))
+
+
+def confidences(result: Result) -> str:
+    return " ".join(f"{row.code} {row.confidence}" for row in result.findings.itertuples())
+
+
+def told_of_the_flow(column: str) -> Said:
+    return lambda result: result.flows[column].tolist()[0]
+
+
+def words(*some: str) -> Said:
+    """Which of some words stand in the messages."""
+    return lambda result: [word for word in some if word in " ".join(result.findings["message"])]
+
+
+class Edge(NamedTuple):
+    """A pause ``X`` of ``at`` milliseconds is the last of which ``below`` is said; ``beyond`` of a nanosecond more."""
+
+    story: str
+    at: str
+    below: Any
+    beyond: Any
+    said: Said = found
+    settings: dict[str, Any] = {}  # noqa: RUF012
+
+
+CLOSED_BY_A = """OPENED
+A F. 101:102 ack 201
+B . 201:201 ack 102"""
+LEAK = f"{CLOSED_BY_A}\n+X end"
+SLOW = f"{CLOSED_BY_A}\n+X B F. 201:202 ack 102\nA . 102:102 ack 202"
+LATE = f"{CLOSED_BY_A}\n+X B F. 201:202 ack 102\nA R 102:102"
+HALF_CLOSED = f"""{CLOSED_BY_A}
++500 B P. 201:211 ack 102
+A . 102:102 ack 211
++X B F. 211:212 ack 102
+A . 102:102 ack 212"""
+BACK = """A S 0:1
+B S. 0:1 ack 1
++100 A . 1:1 ack 1
+-X A P. 1:101 ack 1
++200 B . 1:1 ack 101"""
+PROBED = "OPENED\n" + "+1000 A . 100:100 ack 201\n" * 3 + "+X end"
+REPEATED = (
+    "OPENED\nA P. 101:201 ack 201\n" + "".join(f"+{p} A P. 101:201 ack 201\n" for p in (200, 400, 800)) + "+X end"
+)
+LONG_REPEATED = REPEATED.replace("+400", "+100000").replace("+800", "+100000")
+FIN_REPEATED = "OPENED\nA F. 101:102 ack 201\n+200 A F. 101:102 ack 201\n+400 A F. 101:102 ack 201\n+X end"
+STALLED = """A S 0:1
+B S. 0:1 ack 1
+A . 1:1 ack 1
+A P. 1:101 ack 1
+B . 1:1 ack 101 win 0
++200 A . 100:100 ack 1
+B . 1:1 ack 101 win 0
++X A R. 101:101 ack 1"""
+CROSSED = """OPENED
+B F. 201:202 ack 101
+A . 101:101 ack 202
++X A P. 101:151 ack 202
+B R 202:202"""
+ASKED_LATER = "OPENED\n+X A P. 101:151 ack 201\nB R 201:201"
+GRACEFUL = f"{CLOSED_BY_A}\nB F. 201:202 ack 102\nA . 102:102 ack 202"
+OVERTAKEN = "OPENED\nB . 201:201 ack 151\n+X A P. 101:151 ack 201\nB . 201:201 ack 151"
+LAST_ACK_LOST = f"{GRACEFUL}\n+X B F. 201:202 ack 102\nA . 102:102 ack 202"
+DISOWNED = "OPENED\nA R 101:101\n+X A . 101:101 ack 201\nB . 201:201 ack 101"
+WENT_ON = "OPENED\nA R 101:101\n+X B P. 201:301 ack 101"
+
+EDGES = {
+    # The FIN reaches B 5 ms after it passed, and is acknowledged 10 ms after it passed.
+    "close-wait-leak: 10 s in CLOSE_WAIT": Edge(LEAK, "9995", "TD107", "TD101"),
+    "close-wait-leak set to 3 s": Edge(LEAK, "2995", "TD107", "TD101", settings={"close_wait_leak_s": 3}),
+    # B's own FIN leaves it 5 ms before it passes.
+    "slow-close: a second in CLOSE_WAIT": Edge(SLOW, "1000", "", "TD105"),
+    "slow-close set to 0.25 s": Edge(SLOW, "250", "", "TD105", settings={"slow_close_s": "0.25"}),
+    "slow-close: a second after its own data": Edge(HALF_CLOSED, "990", "TD104", "TD104 TD105"),
+    "slow-close: a late FIN that is answered by a RST": Edge(LATE, "1000", "TD105 TD304", "TD102"),
+    "clock-back: a millisecond": Edge(BACK, "1", "", "TD906"),
+    "clock-back set to 20 ms": Edge(BACK, "20", "", "TD906", settings={"clock_back_s": "20ms"}),
+    "probes: silence of twice their interval": Edge(PROBED, "2000", "", "TD402"),
+    "repeats: silence of twice what they took": Edge(REPEATED, "2400", "", "TD403"),
+    "repeats: silence of 240 s": Edge(LONG_REPEATED, "240000", "", "TD403"),
+    "a FIN repeated: the same, in teardown": Edge(
+        FIN_REPEATED, "1200", "half-closed", "timed-out", told_of_the_flow("teardown")
+    ),
+    "three FINs within a second of the capture's end": Edge(
+        FIN_REPEATED, "999.999999", "TD201 low", "TD201 high", confidences
+    ),
+    # 200 ms and 10 ms stand in the story already.
+    "a window closed for a second": Edge(STALLED, "790", "TD301", "TD404"),
+    # B's FIN passed 10 ms before; a round trip is 10 ms there and 10 ms here, and a millisecond for haste.
+    "data within a round trip of the FIN": Edge(CROSSED, "11", "TD306", "TD103"),
+    "a second of silence before who had no connection": Edge(ASKED_LATER, "1000", [], ["silence"], words("silence")),
+    # The FIN that A waits for reached it 5 ms after it passed, 10 ms before its acknowledgment passed.
+    "TIME_WAIT of 60 s": Edge(
+        f"{GRACEFUL}\n+X end", "59994.999999", "TIME_WAIT", "CLOSED", told_of_the_flow("client_state")
+    ),
+    "TIME_WAIT of 120 s by another profile": Edge(
+        *(f"{GRACEFUL}\n+X end", "119994.999999", "TIME_WAIT", "CLOSED"),
+        *(told_of_the_flow("client_state"), {"profile": "windows"}),
+    ),
+    "a minute after the end": Edge(
+        f"{GRACEFUL}\n+X A . 102:102 ack 202", "60000", 7, 6, told_of_the_flow("client_packets")
+    ),
+    "five minutes after a RST": Edge(
+        "OPENED\nA R. 101:101 ack 201\n+X B . 201:201 ack 101", "300000", 3, 2, told_of_the_flow("server_packets")
+    ),
+    "data behind their acknowledgment by 5 ms": Edge(OVERTAKEN, "5", "", "TD903"),
+    # A round trip to B of 10 ms, and 0.3 ms for haste.
+    "a FIN repeated after its acknowledgment": Edge(LAST_ACK_LOST, "10.3", "TD202", "TD203"),
+    "a segment behind its sender's RST by 5 ms": Edge(DISOWNED, "5", "TD305", "TD309"),
+    "a segment of the receiver under way at the RST": Edge(WENT_ON, "20.6", "TD305", "TD310"),
+}
+
+
+@pytest.mark.parametrize("edge", EDGES.values(), ids=list(EDGES))
+def test_a_nanosecond_decides(edge: Edge, tmp_path: Path) -> None:
+    story = edge.story.replace("OPENED", OPENED)
+    beyond = f"{float(edge.at) + NANOSECOND:.6f}"
+    below = edge.said(analyzed(story.replace("X", edge.at), tmp_path, **edge.settings))
+    assert below == edge.below
+    assert edge.said(analyzed(story.replace("X", beyond), tmp_path, **edge.settings)) == edge.beyond
+
+
+def times(count: int, line: str) -> str:
+    return "\n".join([line] * count)
+
+
+class Count(NamedTuple):
+    """Of ``enough`` something is said that is not of one less, or one more; ``story`` makes the connection of many."""
+
+    story: Callable[[int], str]
+    fewer: int
+    enough: int
+    of_fewer: Any
+    of_enough: Any
+    said: Said = found
+    settings: dict[str, Any] = {}  # noqa: RUF012
+
+
+def met_reset(size: int, first: int) -> str:
+    """Data of that size and first byte, sent to who has closed."""
+    return f"{CROSSED.replace('X', '2000').replace('101:151 ack 202', f'101:{101 + size} ack 202 byte {first}')}"
+
+
+COUNTS = {
+    "three probes and a RST": Count(
+        lambda n: f"OPENED\n{times(n, '+1000 A . 100:100 ack 201')}\n+1000 A R. 101:101 ack 201", 2, 3, "TD301", "TD402"
+    ),
+    "three repeats and a RST": Count(
+        lambda n: f"OPENED\nA P. 101:201 ack 201\n{times(n, '+200 A P. 101:201 ack 201')}\n+999 A R. 201:201 ack 201",
+        *(2, 3, "TD302", "TD403"),
+    ),
+    "a SYN and another": Count(lambda n: f"{times(n, '+1000 A S 0:1')}\n+5000 end", 1, 2, "", "TD308"),
+    "a FIN and another": Count(
+        lambda n: f"OPENED\n{times(n, '+200 A F. 101:102 ack 201')}\nB F. 201:202 ack 102\nA . 102:102 ack 202",
+        *(1, 2, "", "TD202"),
+    ),
+    "four FINs are no matter of a moment": Count(
+        lambda n: f"OPENED\n{times(n, '+200 A F. 101:102 ack 201')}\n+500 end",
+        *(3, 4, "TD201 low", "TD201 high", confidences),
+    ),
+    "a TLS alert of 64 bytes": Count(lambda n: met_reset(n, 21), 65, 64, "TD103", "TD304"),
+    "a TLS alert in disguise has 24 bytes": Count(lambda n: met_reset(n, 23), 25, 24, "TD103", "TD304"),
+    "and not 23": Count(lambda n: met_reset(n, 23), 23, 24, "TD103", "TD304"),
+    "an alert begins with 21": Count(lambda n: met_reset(30, n), 22, 21, "TD103", "TD304"),
+    "a RST with another TTL": Count(lambda n: f"OPENED\n+500 B R. 201:201 ack 101 ttl {n}", 64, 65, "TD301", "TD309"),
+    "one byte not acknowledged by who resets": Count(
+        lambda n: f"OPENED\nA P. 101:102 ack 201\nB . 201:201 ack {103 - n - 1}\n+20 B R. 201:201 ack {103 - n - 1}",
+        *(0, 1, "TD301", "TD303"),
+    ),
+    "one byte of its own not acknowledged": Count(
+        lambda n: f"OPENED\nA P. 101:102 ack 201\nB . 201:201 ack {102 - n}\n+20 A R. 102:102 ack 201",
+        *(0, 1, "TD301", "TD302"),
+    ),
+    "ten leaks are a pile-up": Count(
+        lambda n: "\n\n".join([CLOSED_BY_A] * n) + "\n+60000 end", 9, 10, [], ["leaks 10"], words("leaks 9", "leaks 10")
+    ),
+    "three leaks, if that is asked for": Count(
+        lambda n: "\n\n".join([CLOSED_BY_A] * n) + "\n+60000 end",
+        *(2, 3, [], ["leaks 3"], words("leaks 2", "leaks 3"), {"pile_up": 3}),
+    ),
+    "as many leaks as descriptors": Count(
+        lambda n: "\n\n".join([CLOSED_BY_A] * n) + "\n+60000 end",
+        *(11, 12, [], ["descriptors are used up"], words("descriptors are used up"), {"descriptors": 12}),
+    ),
+    "an acknowledgment a gigabyte beyond": Count(
+        lambda n: f"OPENED\nB . 201:201 ack {101 + (1 << 30) + n}", 1, 0, "", "TD903"
+    ),
+}
+
+
+@pytest.mark.parametrize("count", COUNTS.values(), ids=list(COUNTS))
+def test_one_decides(count: Count, tmp_path: Path) -> None:
+    fewer, enough = (count.story(number).replace("OPENED", OPENED) for number in (count.fewer, count.enough))
+    assert count.said(analyzed(fewer, tmp_path, **count.settings)) == count.of_fewer
+    assert count.said(analyzed(enough, tmp_path, **count.settings)) == count.of_enough
+
+
+def test_every_setting_decides_here() -> None:
+    """But for the engine, which reads and judges nothing."""
+    tried = {name for edge in [*EDGES.values(), *COUNTS.values()] for name in edge.settings}
+    assert {name.removesuffix("_s") for name in tried} == {
+        entry.name.removesuffix("_ns") for entry in adjustable() if entry.name != "engine"
+    }
