@@ -114,15 +114,19 @@ class Reset:
         return f"{self.scenario.name} tap {self.tap}: the RST is {self.true or 'none'}, said {self.said or 'none'}"
 
 
-def shown(entered: list[Entry], rows: list[Row], span: tuple[int, int], after: int) -> tuple[list[str], list[Entry]]:
+def shown(
+    entered: list[Entry], rows: list[Row], span: tuple[int, int], round_trip: int
+) -> tuple[list[str], list[Entry]]:
     """The part of a kernel's account that happened while a capture ran (``span``; it begins with 0 where nothing had
-    happened before), and what followed within ``after`` ns if the program says so too; before it the state the endpoint
-    is found in, if the program says nothing of that."""
-    first, last = span[0] - FOUND_NS, span[1] + after
-    began = [entry for entry in entered if entry.time < first][-1:]
+    happened before), and what followed within a round trip if the program says so too; before it the state the endpoint
+    is found in, and those it passed when the first packet was on its way, if the program says nothing of the last."""
+    first, last = span[0] - FOUND_NS, span[1] + round_trip + BUSY_NS
+    began = [entry for entry in entered if entry.time < first]
+    passed = sum(entry.time >= first - round_trip // 2 for entry in began)
     before: list[str] = []
-    if began and (not rows or rows[0].state != began[0].state):
-        before, began = [began[0].state], []
+    if began and (not rows or rows[0].state != began[-1].state):
+        before, began = [entry.state for entry in began[-1 - passed :]], []
+    began = began[-1:]
     found = began + [entry for entry in entered if entry.time >= first and entry.earliest <= span[1]]
     at_once = [entry for entry in entered if max(first, span[1] + 1) <= entry.earliest <= last]
     for entry in at_once:
@@ -195,7 +199,7 @@ def judge(scenario: Scenario, tap: str, truth: Truth, path: Path) -> tuple[list[
         if flow is None or over or end.entered[0].earliest > span[1] + slack:
             continue
         rows = flow.ends[end.pair]
-        before, entered = shown(end.entered, rows, ran, scenario.round_trip_ns + BUSY_NS)
+        before, entered = shown(end.entered, rows, ran, scenario.round_trip_ns)
         nth = [other for other in truth.endpoints if other.host == end.host and other.entered].index(end)
         if entered or rows:
             verdicts.append(_verdict(scenario, tap, end, before, entered, rows, nth, ran))
