@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from analyzer.pipeline import analyze
 from analyzer.reports.files import write_analysed
+from analyzer.reports.frames import epoch_ns
 from analyzer.reports.ladder import ladder_lines
 from analyzer.reports.result import Analysed, Result
 from analyzer.settings import Settings
@@ -143,6 +145,22 @@ def test_the_files_of_such_a_capture(path: Path, move: str, tmp_path: Path) -> N
     check_order(found)
     check_frames(found)
     check_flows(found)
+
+
+@pytest.mark.parametrize(("magic", "tick"), [(0xA1B2C3D4, 1000), (0xA1B23C4D, 1)])
+@pytest.mark.parametrize("second", [0, (1 << 32) - 13])
+def test_a_classic_pcap_from_its_first_second_to_its_last(magic: int, tick: int, second: int, tmp_path: Path) -> None:
+    times, rest, _ = packets_of(LEAK)
+    told = [second * 10**9 + (time - times[0]) // tick * tick for time in times]
+    path = tmp_path / "leak.pcap"
+    with path.open("wb") as file:
+        file.write(struct.pack("<IHHiIII", magic, 2, 4, 0, 0, 262_144, 1))
+        for time, (_, length, data) in zip(told, rest, strict=True):
+            file.write(struct.pack("<IIII", time // 10**9, time % 10**9 // tick, len(data), length) + data)
+    result = analyze([str(path)], Settings(keep_segments=True)).result()
+    assert result.segments is not None and epoch_ns(result.segments["time_epoch"]).tolist() == told
+    assert result.findings["code"].tolist() == ["TD101"] and result.flows["handshake"].tolist() == ["complete"] * 2
+    assert result.findings["confidence"].tolist() == ["high"] and result.summary.notices == []
 
 
 @pytest.mark.parametrize("path", CAPTURES[::3], ids=lambda path: path.name)

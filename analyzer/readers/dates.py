@@ -4,7 +4,7 @@ Nothing false is to follow from such a date. In a file that begins with a date t
 cannot takes the time of the packet before it, as one without a time does. A file that begins with one that cannot has a
 clock that shows something else: its times count from that second instead of from 1970, and so do those of the other
 files of the capture that begin like it. Where such a clock jumps too far to be told once more, it goes on from the
-packet before. So lengths of time are right, and what is not is said.
+packet before. Lengths of time are right then, and a notice says which dates stand in the file.
 """
 
 from analyzer.readers.walker import Zero, plural
@@ -79,8 +79,8 @@ class Dates:
             )
         if self.negative:
             said.append(
-                f"{plural(self.negative, 'packet')} (first: {_dated(*self.first_negative)}) with a count of time so "
-                f"high that it was read as a negative number, which is how times before 1970 are written"
+                f"{plural(self.negative, 'packet')} (first: {_dated(*self.first_negative)}) with the highest bit of "
+                f"the timestamp set; it was read as a negative number, as times before 1970 are written"
             )
         if self.beyond:
             said.append(

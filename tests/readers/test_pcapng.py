@@ -76,8 +76,8 @@ def test_at_1970_and_before() -> None:
     times, said = dated(*early)
     assert times == early
     assert said == (
-        "capture: 3 packets (first: packet 1, dated 2554-07-21 23:34:30.709551616 UTC) with a count of time so high "
-        "that it was read as a negative number, which is how times before 1970 are written"
+        "capture: 3 packets (first: packet 1, dated 2554-07-21 23:34:30.709551616 UTC) with the highest bit of the "
+        "timestamp set; it was read as a negative number, as times before 1970 are written"
     )
     assert dated(*(time // 1000 for time in early), resolution=6)[0] == [time // 1000 * 1000 for time in early]
 
