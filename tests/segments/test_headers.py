@@ -19,6 +19,7 @@ from analyzer.segments.table import (
     NO_IP_LENGTH,
     PART,
     QUOTED,
+    SHORT_QUOTE,
     TUNNELLED,
 )
 from tests.segments.build import (
@@ -191,21 +192,57 @@ def test_all_flags_and_reserved_bits() -> None:
 def test_header_quoted_in_an_icmp_error(kind: int) -> None:
     """The quoted packet's own ends and length, whatever the router cut."""
     quoted = ipv4(tcp(bytes(500), options=TIMESTAMP))
-    (row,) = decode(ethernet(ipv4(bytes([kind, 0]) + bytes(6) + quoted[:52], ends=("192.0.2.9", A), protocol=1)))
-    assert (row["src_port"], row["dst_port"], row["payload_len"]) == (40000, 80, 500)
-    assert row["marks"] & (QUOTED | TUNNELLED) == QUOTED
-
-
-def test_header_quoted_in_an_icmpv6_error() -> None:
-    (row,) = decode(Frame(ipv6(b"\3\0" + bytes(6) + PACKET6, following=58), link=229))
-    assert row["marks"] & (QUOTED | TUNNELLED | IPV6) == QUOTED | IPV6
-
-
-def test_icmp_error_that_quotes_eight_bytes_gives_no_row() -> None:
     decoder = Decoder()
-    frame = ethernet(ipv4(b"\3\1" + bytes(6) + PACKET[:28], protocol=1))
-    assert len(decoder.decode(batch([Frame(frame)]))) == 0
-    assert decoder.counts == {"headers cut": 1}
+    frame = ethernet(ipv4(bytes([kind, 10]) + bytes(6) + quoted[:52], ends=("192.0.2.9", A), protocol=1))
+    (row,) = decoder.decode(batch([Frame(frame)]))
+    assert (row["src_port"], row["dst_port"], row["payload_len"]) == (40000, 80, 500)
+    assert row["marks"] & (QUOTED | TUNNELLED | HAS_TIMESTAMP | SHORT_QUOTE) == QUOTED
+    assert (row["ts_val"], decoder.book.text(row["ts_ecr"])) == (kind * 256 + 10, "192.0.2.9")
+
+
+@pytest.mark.parametrize("kept", [48, 56, 500])
+def test_header_quoted_in_an_icmpv6_error(kept: int) -> None:
+    decoder = Decoder()
+    frame = Frame(ipv6(b"\3\1" + bytes(6) + PACKET6[:kept], ends=("2001:db8::9", A6), following=58), link=229)
+    (row,) = decoder.decode(batch([frame]))
+    assert row["marks"] & (QUOTED | TUNNELLED | IPV6) == QUOTED | IPV6
+    assert bool(row["marks"] & SHORT_QUOTE) == (kept < 56)
+    assert (row["ts_val"], decoder.book.text(row["ts_ecr"])) == (3 * 256 + 1, "2001:db8::9")
+
+
+@pytest.mark.parametrize("quoted", range(20))
+@pytest.mark.parametrize("behind", [0, 4, 20])
+def test_icmp_error_that_quotes_a_few_bytes(quoted: int, behind: int) -> None:
+    """Eight of them tell which segment is meant. What stands in the frame behind the ICMP error is none of it."""
+    decoder = Decoder()
+    frame = ethernet(ipv4(b"\3\1" + bytes(6) + PACKET[: 20 + quoted], ends=(B, A), protocol=1)) + b"?" * behind
+    rows = decoder.decode(batch([Frame(frame)]))
+    assert decoder.counts == ({} if quoted >= 8 else {"headers cut": 1})
+    for row in rows:
+        assert bool(row["marks"] & SHORT_QUOTE) == (quoted < 16)
+        assert (row["src_port"], row["dst_port"], row["seq"], row["ip_id"]) == (40000, 80, 1000, 7)
+        assert (row["ack"], row["flags"], row["window"]) == ((0, 0, 0) if quoted < 16 else (2000, 16, 512))
+        assert (row["payload_len"], row["window_scale"]) == (0 if quoted < 16 else 5, -1)
+        assert (row["ts_val"], decoder.book.text(row["ts_ecr"])) == (3 * 256 + 1, B)
+
+
+QUOTE = b"\3\3" + bytes(6)
+OF_ANOTHER_PACKET = {
+    "an error in an error": ipv4(QUOTE + ipv4(QUOTE + PACKET, protocol=1), protocol=1),
+    "a tunnel in an error": ipv4(QUOTE + ipv4(PACKET, protocol=4), protocol=1),
+    "ICMP of the other version": ipv6(QUOTE + PACKET, following=1),
+}
+
+
+@pytest.mark.parametrize("packet", OF_ANOTHER_PACKET.values(), ids=OF_ANOTHER_PACKET)
+def test_what_an_error_says_of_another_packet_is_not_said_of_this_one(packet: bytes) -> None:
+    (row,) = decode(Frame(packet, link=101))
+    assert row["marks"] & QUOTED and (row["ts_val"], row["ts_ecr"]) == (0, 0)
+
+
+def test_an_error_in_a_tunnel_is_one() -> None:
+    (row,) = decode(Frame(ipv4(ipv4(QUOTE + PACKET, ends=(B, A), protocol=1), protocol=4), link=101))
+    assert (row["ts_val"], row["ts_ecr"]) == (3 * 256 + 3, row["dst"])
 
 
 def test_icmp_error_that_quotes_fragments() -> None:

@@ -25,6 +25,8 @@ CURSOR = np.dtype(
         ("marks", "<i8"),
         ("fragment", "<i8"),  # of a fragment: its offset in the datagram, plus 1 if more follow
         ("protocol", "<i8"),  # of a fragment: what the datagram carries
+        ("said", "<i8"),  # what an ICMP error says of the packet it quotes, type * 256 + code; 0 nothing
+        ("teller", "<i8"),  # where the address stands of who sent that
     ]
 )
 
