@@ -15,6 +15,7 @@ from analyzer.segments.table import (
     DUPLICATE,
     FIN,
     HAS_TIMESTAMP,
+    QUOTED,
     RST,
     SEGMENT,
     SYN,
@@ -51,6 +52,7 @@ from analyzer.tracker.desk import (
 )
 from analyzer.tracker.duplicates import same_packet
 from analyzer.tracker.foreign import goes_on_after_ignored, own_goes_on
+from analyzer.tracker.icmp import hear
 from analyzer.tracker.journal import bound, earliest_of, log_at
 from analyzer.tracker.ledger import KEPT, Known
 from analyzer.tracker.log import Note
@@ -81,7 +83,8 @@ def run(desks, batch, clocks, start):
     left = room(desk)
     for k in range(start, len(batch)):
         s = batch[k]
-        if np.int64(s["marks"]) & UNTRACKED:
+        marks, sender = np.int64(s["marks"]), np.int64(s["sender"])
+        if marks & UNTRACKED and (not marks & QUOTED or sender < 0):
             continue
         if left <= 0:
             left = room(desk)
@@ -89,8 +92,11 @@ def run(desks, batch, clocks, start):
                 return k
         left -= 1
         desk["clock"] = clocks[k]
-        sender = np.int64(s["sender"])
         slot = np.int64(place_at(desk, sender >> 1)["slot"]) - 1
+        if marks & QUOTED:
+            if slot >= 0 and not over(desk, slot):
+                hear(desk, s, 2 * slot + (sender & 1))
+            continue
         if slot == NOT_YET - 1:
             slot = begin(desk, s, sender >> 1)
         if slot == BOOKS_CLOSED - 1 or over(desk, slot):
