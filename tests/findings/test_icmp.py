@@ -9,8 +9,10 @@ import pytest
 import analyzer
 from analyzer.findings.icmp import KNOWN, TEXTS, Reason, kind, reason_of, text_of
 from analyzer.findings.rules.td308_connection_attempt_unanswered import SUSPECTS
+from analyzer.pipeline import Analysis
+from analyzer.settings import Settings
 from tests.lab import pcapfile
-from tests.segments.build import A6, B6, A, B, ethernet, ipv4, ipv6, tcp
+from tests.segments.build import A6, B6, A, B, Frame, batch, ethernet, ipv4, ipv6, tcp
 
 ROUTER, ROUTER6 = "192.0.2.9", "2001:db8::9"
 SYN, SYN_ACK, ACK, RST_ACK = 0x02, 0x12, 0x10, 0x14
@@ -180,3 +182,20 @@ def test_suspects(tmp_path: Path, type_: int, code: int, words: str, suspect: st
     assert f"{ROUTER} said {words} (frame 2)" in found["message"]
     assert found["advice"].startswith(f"Suspect {suspect} first. Next, on {on}: ")
     assert B in found["advice"]
+
+
+def test_addresses_that_are_forgotten_leave_the_sender_of_an_error_his_own() -> None:
+    """As on a long watch: 20 refused connections are over and forgotten with their addresses."""
+    analysis = Analysis(Settings())
+    for number in range(20):
+        one, other = f"10.1.0.{number}", f"10.2.0.{number}"
+        answer = tcp(flags=RST_ACK, ack=1001, seq=0, ports=(80, 40000))
+        refused = [ipv4(tcp(flags=SYN, ack=0), ends=(one, other)), ipv4(answer, ends=(other, one))]
+        analysis.feed(batch([Frame(packet, link=101) for packet in refused], first=1 + 2 * number))
+    late = batch([Frame(client(), link=101), Frame(error(client()), link=101)], first=1_000_000)
+    analysis.feed(late)
+    assert analysis.retire().overview.flows == 20
+    assert analysis.forget(4)
+    assert analysis.book.texts() == [A, B, ROUTER]
+    found = said(analysis.drop_idle(-1, 0).result())
+    assert f"{ROUTER} said destination unreachable" in found["message"]
