@@ -101,6 +101,12 @@ MARKS = (
         "payload_len is what this fragment carries, the datagram had more",
     ),
     Mark(
+        "PADDED",
+        "the payload looks like the padding of a short Ethernet frame that somebody counted: one to six bytes, all "
+        "captured and zero, up to the 46th byte of the IP packet or the 60th of the frame, without PSH. "
+        "payload_len counts them, as Wireshark does; the tracker does not",
+    ),
+    Mark(
         "SHORT_QUOTE",
         "QUOTED, and only the ports and the sequence number (RFC 792 asks for no more): Wireshark gives it no stream, "
         "so it is looked up among those there are and starts none; everything else of its header is 0",
@@ -121,6 +127,7 @@ MARKS = (
     NO_FRAGMENT,
     BAD_OFFSET,
     PART,
+    PADDED,
     SHORT_QUOTE,
 ) = (1 << bit for bit in range(len(MARKS)))
 

@@ -17,6 +17,7 @@ from analyzer.segments.table import (
     LENGTH_BEYOND,
     NO_FRAGMENT,
     NO_IP_LENGTH,
+    PADDED,
     PART,
     QUOTED,
     SHORT_QUOTE,
@@ -93,6 +94,41 @@ def test_padding_is_no_payload() -> None:
     (row,) = decode(ethernet(ipv4(tcp())) + bytes(6))
     assert row["payload_len"] == 0
     assert not row["marks"] & HAS_FIRST_BYTE
+
+
+PADDED_FRAMES = {
+    "counted in the IP length": ethernet(ipv4(tcp(), total=46)) + bytes(6),
+    "and more behind it": ethernet(ipv4(tcp(), total=46)) + bytes(6) + b"FCS!",
+    "after a SYN": ethernet(ipv4(tcp(flags=2, options=b"\2\4\5\xb4"), total=46)) + bytes(2),
+    "of a FIN": ethernet(ipv4(tcp(flags=0x11), total=46)) + bytes(6),
+    "without IP length": ethernet(ipv4(tcp(), total=0)) + bytes(6),
+    "with the frame check sequence": ethernet(ipv4(tcp(), total=0)) + bytes(6) + b"FCS!",
+    "in a VLAN": ethernet(ipv4(tcp(), total=46), 0x0800, (0x8100, 5)) + bytes(6),
+    "in a VLAN, of 60 bytes": ethernet(ipv4(tcp(), total=42), 0x0800, (0x8100, 5)) + bytes(2),
+    "in a tunnel": ethernet(ipv4(ipv4(tcp(), total=46) + bytes(6), protocol=4)),
+}
+NOT_PADDED = {
+    "PSH": ethernet(ipv4(tcp(bytes(6), flags=0x18))),
+    "not zero": ethernet(ipv4(tcp(b"\0\0\0\0\0\1"))),
+    "shorter": ethernet(ipv4(tcp(bytes(5)))) + bytes(1),
+    "longer": ethernet(ipv4(tcp(bytes(7)))),
+    "more than padding": ethernet(ipv4(tcp(bytes(7), options=b""), total=0)),
+    "not captured": Frame(ethernet(ipv4(tcp(bytes(6))))[:59], length=60),
+    "beyond the frame": Frame(ethernet(ipv4(tcp(bytes(6)), total=60))),
+    "no check sequence": ethernet(ipv4(tcp(bytes(10)))),
+    "no Ethernet frame of 60 bytes": Frame(ipv4(tcp(bytes(4), options=bytes(16))), link=101),
+}
+
+
+@pytest.mark.parametrize("frame", PADDED_FRAMES.values(), ids=PADDED_FRAMES)
+def test_padding_that_somebody_counted_is_marked(frame: bytes) -> None:
+    (row,) = decode(frame)
+    assert row["marks"] & PADDED and row["payload_len"] > 0
+
+
+@pytest.mark.parametrize("frame", NOT_PADDED.values(), ids=NOT_PADDED)
+def test_what_is_no_padding_is_not_marked(frame: bytes | Frame) -> None:
+    assert not (decode(frame)["marks"] & PADDED).any()
 
 
 def test_ip_length_zero_means_to_the_end_of_the_frame() -> None:

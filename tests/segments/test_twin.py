@@ -42,7 +42,7 @@ def options(draw: st.DrawFn) -> bytes:
 @st.composite
 def segments(draw: st.DrawFn) -> bytes:
     return tcp(
-        draw(st.binary(max_size=6)),
+        draw(st.binary(max_size=6) | st.integers(0, 10).map(bytes)),
         ports=draw(ports),
         seq=draw(numbers),
         ack=draw(numbers),
@@ -55,7 +55,7 @@ def segments(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def packets4(draw: st.DrawFn, payload: bytes, protocol: int) -> bytes:
-    total = draw(st.none() | st.none() | st.none() | st.integers(0, 120))
+    total = draw(st.none() | st.none() | st.none() | st.sampled_from([0, 42, 46]) | st.integers(0, 120))
     ip_options = draw(st.sampled_from([b"", b"", b"\1\1\1\0", b"\x94\4\0\0" * 10]))
     ends = draw(st.tuples(addresses, addresses))
     fragment = draw(st.sampled_from([0, 0x4000, 0x8000]))
@@ -102,6 +102,7 @@ def frames(draw: st.DrawFn) -> Frame:
     if link == 1:
         tags = draw(st.lists(st.sampled_from([(0x8100, 1), (0x88A8, 2)]), max_size=3))
         data = ethernet(data, kind, *tags) + draw(st.sampled_from([b"", bytes(6)]))
+        data += draw(st.sampled_from([b"", bytes(max(0, 60 - len(data))), bytes(max(0, 60 - len(data))) + b"FCS!"]))
     elif link == 113:
         data = b"\0\0\0\1\0\6" + bytes(8) + kind.to_bytes(2, "big") + data
     return Frame(data, draw(st.none() | st.integers(len(data), len(data) + 2000)), link)
@@ -170,6 +171,9 @@ SAMPLES = {
     "quoted twice": Frame(
         ipv4(b"\3\1" + bytes(6) + ipv4(b"\3\3" + bytes(6) + ipv4(tcp()), protocol=1), protocol=1), link=101
     ),
+    "padded": Frame(ethernet(ipv4(tcp(), total=46)) + bytes(6)),
+    "padded, no length": Frame(ethernet(ipv4(tcp(), total=0)) + bytes(6) + b"FCS!"),
+    "padded, VLAN": Frame(ethernet(ipv4(tcp(), total=42), 0x0800, (0x8100, 5)) + bytes(2)),
     "tunnel quoted": Frame(ipv4(b"\3\1" + bytes(6) + ipv4(ipv4(tcp()), protocol=4), protocol=1), link=101),
 }
 

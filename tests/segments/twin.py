@@ -18,6 +18,8 @@ from analyzer.segments.table import (
     LENGTH_BEYOND,
     NO_FRAGMENT,
     NO_IP_LENGTH,
+    PADDED,
+    PSH,
     QUOTED,
     SHORT_QUOTE,
     SYN,
@@ -63,14 +65,24 @@ class Known:
     fields: dict[str, Any] = field(default_factory=dict)
     marks: int = 0
     version: int = 0
+    captured: int = 0  # bytes of the frame
+    ethernet: bool = False
+    ip: int = 0  # where the IP header begins in it
     said: int = 0  # by an ICMP error, of the packet it quotes
     teller: str = ""  # who said it
 
-    def enter(self, fields: dict[str, Any], marks: int, version: int) -> "Known":
+    def enter(self, layer: Layer, fields: dict[str, Any], marks: int, version: int) -> "Known":
         said = 0 if self.inside_ip else self.said
         tunnelled = self.tunnelled or self.inside_ip
         return replace(
-            self, inside_ip=True, tunnelled=tunnelled, fields=fields, marks=marks, version=version, said=said
+            self,
+            inside_ip=True,
+            tunnelled=tunnelled,
+            fields=fields,
+            marks=marks,
+            version=version,
+            said=said,
+            ip=self.captured - len(layer.data),
         )
 
 
@@ -79,7 +91,7 @@ def decode(frame: Frame) -> dict[str, Any] | None:
     an address, too, where its ICMP error says something."""
     layer = Layer(frame.data, max(len(frame.data), len(frame.data) if frame.length is None else frame.length))
     try:
-        return link(frame.link, layer, Known())
+        return link(frame.link, layer, Known(captured=len(frame.data), ethernet=frame.link == 1))
     except NotTcp:
         return None
 
@@ -137,7 +149,7 @@ def ipv4(layer: Layer, known: Known) -> dict[str, Any]:
     packet.take(header)
     if fragment & 0x3FFF:
         raise Unknown
-    known = known.enter({"ip_id": ip_id, "ttl": ttl, **ends}, mark, 4)
+    known = known.enter(layer, {"ip_id": ip_id, "ttl": ttl, **ends}, mark, 4)
     return protocol(number, packet.after(header), known, 4)
 
 
@@ -149,7 +161,7 @@ def ipv6(layer: Layer, known: Known) -> dict[str, Any]:
         raise Unknown
     ends = {"src": str(ip_address(layer.data[8:24])), "dst": str(ip_address(layer.data[24:40]))}
     packet, mark = bounded(layer, 40 + length, known) if length else (layer, NO_IP_LENGTH)
-    known = known.enter({"ip_id": 0, "ttl": ttl, **ends}, mark | IPV6, 6)
+    known = known.enter(layer, {"ip_id": 0, "ttl": ttl, **ends}, mark | IPV6, 6)
     return protocol(number, packet.after(40), known, 6)
 
 
@@ -202,7 +214,22 @@ def tcp(layer: Layer, known: Known) -> dict[str, Any]:
     row |= dict(zip(names, struct.unpack_from(">HHIIHH", layer.data), strict=True))
     bits = row["flags"]
     row = options_and_payload({**row, "flags": bits & 0xFFF, "marks": marks}, layer, (bits >> 12) * 4)
-    return quotation(row, known) if known.quoted else row
+    if known.quoted:
+        return quotation(row, known)
+    return {**row, "marks": row["marks"] | PADDED * padded(row, layer, (bits >> 12) * 4, known)}
+
+
+def padded(row: dict[str, Any], layer: Layer, header: int, known: Known) -> bool:
+    """Whether the payload may be padding of Ethernet that somebody counted."""
+    end = known.captured - len(layer.data) + layer.length
+    frame = end if known.ethernet and not known.tunnelled else 0
+    payload, length = layer.data[header : layer.length], row["payload_len"]
+    if row["marks"] & NO_IP_LENGTH and frame == 64:
+        payload, length = payload[: length - 4], length - 4
+    elif end - known.ip != 46 and frame != 60:
+        return False
+    odd = row["marks"] & (LENGTH_BEYOND | BAD_OFFSET) or row["flags"] & PSH
+    return not odd and len(payload) == length in range(1, 7) and not any(payload)
 
 
 def quotation(row: dict[str, Any], known: Known) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from analyzer.compiled import be64, const, inlined, kernel, part
 from analyzer.readers.packets import PACKET
 from analyzer.segments.ends import DEEP, END, FRAGMENT, LINK, PROTOCOL, STOP, TCP
 from analyzer.segments.kernels.addresses import ADDRESS, NAMED, USED, ask_4, intern_4, name_ends
-from analyzer.segments.kernels.cursor import CURSOR, Bytes, Record, be32
+from analyzer.segments.kernels.cursor import CURSOR, NOWHERE, Bytes, Record, be32
 from analyzer.segments.kernels.dull import is_dull
 from analyzer.segments.kernels.ethertypes import ethertype
 from analyzer.segments.kernels.internet import ipv4, ipv6, protocol
@@ -80,6 +80,7 @@ def step(data: Bytes, cursor: Record, number: int) -> int:
 def begin(cursor: Record, packet: Record) -> None:
     """Put the cursor to the first byte of a packet."""
     cursor["at"] = packet["offset"]
+    cursor["ethernet"] = cursor["at"] if packet["link"] == 1 else NOWHERE
     cursor["seen"] = packet["offset"] + np.int64(packet["captured"])
     cursor["end"] = packet["offset"] + max(np.int64(packet["captured"]), np.int64(packet["length"]))
     cursor["ip"], cursor["marks"], cursor["said"] = -1, 0, 0

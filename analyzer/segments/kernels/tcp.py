@@ -7,7 +7,7 @@ tell which packet is meant, though not for a stream of its own. Checksums are no
 capture shows them before the network card fills them in.
 """
 
-from analyzer.compiled import part
+from analyzer.compiled import inlined, part
 from analyzer.segments.ends import CUT, MALFORMED
 from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32, u8
 from analyzer.segments.table import (
@@ -16,12 +16,20 @@ from analyzer.segments.table import (
     HAS_FIRST_BYTE,
     HAS_IP_ID,
     HAS_TIMESTAMP,
+    LENGTH_BEYOND,
+    NO_IP_LENGTH,
+    PADDED,
+    PSH,
     QUOTED,
     SHORT_QUOTE,
     SYN,
+    TUNNELLED,
 )
 
 TO_SEQ, TO_WINDOW = 8, 16
+LEAST_PACKET, LEAST_FRAME, CHECK_SEQUENCE = 46, 60, 4
+"""Bytes that an Ethernet frame carries at least, and that it has with its header, and that may follow it."""
+MOST_PADDING = LEAST_PACKET - 40
 ONLY_TIMESTAMP = 0x0101080A
 """Two no-operations, then kind 8 and length 10: how nearly every segment with a timestamp begins its options."""
 
@@ -83,10 +91,37 @@ def behind_flags(data: Bytes, cursor: Record, row: Record, payload: int) -> None
     elif payload < min(seen, end):
         row["first_byte"] = u8(data, payload)
         cursor["marks"] |= HAS_FIRST_BYTE
+        if padded(data, cursor, row["flags"], payload):
+            cursor["marks"] |= PADDED
     if payload == at + 32 and payload <= seen and be32(data, at + 20) == ONLY_TIMESTAMP:
         cursor["marks"] |= timestamp(data, at + 24, row)
     elif payload > at + 20:
         cursor["marks"] |= options(data, at + 20, min(payload, seen), row)
+
+
+@part
+def padded(data: Bytes, cursor: Record, flags: int, payload: int) -> bool:
+    """Whether the payload may be the padding of a short Ethernet frame. Some boxes count it in the IP length; where
+    that is 0 the frame's own length counts it, perhaps with the frame check sequence behind it."""
+    end, marks = cursor["end"], cursor["marks"]
+    if end - payload > MOST_PADDING + CHECK_SEQUENCE or marks & (QUOTED | LENGTH_BEYOND):
+        return False
+    frame = 0 if marks & TUNNELLED else end - cursor["ethernet"]
+    if marks & NO_IP_LENGTH and frame == LEAST_FRAME + CHECK_SEQUENCE:
+        end -= CHECK_SEQUENCE
+    elif end - cursor["ip"] != LEAST_PACKET and frame != LEAST_FRAME:
+        return False
+    return end <= cursor["seen"] and is_padding(data, flags, payload, end)
+
+
+@inlined
+def is_padding(data: Bytes, flags: int, begin: int, end: int) -> bool:
+    """Whether what stands from ``begin`` to ``end`` may be padding. Whoever writes a few zero bytes has them pushed."""
+    if begin >= end or end - begin > MOST_PADDING or flags & PSH:
+        return False
+    while begin < end and u8(data, begin) == 0:
+        begin += 1
+    return begin == end
 
 
 @part
