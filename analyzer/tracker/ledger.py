@@ -208,6 +208,10 @@ UNUSUAL_FACTS = [
     Column("mixed_frame", "<u4", "the frame from which on the flow holds more than one connection, 0 none"),
     Column("mixed_time", "<i8", "time of it"),
     Column("replayed", "u1", "1 where that is the same exchange once more, 2 where it is another sequence of numbers"),
+    Column("pad_bytes", "<u4", "bytes of its newest segment that are taken for padding, 0 none"),
+    Column("pad_end", "<u4", "the sequence number after that segment without them"),
+    Column("pad_time", "<i8", "time of that segment"),
+    Column("pad_frame", "<u4", "frame of it"),
 ]
 
 # What ICMP errors say of an endpoint's segments. "The first" is the first about its SYN, else the first of all.

@@ -73,7 +73,7 @@ OF_REUSED = Chosen(
 INTERNAL = (  # what the tracker alone uses
     *("fin_acks", "peer_fin_event", "next_free", "ack_passed", "reach_last"),
     *("hole_bytes", "hole_from", "hole_end", "unseen_time", "missing_from", "half_close_seq", "stranger_next"),
-    *("rst_nxt", "icmp_id", "icmp_last_time"),
+    *("rst_nxt", "icmp_id", "icmp_last_time", "pad_bytes", "pad_end", "pad_time", "pad_frame"),
 )
 SELDOM_NOTED = [*LATER_FACTS, *UNUSUAL_FACTS, *ICMP_FACTS, *RESETS, *CAPTURE]
 OF_OTHER = Chosen(

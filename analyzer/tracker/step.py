@@ -15,6 +15,7 @@ from analyzer.segments.table import (
     DUPLICATE,
     FIN,
     HAS_TIMESTAMP,
+    PADDED,
     QUOTED,
     RST,
     SEGMENT,
@@ -56,9 +57,10 @@ from analyzer.tracker.icmp import hear
 from analyzer.tracker.journal import bound, earliest_of, log_at
 from analyzer.tracker.ledger import KEPT, Known
 from analyzer.tracker.log import Note
+from analyzer.tracker.padding import padding_was_data, remember_padding
 from analyzer.tracker.pools import OLDERS, SLOTS, next_free, room, slots_taken, take
 from analyzer.tracker.resets import contradict, end_older, reset
-from analyzer.tracker.space import ahead, plus
+from analyzer.tracker.space import ahead, length_of, plus
 from analyzer.tracker.strangers import of_another
 from analyzer.tracker.syns import NO_SCALE
 from analyzer.tracker.transitions import Event
@@ -126,6 +128,10 @@ def step(desk, s, i):
             u["duplicate_frame"] = s["frame"]
             u["duplicate_time"] = s["time"]
         return
+    if e["unusual"] > 0:
+        padding_was_data(desk, e, s["seq"])
+    if p["unusual"] > 0 and flags & ACK:
+        padding_was_data(desk, p, s["ack"])
     if f["older"] > 0 and of_older(desk, s, i, f):
         if flags & RST:
             end_older(desk, j, now, np.int64(s["frame"]))
@@ -160,6 +166,8 @@ def step(desk, s, i):
         f["close_side"] = 1 + (i & 1)
         f["close_idle"] = max(0, now - np.int64(f["last_time"])) if f["last_time"] > 0 else 0
     keep_books(desk, s, i, kind)
+    if np.int64(s["marks"]) & PADDED:
+        remember_padding(desk, s, e)
     if f["older"] > 0:
         replaces(desk, f, e, p)
 
@@ -315,7 +323,7 @@ def count(desk, s, i):
     if e["packets"] == 0:
         e["first_frame"] = frame
     e["packets"] = e["packets"] + 1
-    e["bytes"] = e["bytes"] + np.int64(s["payload_len"])
+    e["bytes"] = e["bytes"] + length_of(s)
     if (
         e["later"] > 0
         and f["end_time"] > 0
@@ -347,9 +355,7 @@ def keep_books(desk, s, i, kind):
         return
     e["last_kind"] = kind
     e["last_ack"] = s["ack"]
-    e["last_seq_end"] = plus(
-        s["seq"], np.int64(s["payload_len"]) + (1 if flags & FIN else 0) + (1 if flags & SYN else 0)
-    )
+    e["last_seq_end"] = plus(s["seq"], length_of(s) + (1 if flags & FIN else 0) + (1 if flags & SYN else 0))
     if e["run_frame"] == 0 and kind != KIND_ACK and kind != KIND_PROBE:
         e["run_frame"] = frame
         e["run_time"] = now

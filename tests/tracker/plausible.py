@@ -9,6 +9,7 @@ from analyzer.segments.table import (
     FIN,
     HAS_IP_ID,
     HAS_TIMESTAMP,
+    PADDED,
     QUOTED,
     RST,
     SEGMENT,
@@ -138,6 +139,15 @@ def answered_by_icmp(rows: list[dict[str, int]], dice: np.random.Generator) -> l
     return sorted([*rows, error, *[error | {"time": error["time"] + MS}] * int(dice.integers(0, 2))], key=by_time)
 
 
+def with_padding(rows: list[dict[str, int]], dice: np.random.Generator) -> list[dict[str, int]]:
+    """The same with padding on some of those that carry nothing, which was counted as payload."""
+    padded = [row["payload_len"] == 0 and dice.random() < 0.3 for row in rows]
+    more = {"payload_len": 6}
+    return [
+        row | more | {"marks": row["marks"] | PADDED} if one else row for row, one in zip(rows, padded, strict=True)
+    ]
+
+
 def by_time(row: dict[str, int]) -> int:
     return row["time"]
 
@@ -156,7 +166,8 @@ def capture(count: int, seed: int, trouble: float = 0.25) -> NDArray[np.void]:
             begin = end + int(dice.choice(AGAIN)) + int(dice.integers(0, 2))
         rows = connection(dice, trouble)
         ended.append((port, begin + max([row["time"] for row in rows], default=0)))
-        rows = answered_by_icmp(rows, others) if others.random() < trouble / 4 else rows
+        rows = answered_by_icmp(rows, others) if others.random() < trouble / 5 else rows
+        rows = with_padding(rows, others) if others.random() < trouble / 10 else rows
         swapped = dice.random() < 0.1  # it is opened from the other side
         for row in rows:
             side = row.pop("side") ^ swapped
