@@ -26,7 +26,7 @@ from analyzer.segments import Decoder
 from analyzer.segments.addresses import AddressBook
 from analyzer.segments.ends import HIDE_TCP
 from analyzer.segments.supply import Supply
-from analyzer.segments.table import SEGMENT
+from analyzer.segments.table import QUOTED, SEGMENT
 from analyzer.settings import Settings
 from analyzer.times import outer
 from analyzer.tracker.grouping import Gathered, Grouping, as_they_come
@@ -169,8 +169,9 @@ class Analysis:
 
     def _keep(self, batch: NDArray[np.void]) -> None:
         wanted = self._settings.keep_stream
+        batch = batch[(batch["marks"] & QUOTED) == 0]
         if wanted is None:
-            self._kept.append(batch.copy())
+            self._kept.append(batch)
         else:
             self._kept.append(batch[self._table.rows["stream"][batch["sender"] >> 1] == wanted])
 
@@ -201,8 +202,8 @@ class Analysis:
         kept = np.flatnonzero(wanted)
         if count <= most or 4 * len(kept) > 3 * count:
             return False
-        addresses = np.unique(self._table.rows["address"][kept])
-        self._tracker.forget(kept)
+        addresses = np.union1d(self._table.rows["address"][kept], self._tracker.tellers())
+        self._tracker.forget(kept, addresses)
         self._table.forget(kept, addresses)
         self._decoder.book.forget(addresses)
         return True

@@ -35,6 +35,7 @@ MIXED = (
     "exchange is there twice, as in files put together"
 )
 OLDER = "old_seen"  # this column says that there was an older flow on the tuple
+BOTH = "both directions"  # and this one of findings what rests on the capture's showing both directions
 
 Columns = dict[str, NDArray[Any]]
 
@@ -64,7 +65,6 @@ class Kept:
 
     pieces: list[Columns] = field(default_factory=list)
     words: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    both_directions: bool = False
     unless_hidden: bool = False
 
     def settle(self) -> None:
@@ -134,12 +134,14 @@ class Found:
 
     def _surely(self, kept: Kept) -> Columns:
         """The confidence of what rests on the capture's showing both directions, now that all of it is known."""
-        level = kept.pieces[0]["confidence"]
+        level, rests = (kept.pieces[0].get(name) for name in ("confidence", BOTH))
         if kept.unless_hidden and self.hides:
             return {"confidence": np.full_like(level, LOW), HIDDEN: np.ones_like(kept.pieces[0][HIDDEN])}
-        if not kept.both_directions or (self._both_ways and not self._one_way):
+        if level is None or rests is None or (self._both_ways and not self._one_way):
             return {}
-        return {"confidence": np.full_like(level, LOW) if self._one_way else np.maximum(level, MEDIUM).astype(np.uint8)}
+        return {
+            "confidence": np.where(rests, np.maximum(level, LOW if self._one_way else MEDIUM), level).astype(np.uint8)
+        }
 
     def _some(self, view: View, which: Sequence[tuple[int, Rule]], settings: Settings) -> NDArray[np.int64]:
         """Apply the rules ``which`` to a few thousand flows: the rules that found something of each, as bits."""
@@ -181,7 +183,8 @@ class Found:
         if not len(rows.flow):
             return
         kept = self._kept[fired.rule.code]
-        kept.both_directions, kept.unless_hidden = verdict.both_directions, verdict.unless_hidden
+        kept.unless_hidden = verdict.unless_hidden
+        both = {} if verdict.both_directions is None else {BOTH: rows.pick(verdict.both_directions)}
         frames = _frames([rows.pick(column) for column in verdict.frames])
         values = {f"= {name}": rows.pick(_plain(kept, name, value)) for name, value in verdict.values.items()}
         level = confidence(verdict, rows, gaps(part)).astype(np.uint8)
@@ -191,6 +194,7 @@ class Found:
                 "start": rows.pick(part.flow("first_time")),
                 "when": rows.pick(verdict.when).astype(np.int64),
                 "confidence": level,
+                **both,
                 **frames,
                 **values,
             }

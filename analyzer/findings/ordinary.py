@@ -31,6 +31,7 @@ UNEVENTFUL = (  # facts of endpoints that are 0 where nothing happened
     "half_close_bytes",
     "beyond_fin_bytes",
     "stale_acks",
+    "icmp_count",
     "closing",
 )
 

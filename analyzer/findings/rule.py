@@ -50,7 +50,7 @@ class Verdict(NamedTuple):
     values: Mapping[str, NDArray[Any] | Choice] = MappingProxyType({})
     rests_on: Sequence[NDArray[Any]] = ()  # Basis codes of the states it rests on
     absence: bool = False  # it rests on something not having been sent: a gap leaves another reading
-    both_directions: bool = False  # it rests on the capture's showing both directions wherever they were
+    both_directions: Bools | None = None  # where it rests on the capture's showing both directions wherever they were
     certain: bool = False  # a fact about the capture itself, which nothing missing can change
     unless_hidden: bool = False  # but packets that were captured and not understood may hold what it says is missing
     unsure: Bools | None = None  # where it is not certain for a reason of its own

@@ -14,6 +14,10 @@ behind the colon:
     frame         frame 8; not captured
     shown          (frame 8), or nothing
     silence       , after 612 s of silence; or nothing
+    within         in 8.002 s, or nothing
+    after         , 1.51 ms after; or nothing
+    to             to 3, or nothing
+    address       an address, or nothing for -1
     state         a State code by its name
     another word  that many of it: 1 byte, 8000 bytes
 """
@@ -88,7 +92,7 @@ def _field(made: Wording, name: str, kind: str, texts: tuple[str, ...] | None, q
         made.pieces += KINDS[kind](f"= {name}") if kind in KINDS else counted(f"= {name}", kind)
         if kind not in KINDS:
             made.words[f"how many {kind}"] = Words.of([f" {kind}s", f" {kind}"])
-        if kind == "silence":
+        if kind in ("silence", "after"):
             made.choices[f"known:= {name}"] = np.array([False, True])
 
 
@@ -124,6 +128,10 @@ def common_words() -> dict[str, Words]:
         "frame opens": Words.of(["", " (frame "]),
         "frame closes": Words.of(["", ")"]),
         "silence begins": Words.of(["", ", after "]),
+        "comma": Words.of(["", ", "]),
+        "in": Words.of(["", " in "]),
+        "to": Words.of(["", " to "]),
+        "after": Words.of(["", " after"]),
         "silence ends": Words.of(["", " of silence"]),
         "states": Words.of([state.name for state in State]),
         "roles": Words.of(ROLES),
@@ -168,6 +176,19 @@ def silence(name: str) -> Pieces:
     return [code(known, "silence begins"), *duration(lasted), code(known, "silence ends")]
 
 
+def within(name: str) -> Pieces:
+    return [code(f"known:{name}", "in"), *duration(f"positive:{name}")]
+
+
+def after(name: str) -> Pieces:
+    known = f"known:{name}"
+    return [code(known, "comma"), *duration(f"positive:{name}"), code(known, "after")]
+
+
+def to(name: str) -> Pieces:
+    return [code(f"known:{name}", "to"), number(name, none=0)]
+
+
 KINDS: dict[str, Callable[[str], Pieces]] = {
     "": lambda name: [number(name)],
     "duration": duration,
@@ -177,6 +198,10 @@ KINDS: dict[str, Callable[[str], Pieces]] = {
     "frame": frame,
     "shown": shown,
     "silence": silence,
+    "within": within,
+    "after": after,
+    "to": to,
+    "address": lambda name: [code(name, "addresses")],
     "state": lambda name: [code(name, "states")],
 }
 

@@ -12,7 +12,8 @@ Wireshark 4.0 decides in this order (found by comparing with it on random traffi
 4. ISNs not known yet are learnt: the sender's from its own number (one less without SYN, as if a SYN had
    stood before), the peer's from the acknowledgment less one. Headers quoted in ICMP errors, first fragments
    and headers longer than their packet take part in 1 to 3 but teach nothing: Wireshark analyses no sequence
-   numbers where it does not know the length of the payload.
+   numbers where it does not know the length of the payload. Quotations of eight bytes (SHORT_QUOTE) take part in 1
+   only, and start nothing.
 
 Look-up is an open-addressing hash with linear probing. Its entry is 8 bytes: the whole hash of a pair, the same for
 both directions, and the row of the pair's newest flow, where its ends are compared. The highest bits of the hash are
@@ -25,7 +26,7 @@ import numpy as np
 
 from analyzer.compiled import const, inlined, kernel, prefetch, record_at
 from analyzer.flows.row import FLOW
-from analyzer.segments.table import ACK, BAD_OFFSET, CUT_HEADER, PART, QUOTED, SEGMENT, SYN, UNTRACKED
+from analyzer.segments.table import ACK, BAD_OFFSET, CUT_HEADER, PART, QUOTED, SEGMENT, SHORT_QUOTE, SYN, UNTRACKED
 
 ENTRY = np.dtype(
     [
@@ -101,10 +102,15 @@ def assign(batch, batch_at, start, rows, rows_at, entries, entries_at, counts, s
         entry = entries[seek(entries, rows_at, value, shift, addresses, ports)]
         state = np.int64(entry["state"])
         if special | (~state & SETTLED) != 0:
-            if counts[FLOWS] == len(rows) or counts[TUPLES] * 2 >= len(entries):
+            found_only = np.int64(segment["marks"]) & SHORT_QUOTE
+            if not found_only and (counts[FLOWS] == len(rows) or counts[TUPLES] * 2 >= len(entries)):
                 return index
-            state = meet(segment, value, rows, rows_at, entry, counts, ranks, addresses, ports)
             counts[QUOTATIONS] += segment["marks"] & QUOTED != 0
+            if not found_only:
+                state = meet(segment, value, rows, rows_at, entry, counts, ranks, addresses, ports)
+            elif state == 0:
+                segment["sender"] = -1
+                continue
         segment["sender"] = ((state >> 1) - 1) * 2 + side_of(rows_at, (state >> 1) - 1, addresses, ports)
     return len(batch)
 

@@ -14,7 +14,7 @@ import click
 from click.core import ParameterSource
 
 from analyzer.errors import TeardownError, UsageError
-from analyzer.readers.live import BUFFER_MIB, ENGINES, SNAP_LENGTH, Request
+from analyzer.readers.live import BUFFER_MIB, ENGINES, FILTER, SNAP_LENGTH, Request
 from analyzer.reports.escape import safe
 from analyzer.settings import Settings, nanoseconds
 
@@ -47,8 +47,8 @@ SOURCE: list[Callable[[Any], Any]] = [
         help='Read a capture while it is written: a FIFO, or "-" for standard input.',
     ),
     click.option(
-        "-f", "--filter", "filter", metavar="BPF", default="tcp",
-        help="Capture filter, in the language of pcap-filter.  [default: tcp]",
+        "-f", "--filter", "filter", metavar="BPF", default=FILTER,
+        help=f"Capture filter, in the language of pcap-filter.  [default: {FILTER}]",
     ),
     click.option(
         "--engine", type=click.Choice(ENGINES), default="auto",

@@ -58,7 +58,7 @@ CLOSERS = {
 HANDSHAKES = {
     "complete": "SYN, SYN-ACK and ACK were captured",
     "simultaneous": "both sides sent a SYN",
-    "unanswered": "SYN without an answer",
+    "unanswered": "no segment came back for the SYN; an ICMP error is none: TD308 names who sent it",
     "refused": "SYN answered by a RST",
     "partial": "some of its segments are missing, or it never completed",
     "not-captured": "the capture starts after it; who is the client was guessed",

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from analyzer.lines import SLACK, Words
 from analyzer.memory import GrowingRows
-from analyzer.segments.kernels.addresses import ADDRESS, KEYS, MODULUS_BITS, SHIFT, USED, fill_slots
+from analyzer.segments.kernels.addresses import ADDRESS, KEYS, MODULUS_BITS, NAMED, SHIFT, USED, fill_slots
 from analyzer.segments.kernels.texts import LONGEST, write_addresses
 
 
@@ -54,9 +54,9 @@ class AddressBook:
         return Words(data[: starts[-1] + SLACK], starts)
 
     def make_room(self) -> None:
-        """Double the book if fewer than two more addresses fit."""
-        if len(self) + 2 > len(self.rows):
-            self._rows.grow(2 * len(self.rows))
+        """Double the book if it may have no room for the addresses of one more packet."""
+        if len(self) + NAMED > len(self.rows):
+            self._rows.grow(max(2 * len(self.rows), len(self) + NAMED))
             self.slots = self.slots[:0].copy()  # the old ones go before the new ones are made
             self.slots = self._slots()
 

@@ -19,7 +19,7 @@ from analyzer.segments.fragments import Fragment, Reassembler
 from analyzer.segments.kernels.batch import PENDING, PROGRESS, decode
 from analyzer.segments.kernels.cursor import CURSOR
 from analyzer.segments.kernels.dull import PLACES
-from analyzer.segments.table import REASSEMBLED, SEGMENT, TUNNELLED
+from analyzer.segments.table import QUOTED, REASSEMBLED, SEGMENT, TUNNELLED
 from analyzer.times import NEVER, inner
 
 FRAGMENTS_AT_ONCE = 4096
@@ -168,7 +168,8 @@ class Decoder:
         """Put the joined segments where their frames belong, and number this batch's new addresses by that order."""
         places = [place for place, _ in joined]
         whole = np.insert(segments, places, np.array([segment for _, segment in joined], SEGMENT))
-        seen = np.stack([whole["src"], whole["dst"]], axis=1).ravel()
+        tellers = np.where(said(whole), whole["ts_ecr"], whole["src"])
+        seen = np.stack([whole["src"], whole["dst"], tellers], axis=1).ravel()
         new, first = np.unique(seen[seen >= first_new], return_index=True)
         order = new[np.argsort(first)]
         if (order == new).all():
@@ -177,7 +178,13 @@ class Decoder:
         renumbered = np.arange(first_new + len(order), dtype=np.int32)
         renumbered[order] = np.arange(first_new, first_new + len(order))
         whole["src"], whole["dst"] = renumbered[whole["src"]], renumbered[whole["dst"]]
+        whole["ts_ecr"] = np.where(said(whole), renumbered[tellers], whole["ts_ecr"])
         return whole
+
+
+def said(segments: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Which of the rows are quotations that tell what was said of them, and who said it."""
+    return np.asarray((segments["marks"] & QUOTED > 0) & (segments["ts_val"] > 0))
 
 
 def _fragment(data: NDArray[np.uint8], pending: np.void, time: int) -> Fragment:

@@ -37,9 +37,24 @@ COLUMNS = (
     Column("ip_id", "<u2", "IPv4 identification, valid with HAS_IP_ID"),
     Column("ttl", "u1", "IPv4 TTL or IPv6 hop limit"),
     Column("window_scale", "i1", "shift count of a SYN's window scale option (at most 14), -1 where there is none"),
-    Column("ts_val", "<u4", "timestamp option's own clock, valid with HAS_TIMESTAMP"),
-    Column("ts_ecr", "<u4", "timestamp option's echo of the peer's clock, valid with HAS_TIMESTAMP"),
-    Column("sender", "<i4", "filled in by the flow stage: 2 * flow row + side; the peer is sender ^ 1; -1 before"),
+    Column(
+        "ts_val",
+        "<u4",
+        "timestamp option's own clock, valid with HAS_TIMESTAMP. Of a QUOTED header: what the ICMP error says of its "
+        "packet, type * 256 + code; 0 where it says that of another packet, around or inside this one",
+    ),
+    Column(
+        "ts_ecr",
+        "<u4",
+        "timestamp option's echo of the peer's clock, valid with HAS_TIMESTAMP. Of a QUOTED header with ts_val: who "
+        "sent the ICMP error, a row of the AddressBook",
+    ),
+    Column(
+        "sender",
+        "<i4",
+        "filled in by the flow stage: 2 * flow row + side; the peer is sender ^ 1; -1 before, and of a SHORT_QUOTE "
+        "where there is no such flow",
+    ),
     Column("marks", "<u2", "what decoding found, the bits of MARKS"),
     Column("first_byte", "u1", "first byte of payload, valid with HAS_FIRST_BYTE"),
     Column("interface", "u1", "capture interface, 255 for any beyond"),
@@ -58,7 +73,11 @@ class Mark(NamedTuple):
 
 
 MARKS = (
-    Mark("QUOTED", "a header quoted inside an ICMP error: numbered like Wireshark does, never tracked"),
+    Mark(
+        "QUOTED",
+        "a header quoted inside an ICMP error: numbered like Wireshark does, never taken for a segment that was sent. "
+        "The tracker notes what the error says",
+    ),
     Mark("IPV6", "the packet is IPv6"),
     Mark("TUNNELLED", "found inside another IP packet or a tunnel protocol"),
     Mark("CUT_HEADER", "the capture cut the TCP header behind its window: options may be missing"),
@@ -81,6 +100,17 @@ MARKS = (
         "the first fragment of a datagram that the snap length cut, so that it could not be put together: "
         "payload_len is what this fragment carries, the datagram had more",
     ),
+    Mark(
+        "PADDED",
+        "the payload looks like the padding of a short Ethernet frame that somebody counted: one to six bytes, all "
+        "captured and zero, up to the 46th byte of the IP packet or the 60th of the frame, without PSH. "
+        "payload_len counts them, as Wireshark does; the tracker does not",
+    ),
+    Mark(
+        "SHORT_QUOTE",
+        "QUOTED, and only the ports and the sequence number (RFC 792 asks for no more): Wireshark gives it no stream, "
+        "so it is looked up among those there are and starts none; everything else of its header is 0",
+    ),
 )
 (
     QUOTED,
@@ -97,7 +127,10 @@ MARKS = (
     NO_FRAGMENT,
     BAD_OFFSET,
     PART,
+    PADDED,
+    SHORT_QUOTE,
 ) = (1 << bit for bit in range(len(MARKS)))
 
 UNTRACKED = QUOTED | BAD_OFFSET
-"""Segments with one of these never reach an endpoint's TCP: they count for Wireshark's numbering only."""
+"""Segments with one of these never reach an endpoint's TCP: they count for Wireshark's numbering, and a quotation for
+what is said of the packet it quotes."""

@@ -46,7 +46,7 @@ from analyzer.tracker.desk import (
 from analyzer.tracker.journal import bound, earliest_of, latest_of, log_at, row_before, state_before, state_in
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.log import Note
-from analyzer.tracker.space import ahead
+from analyzer.tracker.space import ahead, length_of
 from analyzer.tracker.strangers import reach_of_window
 from analyzer.tracker.transitions import Event
 
@@ -335,7 +335,7 @@ def assume(desk, s, i, a):
         after["ack_passed"] = now
         fin_arrives_first(desk, s, j)
         move(desk, j, RCVD_ACK_OF_FIN, ASSUMED, best, now, late, frame, NO_NOTE)
-    elif after["fin_acks"] < after["fin_count"] and np.int64(s["payload_len"]) == 0:
+    elif after["fin_acks"] < after["fin_count"] and length_of(s) == 0:
         after["fin_acks"] = after["fin_acks"] + 1
         reacked(unusual(desk, p), frame)
         note_received(desk, j, ACK_OF_FIN_AGAIN, now, frame, NO_NOTE)

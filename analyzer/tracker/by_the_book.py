@@ -29,6 +29,7 @@ from analyzer.segments.table import (
     FIN,
     LENGTH_BEYOND,
     NO_IP_LENGTH,
+    PADDED,
     PART,
     QUOTED,
     REASSEMBLED,
@@ -80,7 +81,7 @@ RCVD_SYN_ACK, RCVD_ACK_OF_SYN = np.int64(Event.RCVD_SYN_ACK), np.int64(Event.RCV
 NO_NOTE = np.int64(Note.NONE)
 KIND = np.int64(SYN | RST | ACK)
 ODD = np.int64(  # marks with which a segment is left to the tracker
-    QUOTED | CUT_HEADER | NO_IP_LENGTH | LENGTH_BEYOND | REASSEMBLED | DUPLICATE | BAD_OFFSET | PART
+    QUOTED | CUT_HEADER | NO_IP_LENGTH | LENGTH_BEYOND | REASSEMBLED | DUPLICATE | BAD_OFFSET | PART | PADDED
 )
 _later, _entry = record_at(LATER), record_at(ENTRY)
 SLOT, CLIENT, SERVER = np.int64(0), np.int64(0), np.int64(1)

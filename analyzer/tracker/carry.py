@@ -37,7 +37,7 @@ from analyzer.tracker.desk import (
 )
 from analyzer.tracker.journal import earliest_of, log_at, make_void, state_before
 from analyzer.tracker.ledger import Answered, Known
-from analyzer.tracker.space import ahead, plus
+from analyzer.tracker.space import ahead, length_of, plus
 from analyzer.tracker.syns import carry_syn, carry_syn_ack, options
 from analyzer.tracker.transitions import Event
 
@@ -57,7 +57,7 @@ KIND_SYN, KIND_SYN_ACK, KIND_PROBE = np.int64(Answered.SYN), np.int64(Answered.S
 def kind_of(desk, s, i):
     """The kind of segment ``s`` of endpoint ``i``, as Answered bits."""
     e, p = end_at(desk, i), end_at(desk, i ^ 1)
-    flags, length = np.int64(s["flags"]), np.int64(s["payload_len"])
+    flags, length = np.int64(s["flags"]), length_of(s)
     if flags & SYN:
         return KIND_SYN_ACK if flags & ACK else KIND_SYN
     if flags & FIN:
@@ -92,11 +92,11 @@ def carry(desk, s, i, kind):
     if kind == KIND_PROBE:
         probe(s, mark_unusual(desk, e))
         return
-    if s["payload_len"] > 0:
+    if length_of(s) > 0:
         carry_data(desk, s, i)
     if flags & FIN:
         carry_fin(desk, s, i)
-    elif s["payload_len"] == 0 and ahead(s["seq"], e["snd_nxt"]) > 0:
+    elif length_of(s) == 0 and ahead(s["seq"], e["snd_nxt"]) > 0:
         gap(desk, s, e)
         e["snd_nxt"] = s["seq"]
         mark_unusual(desk, e)["unseen_time"] = s["time"]
@@ -128,7 +128,7 @@ def gap(desk, s, e):
 def carry_data(desk, s, i):
     """Payload: new, repeated, or filling a hole."""
     e, p = end_at(desk, i), end_at(desk, i ^ 1)
-    now, length = np.int64(s["time"]), np.int64(s["payload_len"])
+    now, length = np.int64(s["time"]), length_of(s)
     end = plus(s["seq"], length)
     e["carry_time"] = now
     e["carried"] = length
@@ -272,7 +272,7 @@ def carry_fin(desk, s, i):
     """A FIN: the first, or the same again; it occupies the number after the segment's payload."""
     e, p = end_at(desk, i), end_at(desk, i ^ 1)
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
-    end = plus(s["seq"], np.int64(s["payload_len"]) + 1)
+    end = plus(s["seq"], length_of(s) + 1)
     e["carry_time"] = now
     if e["unusual"] > 0:
         fin_fills(mark_unusual(desk, e), end)

@@ -47,7 +47,7 @@ from analyzer.tracker.desk import (
 from analyzer.tracker.journal import is_void, log_at, make_void, row_before, state_before, state_in
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.log import Note
-from analyzer.tracker.space import ahead
+from analyzer.tracker.space import ahead, length_of
 from analyzer.tracker.transitions import Event
 
 NXT, ACKED, FIN_KNOWN = np.int64(Known.NXT), np.int64(Known.ACK), np.int64(Known.FIN)
@@ -197,7 +197,7 @@ def unseen_fin(desk, s, i):
     """Endpoint ``i`` acknowledges the peer's FIN, sent once, with a number one beyond what it was seen to have sent:
     it had sent its own FIN before, which was lost on the way to the tap, and the FINs crossed."""
     e, p = end_at(desk, i), end_at(desk, i ^ 1)
-    bare = np.int64(s["flags"]) & (SYN | FIN | RST | ACK) == ACK and s["payload_len"] == 0
+    bare = np.int64(s["flags"]) & (SYN | FIN | RST | ACK) == ACK and length_of(s) == 0
     if not bare or np.int64(e["state"]) != ESTABLISHED or knows(e, FIN_KNOWN) or not knows(e, NXT | ACKED):
         return
     if not knows(p, FIN_KNOWN) or ahead(s["seq"], e["snd_nxt"]) != 1:

@@ -10,6 +10,7 @@ from analyzer.tracker.desk import (
     unusual,
 )
 from analyzer.tracker.ledger import Known
+from analyzer.tracker.space import length_of
 
 ID_MOVES = np.int64(Known.ID_MOVES)
 MASK_32, MASK_63 = (1 << 32) - 1, (1 << 63) - 1
@@ -24,7 +25,7 @@ def fingerprint(s):
     int() keeps the products exact where this runs uncompiled; compiled, the mask hides the wrap.
     """
     numbers = int(s["seq"]) << 32 | int(s["ack"])
-    shape = int(s["payload_len"]) << 32 | int(s["window"]) << 16 | int(s["flags"])
+    shape = int(length_of(s)) << 32 | int(s["window"]) << 16 | int(s["flags"])
     stamps = int(s["ts_val"]) << 32 | int(s["ts_ecr"])
     rest = int(s["ip_id"]) << 8 | int(s["first_byte"])
     mixed = (numbers * MIX_1 + shape * MIX_2 & MASK_63) ^ (stamps * MIX_3 + rest * MIX_4 & MASK_63) >> 29
@@ -56,7 +57,7 @@ def same_packet(desk, s, e, p):
     by_id = np.int64(s["marks"]) & HAS_IP_ID and s["ip_id"] > 0 and knows(e, ID_MOVES)
     if by_id and age <= desk["duplicate_by_id"]:
         return True
-    carries = s["payload_len"] > 0 or np.int64(s["flags"]) & (SYN | FIN)
+    carries = length_of(s) > 0 or np.int64(s["flags"]) & (SYN | FIN)
     known = unusual(desk, e)["duplicates"] > 0 or unusual(desk, p)["duplicates"] > 0
     if age <= desk["duplicate_blind"] and (carries or known):
         return True

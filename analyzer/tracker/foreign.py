@@ -28,7 +28,7 @@ from analyzer.tracker.desk import (
 from analyzer.tracker.journal import is_void, log_at, make_void, row_before, state_before, state_in
 from analyzer.tracker.ledger import Foreign, Known
 from analyzer.tracker.log import Note
-from analyzer.tracker.space import ahead, plus
+from analyzer.tracker.space import ahead, length_of, plus
 from analyzer.tracker.transitions import Event
 
 NXT, ACKED, RST_STANDS = np.int64(Known.NXT), np.int64(Known.ACK), np.int64(Known.RST)
@@ -100,7 +100,7 @@ def came_another_way(desk, s, e):
 @part
 def is_new(s, e):
     """Whether segment ``s`` of ``e`` carries new data or a FIN, or acknowledges something new, in its own numbers."""
-    carried = np.int64(s["payload_len"]) + (1 if np.int64(s["flags"]) & FIN else 0)
+    carried = length_of(s) + (1 if np.int64(s["flags"]) & FIN else 0)
     new = not knows(e, NXT) or ahead(plus(s["seq"], carried), e["snd_nxt"]) > 0
     acked = np.int64(s["flags"]) & ACK != 0 and (not knows(e, ACKED) or ahead(s["ack"], e["ack_sent"]) > 0)
     return (new and carried > 0) or acked
@@ -109,7 +109,7 @@ def is_new(s, e):
 @part
 def is_repeat(s):
     """Whether segment ``s`` carries something, be it new or not."""
-    return s["payload_len"] > 0 or np.int64(s["flags"]) & FIN != 0
+    return length_of(s) > 0 or np.int64(s["flags"]) & FIN != 0
 
 
 @part
@@ -155,7 +155,7 @@ def disown(desk, s, i, now):
     u = mark_unusual(desk, e)
     if np.int64(u["rst_state"]) < SYN_RECEIVED or np.int64(s["flags"]) & SYN:
         return  # what a host refuses it may be asked again
-    end, age = plus(s["seq"], np.int64(s["payload_len"])), now - np.int64(u["rst_time"])
+    end, age = plus(s["seq"], length_of(s)), now - np.int64(u["rst_time"])
     if age <= desk["reordering"] and ahead(end, u["rst_seq"]) <= 0:
         return
     if not is_new(s, e) and not (is_repeat(s) and age > under_way(desk, e)):

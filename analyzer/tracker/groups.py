@@ -8,7 +8,7 @@ import numpy as np
 from analyzer.compiled import const, inlined, kernel, part, prefetch, record_at
 from analyzer.flows.row import FLOW
 from analyzer.memory import LINE
-from analyzer.segments.table import FIN, RST, SEGMENT, UNTRACKED
+from analyzer.segments.table import FIN, QUOTED, RST, SEGMENT, UNTRACKED
 
 MOST = 32  # segments of a flow that wait: who sends more is followed at once
 CHAIN = 4  # flows with the same addresses and ports, one after the other, that wait for each other
@@ -48,7 +48,7 @@ STORED = np.dtype(
 PLACE = np.dtype([("group", "<i4")])
 NEW, APART, TOLD, AWAITED = np.int64(0), np.int64(-1), np.int64(-2), np.int64(-3)
 CLOSES, RESETS = np.int64(1), np.int64(2)
-SCALE_BIT, SIDE_BIT = 12, 15
+SCALE_BIT, SIDE_BIT = 12, 15  # the mark in the place of the side is SHORT_QUOTE, and such a segment does not wait
 SEGMENT_BYTES = np.int64(SEGMENT.itemsize)
 GROUP_BYTES, PLACE_BYTES = np.int64(GROUP.itemsize), np.int64(PLACE.itemsize)
 BUNDLE_BYTES = np.int64(A_BUNDLE * STORED.itemsize)
@@ -103,6 +103,8 @@ def sort_out(rooms, batch, start, flows, clocks):
         sure -= 1
         segment = batch[np.uint64(index)]
         if np.int64(segment["marks"]) & UNTRACKED:
+            if goes_on(room, segment):
+                leave(room, batch, index, segment, clocks)
             continue
         room["clock"] = max(np.int64(room["clock"]), np.int64(segment["time"]))
         row = np.int64(segment["sender"]) >> 1
@@ -118,12 +120,30 @@ def sort_out(rooms, batch, start, flows, clocks):
         if number == TOLD:
             room["late"] = room["late"] + 1
             continue
-        left = np.int64(room["left"])
-        if left != index:
-            batch[left] = segment
-        clocks[left] = room["clock"]
-        room["left"] = left + 1
+        leave(room, batch, index, segment, clocks)
     return len(batch)
+
+
+@inlined
+def leave(room, batch, index, segment, clocks):
+    """Leave the segment in the batch: it goes on at once."""
+    left = np.int64(room["left"])
+    if left != index:
+        batch[left] = segment
+    clocks[left] = room["clock"]
+    room["left"] = left + 1
+
+
+@part
+def goes_on(room, segment):
+    """Whether the tracker is to hear of a segment that was not sent: it quotes one of a flow of which some have come,
+    in an ICMP error. Those that wait go on before it."""
+    if not np.int64(segment["marks"]) & QUOTED or segment["sender"] < 0:
+        return False
+    number = np.int64(place_of(room, np.int64(segment["sender"]) >> 1)["group"])
+    if number > 0:
+        go_on(room, number, True)
+    return number > 0 or number == APART
 
 
 @part

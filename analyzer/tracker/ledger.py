@@ -208,6 +208,29 @@ UNUSUAL_FACTS = [
     Column("mixed_frame", "<u4", "the frame from which on the flow holds more than one connection, 0 none"),
     Column("mixed_time", "<i8", "time of it"),
     Column("replayed", "u1", "1 where that is the same exchange once more, 2 where it is another sequence of numbers"),
+    Column("pad_bytes", "<u4", "bytes of its newest segment that are taken for padding, 0 none"),
+    Column("pad_end", "<u4", "the sequence number after that segment without them"),
+    Column("pad_time", "<i8", "time of that segment"),
+    Column("pad_frame", "<u4", "frame of it"),
+]
+
+# What ICMP errors say of an endpoint's segments. "The first" is the first about its SYN, else the first of all.
+ICMP_FACTS = [
+    Column(
+        "icmp_count", "<i4", "ICMP errors that say a segment of its was dropped, each captured duplicate counted once"
+    ),
+    Column("icmp_syns", "<i4", "of these, about its SYN or SYN-ACK"),
+    Column("icmp_time", "<i8", "the first of these"),
+    Column("icmp_frame", "<u4", "frame of it"),
+    Column("icmp_kind", "<u4", "what it says: version of IP * 65536 + type * 256 + code"),
+    Column("icmp_from", "<i4", "who sent it: a row of the AddressBook"),
+    Column("icmp_id", "<u2", "IP identification of the packet that the last of these quotes"),
+    Column("icmp_mixed", "u1", "1 where another sender, or the same, said something else"),
+    Column(
+        "icmp_delay", "<i8", "from its last SYN before that to the first, or its last segment where it is about another"
+    ),
+    Column("icmp_last_time", "<i8", "the last of these"),
+    Column("icmp_last_frame", "<u4", "frame of it"),
 ]
 
 RESETS = [
@@ -314,6 +337,7 @@ def _joined(*parts: "np.dtype[np.void]") -> "np.dtype[np.void]":
     return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": starts[-1]})
 
 
-KEPT, LATER, UNUSUAL = _row(SHARED + OWN + RECENT + SELDOM), _row(LATER_FACTS), _row(UNUSUAL_FACTS + RESETS + CAPTURE)
+KEPT, LATER = _row(SHARED + OWN + RECENT + SELDOM), _row(LATER_FACTS)
+UNUSUAL = _row(UNUSUAL_FACTS + ICMP_FACTS + RESETS + CAPTURE)
 FOLLOWED, OLDER = _row(FLOW_COLUMNS), _row(OLDER_COLUMNS)
 ENDPOINT, CONNECTION = _joined(KEPT, LATER, UNUSUAL), _joined(FOLLOWED, OLDER)

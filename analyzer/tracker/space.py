@@ -1,8 +1,10 @@
-"""Sequence space: arithmetic modulo 2^32 (RFC 9293 3.4). Every comparison of sequence numbers is made here."""
+"""Sequence space: arithmetic modulo 2^32 (RFC 9293 3.4). Every comparison of sequence numbers is made here, and what a
+segment takes of it is told here."""
 
 import numpy as np
 
 from analyzer.compiled import part
+from analyzer.segments.table import PADDED
 
 MODULUS = 1 << 32
 HALF = 1 << 31
@@ -18,3 +20,9 @@ def ahead(a, b):
 def plus(a, count):
     """The sequence number ``count`` after ``a``."""
     return (np.int64(a) + np.int64(count)) & 0xFFFFFFFF
+
+
+@part
+def length_of(s):
+    """Bytes of payload of a segment, those that look like padding apart."""
+    return np.int64(0) if np.int64(s["marks"]) & PADDED else np.int64(s["payload_len"])

@@ -17,6 +17,7 @@ from analyzer.tracker.ledger import (
     CAPTURE,
     CONNECTION,
     FOLLOWED,
+    ICMP_FACTS,
     KEPT,
     LATER,
     LATER_FACTS,
@@ -72,11 +73,12 @@ OF_REUSED = Chosen(
 INTERNAL = (  # what the tracker alone uses
     *("fin_acks", "peer_fin_event", "next_free", "ack_passed", "reach_last"),
     *("hole_bytes", "hole_from", "hole_end", "unseen_time", "missing_from", "half_close_seq", "stranger_next"),
-    *("rst_nxt",),
+    *("rst_nxt", "icmp_id", "icmp_last_time", "pad_bytes", "pad_end", "pad_time", "pad_frame"),
 )
+SELDOM_NOTED = [*LATER_FACTS, *UNUSUAL_FACTS, *ICMP_FACTS, *RESETS, *CAPTURE]
 OF_OTHER = Chosen(
     [
-        *(column.name for column in [*LATER_FACTS, *UNUSUAL_FACTS, *RESETS, *CAPTURE] if column.name not in INTERNAL),
+        *(column.name for column in SELDOM_NOTED if column.name not in INTERNAL),
         *("state", "state_basis", "known", "syn_ack", "ack_sent", "reach", "ttl_low", "ttl_high"),
         *("packets", "first_frame", "last_frame", "last_time", "syn_count", "syn_time", "syn_frame"),
         *("carried", "carried_byte", "data_time", "data_frame"),

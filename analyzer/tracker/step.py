@@ -15,6 +15,8 @@ from analyzer.segments.table import (
     DUPLICATE,
     FIN,
     HAS_TIMESTAMP,
+    PADDED,
+    QUOTED,
     RST,
     SEGMENT,
     SYN,
@@ -51,12 +53,14 @@ from analyzer.tracker.desk import (
 )
 from analyzer.tracker.duplicates import same_packet
 from analyzer.tracker.foreign import goes_on_after_ignored, own_goes_on
+from analyzer.tracker.icmp import hear
 from analyzer.tracker.journal import bound, earliest_of, log_at
 from analyzer.tracker.ledger import KEPT, Known
 from analyzer.tracker.log import Note
+from analyzer.tracker.padding import padding_was_data, remember_padding
 from analyzer.tracker.pools import OLDERS, SLOTS, next_free, room, slots_taken, take
 from analyzer.tracker.resets import contradict, end_older, reset
-from analyzer.tracker.space import ahead, plus
+from analyzer.tracker.space import ahead, length_of, plus
 from analyzer.tracker.strangers import of_another
 from analyzer.tracker.syns import NO_SCALE
 from analyzer.tracker.transitions import Event
@@ -81,7 +85,8 @@ def run(desks, batch, clocks, start):
     left = room(desk)
     for k in range(start, len(batch)):
         s = batch[k]
-        if np.int64(s["marks"]) & UNTRACKED:
+        marks, sender = np.int64(s["marks"]), np.int64(s["sender"])
+        if marks & UNTRACKED and (not marks & QUOTED or sender < 0):
             continue
         if left <= 0:
             left = room(desk)
@@ -89,8 +94,11 @@ def run(desks, batch, clocks, start):
                 return k
         left -= 1
         desk["clock"] = clocks[k]
-        sender = np.int64(s["sender"])
         slot = np.int64(place_at(desk, sender >> 1)["slot"]) - 1
+        if marks & QUOTED:
+            if slot >= 0 and not over(desk, slot):
+                hear(desk, s, 2 * slot + (sender & 1))
+            continue
         if slot == NOT_YET - 1:
             slot = begin(desk, s, sender >> 1)
         if slot == BOOKS_CLOSED - 1 or over(desk, slot):
@@ -120,6 +128,10 @@ def step(desk, s, i):
             u["duplicate_frame"] = s["frame"]
             u["duplicate_time"] = s["time"]
         return
+    if e["unusual"] > 0:
+        padding_was_data(desk, e, s["seq"])
+    if p["unusual"] > 0 and flags & ACK:
+        padding_was_data(desk, p, s["ack"])
     if f["older"] > 0 and of_older(desk, s, i, f):
         if flags & RST:
             end_older(desk, j, now, np.int64(s["frame"]))
@@ -154,6 +166,8 @@ def step(desk, s, i):
         f["close_side"] = 1 + (i & 1)
         f["close_idle"] = max(0, now - np.int64(f["last_time"])) if f["last_time"] > 0 else 0
     keep_books(desk, s, i, kind)
+    if np.int64(s["marks"]) & PADDED:
+        remember_padding(desk, s, e)
     if f["older"] > 0:
         replaces(desk, f, e, p)
 
@@ -309,7 +323,7 @@ def count(desk, s, i):
     if e["packets"] == 0:
         e["first_frame"] = frame
     e["packets"] = e["packets"] + 1
-    e["bytes"] = e["bytes"] + np.int64(s["payload_len"])
+    e["bytes"] = e["bytes"] + length_of(s)
     if (
         e["later"] > 0
         and f["end_time"] > 0
@@ -341,9 +355,7 @@ def keep_books(desk, s, i, kind):
         return
     e["last_kind"] = kind
     e["last_ack"] = s["ack"]
-    e["last_seq_end"] = plus(
-        s["seq"], np.int64(s["payload_len"]) + (1 if flags & FIN else 0) + (1 if flags & SYN else 0)
-    )
+    e["last_seq_end"] = plus(s["seq"], length_of(s) + (1 if flags & FIN else 0) + (1 if flags & SYN else 0))
     if e["run_frame"] == 0 and kind != KIND_ACK and kind != KIND_PROBE:
         e["run_frame"] = frame
         e["run_time"] = now

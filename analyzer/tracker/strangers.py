@@ -27,7 +27,7 @@ from analyzer.tracker.desk import (
 )
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.log import Note
-from analyzer.tracker.space import ahead, plus
+from analyzer.tracker.space import ahead, length_of, plus
 from analyzer.tracker.transitions import Event
 
 ISN, NXT = np.int64(Known.ISN), np.int64(Known.NXT)
@@ -63,7 +63,7 @@ def pass_by(desk, s, i):
     e, p = end_at(desk, i), end_at(desk, i ^ 1)
     u = mark_unusual(desk, e)
     u["strays"] = u["strays"] + 1
-    bare = np.int64(s["flags"]) & (SYN | FIN | ACK) == ACK and s["payload_len"] == 0
+    bare = np.int64(s["flags"]) & (SYN | FIN | ACK) == ACK and length_of(s) == 0
     soon = np.int64(s["time"]) - last_syn(desk, p) <= CHALLENGE_NS
     if not bare or not soon or acceptable_in_syn_sent(s, p):
         return
@@ -93,7 +93,7 @@ def is_stranger(desk, s, e, p):
         u["unseen_time"] = s["time"]
         return False
     u["strangers"] = u["strangers"] + 1
-    u["stranger_next"] = plus(s["seq"], np.int64(s["payload_len"]))
+    u["stranger_next"] = plus(s["seq"], length_of(s))
     return True
 
 

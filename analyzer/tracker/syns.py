@@ -35,7 +35,7 @@ from analyzer.tracker.desk import (
 from analyzer.tracker.foreign import came_another_way
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.resets import refused_before
-from analyzer.tracker.space import plus
+from analyzer.tracker.space import length_of, plus
 from analyzer.tracker.transitions import Event
 
 ISN, NXT, KILLED = np.int64(Known.ISN), np.int64(Known.NXT), np.int64(Known.KILLED)
@@ -123,11 +123,11 @@ def syn_stamps(s, e, is_ack):
     """Enter a first SYN or SYN-ACK in the ledger."""
     e["isn"] = s["seq"]
     learn(e, ISN | NXT)
-    e["snd_nxt"] = plus(s["seq"], 1 + np.int64(s["payload_len"]))
+    e["snd_nxt"] = plus(s["seq"], 1 + length_of(s))
     e["syn_time"] = s["time"]
     e["syn_frame"] = s["frame"]
     e["syn_ack"] = is_ack
-    e["fast_open"] = 1 if s["payload_len"] > 0 and is_ack == 0 else 0
+    e["fast_open"] = 1 if length_of(s) > 0 and is_ack == 0 else 0
     e["fresh_time"] = s["time"]
 
 

@@ -202,8 +202,20 @@ class Tracker:
         """Close the books of ``slots`` now, whatever their state, and forget them."""
         yield from self._close(slots, self.clock)
 
-    def forget(self, kept: NDArray[np.intp]) -> None:
-        """The flow table keeps its rows ``kept`` only (ascending), among them those of all flows held."""
+    def tellers(self) -> NDArray[np.int32]:
+        """Who sent ICMP errors about the flows held, one for each endpoint: rows of the AddressBook."""
+        return np.asarray(self._pools.unusual.rows["icmp_from"][self._noted_icmp()], np.int32)
+
+    def _noted_icmp(self) -> NDArray[np.intp]:
+        """The rows of UNUSUAL in which ICMP errors are noted."""
+        places = self._pools.ends.rows["unusual"].reshape(-1, 2)[self.held].ravel().astype(np.intp)
+        return places[self._pools.unusual.rows["icmp_count"][places] > 0]
+
+    def forget(self, kept: NDArray[np.intp], addresses: NDArray[np.int32]) -> None:
+        """The flow table keeps its rows ``kept`` only (ascending), among them those of all flows held; address number
+        ``addresses[k]`` becomes k."""
+        tellers = self._noted_icmp()
+        self._pools.unusual.rows["icmp_from"][tellers] = np.searchsorted(addresses, self.tellers())
         held, flows = self.held, self._pools.flows.rows
         new_row = np.full(len(self._places) + 1, -1)  # the last place is for "none", -1
         new_row[kept] = np.arange(len(kept))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import select
 import socket
 
@@ -124,6 +125,22 @@ def connection_attempt_unanswered(lab: Lab) -> None:
     try:
         lab.a.connect((lab.b.address, 8080), timeout=8.0)
     except TimeoutError:
+        pause(0.1)
+
+
+@recipe("pcap", filter="tcp or icmp")
+def connection_attempt_rejected(lab: Lab) -> None:
+    """A firewall on the way rejects the SYN and says so by ICMP: communication administratively prohibited.
+
+    The client's kernel ends the attempt at once with EHOSTUNREACH, "no route to host", and repeats nothing. The report
+    says TD308 and names the firewall's address, after a single SYN.
+    """
+    lab.loss.prohibit(loss.SYN)
+    try:
+        lab.a.connect((lab.b.address, 8080), timeout=8.0)
+    except OSError as error:
+        if error.errno != errno.EHOSTUNREACH:
+            raise
         pause(0.1)
 
 

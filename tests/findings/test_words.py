@@ -58,6 +58,14 @@ def test_a_moment_is_told_in_seconds_since_the_flows_first_frame(after: int, sta
         ("x{n:shown}.", 0, "x."),
         ("x{n:silence}", 612_000_000_000, "x, after 612 s of silence"),
         ("x{n:silence}", 0, "x"),
+        ("x{n:within}.", 8_001_600_000, "x in 8.002 s."),
+        ("x{n:within}.", 0, "x."),
+        ("x{n:after}.", 1_510_000, "x, 1.51 ms after."),
+        ("x{n:after}.", -5, "x."),
+        ("x{n:to}.", 3, "x to 3."),
+        ("x{n:to}.", 0, "x."),
+        ("x{n:address}.", 1, "x2001:db8::2."),
+        ("x{n:address}.", -1, "x."),
         ("{n:state}", 10, "CLOSE_WAIT"),
         ("{n}", "as it is", "as it is"),
         ("{{{n}}}", 1, "{1}"),
@@ -102,6 +110,7 @@ def test_endpoints(address: str, port: int, text: str) -> None:
         ('"{n}"', {}, True, [True, True]),
         ("{why}", {"why": ("plain", "no, not so")}, False, [False, True]),
         ("x{why:silence}", {}, False, [False, True]),
+        ("x{why:after}", {}, False, [False, True]),
     ],
 )
 def test_which_cells_need_quotes(

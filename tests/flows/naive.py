@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.flows.roles import port_ranks
-from analyzer.segments.table import ACK, BAD_OFFSET, CUT_HEADER, PART, QUOTED, SYN, UNTRACKED
+from analyzer.segments.table import ACK, BAD_OFFSET, CUT_HEADER, PART, QUOTED, SHORT_QUOTE, SYN, UNTRACKED
 
 End = tuple[int, int]  # address, port
 
@@ -39,6 +39,9 @@ class Numbering:
 
     def _sender(self, *, seq: int, ack: int, flags: int, marks: int, **others: int) -> int:
         ends = (others["src"], others["src_port"]), (others["dst"], others["dst_port"])
+        if marks & SHORT_QUOTE:
+            known = self._newest.get(frozenset(ends))
+            return 2 * known.stream + known.ends.index(ends[0]) if known else -1
         flow = self._newest.get(frozenset(ends)) or self._start(ends)
         side = flow.ends.index(ends[0])
         opening, accepting = flags & (SYN | ACK) == SYN, flags & (SYN | ACK) == SYN | ACK

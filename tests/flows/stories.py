@@ -1,8 +1,8 @@
 """Small conversations for the flow tests: written as a story, as a batch of segments, as a capture.
 
 A step is (who, flags, seq, ack): who is "A" or "B", flags are letters of FSRPAU. "Q" among them means that the
-header is quoted in an ICMP error instead of being sent, "<" that its data offset is below five words, ">" that it
-points beyond the packet.
+header is quoted in an ICMP error instead of being sent, "q" that only its first eight bytes are, "<" that its data
+offset is below five words, ">" that it points beyond the packet.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,12 +10,12 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.segments.table import BAD_OFFSET, CUT_HEADER, QUOTED, SEGMENT
+from analyzer.segments.table import BAD_OFFSET, CUT_HEADER, QUOTED, SEGMENT, SHORT_QUOTE
 
 Step = tuple[str, str, int, int]
 
 LETTERS = "FSRPAU"
-MARKS = {"Q": QUOTED, "<": BAD_OFFSET, ">": BAD_OFFSET | CUT_HEADER}
+MARKS = {"Q": QUOTED, "q": QUOTED | SHORT_QUOTE, "<": BAD_OFFSET, ">": BAD_OFFSET | CUT_HEADER}
 OFFSETS = {BAD_OFFSET: 4, BAD_OFFSET | CUT_HEADER: 15}
 PORTS = {"A": 50000, "B": 80}
 

@@ -133,3 +133,14 @@ def test_quotations_are_counted() -> None:
     table = FlowTable()
     table.assign(batch([("A", "S", 5, 0), ("A", "QA", 5, 5), ("B", "QSA", 5, 5), ("A", "A", 6, 6)], first_frame=1))
     assert (len(table), table.quotations) == (1, 2)
+
+
+def test_quotations_of_eight_bytes_are_looked_up_and_start_nothing() -> None:
+    table = FlowTable()
+    rows = batch(
+        [("A", "qS", 5, 0), ("A", "S", 5, 0), ("A", "qS", 9, 0), ("B", "q", 7, 0), ("A", "S", 9, 0), ("A", "q", 5, 0)]
+    )
+    table.assign(rows)
+    assert rows["sender"].tolist() == [-1, 0, 0, 1, 2, 2]
+    assert (len(table), table.quotations) == (2, 4)
+    assert table.rows["isn_known"].tolist() == [1, 1]

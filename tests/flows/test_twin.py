@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from analyzer.flows.table import FlowTable
-from analyzer.segments.table import BAD_OFFSET, CUT_HEADER, PART, QUOTED, SEGMENT
+from analyzer.segments.table import BAD_OFFSET, CUT_HEADER, PART, QUOTED, SEGMENT, SHORT_QUOTE
 
 from .naive import Numbering
 
@@ -24,7 +24,9 @@ SEGMENTS = st.tuples(
     FEW_NUMBERS,  # seq
     FEW_NUMBERS,  # ack
     st.sampled_from([0x00, 0x02, 0x12, 0x10, 0x11, 0x04, 0x14, 0x03, 0xC2, 0x102]),  # flags
-    st.sampled_from([0, 0, CUT_HEADER, QUOTED, PART, BAD_OFFSET, BAD_OFFSET | CUT_HEADER]),  # marks
+    st.sampled_from(
+        [0, 0, CUT_HEADER, QUOTED, QUOTED | SHORT_QUOTE, PART, BAD_OFFSET, BAD_OFFSET | CUT_HEADER]
+    ),  # marks
 )
 FIELDS = ("src", "dst", "src_port", "dst_port", "seq", "ack", "flags", "marks")
 
@@ -71,7 +73,7 @@ def crowd(length: int, seed: int) -> NDArray[np.void]:
     batch["src_port"], batch["dst_port"] = dice.integers(0, 3, length), dice.integers(0, 3, length)
     batch["seq"], batch["ack"] = dice.integers(0, 4, length), dice.integers(0, 4, length)
     batch["flags"] = dice.choice([0x02, 0x12, 0x10, 0x11], length)
-    batch["marks"] = dice.choice([0, 0, 0, 0, QUOTED], length)
+    batch["marks"] = dice.choice([0, 0, 0, 0, QUOTED, QUOTED | SHORT_QUOTE], length)
     batch["frame"] = np.arange(1, length + 1)
     batch["time"] = batch["frame"] * 1_000
     return batch

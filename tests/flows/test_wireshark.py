@@ -157,3 +157,19 @@ def test_a_connection_of_an_endpoint_with_itself(tmp_path: Path) -> None:
     rows["dst"], rows["dst_port"] = rows["src"], rows["src_port"]
     assert streams(FlowTable(), rows) == tshark_streams(written(rows, tmp_path / "land.pcap"))
     assert (rows["sender"] % 2 == 0).all()
+
+
+@needs_tshark
+def test_a_quotation_has_a_stream_from_its_window_on(tmp_path: Path) -> None:
+    """Of eight bytes, which are all that RFC 792 asks for, tshark makes none."""
+    from scapy.layers.inet import ICMP, IP, TCP
+    from scapy.packet import Raw
+    from scapy.utils import wrpcap
+
+    quoted = bytes(IP(src="10.0.0.1", dst="10.0.0.2") / TCP(sport=50000, dport=80, flags="S"))
+    made = [IP(src="192.0.2.1", dst="10.0.0.1") / ICMP(type=3) / Raw(quoted[: 20 + kept]) for kept in (8, 12, 15)]
+    path = tmp_path / "quotations.pcap"
+    wrpcap(str(path), made)
+    assert tshark_streams(path) == []
+    wrpcap(str(path), [IP(src="192.0.2.1", dst="10.0.0.1") / ICMP(type=3) / Raw(quoted[:36])])
+    assert tshark_streams(path) == [0]

@@ -44,11 +44,19 @@ class Loss:
         by: ``a`` or ``b``, only packets this host sent; empty for both.
         first: how many are lost; skip: how many pass before that.
         """
-        if not self._made:
-            self._make_chain()
         direction = f'iifname "to-{by}"' if by else 'iifname { "to-a", "to-b" }'
         count = "" if first == FOR_EVER and not skip else self._counted(first, skip)
-        self._router.run("nft", f"add rule inet {TABLE} forward {direction} {what} {count} counter drop")
+        self._rule(f"{direction} {what} {count} counter drop")
+
+    def prohibit(self, what: str, reason: str = "admin-prohibited") -> None:
+        """Lose the packets that match ``what``, and tell their sender by ICMP: ``reason`` is one of nftables' icmpx
+        types."""
+        self._rule(f"{what} counter reject with icmpx {reason}")
+
+    def _rule(self, words: str) -> None:
+        if not self._made:
+            self._make_chain()
+        self._router.run("nft", f"add rule inet {TABLE} forward {words}")
 
     @staticmethod
     def _counted(first: int, skip: int) -> str:
@@ -59,11 +67,8 @@ class Loss:
         """From now on answer the packets of host ``by`` that match ``what`` with a RST in their receiver's name. It is
         done behind the middle of the relay, so a tap there sees both.
         """
-        if not self._made:
-            self._make_chain()
         came_out_of = {"a": "middle-b", "b": "middle-a"}[by]
-        rule = f'iifname "{came_out_of}" {what} counter reject with tcp reset'
-        self._router.run("nft", f"add rule inet {TABLE} forward {rule}")
+        self._rule(f'iifname "{came_out_of}" {what} counter reject with tcp reset')
 
     def nothing(self) -> None:
         """Lose and reject nothing any more."""

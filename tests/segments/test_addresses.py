@@ -53,6 +53,17 @@ def test_thousands_of_neighbours_and_growth() -> None:
     assert len(book.slots) >= 2 * len(book)
 
 
+def test_errors_bring_three_addresses_each() -> None:
+    """To a book that has almost no room."""
+    quoted = [ipv4(tcp(), ends=(f"10.0.{n}.1", f"10.0.{n}.2")) for n in range(200)]
+    told = [b"\3\1" + bytes(6) + packet for packet in quoted]
+    errors = [Frame(ipv4(data, ends=(f"10.0.{n}.3", "0.0.0.0"), protocol=1), link=101) for n, data in enumerate(told)]
+    book = AddressBook(2)
+    rows = Decoder(book).decode(batch(errors))
+    assert [rows[name].tolist() for name in ("src", "dst", "ts_ecr")] == [list(range(n, 600, 3)) for n in range(3)]
+    assert book.texts() == [f"10.0.{n // 3}.{n % 3 + 1}" for n in range(600)]
+
+
 def test_ipv4_and_its_images_in_ipv6_are_three_addresses() -> None:
     book = AddressBook()
     rows = named([("1.2.3.4", "1.2.3.4"), ("::1.2.3.4", "::ffff:1.2.3.4")], book)

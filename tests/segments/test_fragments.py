@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from analyzer.segments import Decoder
 from analyzer.segments.fragments import SECOND, Fragment, Reassembler
-from analyzer.segments.table import IPV6, REASSEMBLED, TUNNELLED
+from analyzer.segments.table import IPV6, QUOTED, REASSEMBLED, TUNNELLED
 from analyzer.times import inner
 from tests.segments.build import A6, B6, Frame, batch, ethernet, extension, ipv4, ipv6, tcp, udp
 from tests.segments.test_batches import in_pieces
@@ -105,6 +105,18 @@ def test_udp_without_a_tunnel_is_not_kept(pieces: Callable[..., list[Frame]]) ->
     late = Decoder()
     assert len(late.decode(batch([plain[1], plain[0], plain[2]]))) == 0
     assert late.counts == {"UDP": 2, "IP fragments missing": 1}
+
+
+def test_addresses_of_an_error_in_a_fragmented_tunnel_are_numbered_in_order() -> None:
+    """Its segment is put together after the batch, and stands before the segment of the last frame."""
+    error = ipv4(b"\3\1" + bytes(6) + ipv4(SEGMENT), ends=("192.0.2.9", "10.0.0.1"), protocol=1)
+    other = Frame(ethernet(ipv4(SEGMENT, ends=("10.0.0.8", "10.0.0.9"))))
+    decoder = Decoder()
+    quoted, plain = decoder.decode(batch([*in_pieces(error, 48, 1, protocol=4), other]))
+    assert quoted["marks"] & (QUOTED | REASSEMBLED) == QUOTED | REASSEMBLED
+    assert (quoted["src"], quoted["dst"], quoted["ts_ecr"]) == (0, 1, 2)
+    assert (plain["src"], plain["dst"]) == (3, 4)
+    assert decoder.book.texts() == ["10.0.0.1", "10.0.0.2", "192.0.2.9", "10.0.0.8", "10.0.0.9"]
 
 
 def test_cut_fragments_are_counted() -> None:

@@ -17,8 +17,10 @@ from analyzer.segments.table import (
     LENGTH_BEYOND,
     NO_FRAGMENT,
     NO_IP_LENGTH,
+    PADDED,
     PART,
     QUOTED,
+    SHORT_QUOTE,
     TUNNELLED,
 )
 from tests.segments.build import (
@@ -92,6 +94,41 @@ def test_padding_is_no_payload() -> None:
     (row,) = decode(ethernet(ipv4(tcp())) + bytes(6))
     assert row["payload_len"] == 0
     assert not row["marks"] & HAS_FIRST_BYTE
+
+
+PADDED_FRAMES = {
+    "counted in the IP length": ethernet(ipv4(tcp(), total=46)) + bytes(6),
+    "and more behind it": ethernet(ipv4(tcp(), total=46)) + bytes(6) + b"FCS!",
+    "after a SYN": ethernet(ipv4(tcp(flags=2, options=b"\2\4\5\xb4"), total=46)) + bytes(2),
+    "of a FIN": ethernet(ipv4(tcp(flags=0x11), total=46)) + bytes(6),
+    "without IP length": ethernet(ipv4(tcp(), total=0)) + bytes(6),
+    "with the frame check sequence": ethernet(ipv4(tcp(), total=0)) + bytes(6) + b"FCS!",
+    "in a VLAN": ethernet(ipv4(tcp(), total=46), 0x0800, (0x8100, 5)) + bytes(6),
+    "in a VLAN, of 60 bytes": ethernet(ipv4(tcp(), total=42), 0x0800, (0x8100, 5)) + bytes(2),
+    "in a tunnel": ethernet(ipv4(ipv4(tcp(), total=46) + bytes(6), protocol=4)),
+}
+NOT_PADDED = {
+    "PSH": ethernet(ipv4(tcp(bytes(6), flags=0x18))),
+    "not zero": ethernet(ipv4(tcp(b"\0\0\0\0\0\1"))),
+    "shorter": ethernet(ipv4(tcp(bytes(5)))) + bytes(1),
+    "longer": ethernet(ipv4(tcp(bytes(7)))),
+    "more than padding": ethernet(ipv4(tcp(bytes(7), options=b""), total=0)),
+    "not captured": Frame(ethernet(ipv4(tcp(bytes(6))))[:59], length=60),
+    "beyond the frame": Frame(ethernet(ipv4(tcp(bytes(6)), total=60))),
+    "no check sequence": ethernet(ipv4(tcp(bytes(10)))),
+    "no Ethernet frame of 60 bytes": Frame(ipv4(tcp(bytes(4), options=bytes(16))), link=101),
+}
+
+
+@pytest.mark.parametrize("frame", PADDED_FRAMES.values(), ids=PADDED_FRAMES)
+def test_padding_that_somebody_counted_is_marked(frame: bytes) -> None:
+    (row,) = decode(frame)
+    assert row["marks"] & PADDED and row["payload_len"] > 0
+
+
+@pytest.mark.parametrize("frame", NOT_PADDED.values(), ids=NOT_PADDED)
+def test_what_is_no_padding_is_not_marked(frame: bytes | Frame) -> None:
+    assert not (decode(frame)["marks"] & PADDED).any()
 
 
 def test_ip_length_zero_means_to_the_end_of_the_frame() -> None:
@@ -191,21 +228,57 @@ def test_all_flags_and_reserved_bits() -> None:
 def test_header_quoted_in_an_icmp_error(kind: int) -> None:
     """The quoted packet's own ends and length, whatever the router cut."""
     quoted = ipv4(tcp(bytes(500), options=TIMESTAMP))
-    (row,) = decode(ethernet(ipv4(bytes([kind, 0]) + bytes(6) + quoted[:52], ends=("192.0.2.9", A), protocol=1)))
-    assert (row["src_port"], row["dst_port"], row["payload_len"]) == (40000, 80, 500)
-    assert row["marks"] & (QUOTED | TUNNELLED) == QUOTED
-
-
-def test_header_quoted_in_an_icmpv6_error() -> None:
-    (row,) = decode(Frame(ipv6(b"\3\0" + bytes(6) + PACKET6, following=58), link=229))
-    assert row["marks"] & (QUOTED | TUNNELLED | IPV6) == QUOTED | IPV6
-
-
-def test_icmp_error_that_quotes_eight_bytes_gives_no_row() -> None:
     decoder = Decoder()
-    frame = ethernet(ipv4(b"\3\1" + bytes(6) + PACKET[:28], protocol=1))
-    assert len(decoder.decode(batch([Frame(frame)]))) == 0
-    assert decoder.counts == {"headers cut": 1}
+    frame = ethernet(ipv4(bytes([kind, 10]) + bytes(6) + quoted[:52], ends=("192.0.2.9", A), protocol=1))
+    (row,) = decoder.decode(batch([Frame(frame)]))
+    assert (row["src_port"], row["dst_port"], row["payload_len"]) == (40000, 80, 500)
+    assert row["marks"] & (QUOTED | TUNNELLED | HAS_TIMESTAMP | SHORT_QUOTE) == QUOTED
+    assert (row["ts_val"], decoder.book.text(row["ts_ecr"])) == (kind * 256 + 10, "192.0.2.9")
+
+
+@pytest.mark.parametrize("kept", [48, 56, 500])
+def test_header_quoted_in_an_icmpv6_error(kept: int) -> None:
+    decoder = Decoder()
+    frame = Frame(ipv6(b"\3\1" + bytes(6) + PACKET6[:kept], ends=("2001:db8::9", A6), following=58), link=229)
+    (row,) = decoder.decode(batch([frame]))
+    assert row["marks"] & (QUOTED | TUNNELLED | IPV6) == QUOTED | IPV6
+    assert bool(row["marks"] & SHORT_QUOTE) == (kept < 56)
+    assert (row["ts_val"], decoder.book.text(row["ts_ecr"])) == (3 * 256 + 1, "2001:db8::9")
+
+
+@pytest.mark.parametrize("quoted", range(20))
+@pytest.mark.parametrize("behind", [0, 4, 20])
+def test_icmp_error_that_quotes_a_few_bytes(quoted: int, behind: int) -> None:
+    """Eight of them tell which segment is meant. What stands in the frame behind the ICMP error is none of it."""
+    decoder = Decoder()
+    frame = ethernet(ipv4(b"\3\1" + bytes(6) + PACKET[: 20 + quoted], ends=(B, A), protocol=1)) + b"?" * behind
+    rows = decoder.decode(batch([Frame(frame)]))
+    assert decoder.counts == ({} if quoted >= 8 else {"headers cut": 1})
+    for row in rows:
+        assert bool(row["marks"] & SHORT_QUOTE) == (quoted < 16)
+        assert (row["src_port"], row["dst_port"], row["seq"], row["ip_id"]) == (40000, 80, 1000, 7)
+        assert (row["ack"], row["flags"], row["window"]) == ((0, 0, 0) if quoted < 16 else (2000, 16, 512))
+        assert (row["payload_len"], row["window_scale"]) == (0 if quoted < 16 else 5, -1)
+        assert (row["ts_val"], decoder.book.text(row["ts_ecr"])) == (3 * 256 + 1, B)
+
+
+QUOTE = b"\3\3" + bytes(6)
+OF_ANOTHER_PACKET = {
+    "an error in an error": ipv4(QUOTE + ipv4(QUOTE + PACKET, protocol=1), protocol=1),
+    "a tunnel in an error": ipv4(QUOTE + ipv4(PACKET, protocol=4), protocol=1),
+    "ICMP of the other version": ipv6(QUOTE + PACKET, following=1),
+}
+
+
+@pytest.mark.parametrize("packet", OF_ANOTHER_PACKET.values(), ids=OF_ANOTHER_PACKET)
+def test_what_an_error_says_of_another_packet_is_not_said_of_this_one(packet: bytes) -> None:
+    (row,) = decode(Frame(packet, link=101))
+    assert row["marks"] & QUOTED and (row["ts_val"], row["ts_ecr"]) == (0, 0)
+
+
+def test_an_error_in_a_tunnel_is_one() -> None:
+    (row,) = decode(Frame(ipv4(ipv4(QUOTE + PACKET, ends=(B, A), protocol=1), protocol=4), link=101))
+    assert (row["ts_val"], row["ts_ecr"]) == (3 * 256 + 3, row["dst"])
 
 
 def test_icmp_error_that_quotes_fragments() -> None:

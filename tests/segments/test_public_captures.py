@@ -11,7 +11,7 @@ import pytest
 from analyzer.errors import UnreadableCapture
 from analyzer.readers import open_captures
 from analyzer.segments import Decoder
-from analyzer.segments.table import ACK, BAD_OFFSET, QUOTED
+from analyzer.segments.table import ACK, BAD_OFFSET, QUOTED, SHORT_QUOTE
 from analyzer.times import outer
 from tests.oracle import Oracle, names, needs_captures
 
@@ -41,7 +41,7 @@ OTHER_FORMATS = {
 
 
 def decoded(oracle: Oracle) -> Iterator[dict[str, Any]]:
-    """Our segments of one capture, addresses as texts."""
+    """Our segments of one capture, addresses as texts; quotations that have no stream apart."""
     decoder = Decoder()
     packets = segments = 0
     with open_captures([oracle.path]) as stream:
@@ -50,7 +50,7 @@ def decoded(oracle: Oracle) -> Iterator[dict[str, Any]]:
             rows = decoder.decode(batch)
             segments += len(rows)
             texts = decoder.book.texts()
-            for row in rows:
+            for row in rows[rows["marks"] & SHORT_QUOTE == 0]:
                 fields = {name: int(row[name]) for name in row.dtype.names}
                 ends = {"src": texts[fields["src"]], "dst": texts[fields["dst"]]}
                 yield fields | ends | {"time": outer(fields["time"])}

@@ -18,7 +18,10 @@ from analyzer.segments.table import (
     LENGTH_BEYOND,
     NO_FRAGMENT,
     NO_IP_LENGTH,
+    PADDED,
+    PSH,
     QUOTED,
+    SHORT_QUOTE,
     SYN,
     TUNNELLED,
 )
@@ -61,16 +64,34 @@ class Known:
     tunnelled: bool = False
     fields: dict[str, Any] = field(default_factory=dict)
     marks: int = 0
+    version: int = 0
+    captured: int = 0  # bytes of the frame
+    ethernet: bool = False
+    ip: int = 0  # where the IP header begins in it
+    said: int = 0  # by an ICMP error, of the packet it quotes
+    teller: str = ""  # who said it
 
-    def enter(self, fields: dict[str, Any], marks: int) -> "Known":
-        return replace(self, inside_ip=True, tunnelled=self.tunnelled or self.inside_ip, fields=fields, marks=marks)
+    def enter(self, layer: Layer, fields: dict[str, Any], marks: int, version: int) -> "Known":
+        said = 0 if self.inside_ip else self.said
+        tunnelled = self.tunnelled or self.inside_ip
+        return replace(
+            self,
+            inside_ip=True,
+            tunnelled=tunnelled,
+            fields=fields,
+            marks=marks,
+            version=version,
+            said=said,
+            ip=self.captured - len(layer.data),
+        )
 
 
 def decode(frame: Frame) -> dict[str, Any] | None:
-    """The columns of the frame's segment with addresses as texts, or None; raises Unknown."""
+    """The columns of the frame's segment with addresses as texts, or None; raises Unknown. Of a quotation ``ts_ecr`` is
+    an address, too, where its ICMP error says something."""
     layer = Layer(frame.data, max(len(frame.data), len(frame.data) if frame.length is None else frame.length))
     try:
-        return link(frame.link, layer, Known())
+        return link(frame.link, layer, Known(captured=len(frame.data), ethernet=frame.link == 1))
     except NotTcp:
         return None
 
@@ -128,7 +149,7 @@ def ipv4(layer: Layer, known: Known) -> dict[str, Any]:
     packet.take(header)
     if fragment & 0x3FFF:
         raise Unknown
-    known = known.enter({"ip_id": ip_id, "ttl": ttl, **ends}, mark)
+    known = known.enter(layer, {"ip_id": ip_id, "ttl": ttl, **ends}, mark, 4)
     return protocol(number, packet.after(header), known, 4)
 
 
@@ -140,7 +161,7 @@ def ipv6(layer: Layer, known: Known) -> dict[str, Any]:
         raise Unknown
     ends = {"src": str(ip_address(layer.data[8:24])), "dst": str(ip_address(layer.data[24:40]))}
     packet, mark = bounded(layer, 40 + length, known) if length else (layer, NO_IP_LENGTH)
-    known = known.enter({"ip_id": 0, "ttl": ttl, **ends}, mark | IPV6)
+    known = known.enter(layer, {"ip_id": 0, "ttl": ttl, **ends}, mark | IPV6, 6)
     return protocol(number, packet.after(40), known, 6)
 
 
@@ -172,19 +193,52 @@ def udp(layer: Layer, known: Known) -> dict[str, Any]:
 
 
 def icmp(layer: Layer, known: Known, errors: tuple[int, ...], version: int) -> dict[str, Any]:
-    if layer.take(8)[0] not in errors:
+    kind, code = layer.take(8)[:2]
+    if kind not in errors:
         raise NotTcp
-    known = replace(known, quoted=True, inside_ip=False)
-    return ipv4(layer.after(8), known) if version == 4 else ipv6(layer.after(8), known)
+    said = 0 if known.quoted or known.version != version else kind * 256 + code
+    known = replace(known, quoted=True, inside_ip=False, said=said, teller=known.fields["src"])
+    quoted = Layer(layer.data[8 : layer.length], layer.length - 8)
+    return ipv4(quoted, known) if version == 4 else ipv6(quoted, known)
 
 
 def tcp(layer: Layer, known: Known) -> dict[str, Any]:
-    layer.take(16)
-    src_port, dst_port, seq, ack, bits, window = struct.unpack_from(">HHIIHH", layer.data)
-    row = {**known.fields, "src_port": src_port, "dst_port": dst_port, "seq": seq, "ack": ack, "window": window}
-    row |= {"flags": bits & 0xFFF, "payload_len": 0, "first_byte": 0, "window_scale": -1, "ts_val": 0, "ts_ecr": 0}
     marks = known.marks | QUOTED * known.quoted | TUNNELLED * known.tunnelled
-    header = (bits >> 12) * 4
+    row: dict[str, Any] = dict.fromkeys(("ack", "flags", "window", "payload_len", "first_byte", "ts_val", "ts_ecr"), 0)
+    row |= {**known.fields, "window_scale": -1}
+    if known.quoted and 8 <= len(layer.data) < 16 <= layer.length:
+        row["src_port"], row["dst_port"], row["seq"] = struct.unpack_from(">HHI", layer.data)
+        return quotation({**row, "marks": marks | SHORT_QUOTE}, known)
+    layer.take(16)
+    names = ("src_port", "dst_port", "seq", "ack", "flags", "window")
+    row |= dict(zip(names, struct.unpack_from(">HHIIHH", layer.data), strict=True))
+    bits = row["flags"]
+    row = options_and_payload({**row, "flags": bits & 0xFFF, "marks": marks}, layer, (bits >> 12) * 4)
+    if known.quoted:
+        return quotation(row, known)
+    return {**row, "marks": row["marks"] | PADDED * padded(row, layer, (bits >> 12) * 4, known)}
+
+
+def padded(row: dict[str, Any], layer: Layer, header: int, known: Known) -> bool:
+    """Whether the payload may be padding of Ethernet that somebody counted."""
+    end = known.captured - len(layer.data) + layer.length
+    frame = end if known.ethernet and not known.tunnelled else 0
+    payload, length = layer.data[header : layer.length], row["payload_len"]
+    if row["marks"] & NO_IP_LENGTH and frame == 64:
+        payload, length = payload[: length - 4], length - 4
+    elif end - known.ip != 46 and frame != 60:
+        return False
+    odd = row["marks"] & (LENGTH_BEYOND | BAD_OFFSET) or row["flags"] & PSH
+    return not odd and len(payload) == length in range(1, 7) and not any(payload)
+
+
+def quotation(row: dict[str, Any], known: Known) -> dict[str, Any]:
+    said = {"ts_val": known.said, "ts_ecr": known.teller if known.said else 0}
+    return {**row, **said, "marks": row["marks"] & ~HAS_TIMESTAMP}
+
+
+def options_and_payload(row: dict[str, Any], layer: Layer, header: int) -> dict[str, Any]:
+    marks = row["marks"]
     if header < 20:
         return {**row, "marks": marks | BAD_OFFSET}
     if header > layer.length:
@@ -199,7 +253,7 @@ def tcp(layer: Layer, known: Known) -> dict[str, Any]:
         if kind == 8 and len(value) == 8:
             row["ts_val"], row["ts_ecr"] = struct.unpack(">II", value)
             marks |= HAS_TIMESTAMP
-        if kind == 3 and len(value) == 1 and bits & SYN:
+        if kind == 3 and len(value) == 1 and row["flags"] & SYN:
             row["window_scale"] = min(value[0], 14)
     return {**row, "marks": marks}
 

@@ -3,7 +3,19 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.segments.table import ACK, CUT_HEADER, FIN, HAS_IP_ID, HAS_TIMESTAMP, RST, SEGMENT, SYN
+from analyzer.segments.table import (
+    ACK,
+    CUT_HEADER,
+    FIN,
+    HAS_IP_ID,
+    HAS_TIMESTAMP,
+    PADDED,
+    QUOTED,
+    RST,
+    SEGMENT,
+    SHORT_QUOTE,
+    SYN,
+)
 
 MS, SECOND = 1_000_000, 1_000_000_000
 PAUSES = [*(1, 900, 20_000, 300_000, 2 * MS, 40 * MS) * 4, 250 * MS, 3 * SECOND]
@@ -38,6 +50,7 @@ def connection(dice: np.random.Generator, trouble: float) -> list[dict[str, int]
                 "ip_id": ids[side],
                 "ttl": 64 - 7 * side,
                 "ts_val": now // MS,
+                "ts_ecr": 0,
                 "marks": HAS_IP_ID | stamped,
             }
         )
@@ -111,10 +124,38 @@ def spoilt(rows: list[dict[str, int]], dice: np.random.Generator, trouble: float
     return rows
 
 
+def answered_by_icmp(rows: list[dict[str, int]], dice: np.random.Generator) -> list[dict[str, int]]:
+    """The same with an ICMP error about one of them, once or twice: it quotes it whole or in part, rightly or not."""
+    if not rows:
+        return rows
+    row = rows[int(dice.integers(0, len(rows)))]
+    error = row | {
+        "time": row["time"] + int(dice.choice([1, MS, 3 * SECOND, 65 * SECOND])),
+        "seq": row["seq"] + int(dice.choice([0, 0, 0, -1, 1 << 31])) & MASK,
+        "marks": HAS_IP_ID | QUOTED | int(dice.choice([0, SHORT_QUOTE])),
+        "ts_val": int(dice.choice([0x301, 0x303, 0xB00, 0x500, 0])),
+        "ts_ecr": int(dice.integers(0, 2)),
+    }
+    return sorted([*rows, error, *[error | {"time": error["time"] + MS}] * int(dice.integers(0, 2))], key=by_time)
+
+
+def with_padding(rows: list[dict[str, int]], dice: np.random.Generator) -> list[dict[str, int]]:
+    """The same with padding on some of those that carry nothing, which was counted as payload."""
+    padded = [row["payload_len"] == 0 and dice.random() < 0.3 for row in rows]
+    more = {"payload_len": 6}
+    return [
+        row | more | {"marks": row["marks"] | PADDED} if one else row for row, one in zip(rows, padded, strict=True)
+    ]
+
+
+def by_time(row: dict[str, int]) -> int:
+    return row["time"]
+
+
 def capture(count: int, seed: int, trouble: float = 0.25) -> NDArray[np.void]:
     """The segments (SEGMENT) of ``count`` connections between few hosts, so that tuples come again, as a rule when the
     connection before has ended, in the order of their times but for some that come late."""
-    dice = np.random.default_rng(seed)
+    dice, others = np.random.default_rng(seed), np.random.default_rng(seed + 1)
     made, span = [], count * 50 * MS
     ended: list[tuple[int, int]] = []  # ports, and when their last connection ended
     for number in range(count):
@@ -125,6 +166,8 @@ def capture(count: int, seed: int, trouble: float = 0.25) -> NDArray[np.void]:
             begin = end + int(dice.choice(AGAIN)) + int(dice.integers(0, 2))
         rows = connection(dice, trouble)
         ended.append((port, begin + max([row["time"] for row in rows], default=0)))
+        rows = answered_by_icmp(rows, others) if others.random() < trouble / 5 else rows
+        rows = with_padding(rows, others) if others.random() < trouble / 10 else rows
         swapped = dice.random() < 0.1  # it is opened from the other side
         for row in rows:
             side = row.pop("side") ^ swapped

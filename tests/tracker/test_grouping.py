@@ -13,9 +13,10 @@ import pytest
 from numpy.typing import NDArray
 
 from analyzer.flows.table import FlowTable
+from analyzer.segments.table import QUOTED
 from analyzer.settings import Settings
 from analyzer.tracker import grouping
-from analyzer.tracker.closing import REUSED
+from analyzer.tracker.closing import OTHER, REUSED
 from analyzer.tracker.grouping import Grouping
 from analyzer.tracker.groups import CHAIN, MOST
 from analyzer.tracker.reused import THROUGH
@@ -100,6 +101,15 @@ def test_plausible_connections(settings: Settings, trouble: float, least: float)
         assert facts(alone) == facts(parts)
         assert late == late_too
         assert told > least * len(flows)
+
+
+def test_what_icmp_errors_say_is_noted_whatever_waits() -> None:
+    rows = capture(3000, 12, 0.25)
+    flows, end = arranged(rows)
+    tracker = Tracker(Settings())
+    tracker.feed(rows.copy(), flows)
+    noted = sum(int((part.facts.end("icmp_count") > 0).sum()) for part in tracker.finish(end) if part.kind == OTHER)
+    assert 40 < noted < np.count_nonzero(rows["marks"] & QUOTED)
 
 
 def test_tuples_that_come_again() -> None:

@@ -1,12 +1,18 @@
-"""A SYN was repeated and never answered.
+"""A SYN was never answered, or only by an ICMP error.
 
 ## What it sees
 
-The same SYN (same number, so one attempt) more than once, and not a single segment from the other side.
+The same SYN (same number, so one attempt) more than once, and not a single segment from the other side. Or a SYN,
+however often, and instead of a segment an ICMP error that quotes it: destination unreachable, time exceeded and the
+like, from a router, a firewall or the host itself. Then the finding says who said what. An error whose numbers do not
+fit the SYN is not believed.
 
 ## Why it matters
 
-The application waits: about two minutes on Linux by default before it gives up with ETIMEDOUT.
+Without any answer the application waits: about two minutes on Linux by default before it gives up with ETIMEDOUT.
+
+An ICMP error ends that at once on Linux: connect fails with EHOSTUNREACH (no route to host), ENETUNREACH, or for port
+unreachable with ECONNREFUSED, though no RST came. Other systems take it for a hint, repeat the SYN, and time out.
 
 ## When it is harmless
 
@@ -16,12 +22,22 @@ Scans, and hosts that are down on purpose.
 
 Nothing came back, not even a RST: a firewall drops in silence, the host is down, the route back is missing, or the
 server's queue of waiting connections is full. A SYN can also be ignored by a host that still has an old connection
-on the same addresses and ports (TD502).
+on the same addresses and ports (TD502). A capture that was filtered for TCP does not show ICMP errors: then look for
+them first (tcpdump -ni any icmp or icmp6).
+
+Where an ICMP error came, ask who sent it. Host or address unreachable: the last router had no answer from the host on
+its own link. Net unreachable, no route: that router has no way on. Prohibited, and port unreachable as well (a host
+where nobody listens answers with RST): a firewall with a reject rule. Time exceeded: a routing loop. Fragmentation
+needed, packet too big: a tunnel that is narrower than the hosts know.
 """
 
-from analyzer.findings.rule import Verdict
+import numpy as np
+
+from analyzer.findings.facts import phrase
+from analyzer.findings.icmp import TEXTS, Reason, reason_of, text_of
+from analyzer.findings.rule import Choice, Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.outcome import Handshake, Ledger
+from analyzer.tracker.outcome import Handshake, Ledger, one_of
 
 CODE = "TD308"
 NAME = "connection-attempt-unanswered"
@@ -32,28 +48,63 @@ NEEDS = ("syn_count",)
 EXAMPLE = "connection-attempt-unanswered.pcap"
 NEAR_MISS = "syn-lost-once.pcap"
 MESSAGE = (
-    "The {blamed} never answered: the {peer} sent its SYN {count:times} in {span:duration} (frames {first} to "
-    "{last}), and no segment of {blamed_at} in answer was captured."
+    "The {blamed} {did}: the {peer} sent its SYN {count:times}{span:within} (frame{s} {first}{last:to}), and no "
+    "segment of {blamed_at} in answer was captured{only}{teller:address}{said}{icmp:shown}{delay:after}{of}{again}"
+    "{last_icmp:shown}."
 )
-ADVICE = (
-    "Suspect a firewall that drops in silence, or the host {blamed_ip} being down, first. Next, on {blamed_ip}: "
-    "tcpdump -ni any 'tcp[tcpflags] & tcp-syn != 0 and host {peer_ip}' to see whether the SYN arrives, and nstat "
-    "-az TcpExtListenDrops TcpExtListenOverflows"
-)
+ADVICE = "Suspect {suspect} first. Next, on {place:address}: {look}{target:address}{then}"
+SILENT = "a firewall that drops in silence, or a host that is down,"
+LISTEN = "tcpdump -ni any 'tcp[tcpflags] & tcp-syn != 0 and host "
+DROPS = "' to see whether the SYN arrives, and nstat -az TcpExtListenDrops TcpExtListenOverflows"
+SUSPECTS = {  # what to suspect, and what to look at before and behind the address it is about
+    Reason.NONE: (SILENT, LISTEN, DROPS),
+    Reason.ROUTE: ("a missing route", "ip route get ", " to see whether it knows a way"),
+    Reason.HOST: ("a host that is down, or a wrong address,", "ip neigh show ", " to see whether that answers at all"),
+    Reason.REFUSED: ("a firewall with a reject rule", "nft list ruleset or iptables -S, for the rule that meets ", ""),
+    Reason.LOOP: ("a routing loop", "traceroute -n ", " to see which hops come again"),
+    Reason.SIZE: ("a tunnel with a small MTU", "tracepath -n ", " to see where the MTU falls"),
+    Reason.HEADER: ("whoever sent the ICMP error", "its log of packets to ", " that it dropped"),
+}
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    waited = (ledger.handshake == Handshake.UNANSWERED)[:, None]
-    asked = (ledger.peer("syn_count") > 1) & (ledger.own("packets") == ledger.own("strays"))
+    waited = (ledger.handshake == Handshake.UNANSWERED)[:, None] & (ledger.own("packets") == ledger.own("strays"))
+    told = ledger.peer("icmp_syns") > 0
+    again, address = ledger.peer("syn_count") > 1, ledger.flow("address").astype(np.int64)
+    kind = np.where(told, ledger.peer("icmp_kind"), 0)
+    teller, icmp, last_icmp = (
+        np.where(told, ledger.peer(f"icmp_{name}"), none)
+        for name, none in (("from", -1), ("frame", 0), ("last_frame", 0))
+    )
+    more, mixed = told & (last_icmp != icmp), ledger.peer("icmp_mixed") > 0
+    reason = reason_of(kind)
+    asker = one_of(reason, (Reason.LOOP, Reason.SIZE))  # what is looked for from the side that asked
     return Verdict(
-        fires=waited & asked,
+        fires=waited & (again | told),
         when=ledger.peer("syn_time"),
-        frames=[ledger.peer("syn_frame"), ledger.peer("syn_last_frame")],
+        frames=[ledger.peer("syn_frame"), ledger.peer("syn_last_frame"), icmp, last_icmp],
         values={
+            "did": phrase(teller == address, "answered by ICMP only", "never answered"),
             "count": ledger.peer("syn_count"),
             "span": ledger.peer("syn_last_time") - ledger.peer("syn_time"),
+            "s": phrase(again, "s"),
             "first": ledger.peer("syn_frame"),
-            "last": ledger.peer("syn_last_frame"),
+            "last": np.where(again, ledger.peer("syn_last_frame"), 0),
+            "only": phrase(told, ", only ICMP: "),
+            "teller": teller,
+            "said": Choice(text_of(kind), ("", *(f" said {text}" for text in TEXTS[1:]))),
+            "icmp": icmp,
+            "delay": np.where(told, ledger.peer("icmp_delay"), 0),
+            "of": phrase(told & (ledger.peer("icmp_delay") > 0), " a SYN"),
+            "again": Choice(
+                more.astype(np.uint8) * (1 + mixed), ("", "; and again, last", "; then other errors, last")
+            ),
+            "last_icmp": np.where(more, last_icmp, 0),
+            "suspect": Choice(reason, tuple(SUSPECTS[why][0] for why in Reason)),
+            "place": np.where(told, np.where(asker, address[:, ::-1], teller), address),
+            "look": Choice(reason, tuple(SUSPECTS[why][1] for why in Reason)),
+            "target": np.where(told, address, address[:, ::-1]),
+            "then": Choice(reason, tuple(SUSPECTS[why][2] for why in Reason)),
         },
-        both_directions=True,
+        both_directions=~told,
     )

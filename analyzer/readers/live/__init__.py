@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from analyzer.readers.live.stream import LiveStream
 
 ENGINES = ("auto", "dumpcap", "tcpdump", "scapy", "pyshark")
+FILTER = "tcp or icmp or icmp6"  # an ICMP error may be the only answer to a SYN
 SNAP_LENGTH = 256  # Ethernet, two VLAN tags, a tunnel, IPv6 and TCP with all options, and the first payload byte
 BUFFER_MIB = 16  # of the kernel's ring; the engines' own default of 2 MiB overflows in a burst of 10 ms
 
@@ -27,7 +28,7 @@ class Request:
 
     interfaces: tuple[str, ...] = ()
     engine: str = "auto"
-    filter: str = "tcp"
+    filter: str = FILTER
     snap_length: int = SNAP_LENGTH
     buffer_mib: int = BUFFER_MIB
     pipe: str | None = None

@@ -3,7 +3,8 @@
     python -m analyzer.readers.live.sniffer scapy|pyshark FILTER SNAP_LENGTH INTERFACE...
 
 scapy is used for its sockets only: nothing is dissected, the bytes and the kernel's time are passed on. A filter
-other than ``tcp`` needs libpcap; ``tcp`` itself does not, because whatever is not TCP is left out later anyway.
+other than the default or ``tcp`` needs libpcap; these do not, because whatever is neither TCP nor about TCP is left out
+later anyway.
 pyshark has tshark dissect every packet and gives the bytes back, with tshark's time.
 """
 
@@ -15,6 +16,8 @@ import struct
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
+
+from analyzer.readers.live import FILTER
 
 MAGIC_NS = 0xA1B23C4D
 ETHERNET = 1
@@ -46,7 +49,7 @@ def scapy_records(interfaces: list[str], filter: str) -> Iterator[Iterable[Recor
     from scapy.all import conf, get_if_list  # what scapy.config alone gives has no sockets yet
 
     names = get_if_list() if "any" in interfaces else interfaces
-    wanted = None if filter in ("", "tcp") else filter
+    wanted = None if filter in ("", "tcp", FILTER) else filter
     sockets = [conf.L2listen(iface=name, filter=wanted) for name in names]
     yield ()
     while True:

@@ -35,6 +35,8 @@ MODULUS, WORD = (1 << MODULUS_BITS) - 1, (1 << 32) - 1
 ZERO, FOUR = np.int64(0), np.int64(4)
 KEYS = 5
 """One for each word and one that is added; they are the first items of the state."""
+NAMED = 3
+"""Addresses that one packet can bring: two ends, and the sender of an ICMP error that quotes them."""
 USED, SHIFT = KEYS, KEYS + 1
 """Where in the state the number of rows in use stands, and by how much a hash is shifted to give a slot."""
 
@@ -98,18 +100,22 @@ def enter(high: int, low: int, version: int, rows: Rows, entry: Record, state: S
 
 @part
 def name_ends(data: Bytes, cursor: Record, segment: Record, rows: Rows, slots: Rows, state: State) -> None:
-    """Fill in the segment's two addresses from the IP header that the cursor has passed."""
-    for side in range(2):
-        at = cursor["target"] if side else cursor["source"]
-        high, low, version = np.int64(0), be32(data, at), 4
-        if cursor["marks"] & IPV6:
-            high, version = (low << 32) | be32(data, at + 4), 6
-            low = (be32(data, at + 8) << 32) | be32(data, at + 12)
-        row = intern(high, low, version, rows, slots, state)
-        if side:
-            segment["dst"] = row
-        else:
-            segment["src"] = row
+    """Fill in the segment's two addresses from the IP header that the cursor has passed, and who sent the ICMP error
+    that quotes it."""
+    segment["src"] = name(data, cursor, cursor["source"], rows, slots, state)
+    segment["dst"] = name(data, cursor, cursor["target"], rows, slots, state)
+    if cursor["said"]:
+        segment["ts_ecr"] = name(data, cursor, cursor["teller"], rows, slots, state)
+
+
+@part
+def name(data: Bytes, cursor: Record, at: int, rows: Rows, slots: Rows, state: State) -> int:
+    """The row of the address at ``at``, of the version of the cursor's IP header."""
+    high, low, version = np.int64(0), be32(data, at), 4
+    if cursor["marks"] & IPV6:
+        high, version = (low << 32) | be32(data, at + 4), 6
+        low = (be32(data, at + 8) << 32) | be32(data, at + 12)
+    return intern(high, low, version, rows, slots, state)
 
 
 @kernel(ADDRESS, ADDRESS, np.int64)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from analyzer.compiled import be64, const, inlined, kernel, part
 from analyzer.readers.packets import PACKET
 from analyzer.segments.ends import DEEP, END, FRAGMENT, LINK, PROTOCOL, STOP, TCP
-from analyzer.segments.kernels.addresses import ADDRESS, USED, ask_4, intern_4, name_ends
-from analyzer.segments.kernels.cursor import CURSOR, Bytes, Record, be32
+from analyzer.segments.kernels.addresses import ADDRESS, NAMED, USED, ask_4, intern_4, name_ends
+from analyzer.segments.kernels.cursor import CURSOR, NOWHERE, Bytes, Record, be32
 from analyzer.segments.kernels.dull import is_dull
 from analyzer.segments.kernels.ethertypes import ethertype
 from analyzer.segments.kernels.internet import ipv4, ipv6, protocol
@@ -80,9 +80,10 @@ def step(data: Bytes, cursor: Record, number: int) -> int:
 def begin(cursor: Record, packet: Record) -> None:
     """Put the cursor to the first byte of a packet."""
     cursor["at"] = packet["offset"]
+    cursor["ethernet"] = cursor["at"] if packet["link"] == 1 else NOWHERE
     cursor["seen"] = packet["offset"] + np.int64(packet["captured"])
     cursor["end"] = packet["offset"] + max(np.int64(packet["captured"]), np.int64(packet["length"]))
-    cursor["ip"], cursor["marks"] = -1, 0
+    cursor["ip"], cursor["marks"], cursor["said"] = -1, 0, 0
 
 
 @inlined
@@ -146,14 +147,14 @@ def decode(
     """Decode packets from ``progress["packet"]`` on, until all are done or the book or ``fragments`` are full.
 
     ``segments`` has a place for every packet; ``ends[number]`` counts the packets whose walk ended at ``number``;
-    ``slots_at`` is the address of ``slots``. A packet has two addresses at most, so there is room for those of all
+    ``slots_at`` is the address of ``slots``. A packet has NAMED addresses at most, so there is room for those of all
     up to ``stop``.
     """
     cursor, progress = scratch[0], progress_[0]
     number_of, written, aside = progress["packet"], progress["written"], progress["fragments"]
     latest = progress["latest"]
     while aside < len(fragments):
-        stop = min(number_of + AT_ONCE, len(packets), number_of + (len(rows) - state[USED]) // 2)
+        stop = min(number_of + AT_ONCE, len(packets), number_of + (len(rows) - state[USED]) // NAMED)
         if number_of >= stop:
             break
         if len(slots) > NEAR:

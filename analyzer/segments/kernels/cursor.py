@@ -17,6 +17,7 @@ CURSOR = np.dtype(
         ("at", "<i8"),  # where the next header begins
         ("seen", "<i8"),  # captured bytes end here
         ("end", "<i8"),  # content ends here on the wire
+        ("ethernet", "<i8"),  # the frame begins here, if it is one of Ethernet; else NOWHERE
         ("ip", "<i8"),  # where the innermost IP header begins, -1 before there is one
         ("source", "<i8"),  # where its addresses stand
         ("target", "<i8"),
@@ -25,9 +26,12 @@ CURSOR = np.dtype(
         ("marks", "<i8"),
         ("fragment", "<i8"),  # of a fragment: its offset in the datagram, plus 1 if more follow
         ("protocol", "<i8"),  # of a fragment: what the datagram carries
+        ("said", "<i8"),  # what an ICMP error says of the packet it quotes, type * 256 + code; 0 nothing
+        ("teller", "<i8"),  # where the address stands of who sent that
     ]
 )
 
+NOWHERE = np.int64(-(1 << 40))  # far from any position
 ONE, TWO, THREE = np.uint64(1), np.uint64(2), np.uint64(3)
 """Unsigned, as the positions below: numba lets negative ones count from the end, and the test for that would keep
 the compiler from reading a number's bytes with one instruction."""

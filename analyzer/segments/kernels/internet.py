@@ -16,6 +16,8 @@ OF_THE_PACKET = QUOTED | TUNNELLED
 def enter(cursor: Record, mark: int) -> None:
     """Begin an IP header at the cursor, inside another one or not."""
     inside = TUNNELLED if cursor["ip"] >= 0 else 0
+    if inside:
+        cursor["said"] = 0  # it is said of the packet around this one
     cursor["marks"] = (cursor["marks"] & OF_THE_PACKET) | inside | mark
     cursor["ip"] = cursor["at"]
 
@@ -147,15 +149,20 @@ def fragment_header(data: Bytes, cursor: Record) -> int:
 
 @part
 def quoted(data: Bytes, cursor: Record, first: int, last: int, following: int) -> int:
-    """An ICMP error (types ``first`` to ``last``) quotes the packet that caused it after eight bytes of its own."""
+    """An ICMP error (types ``first`` to ``last``) quotes the packet that caused it after eight bytes of its own.
+
+    What it says is of that packet. What an error quoted in another error once said is not said by this one."""
     short = lack(cursor, 8)
     if short:
         return short
     kind = u8(data, cursor["at"])
     if kind < first or kind > last or (following == IPV4 and kind in (6, 7, 8, 9, 10)):
         return STOP | PROTOCOL | (1 if following == IPV4 else 58)
+    own = cursor["marks"] & QUOTED == 0 and (cursor["marks"] & IS_IPV6 != 0) == (following == IPV6)
+    cursor["said"], cursor["teller"] = be16(data, cursor["at"]) if own else 0, cursor["source"]
     cursor["marks"] |= QUOTED
     cursor["ip"] = -1
+    cursor["seen"] = min(cursor["seen"], cursor["end"])  # bytes behind the ICMP message are no part of the quotation
     return skip(cursor, 8, following)
 
 

@@ -8,11 +8,12 @@ import numpy as np
 
 from analyzer.compiled import be64, inlined
 from analyzer.segments.kernels.cursor import Bytes, Record, be32, u8
-from analyzer.segments.kernels.tcp import ONLY_TIMESTAMP, options
-from analyzer.segments.table import HAS_FIRST_BYTE, HAS_IP_ID, HAS_TIMESTAMP, NO_FRAGMENT
+from analyzer.segments.kernels.tcp import LEAST_PACKET, ONLY_TIMESTAMP, is_padding, options
+from analyzer.segments.table import HAS_FIRST_BYTE, HAS_IP_ID, HAS_TIMESTAMP, NO_FRAGMENT, PADDED
 
 TO_IP, TO_TCP, LEAST = np.int64(14), np.int64(34), np.int64(54)
 """Where the headers stand in the frame, and the least bytes of them."""
+PADDED_FRAME = TO_IP + LEAST_PACKET
 
 SHORT_IPV4 = 0x080045
 """EtherType, version and header length of IPv4 without options."""
@@ -50,5 +51,7 @@ def usual(data: Bytes, at: int, captured: int, length: int, row: Record) -> bool
         row["ts_val"], row["ts_ecr"] = 0, 0
         if header > 20:
             marks |= options(data, at + 54, at + payload, row)
+    if end == PADDED_FRAME and captured >= end and is_padding(data, row["flags"], at + payload, at + end):
+        marks |= PADDED
     row["marks"] = marks
     return True

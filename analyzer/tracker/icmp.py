@@ -1,0 +1,75 @@
+"""ICMP errors: what a router or a host says of a segment that it dropped.
+
+Such an error is an answer, though not the peer's: who sent it, and what it says, is noted at the endpoint whose segment
+it quotes. It moves nothing. Hosts differ in what they make of it (RFC 1122 4.2.3.9, RFC 5461), and anybody can forge
+one: so it is believed only where its numbers fit what the endpoint has sent (RFC 5927 4.1).
+
+Fence: only numpy and this project's enums inside.
+"""
+
+import numpy as np
+
+from analyzer.compiled import part
+from analyzer.segments.table import HAS_IP_ID, IPV6
+from analyzer.tracker.desk import end_at, knows, last_syn, mark_unusual, unusual
+from analyzer.tracker.ledger import Known
+from analyzer.tracker.space import ahead
+
+ISN, NXT = np.int64(Known.ISN), np.int64(Known.NXT)
+IN_FLIGHT = 1 << 30  # bytes on their way at most: no window is larger (RFC 7323)
+SOURCE_QUENCH, REDIRECT = np.int64(4), np.int64(5)  # of ICMP for IPv4; those of ICMPv6 beyond 4 are no errors
+
+
+@part
+def hear(desk, s, i):
+    """Note the ICMP error that quotes segment ``s`` of endpoint ``i``."""
+    e, kind = end_at(desk, i), kind_of(s)
+    if kind == 0 or not sent(e, np.int64(s["seq"])) or again(desk, s, unusual(desk, e)):
+        return
+    u = mark_unusual(desk, e)
+    about_syn = knows(e, ISN) and s["seq"] == e["isn"]
+    u["icmp_mixed"] = differs(u, s, kind) or u["icmp_mixed"] > 0
+    if u["icmp_count"] == 0 or (about_syn and u["icmp_syns"] == 0):
+        u["icmp_time"], u["icmp_frame"], u["icmp_kind"], u["icmp_from"] = s["time"], s["frame"], kind, s["ts_ecr"]
+        u["icmp_delay"] = np.int64(s["time"]) - (last_syn(desk, e) if about_syn else np.int64(e["last_time"]))
+    u["icmp_count"] = u["icmp_count"] + 1
+    u["icmp_syns"] = u["icmp_syns"] + (1 if about_syn else 0)
+    u["icmp_last_time"], u["icmp_last_frame"], u["icmp_id"] = s["time"], s["frame"], s["ip_id"]
+
+
+@part
+def kind_of(s):
+    """Version of IP, type and code of the error that quotes ``s``; 0 where it says nothing of this packet, or not that
+    it was dropped: a redirect passes it on, and a source quench only asks to go slowly."""
+    said = np.int64(s["ts_val"])
+    if said == 0:
+        return np.int64(0)
+    if np.int64(s["marks"]) & IPV6:
+        return 6 << 16 | said
+    return np.int64(0) if said >> 8 == SOURCE_QUENCH or said >> 8 == REDIRECT else 4 << 16 | said
+
+
+@part
+def sent(e, seq):
+    """Whether endpoint ``e`` may lately have sent a segment with that sequence number."""
+    behind = ahead(e["snd_nxt"], seq)
+    if not knows(e, NXT) or behind < 0 or behind > IN_FLIGHT:
+        return False
+    return not knows(e, ISN) or ahead(seq, e["isn"]) >= 0 or e["bytes"] > IN_FLIGHT
+
+
+@part
+def again(desk, s, u):
+    """Whether this is the last error once more: captured twice, as a packet is dropped only once."""
+    if u["icmp_count"] == 0:
+        return False
+    age = np.int64(s["time"]) - np.int64(u["icmp_last_time"])
+    if np.int64(s["marks"]) & HAS_IP_ID and s["ip_id"] > 0:
+        return s["ip_id"] == u["icmp_id"] and age <= desk["duplicate_by_id"]
+    return age <= desk["duplicate_blind"]
+
+
+@part
+def differs(u, s, kind):
+    """Whether this error says something else than the first, or another sender says it."""
+    return u["icmp_count"] > 0 and (kind != u["icmp_kind"] or s["ts_ecr"] != u["icmp_from"])
