@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.findings.rule import Bools, Choice
+from analyzer.tracker.endings import Handshake, RstCause
 from analyzer.tracker.ledger import Known
-from analyzer.tracker.outcome import Handshake, Ledger, RstCause, one_of
+from analyzer.tracker.outcome import Ledger, one_of
 from analyzer.tracker.resets import Verdict as Reception
 from analyzer.tracker.transitions import State
 

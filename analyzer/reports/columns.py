@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from analyzer.tracker.outcome import RST_CAUSE_WORDS
+from analyzer.tracker.endings import RST_CAUSE_WORDS
 from analyzer.tracker.transitions import EVENT_WORDS
 
 Kind = Literal["count", "number", "word", "address", "text", "time", "seconds", "flag"]

@@ -11,7 +11,7 @@ import numpy as np
 
 from analyzer.compiled import const, kernel, part
 from analyzer.tracker.ending import ENDING
-from analyzer.tracker.outcome import CLIENT, CLOSER_WORDS, NOBODY, SERVER, Teardown
+from analyzer.tracker.endings import CLIENT, CLOSER_WORDS, NOBODY, SERVER, Teardown
 
 HOST = np.dtype(
     [

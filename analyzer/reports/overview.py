@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from analyzer.memory import GrowingRows
 from analyzer.reports.columns import TEARDOWNS
 from analyzer.reports.counting import BEGAN, BOTH_WAYS, HOST, HOSTS, chain, count
-from analyzer.tracker.outcome import CLOSER_WORDS, Teardown, words_of
+from analyzer.tracker.endings import CLOSER_WORDS, Teardown, words_of
 
 CLOSERS = (*CLOSER_WORDS[1:], "nobody")  # in the order of the columns
 FEW = 1024  # servers for which there is room at first, a power of two

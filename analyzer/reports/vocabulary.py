@@ -3,8 +3,8 @@
 from functools import cache
 
 from analyzer.settings import seconds_text
+from analyzer.tracker.endings import CLOSER_WORDS, OBSERVED_WORDS, Handshake, RstCause, Teardown, words_of
 from analyzer.tracker.log import BASIS_WORDS, NOTE_WORDS, Note
-from analyzer.tracker.outcome import CLOSER_WORDS, OBSERVED_WORDS, Handshake, RstCause, Teardown, words_of
 from analyzer.tracker.timers import Timer, Timers
 from analyzer.tracker.transitions import EVENT_WORDS, NO_ARROW, TABLE, Arrow, Event, State
 

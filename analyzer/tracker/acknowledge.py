@@ -8,6 +8,7 @@ import numpy as np
 
 from analyzer.compiled import part
 from analyzer.segments.table import FIN, SYN
+from analyzer.tracker.bounds import half, open_since, until
 from analyzer.tracker.desk import (
     ASSUMED,
     CLOSING,
@@ -26,7 +27,6 @@ from analyzer.tracker.desk import (
     entry_row,
     flow_at,
     forget,
-    half,
     knows,
     last_fin,
     last_syn,
@@ -37,10 +37,8 @@ from analyzer.tracker.desk import (
     move,
     note_received,
     older_at,
-    open_since,
     stamp_leave,
     still_kept,
-    until,
     unusual,
 )
 from analyzer.tracker.journal import bound, earliest_of, latest_of, log_at, row_before, state_before, state_in

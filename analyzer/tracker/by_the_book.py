@@ -36,7 +36,7 @@ from analyzer.segments.table import (
     RST,
     SYN,
 )
-from analyzer.tracker.carry import busy_time
+from analyzer.tracker.bounds import busy_time, half, margin, since, until
 from analyzer.tracker.closing import CAPTURE_END, end_flow
 from analyzer.tracker.desk import (
     ASSUMED,
@@ -62,11 +62,7 @@ from analyzer.tracker.desk import (
     at_best,
     end_at,
     flow_at,
-    half,
     later,
-    margin,
-    since,
-    until,
 )
 from analyzer.tracker.ending import ENTRY
 from analyzer.tracker.groups import SIDE_BIT

@@ -38,10 +38,10 @@ from analyzer.tracker.desk import (
     write,
 )
 from analyzer.tracker.ending import ENDING, ENTRY, UNKNOWN
+from analyzer.tracker.endings import CLIENT, NOBODY, SERVER, Handshake, RstCause, Teardown
 from analyzer.tracker.journal import block_at, first_block, free_bounds, log_at
 from analyzer.tracker.ledger import FOLLOWED, KEPT, LATER, OLDER, UNUSUAL, Known
 from analyzer.tracker.log import BLOCK, LOG, ROWS_A_BLOCK, Note
-from analyzer.tracker.outcome import CLIENT, NOBODY, SERVER, Handshake, RstCause, Teardown
 from analyzer.tracker.pools import (
     BLOCKS,
     FARS,

@@ -17,6 +17,7 @@ import numpy as np
 
 from analyzer.compiled import part
 from analyzer.segments.table import ACK, FIN, RST, SYN
+from analyzer.tracker.bounds import half, margin, since, until
 from analyzer.tracker.desk import (
     ASSUMED,
     CLOSED,
@@ -32,16 +33,12 @@ from analyzer.tracker.desk import (
     end_at,
     forget,
     forgive,
-    half,
     knows,
     later,
     learn,
-    margin,
     mark_later,
     move,
-    since,
     take_back,
-    until,
     unusual,
 )
 from analyzer.tracker.journal import is_void, log_at, make_void, row_before, state_before, state_in

@@ -7,7 +7,6 @@ import numpy as np
 
 from analyzer.compiled import part, record_at
 from analyzer.flows.row import FLOW
-from analyzer.segments.table import HAS_IP_ID
 from analyzer.tracker.journal import (
     bound,
     earliest_of,
@@ -35,7 +34,6 @@ NO_NOTE, UNEXPECTED = np.int64(Note.NONE), np.int64(Note.UNEXPECTED)
 RCVD_FIN, RCVD_ACK_OF_FIN = np.int64(Event.RCVD_FIN), np.int64(Event.RCVD_ACK_OF_FIN)
 REPLACED = np.int64(Event.REPLACED)
 MID_STREAM, SENT_DATA, ACKED = np.int64(Known.MID_STREAM), np.int64(Known.SENT_DATA), np.int64(Known.ACK)
-COUNTED = 64  # a larger step of IP identifications is no count of packets
 NEVER = NO_FRAME = np.int64(0)
 NOT_OVER = np.int64(np.iinfo(np.int64).max)
 
@@ -386,63 +384,3 @@ def forgive(desk, e, state):
 def wait_on(desk, after):
     """TIME_WAIT goes on, as if it had never been left."""
     after["deadline"] = np.int64(after["time_wait_time"]) + desk["time_wait_length"]
-
-
-@part
-def open_since(desk, e, p):
-    """Whether it is sure that endpoint ``e`` sent no FIN that was not captured.
-
-    The last it is known to have sent was captured, and so was its SYN, or else data of it of which ``p`` acknowledged
-    all and no more (after a FIN it would have acknowledged one number more).
-    """
-    if unusual(desk, e)["unseen_time"] > 0:
-        return False
-    if not knows(e, MID_STREAM) and np.int64(e["state"]) != UNKNOWN:
-        return True
-    return knows(e, SENT_DATA) and knows(p, ACKED) and p["ack_sent"] == e["snd_nxt"]
-
-
-@part
-def half(reach):
-    """The one-way time from the tap to a host, given the time there and back (unknown: 0)."""
-    return reach // 2 if reach > 0 else 0
-
-
-@part
-def until(desk, e, now):
-    """The latest moment at which something that passes the tap at ``now`` may reach the endpoint without anything
-    showing the delay: by then its sender, or the endpoint itself, would have repeated what it answers."""
-    reach = np.int64(e["reach"])
-    return now + reach + desk["repeat"]
-
-
-@part
-def since(desk, e, s, busy):
-    """The earliest moment at which the endpoint may have decided to send ``s``, which passes the tap now.
-
-    Not before ``busy``, since when it has had something else to send. On its way ``s`` may have taken twice as long
-    as the shortest time measured; and it may be a repeat of one lost before the tap, unless the sender's IP
-    identification says that nothing is missing since its last segment, or the tap is on the host and that says nothing.
-    """
-    reach, now = np.int64(e["reach"]), np.int64(s["time"])
-    step = (np.int64(s["ip_id"]) - np.int64(e["ip_id"])) & 0xFFFF
-    counted = np.int64(s["marks"]) & HAS_IP_ID and s["ip_id"] > 0 and step == 1
-    unseen = np.int64(s["marks"]) & HAS_IP_ID and s["ip_id"] > 0 and e["ip_id"] > 0 and 1 < step <= COUNTED
-    near = reach > 0 and reach <= desk["slack"] and not unseen
-    earliest = busy - 2 * reach - desk["slack"]
-    if e["last_time"] > 0 and not near and not counted:
-        earliest = min(earliest, np.int64(e["last_time"]) - reach - desk["slack"])
-    return min(earliest, now)
-
-
-@part
-def patience(desk, e):
-    """The same as :func:`margin` on a path whose delay may have grown: by the last time measured, too."""
-    return max(margin(desk, e), np.int64(later(desk, e)["reach_last"]) + desk["slack"])
-
-
-@part
-def margin(desk, e):
-    """How long after passing the tap something surely has reached the endpoint, and its answer come back."""
-    reach = np.int64(e["reach"])
-    return (reach if reach > 0 else 0) + desk["slack"]

@@ -11,6 +11,7 @@ import numpy as np
 
 from analyzer.compiled import part
 from analyzer.segments.table import ACK, FIN, SYN
+from analyzer.tracker.bounds import patience
 from analyzer.tracker.desk import (
     CLOSED,
     SYN_RECEIVED,
@@ -21,7 +22,6 @@ from analyzer.tracker.desk import (
     mark_later,
     mark_unusual,
     note,
-    patience,
     unusual,
     wait_on,
 )

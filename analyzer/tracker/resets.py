@@ -11,6 +11,7 @@ import numpy as np
 
 from analyzer.compiled import part
 from analyzer.segments.table import ACK, SYN
+from analyzer.tracker.bounds import half, patience, since, until
 from analyzer.tracker.crossing import fin_before_reset, not_yet_arrived, own_reset, unkill
 from analyzer.tracker.desk import (
     ASSUMED,
@@ -30,7 +31,6 @@ from analyzer.tracker.desk import (
     entry_row,
     flow_at,
     forget,
-    half,
     knows,
     last_syn,
     later,
@@ -40,11 +40,8 @@ from analyzer.tracker.desk import (
     note,
     note_received,
     older_at,
-    patience,
-    since,
     still_kept,
     take_back,
-    until,
     unusual,
 )
 from analyzer.tracker.foreign import disown, is_foreign, is_new, is_repeat, note_foreign, under_way
@@ -67,7 +64,7 @@ class Verdict(IntEnum):
 
 
 ACCEPTED, CHALLENGED, DROPPED, BLIND, DISREGARDED = (np.int64(verdict) for verdict in Verdict)
-ISN, NXT, ACKED, FIN_KNOWN = np.int64(Known.ISN), np.int64(Known.NXT), np.int64(Known.ACK), np.int64(Known.FIN)
+ISN, NXT, ACKED = np.int64(Known.ISN), np.int64(Known.NXT), np.int64(Known.ACK)
 RST_STANDS, KILLED, PEER_FIN = np.int64(Known.RST), np.int64(Known.KILLED), np.int64(Known.PEER_FIN)
 SENT_RST, RCVD_RST, RST_AGAIN, RST_IGNORED = (
     np.int64(Event.SENT_RST),

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from analyzer.compiled import part
 from analyzer.segments.table import HAS_TIMESTAMP
+from analyzer.tracker.bounds import half
 from analyzer.tracker.by_the_book import CLIENT, SERVER, SLOT, enter, sent_by, time_out
-from analyzer.tracker.desk import NEVER, SENT, TIME_WAIT, end_at, flow_at, half, mark_later, over_after, tuple_at
+from analyzer.tracker.desk import NEVER, SENT, TIME_WAIT, end_at, flow_at, mark_later, over_after, tuple_at
 from analyzer.tracker.groups import segment_of
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.space import ahead

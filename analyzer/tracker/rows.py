@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.tracker.ending import UNKNOWN
-from analyzer.tracker.outcome import Ledger, RstCause
+from analyzer.tracker.endings import RstCause
+from analyzer.tracker.outcome import Ledger
 
 NO_SIDE = 2  # in the column rst_by
 CONCLUDED = ("handshake", "closed_by", "teardown", "rst_cause")

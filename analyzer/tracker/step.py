@@ -23,6 +23,7 @@ from analyzer.segments.table import (
     UNTRACKED,
 )
 from analyzer.tracker.acknowledge import acknowledge
+from analyzer.tracker.bounds import half
 from analyzer.tracker.carry import KIND_ACK, KIND_PROBE, carry, kind_of
 from analyzer.tracker.crossing import kill_again, not_yet_proof, revive, unseen_fin
 from analyzer.tracker.desk import (
@@ -38,7 +39,6 @@ from analyzer.tracker.desk import (
     TIME_WAIT,
     end_at,
     flow_at,
-    half,
     knows,
     later,
     mark_later,
@@ -65,11 +65,11 @@ from analyzer.tracker.strangers import of_another
 from analyzer.tracker.syns import NO_SCALE
 from analyzer.tracker.transitions import Event
 
-TIMER, CAPTURE_END, REPLACED = np.int64(Event.TIMER), np.int64(Event.CAPTURE_END), np.int64(Event.REPLACED)
-NO_NOTE, CLOSED_BEFORE = np.int64(Note.NONE), np.int64(Note.CLOSED_BEFORE)
-LOST_SIGHT, RCVD_ACK_OF_SYN = np.int64(Event.LOST_SIGHT), np.int64(Event.RCVD_ACK_OF_SYN)
+TIMER = np.int64(Event.TIMER)
+NO_NOTE = np.int64(Note.NONE)
+RCVD_ACK_OF_SYN = np.int64(Event.RCVD_ACK_OF_SYN)
 PEER_NOT_CAPTURED = np.int64(Note.PEER_NOT_CAPTURED)
-ID_MOVES, ISN, NXT = np.int64(Known.ID_MOVES), np.int64(Known.ISN), np.int64(Known.NXT)
+ISN, NXT = np.int64(Known.ISN), np.int64(Known.NXT)
 NEAR = 1 << 20  # numbers this close to where a connection stands are taken to be its own (a large window's worth)
 END_BYTES = np.int64(KEPT.itemsize)
 GRANULE = 2_000_000_000  # Linux ends TIME_WAIT up to about two seconds late

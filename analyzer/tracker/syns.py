@@ -5,6 +5,7 @@ import numpy as np
 from analyzer.compiled import part
 from analyzer.segments.table import CUT_HEADER, HAS_TIMESTAMP
 from analyzer.tracker.acknowledge import measure
+from analyzer.tracker.bounds import half, margin
 from analyzer.tracker.desk import (
     CLOSED,
     ESTABLISHED,
@@ -19,11 +20,9 @@ from analyzer.tracker.desk import (
     end_at,
     flow_at,
     forget,
-    half,
     knows,
     last_syn,
     learn,
-    margin,
     mark_unusual,
     move,
     note,

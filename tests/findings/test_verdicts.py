@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from analyzer.times import outer
+from analyzer.tracker.endings import RstCause
 from analyzer.tracker.ledger import Answered, Foreign
-from analyzer.tracker.outcome import RstCause
 from analyzer.tracker.resets import Verdict as Reception
 from analyzer.tracker.transitions import State
 from tests.findings.books import FIN_END, SECOND, asked, at, data_meets_reset, found, leaking_server, ledger

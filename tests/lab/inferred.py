@@ -14,8 +14,8 @@ from analyzer.segments import Decoder
 from analyzer.settings import Settings
 from analyzer.times import outer
 from analyzer.tracker.closing import OTHER
+from analyzer.tracker.endings import RstCause, words_of
 from analyzer.tracker.log import Basis
-from analyzer.tracker.outcome import RstCause, words_of
 from analyzer.tracker.rows import conclude
 from analyzer.tracker.spread import SpreadLedger
 from analyzer.tracker.track import Ended, Tracker

@@ -16,7 +16,7 @@ from analyzer.reports.overview import Overview
 from analyzer.settings import Settings
 from analyzer.times import inner
 from analyzer.tracker.ending import ENDING
-from analyzer.tracker.outcome import CLOSER_WORDS, Teardown, words_of
+from analyzer.tracker.endings import CLOSER_WORDS, Teardown, words_of
 
 HOSTS = ["10.1.0.2", "10.1.0.3", "2001:db8::2", "2001:db8::1"]
 TEXTS = ("message", "advice", "frames")

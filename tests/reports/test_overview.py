@@ -14,7 +14,7 @@ from analyzer.reports.columns import TEARDOWNS
 from analyzer.reports.overview import CLOSERS, Overview
 from analyzer.reports.terminal import summary_lines
 from analyzer.tracker.ending import ENDING
-from analyzer.tracker.outcome import CLOSER_WORDS, Teardown, words_of
+from analyzer.tracker.endings import CLOSER_WORDS, Teardown, words_of
 from tests.readers.build import pcap
 
 

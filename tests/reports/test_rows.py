@@ -34,8 +34,8 @@ from analyzer.reports.vocabulary import note_texts
 from analyzer.segments.table import SEGMENT
 from analyzer.settings import Settings
 from analyzer.tracker.ending import ENDING, ENTRY, UNKNOWN
+from analyzer.tracker.endings import RstCause
 from analyzer.tracker.log import Note
-from analyzer.tracker.outcome import RstCause
 from analyzer.tracker.timers import timers_of
 from analyzer.tracker.transitions import TABLE
 from tests.reports import naive_tables

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 
 from analyzer.tracker.ending import UNKNOWN
+from analyzer.tracker.endings import BOTH, CLIENT, NOBODY, SERVER, Handshake, RstCause, Teardown
 from analyzer.tracker.ledger import Answered, Known
-from analyzer.tracker.outcome import BOTH, CLIENT, NOBODY, SERVER, Handshake, Ledger, RstCause, Teardown
+from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.resets import Verdict
 from analyzer.tracker.transitions import State
 

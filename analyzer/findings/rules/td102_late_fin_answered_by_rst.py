@@ -27,7 +27,8 @@ has called `close()`; one that is still held has no time limit, so do not expect
 from analyzer.findings.facts import blind_reset, reset_victim
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.outcome import Ledger, RstCause
+from analyzer.tracker.endings import RstCause
+from analyzer.tracker.outcome import Ledger
 
 CODE = "TD102"
 NAME = "late-fin-answered-by-rst"

@@ -31,7 +31,8 @@ import numpy as np
 from analyzer.findings.facts import blind_reset, farewell, phrase, reset_victim
 from analyzer.findings.rule import Choice, Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.outcome import Ledger, RstCause
+from analyzer.tracker.endings import RstCause
+from analyzer.tracker.outcome import Ledger
 
 CODE = "TD103"
 NAME = "write-to-closed-peer"

@@ -25,8 +25,9 @@ nothing to do with TIME_WAIT.
 from analyzer.findings.facts import blind_reset, resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
+from analyzer.tracker.endings import RstCause
 from analyzer.tracker.ledger import Answered
-from analyzer.tracker.outcome import Ledger, RstCause
+from analyzer.tracker.outcome import Ledger
 
 CODE = "TD204"
 NAME = "last-ack-lost-then-rst"

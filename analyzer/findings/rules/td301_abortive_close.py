@@ -29,8 +29,9 @@ import numpy as np
 from analyzer.findings.facts import LONG_NS, blind_reset, opened_before, phrases, resetter
 from analyzer.findings.rule import Bools, Verdict
 from analyzer.settings import Settings
+from analyzer.tracker.endings import RstCause
 from analyzer.tracker.ledger import Known
-from analyzer.tracker.outcome import Ledger, RstCause
+from analyzer.tracker.outcome import Ledger
 
 CODE = "TD301"
 NAME = "abortive-close"

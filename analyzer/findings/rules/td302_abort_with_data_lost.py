@@ -23,7 +23,8 @@ receive queue. Use `shutdown(SHUT_WR)`, read to the end of the stream, then clos
 from analyzer.findings.facts import blind_reset, resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.outcome import Ledger, RstCause
+from analyzer.tracker.endings import RstCause
+from analyzer.tracker.outcome import Ledger
 
 CODE = "TD302"
 NAME = "abort-with-data-lost"

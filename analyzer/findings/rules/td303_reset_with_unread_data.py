@@ -28,7 +28,8 @@ too.
 from analyzer.findings.facts import blind_reset, phrase, resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.outcome import Ledger, RstCause
+from analyzer.tracker.endings import RstCause
+from analyzer.tracker.outcome import Ledger
 
 CODE = "TD303"
 NAME = "reset-with-unread-data"

@@ -24,8 +24,9 @@ altogether.
 from analyzer.findings.facts import blind_reset, farewell, phrase, phrases, resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
+from analyzer.tracker.endings import RstCause
 from analyzer.tracker.ledger import Answered
-from analyzer.tracker.outcome import Ledger, RstCause
+from analyzer.tracker.outcome import Ledger
 
 CODE = "TD304"
 NAME = "reset-after-own-fin"

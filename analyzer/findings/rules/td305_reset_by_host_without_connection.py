@@ -27,8 +27,9 @@ the RST with that of the host's other segments, and capture behind the device.
 from analyzer.findings.facts import blind_reset, ended_silence, opened_before, resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
+from analyzer.tracker.endings import RstCause
 from analyzer.tracker.ledger import Answered
-from analyzer.tracker.outcome import Ledger, RstCause
+from analyzer.tracker.outcome import Ledger
 
 CODE = "TD305"
 NAME = "reset-by-host-without-connection"

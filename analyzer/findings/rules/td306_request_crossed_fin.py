@@ -36,7 +36,8 @@ from analyzer.findings.facts import (
 )
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.outcome import Ledger, RstCause
+from analyzer.tracker.endings import RstCause
+from analyzer.tracker.outcome import Ledger
 
 CODE = "TD306"
 NAME = "request-crossed-fin"

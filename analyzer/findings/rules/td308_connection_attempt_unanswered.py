@@ -37,7 +37,8 @@ from analyzer.findings.facts import phrase
 from analyzer.findings.icmp import TEXTS, Reason, reason_of, text_of
 from analyzer.findings.rule import Choice, Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.outcome import Handshake, Ledger, one_of
+from analyzer.tracker.endings import Handshake
+from analyzer.tracker.outcome import Ledger, one_of
 
 CODE = "TD308"
 NAME = "connection-attempt-unanswered"

@@ -21,7 +21,8 @@ Look at how many ports and hosts the client tries, and how regularly.
 from analyzer.findings.facts import resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.outcome import Ledger, RstCause
+from analyzer.tracker.endings import RstCause
+from analyzer.tracker.outcome import Ledger
 
 CODE = "TD312"
 NAME = "half-open-probe"

@@ -29,7 +29,8 @@ from analyzer.findings.facts import phrase, resetter, state_is
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.acknowledge import DROPS_THEM
-from analyzer.tracker.outcome import Ledger, RstCause
+from analyzer.tracker.endings import RstCause
+from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.transitions import State
 
 CODE = "TD313"

@@ -26,7 +26,8 @@ import numpy as np
 from analyzer.findings.facts import phrase, resetter, state_is, unseen
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.outcome import NEVER_TAKEN, Ledger, RstCause
+from analyzer.tracker.endings import RstCause
+from analyzer.tracker.outcome import NEVER_TAKEN, Ledger
 from analyzer.tracker.transitions import State
 
 CODE = "TD402"

@@ -24,7 +24,8 @@ only large segments are lost, suspect the path's MTU.
 from analyzer.findings.facts import ended_silence, phrase, resetter, unseen
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.outcome import Ledger, RstCause
+from analyzer.tracker.endings import RstCause
+from analyzer.tracker.outcome import Ledger
 
 CODE = "TD403"
 NAME = "retransmission-gave-up"

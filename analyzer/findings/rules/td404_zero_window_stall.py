@@ -25,7 +25,8 @@ import numpy as np
 from analyzer.findings.facts import blind_reset, on_side, phrase
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.outcome import Ledger, RstCause
+from analyzer.tracker.endings import RstCause
+from analyzer.tracker.outcome import Ledger
 
 CODE = "TD404"
 NAME = "zero-window-stall"
