@@ -1,191 +1,55 @@
 """The slow, obvious twin of the tracker's kernels: one connection, two objects, one segment at a time.
 
 The same theory (analyzer/tracker/track.py, crossing.py) in plain objects: an endpoint's story is a list of entries, and
-an assumption that fails is undone by cutting the list. It knows states, bases and frames; no best times, no timers that
-run out, no packets captured twice, no older connection on the same addresses.
+an assumption that fails is undone by cutting the list. It knows states, bases and frames; no timers that run out, no
+older connection on the same addresses. Times, copies and counters are told by ``observed.py`` and what rests on it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from .naive_end import (
+    ACK,
+    ASSUMED,
+    CHALLENGE,
+    FAR,
+    FIN,
+    PROVEN,
+    REORDERING,
+    RST,
+    SENT,
+    SLACK,
+    STRANGERS,
+    SYN,
+    Doubt,
+    E,
+    End,
+    Entry,
+    S,
+    Segment,
+    ahead,
+)
+from .naive_resets import Resets, acceptable_in_syn_sent
 
-from analyzer.tracker.transitions import TABLE, Event, State
-
-FIN, SYN, RST, ACK = 1, 2, 4, 16
-SENT, PROVEN, ASSUMED, TIMER = "sent", "proven", "assumed", "timer"
-SLACK, REORDERING, FURTHEST = 300_000, 5_000_000, 86_400 * 10**9
-MOVES = {(arrow.state, arrow.event): arrow.next for arrow in TABLE}
-S, E = State, Event
-
-
-def ahead(a: int, b: int) -> int:
-    """How far ``a`` is ahead of ``b``, modulo 2^32."""
-    return (a - b + 2**31) % 2**32 - 2**31
-
-
-@dataclass
-class Segment:
-    """What the twin looks at."""
-
-    time: int
-    frame: int
-    seq: int
-    ack: int
-    flags: int
-    length: int = 0
-    window: int = 60_000
-    ip_id: int = 0
+__all__ = ["ACK", "FIN", "REORDERING", "RST", "SLACK", "SYN", "Connection", "End", "Entry", "Segment", "ahead"]
 
 
-@dataclass
-class Entry:
-    """A state entered."""
-
-    state: State
-    basis: str
-    frame: int
-    before: State
-    event: Event
-
-
-@dataclass
-class Doubt:
-    """Entries from ``place`` on are assumed since ``time`` and may be undone, back to ``state``."""
-
-    place: int
-    time: int
-    state: State
+def scaled(s: Segment, own: int | None, peers: int | None) -> int:
+    """The window that a segment advertises: shifted where both SYNs agree to that (RFC 7323 2.2), and the widest that
+    it can mean where its sender's SYN was not captured."""
+    shift = 0
+    if not s.flags & SYN and own is None:
+        shift = 14
+    elif not s.flags & SYN and peers is not None and min(own or 0, peers) >= 0:
+        shift = min(own or 0, 14)
+    return min(s.window << shift, 1 << 30)
 
 
-@dataclass
-class End:
-    """One endpoint."""
-
-    state: State = S.UNKNOWN
-    story: list[Entry] = field(default_factory=list)
-    doubt: Doubt | None = None
-    handshake_entry: Entry | None = None  # assumed, and proven by whatever it sends next
-    fin_entry: Entry | None = None  # at which it received the peer's FIN
-
-    isn: int | None = None
-    nxt: int | None = None
-    acked: int | None = None  # the highest acknowledgment it sent
-    window: int = 0
-    reach: int = 0
-    mid_stream: bool = False
-    sent_data: bool = False
-    unseen: bool = False  # the last it sent has not passed
-    fresh: int = 0
-    lower_ack: int = 0
-    carried: int = 0
-    missing: int = 0
-    missing_since: int = 0
-    missing_from: int = 0
-    hole: int = 0
-    hole_end: int = 0
-    busy_since: int = 0
-    idle_since: int = 0
-
-    fin: int | None = None  # the number after its FIN
-    fin_inferred: bool = False
-    fin_count: int = 0
-    fin_time: int = 0
-    fin_last: int = 0
-    fin_ack: int = 0
-    fin_frame: int = 0
-    fin_acked: bool = False
-    fin_acked_time: int = 0
-    fin_acked_frame: int = 0
-    has_peer_fin: bool = False  # proven
-    may_have_peer_fin: bool = False  # assumed
-    killed: bool = False
-    close_wait_basis: str = SENT
-
-    rst_stands: bool = False
-    rst_verdict: str = ""
-    rst_time: int = 0
-    rst_frame: int = 0
-    rst_seq: int = 0
-    rst_state: State = S.UNKNOWN
-    rst_reply: bool = False
-    rst_answers_fin: bool = False
-
-    packets: int = 0
-    last_time: int = 0
-    ip_id: int = 0
-    syn_count: int = 0
-    syn_time: int = 0
-    syn_last: int = 0
-    syn_was_ack: bool = False
-    fast_open: bool = False
-    stale_acks: int = 0
-    last_kind: frozenset[str] = frozenset()
-    last_ack: int = 0
-    last_end: int = 0
-    run_kind: frozenset[str] = frozenset()
-    run_ack: int = 0
-
-    @property
-    def margin(self) -> int:
-        """By then an answer to what passed the tap would have come back."""
-        return self.reach + SLACK
-
-    def move(self, event: Event, basis: str, frame: int, since: int = 0) -> Entry | None:
-        """Go where the table says; ``since`` is when an assumption began to be one."""
-        target = MOVES.get((self.state, event))
-        if target is None:
-            return None
-        entry = Entry(target, basis, frame, self.state, event)
-        if target != self.state:
-            if basis != ASSUMED:
-                self.doubt = None
-            elif self.doubt is None:
-                self.doubt = Doubt(len(self.story), since, self.state)
-            self.story.append(entry)
-            self.state = target
-            if target == S.CLOSE_WAIT:
-                self.close_wait_basis = basis
-        return entry
-
-    def undo(self) -> None:
-        """What was assumed did not happen."""
-        assert self.doubt is not None
-        del self.story[self.doubt.place :]
-        self.state, self.doubt, self.handshake_entry = self.doubt.state, None, None
-
-    def forget_arrival(self) -> None:
-        """It is no longer taken to have the peer's FIN."""
-        if self.may_have_peer_fin:
-            self.may_have_peer_fin, self.fin_entry = False, None
-
-    def surely_open_until(self, peer: End) -> bool:
-        """Whether it surely sent no FIN that was not captured."""
-        if self.unseen:
-            return False
-        if not self.mid_stream and self.state != S.UNKNOWN:
-            return True
-        return self.sent_data and peer.acked is not None and peer.acked == self.nxt
-
-    def earliest(self, s: Segment, busy: int) -> int:
-        """Not before this did it decide to send ``s``."""
-        counted = s.ip_id > 0 and (s.ip_id - self.ip_id) & 0xFFFF == 1
-        bound = busy - 2 * self.reach - SLACK
-        if self.last_time and not 0 < self.reach <= SLACK and not counted:
-            bound = min(bound, self.last_time - self.reach - SLACK)
-        return min(bound, s.time)
-
-    def busy(self, now: int) -> int:
-        """Since when it has had something to send."""
-        paused = self.idle_since > 0 and now - self.idle_since > self.margin
-        return now if self.busy_since == 0 or paused else self.busy_since
-
-    def measure(self, sample: int) -> None:
-        """Keep the shortest time there and back."""
-        if 0 < sample <= FURTHEST and (self.reach == 0 or sample < self.reach):
-            self.reach = sample
+def window_of(e: End, p: End) -> int:
+    """How far the numbers of ``e`` may go: a window of ``p``, where the scales are known."""
+    return max(FAR, p.window) if e.shift is not None and p.shift is not None else FAR
 
 
-class Connection:
+class Connection(Resets):
     """Both endpoints of one connection."""
 
     def __init__(self) -> None:
@@ -194,6 +58,9 @@ class Connection:
     def take(self, side: int, s: Segment) -> None:
         """Take in one segment sent by ``side``."""
         e, p = self.ends[side], self.ends[1 - side]
+        if self.of_another(e, p, s):
+            self.count(e, s)
+            return
         kind = self.kind(e, p, s)
         if s.flags & RST:
             self.take_reset(e, p, s)
@@ -213,17 +80,67 @@ class Connection:
                 return frozenset({"probe"})
         return frozenset({"data"} if s.length else {"ack"})
 
+    def count(self, e: End, s: Segment) -> None:
+        """What is noted of every segment."""
+        e.packets += 1
+        e.last_time, e.last_frame, e.ip_id = s.time, s.frame, s.ip_id
+
     def remember(self, e: End, p: End, s: Segment, kind: frozenset[str]) -> None:
         """What later segments are compared with."""
-        e.packets += 1
-        e.last_time, e.ip_id = s.time, s.ip_id
+        self.count(e, s)
         if s.flags & RST:
             return
-        e.last_kind, e.last_ack, e.window = kind, s.ack, s.window
-        e.last_end = (s.seq + s.length + bool(s.flags & FIN) + bool(s.flags & SYN)) % 2**32
+        e.last_kind, e.last_ack, e.last_end = kind, s.ack, s.end
         if not e.run_kind and not kind & {"ack", "probe"}:
-            e.run_kind, e.run_ack = kind, s.ack
-        p.run_kind = frozenset()
+            e.run_kind, e.run_ack, e.run_frame, e.run_time = kind, s.ack, s.frame, s.time
+        e.ttls = min(s.ttl, e.ttls[0] or s.ttl), max(s.ttl, e.ttls[1])
+        if not s.cut:
+            e.window = scaled(s, e.shift, p.shift)
+
+    # What is not of this connection
+
+    def of_another(self, e: End, p: End, s: Segment) -> bool:
+        """Whether the segment means nothing to the connection that is followed."""
+        if e.mixed:
+            return True
+        if s.flags & SYN:
+            begun = e.isn == s.seq and not e.syn_was_ack and e.state >= S.ESTABLISHED
+            if begun and s.flags & (SYN | ACK) == SYN and p.packets and e.nxt is not None and ahead(e.nxt, s.seq) > 1:
+                e.mixed = p.mixed = True  # the same exchange once more
+                return True
+        elif not s.flags & RST and self.is_stranger(e, p, s):
+            if e.strangers >= STRANGERS:
+                e.mixed = p.mixed = True
+            return True
+        if self.answers_no_syn(e, p, s):
+            self.pass_by(e, p, s)
+            return True
+        return False
+
+    def is_stranger(self, e: End, p: End, s: Segment) -> bool:
+        """Whether it is far from all numbers of its sender, which has not gone on from there."""
+        if e.nxt is None or abs(ahead(s.seq, e.nxt)) <= window_of(e, p):
+            return False
+        if e.strangers and abs(ahead(s.seq, e.stranger_next)) <= 1:
+            e.nxt, e.fresh, e.unseen = s.seq, 0, True
+            return False
+        e.strangers += 1
+        e.stranger_next = (s.seq + s.length) % 2**32
+        return True
+
+    def answers_no_syn(self, e: End, p: End, s: Segment) -> bool:
+        """Whether ``p`` awaits the answer to its SYN, or was refused, and this is none."""
+        asks = p.state in (S.SYN_SENT, S.CLOSED) and p.isn is not None and not p.syn_was_ack and p.acked is None
+        if not asks or e.isn is not None or s.flags & RST:
+            return False
+        if not s.flags & SYN:
+            return True
+        return bool(s.flags & ACK) and not acceptable_in_syn_sent(p, s)
+
+    def pass_by(self, e: End, p: End, s: Segment) -> None:
+        """An old acknowledgment soon after a SYN is what an older connection answers it."""
+        bare = s.flags & (SYN | FIN | ACK) == ACK and s.length == 0
+        e.stale_acks += bare and s.time - p.syn_last <= CHALLENGE and not acceptable_in_syn_sent(p, s)
 
     # What is no RST
 
@@ -234,7 +151,7 @@ class Connection:
         opened = not self.maybe_before_handshake(e, p, s)
         if e.handshake_entry is not None and not s.flags & SYN and opened:
             e.handshake_entry.basis, e.handshake_entry, e.doubt = PROVEN, None, None
-        if e.state == S.SYN_RECEIVED and p.packets == 0 and not s.flags & SYN:
+        if e.state == S.SYN_RECEIVED and not s.flags & SYN and (not p.packets or e.syn_ack_after_ack):
             e.move(E.RCVD_ACK_OF_SYN, PROVEN, s.frame)
         self.notice_unseen_fin(e, p, s)
         if s.flags & ACK:
@@ -247,39 +164,6 @@ class Connection:
         fast = p.fast_open or p.syn_count == 0
         return e.doubt is not None and fast and (e.reach == 0 or s.time - e.doubt.time < e.reach)
 
-    def contradict(self, e: End, p: End, s: Segment) -> None:
-        """Who was taken for dead speaks."""
-        if e.killed and e.doubt is not None:
-            answers_before = ahead(s.ack, p.rst_seq) <= 0
-            if s.time - e.doubt.time <= e.margin * (2 if answers_before else 1):
-                return
-            e.undo()
-            e.forget_arrival()
-            e.killed = False
-            p.rst_verdict = "dropped"
-        elif e.rst_stands and e.rst_state > S.CLOSED:
-            end = (s.seq + s.length) % 2**32
-            if s.time - e.rst_time <= REORDERING and ahead(end, e.rst_seq) <= 0:
-                return
-            places = [place for place, entry in enumerate(e.story) if entry.event == E.SENT_RST]
-            if not places:
-                return
-            place = places[-1]
-            e.state = e.story[place].before
-            del e.story[place]
-            e.rst_stands = False
-
-    def revive(self, e: End, p: End, s: Segment) -> bool:
-        """Sent before the peer's RST came: the end is taken back for the moment."""
-        if not e.killed or e.state != S.CLOSED or e.doubt is None:
-            return False
-        acked = s.flags & ACK and p.fin is not None and ahead(s.ack, p.fin) >= 0 and not e.has_peer_fin
-        if s.flags & SYN or not (acked or (s.flags & FIN and e.fin_count == 0)):
-            return False
-        e.undo()
-        e.forget_arrival()
-        return True
-
     def notice_unseen_fin(self, e: End, p: End, s: Segment) -> None:
         """One number beyond what passed, in the first acknowledgment of the peer's only FIN."""
         bare = s.flags & (SYN | FIN | ACK) == ACK and s.length == 0
@@ -287,7 +171,8 @@ class Connection:
             return
         if p.fin_count != 1 or p.fin is None or ahead(s.ack, p.fin) < 0 or ahead(s.seq, e.nxt) != 1:
             return
-        e.fin, e.fin_inferred, e.fin_time, e.nxt, e.fresh = s.seq, True, s.time, s.seq, 0
+        e.fin = e.fin_number = e.nxt = s.seq
+        e.fin_inferred, e.fin_time, e.fresh, e.later = True, s.time, 0, True
         best = p.fin_time + e.reach // 2
         e.move(E.SENT_FIN, ASSUMED, s.frame, e.earliest(s, best))
 
@@ -297,11 +182,12 @@ class Connection:
         if p.nxt is None:
             p.nxt = s.ack
         if p.isn is not None and ahead(s.ack, p.isn) <= 0:
-            e.stale_acks += e.state == S.UNKNOWN and not s.flags & SYN
             return
         beyond = ahead(s.ack, p.nxt)
         if beyond > 0:
             if beyond > 1 << 30 or (p.fin is not None and not p.fin_inferred):
+                return
+            if p.packets and beyond > window_of(p, e):
                 return
             self.miss(e, p, s, beyond)
         self.progress(e, p, s)
@@ -309,24 +195,36 @@ class Connection:
         self.arrives(e, p, s)
 
     def miss(self, e: End, p: End, s: Segment, beyond: int) -> None:
-        """Bytes of ``p`` were not captured; exactly one is taken for its FIN."""
-        p.missing += beyond
+        """Bytes of ``p`` were not captured; exactly one is taken for its FIN, or for what a keep-alive repeated."""
+        p.fresh = 0
+        if beyond == 1 and p.mid_stream and not p.sent_data and p.fin is None:
+            p.nxt = s.ack
+            return
+        if not p.missing:
+            p.missing_from = p.nxt or 0
         p.missing_since = p.missing_since or s.time
-        p.missing_from, p.unseen, p.nxt, p.fresh = p.nxt or 0, True, s.ack, 0
+        p.unseen, p.nxt = True, s.ack
         both_open = e.state >= S.ESTABLISHED and p.state >= S.ESTABLISHED
         if beyond == 1 and p.fin is None and p.packets and both_open:
-            p.fin, p.fin_inferred, p.fin_time = s.ack, True, p.last_time
+            p.fin = p.fin_number = s.ack
+            p.fin_inferred, p.fin_time, p.later = True, p.last_time, True
             p.move(E.SENT_FIN, ASSUMED, s.frame, p.last_time - p.reach // 2)
+        else:
+            p.missing += beyond
 
     def progress(self, e: End, p: End, s: Segment) -> None:
         if e.acked is not None and ahead(s.ack, e.acked) <= 0:
             return
-        e.acked = s.ack
+        e.acked, p.run_kind = s.ack, frozenset()
         if s.ack == p.nxt:
             p.idle_since = s.time if s.window else 0
             if p.fresh:
                 e.measure(s.time - p.fresh)
+            if e.later:  # of which copy of several it is the answer nobody knows: of the last, at least as long
+                taken = s.time - (p.fresh or p.carried)
+                e.reach_last = taken if p.fresh else max(e.reach_last, taken)
         if p.hole and ahead(s.ack, p.hole_end) >= 0:
+            p.missing_from = p.missing_from if p.missing else p.hole_from
             p.missing, p.hole, p.missing_since = p.missing + p.hole, 0, p.missing_since or s.time
 
     def received(self, e: End, p: End, s: Segment) -> None:
@@ -356,18 +254,21 @@ class Connection:
         """The crossing is proven; only the acknowledgment of its own FIN may still be undone."""
         e.may_have_peer_fin = False
         assert e.fin_entry is not None
-        e.fin_entry.basis = PROVEN
-        if e.doubt is not None and e.story[e.doubt.place] is e.fin_entry:
+        e.fin_entry.basis = ASSUMED if e.fin_entry.state == S.TIME_WAIT else PROVEN
+        if e.doubt is not None and e.doubt.place < len(e.story) and e.story[e.doubt.place] is e.fin_entry:
             later = e.state == S.TIME_WAIT
-            e.doubt = Doubt(e.doubt.place + 1, e.doubt.time, S.CLOSING) if later else None
+            e.doubt = Doubt(len(e.story) - 1, e.ack_passed, S.CLOSING) if later else None
 
     def arrives(self, e: End, p: End, s: Segment) -> None:
         """What the acknowledgment does to the peer, if it arrives."""
-        if p.state == S.SYN_RECEIVED and p.isn is not None:
+        if p.state == S.SYN_RECEIVED and p.isn is not None and p.syn_ack_after_ack < 2:
             p.handshake_entry = p.move(E.RCVD_ACK_OF_SYN, ASSUMED, s.frame, s.time)
-        if p.fin is None or ahead(s.ack, p.fin) < 0 or p.fin_acked:
+        if p.fin is None or ahead(s.ack, p.fin) < 0:
             return
-        p.fin_acked = True
+        p.later = True
+        if p.fin_acked:
+            return
+        p.fin_acked, p.ack_passed = True, s.time
         if not p.fin_acked_time:
             p.fin_acked_time, p.fin_acked_frame = s.time, s.frame
         self.fin_arrives_first(e, p, s)
@@ -389,6 +290,7 @@ class Connection:
             (self.carry_syn_ack if s.flags & ACK else self.carry_syn)(e, p, s)
             e.syn_count += 1
             e.syn_last = s.time
+            e.shift = e.shift if s.cut else s.window_scale
             return
         if e.state == S.UNKNOWN and e.stale_acks == 0:
             e.mid_stream = True
@@ -415,27 +317,36 @@ class Connection:
     def carry_syn(self, e: End, p: End, s: Segment) -> None:
         if e.isn == s.seq:
             e.fresh = 0
+            if e.killed and e.state == S.CLOSED:  # it was refused, and tries again
+                e.killed, e.doubt = False, None
+                e.move(E.SENT_SYN, SENT, s.frame)
         elif e.state in (S.UNKNOWN, S.CLOSED) and e.isn is None:
             e.state = S.CLOSED
             self.open(e, s)
             e.move(E.SENT_SYN, SENT, s.frame)
+            self.refused_before(e, p, s)
 
     def carry_syn_ack(self, e: End, p: End, s: Segment) -> None:
         if e.isn == s.seq and e.syn_was_ack:
-            if e.state == S.ESTABLISHED and e.doubt is not None and s.time - e.doubt.time > e.margin:
+            before, late = e.state, e.doubt is not None and s.time - e.doubt.time > e.margin
+            if before == S.ESTABLISHED and late:
                 e.undo()
+            if (before == S.ESTABLISHED and late) or (before == S.SYN_RECEIVED and e.syn_ack_after_ack):
+                e.syn_ack_after_ack += 1
             e.fresh = 0
         elif e.isn is None or e.isn == s.seq:
-            if e.state == S.UNKNOWN:
+            if e.state == S.UNKNOWN or (e.state == S.CLOSED and e.isn is None):
                 e.state = S.LISTEN
             if p.syn_count == 1 and e.isn is None:
                 e.measure(s.time - p.syn_last)
+            self.came_another_way(e, s)
             self.open(e, s)
             e.move(E.SENT_SYN_ACK, SENT, s.frame)
 
     def gap(self, e: End, s: Segment) -> None:
         if e.packets:
             assert e.nxt is not None
+            e.hole_from = e.hole_from if e.hole else e.nxt
             e.hole, e.hole_end = e.hole + ahead(s.seq, e.nxt), s.seq
 
     def carry_data(self, e: End, p: End, s: Segment) -> None:
@@ -452,18 +363,27 @@ class Connection:
         e.nxt, e.fresh = end, s.time
 
     def old_data(self, e: End, p: End, s: Segment, end: int) -> None:
-        late = e.missing > 0 and s.time - e.missing_since <= REORDERING
-        if late and ahead(s.seq, e.missing_from) >= 0:
-            e.missing, e.sent_data = max(0, e.missing - s.length), True
-            if e.missing == 0:
-                e.unseen, e.missing_since = False, 0
-        elif e.hole > 0 and ahead(e.hole_end, s.seq) > 0 and not (p.acked is not None and ahead(p.acked, end) >= 0):
+        if self.came_late(e, s, end):
+            return
+        open_still = p.acked is None or ahead(p.acked, end) < 0
+        if e.hole > 0 and ahead(e.hole_end, s.seq) > 0 and open_still:
             e.hole = max(0, e.hole - s.length)
         else:
             e.fresh = 0
 
+    def came_late(self, e: End, s: Segment, end: int) -> bool:
+        """Whether some of it was taken to be missing, and is so no longer; True a moment after that."""
+        missed = min(s.length, ahead(end, e.missing_from))
+        if not e.missing or missed <= 0:
+            return False
+        e.missing, e.sent_data = max(0, e.missing - missed), True
+        if e.missing == 0:
+            e.unseen, e.missing_since = False, 0
+        return s.time - e.missing_since <= REORDERING
+
     def no_fin_after_all(self, e: End, p: End) -> None:
         e.fin, e.fin_inferred, e.fin_acked, e.fin_time, e.fin_acked_time = None, False, False, 0, 0
+        e.missing += 1
         if e.doubt is not None:
             e.undo()
         if p.has_peer_fin and p.doubt is not None:
@@ -472,21 +392,26 @@ class Connection:
 
     def carry_fin(self, e: End, p: End, s: Segment) -> None:
         assert e.nxt is not None
-        end, e.carried = (s.seq + s.length + 1) % 2**32, s.time
+        end, e.carried, e.later = s.end, s.time, True
+        self.fin_fills(e, end)
         if e.fin_count:
-            if end == e.fin:
+            if end == e.fin_number:
                 self.fin_again(e, p, s)
             return
         if e.handshake_entry is not None and self.maybe_before_handshake(e, p, s):
             e.undo()
-        if ahead(end, e.nxt) < 0:
-            return
         if ahead(s.seq, e.nxt) > 0:
             self.gap(e, s)
-        known_before = e.fin_inferred
-        e.fin, e.fin_inferred, e.unseen, e.fin_count = end, False, False, 1
+        known_before, e.fin_inferred = e.fin_inferred, False
+        if p.acked is None or ahead(p.acked, end) < 0 or known_before:
+            e.fin = end  # else its peer takes this for an old number
+        e.unseen, e.fin_number, e.fin_count, e.fin_frame = False, end, 1, s.frame
         e.fin_time = e.fin_last = s.time
-        e.fin_frame, e.fin_ack, e.nxt, e.fresh = s.frame, s.ack, end, 0 if known_before else s.time
+        e.fin_ack = s.ack if s.flags & ACK else e.acked or 0
+        e.nxt = end if ahead(end, e.nxt) > 0 else e.nxt
+        e.fresh = 0 if known_before or ahead(end, e.nxt) < 0 else s.time
+        if known_before and p.state == S.UNKNOWN and p.doubt is not None:
+            self.found_after_all(p)
         if known_before and e.state > S.ESTABLISHED and e.state != S.CLOSE_WAIT:
             return
         if e.state == S.CLOSE_WAIT and p.fin is not None and ahead(s.ack, p.fin) < 0:
@@ -494,6 +419,20 @@ class Connection:
         else:
             e.move(E.SENT_FIN, SENT if self.sure_of_peer(e, p) else ASSUMED, s.frame)
         e.doubt = None
+
+    def fin_fills(self, e: End, end: int) -> None:
+        """The number of a FIN is no byte that is missing."""
+        if e.hole > 0 and ahead(end, e.hole_from) > 0 and ahead(end, e.hole_end) <= 0:
+            e.hole -= 1
+        elif e.missing > 0 and ahead(end, e.missing_from) > 0:
+            e.missing -= 1
+
+    def found_after_all(self, p: End) -> None:
+        """The FIN has passed that it acknowledged before."""
+        assert p.doubt is not None
+        frame = p.story[p.doubt.place].frame
+        p.undo()
+        p.fin_entry = p.move(E.RCVD_FIN, PROVEN, frame) or p.fin_entry
 
     def sure_of_peer(self, e: End, p: End) -> bool:
         if e.state == S.CLOSE_WAIT:
@@ -513,7 +452,7 @@ class Connection:
         before, e.fin_last, e.fresh = e.fin_last, s.time, 0
         e.fin_count += 1
         self.not_arrived(e, p, before, s.time)
-        if e.fin_acked and e.doubt is not None and s.time - e.doubt.time > e.margin:
+        if e.fin_acked and e.doubt is not None and s.time - e.ack_passed > e.patience:
             e.undo()
             e.fin_acked = False
             if e.may_have_peer_fin and e.state == S.FIN_WAIT_1:
@@ -530,78 +469,3 @@ class Connection:
         p.forget_arrival()
         if acked:
             p.move(E.RCVD_ACK_OF_FIN, ASSUMED, p.fin_acked_frame, p.fin_acked_time)
-
-    # Resets
-
-    def take_reset(self, e: End, p: End, s: Segment) -> None:
-        killed = e.killed and e.state == S.CLOSED and e.doubt is not None
-        if killed and e.doubt is not None and s.flags & ACK and s.time - e.doubt.time <= 2 * e.margin:
-            e.undo()
-            e.forget_arrival()
-            e.killed = False
-        verdict = self.judge(e, p, s)
-        counts = verdict in ("accepted", "blind")
-        better = counts and e.rst_verdict in ("challenged", "dropped") and p.state != S.CLOSED
-        if not e.rst_verdict or better:
-            self.describe(e, p, s, verdict)
-        self.send_reset(e, p, s)
-        if counts and p.state != S.CLOSED and (p.state != S.UNKNOWN or p.packets):
-            self.fin_before_reset(e, p, s)
-            if p.move(E.RCVD_RST, ASSUMED, s.frame, s.time):
-                p.killed = True
-
-    def judge(self, e: End, p: End, s: Segment) -> str:
-        if p.state == S.SYN_SENT and e.isn is None:
-            assert p.isn is not None and p.nxt is not None
-            fits = s.flags & ACK and ahead(s.ack, p.isn) > 0 and ahead(s.ack, p.nxt) <= 0
-            return "accepted" if fits else "dropped"
-        if p.acked is None:
-            return "blind"
-        place = ahead(s.seq, p.acked)
-        if p.has_peer_fin and place == -1 and p.state in (S.CLOSE_WAIT, S.LAST_ACK, S.CLOSING):
-            return "accepted"
-        if place < 0:
-            return "dropped"
-        if place == 0 or (e.nxt is not None and ahead(s.seq, e.nxt) <= 0):
-            return "accepted"
-        return "challenged" if place < p.window else "dropped"
-
-    def describe(self, e: End, p: End, s: Segment, verdict: str) -> None:
-        e.rst_verdict, e.rst_time, e.rst_frame, e.rst_seq, e.rst_state = verdict, s.time, s.frame, s.seq, e.state
-        e.rst_reply, e.rst_answers_fin = False, False
-        carries = {"data", "fin", "syn", "syn-ack"}
-        if not p.packets:
-            return
-        if not s.flags & ACK:
-            if p.run_kind & carries and p.run_ack == s.seq:
-                e.rst_reply, e.rst_answers_fin = True, "fin" in p.run_kind
-            elif p.last_ack == s.seq:
-                e.rst_reply, e.rst_answers_fin = True, "fin" in p.last_kind
-        elif "syn" in p.last_kind and e.isn is None:
-            e.rst_reply = True
-        elif s.time - p.last_time <= e.margin and p.last_kind & carries and s.ack == p.last_end:
-            e.rst_answers_fin = "fin" in p.last_kind
-
-    def send_reset(self, e: End, p: End, s: Segment) -> None:
-        if e.state == S.SYN_SENT and ((p.stale_acks and p.isn is None) or s.seq != e.nxt):
-            return
-        e.rst_stands = True
-        if e.state == S.CLOSED:
-            return
-        forgotten = e.rst_reply and (e.state == S.TIME_WAIT or (e.state == S.FIN_WAIT_2 and e.rst_answers_fin))
-        if forgotten:
-            if e.state == S.TIME_WAIT:
-                e.story[-1].basis = ASSUMED
-            e.move(E.TIMER, TIMER, 0)
-        elif e.state == S.UNKNOWN and e.nxt is None and "syn" in p.last_kind:
-            e.state = S.CLOSED
-        else:
-            e.move(E.SENT_RST, ASSUMED if e.state == S.UNKNOWN else SENT, s.frame, e.earliest(s, s.time))
-
-    def fin_before_reset(self, e: End, p: End, s: Segment) -> None:
-        """The FIN that went ahead of the RST arrives first."""
-        awaits = p.state in (S.SYN_RECEIVED, S.ESTABLISHED, S.FIN_WAIT_1, S.FIN_WAIT_2)
-        if not awaits or e.fin_count == 0 or p.has_peer_fin or p.may_have_peer_fin:
-            return
-        p.fin_entry = p.move(E.RCVD_FIN, ASSUMED, s.frame, e.fin_time)
-        p.may_have_peer_fin = True

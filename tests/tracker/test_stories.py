@@ -27,13 +27,13 @@ the ordinary close, client first
 A F. 101:102 ack 201  | A FIN_WAIT_1
 B . 201:201 ack 102   | B CLOSE_WAIT, A FIN_WAIT_2~
 +50 B F. 201:202 ack 102 | B LAST_ACK
-A . 102:102 ack 202   | A TIME_WAIT, B CLOSED~
+A . 102:102 ack 202   | A TIME_WAIT~, B CLOSED~
 
 the ordinary close, server first, FIN and ACK in one segment
 {OPEN}
 B F. 201:202 ack 101  | B FIN_WAIT_1
 A F. 101:102 ack 202  | A CLOSE_WAIT, A LAST_ACK, B FIN_WAIT_2~
-B . 202:202 ack 102   | B TIME_WAIT, A CLOSED~
+B . 202:202 ack 102   | B TIME_WAIT~, A CLOSED~
 
 the FINs cross
 {OPEN}
@@ -71,7 +71,7 @@ the last ACK is lost: the repeated FIN takes CLOSED back, and TIME_WAIT answers 
 A F. 101:102 ack 201  | A FIN_WAIT_1
 B . 201:201 ack 102   | B CLOSE_WAIT, A FIN_WAIT_2~
 B F. 201:202 ack 102  | B LAST_ACK
-A . 102:102 ack 202   | A TIME_WAIT
+A . 102:102 ack 202   | A TIME_WAIT~
 +230 B F. 201:202 ack 102 |
 A . 102:102 ack 202   | B CLOSED~
 
@@ -79,7 +79,7 @@ TIME_WAIT ends by its timer
 {OPEN}
 A F. 101:102 ack 201  | A FIN_WAIT_1
 B F. 201:202 ack 102  | B CLOSE_WAIT, B LAST_ACK, A FIN_WAIT_2~
-A . 102:102 ack 202   | A TIME_WAIT, B CLOSED~
+A . 102:102 ack 202   | A TIME_WAIT~, B CLOSED~
 +70000 B . 202:202 ack 102 |
 | A CLOSED*
 
@@ -88,7 +88,7 @@ a RST that was not its own ends no TIME_WAIT
 B F. 201:202 ack 101  | B FIN_WAIT_1
 A . 101:101 ack 202   | A CLOSE_WAIT, B FIN_WAIT_2~
 A F. 101:102 ack 202  | A LAST_ACK
-B . 202:202 ack 102   | B TIME_WAIT, A CLOSED~
+B . 202:202 ack 102   | B TIME_WAIT~, A CLOSED~
 +210 B R. 202:202 ack 102 |
 +210 B . 190:195 ack 101 |
 +70000 A . 102:102 ack 202 |
@@ -109,7 +109,7 @@ B . 201:201 ack 102   | B CLOSE_WAIT, A FIN_WAIT_2~
 B P. 201:301 ack 102  |
 A . 102:102 ack 301   |
 B F. 301:302 ack 102  | B LAST_ACK
-A . 102:102 ack 302   | A TIME_WAIT, B CLOSED~
+A . 102:102 ack 302   | A TIME_WAIT~, B CLOSED~
 
 a FIN ahead of its data counts when the hole is filled
 {OPEN}
