@@ -42,8 +42,8 @@ NEEDS = ("syn_ack_after_ack", "rst_count")
 EXAMPLE = "accept-queue-full.pcap"
 NEAR_MISS = "last-handshake-ack-lost.pcap"
 MESSAGE = (
-    "The {blamed} never took the connection: {what} (frames {first} to {last}). Its kernel had no room in the accept "
-    "queue, or defers accepting."
+    "The {blamed} never took the connection: {what} (SYN-ACK in frame {syn_ack}, then frames {first} to {last}). Its "
+    "kernel had no room in the accept queue, or defers accepting."
 )
 ADVICE = (
     "Suspect the application on {blamed_ip} first: it does not accept. Next, on {blamed_ip}: ss -ltn 'sport = :{port}' "
@@ -62,6 +62,11 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
         fires=refused | dropped,
         when=np.where(refused, ledger.own("rst_time"), ledger.own("syn_last_time")),
         frames=[ledger.own("syn_frame"), first, last],
-        values={"what": phrase(refused, RESET, AGAIN), "first": first, "last": last},
+        values={
+            "what": phrase(refused, RESET, AGAIN),
+            "syn_ack": ledger.own("syn_frame"),
+            "first": first,
+            "last": last,
+        },
         absence=True,
     )
