@@ -24,7 +24,7 @@ from analyzer.tracker.desk import (
     unusual,
 )
 from analyzer.tracker.fins import carry_fin
-from analyzer.tracker.gaps import came_late, gap, seen_again
+from analyzer.tracker.holes import came_late, gap, seen_again
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.space import ahead, length_of, plus
 from analyzer.tracker.syns import carry_syn, carry_syn_ack, options

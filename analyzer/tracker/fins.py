@@ -29,7 +29,7 @@ from analyzer.tracker.desk import (
     note,
     take_back,
 )
-from analyzer.tracker.gaps import fin_fills, gap, seen_again
+from analyzer.tracker.holes import fin_fills, gap, seen_again
 from analyzer.tracker.journal import earliest_of, log_at, make_void, state_before
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.space import ahead, length_of, plus

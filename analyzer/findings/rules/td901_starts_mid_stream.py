@@ -33,8 +33,8 @@ NEEDS = ("packets",)
 EXAMPLE = "starts-mid-stream.pcap"
 NEAR_MISS = "graceful-server-first.pcapng"
 MESSAGE = (
-    "The opening of this connection was not captured: frame {first} is its first. That {client} is the client was guessed "
-    "from the ports."
+    "The opening of this connection was not captured: frame {first} is its first. That {client} is the client was "
+    "guessed from the ports."
 )
 ADVICE = (
     "Suspect the capture, not the connection: it began too late or filters SYNs away. Next: tshark -r CAPTURE -Y "
