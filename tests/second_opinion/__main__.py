@@ -1,5 +1,5 @@
-"""``python -m tests.second_opinion [CAPTURE...] [--code TDxxx] [--json]``: findings that do not follow, what contradicts
-itself, a table of codes; without captures of all that are at hand. ``--precision`` writes docs/precision.md."""
+"""``python -m tests.second_opinion [CAPTURE...] [--code TDxxx] [--json]``: findings that do not follow, contradictions,
+and a table of codes; of all captures at hand if none is given. ``--precision`` writes docs/precision.md."""
 
 import argparse
 import json

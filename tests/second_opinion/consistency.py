@@ -184,7 +184,7 @@ def who_reset_is_who_sent_the_reset(capture: Capture, flow: Flow) -> Iterator[st
 
 
 def leaves_by_reset(row: dict[str, Any]) -> bool:
-    return row["event"] == "rst" and row["basis"] == "sent" and row["state"] != row["from_state"]
+    return bool(row["event"] == "rst" and row["basis"] == "sent" and row["state"] != row["from_state"])
 
 
 @check
@@ -270,6 +270,28 @@ def foreign_resets_move_nobody(capture: Capture, flow: Flow) -> Iterator[str]:
 
 
 @check
+def each_reset_is_explained_once(capture: Capture, flow: Flow) -> Iterator[str]:
+    resets = {row.frame for side in SIDES.values() for row in flow.resets(side)}
+    told: dict[int, set[str]] = {}
+    for finding in findings_of(capture, flow):
+        for frame in resets & {int(frame) for frame in str(finding["frames"]).split(";")}:
+            told.setdefault(frame, set()).add(str(finding["code"]))
+    yield from (f"RST {frame} is explained by {sorted(codes)}" for frame, codes in told.items() if len(codes) > 1)
+
+
+@check
+def what_is_replaced_ends_before_what_replaces_it(capture: Capture, flow: Flow) -> Iterator[str]:
+    """At each host the older connection is gone before the new one has its first state there."""
+    earlier = capture.named(flow.ends, flow.stream)[-1:]
+    for row in (row for old in earlier for row in old.timeline if row["event"] == "replaced"):
+        host = (row["endpoint_ip"], row["endpoint_port"])
+        own = [new for new in flow.timeline if (new["endpoint_ip"], new["endpoint_port"]) == host]
+        times = [new["time_epoch"] for new in own if new["time_epoch"] is not None]
+        if times and row["time_epoch"] > times[0] and not flow.runs_backward:
+            yield f"the older {row['endpoint']} is replaced {row['time_epoch'] - times[0]} ns behind the first state"
+
+
+@check
 def durations_are_those_of_the_timeline(capture: Capture, flow: Flow) -> Iterator[str]:
     """``close_wait_s`` and ``fin_wait_2_s`` are as long as the timeline stays in that state."""
     for role in ROLES:
@@ -281,7 +303,7 @@ def durations_are_those_of_the_timeline(capture: Capture, flow: Flow) -> Iterato
                 yield f"{role}: {column} is {told}, the timeline enters {state} {len(entered)} times"
             elif entered and not flow.runs_backward:
                 lasted = (left[-1]["time_epoch"] if left else capture.last) - entered[0]["time_epoch"]
-                if abs(float(str(told)) * 1e9 - lasted) > MICROSECOND:
+                if abs(float(str(told)) * 1e9 - max(lasted, 0)) > MICROSECOND:  # it may begin behind the capture's end
                     yield f"{role}: {column} is {told}, the timeline gives {lasted / 1e9:.9f}"
 
 
