@@ -1,43 +1,20 @@
-"""``python -m tests.second_opinion [CAPTURE...] [--code TDxxx] [--json]``: findings that do not follow, and a table."""
+"""``python -m tests.second_opinion [CAPTURE...] [--code TDxxx] [--json]``: findings that do not follow, contradictions,
+and a table of codes; of all captures at hand if none is given. ``--precision`` writes docs/precision.md."""
 
 import argparse
 import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
-from analyzer.errors import TeardownError
-from tests.second_opinion.capture import read
-from tests.second_opinion.consistency import Contradiction, contradictions
-from tests.second_opinion.opinion import FOLLOWS, REFUTED, UNDECIDED, Opinion, opinion
+from tests.second_opinion import precision
+from tests.second_opinion.consistency import Contradiction
+from tests.second_opinion.opinion import FOLLOWS, REFUTED, UNDECIDED, Opinion
+from tests.second_opinion.precision import CONFIDENCES
 from tests.second_opinion.sources import SETS, captures
-
-CONFIDENCES = ("high", "medium", "low")
-
-
-@dataclass
-class Survey:
-    """What came out for some captures."""
-
-    opinions: list[Opinion] = field(default_factory=list)
-    contradictions: list[Contradiction] = field(default_factory=list)
-    unread: list[str] = field(default_factory=list)  # captures that the program does not read
-
-
-def survey(paths: list[Path]) -> Survey:
-    """The second opinion on every finding of some captures, and what contradicts itself in them."""
-    found = Survey()
-    for path in paths:
-        try:
-            capture = read(path)
-        except TeardownError as fault:
-            found.unread.append(f"{path}: {fault}")
-            continue
-        found.opinions += [opinion(capture, finding) for finding in capture.findings]
-        found.contradictions += contradictions(capture)
-    return found
+from tests.second_opinion.survey import survey
 
 
 def table(given: list[Opinion]) -> Iterator[str]:
@@ -70,7 +47,11 @@ def main(words: list[str]) -> int:
     parser.add_argument("captures", nargs="*", type=Path)
     parser.add_argument("--code", action="append", help="only findings of this code")
     parser.add_argument("--json", action="store_true", help="every opinion as a line of JSON")
+    parser.add_argument("--precision", action="store_true", help="write docs/precision.md and the README's line")
     given = parser.parse_args(words)
+    if given.precision:
+        precision.write()
+        return 0
     paths = given.captures or [path for name in SETS for path in captures(name)]
     made = survey(paths)
     found = [one for one in made.opinions if not given.code or one.code in given.code]

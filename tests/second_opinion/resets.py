@@ -208,8 +208,11 @@ def request_crossed_fin(case: Case) -> None:
 
 
 def within_round_trip(case: Case, fin: Segment, data: Segment) -> None:
-    """Neither could have been an answer to the other: what passed second had left before the first arrived."""
+    """Neither could have been an answer to the other: what passed second had left before the first arrived. Where the
+    FIN passed second, its acknowledgment says so, for the RST shows that the data arrived."""
     first, second = sorted((fin, data), key=lambda row: row.time)
+    if second is fin and not fin.covers(data.data_end):
+        return
     trip = case.flow.trip(second.side)
     need(trip is not None, "no round trip is known")
     apart = second.time - first.time
@@ -342,20 +345,24 @@ def acceptable(flow: Flow, rst: Segment) -> bool:
 
 @predicate("TD313")
 def accept_queue_full(case: Case) -> None:
-    """SYN-ACKs that left later than the ACK of the first can have arrived: the kernel had not taken the connection."""
+    """SYN-ACKs that left later than the ACK of the first can have arrived, or a RST in answer to that ACK: the kernel
+    had not taken the connection."""
     flow = case.flow
     syn_acks = [row for row in flow.of(case.own) if row.syn and row.has_ack]
-    must(len(syn_acks) > 1, "the SYN-ACK was not repeated")
-    ack = next((row for row in flow.of(case.peer) if row.acknowledges(syn_acks[0]) and not row.rst), None)
-    must(ack is not None, "its ACK was not captured")
-    assert ack
-    trip = flow.trip(case.own) or 0
-    late = [row for row in syn_acks if row.time > ack.time + trip]
-    must(late, f"no SYN-ACK was repeated after its ACK (frame {ack.frame}) can have arrived")
-    must(not [row for row in flow.of(case.own) if row.length and row.has_ack and row.frame < late[-1].frame],
-         "the server sent data between: it had taken the connection")  # fmt: skip
-    must(case.segment("first", case.own) == late[0], f"frame {late[0].frame} is the first SYN-ACK behind the ACK")
-    must(case.segment("last", case.own) == late[-1], f"frame {late[-1].frame} is the last SYN-ACK")
+    must(syn_acks, "no SYN-ACK was captured")
+    acks = [row for row in flow.of(case.peer) if row.acknowledges(syn_acks[0]) and not row.rst]
+    must(acks, "its ACK was not captured")
+    trip, resets = flow.trip(case.own) or 0, flow.resets(case.own)
+    late = [row for row in syn_acks if row.time > acks[0].time + trip]
+    proofs = late or [row for row in resets if not row.has_ack and row.seq == acks[0].ack]
+    must(proofs, f"neither a SYN-ACK nor a RST came after its ACK (frame {acks[0].frame}) can have arrived")
+    must(("RST" in str(case["what"] or "")) == (proofs is not late), f"it is not true that {case['what']}")
+    absent(
+        [row for row in flow.of(case.own) if row.length and row.frame < proofs[-1].frame], "frame {} carries data of it"
+    )
+    begins = proofs[0] if late else acks[0]
+    must(case.segment("first") == begins, f"frame {begins.frame} is the first of them")
+    must(case.segment("last", case.own) == proofs[-1], f"frame {proofs[-1].frame} is the last of them")
 
 
 @predicate("TD314")

@@ -118,10 +118,28 @@ def test_codes_about_the_capture_agree_with_the_columns() -> None:
         assert "codes_about_the_capture_agree_with_flows" in told(GRACEFUL, code, "")
 
 
+def test_a_reset_is_explained_once() -> None:
+    capture = copy.copy(original(RESET))
+    capture.findings = [*capture.findings, {**capture.findings[0], "code": "TD305"}]
+    assert "each_reset_is_explained_once" in {one.check for one in consistency.contradictions(capture)}
+
+
+def test_what_is_replaced_ends_first() -> None:
+    capture = copy.copy(read(SETS["own"] / "tuple-reused-in-time-wait.pcapng"))
+    check = "what_is_replaced_ends_before_what_replaces_it"
+    replaced, first = rows(capture.flows[0], "server", "replaced")[0], rows(capture.flows[1], "server", "syn-ack")[0]
+    replaced["time_epoch"] = first["time_epoch"] - 1
+    assert check not in {one.check for one in consistency.contradictions(capture)}
+    replaced["time_epoch"] = first["time_epoch"] + 1
+    assert check in {one.check for one in consistency.contradictions(capture)}
+
+
 def test_every_check_is_tried() -> None:
     tried = {check for check, _, _ in BROKEN} | {
         "states_in_messages_are_those_of_the_timeline",
         "foreign_resets_move_nobody",
         "codes_about_the_capture_agree_with_flows",
+        "each_reset_is_explained_once",
+        "what_is_replaced_ends_before_what_replaces_it",
     }
     assert {check.__name__ for check in consistency.CHECKS} == tried

@@ -4,17 +4,17 @@ The project's own captures and the laboratory's recordings are always at hand; t
 beside the checkout or are skipped, with the reason.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from analyzer.errors import UnreadableCapture
 from analyzer.findings import rules
-from tests.second_opinion import consistency, opinion
-from tests.second_opinion.capture import Capture, read
+from tests.second_opinion import opinion, precision
 from tests.second_opinion.sources import OURS, SETS, captures, short
+from tests.second_opinion.survey import Survey, surveyed
 
 
 def parameters() -> Iterator[Any]:
@@ -27,22 +27,22 @@ def parameters() -> Iterator[Any]:
         yield from (pytest.param(path, id=short(path)) for path in paths)
 
 
-@pytest.fixture(scope="module", params=parameters())
-def capture(request: pytest.FixtureRequest) -> Capture:
-    try:
-        return read(request.param)
-    except UnreadableCapture:
+@pytest.fixture(params=parameters())
+def found(request: pytest.FixtureRequest) -> Survey:
+    """What came out for a capture; the analysis of each is made once."""
+    made = surveyed(request.param)
+    if made.unread:
         pytest.skip("a format that the program does not read")
+    return made
 
 
-def test_every_finding_follows_from_the_packets(capture: Capture) -> None:
-    given = [opinion.opinion(capture, finding) for finding in capture.findings]
-    assert [(one.code, one.stream, one.reason, one.message) for one in given if one.answer == opinion.REFUTED] == []
+def test_every_finding_follows_from_the_packets(found: Survey) -> None:
+    refuted = [one for one in found.opinions if one.answer == opinion.REFUTED]
+    assert [(one.code, one.stream, one.reason, one.message) for one in refuted] == []
 
 
-def test_no_table_contradicts_another(capture: Capture) -> None:
-    found = consistency.contradictions(capture)
-    assert [(one.stream, one.check, one.reason) for one in found] == []
+def test_no_table_contradicts_another(found: Survey) -> None:
+    assert [(one.stream, one.check, one.reason) for one in found.contradictions] == []
 
 
 def test_our_own_captures_are_all_there() -> None:
@@ -60,3 +60,25 @@ def test_every_code_has_a_predicate() -> None:
 def test_a_capture_is_named_by_its_set(name: str, tmp_path: Path) -> None:
     assert all(short(path).startswith(f"{name}/") for path in captures(name))
     assert short(tmp_path / "x.pcap") == str(tmp_path / "x.pcap")
+
+
+def test_the_page_says_what_our_own_captures_give() -> None:
+    assert precision.ours() in precision.PAGE.read_text(), "run: make precision"
+
+
+@pytest.mark.skipif(set(precision.at_hand()) != set(SETS), reason="not all sets of captures are beside this checkout")
+def test_the_page_is_current() -> None:
+    assert precision.page() == precision.PAGE.read_text(), "run: make precision"
+
+
+def test_the_readme_states_the_pages_sum() -> None:
+    readme, page = precision.README.read_text(), precision.PAGE.read_text()
+    assert precision.with_sum(readme, precision.sum_on_page(page)) == readme
+    assert "<!-- precision -->" in readme
+    cells = re.search(r"^\| all \|  \| (.*) \|$", page.partition("## On all of them")[2], re.M)
+    assert cells
+    fired, *_, follow, refuted, undecided = map(int, cells[1].split(" | "))
+    assert fired == follow + refuted + undecided
+    stated = precision.sum_on_page(page)
+    assert f"Of {fired} findings " in stated
+    assert f" {follow} follow from" in stated

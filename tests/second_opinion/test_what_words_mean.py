@@ -355,7 +355,8 @@ def test_time_wait_begins_when_both_fins_are_acknowledged() -> None:
 
 
 def delayed(*lines: str, **claims: Any) -> str:
-    given = {"syn": 1, "stale": 1, "stale_frame": 2, "count": 2, "old": "in an older connection that was not captured"}
+    old = "in an older connection that was not captured"
+    given: dict[str, Any] = {"syn": 1, "stale": 1, "stale_frame": 2, "count": 2, "old": old}
     return answer("TD502", told(*lines, opened=False), "server", **(given | claims))
 
 
