@@ -18,6 +18,7 @@ from analyzer.flows.table import FlowTable
 from analyzer.readers import open_captures
 from analyzer.readers.capture import CaptureStream
 from analyzer.readers.packets import Packets
+from analyzer.readers.recording import Recording, unbroken
 from analyzer.reports.lines import segment_rows
 from analyzer.reports.links import link_name
 from analyzer.reports.result import Analysed, Summary
@@ -52,8 +53,8 @@ def analyze(
     ``scratch`` is the folder for what does not fit in memory, None for the system's own. Raises UnreadableCapture if
     one of the captures cannot be analysed at all.
     """
-    analysis = Analysis(settings, scratch)
-    with _opened(paths, settings.engine) as capture:
+    with _opened(paths, settings) as capture:
+        analysis = Analysis(settings, scratch, capture.recording)
         for given in ahead(analysis.gathered(capture), AHEAD):
             analysis.follow(given)
             analysis.settle()
@@ -62,25 +63,25 @@ def analyze(
         return analysis.result(list(paths), capture)
 
 
-def _opened(paths: Sequence[str], engine: str) -> "CaptureStream | TsharkStream":
-    if engine == "tshark":
+def _opened(paths: Sequence[str], settings: Settings) -> "CaptureStream | TsharkStream":
+    if settings.engine == "tshark":
         from analyzer.readers.tshark import open_with_tshark
 
         return open_with_tshark(paths)
-    return open_captures(paths)
+    return open_captures(paths, settings.capture_gap_ns)
 
 
 class Analysis:
-    """The stages and what they remember between batches."""
+    """The stages and what they remember between batches. ``recording`` is that of the capture they are to be given."""
 
-    def __init__(self, settings: Settings, scratch: Path | None = None) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, scratch: Path | None = None, recording: Recording | None = None) -> None:
+        self._settings, self.recording = settings, recording or unbroken()
         self._decoder = Decoder()
         self._table = FlowTable()
         self._order: Order | None = None
         self._tracker = Tracker(settings)
         self._grouping: Grouping | None = None
-        self._finished = Finished(settings, Store(scratch))
+        self._finished = Finished(settings, Store(scratch), self.recording)
         self._retiring: Iterator[Ended] = iter(())
         self._kept: list[NDArray[np.void]] = []
         self._segments = 0
@@ -238,7 +239,7 @@ class Analysis:
 
     def _alone(self, parts: Iterable[Ended], end_ns: int) -> Analysed:
         """Some flows for themselves."""
-        finished = Finished(self._settings, Store())
+        finished = Finished(self._settings, Store(), self.recording)
         finished.take(parts, self._table.rows, end_ns)
         return finished.analysed(self.book, end_ns)
 

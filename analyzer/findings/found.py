@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.findings.facts import gaps
+from analyzer.findings.in_files import deciding
 from analyzer.findings.ordinary import Kind, kinds
 from analyzer.findings.rule import Bools, CannotJudge, Choice, Crowd, Rule, Verdict, rules
 from analyzer.findings.view import View, views
@@ -41,7 +42,7 @@ class Findings:
     ``blamed``, CLIENT, SERVER or NOBODY; ``client_ip``, ``server_ip`` (rows of the address book) and ``client_port``,
     ``server_port``, each -1 where it does not apply; ``confidence``, a place in CONFIDENCES; ``frame_0`` and so on,
     ascending, each once, 0 before the first; and ``= name`` for each value of the templates. ``words`` are those of
-    the columns that are codes.
+    the columns that are codes. Of several captures there is ``decides``, the frame that passed at ``when``.
     """
 
     rule: Rule
@@ -70,7 +71,8 @@ class Kept:
 class Found:
     """The findings of one analysis."""
 
-    def __init__(self) -> None:
+    def __init__(self, several: bool = False) -> None:
+        self._several = several  # captures: then it matters in which of them a frame is
         self.combinations = [""]  # codes found about one flow, joined by semicolons: by number
         self._numbers: dict[int, int] = {0: 0}  # of each combination, as bits
         self._kept = {code: Kept() for code in rules()}
@@ -165,16 +167,19 @@ class Found:
             return
         kept = self._kept[fired.rule.code]
         kept.both_directions = verdict.both_directions
-        frames = _frames([rows.pick(column) for column in verdict.frames])
+        proof = [rows.pick(column) for column in verdict.frames]
+        when = rows.pick(verdict.when).astype(np.int64)
+        decides = {"decides": deciding(when, proof, rows.flow, part)} if self._several else {}
         values = {f"= {name}": rows.pick(_plain(kept, name, value)) for name, value in verdict.values.items()}
         level = confidence(verdict, rows, gaps(part)).astype(np.uint8)
         kept.pieces.append(
             {
                 **_who(rows, part),
                 "start": rows.pick(part.flow("first_time")),
-                "when": rows.pick(verdict.when).astype(np.int64),
+                "when": when,
                 "confidence": level,
-                **frames,
+                **_frames(proof),
+                **decides,
                 **values,
             }
         )
@@ -329,4 +334,5 @@ def _crowd_columns(kept: Kept, crowd: Crowd, first_time: int) -> Columns:
         "confidence": crowd.confidence.astype(np.uint8),
         **{f"= {name}": value for name, value in crowd.values.items() if f"= {name}" not in texts},
         **{name: np.arange(count) for name in texts},
+        "decides": np.array(crowd.decides or [max(row, default=0) for row in crowd.frames], np.int64),
     }

@@ -73,6 +73,7 @@ class Crowd(NamedTuple):
     values: Mapping[str, NDArray[Any]] = MappingProxyType({})
     other_address: NDArray[Any] | None = None
     other_port: NDArray[Any] | None = None
+    decides: Sequence[int] | None = None  # of the frames of each, the one that passed at ``when``; None: the last
 
 
 class CannotJudge(NamedTuple):

@@ -16,6 +16,9 @@ behind the colon:
     silence       , after 612 s of silence; or nothing
     state         a State code by its name
     another word  that many of it: 1 byte, 8000 bytes
+
+A whole number right behind the word "frame" or "frames" is a frame's number. Where several captures were given each
+frame is told by its number in its own file, with that file's name: see ``in_files``.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,8 +30,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.findings import in_files
 from analyzer.findings.rule import Rule
 from analyzer.lines import Piece, Words, code, number
+from analyzer.readers.frame_files import FrameFiles
 from analyzer.settings import Settings
 from analyzer.tracker.transitions import State
 
@@ -53,15 +58,27 @@ class Wording:
 
 
 def wording(
-    template: str, rule: Rule, texts: Mapping[str, tuple[str, ...]], settings: Settings, quotes: bool
+    template: str,
+    rule: Rule,
+    texts: Mapping[str, tuple[str, ...]],
+    settings: Settings,
+    quotes: bool,
+    files: FrameFiles | None = None,
 ) -> Wording:
     """``template`` of ``rule`` made ready; ``texts`` are the words of values that are codes, by ``= name``. Where
-    ``quotes`` is set it is a cell of a CSV file in quotes."""
+    ``quotes`` is set it is a cell of a CSV file in quotes. ``files`` are those that the frames are in."""
+    files, frame = files or FrameFiles(), False
     made = Wording(['"'] if quotes else [], dict(common_words()))
-    for literal, name, kind, _ in Formatter().parse(template):
+    if files.several:
+        made.words |= in_files.words_of(files, quotes)
+        made.always = any(map(special, files.files))
+    for literal, name, kind, _ in Formatter().parse(in_files.named(template, files)):
+        frame = in_files.is_frame(literal, frame) and not kind
         if literal:
             _literal(made, literal, quotes)
-        if name and name + "_ns" in rule.thresholds:
+        if name and files.several and (frame or kind in ("frame", "shown")):
+            made.pieces += IN_FILES[kind or ""](f"= {name}")
+        elif name and name + "_ns" in rule.thresholds:
             _literal(made, threshold(getattr(settings, name + "_ns"), kind or ""), quotes)
         elif name and name in rule.thresholds:
             _literal(made, threshold(getattr(settings, name), kind or ""), quotes)
@@ -130,6 +147,7 @@ def common_words() -> dict[str, Words]:
         "brackets open": Words.of(["", "", "["]),
         "brackets close": Words.of(["", ":", "]:"]),
         "ss": Words.of(["'( dport = :", "'( sport = :"]),
+        "address fields": in_files.ADDRESS_FIELDS,
     }
 
 
@@ -181,6 +199,22 @@ KINDS: dict[str, Callable[[str], Pieces]] = {
 }
 
 
+def frame_in_file(name: str) -> Pieces:
+    return [code(f"known:{name}", "frame or not"), *in_files.numbered(name)]
+
+
+def shown_in_file(name: str) -> Pieces:
+    known = f"known:{name}"
+    return [code(known, "frame opens"), *in_files.numbered(name), code(known, "frame closes")]
+
+
+IN_FILES: dict[str, Callable[[str], Pieces]] = {
+    "": in_files.numbered,
+    "frame": frame_in_file,
+    "shown": shown_in_file,
+}
+
+
 def at(whose: str) -> Pieces:
     """``10.0.0.1:80``, ``[2001:db8::1]:443``; the address alone where there is no port."""
     bracket = f"bracket:{whose}"
@@ -203,6 +237,8 @@ WHO: dict[str, Pieces] = {
     "stream": [number("stream")],
     "port": [number("server_port")],
     "ss": [code("role", "ss"), number("server_port"), " )'"],
+    "conversation": in_files.CONVERSATION,
+    "capture": in_files.COMMAND_CAPTURE,
 }
 
 
@@ -210,9 +246,15 @@ class Rows:
     """Some findings of one rule: the columns that the pieces of its templates name, each computed once."""
 
     def __init__(
-        self, columns: Mapping[str, NDArray[Any]], rows: NDArray[np.intp], v6: NDArray[np.bool_], end: int
+        self,
+        columns: Mapping[str, NDArray[Any]],
+        rows: NDArray[np.intp],
+        v6: NDArray[np.bool_],
+        end: int,
+        files: FrameFiles | None = None,
     ) -> None:
         self._columns, self._rows, self._v6, self._end = columns, rows, v6, end
+        self._files = files or FrameFiles()
         self._made: dict[str, NDArray[Any]] = {}
 
     def __len__(self) -> int:
@@ -255,6 +297,20 @@ class Rows:
         unit = (ns < 10**9).astype(np.int64) + (ns < 10**6)
         return np.asarray(size - self[f"thousand:{name}"] * 1000 + unit * 1000, np.int64)
 
+    def v6(self, name: str) -> NDArray[np.bool_]:
+        """Whether an address is one of IPv6."""
+        return np.asarray(self._v6[self[name]])
+
+    def file(self, name: str) -> NDArray[np.int64]:
+        """Which file a frame is in, -1 for none; its number there is kept for who asks for that."""
+        file, self._made[f"own:{name}"] = self._files.locate(self[name])
+        return file
+
+    def own(self, name: str) -> NDArray[np.int64]:
+        """The number of a frame in its file."""
+        self._made[f"file:{name}"], own = self._files.locate(self[name])
+        return own
+
     def until_end(self, name: str) -> NDArray[np.int64]:
         return np.asarray(self._end - self[name], np.int64)
 
@@ -289,4 +345,7 @@ DERIVED: dict[str, Callable[[Rows, str], NDArray[Any]]] = {
     "often": lambda rows, of: np.where((rows[of] == 1) | (rows[of] == 2), rows[of], 0),
     "one": lambda rows, of: rows[of] == 1,
     "known": lambda rows, of: rows[of] > 0,
+    "v6": lambda rows, of: rows.v6(of),
+    "file": lambda rows, of: rows.file(of),
+    "own": lambda rows, of: rows.own(of),
 }

@@ -8,6 +8,7 @@ table; none is renamed, moved or removed. The kind decides how a column is kept 
     number    Int64, NA where unknown      digits or empty            int64
     word      category (fixed vocabulary)  text or empty              dictionary of strings
     address   category                     text or empty              dictionary of strings
+    file      category                     text, quoted if need be    dictionary of strings
     text      str                          text, quoted if need be    string
     time      datetime64[ns, UTC], NaT     seconds, nine decimals     timestamp[ns, UTC]
     seconds   float64, NaN where unknown   seconds, nine decimals     double
@@ -21,7 +22,7 @@ from typing import Literal, NamedTuple
 from analyzer.tracker.outcome import RST_CAUSE_WORDS
 from analyzer.tracker.transitions import EVENT_WORDS
 
-Kind = Literal["count", "number", "word", "address", "text", "time", "seconds", "flag"]
+Kind = Literal["count", "number", "word", "address", "file", "text", "time", "seconds", "flag"]
 
 
 class Column(NamedTuple):
@@ -144,6 +145,8 @@ FLOWS = [
     Column("observability", "word", "What the capture shows of the flow.", OBSERVABILITY),
     Column("findings", "text", "Codes of the findings about it, joined by `;`."),
     Column("client_known", "flag", "Whether a SYN or SYN-ACK shows who the client is; else the ports were judged."),
+    Column("first_file", "file", "Of several captures, the one that the first frame is in, as it was named."),
+    Column("first_file_frame", "number", "The first frame's number in that file."),
 ]
 
 TIMELINE = [
@@ -176,6 +179,8 @@ FINDINGS = [
     Column("confidence", "word", "How sure it is.", CONFIDENCES),
     Column("message", "text", "What was seen, with endpoint, times and frames."),
     Column("advice", "text", "Whom to suspect first, and the next command to run."),
+    Column("file", "file", "Of several captures, the one that the frame which decides is in, as it was named."),
+    Column("file_frame", "number", "That frame's number in that file."),
 ]
 
 SEGMENTS = [

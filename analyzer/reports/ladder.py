@@ -15,10 +15,12 @@ from typing import Any
 import pandas as pd
 
 from analyzer.errors import UsageError
+from analyzer.readers.gaps import Gaps
 from analyzer.reports.catalogue import names
 from analyzer.reports.columns import BASES, EVENTS
 from analyzer.reports.conversation import Conversation, conversation, folds, said
 from analyzer.reports.decimals import decimal
+from analyzer.reports.in_files import FrameNames, silence
 from analyzer.reports.result import Result
 from analyzer.reports.text import SEVERITY_STYLES, Line, advice_lines, count, duration, endpoint, heading, wrapped
 
@@ -50,6 +52,8 @@ class Paper:
     columns: int
     start: int  # time of the first segment
     signs: tuple[str, str, str]
+    frames: FrameNames
+    gaps: Gaps
     marked: set[str] = field(default_factory=set)  # bases whose mark was used
 
     @property
@@ -72,7 +76,9 @@ def ladder_lines(
     steps = _steps(talk, timeline, findings)
     told = {step.frame for step in steps if step.frame is not None and (step.rows or step.findings)}
     hidden = [] if everything else folds(talk, told)
-    paper = Paper(columns, int(talk.time[0]) if len(talk.time) else 0, ARROWS[unicode])
+    frames = FrameNames(result.recording.frame_files, [step.frame for step in steps if step.frame is not None])
+    start = int(talk.time[0]) if len(talk.time) else 0
+    paper = Paper(columns, start, ARROWS[unicode], frames, result.recording.gaps)
     body = list(_body(steps, talk, hidden, paper))
     return [*_head(flow, paper), *body, *_legend(paper), *_advice(findings, columns)]
 
@@ -137,6 +143,7 @@ def _head(flow: "pd.Series[Any]", paper: Paper) -> list[Line]:
         Line(f"stream {flow['stream']}: client {client}, server {server}", "bold"),
         Line(f"began {began}, lasted {duration(flow['duration_s'])}"),
         Line(_ending(flow)),
+        *map(Line, paper.frames.legend),
         Line(),
         Line(f"{'time':>{TIME}}{'frame':>{FRAME}}  {'client':<{STATE}} {'':<{paper.room}} server", "dim"),
     ]
@@ -159,14 +166,14 @@ def _body(steps: list[Step], talk: Conversation, hidden: list[tuple[int, int]], 
         if step.segment is None or step.segment >= skip_to:
             yield from _step_lines(step, talk, paper)
         if step.segment is not None and step.segment + 1 >= skip_to:
-            yield from _silence(step, steps[place + 1 :])
+            yield from _silence(step, steps[place + 1 :], paper)
 
 
-def _silence(step: Step, following: list[Step]) -> Iterator[Line]:
+def _silence(step: Step, following: list[Step], paper: Paper) -> Iterator[Line]:
     """A line for the time until the next segment, or until the last thing known, where it is long."""
     until = next((later for later in following if later.segment is not None), following[-1] if following else step)
     if until.time - step.time >= SILENCE:
-        yield Line(f"{'...':>{TIME}} {duration((until.time - step.time) / SECOND)} of silence", "dim")
+        yield Line(f"{'...':>{TIME}} {silence(step.time, until.time, paper.gaps)}", "dim")
 
 
 def _folded(talk: Conversation, start: int, end: int, paper: Paper) -> Line:
@@ -174,14 +181,14 @@ def _folded(talk: Conversation, start: int, end: int, paper: Paper) -> Line:
     up, size = talk.up[start:end], talk.size[start:end]
     lasted = duration((talk.time[end - 1] - talk.time[start]) / SECOND)
     sent = f"client {int(size[up].sum()):,}, server {int(size[~up].sum()):,} bytes"
-    told = f"{count(end - start, 'segment')} up to {talk.frame[end - 1]} in {lasted}: {sent}"
+    told = f"{count(end - start, 'segment')} up to {paper.frames[talk.frame[end - 1]]} in {lasted}: {sent}"
     return Line(f"{'...':>{TIME}} {told}", "dim")
 
 
 def _step_lines(step: Step, talk: Conversation, paper: Paper) -> Iterator[Line]:
     states = _states(step)
     client, server = (states[side][:1] for side in ("client", "server"))
-    middle = _arrow(talk, step.segment, paper) if step.segment is not None else _untold(step)
+    middle = _arrow(talk, step.segment, paper) if step.segment is not None else _untold(step, paper)
     yield _line(step, client, middle, server, paper)
     for row in range(1, max(len(states["client"]), len(states["server"]))):
         further = (states[side][row : row + 1] for side in ("client", "server"))
@@ -204,8 +211,8 @@ def _states(step: Step) -> dict[str, list[Any]]:
 
 def _line(step: Step | None, client: list[Any], middle: str, server: list[Any], paper: Paper) -> Line:
     time = "" if step is None else _relative(step.time, paper)
-    frame = "" if step is None or step.frame is None else str(step.frame)
-    line = Line(f"{time:>{TIME}}{frame:>{FRAME}}  ")
+    frame = "" if step is None or step.frame is None else paper.frames[step.frame]
+    line = Line(f"{time:>{TIME}} {frame:>{FRAME - 1}}  ")
     line.append(f"{_state(client, paper):<{STATE}} ", "bold")
     line.append(f"{middle:<{paper.room}} ", "green")
     return line.append(_state(server, paper), "bold").rstrip()
@@ -225,9 +232,11 @@ def _relative(time: int, paper: Paper) -> str:
     return decimal((time - paper.start + 500) // 1000 * 1000)[:-3]
 
 
-def _untold(step: Step) -> str:
+def _untold(step: Step, paper: Paper) -> str:
     """What stands in place of an arrow where no packet shows the event."""
-    return "(the capture ends)" if step.rows[0].event == CAPTURE_END else ""
+    if step.rows[0].event != CAPTURE_END:
+        return ""
+    return "(a gap in the capture begins)" if step.time in paper.gaps.bounds[:, 0] else "(the capture ends)"
 
 
 def _arrow(talk: Conversation, row: int, paper: Paper) -> str:

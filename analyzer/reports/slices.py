@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.lines import Words
+from analyzer.readers.frame_files import FrameFiles
 
 Rows = NDArray[np.void]
 Slice = Callable[[], tuple[Rows, Rows]]
@@ -31,6 +32,10 @@ class Tables(Protocol):
     @property
     def combinations(self) -> Sequence[str]:
         """Texts of the column ``findings``, by ENDING's number; the first is "" for none."""
+
+    @property
+    def files(self) -> FrameFiles:
+        """Which file each frame is in."""
 
     def slices(self, flows: int, entries: int = ...) -> Iterator[Slice]:
         """All flows in the order of the tables, at most so many at a time, and about so many entries of theirs, if any

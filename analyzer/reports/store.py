@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from analyzer.errors import UnwritableOutput
 from analyzer.lines import Words
 from analyzer.memory import GrowingRows
+from analyzer.readers.frame_files import FrameFiles
 from analyzer.reports.gathering import PACKED, gather, pack
 from analyzer.tracker.ending import ENDING, ENTRY
 
@@ -100,15 +101,17 @@ class Store:
         self._lengths = GrowingRows(np.uint32, 4096)  # rows of PACKED that each flow has
         self.addresses = Words.of([])
         self.combinations: Sequence[str] = [""]
+        self.files = FrameFiles()
 
     @property
     def spilled(self) -> int:
         """Bytes in scratch files."""
         return self._endings.spilled + self._entries.spilled
 
-    def name(self, addresses: Words, combinations: Sequence[str]) -> None:
-        """Say what the codes mean: the texts of the address book's rows, and of ENDING's column ``findings``."""
-        self.addresses, self.combinations = addresses, combinations
+    def name(self, addresses: Words, combinations: Sequence[str], files: FrameFiles) -> None:
+        """Say what the codes mean: the texts of the address book's rows, and of ENDING's column ``findings``; and which
+        file each frame is in."""
+        self.addresses, self.combinations, self.files = addresses, combinations, files
 
     def whole(self) -> tuple[Rows, Rows]:
         """All of it as one slice."""

@@ -157,11 +157,21 @@ def _how_many(table: Table) -> str:
 
 def _filter(listing: Listing, table: Table, room: int) -> str:
     """The filter that shows the findings of one rule: their streams; of a crowd, its addresses; else frames."""
+    if listing.files.several:
+        return _filter_in_file(listing, table)
     if len(table.streams):
         return filters.of_streams(table.streams.tolist(), room)
     hosts, ports = listing.ends(table, table.first)
     frames = [int(frame) for frame in listing.say(table, "frames", table.first).split(";") if frame]
     return filters.of_addresses(hosts, ports) or filters.of_frames(frames, room)
+
+
+def _filter_in_file(listing: Listing, table: Table) -> str:
+    """Of several captures a filter that shows the example in its file: numbers of streams are others there."""
+    example = table.surest
+    name, frame = listing.where(table, example)
+    found = filters.of_addresses(*listing.ends(table, example)) or filters.of_frames([frame], 0)
+    return f"{found}  (in {safe(name)})"
 
 
 def _next_steps(summary: Summary, listing: Listing) -> list[Line]:

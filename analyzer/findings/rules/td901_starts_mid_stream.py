@@ -33,7 +33,7 @@ NEEDS = ("packets",)
 EXAMPLE = "starts-mid-stream.pcap"
 NEAR_MISS = "graceful-server-first.pcapng"
 MESSAGE = (
-    "The opening of this connection was not captured: it was open when its first frame ({first}) passed. That "
+    "The opening of this connection was not captured: it was open when frame {first}, its first, passed. That "
     "{client} is the client was guessed from the ports."
 )
 ADVICE = (
