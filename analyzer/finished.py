@@ -53,6 +53,7 @@ class Finished:
         self._behind.finish()
         for kind in self._waiting:
             self._judge(kind)
+        self._found.judge_capture(self._recording, self._settings, self._overview.began)
         addresses = book.words()
         self._store.name(addresses, self._found.combinations, self._recording.frame_files)
         listing = Listing(self._found, addresses, self._settings, end_ns, self._recording)
@@ -81,6 +82,7 @@ class Finished:
         if not len(waiting):
             return
         ledger, endings = waiting.ledger(self._end), waiting.endings
+        ledger.gaps = self._recording.gaps.bounds
         if kind == Kind.TELLING:
             for view in views(ledger, np.arange(ledger.flows)):
                 conclude(endings[view.rows[0] : view.rows[-1] + 1], view)

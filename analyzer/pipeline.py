@@ -79,7 +79,7 @@ class Analysis:
         self._decoder = Decoder()
         self._table = FlowTable()
         self._order: Order | None = None
-        self._tracker = Tracker(settings)
+        self._tracker = Tracker(settings, self.recording.gaps)
         self._grouping: Grouping | None = None
         self._finished = Finished(settings, Store(scratch), self.recording)
         self._retiring: Iterator[Ended] = iter(())
@@ -116,7 +116,7 @@ class Analysis:
         if self._settings.keep_segments:
             yield from map(as_they_come, batches)
             return
-        grouping = self._grouping = Grouping(self._settings)
+        grouping = self._grouping = Grouping(self._settings, self.recording.gaps)
         provider = Beside(grouping.make_ready)
         for batch in batches:
             if grouping.runs_short():
@@ -209,7 +209,9 @@ class Analysis:
     def snapshot(self, now_ns: int) -> Ledger:
         """The flows still kept as at ``now_ns``, timers included. Nothing is changed by looking."""
         books = self._tracker.glance(now_ns)
-        return Ledger(books.ends, books.flows, self._table.rows[books.flows["row"]], now_ns)
+        ledger = Ledger(books.ends, books.flows, self._table.rows[books.flows["row"]], now_ns)
+        ledger.gaps = self.recording.gaps.bounds
+        return ledger
 
     def one(self, stream: int, now_ns: int, batches: Sequence[NDArray[np.void]]) -> Analysed | None:
         """One flow still kept, as at ``now_ns``, its segments from ``batches`` (as :meth:`decode` gave them); None

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from analyzer.findings.facts import gaps
 from analyzer.findings.in_files import deciding
 from analyzer.findings.ordinary import Kind, kinds
-from analyzer.findings.rule import Bools, CannotJudge, Choice, Crowd, Rule, Verdict, rules
+from analyzer.findings.rule import Bools, CannotJudge, Choice, Crowd, OfCapture, Rule, Verdict, rules
 from analyzer.findings.view import View, views
+from analyzer.readers.recording import Recording
 from analyzer.settings import Settings
 from analyzer.tracker.log import Basis
 from analyzer.tracker.outcome import Ledger
@@ -109,6 +110,15 @@ class Found:
             self._crowds(ledger, settings, first_time)
         return self._numbered(bits)
 
+    def judge_capture(self, recording: Recording, settings: Settings, first_time: int) -> None:
+        """Apply the rules about the capture itself, once it has been read; times count from ``first_time``."""
+        for rule in rules().values():
+            said = rule.judge(recording, settings) if rule.of_capture else None
+            if isinstance(said, OfCapture):
+                kept = self._kept[rule.code]
+                kept.pieces.append(_crowd_columns(kept, _alone(said), first_time))
+                kept.pieces[-1]["blamed"][:] = NOBODY
+
     def of_rules(self) -> list[Findings]:
         """What each rule has found, in the order of the codes; rules that have found nothing left out."""
         for kept in self._kept.values():
@@ -140,7 +150,7 @@ class Found:
         parts: dict[tuple[str, ...], tuple[View, NDArray[np.intp]]] = {}
         for place, rule in which:
             part, rows = parts.get(rule.needs) or parts.setdefault(rule.needs, _needed(view, rule.needs))
-            verdict = rule.judge(part, settings) if len(rows) and not rule.crowd else None
+            verdict = rule.judge(part, settings) if len(rows) and rule.of_flows else None
             if isinstance(verdict, Verdict):
                 self._count_blind(rule, verdict)
                 if verdict.fires.any():
@@ -311,6 +321,21 @@ def _frames(columns: list[NDArray[Any]]) -> Columns:
         table[:, :-1][again] = 0
         table.sort(axis=1)
     return {f"frame_{place}": table[:, place].copy() for place in range(table.shape[1])}
+
+
+def _alone(said: OfCapture) -> Crowd:
+    """The same as what is said of a crowd of one that has no address."""
+    values = said.values.items()
+    return Crowd(
+        address=np.array([-1]),
+        port=np.zeros(1, np.int64),
+        server=np.zeros(1, np.bool_),
+        when=np.array([said.when], np.int64),
+        frames=[said.frames],
+        confidence=np.array([HIGH]),
+        values={name: np.array([value], object if isinstance(value, str) else np.int64) for name, value in values},
+        decides=[said.decides],
+    )
 
 
 def _crowd_columns(kept: Kept, crowd: Crowd, first_time: int) -> Columns:

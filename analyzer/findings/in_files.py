@@ -6,7 +6,6 @@ each file. Of a single capture the frames are its own, and commands name it.
 """
 
 import re
-import shlex
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -69,8 +68,7 @@ def named(template: str, files: FrameFiles) -> str:
     if files.several:
         return template.replace(STREAM, "{conversation}").replace(CAPTURE, "{capture}")
     if files.files and files.files[0] != "-":
-        name = shlex.quote(files.files[0])
-        return template.replace(CAPTURE, name.replace("{", "{{").replace("}", "}}"))
+        return template.replace(CAPTURE, files.quoted(0).replace("{", "{{").replace("}", "}}"))
     return template
 
 
@@ -89,7 +87,7 @@ def words_of(files: FrameFiles, quotes: bool) -> dict[str, Words]:
     ``quotes`` or not."""
     texts = {
         "of files": [f" of {name}" for name in files.shown],
-        "captures": [shlex.quote(name) for name in files.files],
+        "captures": [files.quoted(number) for number in range(len(files.files))],
     }
     return {
         name: Words.of([text.replace('"', '""') if quotes else text for text in some]) for name, some in texts.items()

@@ -9,7 +9,8 @@ behind the colon:
     none          whole numbers as digits, text as it is
     duration      nanoseconds in the unit that fits, exact to the third decimal: 419 µs, 41.959 ms, 75.312 s
     into          a moment, as seconds since the flow's first frame (Wireshark's tcp.time_relative): 2.100584 s
-    before_end    a moment, as the duration from then to the capture's end
+    before_end    a moment, as the duration from then to the capture's end; or to the first gap in the capture, and then
+                  the words "before the capture's end" behind it say so, too
     times         once, twice, 7 times
     frame         frame 8; not captured
     shown          (frame 8), or nothing
@@ -33,7 +34,8 @@ from numpy.typing import NDArray
 from analyzer.findings import in_files
 from analyzer.findings.rule import Rule
 from analyzer.lines import Piece, Words, code, number
-from analyzer.readers.frame_files import FrameFiles
+from analyzer.readers.gaps import watched_until
+from analyzer.readers.recording import Recording, unbroken
 from analyzer.settings import Settings
 from analyzer.tracker.transitions import State
 
@@ -41,6 +43,7 @@ Pieces = list[Piece | str]
 NEEDS_QUOTES = frozenset('",\r\n')
 ROLES = ("client", "server")
 UNITS = ("s", "ms", "µs")
+THE_END = " before the capture's end"
 
 
 @dataclass
@@ -63,17 +66,21 @@ def wording(
     texts: Mapping[str, tuple[str, ...]],
     settings: Settings,
     quotes: bool,
-    files: FrameFiles | None = None,
+    recording: Recording | None = None,
 ) -> Wording:
     """``template`` of ``rule`` made ready; ``texts`` are the words of values that are codes, by ``= name``. Where
-    ``quotes`` is set it is a cell of a CSV file in quotes. ``files`` are those that the frames are in."""
-    files, frame = files or FrameFiles(), False
+    ``quotes`` is set it is a cell of a CSV file in quotes. ``recording`` tells which file each frame is in."""
+    (files, gaps), frame, ended = recording or unbroken(), False, ""
     made = Wording(['"'] if quotes else [], dict(common_words()))
     if files.several:
         made.words |= in_files.words_of(files, quotes)
         made.always = any(map(special, files.files))
     for literal, name, kind, _ in Formatter().parse(in_files.named(template, files)):
         frame = in_files.is_frame(literal, frame) and not kind
+        if ended and gaps.rows and literal.startswith(THE_END):
+            made.pieces.append(code(f"at_gap:= {ended}", "ends"))
+            literal = literal.removeprefix(THE_END)
+        ended = name or "" if kind == "before_end" else ""
         if literal:
             _literal(made, literal, quotes)
         if name and files.several and (frame or kind in ("frame", "shown")):
@@ -148,6 +155,7 @@ def common_words() -> dict[str, Words]:
         "brackets close": Words.of(["", ":", "]:"]),
         "ss": Words.of(["'( dport = :", "'( sport = :"]),
         "address fields": in_files.ADDRESS_FIELDS,
+        "ends": Words.of([THE_END, " before a gap in the capture"]),
     }
 
 
@@ -251,10 +259,10 @@ class Rows:
         rows: NDArray[np.intp],
         v6: NDArray[np.bool_],
         end: int,
-        files: FrameFiles | None = None,
+        recording: Recording | None = None,
     ) -> None:
         self._columns, self._rows, self._v6, self._end = columns, rows, v6, end
-        self._files = files or FrameFiles()
+        self._files, self._gaps = recording or unbroken()
         self._made: dict[str, NDArray[Any]] = {}
 
     def __len__(self) -> int:
@@ -312,7 +320,12 @@ class Rows:
         return own
 
     def until_end(self, name: str) -> NDArray[np.int64]:
-        return np.asarray(self._end - self[name], np.int64)
+        """From a moment to the end of what is known since: the capture's, or the next gap's begin."""
+        return np.asarray(watched_until(self._gaps.bounds, self[name], self._end) - self[name], np.int64)
+
+    def at_gap(self, name: str) -> NDArray[np.bool_]:
+        """Whether that is a gap."""
+        return np.asarray(watched_until(self._gaps.bounds, self[name], self._end) < self._end)
 
 
 NOTHING = np.iinfo(np.int64).min  # a number that is not written
@@ -337,6 +350,7 @@ DERIVED: dict[str, Callable[[Rows, str], NDArray[Any]]] = {
     "unit": lambda rows, of: np.where(rows[of] == NOTHING, -1, rows.units(of)),
     "positive": _positive,
     "left": lambda rows, of: rows.until_end(of),
+    "at_gap": lambda rows, of: rows.at_gap(of),
     "passed": lambda rows, of: rows.into(of),
     "seconds": lambda rows, of: rows[f"passed:{of}"] // 10**6,
     "milli": lambda rows, of: rows[f"passed:{of}"] // 1000 - rows[f"seconds:{of}"] * 1000,

@@ -6,6 +6,7 @@ follow each other that is a run each. Where files overlap it is at most a run a 
 there are more than 256 files, or runs are long).
 """
 
+import shlex
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import PurePath
@@ -51,6 +52,10 @@ class FrameFiles:
         """The names as sentences have them: without their folders, if they can be told apart."""
         short = [PurePath(name).name for name in self.files]
         return short if len(set(short)) == len(short) else self.files
+
+    def quoted(self, number: int) -> str:
+        """The name of a file as a shell takes it."""
+        return shlex.quote(self.files[number])
 
     def add(self, files: NDArray[Any], frames: NDArray[Any]) -> None:
         """The next frames are so many of each of ``files``, by number, in this order."""

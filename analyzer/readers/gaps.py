@@ -55,9 +55,6 @@ class Gaps:
         self.bounds: NDArray[np.int64] = np.zeros((0, 2), np.int64)  # begin and end of each
         self._least, self._names = least, names
 
-    def __len__(self) -> int:
-        return len(self.rows)
-
     def between(self, before: Side, after: Side, frame: int) -> Gap | None:
         """The gap between two files, of which the first ends with ``frame``; None where there is none."""
         begin = before.time
@@ -75,4 +72,13 @@ class Gaps:
         self.bounds = np.array([row[:2] for row in self.rows], np.int64)
 
 
-NO_GAPS = Gaps()
+def watched_until(bounds: NDArray[np.int64], heard: NDArray[np.int64], end: int) -> NDArray[np.int64]:
+    """Until when it is known of what was last ``heard`` of then that nothing more came: to the first gap after that, or
+    to the capture's ``end``. What is reckoned to have happened in a gap follows from what was heard before it."""
+    begins = np.append(bounds[:, 0], end)
+    return np.asarray(np.minimum(begins[np.searchsorted(bounds[:, 1], heard, "right")], end), np.int64)
+
+
+def crossed(bounds: NDArray[np.int64], begin: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether a gap lies between two moments at which something was heard."""
+    return np.asarray(watched_until(bounds, begin, np.iinfo(np.int64).max) < end)

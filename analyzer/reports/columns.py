@@ -92,7 +92,7 @@ BASES = {
     "proven": "a later segment of the endpoint proves that it had received what makes the transition",
     "assumed": "it crossed the tap; nothing contradicts that it arrived",
     "timer": "no packet can show it; the profile of timers in force says so",
-    "capture-end": "no transition: the state in which the capture left the endpoint",
+    "capture-end": "no transition: the state in which the capture, or a gap in it, left the endpoint",
 }
 
 SEVERITIES = {
@@ -129,7 +129,12 @@ FLOWS = [
     Column("handshake", "word", "What the capture shows of the opening.", HANDSHAKES),
     Column("closed_by", "word", "Who closed first; empty while nobody has.", CLOSERS),
     Column("teardown", "word", "How it ended.", TEARDOWNS),
-    Column("client_state", "word", "The client's state at the capture's end, timers included.", STATES),
+    Column(
+        "client_state",
+        "word",
+        "The client's state when the capture, or a gap, ended sight; timers included.",
+        STATES,
+    ),
     Column("server_state", "word", "The server's state then.", STATES),
     Column("client_fin_epoch", "time", "When the client first sent its FIN."),
     Column("server_fin_epoch", "time", "When the server first sent its FIN."),
@@ -137,11 +142,15 @@ FLOWS = [
     Column("server_fin_acked_epoch", "time", "When the acknowledgment of the server's FIN passed the tap."),
     Column("rst_by", "word", "Who sent the RST that counted; empty where there was none.", ENDPOINTS),
     Column("rst_cause", "word", "What the packets say of its cause; empty where there was none.", RST_CAUSES),
-    Column("client_close_wait_s", "seconds", "Time the client was in CLOSE_WAIT; empty if it never was."),
+    Column(
+        "client_close_wait_s",
+        "seconds",
+        "Time the client was in CLOSE_WAIT, while watched; empty if it never was.",
+    ),
     Column("server_close_wait_s", "seconds", "Time the server was in CLOSE_WAIT."),
     Column("client_fin_wait_2_s", "seconds", "Time the client was in FIN_WAIT_2."),
     Column("server_fin_wait_2_s", "seconds", "Time the server was in FIN_WAIT_2."),
-    Column("idle_before_close_s", "seconds", "Silence just before the first FIN or RST."),
+    Column("idle_before_close_s", "seconds", "Silence just before the first FIN or RST, as far as somebody listened."),
     Column("observability", "word", "What the capture shows of the flow.", OBSERVABILITY),
     Column("findings", "text", "Codes of the findings about it, joined by `;`."),
     Column("client_known", "flag", "Whether a SYN or SYN-ACK shows who the client is; else the ports were judged."),

@@ -14,7 +14,6 @@ from analyzer.findings.found import CONFIDENCES, UNKNOWN, Findings, Found
 from analyzer.findings.rule import SEVERITIES
 from analyzer.findings.words import ROLES, Pieces, Rows, Wording, wording
 from analyzer.lines import Lines, Template, Words, code, in_order, number, quoted, run_on, seconds
-from analyzer.readers.frame_files import FrameFiles
 from analyzer.readers.recording import Recording, unbroken
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -57,7 +56,7 @@ class Listing:
     ) -> None:
         self.recording = recording or unbroken()
         self.files = self.recording.frame_files
-        self.tables = [Table(findings, settings, self.files) for findings in found.of_rules()]
+        self.tables = [Table(findings, settings, self.recording) for findings in found.of_rules()]
         self.cannot_judge = found.cannot_judge
         self._addresses, self._end = addresses, end_time
         self._v6 = np.append(_colons(addresses), False)
@@ -125,7 +124,7 @@ class Listing:
 
     def rows_of(self, table: "Table", rows: NDArray[np.intp]) -> Rows:
         """Some findings of one rule, as its templates want them."""
-        return Rows(table.columns, rows, self._v6, self._end, self.files)
+        return Rows(table.columns, rows, self._v6, self._end, self.recording)
 
     def address(self, row: int) -> str:
         """An address as text, "" for -1."""
@@ -173,6 +172,7 @@ def listing_of(ledger: Ledger, book: Book, settings: Settings, recording: Record
     recording = recording or unbroken()
     found = Found(recording.frame_files.several)
     found.judge(ledger, settings, last=True, first_time=first_time(ledger))
+    found.judge_capture(recording, settings, first_time(ledger))
     return Listing(found, Words.of(book.texts()), settings, ledger.end_time, recording)
 
 
@@ -191,9 +191,9 @@ class Made(NamedTuple):
 class Table:
     """The findings of one rule, and its templates, each made when it is first wanted."""
 
-    def __init__(self, findings: Findings, settings: Settings, files: FrameFiles) -> None:
+    def __init__(self, findings: Findings, settings: Settings, recording: Recording) -> None:
         self.rule, self.columns, self._texts = findings.rule, findings.columns, findings.words
-        self._settings, self._files = settings, files
+        self._settings, self._recording, self._files = settings, recording, recording.frame_files
         self._made: dict[str | int, Made] = {}
         self._plain = [self._wording(text, False) for text in (self.rule.message, self.rule.advice)]
 
@@ -252,7 +252,7 @@ class Table:
         return self._made[name]
 
     def _wording(self, text: str, quotes: bool) -> Wording:
-        return wording(text, self.rule, self._texts, self._settings, quotes, self._files)
+        return wording(text, self.rule, self._texts, self._settings, quotes, self._recording)
 
     def _cells(self) -> Pieces:
         """The cells before the message."""

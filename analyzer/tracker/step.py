@@ -48,6 +48,7 @@ from analyzer.tracker.desk import (
     unusual,
 )
 from analyzer.tracker.duplicates import same_packet
+from analyzer.tracker.gaps import silent_since
 from analyzer.tracker.journal import bound, earliest_of, log_at
 from analyzer.tracker.ledger import KEPT, Known
 from analyzer.tracker.log import Note
@@ -143,7 +144,8 @@ def step(desk, s, i):
             kill_again(desk, i, now)
     if flags & (FIN | RST) and f["close_side"] == 0:
         f["close_side"] = 1 + (i & 1)
-        f["close_idle"] = max(0, now - np.int64(f["last_time"])) if f["last_time"] > 0 else 0
+        silent = silent_since(desk, np.int64(f["last_time"]), now)
+        f["close_idle"] = max(0, now - silent) if f["last_time"] > 0 else 0
     keep_books(desk, s, i, kind)
     if f["older"] > 0:
         replaces(desk, f, e, p)
@@ -288,8 +290,9 @@ def count(desk, s, i):
         e["first_frame"] = frame
     e["packets"] = e["packets"] + 1
     e["bytes"] = e["bytes"] + np.int64(s["payload_len"])
-    if f["end_time"] > 0 and now - np.int64(f["end_time"]) > np.int64(e["idle_longest"]):
-        e["idle_longest"] = now - np.int64(f["end_time"])
+    silent = silent_since(desk, np.int64(f["end_time"]), now)
+    if f["end_time"] > 0 and now - silent > np.int64(e["idle_longest"]):
+        e["idle_longest"] = now - silent
         e["idle_longest_frame"] = frame
     e["last_time"] = now
     e["last_frame"] = frame

@@ -23,7 +23,7 @@ socket at all. Look for a value that repeats over many connections: then it is a
 
 import numpy as np
 
-from analyzer.findings.facts import after_peer_fin, phrase
+from analyzer.findings.facts import after_peer_fin, phrase, unwatched
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -51,7 +51,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     spoke = after_peer_fin(ledger)
     waited = ledger.own("close_wait_time")
     reaction = ledger.own("fin_time") - np.where(spoke, np.maximum(waited, ledger.own("data_time")), waited)
-    closed = (waited > 0) & (ledger.own("fin_count") > 0)
+    closed = (waited > 0) & (ledger.own("fin_count") > 0) & ~unwatched(ledger, waited, ledger.own("fin_time"))
     return Verdict(
         fires=closed & (reaction > settings.slow_close_ns),
         when=ledger.own("fin_time"),

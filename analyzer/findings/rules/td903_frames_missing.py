@@ -12,7 +12,8 @@ become less sure.
 
 ## When it is harmless
 
-When the gap lies in the middle of a transfer: how the connection ended is still certain.
+When what is missing lies in the middle of a transfer: how the connection ended is still certain. What may have passed
+between two files in a gap of the capture (TD907) is not told here.
 
 ## What to do next
 
@@ -20,6 +21,7 @@ Look at what the capturing program said at its end ("packets dropped by kernel")
 -B`), a shorter snap length (`-s 128`), a narrower filter, or a faster disk.
 """
 
+from analyzer.findings.facts import unwatched
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -44,8 +46,9 @@ ADVICE = (
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     frame = ledger.own("missing_frame")
+    in_gap = unwatched(ledger, ledger.flow("first_time")[:, None], ledger.own("missing_time"))
     return Verdict(
-        fires=(ledger.own("missing_bytes") > 0) & (ledger.own("packets") > 0),
+        fires=(ledger.own("missing_bytes") > 0) & (ledger.own("packets") > 0) & ~in_gap,
         when=ledger.own("missing_time"),
         frames=[frame],
         values={"missing": ledger.own("missing_bytes"), "frame": frame},
