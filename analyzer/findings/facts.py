@@ -17,6 +17,7 @@ TLS_ALERT = 21  # first byte of a TLS record that carries an alert (RFC 8446 5.1
 ALERT_BYTES = 64  # an alert with any cipher: 7 in clear, 31 with AES-GCM, 53 with CBC and SHA-1
 TLS_DATA = 23  # TLS 1.3 sends everything under the type of application data (RFC 8446 5.2)
 ALERT_BYTES_1_3 = 24  # header 5, alert 2, its real type 1, tag 16
+LONG_NS = 1_000_000_000  # a shorter silence is none: nobody's idle timer is that short
 HASTE_NS = 1_000_000  # what has just arrived in the kernel no application has looked at
 
 
@@ -49,7 +50,8 @@ def state_is(ledger: Ledger, *states: State) -> Bools:
 
 def gaps(ledger: Ledger) -> Bools:
     """Flows of which segments or a whole direction are known to be missing, or may be: shape (flows,)."""
-    return np.asarray((ledger.own("missing_bytes") > 0).any(axis=1) | ledger.one_sided | ledger.interrupted)
+    missing = (ledger.own("missing_bytes") > 0) | (ledger.own("missing_jumps") > 0)
+    return np.asarray(missing.any(axis=1) | ledger.one_sided | ledger.interrupted)
 
 
 def unseen(ledger: Ledger) -> Bools:
@@ -75,8 +77,9 @@ def over_in_close_wait(ledger: Ledger) -> NDArray[np.int64]:
 
 
 def idle_in_close_wait(ledger: Ledger) -> NDArray[np.int64]:
-    """For endpoints in CLOSE_WAIT: ns from the peer's FIN, or from their last data after it, till they are over."""
-    since = np.maximum(ledger.own("close_wait_time"), np.where(after_peer_fin(ledger), ledger.own("data_time"), 0))
+    """For endpoints in CLOSE_WAIT: ns from their acknowledgment of the peer's FIN, or their last data after it, till
+    they are over."""
+    since = np.maximum(ledger.peer("fin_acked_time"), np.where(after_peer_fin(ledger), ledger.own("data_time"), 0))
     return np.asarray(np.maximum(over_in_close_wait(ledger) - since, 0), np.int64)
 
 
@@ -103,9 +106,11 @@ def farewell(ledger: Ledger) -> Bools:
     return np.asarray(disguised | ((kind == TLS_ALERT) & (size <= ALERT_BYTES)))
 
 
-def data_met_reset(ledger: Ledger) -> Bools:
-    """Endpoints whose data, sent after the peer's FIN had passed the tap, met the RST that ended the flow."""
-    return reset_victim(ledger, RstCause.DATA_AFTER_CLOSE, RstCause.CROSSED_CLOSE)
+def ended_silence(ledger: Ledger, frame: NDArray[Any]) -> NDArray[np.int64]:
+    """How long the silence of the flow was that the endpoint's segment in ``frame`` ended, ns; 0 where it ended none
+    of a second or more, or not its longest."""
+    long = (ledger.own("idle_longest_frame") == frame) & (ledger.own("idle_longest") >= LONG_NS)
+    return np.asarray(np.where(long, ledger.own("idle_longest"), 0), np.int64)
 
 
 def since_peer_fin(ledger: Ledger) -> NDArray[np.int64]:

@@ -30,6 +30,11 @@ CONFIDENCES = ("high", "medium", "low")
 HIGH, MEDIUM, LOW = range(3)
 UNKNOWN = np.iinfo(np.int64).min
 CLIENT, SERVER, NOBODY = range(3)  # whom a finding blames
+EVERY = "all"  # stands for a code where no rule can judge a flow
+MIXED = (
+    "the packets of these connections are of more than one connection on the same addresses and ports, or the same "
+    "exchange is there twice, as in files put together"
+)
 OLDER = "old_seen"  # this column says that there was an older flow on the tuple
 
 Columns = dict[str, NDArray[Any]]
@@ -104,7 +109,7 @@ class Found:
         older = [(place, rule) for place, rule in every if rule.needs == (OLDER,)]
         for looking, which in ((Kind.REUSED, older), (Kind.TELLING, every)):
             for view in views(ledger, np.flatnonzero(kind == looking)):
-                view = view.of(np.flatnonzero(view.reported))
+                view = self._unmixed(view.of(np.flatnonzero(view.reported)))
                 bits[view.rows] = self._some(view, which, settings)
         if last:
             self._crowds(ledger, settings, first_time)
@@ -132,7 +137,7 @@ class Found:
     @property
     def cannot_judge(self) -> list[CannotJudge]:
         """How many flows each rule could not judge, by reason."""
-        order = list(rules())
+        order = [EVERY, *rules()]
         told = sorted(self._blind.items(), key=lambda entry: order.index(entry[0][0]))
         return [CannotJudge(code, reason, count) for (code, reason), count in told]
 
@@ -159,6 +164,13 @@ class Found:
         for entry in fired.values():
             self._keep(entry, _superseded(entry.rule, fired.values(), view.flows), bits)
         return bits
+
+    def _unmixed(self, view: View) -> View:
+        """The flows that hold one connection each; of the others nothing is concluded, and that is said once."""
+        mixed = int(view.mixed.sum())
+        if mixed:
+            self._blind[EVERY, MIXED] += mixed
+        return view.of(np.flatnonzero(~view.mixed))
 
     def _count_blind(self, rule: Rule, verdict: Verdict) -> None:
         for reason, where in verdict.blind:

@@ -17,10 +17,11 @@ from analyzer.tracker.desk import (
     PROVEN,
     RCVD_ACK_OF_FIN,
     RCVD_FIN,
+    SENT,
     SYN_RECEIVED,
     SYN_SENT,
     TIME_WAIT,
-    UNKNOWN,
+    at_best,
     end_at,
     entry_row,
     forget,
@@ -33,27 +34,29 @@ from analyzer.tracker.desk import (
     mark_later,
     mark_unusual,
     move,
-    note,
+    note_received,
     open_since,
     until,
     unusual,
 )
-from analyzer.tracker.journal import bound, earliest_of, latest_of, log_at, row_before, state_in
+from analyzer.tracker.journal import bound, earliest_of, latest_of, log_at, row_before, state_before, state_in
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.log import Note
 from analyzer.tracker.space import ahead
+from analyzer.tracker.strangers import reach_of_window
 from analyzer.tracker.transitions import Event
 
 ISN, NXT, ACKED, FIN_KNOWN = np.int64(Known.ISN), np.int64(Known.NXT), np.int64(Known.ACK), np.int64(Known.FIN)
 FIN_ACKED, PEER_FIN = np.int64(Known.FIN_ACKED), np.int64(Known.PEER_FIN)
 PEER_FIN_ASSUMED = np.int64(Known.PEER_FIN_ASSUMED)
-FIN_INFERRED, CROSSED = np.int64(Known.FIN_INFERRED), np.int64(Known.CROSSED)
+FIN_INFERRED = np.int64(Known.FIN_INFERRED)
 MID_STREAM, SENT_DATA = np.int64(Known.MID_STREAM), np.int64(Known.SENT_DATA)
 RCVD_SYN_ACK, RCVD_ACK_OF_SYN = np.int64(Event.RCVD_SYN_ACK), np.int64(Event.RCVD_ACK_OF_SYN)
 LOST_SIGHT, SENT_FIN = np.int64(Event.LOST_SIGHT), np.int64(Event.SENT_FIN)
-ACK_OF_FIN_AGAIN, STALE_ACK = np.int64(Event.ACK_OF_FIN_AGAIN), np.int64(Event.STALE_ACK)
+ACK_OF_FIN_AGAIN = np.int64(Event.ACK_OF_FIN_AGAIN)
 FIN_NOT_CAPTURED, PEER_NOT_CAPTURED = np.int64(Note.FIN_NOT_CAPTURED), np.int64(Note.PEER_NOT_CAPTURED)
-OLD_CONNECTION, IN_NO_TIME = np.int64(Note.OLD_CONNECTION), np.int64(Note.IN_NO_TIME)
+SENT_SYN_ACK = np.int64(Event.SENT_SYN_ACK)
+DROPS_THEM = 2  # SYN-ACKs repeated although acknowledged: one may be due to a lost acknowledgment
 ABSURD = 1 << 30  # no window is larger (RFC 7323): an acknowledgment this far beyond is not believed
 
 
@@ -67,60 +70,61 @@ def acknowledge(desk, s, i):
         p["snd_nxt"] = a
         learn(p, NXT)
     if knows(p, ISN) and ahead(a, p["isn"]) <= 0:
-        stale(desk, s, i)
-        return
+        return  # of an older connection on this tuple
     beyond = ahead(a, p["snd_nxt"])
     if beyond > 0:
         if beyond > ABSURD or (knows(p, FIN_KNOWN) and not knows(p, FIN_INFERRED)):
             return  # nobody can acknowledge what comes after a FIN
-        miss(desk, s, p, beyond)
-        infer_fin(desk, s, j, a, beyond)
+        if p["packets"] > 0 and beyond > reach_of_window(p, end_at(desk, i)):
+            mark_unusual(desk, p)["missing_jumps"] = unusual(desk, p)["missing_jumps"] + 1
+            return  # no window allows it: these are other numbers, unless the peer goes on there
+        miss(desk, s, j, beyond)
     progress(desk, s, i, a)
     received(desk, s, i, a)
     assume(desk, s, i, a)
 
 
 @part
-def stale(desk, s, i):
-    """The acknowledgment predates the peer's SYN: an older connection on this tuple answers it."""
-    e = end_at(desk, i)
-    if np.int64(e["state"]) == UNKNOWN and np.int64(s["flags"]) & SYN == 0:
-        u = mark_unusual(desk, e)
-        u["stale_acks"] = u["stale_acks"] + 1
-        if u["stale_ack_frame"] == 0:
-            u["stale_ack_frame"] = s["frame"]
-        note(desk, i, STALE_ACK, s["time"], s["frame"], OLD_CONNECTION)
+def miss(desk, s, j, beyond):
+    """Endpoint ``j`` is shown to have sent ``beyond`` numbers more than passed the tap.
 
-
-@part
-def miss(desk, s, p, beyond):
-    """The peer acknowledges bytes that never passed the tap: the capture lost them."""
+    A single number of an endpoint that was found open and has sent no payload yet is the one that its keep-alive
+    repeated. Else a single number may be its FIN; any other are bytes that the capture lost.
+    """
+    p = end_at(desk, j)
+    p["fresh_time"] = 0
+    if beyond == 1 and knows(p, MID_STREAM) and not knows(p, SENT_DATA) and not knows(p, FIN_KNOWN):
+        p["snd_nxt"] = s["ack"]
+        return
     u = mark_unusual(desk, p)
-    u["missing_bytes"] = u["missing_bytes"] + beyond
+    if u["missing_bytes"] == 0:
+        u["missing_from"] = p["snd_nxt"]
     if u["missing_frame"] == 0:
         u["missing_frame"] = s["frame"]
         u["missing_time"] = s["time"]
-    u["missing_from"] = p["snd_nxt"]
     u["unseen_time"] = s["time"]
     p["snd_nxt"] = s["ack"]
-    p["fresh_time"] = 0
+    if not infer_fin(desk, s, j, beyond):
+        u["missing_bytes"] = u["missing_bytes"] + beyond
 
 
 @part
-def infer_fin(desk, s, j, a, beyond):
-    """Exactly one number missing and nothing known against it: the tap missed a lone FIN of the peer.
+def infer_fin(desk, s, j, beyond):
+    """Whether exactly one number is missing and nothing known against it: then the tap missed a lone FIN of ``j``.
 
     One byte of payload would look the same; new data at or beyond that number takes the inference back.
     """
     e, p = end_at(desk, j ^ 1), end_at(desk, j)
     lone = beyond == 1 and not knows(p, FIN_KNOWN) and p["packets"] > 0
-    if lone and np.int64(e["state"]) >= ESTABLISHED and np.int64(p["state"]) >= ESTABLISHED:
-        learn(p, FIN_KNOWN | FIN_INFERRED)
-        after = mark_later(desk, p)
-        after["fin_end"] = a
-        after["fin_time"] = p["last_time"]
-        seen, now = np.int64(p["last_time"]), np.int64(s["time"])
-        move(desk, j, SENT_FIN, ASSUMED, seen, seen - half(p["reach"]), now, s["frame"], FIN_NOT_CAPTURED)
+    if not lone or np.int64(e["state"]) < ESTABLISHED or np.int64(p["state"]) < ESTABLISHED:
+        return False
+    learn(p, FIN_KNOWN | FIN_INFERRED)
+    after = mark_later(desk, p)
+    after["fin_end"] = s["ack"]
+    after["fin_time"] = p["last_time"]
+    seen, now = np.int64(p["last_time"]), np.int64(s["time"])
+    move(desk, j, SENT_FIN, ASSUMED, seen, seen - half(p["reach"]), now, s["frame"], FIN_NOT_CAPTURED)
+    return True
 
 
 @part
@@ -132,27 +136,41 @@ def progress(desk, s, i, a):
         old = a if fresh else np.int64(e["ack_sent"])
         e["ack_sent"] = a
         learn(e, ACKED)
+        p["run_frame"] = 0
+        p["run_kind"] = 0
         whole = a == np.int64(p["snd_nxt"])
         if whole:
             p["idle_since"] = s["time"] if s["window"] > 0 else 0
             if p["fresh_time"] > 0:
-                measure(desk, i, np.int64(s["time"]) - np.int64(p["fresh_time"]))
+                sample = np.int64(s["time"]) - np.int64(p["fresh_time"])
+                measure(desk, i, sample)
+                if e["later"] > 0:
+                    mark_later(desk, e)["reach_last"] = sample
+            elif e["later"] > 0:  # of which copy this is the answer nobody knows: of the last, at least as long
+                after = mark_later(desk, e)
+                after["reach_last"] = max(
+                    np.int64(after["reach_last"]), np.int64(s["time"]) - np.int64(p["carry_time"])
+                )
         if p["unusual"] > 0:
-            settle(s, unusual(desk, p), a, ahead(a, old))
+            settle(s, mark_unusual(desk, p), a, ahead(a, old))
 
 
 @part
 def settle(s, u, a, step):
-    """What was noted of the peer as repeated, missing or half closed, now that ``step`` bytes more are acknowledged."""
+    """What was noted of the peer as repeated, missing, lost or half closed, now that all up to ``a`` is acknowledged,
+    ``step`` numbers more."""
     u["repeat_run"] = 0
+    u["rst_unacked"] = max(np.int64(0), np.int64(u["rst_unacked"]) - step)
     if u["hole_bytes"] > 0 and ahead(a, u["hole_end"]) >= 0:
+        if u["missing_bytes"] == 0:
+            u["missing_from"] = u["hole_from"]
         u["missing_bytes"] = u["missing_bytes"] + u["hole_bytes"]
         u["hole_bytes"] = 0
         if u["missing_frame"] == 0:
             u["missing_frame"] = s["frame"]
             u["missing_time"] = s["time"]
-    if u["half_close_bytes"] > u["half_close_acked"]:
-        u["half_close_acked"] = min(np.int64(u["half_close_bytes"]), np.int64(u["half_close_acked"]) + step)
+    if u["half_close_bytes"] > 0 and ahead(a, u["half_close_seq"]) > u["half_close_acked"]:
+        u["half_close_acked"] = min(np.int64(u["half_close_bytes"]), ahead(a, u["half_close_seq"]))
         u["half_close_ack_frame"] = s["frame"]
 
 
@@ -170,12 +188,26 @@ def measure(desk, i, sample):
         while row > 0:
             entry = log_at(desk, row)
             earliest, latest = earliest_of(desk, entry), latest_of(desk, entry)
-            if entry["basis"] == 0 and latest - desk["slack"] == np.int64(entry["time"]):
+            before = row_before(desk, row)
+            if entry["basis"] == SENT and latest - desk["slack"] == np.int64(entry["time"]):
+                floor = cause_of(desk, i, entry, before)
                 if earliest > 0:  # else it is the first that was seen of it: nothing bounds it
-                    earliest = min(earliest, np.int64(entry["time"]) - sample - desk["slack"])
-                entry["time"] = entry["time"] - sample // 2
+                    earliest = min(earliest, max(floor, np.int64(entry["time"]) - sample - desk["slack"]))
+                entry["time"] = min(np.int64(entry["time"]), max(floor, np.int64(entry["time"]) - sample // 2))
                 bound(desk, entry, earliest, latest)
-            row = row_before(desk, row)
+            row = before
+
+
+@part
+def cause_of(desk, i, entry, before):
+    """The moment before which an entry of endpoint ``i`` did not happen: what it answers passed the tap then, or what
+    the row ``before`` it says was received. 0 none."""
+    floor = np.int64(0)
+    if before > 0 and log_at(desk, before)["basis"] != SENT:
+        floor = np.int64(log_at(desk, before)["time"])
+    if entry["event"] == SENT_SYN_ACK:
+        floor = max(floor, np.int64(end_at(desk, i ^ 1)["syn_time"]))
+    return floor
 
 
 @part
@@ -225,9 +257,6 @@ def receive_fin(desk, i, now, frame):
         after = mark_later(desk, e)
         after["peer_fin_time"] = log_at(desk, row)["time"]
         after["peer_fin_event"] = row
-        if state_in(log_at(desk, row)) == CLOSING:
-            learn(e, CROSSED)
-            learn(p, CROSSED)
 
 
 @part
@@ -236,12 +265,13 @@ def confirm(desk, i, now):
     e = end_at(desk, i)
     forget(e, PEER_FIN_ASSUMED)
     row = np.int64(later(desk, e)["peer_fin_event"])
-    log_at(desk, row)["basis"] = PROVEN
+    log_at(desk, row)["basis"] = at_best(state_before(log_at(desk, row)), state_in(log_at(desk, row)), PROVEN)
     if now > log_at(desk, row)["time"]:
         bound(desk, log_at(desk, row), earliest_of(desk, log_at(desk, row)), now)
     if e["mark_event"] == row:  # what may still be taken back begins with the entry after it
         e["mark_event"] = entry_row(desk, e) if np.int64(e["state"]) == TIME_WAIT else 0
         e["mark_state"] = CLOSING
+        e["mark_time"] = later(desk, e)["ack_passed"]
 
 
 @part
@@ -252,7 +282,7 @@ def assume(desk, s, i, a):
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
     late = until(desk, p, now)
     best = now + half(p["reach"])
-    if np.int64(p["state"]) == SYN_RECEIVED and knows(p, ISN) and ahead(a, p["isn"]) > 0:
+    if np.int64(p["state"]) == SYN_RECEIVED and knows(p, ISN) and ahead(a, p["isn"]) > 0 and may_be_taken(desk, p):
         row = move(desk, j, RCVD_ACK_OF_SYN, ASSUMED, best, now, late, frame, NO_NOTE)
         p["proof_event"] = row
     if not knows(p, FIN_KNOWN):
@@ -268,15 +298,23 @@ def assume(desk, s, i, a):
         else:
             reacked(unusual(desk, p), frame)
         after["fin_acks"] = after["fin_acks"] + 1
+        after["ack_passed"] = now
         fin_arrives_first(desk, s, j)
         move(desk, j, RCVD_ACK_OF_FIN, ASSUMED, best, now, late, frame, NO_NOTE)
     elif after["fin_acks"] < after["fin_count"] and np.int64(s["payload_len"]) == 0:
         after["fin_acks"] = after["fin_acks"] + 1
         reacked(unusual(desk, p), frame)
-        note(desk, j, ACK_OF_FIN_AGAIN, now, frame, NO_NOTE)
+        note_received(desk, j, ACK_OF_FIN_AGAIN, now, frame, NO_NOTE)
     if np.int64(e["state"]) == TIME_WAIT and after["fin_count"] > 1:
         own = mark_later(desk, e)
         own["deadline"] = max(np.int64(own["deadline"]), last_fin(desk, p) + desk["time_wait_length"])
+
+
+@part
+def may_be_taken(desk, p):
+    """Whether endpoint ``p`` may take the acknowledgment of its SYN-ACK for one: not where it has repeated that twice
+    although one had passed. Then its kernel drops them, as it does while the accept queue is full."""
+    return unusual(desk, p)["syn_ack_after_ack"] < DROPS_THEM
 
 
 @part
@@ -304,7 +342,6 @@ def fin_arrives_first(desk, s, j):
     seen = np.int64(sent["fin_time"])
     row = move(desk, j, RCVD_FIN, ASSUMED, seen + half(p["reach"]), seen, np.int64(s["time"]), s["frame"], NO_NOTE)
     if row > 0:
-        learn(p, PEER_FIN_ASSUMED | CROSSED)
-        learn(e, CROSSED)
+        learn(p, PEER_FIN_ASSUMED)
         other["peer_fin_time"] = log_at(desk, row)["time"]
         other["peer_fin_event"] = row

@@ -58,6 +58,7 @@ from analyzer.tracker.desk import (
     SYN_SENT,
     TIME_WAIT,
     UNKNOWN,
+    at_best,
     end_at,
     flow_at,
     half,
@@ -354,7 +355,8 @@ def note_down(desk, i, state, event, basis, time, earliest, latest, frame):
     row = _entry(desk["timeline"], np.int64(f["log_rows"]))
     row["time"], row["earliest"], row["latest"] = time, min(earliest, time), latest
     row["end"], row["frame"], row["event"], row["arrow"] = i, frame, event, arrow
-    row["from_state"], row["state"], row["basis"], row["note"] = state, NEXT[arrow], basis, NO_NOTE
+    row["from_state"], row["state"], row["note"] = state, NEXT[arrow], NO_NOTE
+    row["basis"] = at_best(state, np.int64(NEXT[arrow]), basis)
     f["log_rows"] = f["log_rows"] + 1
 
 

@@ -30,6 +30,7 @@ from analyzer.tracker.desk import (
     move,
     note,
     open_since,
+    patience,
     since,
     take_back,
     unusual,
@@ -109,6 +110,7 @@ def probe(s, u):
         u["probe_first_time"] = s["time"]
     u["probe_run"] = u["probe_run"] + 1
     u["probe_last_frame"] = s["frame"]
+    u["probe_last_time"] = s["time"]
 
 
 @part
@@ -116,6 +118,8 @@ def gap(desk, s, e):
     """The segment begins beyond what the endpoint is known to have sent: a hole, until it is filled or proven lost."""
     if e["packets"] > 0:
         u = mark_unusual(desk, e)
+        if u["hole_bytes"] == 0:
+            u["hole_from"] = e["snd_nxt"]
         u["hole_bytes"] = u["hole_bytes"] + ahead(s["seq"], e["snd_nxt"])
         u["hole_end"] = s["seq"]
 
@@ -134,6 +138,8 @@ def carry_data(desk, s, i):
         if not came_late(desk, s, e, length):
             fill_or_repeat(desk, s, e, p, length)
         return
+    if new < length and not_acknowledged(e, p, e["snd_nxt"]):
+        repeat(desk, s, e)
     if ahead(s["seq"], e["snd_nxt"]) > 0:
         gap(desk, s, e)
         new = length
@@ -151,6 +157,7 @@ def carry_data(desk, s, i):
         u = mark_unusual(desk, e)
         if u["half_close_bytes"] == 0:
             u["half_close_frame"] = s["frame"]
+            u["half_close_seq"] = plus(end, -new)
             note(desk, i, DATA_AFTER_PEER_FIN, now, s["frame"], NO_NOTE)
         u["half_close_bytes"] = u["half_close_bytes"] + new
         u["half_close_last_frame"] = s["frame"]
@@ -158,12 +165,12 @@ def carry_data(desk, s, i):
 
 @part
 def came_late(desk, s, e, length):
-    """Whether these bytes were only overtaken by their acknowledgment on the way to the tap: none are missing."""
+    """Whether these bytes, or some of them, had been taken to be missing: they have passed the tap after all."""
     u = unusual(desk, e)
-    late = u["missing_bytes"] > 0 and np.int64(s["time"]) - np.int64(u["missing_time"]) <= desk["reordering"]
-    if not late or ahead(s["seq"], u["missing_from"]) < 0:
+    missed = min(length, ahead(plus(s["seq"], length), u["missing_from"]))
+    if u["missing_bytes"] == 0 or missed <= 0:
         return False
-    u["missing_bytes"] = max(0, np.int64(u["missing_bytes"]) - length)
+    u["missing_bytes"] = max(0, np.int64(u["missing_bytes"]) - missed)
     e["data_time"] = s["time"]
     e["data_frame"] = s["frame"]
     learn(e, SENT_DATA)
@@ -171,7 +178,7 @@ def came_late(desk, s, e, length):
         u["unseen_time"] = 0
         u["missing_frame"] = 0
         u["missing_time"] = 0
-    return True
+    return np.int64(s["time"]) - np.int64(u["missing_time"]) <= desk["reordering"]
 
 
 @part
@@ -197,16 +204,33 @@ def fill_or_repeat(desk, s, e, p, length):
     """Payload below the highest number sent: late (it fills a hole at the tap) or a repeat."""
     u = mark_unusual(desk, e)
     fills = u["hole_bytes"] > 0 and ahead(u["hole_end"], s["seq"]) > 0
-    if fills and not (knows(p, ACKED) and ahead(p["ack_sent"], plus(s["seq"], length)) >= 0):
+    open_still = not_acknowledged(e, p, plus(s["seq"], length))
+    if fills and open_still:
         u["hole_bytes"] = max(0, np.int64(u["hole_bytes"]) - length)
         return
+    if open_still:
+        repeat(desk, s, e)
+    else:
+        u["repeats"] = u["repeats"] + 1
+    e["fresh_time"] = 0
+
+
+@part
+def not_acknowledged(e, p, end):
+    """Whether ``p`` has not acknowledged all that ``e`` sent up to the number ``end``."""
+    return not knows(p, ACKED) or ahead(p["ack_sent"], end) < 0
+
+
+@part
+def repeat(desk, s, e):
+    """Payload that its receiver has not acknowledged comes once more."""
+    u = mark_unusual(desk, e)
     u["repeats"] = u["repeats"] + 1
     if u["repeat_run"] == 0:
         u["repeat_first_time"] = s["time"]
     u["repeat_run"] = u["repeat_run"] + 1
     u["repeat_last_time"] = s["time"]
     u["repeat_last_frame"] = s["frame"]
-    e["fresh_time"] = 0
 
 
 @part
@@ -218,6 +242,8 @@ def after_fin(desk, s, i, new):
         after = mark_later(desk, e)
         after["fin_time"] = 0
         after["fin_acked_time"] = 0
+        u = mark_unusual(desk, e)
+        u["missing_bytes"] = u["missing_bytes"] + 1
         if e["mark_event"] > 0:
             take_back(desk, i)
         if knows(p, PEER_FIN) and p["mark_event"] > 0:
@@ -244,8 +270,6 @@ def carry_fin(desk, s, i):
         return
     if e["proof_event"] > 0 and not_yet_proof(e, p, now):
         take_back(desk, i)
-    if ahead(end, e["snd_nxt"]) < 0:
-        return  # below what it has sent already: no FIN of this stream
     if ahead(s["seq"], e["snd_nxt"]) > 0:
         gap(desk, s, e)
     reach = np.int64(e["reach"])
@@ -253,15 +277,15 @@ def carry_fin(desk, s, i):
     earliest = since(desk, e, s, busy)
     inferred = knows(e, FIN_INFERRED)
     forget(e, FIN_INFERRED)
-    learn(e, FIN_KNOWN)
+    if not knows(p, ACKED) or ahead(p["ack_sent"], end) < 0 or inferred:
+        learn(e, FIN_KNOWN)  # else its peer takes this for an old number, and will never acknowledge it as a FIN
     seen_again(desk, e)
-    after["fin_end"] = end
-    after["fin_time"] = now
-    after["fin_frame"] = frame
-    after["fin_count"] = 1
-    after["fin_ack"] = s["ack"]
-    e["snd_nxt"] = end
-    e["fresh_time"] = 0 if inferred else now
+    first_fin(desk, s, e, p, end)
+    if ahead(end, e["snd_nxt"]) > 0:
+        e["snd_nxt"] = end
+    e["fresh_time"] = 0 if inferred or ahead(end, e["snd_nxt"]) < 0 else now
+    if inferred and np.int64(p["state"]) == UNKNOWN and p["mark_event"] > 0:
+        found_after_all(desk, i ^ 1)
     if inferred and np.int64(e["state"]) > ESTABLISHED and np.int64(e["state"]) != CLOSE_WAIT:
         note(desk, i, FIN_AGAIN, now, frame, NO_NOTE)  # it is known to have sent it before
         return
@@ -271,6 +295,31 @@ def carry_fin(desk, s, i):
     else:
         move(desk, i, SENT_FIN, basis, now - half(reach), earliest, now, frame, NO_NOTE)
     e["mark_event"] = 0  # it did send this, however unsure the state that it sent it from
+
+
+@part
+def found_after_all(desk, j):
+    """The FIN has passed that endpoint ``j`` acknowledged before: what was lost sight of is known after all."""
+    lost = log_at(desk, np.int64(end_at(desk, j)["mark_event"]))
+    time, frame, earliest = np.int64(lost["time"]), np.int64(lost["frame"]), earliest_of(desk, lost)
+    take_back(desk, j)
+    row = move(desk, j, RCVD_FIN, PROVEN, time, earliest, time, frame, NO_NOTE)
+    if row > 0:
+        after = mark_later(desk, end_at(desk, j))
+        after["peer_fin_time"], after["peer_fin_event"] = log_at(desk, row)["time"], row
+
+
+@part
+def first_fin(desk, s, e, p, end):
+    """Enter the first FIN of endpoint ``e`` in the ledger; it ends at the number ``end``."""
+    after = mark_later(desk, e)
+    after["fin_end"] = end
+    after["fin_time"] = s["time"]
+    after["fin_frame"] = s["frame"]
+    after["fin_count"] = 1
+    after["fin_ack"] = s["ack"] if np.int64(s["flags"]) & ACK else e["ack_sent"]
+    if e["data_time"] > 0 or p["data_time"] > 0:
+        after["spoke_last"] = 1 if np.int64(e["data_time"]) >= np.int64(p["data_time"]) else 2
 
 
 @part
@@ -292,6 +341,7 @@ def overtaken(desk, i, best, earliest, now, frame):
     """
     e = end_at(desk, i)
     after = mark_later(desk, e)
+    after["overtaken"] = 1
     old = log_at(desk, np.int64(after["peer_fin_event"]))
     make_void(old)
     e["state"] = state_before(old)
@@ -305,6 +355,12 @@ def overtaken(desk, i, best, earliest, now, frame):
 
 
 @part
+def tells_more(desk, s, e, now):
+    """Whether the FIN comes again, within a round trip, only to acknowledge more than the last time."""
+    return ahead(s["ack"], e["last_ack"]) > 0 and now - last_fin(desk, e) <= patience(desk, e)
+
+
+@part
 def fin_again(desk, s, i):
     """The FIN repeated: an acknowledgment that had passed the tap long enough ago cannot have arrived."""
     e = end_at(desk, i)
@@ -313,12 +369,18 @@ def fin_again(desk, s, i):
     after["fin_count"] = after["fin_count"] + 1
     not_arrived(desk, i, last_fin(desk, e), now)
     u = mark_unusual(desk, e)
+    if not knows(e, FIN_ACKED) and not tells_more(desk, s, e, now):
+        u["fin_repeats"] = u["fin_repeats"] + 1
+        u["fin_repeat_time"], u["fin_repeat_frame"] = now, frame
     u["fin_last_time"] = now
     u["fin_last_frame"] = frame
     e["fresh_time"] = 0
-    if knows(e, FIN_ACKED) and e["mark_event"] > 0 and now - e["mark_time"] > margin(desk, e):
+    if knows(e, FIN_ACKED) and e["mark_event"] > 0 and now - np.int64(after["ack_passed"]) > patience(desk, e):
+        u["fin_repeats"] = u["fin_repeats"] + 1
+        u["fin_repeat_time"], u["fin_repeat_frame"] = now, frame
         if u["fin_after_ack"] == 0:
             u["fin_after_ack_frame"] = frame
+            u["fin_after_ack_time"] = now
         u["fin_after_ack"] = u["fin_after_ack"] + 1
         take_back(desk, i)
         forget(e, FIN_ACKED)

@@ -31,6 +31,7 @@ from analyzer.tracker.desk import (
     TIME_WAIT,
     end_at,
     forget,
+    forgive,
     half,
     knows,
     later,
@@ -43,21 +44,18 @@ from analyzer.tracker.desk import (
     until,
     unusual,
 )
-from analyzer.tracker.journal import log_at
-from analyzer.tracker.ledger import Known
+from analyzer.tracker.journal import is_void, log_at, make_void, row_before, state_before, state_in
+from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.log import Note
 from analyzer.tracker.space import ahead
 from analyzer.tracker.transitions import Event
 
 NXT, ACKED, FIN_KNOWN = np.int64(Known.NXT), np.int64(Known.ACK), np.int64(Known.FIN)
 FIN_INFERRED, PEER_FIN = np.int64(Known.FIN_INFERRED), np.int64(Known.PEER_FIN)
-PEER_FIN_ASSUMED, CROSSED, KILLED = (
-    np.int64(Known.PEER_FIN_ASSUMED),
-    np.int64(Known.CROSSED),
-    np.int64(Known.KILLED),
-)
+PEER_FIN_ASSUMED, KILLED = np.int64(Known.PEER_FIN_ASSUMED), np.int64(Known.KILLED)
 SENT_FIN, RCVD_RST = np.int64(Event.SENT_FIN), np.int64(Event.RCVD_RST)
 FIN_NOT_CAPTURED = np.int64(Note.FIN_NOT_CAPTURED)
+DATA = np.int64(Answered.DATA)
 
 
 @part
@@ -83,7 +81,7 @@ def revive(desk, s, i):
     """Whether segment ``s`` of endpoint ``i``, which the peer's RST is taken to have ended, left it before that and
     changes what it lived through: then the end is taken back for the moment (`kill_again`)."""
     e, p = end_at(desk, i), end_at(desk, i ^ 1)
-    if not knows(e, KILLED) or np.int64(e["state"]) != CLOSED or e["mark_event"] == 0:
+    if not knows(e, KILLED) or np.int64(e["state"]) != CLOSED:
         return False
     flags = np.int64(s["flags"])
     acked = flags & ACK and knows(p, FIN_KNOWN) and ahead(s["ack"], later(desk, p)["fin_end"]) >= 0
@@ -91,21 +89,66 @@ def revive(desk, s, i):
     fin = flags & FIN and later(desk, e)["fin_count"] == 0
     if flags & (RST | SYN) or not (acked or fin):
         return False
-    take_back(desk, i)
+    return unkill(desk, i)
+
+
+@part
+def own_reset(desk, s, i):
+    """The RST ``s`` of endpoint ``i``, which the peer's RST is taken to have ended, left it before that came: it is its
+    own abort, or it answers data that were on their way ahead of the peer's RST, and that its own close refuses."""
+    e, p = end_at(desk, i), end_at(desk, i ^ 1)
+    if not knows(e, KILLED) or np.int64(e["state"]) != CLOSED:
+        return
+    killer = unusual(desk, p)
+    abort = np.int64(s["flags"]) & ACK and np.int64(s["time"]) - np.int64(killer["rst_time"]) <= 2 * margin(desk, e)
+    refuses = np.int64(p["run_kind"]) & DATA and p["run_ack"] == s["seq"] and p["run_frame"] < killer["rst_frame"]
+    if abort or (refuses and later(desk, e)["fin_count"] > 0):
+        unkill(desk, i)
+        forget(e, KILLED)
+
+
+@part
+def unkill(desk, i):
+    """Take back that the peer's RST reached endpoint ``i``, with the FIN that went ahead of it; what was assumed before
+    stands. Returns whether there was such an entry."""
+    e = end_at(desk, i)
+    row, frame, state = np.int64(e["last_event"]), np.int64(0), np.int64(e["state"])
+    while row > 0:
+        entry = log_at(desk, row)
+        if state_before(entry) != state_in(entry) and not is_void(entry):
+            if frame == 0 and entry["event"] != RCVD_RST:
+                return False
+            if frame > 0 and (entry["frame"] != frame or entry["event"] != RCVD_FIN or entry["basis"] != ASSUMED):
+                break
+            frame, state = np.int64(entry["frame"]), state_before(entry)
+            make_void(entry)
+            if e["mark_event"] == row:
+                e["mark_event"] = 0
+        row = row_before(desk, row)
+    forgive(desk, e, state)
     forget_arrival(desk, e)
     return True
 
 
 @part
-def own_reset(desk, s, i):
-    """The RST ``s`` of endpoint ``i``, which the peer's RST is taken to have ended, is no reply but its own abort: it
-    left the endpoint before the peer's RST came, and before anything that it does not acknowledge."""
+def not_yet_arrived(desk, i, frame):
+    """The RST of endpoint ``i`` answers a segment that passed before ``frame``: what passed from there on, on its way
+    to the endpoint, had not reached it."""
     e = end_at(desk, i)
-    killed = knows(e, KILLED) and np.int64(e["state"]) == CLOSED and e["mark_event"] > 0
-    if killed and np.int64(s["flags"]) & ACK and np.int64(s["time"]) - np.int64(e["mark_time"]) <= 2 * margin(desk, e):
-        take_back(desk, i)
+    row, state, undone = np.int64(e["last_event"]), np.int64(e["state"]), False
+    while row > 0:
+        entry = log_at(desk, row)
+        if state_before(entry) != state_in(entry) and not is_void(entry):
+            if entry["basis"] != ASSUMED or entry["frame"] < frame:
+                break
+            make_void(entry)
+            state, undone = state_before(entry), True
+            if e["mark_event"] == row:
+                e["mark_event"] = 0
+        row = row_before(desk, row)
+    if undone:
+        forgive(desk, e, state)
         forget_arrival(desk, e)
-        forget(e, KILLED)
 
 
 @part
@@ -143,8 +186,6 @@ def not_arrived(desk, i, before, now):
     acked = np.int64(p["state"]) == TIME_WAIT
     take_back(desk, j)
     forget_arrival(desk, p)
-    forget(p, CROSSED)
-    forget(end_at(desk, i), CROSSED)
     if acked:
         frame, seen = np.int64(later(desk, p)["fin_acked_frame"]), np.int64(later(desk, p)["fin_acked_time"])
         best, late = seen + half(p["reach"]), until(desk, p, seen)

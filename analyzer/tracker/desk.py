@@ -31,6 +31,7 @@ SENT, PROVEN, ASSUMED, BY_TIMER, AT_END = (np.int64(basis) for basis in Basis)
 NO_NOTE, UNEXPECTED = np.int64(Note.NONE), np.int64(Note.UNEXPECTED)
 RCVD_FIN, RCVD_ACK_OF_FIN = np.int64(Event.RCVD_FIN), np.int64(Event.RCVD_ACK_OF_FIN)
 MID_STREAM, SENT_DATA, ACKED = np.int64(Known.MID_STREAM), np.int64(Known.SENT_DATA), np.int64(Known.ACK)
+COUNTED = 64  # a larger step of IP identifications is no count of packets
 NEVER = NO_FRAME = np.int64(0)
 NOT_OVER = np.int64(np.iinfo(np.int64).max)
 
@@ -194,6 +195,13 @@ def forget(e, bits):
 
 
 @part
+def at_best(before, state, basis):
+    """How well it is known that an endpoint enters ``state``: that it keeps TIME_WAIT, no packet shows (its table of
+    them may be full, Linux tcp_max_tw_buckets), even where what leads there is proven."""
+    return ASSUMED if state == TIME_WAIT and before != TIME_WAIT else basis
+
+
+@part
 def append(desk, i, event, state, basis, best, earliest, latest, frame, note, slack):
     """Append a log row for endpoint ``i`` that leaves it in ``state``; returns the row.
 
@@ -210,7 +218,7 @@ def append(desk, i, event, state, basis, best, earliest, latest, frame, note, sl
     entry["time"] = best
     entry["frame"] = frame
     set_bounds(desk, entry, best, earliest, max(best, latest) + slack)
-    say(entry, i & 1, event, np.int64(e["state"]), state, basis, note)
+    say(entry, i & 1, event, np.int64(e["state"]), state, at_best(np.int64(e["state"]), state, basis), note)
     e["last_event"] = row
     return row
 
@@ -287,11 +295,23 @@ def stamp_enter(desk, e, state, basis, time):
 
 @part
 def note(desk, i, event, time, frame, words):
-    """Record something that moves nothing."""
+    """Record something that endpoint ``i`` does and that moves nothing."""
+    return jot(desk, i, event, SENT, time, frame, words)
+
+
+@part
+def note_received(desk, i, event, time, frame, words):
+    """The same of something that comes to it, if it arrives."""
+    return jot(desk, i, event, ASSUMED, time, frame, words)
+
+
+@part
+def jot(desk, i, event, basis, time, frame, words):
+    """Append a row that moves nothing."""
     state = np.int64(end_at(desk, i)["state"])
     if ARROWS[state, event] == NO_ARROW and words == NO_NOTE:
         words = UNEXPECTED
-    return append(desk, i, event, state, SENT, time, time, time, frame, words, np.int64(0))
+    return append(desk, i, event, state, basis, time, time, time, frame, words, np.int64(0))
 
 
 @part
@@ -328,6 +348,8 @@ def forgive(desk, e, state):
         return
     after = mark_later(desk, e)
     after["deadline"] = 0
+    if state < ESTABLISHED:
+        after["established_time"] = 0
     if state == TIME_WAIT:
         wait_on(desk, after)
     if state == CLOSE_WAIT:
@@ -381,17 +403,24 @@ def since(desk, e, s, busy):
     """The earliest moment at which the endpoint may have decided to send ``s``, which passes the tap now.
 
     Not before ``busy``, since when it has had something else to send. On its way ``s`` may have taken twice as long
-    as the shortest time measured; and it may be a repeat of one lost before the tap, unless the tap is on the host or
-    the sender's IP identification says that nothing is missing since its last segment.
+    as the shortest time measured; and it may be a repeat of one lost before the tap, unless the sender's IP
+    identification says that nothing is missing since its last segment, or the tap is on the host and that says nothing.
     """
     reach, now = np.int64(e["reach"]), np.int64(s["time"])
     step = (np.int64(s["ip_id"]) - np.int64(e["ip_id"])) & 0xFFFF
     counted = np.int64(s["marks"]) & HAS_IP_ID and s["ip_id"] > 0 and step == 1
-    near = reach > 0 and reach <= desk["slack"]
+    unseen = np.int64(s["marks"]) & HAS_IP_ID and s["ip_id"] > 0 and e["ip_id"] > 0 and 1 < step <= COUNTED
+    near = reach > 0 and reach <= desk["slack"] and not unseen
     earliest = busy - 2 * reach - desk["slack"]
     if e["last_time"] > 0 and not near and not counted:
         earliest = min(earliest, np.int64(e["last_time"]) - reach - desk["slack"])
     return min(earliest, now)
+
+
+@part
+def patience(desk, e):
+    """The same as :func:`margin` on a path whose delay may have grown: by the last time measured, too."""
+    return max(margin(desk, e), np.int64(later(desk, e)["reach_last"]) + desk["slack"])
 
 
 @part

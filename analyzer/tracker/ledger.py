@@ -30,12 +30,11 @@ class Known(IntFlag):
     PEER_FIN_ASSUMED = 1 << 6  # taken to have received it, not yet proven
     FIN_INFERRED = 1 << 7  # its FIN was not captured; acknowledgments prove or suggest it
     RST = 1 << 8  # it sent a RST that stands
-    RST_DISOWNED = 1 << 9  # it went on after "its" RST: somebody else sent that
+    MIXED = 1 << 9  # the flow holds more than one connection: what comes from here on is not judged
     MID_STREAM = 1 << 10  # its first captured segment was no SYN
     ID_MOVES = 1 << 11  # its IP identification changes from packet to packet
     SENT_DATA = 1 << 12  # it sent payload (keep-alive probes do not count)
     KILLED = 1 << 13  # taken to have accepted the peer's RST
-    CROSSED = 1 << 14  # the FINs crossed
     TIMESTAMPS = 1 << 15  # it uses the timestamp option
 
 
@@ -48,6 +47,13 @@ class Answered(IntFlag):
     SYN = 8
     SYN_ACK = 16
     KEEP_ALIVE = 32
+
+
+class Foreign(IntFlag):
+    """How it is known that a RST is not its alleged sender's (column ``foreign``)."""
+
+    WENT_ON = 1  # the sender went on in the same numbers
+    OTHER_PATH = 2  # its TTL shows another number of hops than the sender's other segments
 
 
 class Column(NamedTuple):
@@ -67,13 +73,13 @@ SHARED = [
     Column("snd_nxt", "<u4", "the sequence number after the highest it is known to have sent"),
     Column("ack_sent", "<u4", "the highest acknowledgment it sent"),
     Column("packets", "<u4", "segments it sent, each captured duplicate counted once"),
-    Column("run_frame", "<u4", "the frame of that segment"),
+    Column("run_frame", "<u4", "frame of that segment, 0 none"),
     Column("proof_event", "<i4", "a log row that its next segment turns from assumed to proven, 0 none"),
     Column("known", "<u2", "bits of Known"),
     Column("state", "u1", "the state now (State)"),
     Column("state_basis", "u1", "how the state was learnt (Basis)"),
     Column("window_scale", "i1", "0 not known, 1 none, else its shift + 2 (windows it advertises are shifted by it)"),
-    Column("run_kind", "u1", "kind of the first carrying segment since the peer's last segment"),
+    Column("run_kind", "u1", "kind of the first carrying segment that the peer has not acknowledged since"),
     Column("syn_ack", "u1", "1 where its first SYN was a SYN-ACK"),
     Column("fast_open", "u1", "1 where its SYN carried data"),
     Column("idle_since", "<i8", "when all it had sent was acknowledged, with its peer's window open, 0 not"),
@@ -109,9 +115,9 @@ RECENT = [
 ]
 
 SELDOM = [
-    Column("idle_longest", "<i8", "longest silence of the flow that this endpoint's segment ended"),
-    Column("idle_longest_frame", "<u4", "that segment"),
-    Column("data_frame", "<u4", "frame of it"),
+    Column("run_time", "<i8", "when the first carrying segment passed that the peer has not acknowledged since"),
+    Column("_", "<u4", "nothing"),
+    Column("data_frame", "<u4", "frame of its last new payload"),
     Column("run_ack", "<u4", "the acknowledgment carried by that segment"),
     Column("first_frame", "<u4", "frame of its first segment"),
     Column("mark_event", "<i4", "the log row of that assumed entry, 0 none"),
@@ -142,7 +148,13 @@ LATER_FACTS = [
     Column("time_wait_time", "<i8", "entering TIME_WAIT"),
     Column("deadline", "<i8", "when TIME_WAIT's timer ends, 0 none"),
     Column("peer_fin_event", "<i4", "the log row at which it received the peer's FIN, 0 none"),
+    Column("idle_longest", "<i8", "longest silence of the flow that this endpoint's segment ended"),
+    Column("idle_longest_frame", "<u4", "that segment"),
+    Column("ack_passed", "<i8", "when the acknowledgment of its FIN passed that is taken to have arrived"),
+    Column("reach_last", "<i8", "the time from the tap to it and back when that was measured last, 0 not known"),
     Column("closing", "u1", "1 where it went through CLOSING"),
+    Column("overtaken", "u1", "1 where a later segment of it that acknowledges the peer's FIN passed before its FIN"),
+    Column("spoke_last", "u1", "whose payload was the newest when its FIN passed: 1 its own, 2 the peer's, 0 nobody's"),
     Column("close_wait_basis", "u1", "how its CLOSE_WAIT was learnt (Basis)"),
 ]
 
@@ -153,8 +165,12 @@ UNUSUAL_FACTS = [
     Column("syn_last_frame", "<u4", "frame of it"),
     Column("fin_last_time", "<i8", "its last FIN"),
     Column("fin_last_frame", "<u4", "frame of it"),
+    Column("fin_repeats", "<i4", "of these, repeats for want of an acknowledgment"),
+    Column("fin_repeat_time", "<i8", "the last of these"),
+    Column("fin_repeat_frame", "<u4", "frame of it"),
     Column("fin_after_ack", "<i4", "FINs it sent although an acknowledgment had passed"),
     Column("fin_after_ack_frame", "<u4", "frame of the first of these"),
+    Column("fin_after_ack_time", "<i8", "time of it"),
     Column("fin_reacked_frame", "<u4", "frame that acknowledged the FIN again after that"),
     Column("repeats", "<i4", "segments with payload it repeated"),
     Column("repeat_run", "<i4", "repeats since the peer last acknowledged something new"),
@@ -165,20 +181,33 @@ UNUSUAL_FACTS = [
     Column("probe_run", "<i4", "probes since the peer last sent anything"),
     Column("probe_last_frame", "<u4", "frame of the last of these"),
     Column("probe_first_time", "<i8", "the first of these"),
+    Column("probe_last_time", "<i8", "the last of these"),
     Column("zero_windows", "<i4", "how often it closed its window"),
     Column("zero_window_since", "<i8", "since when its window has been closed, 0 open"),
     Column("zero_window_frame", "<u4", "frame that closed it last"),
     Column("half_close_bytes", "<i8", "new bytes it sent after it had received the peer's FIN"),
     Column("half_close_frame", "<u4", "frame of the first of these"),
     Column("half_close_acked", "<i8", "of these, acknowledged by the peer"),
+    Column("half_close_seq", "<u4", "sequence number of the first of these"),
     Column("half_close_last_frame", "<u4", "frame of the last of these"),
     Column("half_close_ack_frame", "<u4", "frame of the last acknowledgment of these"),
     Column("beyond_fin_bytes", "<i8", "new bytes it sent beyond its own FIN"),
     Column("hole_bytes", "<i8", "bytes it must have sent that have not (yet) passed"),
+    Column("hole_from", "<u4", "the first sequence number of the first hole"),
     Column("hole_end", "<u4", "the sequence number after the last hole"),
     Column("unseen_time", "<i8", "since when the last bytes it is known to have sent have not passed, 0 they have"),
     Column("stale_acks", "<i4", "acknowledgments of an older connection it answered a SYN with"),
     Column("stale_ack_frame", "<u4", "frame of the first of these"),
+    Column("strays", "<i4", "segments of it that belong to no connection: its peer awaited the answer to a SYN"),
+    Column("syn_ack_after_ack", "<i4", "SYN-ACKs it sent although an acknowledgment had passed"),
+    Column("syn_ack_after_ack_frame", "<u4", "frame of the first of these"),
+    Column("syn_ack_after_ack_last", "<u4", "frame of the last of these"),
+    Column("missing_jumps", "<i4", "steps of its numbers that no window allows: how much is missing is not known"),
+    Column("strangers", "<i4", "segments of it far from its numbers, as those of another connection are"),
+    Column("stranger_next", "<u4", "the sequence number after the last of these"),
+    Column("mixed_frame", "<u4", "the frame from which on the flow holds more than one connection, 0 none"),
+    Column("mixed_time", "<i8", "time of it"),
+    Column("replayed", "u1", "1 where that is the same exchange once more, 2 where it is another sequence of numbers"),
 ]
 
 RESETS = [
@@ -187,7 +216,12 @@ RESETS = [
     Column("rst_count", "<i4", "RSTs it sent"),
     Column("rst_ignored", "<i4", "of these, such as the peer did not have to accept, or plainly did not"),
     Column("rst_ignored_frame", "<u4", "frame of the first of these"),
+    Column("rst_ignored_time", "<i8", "time of it"),
+    Column("went_on_frame", "<u4", "where its peer showed something new after that, later than what was under way"),
     Column("rst_seq", "<u4", "its sequence number"),
+    Column("rst_nxt", "<u4", "the sequence number after the highest its sender had sent then"),
+    Column("rst_ack", "<u4", "its acknowledgment, 0 without the ACK flag"),
+    Column("rst_answers_ack", "<u4", "the acknowledgment carried by the segment it answers"),
     Column("rst_answers_frame", "<u4", "frame of the segment it answers"),
     Column("rst_verdict", "u1", "how its receiver had to take it (Verdict)"),
     Column("rst_answers", "u1", "kind of the segment it answers (Answered), 0 unprompted"),
@@ -195,19 +229,32 @@ RESETS = [
     Column("rst_peer_state", "u1", "its receiver's state before it"),
     Column("rst_reply", "u1", "1 where its numbers are those of a reply (RFC 9293 3.5.2), not of an open socket"),
     Column("rst_ttl", "u1", "its TTL"),
+    Column("rst_nth", "u1", "its number among the RSTs of its sender, 255 for any beyond"),
+    Column("rst_reached", "u1", "1 where its acknowledgment covers data of the peer that were not acknowledged before"),
     Column("rst_answers_time", "<i8", "time of it"),
     Column("rst_unacked", "<i8", "bytes its sender had sent that were not acknowledged then"),
     Column("rst_unread", "<i8", "bytes of the peer that its sender had not acknowledged then"),
+    Column("rst_half_close", "<i8", "new bytes that the peer had sent then after it knew of its FIN"),
     Column("rst_data_age", "<i8", "time since the peer's last new payload, -1 none"),
     Column("rst_data_frame", "<u4", "frame of that payload"),
     Column("rst_idle", "<i8", "silence of the whole flow before it"),
+    Column("refusals", "<i4", "RSTs by which it refused a SYN"),
+    Column("refused_syn_frame", "<u4", "frame of the SYN that the first of these answers"),
+    Column("refused_frame", "<u4", "frame of the first of these"),
+    Column("refused_time", "<i8", "time of it"),
+    Column("refused_after", "<i8", "time from that SYN to it"),
+    Column("foreign", "u1", "how it is known that somebody else sent a RST in its name (bits of Foreign), 0 none"),
+    Column("foreign_ttl", "u1", "the TTL of that RST"),
+    Column("foreign_frame", "<u4", "frame of it"),
+    Column("foreign_time", "<i8", "time of it"),
+    Column("own_frame", "<u4", "frame in which it went on after that"),
 ]
 
 CAPTURE = [
     Column("missing_bytes", "<i8", "bytes it sent, as the peer's acknowledgments prove, that were not captured"),
     Column("missing_frame", "<u4", "frame of the first acknowledgment that proves it"),
     Column("missing_time", "<i8", "time of it"),
-    Column("missing_from", "<u4", "the first sequence number of the last of these"),
+    Column("missing_from", "<u4", "the first sequence number of these"),
     Column("duplicates", "<i4", "frames that show a packet of it a second time"),
     Column("duplicate_frame", "<u4", "the first of these"),
     Column("duplicate_time", "<i8", "time of it"),

@@ -10,7 +10,9 @@ class Basis(IntEnum):
 
     SENT = 0  # the endpoint itself sent the segment that makes the transition
     PROVEN = 1  # a later segment of it proves that it had received what makes the transition
-    ASSUMED = 2  # it crossed the tap; nothing contradicts that it arrived
+    ASSUMED = (
+        2  # it crossed the tap, and nothing contradicts that it arrived; TIME_WAIT is never better known than this
+    )
     TIMER = 3  # no packet can show it; the profile of timers in force is named
     CAPTURE_END = 4  # not a transition: where the capture left the endpoint
 
@@ -39,6 +41,8 @@ class Note(IntEnum):
     OLD_CONNECTION = 9
     ANSWERS_SYN = 10
     CLOSED_BEFORE = 11
+    NOT_OF_THE_SYN = 12
+    OTHER_PATH = 13
 
 
 NOTE_WORDS = {
@@ -54,6 +58,8 @@ NOTE_WORDS = {
     Note.OLD_CONNECTION: "the answer belongs to an older connection on the same addresses and ports",
     Note.ANSWERS_SYN: "the SYN was refused",
     Note.CLOSED_BEFORE: "whether the peer had closed before was not captured",
+    Note.NOT_OF_THE_SYN: "its acknowledgment is not that of the SYN",
+    Note.OTHER_PATH: "its TTL shows another distance than the sender's other packets: somebody else sent it",
 }
 
 # The rows in memory, without gaps: only ``journal`` reads and writes what is packed and what bounds them.

@@ -21,7 +21,7 @@ Bools = NDArray[np.bool_]
 Codes = NDArray[np.int64]
 
 NEVER_TAKEN = 3  # so many unanswered repeats or probes and then an end: it gave up
-PROMPT_NS = 10_000_000  # data this young when its receiver resets: hardly read yet
+LATE_REPEAT_NS = 60 * 10**9  # repeats this far apart are the last of a long back-off (Linux: 120 s at most)
 
 
 class Handshake(IntEnum):
@@ -65,6 +65,7 @@ class RstCause(IntEnum):
     ABORT = 11
     GAVE_UP = 12
     THIRD_PARTY = 13
+    NOT_TAKEN = 14
 
 
 RST_CAUSE_WORDS = {
@@ -76,16 +77,17 @@ RST_CAUSE_WORDS = {
     RstCause.TIME_WAIT_GONE: "it answers a segment that TIME_WAIT should have answered: that was over already",
     RstCause.NO_CONNECTION: "its sender knew no such connection",
     RstCause.AFTER_OWN_FIN: "its sender had closed and then reset",
-    RstCause.UNREAD_DATA: "data had just arrived that its sender had hardly time to read",
+    RstCause.UNREAD_DATA: "data had arrived that its sender had not acknowledged",
     RstCause.ABORT_DATA_LOST: "its sender aborted with data of its own unacknowledged",
     RstCause.ABORT: "its sender aborted, nothing outstanding",
     RstCause.GAVE_UP: "its sender had repeated itself or probed without an answer",
-    RstCause.THIRD_PARTY: "its alleged sender went on: somebody else sent it",
+    RstCause.THIRD_PARTY: "somebody else sent it: its alleged sender went on, or it came from another distance",
+    RstCause.NOT_TAKEN: "it answers the handshake's last acknowledgment: its sender's kernel never took the connection",
 }
 
 NOBODY, CLIENT, SERVER, BOTH = range(4)
 CLOSER_WORDS = ["", "client", "server", "both"]
-OBSERVED_WORDS = ["complete", "starts-mid-stream", "one-direction-only", "frames-missing"]
+OBSERVED_WORDS = ["complete", "starts-mid-stream", "one-direction-only", "frames-missing", "mixed"]
 
 
 class Ledger:
@@ -186,10 +188,11 @@ class Ledger:
 
     @cached_property
     def one_sided(self) -> Bools:
-        """Whether only one direction was captured although the other proves to have existed."""
-        packets = self.own("packets")
-        silent = (packets == 0) & (self.own("missing_bytes") + self.knows(Known.NXT) > 0)
-        return np.asarray(silent.any(axis=1) & ((self.peer("ack_sent") > 0) & (self.peer("packets") > 0)).any(axis=1))
+        """Whether only one direction was captured although the other proves to have existed: what was captured
+        acknowledges more and more, or completes a handshake. An acknowledgment that never moves is a silent peer."""
+        opened = (self.own("syn_count") > 0) & (self.own("established_time") > 0)
+        silent = (self.own("packets") == 0) & (self.peer("packets") > 0)
+        return np.asarray((silent & ((self.own("missing_bytes") > 0) | opened[:, ::-1])).any(axis=1))
 
     @cached_property
     def whole(self) -> Bools:
@@ -199,9 +202,22 @@ class Ledger:
     @cached_property
     def observed(self) -> Codes:
         """What the capture shows of the flow: place in OBSERVED_WORDS."""
-        gaps = (self.own("missing_bytes") > 0).any(axis=1)
+        gaps = ((self.own("missing_bytes") > 0) | (self.own("missing_jumps") > 0)).any(axis=1)
         started = self.knows(Known.ISN).any(axis=1)
-        return np.select([self.one_sided, ~started, gaps], [2, 1, 3], 0)
+        return np.select([self.mixed, self.one_sided, ~started, gaps], [4, 2, 1, 3], 0)
+
+    @cached_property
+    def mixed(self) -> Bools:
+        """Whether the flow holds more than one connection, or one twice, shape (flows,)."""
+        return self.knows(Known.MIXED).any(axis=1)
+
+    @cached_property
+    def never_open(self) -> Bools:
+        """Whether nothing was ever open: a RST refuses the only thing that was asked or sent, and nothing else came."""
+        refusal = one_of(self.rst_cause, (RstCause.CONNECTION_REFUSED, RstCause.NO_CONNECTION))
+        alone = self.of_side("packets", self.rst_side) == self.of_side("rst_count", self.rst_side)
+        asked = self.of_side("ack_sent", (self.rst_side == 0).astype(np.int64)) == 0
+        return np.asarray(refusal & alone & (asked | (self.rst_cause == RstCause.CONNECTION_REFUSED)))
 
     @cached_property
     def handshake(self) -> Codes:
@@ -211,7 +227,7 @@ class Ledger:
         answered = syn & (self.own("syn_ack") == 1)
         shaken = (self.own("established_time") > 0).any(axis=1) & syn.any(axis=1)
         refused = asked.any(axis=1) & (self.rst_cause == RstCause.CONNECTION_REFUSED)
-        silent = (self.own("packets") == 0).any(axis=1) & ~self.one_sided
+        silent = (self.own("packets") == self.own("strays")).any(axis=1) & ~self.one_sided
         return np.select(
             [
                 ~syn.any(axis=1),
@@ -239,14 +255,14 @@ class Ledger:
     def crossed_fins(self) -> Bools:
         """Whether both FINs were sent before either side had received the other's."""
         behind = _behind(self.own("fin_ack"), self.peer("fin_end"))
-        return np.asarray(self.fin_sent.all(axis=1) & behind.all(axis=1))
+        return np.asarray(self.knows(Known.FIN).all(axis=1) & self.fin_sent.all(axis=1) & behind.all(axis=1))
 
     @cached_property
     def closed_by(self) -> Codes:
         """NOBODY, CLIENT, SERVER or BOTH (the FINs crossed): whose FIN, or RST, came first."""
         first = self.first_fin_side
         side = np.where(first >= 0, first, self.flow("close_side").astype(np.int64) - 1)
-        real = (first >= 0) | (self.rst_side >= 0)
+        real = (first >= 0) | ((self.rst_side >= 0) & (self.rst_cause != RstCause.THIRD_PARTY))
         who = np.where(side == self.client, CLIENT, SERVER)
         return np.where(self.crossed_fins, BOTH, np.where(real & (side >= 0), who, NOBODY))
 
@@ -265,12 +281,20 @@ class Ledger:
         time = np.where(counts, self.own("rst_time"), np.iinfo(np.int64).max)
         return np.where(counts.any(axis=1), np.argmin(time, axis=1), -1)
 
+    @property
+    def in_vain(self) -> Bools:
+        """Whether each endpoint repeated data that nobody acknowledged: so often that it was not for a moment's loss,
+        or at the intervals at which only late repeats come, shape (flows, 2)."""
+        run = self.own("repeat_run").astype(np.int64)
+        span = self.own("repeat_last_time") - self.own("repeat_first_time")
+        return np.asarray((run >= NEVER_TAKEN) | ((run > 1) & (span >= (run - 1) * LATE_REPEAT_NS)))
+
     @cached_property
     def gave_up(self) -> Bools:
         """Whether each endpoint fell silent after repeating a FIN or data unanswered, shape (flows, 2)."""
         fins = (self.own("fin_count") >= NEVER_TAKEN) & ~self.knows(Known.FIN_ACKED)
         span = np.where(fins, self.own("fin_last_time") - self.own("fin_time"), 0)
-        data = (self.own("repeat_run") >= NEVER_TAKEN) & (self.own("state") != State.CLOSED)
+        data = self.in_vain & (self.own("state") != State.CLOSED)
         span = np.where(data & ~fins, self.own("repeat_last_time") - self.own("repeat_first_time"), span)
         return np.asarray((fins | data) & (self.silence > np.minimum(2 * span, 240 * 10**9)))
 
@@ -278,6 +302,7 @@ class Ledger:
     def teardown(self) -> Codes:
         """Teardown codes."""
         established = (self.own("established_time") > 0).any(axis=1) | ~(self.own("syn_count") > 0).any(axis=1)
+        established &= ~self.never_open
         fins = self.fin_sent.any(axis=1)
         early = np.where(self.rst_side >= 0, self.of_side("rst_time", self.rst_side), 0)
         closed_first = fins & (self._first_fin_time <= np.where(early > 0, early, np.iinfo(np.int64).max))
@@ -285,7 +310,7 @@ class Ledger:
         quiet = both & ~self._reset_cut_close
         return np.select(
             [
-                ~established & ~fins,
+                ~established & (~fins | self.never_open),
                 quiet & self.crossed_fins,
                 quiet,
                 (self.rst_side >= 0) & (self.rst_cause == RstCause.GAVE_UP),
@@ -322,36 +347,63 @@ class Ledger:
     def rst_cause(self) -> Codes:
         """RstCause codes of the RST that ended the flow."""
         side = self.rst_side
-        answers = self.of_side("rst_answers", side)
-        reply = self.of_side("rst_reply", side) == 1
-        state, peer_state = self.of_side("rst_state", side), self.of_side("rst_peer_state", side)
-        closed = self.of_side("fin_count", side) > 0
-        syn = (answers & Answered.SYN > 0) & (self.of_side("syn_ack", side) == 0)
-        data = answers & Answered.DATA > 0
-        fin = answers & Answered.FIN > 0
+        answers, reply = self.of_side("rst_answers", side), self.of_side("rst_reply", side) == 1
+        state = self.of_side("rst_state", side)
+        closed = self._closed_before_reset
+        knew = closed & ~_behind(self.of_side("rst_answers_ack", side), self.of_side("fin_end", side))
+        asks, data, fin = (answers & kind > 0 for kind in (Answered.SYN, Answered.DATA, Answered.FIN))
+        closes = (answers == Answered.ACK) & knew  # who awaits just this acknowledgment does not reset
         runs = np.maximum(self.of_side("probe_run", side), self.of_side("repeat_run", side))
-        age = self.of_side("rst_data_age", side)
-        prompt = age <= PROMPT_NS + self.of_side("reach", side)  # the way there and back is no time to read
-        unread = (self.of_side("rst_unread", side) > 0) | ((age >= 0) & prompt)
-        knew = one_of(peer_state, (State.CLOSE_WAIT, State.LAST_ACK))
-        disowned = self.of_side("known", side) & int(Known.RST_DISOWNED) > 0
+        foreign = self.of_side("foreign_frame", side) == self.of_side("rst_frame", side)
         cases = [
             (side < 0, RstCause.NONE),
-            (disowned, RstCause.THIRD_PARTY),
-            (syn & (state <= State.LISTEN), RstCause.CONNECTION_REFUSED),
-            (state == State.SYN_SENT, RstCause.HALF_OPEN),
+            (foreign, RstCause.THIRD_PARTY),
+            ((asks & (state <= State.LISTEN)) | self._refuses_unseen_syn, RstCause.CONNECTION_REFUSED),
+            ((state == State.SYN_RECEIVED) & reply & ~asks, RstCause.NOT_TAKEN),
+            (self._never_used, RstCause.HALF_OPEN),
             (reply & (state == State.TIME_WAIT), RstCause.TIME_WAIT_GONE),
-            (reply & closed & data & knew, RstCause.DATA_AFTER_CLOSE),
-            (reply & closed & fin & knew, RstCause.LATE_FIN),
-            (closed & data & ~knew & reply, RstCause.CROSSED_CLOSE),
+            (knew & data & reply, RstCause.DATA_AFTER_CLOSE),
+            (knew & fin & reply, RstCause.LATE_FIN),
+            (closed & data & ~knew, RstCause.CROSSED_CLOSE),
             (~reply & (runs >= NEVER_TAKEN), RstCause.GAVE_UP),
-            (reply & (state == State.CLOSED), RstCause.NO_CONNECTION),
+            (reply & ((state == State.CLOSED) | (closes & (state == State.LAST_ACK))), RstCause.NO_CONNECTION),
             (closed, RstCause.AFTER_OWN_FIN),
             (reply, RstCause.NO_CONNECTION),
-            (unread, RstCause.UNREAD_DATA),
+            (self._unread, RstCause.UNREAD_DATA),
             (self.of_side("rst_unacked", side) > 0, RstCause.ABORT_DATA_LOST),
         ]
         return np.select([case for case, _ in cases], [cause for _, cause in cases], RstCause.ABORT)
+
+    @property
+    def _closed_before_reset(self) -> Bools:
+        """Whether who sent the RST had sent its FIN before."""
+        side = self.rst_side
+        closed = self.of_side("fin_count", side) > 0
+        return np.asarray(closed & (self.of_side("fin_time", side) <= self.of_side("rst_time", side)))
+
+    @property
+    def _never_used(self) -> Bools:
+        """Whether who asked for the connection sent nothing but SYNs before its RST."""
+        side = self.rst_side
+        asks = (self.of_side("syn_count", side) > 0) & (self.of_side("syn_ack", side) == 0)
+        only = self.of_side("packets", side) == self.of_side("syn_count", side) + self.of_side("rst_count", side)
+        return np.asarray((self.of_side("rst_state", side) == State.SYN_SENT) | (asks & only))
+
+    @property
+    def _refuses_unseen_syn(self) -> Bools:
+        """Whether the RST is all there is of the flow, and numbered as the answer to a SYN (RFC 9293 3.5.2)."""
+        side = self.rst_side
+        alone = self.own("packets").sum(axis=1) == self.of_side("rst_count", side)
+        return np.asarray(alone & (self.of_side("rst_seq", side) == 0) & (self.of_side("rst_ack", side) > 0))
+
+    @property
+    def _unread(self) -> Bools:
+        """Whether data of the peer had reached who sent the RST, and had not been acknowledged: the RST itself says so,
+        or it came after them by the way there and back."""
+        side = self.rst_side
+        age, reach = self.of_side("rst_data_age", side), self.of_side("reach", side)
+        arrived = (self.of_side("rst_reached", side) > 0) | ((reach > 0) & (age >= reach))
+        return np.asarray((self.of_side("rst_unread", side) > 0) & arrived)
 
 
 def one_of(values: NDArray[Any], codes: Iterable[int]) -> Bools:

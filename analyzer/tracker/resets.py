@@ -10,14 +10,15 @@ from enum import IntEnum
 import numpy as np
 
 from analyzer.compiled import part
-from analyzer.segments.table import ACK
-from analyzer.tracker.crossing import fin_before_reset, forget_arrival
+from analyzer.segments.table import ACK, SYN
+from analyzer.tracker.crossing import fin_before_reset, not_yet_arrived, own_reset, unkill
 from analyzer.tracker.desk import (
     ASSUMED,
     BY_TIMER,
     CLOSE_WAIT,
     CLOSED,
     CLOSING,
+    ESTABLISHED,
     FIN_WAIT_2,
     LAST_ACK,
     NO_FRAME,
@@ -31,26 +32,28 @@ from analyzer.tracker.desk import (
     forget,
     half,
     knows,
+    last_syn,
     later,
     learn,
-    margin,
-    mark_later,
     mark_unusual,
     move,
     note,
+    note_received,
     older_at,
+    patience,
     since,
     still_kept,
     take_back,
     until,
     unusual,
-    wait_on,
 )
+from analyzer.tracker.foreign import disown, is_foreign, is_new, is_repeat, note_foreign, under_way
 from analyzer.tracker.gaps import silent_since
-from analyzer.tracker.journal import is_void, log_at, make_void, row_before, state_before, state_in
+from analyzer.tracker.journal import log_at
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.log import Note
-from analyzer.tracker.space import ahead, plus
+from analyzer.tracker.space import ahead
+from analyzer.tracker.strangers import acceptable_in_syn_sent
 from analyzer.tracker.transitions import Event
 
 
@@ -61,16 +64,12 @@ class Verdict(IntEnum):
     CHALLENGED = 2  # inside the window, not at RCV.NXT
     DROPPED = 3  # outside the window
     BLIND = 4  # what the receiver awaited is not known; taken as accepted
+    DISREGARDED = 5  # it would have had to accept it, but went on as if it had never come
 
 
-ACCEPTED, CHALLENGED, DROPPED, BLIND = (np.int64(verdict) for verdict in Verdict)
+ACCEPTED, CHALLENGED, DROPPED, BLIND, DISREGARDED = (np.int64(verdict) for verdict in Verdict)
 ISN, NXT, ACKED, FIN_KNOWN = np.int64(Known.ISN), np.int64(Known.NXT), np.int64(Known.ACK), np.int64(Known.FIN)
-RST_STANDS, DISOWNED, KILLED, PEER_FIN = (
-    np.int64(Known.RST),
-    np.int64(Known.RST_DISOWNED),
-    np.int64(Known.KILLED),
-    np.int64(Known.PEER_FIN),
-)
+RST_STANDS, KILLED, PEER_FIN = np.int64(Known.RST), np.int64(Known.KILLED), np.int64(Known.PEER_FIN)
 SENT_RST, RCVD_RST, RST_AGAIN, RST_IGNORED = (
     np.int64(Event.SENT_RST),
     np.int64(Event.RCVD_RST),
@@ -78,20 +77,25 @@ SENT_RST, RCVD_RST, RST_AGAIN, RST_IGNORED = (
     np.int64(Event.RST_IGNORED),
 )
 TIMER = np.int64(Event.TIMER)
-KIND_FIN = np.int64(Answered.FIN)
+KIND_FIN, KIND_DATA = np.int64(Answered.FIN), np.int64(Answered.DATA)
+RCVD_SYN_ACK = np.int64(Event.RCVD_SYN_ACK)
 KIND_SYN, CARRIES = np.int64(Answered.SYN), np.int64(Answered.SYN | Answered.SYN_ACK | Answered.DATA | Answered.FIN)
-OUTSIDE_WINDOW, WENT_ON, NOT_ITS_OWN = np.int64(Note.OUTSIDE_WINDOW), np.int64(Note.WENT_ON), np.int64(Note.NOT_ITS_OWN)
+OUTSIDE_WINDOW, WENT_ON, NOT_OF_THE_SYN = (
+    np.int64(Note.OUTSIDE_WINDOW),
+    np.int64(Note.WENT_ON),
+    np.int64(Note.NOT_OF_THE_SYN),
+)
 HAD_EXPIRED, ANSWERS_SYN = np.int64(Note.HAD_EXPIRED), np.int64(Note.ANSWERS_SYN)
+LATE_NS = 1_000_000_000  # a kernel answers at once; more than a round trip and this later a RST answers nothing
 
 
 @part
-def judge(s, e, p):
+def judge(desk, s, e, p):
     """How the receiver ``p`` has to take the RST ``s`` of ``e`` (Verdict)."""
     if np.int64(p["state"]) == SYN_SENT and not knows(e, ISN):
-        if not np.int64(s["flags"]) & ACK:
-            return DROPPED
-        fits = ahead(s["ack"], p["isn"]) > 0 and ahead(s["ack"], p["snd_nxt"]) <= 0
-        return ACCEPTED if fits else DROPPED
+        return ACCEPTED if acceptable_in_syn_sent(s, p) else DROPPED
+    if np.int64(p["state"]) == TIME_WAIT and not desk["rst_ends_time_wait"]:
+        return DROPPED
     if not knows(p, ACKED):
         return BLIND
     low, seq = np.int64(p["ack_sent"]), np.int64(s["seq"])
@@ -110,43 +114,119 @@ def reset(desk, s, i):
     j = i ^ 1
     e, p = end_at(desk, i), end_at(desk, j)
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
-    verdict = judge(s, e, p)
+    if refuses_old_answer(desk, s, e, p):
+        note(desk, i, RST_AGAIN, now, frame, NO_NOTE)  # it goes on asking
+        return
+    verdict = judge(desk, s, e, p)
     counts = verdict in (ACCEPTED, BLIND)
     u = mark_unusual(desk, e)
     u["rst_count"] = u["rst_count"] + 1
-    old = np.int64(u["rst_verdict"])
-    if old == 0 or (counts and old in (CHALLENGED, DROPPED) and np.int64(p["state"]) != CLOSED):
+    foreign = is_foreign(desk, s, e)
+    if not foreign:
+        own_reset(desk, s, i)
+        had_opened(desk, s, i)
+    if to_be_described(u, p, counts):
         describe(desk, s, i, verdict)
     if not counts:
-        ignore(u, frame)
-    send(desk, s, i, now, frame)
-    if not counts:
-        note(desk, j, RST_IGNORED, now, frame, OUTSIDE_WINDOW)
-    elif np.int64(p["state"]) != CLOSED and not (np.int64(p["state"]) == 0 and p["packets"] == 0):
-        words = ANSWERS_SYN if np.int64(p["state"]) == SYN_SENT and not knows(e, ISN) else NO_NOTE
-        fin_before_reset(desk, s, i)
-        row = move(desk, j, RCVD_RST, ASSUMED, now + half(p["reach"]), now, until(desk, p, now), frame, words)
-        if row > 0:
-            learn(p, KILLED)
+        ignore(u, frame, now)
+    if foreign:
+        note_foreign(desk, s, i)
+    else:
+        send(desk, s, i, now, frame, counts)
+    receive(desk, s, i, verdict)
 
 
 @part
-def ignore(u, frame):
+def had_opened(desk, s, i):
+    """The RST of endpoint ``i``, whose SYN was answered, acknowledges that answer: its own acknowledgment was not sent
+    yet, or lost before the tap."""
+    e, p = end_at(desk, i), end_at(desk, i ^ 1)
+    acks = np.int64(s["flags"]) & ACK != 0 and knows(p, ISN) and p["syn_ack"] == 1 and ahead(s["ack"], p["isn"]) == 1
+    if np.int64(e["state"]) == SYN_SENT and acks:
+        seen, now = last_syn(desk, p), np.int64(s["time"])
+        move(desk, i, RCVD_SYN_ACK, ASSUMED, seen + half(e["reach"]), seen, now, s["frame"], NO_NOTE)
+
+
+@part
+def to_be_described(u, p, counts):
+    """Whether a RST is the one that counts: the first, or the first that its receiver, still there, has to accept."""
+    old = np.int64(u["rst_verdict"])
+    return old == 0 or (counts and old in (CHALLENGED, DROPPED, DISREGARDED) and np.int64(p["state"]) != CLOSED)
+
+
+@part
+def receive(desk, s, i, verdict):
+    """Move the receiver of RST ``s`` of endpoint ``i``, which crosses the tap on its way to it."""
+    e, p = end_at(desk, i), end_at(desk, i ^ 1)
+    now, frame, asks = np.int64(s["time"]), np.int64(s["frame"]), np.int64(p["state"]) == SYN_SENT and not knows(e, ISN)
+    if verdict not in (ACCEPTED, BLIND):
+        note_received(desk, i ^ 1, RST_IGNORED, now, frame, NOT_OF_THE_SYN if asks else OUTSIDE_WINDOW)
+        return
+    if np.int64(p["state"]) == CLOSED or (np.int64(p["state"]) == 0 and p["packets"] == 0):
+        return
+    if asks:
+        refuse(desk, s, e, p)
+    fin_before_reset(desk, s, i)
+    words = ANSWERS_SYN if asks else NO_NOTE
+    row = move(desk, i ^ 1, RCVD_RST, ASSUMED, now + half(p["reach"]), now, until(desk, p, now), frame, words)
+    if row > 0:
+        learn(p, KILLED)
+
+
+@part
+def refuses_old_answer(desk, s, e, p):
+    """Whether RST ``s`` of ``e``, in SYN_SENT, refuses the answer of an older connection, and does not give up."""
+    if np.int64(e["state"]) != SYN_SENT:
+        return False
+    return (unusual(desk, p)["stale_acks"] > 0 and not knows(p, ISN)) or s["seq"] != e["snd_nxt"]
+
+
+@part
+def refuse(desk, s, e, p):
+    """Count a RST that refuses the SYN of ``p``; the first of them is paired with the SYN that it acknowledges."""
+    u = mark_unusual(desk, e)
+    u["refusals"] = u["refusals"] + 1
+    if u["refused_frame"] == 0:
+        again = unusual(desk, p)["syn_last_frame"]
+        u["refused_syn_frame"] = again if again > 0 else p["syn_frame"]
+        u["refused_frame"], u["refused_time"] = s["frame"], s["time"]
+        u["refused_after"] = np.int64(s["time"]) - last_syn(desk, p)
+
+
+@part
+def refused_before(desk, s, j):
+    """The SYN ``s`` was refused by a RST of endpoint ``j`` that stands before it in the capture by a moment."""
+    e, p = end_at(desk, j), end_at(desk, j ^ 1)
+    u = unusual(desk, e)
+    only = u["rst_count"] > 0 and u["rst_count"] == e["packets"] and u["rst_ack"] == p["snd_nxt"]
+    if not only or np.int64(s["time"]) - np.int64(u["rst_time"]) > desk["reordering"]:
+        return
+    u = mark_unusual(desk, e)
+    u["rst_answers"], u["rst_reply"], u["rst_answers_frame"], u["rst_answers_time"] = KIND_SYN, 1, s["frame"], s["time"]
+    refuse(desk, s, e, p)
+    now = np.int64(s["time"])
+    u["refused_frame"], u["refused_time"] = u["rst_frame"], u["rst_time"]
+    u["refused_after"] = max(np.int64(0), now - np.int64(u["rst_time"]))
+    row = move(desk, j ^ 1, RCVD_RST, ASSUMED, now, now, until(desk, p, now), np.int64(u["rst_frame"]), ANSWERS_SYN)
+    if row > 0:
+        learn(p, KILLED)
+
+
+@part
+def ignore(u, frame, time):
     """Count a RST that its receiver did not have to accept, or plainly did not."""
     u["rst_ignored"] = u["rst_ignored"] + 1
     if u["rst_ignored_frame"] == 0:
-        u["rst_ignored_frame"] = frame
+        u["rst_ignored_frame"], u["rst_ignored_time"] = frame, time
 
 
 @part
-def send(desk, s, i, now, frame):
+def send(desk, s, i, now, frame, counts):
     """Move the sender of a RST: it has given up the connection, or shows that it had none any more."""
     e, p = end_at(desk, i), end_at(desk, i ^ 1)
+    if not_taken(desk, e, p):
+        take_back(desk, i)  # the ESTABLISHED that it never was
     state = np.int64(e["state"])
-    stale = (unusual(desk, p)["stale_acks"] > 0 and not knows(p, ISN)) or s["seq"] != e["snd_nxt"]
-    if state == SYN_SENT and stale:
-        note(desk, i, RST_AGAIN, now, frame, NO_NOTE)  # it refuses an older connection's answer and goes on asking
-        return
     if state == CLOSED:
         note(desk, i, RST_AGAIN if knows(e, RST_STANDS) else SENT_RST, now, frame, NO_NOTE)
         learn(e, RST_STANDS)
@@ -156,9 +236,9 @@ def send(desk, s, i, now, frame):
         expire(desk, i, now, frame)
         note(desk, i, SENT_RST, now, frame, HAD_EXPIRED)
         return
-    if state == 0 and not knows(e, NXT) and np.int64(p["last_kind"]) & KIND_SYN:
+    if state == 0 and np.int64(p["state"]) == SYN_SENT:
         e["state"] = CLOSED  # nobody listens there
-        note(desk, i, SENT_RST, now, frame, ANSWERS_SYN)
+        note(desk, i, SENT_RST, now, frame, ANSWERS_SYN if counts else NOT_OF_THE_SYN)
         return
     reach = np.int64(e["reach"])
     earliest = since(desk, e, s, now)
@@ -168,6 +248,14 @@ def send(desk, s, i, now, frame):
         earliest = min(earliest, max(np.int64(e["last_time"]), np.int64(e["state_time"])) - reach - desk["slack"])
     basis = ASSUMED if state == 0 else SENT  # a SYN of it that was not captured may go on asking
     move(desk, i, SENT_RST, basis, now - half(reach), earliest, now, frame, NO_NOTE)
+
+
+@part
+def not_taken(desk, e, p):
+    """Whether the RST of ``e`` answers the handshake's last acknowledgment: its kernel never took the connection."""
+    u = unusual(desk, e)
+    opened = np.int64(e["state"]) == ESTABLISHED and e["proof_event"] > 0 and e["mark_event"] == e["proof_event"]
+    return opened and e["packets"] == e["syn_count"] and bool(u["rst_reply"]) and u["rst_count"] == 1
 
 
 @part
@@ -216,10 +304,19 @@ def describe(desk, s, i, verdict):
     e, p = end_at(desk, i), end_at(desk, i ^ 1)
     u = mark_unusual(desk, e)
     now = np.int64(s["time"])
+    trigger(desk, s, e, p, u)
+    if u["rst_reply"] > 0:
+        carries_data = np.int64(u["rst_answers"]) & KIND_DATA != 0
+        not_yet_arrived(desk, i, np.int64(u["rst_answers_frame"]) + (1 if carries_data else 0))
     u["rst_time"] = now
     u["rst_frame"] = s["frame"]
     u["rst_verdict"] = verdict
     u["rst_seq"] = s["seq"]
+    u["rst_ack"] = s["ack"] if np.int64(s["flags"]) & ACK else 0
+    u["rst_half_close"] = unusual(desk, p)["half_close_bytes"]
+    u["rst_nxt"] = e["snd_nxt"]
+    u["rst_nth"] = min(np.int64(u["rst_count"]), 255)
+    u["rst_reached"] = np.int64(s["flags"]) & ACK != 0 and knows(e, ACKED) and ahead(s["ack"], e["ack_sent"]) > 0
     u["rst_ttl"] = s["ttl"]
     u["rst_state"] = e["state"]
     u["rst_peer_state"] = p["state"]
@@ -231,88 +328,70 @@ def describe(desk, s, i, verdict):
     u["rst_data_age"] = now - np.int64(p["data_time"]) if p["data_time"] > 0 else -1
     u["rst_data_frame"] = p["data_frame"]
     u["rst_idle"] = max(0, now - silent_since(desk, max(np.int64(e["last_time"]), np.int64(p["last_time"])), now))
-    trigger(desk, s, e, p, u)
 
 
 @part
 def trigger(desk, s, e, p, u):
-    """Name the segment of ``p`` that the RST answers, where its numbers or its haste show one."""
+    """Name the segment of ``p`` that the RST answers: its number is that of a reply (RFC 9293 3.5.2), it comes within
+    a round trip, and its sender had not acknowledged that segment before."""
     now, flags, seq = np.int64(s["time"]), np.int64(s["flags"]), np.int64(s["seq"])
-    prompt = now - np.int64(p["last_time"]) <= margin(desk, e)
-    u["rst_answers"] = 0
-    u["rst_reply"] = 0
-    if p["packets"] == 0:
+    prompt = now - np.int64(p["last_time"]) <= 2 * patience(desk, e) + LATE_NS
+    u["rst_answers"] = u["rst_reply"] = u["rst_answers_frame"] = 0
+    if p["packets"] == 0 or not prompt:
         return
+    last, awaited = np.int64(p["last_kind"]), unanswered(desk, e, p)
     if not flags & ACK:
-        if np.int64(p["run_kind"]) & CARRIES and np.int64(p["run_ack"]) == seq:
-            answer(u, p["run_kind"], p["run_frame"])
-        elif np.int64(p["last_ack"]) == seq:
-            answer(u, p["last_kind"], p["last_frame"])
+        if np.int64(p["run_kind"]) & CARRIES and np.int64(p["run_ack"]) == seq and not repeated_since(desk, e, p, now):
+            answer(u, p["run_kind"], p["run_frame"], p["run_ack"], p["run_time"])
+        elif np.int64(p["last_ack"]) == seq and awaited:
+            answer(u, last, p["last_frame"], p["last_ack"], p["last_time"])
         else:
             return
         u["rst_reply"] = 1
-        u["rst_answers_time"] = p["last_time"]
-    elif np.int64(p["last_kind"]) & KIND_SYN and not knows(e, ISN):
-        answer(u, p["last_kind"], p["last_frame"])
-        u["rst_answers_time"] = p["last_time"]
-        u["rst_reply"] = 1
-    elif prompt and np.int64(p["last_kind"]) & CARRIES and np.int64(s["ack"]) == np.int64(p["last_seq_end"]):
-        answer(u, p["last_kind"], p["last_frame"])
-        u["rst_answers_time"] = p["last_time"]
+    elif np.int64(s["ack"]) == np.int64(p["last_seq_end"]) and awaited and (last & CARRIES or not knows(p, ACKED)):
+        answer(u, last, p["last_frame"], p["last_ack"], p["last_time"])
+        u["rst_reply"] = not knows(p, ACKED)  # to a segment without ACK the reply acknowledges it (RFC 9293 3.10.7.1)
 
 
 @part
-def answer(u, kind, frame):
-    u["rst_answers"] = kind
-    u["rst_answers_frame"] = frame
+def repeated_since(desk, e, p, now):
+    """Whether the first segment of ``p`` that ``e`` has not acknowledged is too old to be answered only ``now``, and
+    its last, with the same acknowledgment, is not."""
+    old = now - np.int64(p["run_time"]) > 2 * patience(desk, e) + desk["repeat"]
+    return old and np.int64(p["last_kind"]) & CARRIES != 0 and p["last_ack"] == p["run_ack"]
+
+
+@part
+def unanswered(desk, e, p):
+    """Whether endpoint ``e`` had not answered the last segment of ``p``: not acknowledged what it carries, and, where
+    it carries nothing, sent nothing since."""
+    if np.int64(p["last_kind"]) & CARRIES:
+        return not knows(e, ACKED) or ahead(p["last_seq_end"], e["ack_sent"]) > 0
+    return np.int64(e["last_time"]) <= np.int64(p["last_time"]) or unusual(desk, e)["rst_count"] > 1
+
+
+@part
+def answer(u, kind, frame, ack, time):
+    u["rst_answers"], u["rst_answers_frame"], u["rst_answers_ack"], u["rst_answers_time"] = kind, frame, ack, time
 
 
 @part
 def contradict(desk, s, i):
     """A segment of ``i`` that is no RST: whoever was taken for dead, by its own RST or the peer's, goes on."""
-    j = i ^ 1
-    e, p = end_at(desk, i), end_at(desk, j)
+    e, p = end_at(desk, i), end_at(desk, i ^ 1)
     now = np.int64(s["time"])
-    if knows(e, KILLED) and e["mark_event"] > 0:
-        on_its_way = ahead(s["ack"], unusual(desk, p)["rst_seq"]) <= 0  # it answers what came before the RST, no more
-        if now - np.int64(e["mark_time"]) <= margin(desk, e) * (2 if on_its_way else 1):
+    if knows(e, KILLED):
+        u = unusual(desk, p)
+        went_on = is_new(s, e) or is_repeat(s)
+        knew = not knows(e, ACKED) or ahead(s["ack"], u["rst_nxt"]) > 0
+        soon = now - np.int64(u["rst_time"]) <= under_way(desk, e)
+        if np.int64(s["flags"]) & SYN or not went_on or (soon and not knew) or not unkill(desk, i):
             return
-        take_back(desk, i)
-        forget_arrival(desk, e)
         forget(e, KILLED)
         u = mark_unusual(desk, p)
-        u["rst_verdict"] = DROPPED
-        ignore(u, u["rst_frame"])
+        u["rst_verdict"] = DISREGARDED
+        if np.int64(e["state"]) == SYN_SENT:
+            u["refusals"] = u["refused_frame"] = 0  # it did not take it for a refusal
         note(desk, i, RST_IGNORED, now, s["frame"], WENT_ON)
     elif knows(e, RST_STANDS) and np.int64(unusual(desk, e)["rst_state"]) > CLOSED:
         disown(desk, s, i, now)
-
-
-@part
-def closed_by_reset(entry):
-    """Whether a log row stands that closed its endpoint by its own RST."""
-    closed = state_in(entry) == CLOSED and state_before(entry) != CLOSED
-    return closed and entry["event"] == SENT_RST and not is_void(entry)
-
-
-@part
-def disown(desk, s, i, now):
-    """Endpoint ``i`` goes on after "its" RST: unless the network only changed the order, somebody else sent that."""
-    e = end_at(desk, i)
-    u = unusual(desk, e)
-    end = plus(s["seq"], np.int64(s["payload_len"]))
-    late = now - np.int64(u["rst_time"]) <= desk["reordering"]
-    if late and ahead(end, u["rst_seq"]) <= 0:
-        return
-    row = np.int64(e["last_event"])
-    while row > 0 and not closed_by_reset(log_at(desk, row)):
-        row = row_before(desk, row)
-    if row == 0:
-        return
-    make_void(log_at(desk, row))
-    e["state"] = state_before(log_at(desk, row))
-    if np.int64(e["state"]) == TIME_WAIT:
-        wait_on(desk, mark_later(desk, e))
-    forget(e, RST_STANDS)
-    learn(e, DISOWNED)
-    note(desk, i, RST_IGNORED, now, s["frame"], NOT_ITS_OWN)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.tracker.ending import UNKNOWN
-from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.outcome import Ledger, RstCause
 
 NO_SIDE = 2  # in the column rst_by
 CONCLUDED = ("handshake", "closed_by", "teardown", "rst_cause")
@@ -20,5 +20,6 @@ def conclude(endings: NDArray[np.void], ledger: Ledger) -> None:
         endings[name] = getattr(ledger, name)
     endings["observability"] = ledger.observed
     endings["idle_before_close_s"] = np.where(ledger.closed_by > 0, ledger.flow("close_idle"), UNKNOWN)
-    endings["rst_by"] = np.where(ledger.rst_side < 0, NO_SIDE, ledger.rst_side ^ ledger.client)
+    known = (ledger.rst_side >= 0) & (ledger.rst_cause != RstCause.THIRD_PARTY)
+    endings["rst_by"] = np.where(known, ledger.rst_side ^ ledger.client, NO_SIDE)
     endings["findings"] = 0

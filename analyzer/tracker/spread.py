@@ -60,7 +60,7 @@ def _fields(names: Sequence[str], *rows: "np.dtype[Any]") -> NDArray[np.void]:
 # All that is read of a flow of the kind REUSED: by the rules about an older flow on the tuple, and of every flow.
 OF_REUSED = Chosen(
     [
-        *("packets", "known", "ack_sent", "missing_bytes", "rst_count"),
+        *("packets", "known", "ack_sent", "missing_bytes", "missing_jumps", "rst_count", "strays"),
         *("syn_count", "syn_ack", "syn_time", "syn_frame", "established_time", "last_time"),
     ],
     [
@@ -70,15 +70,16 @@ OF_REUSED = Chosen(
 )
 # Of the kind OTHER: what few endpoints have, and of what all endpoints and flows have no more than this.
 INTERNAL = (  # what the tracker alone uses
-    *("fin_acks", "peer_fin_event", "next_free", "rst_seq"),
-    *("hole_bytes", "hole_end", "unseen_time", "missing_from"),
+    *("fin_acks", "peer_fin_event", "next_free", "ack_passed", "reach_last"),
+    *("hole_bytes", "hole_from", "hole_end", "unseen_time", "missing_from", "half_close_seq", "stranger_next"),
+    *("rst_nxt",),
 )
 OF_OTHER = Chosen(
     [
         *(column.name for column in [*LATER_FACTS, *UNUSUAL_FACTS, *RESETS, *CAPTURE] if column.name not in INTERNAL),
         *("state", "state_basis", "known", "syn_ack", "ack_sent", "reach", "ttl_low", "ttl_high"),
         *("packets", "first_frame", "last_frame", "last_time", "syn_count", "syn_time", "syn_frame"),
-        *("carried", "carried_byte", "data_time", "data_frame", "idle_longest", "idle_longest_frame"),
+        *("carried", "carried_byte", "data_time", "data_frame"),
     ],
     [
         *("row", "first_frame", "first_time", "client", "client_basis", "close_side", "close_idle", "replaced_time"),

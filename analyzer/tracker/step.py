@@ -22,7 +22,7 @@ from analyzer.segments.table import (
 )
 from analyzer.tracker.acknowledge import acknowledge
 from analyzer.tracker.carry import KIND_ACK, KIND_PROBE, carry, kind_of
-from analyzer.tracker.crossing import kill_again, not_yet_proof, own_reset, revive, unseen_fin
+from analyzer.tracker.crossing import kill_again, not_yet_proof, revive, unseen_fin
 from analyzer.tracker.desk import (
     BOOKS_CLOSED,
     BY_TIMER,
@@ -36,8 +36,10 @@ from analyzer.tracker.desk import (
     TIME_WAIT,
     end_at,
     flow_at,
+    half,
     knows,
     later,
+    mark_later,
     mark_unusual,
     move,
     older_at,
@@ -48,6 +50,7 @@ from analyzer.tracker.desk import (
     unusual,
 )
 from analyzer.tracker.duplicates import same_packet
+from analyzer.tracker.foreign import goes_on_after_ignored
 from analyzer.tracker.gaps import silent_since
 from analyzer.tracker.journal import bound, earliest_of, log_at
 from analyzer.tracker.ledger import KEPT, Known
@@ -55,6 +58,7 @@ from analyzer.tracker.log import Note
 from analyzer.tracker.pools import OLDERS, SLOTS, next_free, room, slots_taken, take
 from analyzer.tracker.resets import contradict, end_older, reset
 from analyzer.tracker.space import ahead, plus
+from analyzer.tracker.strangers import of_another
 from analyzer.tracker.syns import NO_SCALE
 from analyzer.tracker.transitions import Event
 
@@ -104,7 +108,7 @@ def step(desk, s, i):
     e, p = end_at(desk, i), end_at(desk, j)
     f = flow_at(desk, i >> 1)
     now, flags = np.int64(s["time"]), np.int64(s["flags"])
-    clock(desk, s, e)
+    clock(desk, s, e, np.int64(f["end_time"]))
     if timer_ended(desk, e, now):
         end_time_wait(desk, i)
     if timer_ended(desk, p, now):
@@ -122,11 +126,15 @@ def step(desk, s, i):
             end_older(desk, j, now, np.int64(s["frame"]))
         count(desk, s, i)
         return
+    if of_another(desk, s, i):
+        count(desk, s, i)
+        return
     if flags & SYN:
         learn_role(f, flags, i & 1)
     kind = kind_of(desk, s, i)
+    if p["unusual"] > 0 and not flags & RST:
+        goes_on_after_ignored(desk, s, i)
     if flags & RST:
-        own_reset(desk, s, i)
         reset(desk, s, i)
     else:
         if np.int64(e["state"]) == CLOSED:
@@ -134,8 +142,8 @@ def step(desk, s, i):
         revived = revive(desk, s, i)
         if e["proof_event"] > 0 and not flags & SYN and not not_yet_proof(e, p, now):
             prove(desk, e, now)
-        if np.int64(e["state"]) == SYN_RECEIVED and p["packets"] == 0 and not flags & SYN:
-            move(desk, i, RCVD_ACK_OF_SYN, PROVEN, now, NEVER, now, s["frame"], PEER_NOT_CAPTURED)
+        if np.int64(e["state"]) == SYN_RECEIVED and not flags & SYN:
+            taken_after_all(desk, s, i)
         unseen_fin(desk, s, i)
         if flags & ACK:
             acknowledge(desk, s, i)
@@ -149,6 +157,19 @@ def step(desk, s, i):
     keep_books(desk, s, i, kind)
     if f["older"] > 0:
         replaces(desk, f, e, p)
+
+
+@part
+def taken_after_all(desk, s, i):
+    """Endpoint ``i``, in SYN_RECEIVED, sends what only an open connection does: the acknowledgment of its SYN had
+    reached it, whether or not one was captured."""
+    e, p = end_at(desk, i), end_at(desk, i ^ 1)
+    now = np.int64(s["time"])
+    if p["packets"] == 0:
+        move(desk, i, RCVD_ACK_OF_SYN, PROVEN, now, NEVER, now, s["frame"], PEER_NOT_CAPTURED)
+    elif unusual(desk, e)["syn_ack_after_ack"] > 0:
+        seen = max(np.int64(e["syn_time"]), np.int64(p["last_time"]))
+        move(desk, i, RCVD_ACK_OF_SYN, PROVEN, seen + half(e["reach"]), seen, now, s["frame"], NO_NOTE)
 
 
 @part
@@ -245,11 +266,11 @@ def of_older(desk, s, i, f):
 
 
 @part
-def clock(desk, s, e):
-    """Notice a frame time that runs backward against the highest so far, by more than is asked about: packets that
-    several processors record stand in each other's way by microseconds all the time."""
+def clock(desk, s, e, before):
+    """Notice a frame time that runs backward against the frame of this connection before it, by more than is asked
+    about: packets that several processors record stand in each other's way by microseconds all the time."""
     now = np.int64(s["time"])
-    back = desk["clock"] - now
+    back = before - now if before > 0 else np.int64(0)
     if back > desk["clock_back"] and back > np.int64(unusual(desk, e)["clock_back"]):
         u = mark_unusual(desk, e)
         u["clock_back"] = back
@@ -291,9 +312,10 @@ def count(desk, s, i):
     e["packets"] = e["packets"] + 1
     e["bytes"] = e["bytes"] + np.int64(s["payload_len"])
     silent = silent_since(desk, np.int64(f["end_time"]), now)
-    if f["end_time"] > 0 and now - silent > np.int64(e["idle_longest"]):
-        e["idle_longest"] = now - silent
-        e["idle_longest_frame"] = frame
+    if e["later"] > 0 and f["end_time"] > 0 and now - silent > np.int64(later(desk, e)["idle_longest"]):
+        after = mark_later(desk, e)
+        after["idle_longest"] = now - silent
+        after["idle_longest_frame"] = frame
     e["last_time"] = now
     e["last_frame"] = frame
     f["end_time"] = now
@@ -322,11 +344,10 @@ def keep_books(desk, s, i, kind):
     )
     if e["run_frame"] == 0 and kind != KIND_ACK and kind != KIND_PROBE:
         e["run_frame"] = frame
+        e["run_time"] = now
         e["run_kind"] = kind
         e["run_ack"] = s["ack"]
-    p["run_frame"] = 0
-    p["run_kind"] = 0
-    if p["unusual"] > 0:
+    if p["unusual"] > 0 and kind != KIND_PROBE:
         unusual(desk, p)["probe_run"] = 0
     if kind != KIND_PROBE:
         f["last_time"] = now

@@ -13,10 +13,12 @@ from analyzer.tracker.desk import (
     NO_NOTE,
     PROVEN,
     SENT,
+    SYN_RECEIVED,
     TIME_WAIT,
     UNKNOWN,
     end_at,
     flow_at,
+    forget,
     half,
     knows,
     last_syn,
@@ -28,12 +30,15 @@ from analyzer.tracker.desk import (
     older_at,
     still_kept,
     take_back,
+    unusual,
 )
+from analyzer.tracker.foreign import came_another_way
 from analyzer.tracker.ledger import Known
+from analyzer.tracker.resets import refused_before
 from analyzer.tracker.space import plus
 from analyzer.tracker.transitions import Event
 
-ISN, NXT = np.int64(Known.ISN), np.int64(Known.NXT)
+ISN, NXT, KILLED = np.int64(Known.ISN), np.int64(Known.NXT), np.int64(Known.KILLED)
 TIMESTAMPS = np.int64(Known.TIMESTAMPS)
 SENT_SYN, SENT_SYN_ACK = np.int64(Event.SENT_SYN), np.int64(Event.SENT_SYN_ACK)
 SYN_AGAIN, SYN_ACK_AGAIN = np.int64(Event.SYN_AGAIN), np.int64(Event.SYN_ACK_AGAIN)
@@ -47,13 +52,19 @@ def carry_syn(desk, s, i):
     e = end_at(desk, i)
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
     if knows(e, ISN) and np.int64(e["isn"]) == np.int64(s["seq"]):
-        note(desk, i, SYN_AGAIN, now, frame, NO_NOTE)
         e["fresh_time"] = 0
+        if knows(e, KILLED) and np.int64(e["state"]) == CLOSED:
+            forget(e, KILLED)  # it was refused and tries again
+            e["mark_event"] = 0
+            move(desk, i, SENT_SYN, SENT, now, NEVER, now, frame, NO_NOTE)
+        else:
+            note(desk, i, SYN_AGAIN, now, frame, NO_NOTE)
     elif np.int64(e["state"]) in (UNKNOWN, CLOSED) and not knows(e, ISN):
         e["state"] = CLOSED
         replace_old(desk, i, now, frame)
         syn_stamps(s, e, 0)
         move(desk, i, SENT_SYN, SENT, now, NEVER, now, frame, NO_NOTE)
+        refused_before(desk, s, i ^ 1)
     else:
         note(desk, i, SENT_SYN, now, frame, NO_NOTE)
     count_syn(desk, e, now, frame)
@@ -66,15 +77,19 @@ def carry_syn_ack(desk, s, i):
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
     state = np.int64(e["state"])
     if knows(e, ISN) and e["syn_ack"] == 1 and np.int64(e["isn"]) == np.int64(s["seq"]):
-        if state == ESTABLISHED and e["mark_event"] > 0 and now - e["mark_time"] > margin(desk, e):
+        open_till_now = state == ESTABLISHED and e["mark_event"] > 0 and now - e["mark_time"] > margin(desk, e)
+        if open_till_now:
             take_back(desk, i)
+        if open_till_now or (state == SYN_RECEIVED and unusual(desk, e)["syn_ack_after_ack"] > 0):
+            repeated_after_ack(desk, e, frame)
         note(desk, i, SYN_ACK_AGAIN, now, frame, NO_NOTE)
         e["fresh_time"] = 0
     elif not knows(e, ISN) or np.int64(e["isn"]) == np.int64(s["seq"]):
-        if state == UNKNOWN:
+        if state == UNKNOWN or (state == CLOSED and not knows(e, ISN)):
             e["state"] = LISTEN
         if p["syn_count"] == 1 and not knows(e, ISN):
             measure(desk, i, now - last_syn(desk, p))
+        came_another_way(desk, s, e)
         replace_old(desk, i, now, frame)
         seen = np.int64(p["syn_time"])
         syn_stamps(s, e, 1)
@@ -82,6 +97,16 @@ def carry_syn_ack(desk, s, i):
     else:
         note(desk, i, SENT_SYN_ACK, now, frame, NO_NOTE)
     count_syn(desk, e, now, frame)
+
+
+@part
+def repeated_after_ack(desk, e, frame):
+    """Count a SYN-ACK that endpoint ``e`` repeats although an acknowledgment of it has passed."""
+    u = mark_unusual(desk, e)
+    u["syn_ack_after_ack"] = u["syn_ack_after_ack"] + 1
+    u["syn_ack_after_ack_last"] = frame
+    if u["syn_ack_after_ack_frame"] == 0:
+        u["syn_ack_after_ack_frame"] = frame
 
 
 @part

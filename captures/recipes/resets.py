@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 
 from tests.lab import loss
@@ -39,11 +40,28 @@ def abort_with_data_lost(lab: Lab) -> None:
 
 @recipe("pcapng")
 def reset_with_unread_data(lab: Lab) -> None:
-    """The client uploads, and the server replies 413 and closes without having read the upload: its kernel
-    sends RST.
+    """The server answers two requests and has had enough: the third arrives, and it closes without reading that.
 
-    Closing with unread data is an abort, whatever was written before; the client may lose the reply it was
-    just sent. The report says TD303 for the server.
+    After a dialogue of requests and replies the server's kernel delays its acknowledgments (up to 40 ms), so the first
+    that it says of the third request is a RST that acknowledges it: the data had arrived, and nobody had read them.
+    The report says TD303 for the server.
+    """
+    client, server = opened(lab)
+    exchange(client, server)
+    client.sendall(REQUEST)
+    select.select([server], [], [], 5.0)  # it is there
+    server.close()
+    pause(0.2)
+    client.close()
+
+
+@recipe("pcapng")
+def unread_data_acknowledged(lab: Lab) -> None:
+    """The client uploads, and the server replies 413 and closes without having read the upload: its kernel sends RST.
+
+    Closing with unread data is an abort, whatever was written before; the client may lose the reply it was just sent.
+    But the kernel had acknowledged the upload, and whether the application had read it no packet tells: the near miss
+    of reset-with-unread-data. The report says TD301 for the server.
     """
     client, server = opened(lab)
     client.sendall(b"POST /upload HTTP/1.1\r\nContent-Length: 2800\r\n\r\n" + b"x" * 2800)

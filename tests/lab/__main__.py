@@ -18,6 +18,7 @@ def main() -> int:
     play = commands.add_parser("play", help="play one scenario in this process")
     play.add_argument("name")
     play.add_argument("--number", type=int, default=1, help="chooses the addresses")
+    play.add_argument("--looks-only", action="store_true", help="do without tracepoints")
     for command in (record, play):
         command.add_argument("--to", type=Path, default=conduct.RECORDINGS)
     score = commands.add_parser("score", help="hold the program's states against the kernels'")
@@ -36,7 +37,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _play(arguments: argparse.Namespace) -> int:
-    truth = conduct.play(load()[arguments.name], arguments.to, arguments.number)
+    truth = conduct.play(load()[arguments.name], arguments.to, arguments.number, looks_only=arguments.looks_only)
     print(f"{len(truth.endpoints)} endpoints, {truth.looks} looks, {truth.contradictions} contradictions")
     return int(truth.contradictions > 0)
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from . import pcapfile, tracefs
+from .hosts import hurry
 from .network import Lab
 from .scenario import Scenario
 from .sockdiag import Poller, Sample
@@ -40,9 +41,12 @@ def reset_reasons() -> dict[int, str]:
     return {int(number): name for number, name in re.findall(r"\{ (\d+), \"(\w+)\" \}", text)}
 
 
-def play(scenario: Scenario, folder: Path, number: int = 1) -> Truth:
-    """Play a scenario in a laboratory of its own and keep its captures and its truth in ``folder``."""
+def play(scenario: Scenario, folder: Path, number: int = 1, *, looks_only: bool = False) -> Truth:
+    """Play a scenario in a laboratory of its own and keep its captures and its truth in ``folder``; with
+    ``looks_only`` as on a kernel without tracepoints.
+    """
     assert scenario.play is not None
+    hurry()
     socket.setdefaulttimeout(20)
     samples: dict[str, list[Sample]] = {}
     with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as stack:
@@ -55,12 +59,13 @@ def play(scenario: Scenario, folder: Path, number: int = 1) -> Truth:
             for name, place in PLACES.items()
         }
         with contextlib.ExitStack() as account:
-            tracer = account.enter_context(Tracer()) if not tracefs.unavailable() else None
-            pollers = [account.enter_context(Poller(host, 0.005)) for host in (lab.a, lab.b)]
+            tracer = account.enter_context(Tracer()) if not (looks_only or tracefs.unavailable()) else None
+            pollers = [account.enter_context(Poller(host, 0.01)) for host in (lab.a, lab.b)]
             scenario.play(lab)
             time.sleep(3 * scenario.delay)
             for tap in taps.values():
                 tap.stop()
+            hurry(False)
         samples = {poller.host.label: poller.samples for poller in pollers}
         hosts = {address: host.label for host in (lab.a, lab.b) for address in addresses(host.run("ip", "-o", "addr"))}
         truth = traced(tracer.events, hosts, reset_reasons(), samples) if tracer else sampled(samples)
@@ -106,7 +111,7 @@ def read_truth(name: str, folder: Path = RECORDINGS) -> Truth:
     return Truth.of_json(json.loads((folder / f"{name}.json").read_text()))
 
 
-def record_all(names: list[str], folder: Path = RECORDINGS) -> dict[str, str]:
+def record_all(names: list[str], folder: Path = RECORDINGS, *, looks_only: bool = False) -> dict[str, str]:
     """Record several scenarios at once, each by a process of its own; name -> what went wrong."""
     numbers: SimpleQueue[int] = SimpleQueue()
     for number in range(11, 11 + AT_ONCE):
@@ -116,6 +121,7 @@ def record_all(names: list[str], folder: Path = RECORDINGS) -> dict[str, str]:
         number = numbers.get()
         try:
             command = (sys.executable, "-m", "tests.lab", "play", name, "--to", str(folder), "--number", str(number))
+            command += ("--looks-only",) * looks_only
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
             print(f"{name}: {done.stdout.strip() or done.stderr.strip().splitlines()[-1]}", flush=True)
             return "" if done.returncode == 0 else done.stderr

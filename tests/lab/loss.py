@@ -4,6 +4,9 @@ A rule stands in the router's forward hook and sees a packet once, as it comes f
 relay is in use. A tap on the sender's side of the router sees the packet before it is lost, a tap on the
 other side never does. Which of the matching packets are lost is counted by the rule itself (``numgen inc``),
 so it is exact, not a rate.
+
+`Loss.reject` does what a firewall does that is told to say no: the packet is lost behind the middle of the path, and
+the router answers with a RST in its receiver's name.
 """
 
 from __future__ import annotations
@@ -52,7 +55,17 @@ class Loss:
         last = min(skip + first, FOR_EVER) - 1
         return f"numgen inc mod {FOR_EVER} {skip}-{last}" if last > skip else f"numgen inc mod {FOR_EVER} {skip}"
 
+    def reject(self, what: str, *, by: str) -> None:
+        """From now on answer the packets of host ``by`` that match ``what`` with a RST in their receiver's name. It is
+        done behind the middle of the relay, so a tap there sees both.
+        """
+        if not self._made:
+            self._make_chain()
+        came_out_of = {"a": "middle-b", "b": "middle-a"}[by]
+        rule = f'iifname "{came_out_of}" {what} counter reject with tcp reset'
+        self._router.run("nft", f"add rule inet {TABLE} forward {rule}")
+
     def nothing(self) -> None:
-        """Lose nothing any more."""
+        """Lose and reject nothing any more."""
         if self._made:
             self._router.run("nft", "flush", "chain", "inet", TABLE, "forward")

@@ -115,6 +115,13 @@ class Lab:
         self.relay_in_use = Relay(self.m, self.number, delay)
         return self.relay_in_use
 
+    @property
+    def path(self) -> Relay:
+        """The relay in use."""
+        if self.relay_in_use is None:
+            raise LabError("this laboratory has no relay")
+        return self.relay_in_use
+
     def tap(self, place: str, path: str | Path, **options: object) -> Tap:
         """tcpdump at a place: ``a``, ``b`` the hosts, ``m`` the router's side of A, ``m-b`` its side of B,
         ``m-any`` both at once (each packet twice), ``middle`` between the two halves of the relay.

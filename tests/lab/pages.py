@@ -17,8 +17,9 @@ HEAD = """# The inferred states, held against the kernels' own
 Each endpoint's sequence of states, as read from packets alone, is held against what the kernel that ran it really did:
 {played} scenes with real sockets between two hosts in network namespaces (and {edited} more, the same recordings as a
 worse capture would show them), each recorded at three places at once, on host A, in the middle of a path of 10 ms each
-way, and on host B. The kernels' account comes from tracepoints on the captures' own clock and from sock_diag
-({kernel}). Two thirds of the endpoints are those of one crowd, 300 connections at once over a path that loses packets.
+way (up to 600 ms where hosts are far or the delay jumps), and on host B. The kernels' account comes from tracepoints on
+the captures' own clock and from sock_diag ({kernel}). More than half of the endpoints are those of one crowd, 300
+connections at once over a path that loses packets.
 
     make score          # the recordings kept in tests/lab/recordings; no root needed
     make lab            # record all of them again (root), then score

@@ -67,6 +67,13 @@ class Scenario:
     snaplen: int = 128
     taps: str = "amb"
     lossy: bool = False  # packets are lost by chance: where a connection's were, the program may be unsure
+    slowest: float = 0.0  # the longest the path takes each way, where the scene changes its delay
+    raw_ports: tuple[int, ...] = ()  # ports from which a raw SYN came: no kernel has a socket there to compare with
+
+    @property
+    def round_trip_ns(self) -> int:
+        """The longest round trip of the scene."""
+        return 2 * round(max(self.delay, self.slowest) * 1e9)
 
 
 SCENARIOS: dict[str, Scenario] = {}

@@ -3,12 +3,13 @@
 What is compared, so that the comparison is fair both ways:
 
 * The sequence of states entered. An endpoint is right when the program's whole sequence equals the kernel's.
-* Only what happened while the capture ran: a state that the kernel entered before the first packet counts as the one
-  the endpoint is found in; states entered after the last packet do not count, but for those that it caused: within a
-  round trip after it they count if the program says so too.
+* Only what happened while the capture ran: of a capture begun late, a state that the kernel entered before the first
+  packet counts as the one the endpoint is found in; states entered after the last packet do not count, but for those
+  that it caused: within a round trip after it they count if the program says so too.
 * A state passed in no time counts like any other: FIN and ACK in one segment take a kernel through FIN_WAIT_2 too.
 * LISTEN is the state of a listening socket, not of a connection: the server's sequence begins with SYN_RECEIVED.
-* A kernel's socket belongs to the newest connection of its addresses and ports that had begun by then.
+* A kernel's socket belongs to the newest connection of its addresses and ports that had begun by then. Where a kernel
+  had no socket at all, an endpoint is CLOSED or nothing is said of it.
 * Where packets cannot show what happened, the scenario says so beforehand (`Hidden`) and what the program should say
   instead; the endpoint then counts as ``permitted`` and not as ``exact``. Where a scenario loses packets by chance,
   an endpoint is also ``permitted`` if its connection lost some (the three taps differ) and nothing wrong is said with
@@ -39,6 +40,7 @@ EXACT, PERMITTED, WRONG = "exact", "permitted", "wrong"
 HIGH = ("sent", "proven")
 FOUND_NS = 1_000_000  # what a kernel did this shortly before the first packet, that packet shows
 NEAR_NS = 20_000_000  # relay and scheduling on a busy machine
+BUSY_NS = 100_000_000  # the same where it is very busy; less than what a kernel waits before it repeats itself
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,10 +114,11 @@ class Reset:
         return f"{self.scenario.name} tap {self.tap}: the RST is {self.true or 'none'}, said {self.said or 'none'}"
 
 
-def shown(entered: list[Entry], rows: list[Row], span: tuple[int, int], delay: float) -> tuple[list[str], list[Entry]]:
-    """The part of a kernel's account that happened while a capture ran, and what followed at once if the program says
-    so too; before it the state the endpoint is found in, if the program says nothing of that."""
-    first, last = span[0] - FOUND_NS, span[1] + 2 * round(delay * 1e9) + NEAR_NS
+def shown(entered: list[Entry], rows: list[Row], span: tuple[int, int], after: int) -> tuple[list[str], list[Entry]]:
+    """The part of a kernel's account that happened while a capture ran (``span``; it begins with 0 where nothing had
+    happened before), and what followed within ``after`` ns if the program says so too; before it the state the endpoint
+    is found in, if the program says nothing of that."""
+    first, last = span[0] - FOUND_NS, span[1] + after
     began = [entry for entry in entered if entry.time < first][-1:]
     before: list[str] = []
     if began and (not rows or rows[0].state != began[0].state):
@@ -134,13 +137,21 @@ def owner(flows: list[Flow], end: Endpoint, truth: Truth, slack: int) -> Flow | 
     mine = [flow for flow in flows if end.pair in flow.ends]
     if not mine or not end.entered:
         return None
-    begun = [flow for flow in mine if flow.first <= end.entered[0].latest + slack]
+    until = min([end.entered[0].latest + slack, *asked_again(end, truth)])
+    begun = [flow for flow in mine if flow.first <= until]
     if begun:
         return begun[-1]
     others = [other.entered[0].time for other in truth.endpoints if other.pair == end.pair and other.entered]
     newer = [other for other in others if other > end.entered[0].time]
     taken = any([flow for flow in mine if flow.first <= other + slack][-1:] == mine[:1] for other in newer)
     return None if taken else mine[0]
+
+
+def asked_again(end: Endpoint, truth: Truth) -> list[int]:
+    """When the same addresses and ports were used for another connection, after this endpoint had begun."""
+    same = [other for other in truth.endpoints if other.entered and {*other.pair} == {*end.pair}]
+    asked = [other.entered[0] for other in same if other.entered[0].state == "SYN_SENT"]
+    return [entry.earliest for entry in asked if entry.earliest > end.entered[0].latest]
 
 
 def common(kernel: list[str], said: list[str]) -> list[tuple[int, int]]:
@@ -172,19 +183,34 @@ def timed(kernel: list[Entry], rows: list[Row], at_host: bool) -> Iterator[Timed
 def judge(scenario: Scenario, tap: str, truth: Truth, path: Path) -> tuple[list[Verdict], list[Reset]]:
     """Every endpoint of one capture, and the causes of its resets."""
     flows, span = inferred(path)
-    slack = round(scenario.delay * 1e9) + NEAR_NS
+    ran = span if scenario.edit is not None else (0, span[1])
+    slack = scenario.round_trip_ns // 2 + NEAR_NS
     verdicts = []
+    sockets: set[tuple[int, Pair]] = set()
     for end in truth.endpoints:
-        flow = owner(flows, end, truth, slack)
+        flow = owner(flows, end, truth, slack + BUSY_NS)
+        sockets |= {(id(flow), end.pair)}
         over = end.states[-1:] == ["CLOSED"] and end.entered[-1].latest < span[0] - slack
         if flow is None or over or end.entered[0].earliest > span[1] + slack:
             continue
         rows = flow.ends[end.pair]
-        before, entered = shown(end.entered, rows, span, scenario.delay)
+        before, entered = shown(end.entered, rows, ran, scenario.round_trip_ns + BUSY_NS)
         nth = [other for other in truth.endpoints if other.host == end.host and other.entered].index(end)
         if entered or rows:
-            verdicts.append(_verdict(scenario, tap, end, before, entered, rows, nth, span))
+            verdicts.append(_verdict(scenario, tap, end, before, entered, rows, nth, ran))
+    strangers = [(pair, rows) for flow in flows for pair, rows in flow.ends.items() if (id(flow), pair) not in sockets]
+    verdicts += socketless(scenario, tap, truth, strangers)
     return verdicts, list(resets(scenario, tap, flows))
+
+
+def socketless(
+    scenario: Scenario, tap: str, truth: Truth, strangers: list[tuple[Pair, list[Row]]]
+) -> Iterator[Verdict]:
+    """Endpoints of which no kernel has a socket and the program says more than CLOSED."""
+    hosts = {end.pair[0][0]: end.host for end in truth.endpoints}
+    for pair, rows in strangers:
+        if pair[0][1] not in scenario.raw_ports and any(row.state != "CLOSED" for row in rows):
+            yield Verdict(scenario, tap, hosts.get(pair[0][0], ""), pair, -1, WRONG, [], [], rows, [], [], ())
 
 
 def resets(scenario: Scenario, tap: str, flows: list[Flow]) -> Iterator[Reset]:

@@ -13,7 +13,7 @@ import threading
 import time
 from types import TracebackType
 
-from .hosts import Host
+from .hosts import Host, hurry
 
 SOCK_DIAG = 4  # the netlink protocol
 BY_FAMILY, DONE, FAILED = 20, 3, 2  # netlink message types
@@ -79,7 +79,8 @@ def _read(data: bytes, states: dict[Pair, str]) -> bool:
         if kind in (DONE, FAILED):
             return True
         pair, state = _entry(data[place + 16 : place + length])
-        states[pair] = state
+        if pair[1][1]:  # else it is bound, and about to connect
+            states[pair] = state
         place += (length + 3) & ~3
     return False
 
@@ -99,6 +100,7 @@ class Poller:
         self._thread = threading.Thread(target=self._work, name=f"sock_diag {host.label}", daemon=True)
 
     def _work(self) -> None:
+        hurry()
         while not self._ended.wait(self._pause):
             self.look()
 

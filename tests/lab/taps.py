@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from .hosts import Host, LabError
+from .hosts import Host, LabError, hurry
 
 PATIENCE = 5.0  # seconds for tcpdump to begin or to end
 
@@ -50,6 +50,7 @@ class Tap:
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
         )
+        hurry(who=self.process.pid)
         self._said = b""
         self._wait_for(b"listening on")
 
@@ -83,7 +84,7 @@ class Tap:
     def _check(self, said: str) -> None:
         counts = {what: int(n) for n, what in re.findall(r"(\d+) packets? (captured|received|dropped by kernel)", said)}
         self.captured, self.dropped = counts.get("captured", -1), counts.get("dropped by kernel", -1)
-        if self.dropped:
+        if self.dropped or self.captured != counts.get("received", -1):
             raise LabError(f"tcpdump lost packets: {said.strip()}")
 
     def __enter__(self) -> Tap:

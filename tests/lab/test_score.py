@@ -79,7 +79,10 @@ def sure_and_wrong(entry: Scenario, tap: str, edit: Edit, folder: Path) -> list[
     path = folder / "cut.pcap"
     path.write_bytes(gzip.decompress((conduct.RECORDINGS / f"{entry.name}.{tap}.pcap.gz").read_bytes()))
     link, packets = pcapfile.read(path)
-    truth, blind = conduct.read_truth(entry.name), dataclasses.replace(entry, hidden=(), causes=None)
+    truth, blind = (
+        conduct.read_truth(entry.name),
+        dataclasses.replace(entry, hidden=(), causes=None, edit=lambda packets, tap: packets),
+    )
     found = []
     for place in range(1, len(packets)):
         pcapfile.write(path, link, edit(packets, place))

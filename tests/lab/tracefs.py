@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-from .hosts import LabError, run
+from .hosts import LabError, hurry, run
 
 ROOT = Path("/sys/kernel/tracing")
 PAGE = 4096
@@ -37,6 +37,7 @@ EVENTS = {  # event -> filter of the kernel's
     "timer/timer_expire_entry": " || ".join(f"function.function == {name}" for name in MINI_TIMERS),
     "timer/timer_cancel": "",
 }
+TIMER_ENDS = ("timer_cancel", "timer_expire_entry")
 FIELD = re.compile(r"field:.*?(\w+)(?:\[\d+\])?;\s+offset:(\d+);\s+size:(\d+);\s+signed:(\d)")
 PADDING, TIME_EXTEND, TIME_STAMP = 29, 30, 31  # kinds of record that are no event
 _counter = itertools.count()
@@ -101,6 +102,10 @@ class _Layout:
         self.number = int(re.search(r"^ID: (\d+)", text, re.M)[1])  # type: ignore[index]
         self._fields = [(m[1], int(m[2]), int(m[3]), m[4] == "1") for m in FIELD.finditer(text)]
 
+    def place(self, name: str) -> slice:
+        """Where one field lies."""
+        return next(slice(offset, offset + size) for field, offset, size, _ in self._fields if field == name)
+
     def read(self, data: bytes) -> dict[str, int | bytes]:
         fields: dict[str, int | bytes] = {}
         for name, offset, size, signed in self._fields:
@@ -136,12 +141,17 @@ def records(page: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 class Tracer:
-    """Collects events of the whole machine from entering to leaving; ``events`` are there afterwards, by time."""
+    """Collects events of the whole machine from entering to leaving; ``events`` are there afterwards, by time.
 
-    def __init__(self, size_kib: int = 4096) -> None:
+    The end of a timer cannot be filtered by what the timer is for, and a busy machine stops a hundred thousand timers a
+    second. So while it collects it only keeps pages; they are read when all is over, and only timers that were ours.
+    """
+
+    def __init__(self, size_kib: int = 16384) -> None:
         if reason := unavailable():
             raise LabError(reason)
         self.events: list[Event] = []
+        self._pages: list[tuple[int, bytes]] = []  # cpu, page
         self._offset = tai_offset()
         self._layouts: dict[int, tuple[str, _Layout]] = {}
         self._folder = ROOT / "instances" / f"td-{os.getpid()}-{next(_counter)}"
@@ -167,6 +177,7 @@ class Tracer:
         (folder / "enable").write_text("1")
 
     def _collect(self) -> None:
+        hurry()
         while not self._ended.wait(0.05):
             self._drain()
 
@@ -174,13 +185,26 @@ class Tracer:
         for cpu, pipe in self._pipes.items():
             with contextlib.suppress(BlockingIOError):
                 while page := os.read(pipe, PAGE):
-                    self._take(cpu, page)
+                    self._pages.append((cpu, page))
 
-    def _take(self, cpu: int, page: bytes) -> None:
-        for clock, record in records(page):
-            known = self._layouts.get(int.from_bytes(record[:2], "little"))
-            if known is not None:
-                self.events.append(Event(clock - self._offset, cpu, known[0], known[1].read(record)))
+    def _read(self) -> None:
+        """Turn the pages into events."""
+        ends = [number for number, (name, _) in self._layouts.items() if name in TIMER_ENDS]
+        found = [(clock, cpu, record) for cpu, page in self._pages for clock, record in records(page)]
+        kinds = [int.from_bytes(record[:2], "little") for _, _, record in found]
+        for (clock, cpu, record), kind in zip(found, kinds, strict=True):
+            if kind in self._layouts and kind not in ends:
+                self._take(clock, cpu, record, kind)
+        ours = {event.number("timer") for event in self.events if event.name == "timer_start"}
+        timer = {number: self._layouts[number][1].place("timer") for number in ends}
+        for (clock, cpu, record), kind in zip(found, kinds, strict=True):
+            if kind in timer and int.from_bytes(record[timer[kind]], "little") in ours:
+                self._take(clock, cpu, record, kind)
+        self.events.sort(key=lambda event: event.time)
+
+    def _take(self, clock: int, cpu: int, record: bytes, kind: int) -> None:
+        name, layout = self._layouts[kind]
+        self.events.append(Event(clock - self._offset, cpu, name, layout.read(record)))
 
     def lost(self) -> int:
         """How many events the kernel could not keep."""
@@ -202,6 +226,6 @@ class Tracer:
         for pipe in self._pipes.values():
             os.close(pipe)
         self._folder.rmdir()
-        self.events.sort(key=lambda event: event.time)
+        self._read()
         if lost and error is None:
             raise LabError(f"the kernel lost {lost} trace events")

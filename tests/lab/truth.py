@@ -3,11 +3,14 @@
 An endpoint is one socket from its first state to its end, mini-sockets included:
 
 * a socket's states come from ``inet_sock_set_state``, to the nanosecond;
-* a jump to CLOSE right after the start of a time-wait timer is no end: the connection lives on in a mini-socket, in
-  TIME_WAIT where the timer runs for 60 s, else in an orphaned FIN_WAIT_2 (the laboratory sets ``tcp_fin_timeout`` to
-  another length, so that the two differ); that timer's later starts and its end are the mini-socket's states;
-* a request socket (SYN_RECEIVED of a server) has no event with its addresses: sock_diag shows it, between two looks,
-  and the start of its timer between these looks, where there is exactly one, gives the moment.
+* a jump to CLOSE from FIN_WAIT_2 or CLOSING right behind the start of a time-wait timer is no end: the connection lives
+  on in a mini-socket, in TIME_WAIT where the timer runs for 60 s, else in an orphaned FIN_WAIT_2 (the laboratory sets
+  ``tcp_fin_timeout`` to another length, so that the two differ); that timer's later starts and its end are the
+  mini-socket's states;
+* a request socket (SYN_RECEIVED of a server) has no event with its addresses. Its timer's start is when it was made;
+  that timer is stopped where a socket is made of it, by the same processor right behind that socket's first event, so
+  the two belong together. A request of which no socket is made sock_diag shows, between two looks, and the only timer
+  started between these looks gives the moment, its end the request's.
 
 Everything sock_diag sees is then held against the result: ``contradictions`` counts the looks that disagree.
 
@@ -29,7 +32,7 @@ CLOCK_MONOTONIC_COARSE = 6  # its resolution is one jiffy
 HZ = round(1 / time.clock_getres(CLOCK_MONOTONIC_COARSE))
 TIME_WAIT_JIFFIES = 58 * HZ  # TIME_WAIT is 60 s; no other mini-socket's timer is let run this long
 TOGETHER_NS = 200_000  # between the start of a mini-socket's timer and the socket's jump to CLOSE
-BLINK_NS = 5_000_000  # a request known for less than this was never one: fast open made the socket at once
+LEAVE_MINI = ("FIN_WAIT_2", "CLOSING")  # the states from which a socket makes way for a mini-socket
 
 
 @dataclasses.dataclass
@@ -103,6 +106,15 @@ def _endpoint_of_json(data: dict[str, Any]) -> Endpoint:
     return Endpoint(**data)
 
 
+@dataclasses.dataclass
+class Request:
+    """A request socket, by its timer."""
+
+    started: int
+    ended: int = 0  # 0: not yet
+    grown: bool = False  # a socket was made of it
+
+
 class _Reader:
     """Follows the events in order; ``hosts`` gives the host of a local address."""
 
@@ -111,11 +123,13 @@ class _Reader:
         self.reasons = reasons
         self.handlers = handlers()
         self.ends: list[Endpoint] = []
-        self.requests: list[int] = []  # times at which some request socket's timer was started
+        self.requests: list[Request] = []
         self._sockets: dict[int, Endpoint] = {}
         self._minis: dict[int, Endpoint] = {}  # by the address of the timer
         self._started: dict[int, tuple[int, int, int]] = {}  # cpu -> time, timer, jiffies of a new mini-socket
         self._stopped: dict[int, int] = {}  # timer -> time it was stopped, not (yet) followed by a start
+        self._asked: dict[int, Request] = {}  # by the address of the timer
+        self._born: dict[int, Endpoint] = {}  # cpu -> the last socket made by a listener
 
     def take(self, event: Event) -> None:
         """Take in one event."""
@@ -136,6 +150,8 @@ class _Reader:
         if old in ("CLOSED", "LISTEN"):
             self._sockets[key] = Endpoint(who[1], who[0])
             self.ends.append(self._sockets[key])
+            if new == "SYN_RECEIVED":
+                self._born[event.cpu] = self._sockets[key]
         end = self._sockets.get(key)
         if end is None:
             return
@@ -143,11 +159,11 @@ class _Reader:
         self._enter(event, end, new)
 
     def _enter(self, event: Event, end: Endpoint, state: str) -> None:
-        if state == "CLOSED":
-            since, timer, length = self._started.pop(event.cpu, (-(10**9), 0, 0))
-            if event.time - since < TOGETHER_NS:
-                self._minis[timer] = end
-                state = "TIME_WAIT" if length >= TIME_WAIT_JIFFIES else "FIN_WAIT_2"
+        since, timer, length = self._started.pop(event.cpu, (-(10**9), 0, 0))
+        moved = event.time - since < TOGETHER_NS and end.states[-1:] and end.states[-1] in LEAVE_MINI
+        if state == "CLOSED" and moved:
+            self._minis[timer] = end
+            state = "TIME_WAIT" if length >= TIME_WAIT_JIFFIES else "FIN_WAIT_2"
         if end.entered and end.entered[-1].state == state:
             return
         end.entered.append(Entry.at(state, event.time))
@@ -156,7 +172,7 @@ class _Reader:
         timer, length = event.number("timer"), event.number("expires") - event.number("now")
         kind = self.handlers.get(event.number("function") % (1 << 64), "")
         if kind == "reqsk_timer_handler":
-            self.requests.append(event.time)
+            self._ask(timer, event.time)
         elif timer in self._minis:
             self._stopped.pop(timer, None)
             end = self._minis[timer]
@@ -165,9 +181,27 @@ class _Reader:
         elif kind:
             self._started[event.cpu] = (event.time, timer, length)
 
+    def _ask(self, timer: int, now: int) -> None:
+        """A request's timer starts: the request is new, or has just repeated its SYN-ACK."""
+        known = self._asked.get(timer)
+        if known is None or (known.ended and now - known.ended > TOGETHER_NS):
+            self._asked[timer] = Request(now)
+            self.requests.append(self._asked[timer])
+        else:
+            known.ended = 0
+
     def _timer_cancel(self, event: Event) -> None:
-        if event.number("timer") in self._minis:
-            self._stopped[event.number("timer")] = event.time
+        timer = event.number("timer")
+        if timer in self._minis:
+            self._stopped[timer] = event.time
+        request = self._asked.get(timer)
+        if request is None:
+            return
+        request.ended = event.time  # unless the timer has run out and is started again at once
+        child = self._born.pop(event.cpu, None)
+        if child is not None and event.time - child.entered[0].time < TOGETHER_NS:
+            child.entered[0], request.grown = Entry.at("SYN_RECEIVED", request.started), True
+            del self._asked[timer]
 
     def _timer_expire_entry(self, event: Event) -> None:
         self.finish(event.number("timer"), event.time)
@@ -256,35 +290,23 @@ def stays(samples: list[Sample]) -> dict[Pair, list[tuple[str, int, int, int]]]:
     return found
 
 
-def _add_requests(host: str, samples: list[Sample], ends: list[Endpoint], requests: list[int]) -> None:
-    """Put SYN_RECEIVED of request sockets in front of the sockets made of them, or alone where none was made."""
+def _add_requests(host: str, samples: list[Sample], ends: list[Endpoint], requests: list[Request]) -> None:
+    """Enter the request sockets of which no socket was made."""
+    withered = [request for request in requests if not request.grown]
     for pair, rows in stays(samples).items():
         for place, (state, since, seen, _) in enumerate(rows):
-            if state != "SYN_RECEIVED":
-                continue
             mine = [end for end in ends if end.pair == pair]
-            if any("SYN_RECEIVED" in end.at(seen, seen) for end in mine):
-                continue  # no request but a socket: the SYNs crossed, or fast open made it at once
-            later = [end for end in mine if end.entered and end.entered[0].time > since]
-            child = later[0] if later else None
-            entry = _moment(since, seen, requests)
-            if child is not None and child.entered[0].state == "SYN_RECEIVED":
-                if child.entered[0].time > entry.earliest:
-                    child.entered[0] = entry
-            elif child is None:
-                left = rows[place + 1] if place + 1 < len(rows) else None
-                ends.append(Endpoint(host, pair, [entry]))
-                if left and left[0] == "":
-                    ends[-1].entered.append(Entry("CLOSED", left[2], left[1], left[2]))
-
-
-def _moment(since: int, seen: int, requests: list[int]) -> Entry:
-    """When a request socket was made: its timer's start, if just one was started between the two looks."""
-    started = [time for time in requests if since <= time <= seen]
-    if len(started) == 1:
-        return Entry.at("SYN_RECEIVED", started[0])
-    first, last = (started[0], started[-1]) if started else (since, seen)
-    return Entry("SYN_RECEIVED", (first + last) // 2, first, last)
+            if state != "SYN_RECEIVED" or any("SYN_RECEIVED" in end.at(since, seen) for end in mine):
+                continue
+            started = [request for request in withered if since <= request.started <= seen]
+            request = started[0] if len(started) == 1 else None
+            entered = [Entry.at(state, request.started) if request else Entry(state, seen, since, seen)]
+            left = rows[place + 1] if place + 1 < len(rows) else None
+            if request and request.ended:
+                entered.append(Entry.at("CLOSED", request.ended))
+            elif left and left[0] == "":
+                entered.append(Entry("CLOSED", left[2], left[1], left[2]))
+            ends.append(Endpoint(host, pair, entered))
 
 
 def _agrees(sample: Sample, host: str, ends: list[Endpoint]) -> bool:

@@ -68,8 +68,9 @@ UNTIL = ("a new connection took its addresses and ports", "the gap in the captur
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     idle = idle_in_close_wait(ledger)
     spoke = after_peer_fin(ledger)
+    captured = ledger.peer("fin_count") > 0  # one number acknowledged beyond what was sent may as well be a byte
     return Verdict(
-        fires=state_is(ledger, State.CLOSE_WAIT) & (idle > settings.close_wait_leak_ns),
+        fires=state_is(ledger, State.CLOSE_WAIT) & captured & (idle > settings.close_wait_leak_ns),
         when=ledger.peer("fin_acked_time"),
         frames=[ledger.peer("fin_frame"), ledger.peer("fin_acked_frame"), ledger.own("half_close_last_frame")],
         values={

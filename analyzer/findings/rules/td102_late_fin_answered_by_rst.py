@@ -51,7 +51,7 @@ ADVICE = (
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    held = ledger.own("close_wait_end") - ledger.own("close_wait_time")
+    held = ledger.own("fin_time") - ledger.peer("fin_acked_time")
     return Verdict(
         fires=reset_victim(ledger, RstCause.LATE_FIN) & (held > settings.slow_close_ns),
         when=ledger.peer("rst_time"),

@@ -2,14 +2,17 @@
 
 ## What it sees
 
-The endpoint acknowledged the peer's FIN and later sent data. The peer answered with a RST of the kind a host sends
-for a socket it no longer has. A FIN alone does not say whether the peer only stopped sending (`shutdown`) or closed
-altogether; this RST does.
+Data whose acknowledgment covers the peer's FIN, so their sender knew of it, were answered by the peer with the RST of
+a host that has no such socket any more. A FIN alone does not say whether the peer only stopped sending (`shutdown`) or
+closed altogether; this RST does. Two stories look like this. Where a client closed that had spoken last, the data are
+the answer to that: it closed without waiting for it, and is blamed. Else the sender used a connection whose end it had
+been told.
 
 ## Why it matters
 
-The data are lost, and the application learns it only at its next write or read (EPIPE, ECONNRESET). The typical
-case is a pool of idle connections that hands out one the other side closed long ago.
+The data are lost, and the application learns it only at its next write or read (EPIPE, ECONNRESET). The typical case
+is a pool of idle connections that hands out one the other side closed long ago; the other is a proxy that turns a
+half-close into a full one, so that no answer gets through.
 
 ## When it is harmless
 
@@ -18,13 +21,15 @@ by its first byte and not reported here (it is TD304).
 
 ## What to do next
 
-In the blamed application, check an idle connection before it is used again (a read that returns 0 bytes), keep idle
-connections for a shorter time than the other side does, and repeat requests that may be repeated. If the margin is
-only milliseconds the program was told too late: that is TD306, a race.
+Who closed without waiting for an answer should shut down its sending side only, and read to the end. A pool should
+check an idle connection before it is used again (a read that returns 0 bytes), and keep it for a shorter time than the
+other side does. Data that do not acknowledge the FIN were sent in ignorance of it: that is TD306, a race.
 """
 
-from analyzer.findings.facts import after_peer_fin, blind_reset, farewell, in_one_round, reset_victim
-from analyzer.findings.rule import Verdict
+import numpy as np
+
+from analyzer.findings.facts import blind_reset, farewell, phrase, reset_victim
+from analyzer.findings.rule import Choice, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger, RstCause
 
@@ -37,35 +42,51 @@ NEEDS = ("rst_count",)
 EXAMPLE = "write-to-closed-peer.pcapng"
 NEAR_MISS = "half-close-in-use.pcapng"
 MESSAGE = (
-    "The {blamed} had acknowledged the {peer_role}'s FIN ({fin:frame}) and sent {sent:byte} {after:duration} later "
-    "(frame {data}); the {peer_role} had closed both directions and answered RST (frame {rst}, at {when:into})."
+    "The {closer} closed (FIN, frame {fin}). The {sender} knew of it (acknowledged in frame {ack}) and sent "
+    "{sent:byte} {after:duration} after that FIN (frame {data}); the {closer} had closed both directions and answered "
+    "RST (frame {rst}, at {when:into}).{why}"
 )
-ADVICE = (
-    "Suspect the application on {blamed_ip} first: it used a connection whose end it had been told, as a pool does "
-    "that does not check idle connections. Keep them for a shorter time than the {peer_role} does, and check "
-    "before use. Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
+ADVICE = "Suspect the application on {blamed_ip} first: {advice} Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
+ANSWER = " The last data before the FIN were the client's: it did not wait for an answer to them."
+NO_WAIT = (
+    "it closed before the answer came. Let it shut down its sending side only and read to the end, before it closes."
 )
+POOL = (
+    "it used a connection whose end it had been told, as a pool does that does not check idle connections. Keep them "
+    "for a shorter time than the other side does, and check before use."
+)
+ROLES = ("client", "server")
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    knew = reset_victim(ledger, RstCause.DATA_AFTER_CLOSE) & after_peer_fin(ledger)
+    sender = reset_victim(ledger, RstCause.DATA_AFTER_CLOSE) & ~farewell(ledger)
+    closer = sender[:, ::-1]
+    client = np.stack([ledger.client == 0, ledger.client == 1]).T
+    asked = closer & client & (ledger.own("spoke_last") == 1)  # a server that spoke last had answered
+    waited_for = asked.any(axis=1)
+    side = np.argmax(closer, axis=1)
+    other = 1 - side
     return Verdict(
-        fires=knew & ~in_one_round(ledger) & ~farewell(ledger),
-        when=ledger.peer("rst_time"),
+        fires=np.where(waited_for[:, None], closer, sender),
+        when=ledger.of_side("rst_time", side),
         frames=[
-            ledger.peer("fin_frame"),
-            ledger.peer("fin_acked_frame"),
-            ledger.own("half_close_frame"),
-            ledger.peer("rst_frame"),
+            ledger.of_side("fin_frame", side),
+            ledger.of_side("fin_acked_frame", side),
+            ledger.of_side("rst_answers_frame", side),
+            ledger.of_side("rst_frame", side),
         ],
         values={
-            "fin": ledger.peer("fin_frame"),
-            "sent": ledger.own("half_close_bytes"),
-            "after": ledger.peer("rst_answers_time") - ledger.peer("fin_acked_time"),
-            "data": ledger.peer("rst_answers_frame"),
-            "rst": ledger.peer("rst_frame"),
-            "when": ledger.peer("rst_time"),
+            "closer": Choice(side ^ ledger.client, ROLES),
+            "sender": Choice(other ^ ledger.client, ROLES),
+            "fin": ledger.of_side("fin_frame", side),
+            "sent": ledger.of_side("rst_half_close", side),
+            "ack": ledger.of_side("fin_acked_frame", side),
+            "after": ledger.of_side("rst_answers_time", side) - ledger.of_side("fin_time", side),
+            "data": ledger.of_side("rst_answers_frame", side),
+            "rst": ledger.of_side("rst_frame", side),
+            "when": ledger.of_side("rst_time", side),
+            "why": phrase(waited_for, ANSWER),
+            "advice": phrase(waited_for, NO_WAIT, POOL),
         },
-        rests_on=[ledger.own("close_wait_basis")],
-        unsure=blind_reset(ledger, "peer"),
+        unsure=blind_reset(ledger) | blind_reset(ledger, "peer"),
     )

@@ -38,7 +38,7 @@ NEAR_MISS = "slow-close.pcap"
 MESSAGE = (
     "The {peer} closed its sending side (FIN, frame {fin}) and went on receiving: the {blamed} sent {sent:byte} "
     "after it (frames {first} to {last}), of which {acked:byte} were acknowledged by frame {ack}, the last sent "
-    "{span:duration} after the FIN had arrived."
+    "{span:duration} after the FIN had passed."
 )
 ADVICE = (
     "A half-close is legal; suspect nobody. If answers are cut off, compare this time with the half-closed "
@@ -63,7 +63,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "first": ledger.own("half_close_frame"),
             "last": ledger.own("half_close_last_frame"),
             "ack": ledger.own("half_close_ack_frame"),
-            "span": ledger.own("data_time") - ledger.own("peer_fin_time"),
+            "span": ledger.own("data_time") - ledger.peer("fin_time"),
         },
         rests_on=[ledger.own("close_wait_basis")],
     )

@@ -2,8 +2,10 @@
 
 ## What it sees
 
-The endpoint received the peer's FIN and sent its own later than the threshold, with no data in that time (where it
-still sent data, the time counts from the last of them). The peer still knew the connection and all ended in order.
+The endpoint acknowledged the peer's FIN and sent its own later than the threshold, with no data in that time (where it
+still sent data, the time counts from the last of them). Both are segments of the same endpoint on the same way, so
+how long the way is does not count. A FIN that is itself the first acknowledgment of the peer's is never slow: a kernel
+acknowledges within half a second.
 
 ## Why it matters
 
@@ -37,9 +39,8 @@ NEEDS = ("close_wait_time",)
 EXAMPLE = "slow-close.pcap"
 NEAR_MISS = "prompt-close.pcap"
 MESSAGE = (
-    "The {blamed} took {reaction:duration} to close after {since} (threshold {slow_close:duration}): it "
-    "acknowledged the {peer_role}'s FIN ({fin:frame}) in frame {ack} and sent its own in frame {own_fin} at "
-    "{when:into}. CLOSE_WAIT lasted {held:duration}."
+    "The {blamed} acknowledged the {peer_role}'s FIN ({fin:frame}) in frame {ack} and sent its own FIN in frame "
+    "{own_fin} at {when:into}, {reaction:duration} after {since} (threshold {slow_close:duration})."
 )
 ADVICE = (
     "Suspect the application on {blamed_ip} first: it noticed the end late, or was busy. Find out what it did in "
@@ -48,22 +49,21 @@ ADVICE = (
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    spoke = after_peer_fin(ledger)
-    waited = ledger.own("close_wait_time")
-    reaction = ledger.own("fin_time") - np.where(spoke, np.maximum(waited, ledger.own("data_time")), waited)
-    closed = (waited > 0) & (ledger.own("fin_count") > 0) & ~unwatched(ledger, waited, ledger.own("fin_time"))
+    spoke, acked = after_peer_fin(ledger), ledger.peer("fin_acked_time")
+    reaction = ledger.own("fin_time") - np.where(spoke, np.maximum(acked, ledger.own("data_time")), acked)
+    closed = (ledger.own("close_wait_time") > 0) & (ledger.own("fin_count") > 0) & (acked > 0)
+    closed &= ~unwatched(ledger, acked, ledger.own("fin_time"))
     return Verdict(
-        fires=closed & (reaction > settings.slow_close_ns),
+        fires=closed & (ledger.peer("fin_count") > 0) & (reaction > settings.slow_close_ns),
         when=ledger.own("fin_time"),
         frames=[ledger.peer("fin_frame"), ledger.peer("fin_acked_frame"), ledger.own("fin_frame")],
         values={
             "reaction": reaction,
-            "since": phrase(spoke, "the last data it sent half-closed", "the FIN reached it"),
+            "since": phrase(spoke, "the last data it sent half-closed", "that acknowledgment"),
             "fin": ledger.peer("fin_frame"),
             "ack": ledger.peer("fin_acked_frame"),
             "own_fin": ledger.own("fin_frame"),
             "when": ledger.own("fin_time"),
-            "held": ledger.own("close_wait_end") - waited,
         },
         rests_on=[ledger.own("close_wait_basis")],
         absence=True,

@@ -4,7 +4,8 @@
 
 At least as many leaks (TD101) as the threshold at one server's address and port, or at one client's address toward
 one server. Counted are all its connections that stayed in CLOSE_WAIT and were so at the same time; the growth is
-measured from the first leak to the last, and projected to the limit of descriptors.
+measured from the first leak to the last, and projected to the limit of descriptors, where they lie a minute apart
+at least and each half of that time has its share.
 
 ## Why it matters
 
@@ -41,8 +42,8 @@ EXAMPLE = "reconnect-loop-leaks.pcapng"
 NEAR_MISS = "time-wait-beside-close-wait.pcap"
 MESSAGE = (
     "The {blamed} leaks {count:connection}{toward}{other}, of which the first began at {first:into} and the last "
-    "at {last:into} (threshold {pile_up} at once). At least {peak} of its sockets were in CLOSE_WAIT together. They "
-    "grow by {growth} per minute{limit}."
+    "at {last:into} (threshold {pile_up} at once). At least {peak} of its sockets were in CLOSE_WAIT "
+    "together{growth}{limit}."
 )
 ADVICE = (
     "Suspect the application on {blamed_ip} first: it does not close what its peers have closed. Next, on "
@@ -106,15 +107,23 @@ def _crowd(
             "first": np.array([start[0] for start in starts], np.int64),
             "last": np.array([start[-1] for start in starts], np.int64),
             "peak": np.array([_peak(began[member], ended[member]) for member in members], np.int64),
-            "growth": np.array([f"{value:.1f}" for value in rate], object),
+            "growth": np.array([f"; they grow by {value:.1f} per minute" if value else "" for value in rate], object),
             "limit": np.array([_limit(*pair, settings.descriptors) for pair in zip(count, rate, strict=True)], object),
         },
     )
 
 
 def _per_minute(starts: NDArray[np.int64]) -> float:
+    """How fast they grow, 0 where that cannot be told: all of them came within a minute, or in one half of the time."""
     span = int(starts[-1] - starts[0])
-    return (len(starts) - 1) * MINUTE_NS / span if span > 0 else 0.0
+    if span < MINUTE_NS or not _in_both_halves(starts, span):
+        return 0.0
+    return (len(starts) - 1) * MINUTE_NS / span
+
+
+def _in_both_halves(starts: NDArray[np.int64], span: int) -> bool:
+    early = int((starts <= starts[0] + span // 2).sum())
+    return min(early, len(starts) - early) * 4 >= len(starts)
 
 
 def _peak(began: NDArray[np.int64], ended: NDArray[np.int64]) -> int:

@@ -49,8 +49,9 @@ ENDED = ("a new connection came", "a gap in the capture began", "the capture end
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     idle, until = idle_in_close_wait(ledger), over_in_close_wait(ledger)
     taken = ledger.flow("replaced_time")[:, None] == until
+    captured = ledger.peer("fin_count") > 0
     return Verdict(
-        fires=state_is(ledger, State.CLOSE_WAIT) & (idle <= settings.close_wait_leak_ns) & ~taken,
+        fires=state_is(ledger, State.CLOSE_WAIT) & captured & (idle <= settings.close_wait_leak_ns) & ~taken,
         when=ledger.peer("fin_acked_time"),
         frames=[ledger.peer("fin_frame"), ledger.peer("fin_acked_frame"), ledger.own("half_close_last_frame")],
         values={

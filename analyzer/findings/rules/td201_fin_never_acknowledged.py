@@ -2,8 +2,8 @@
 
 ## What it sees
 
-The endpoint sent its FIN several times, with growing intervals, and no acknowledgment of it arrived: none passed
-the tap, or those that did were followed by yet another repeat.
+The endpoint sent its FIN several times, and no acknowledgment of it passed the tap; or one did, and the FIN was still
+repeated three times and more without any other answer, so that it cannot have arrived.
 
 ## Why it matters
 
@@ -25,7 +25,8 @@ FIN arrive there, and did an acknowledgment leave?
 from analyzer.findings.facts import fin_acked, phrase, state_is, unseen
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.ledger import Known
+from analyzer.tracker.outcome import NEVER_TAKEN, Ledger
 from analyzer.tracker.transitions import State
 
 CODE = "TD201"
@@ -40,8 +41,7 @@ FEW = 3  # so many FINs may still be a matter of a moment
 MOMENT_NS = 1_000_000_000
 MESSAGE = (
     "The {blamed} sent its FIN {count:times} in {span:duration} (frames {first} to {last}, the first at "
-    "{when:into}) and no acknowledgment reached it{passed}: it is stuck in {state:state}. The {peer_role} was last "
-    "heard {silent:before_end} before the capture's end."
+    "{when:into}) and {passed}: it is left in {state:state}."
 )
 ADVICE = (
     "Suspect the network between the two, or the host {peer_ip}, before either application: a device that dropped "
@@ -52,7 +52,11 @@ ADVICE = (
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     count, last = ledger.own("fin_count"), ledger.own("fin_last_time")
-    stuck = state_is(ledger, State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK) & (count > 1) & ~fin_acked(ledger)
+    acked = ledger.own("fin_acked_frame")
+    waits = state_is(ledger, State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK) & ~fin_acked(ledger)
+    known = ledger.knows(Known.FIN)  # else its number lies in what the peer has acknowledged before
+    in_vain = (ledger.own("fin_after_ack") >= NEVER_TAKEN) & (ledger.own("fin_reacked_frame") == 0)
+    stuck = waits & known & (count > 1) & ((acked == 0) | in_vain)
     hidden = unseen(ledger)[:, ::-1]
     return Verdict(
         fires=stuck & ~hidden,
@@ -64,12 +68,16 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "first": ledger.own("fin_frame"),
             "last": ledger.own("fin_last_frame"),
             "when": ledger.own("fin_time"),
-            "passed": phrase(ledger.own("fin_acked_frame") > 0, " (what passed the tap was lost behind it)"),
+            "passed": phrase(
+                acked > 0,
+                "went on doing so after one acknowledgment of it had passed, without another answer",
+                "no acknowledgment of it was captured",
+            ),
             "state": ledger.own("state"),
-            "silent": ledger.peer("last_time"),
         },
         rests_on=[ledger.own("state_basis")],
         absence=True,
+        unsure=acked > 0,
         doubt=(count <= FEW) & (ledger.watched_until(last) - last < MOMENT_NS),
         blind=[("only one direction was captured: acknowledgments of the FIN cannot be seen", stuck & hidden)],
     )

@@ -2,7 +2,8 @@
 
 ## What it sees
 
-The same FIN passed the tap more than once (copies made by the capture do not count) before it was acknowledged.
+The same FIN passed the tap again (copies made by the capture do not count) before its acknowledgment passed, or longer
+after that than the way there and back takes. A FIN that comes again at once only to acknowledge more is no repeat.
 
 ## Why it matters
 
@@ -28,12 +29,12 @@ NAME = "fin-retransmitted"
 SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ()
-NEEDS = ("fin_count",)
+NEEDS = ("fin_repeats",)
 EXAMPLE = "fin-retransmitted.pcapng"
 NEAR_MISS = "data-lost-but-fin-not.pcap"
 MESSAGE = (
-    "The {blamed} sent its FIN {count:times} (frames {first} to {last}, {span:duration} apart, the first at "
-    "{when:into}); it was acknowledged in frame {ack}."
+    "The {blamed} repeated its FIN (frame {first}) {count:times}, the last time in frame {last}, {span:duration} after "
+    "the first; it was acknowledged in frame {ack}."
 )
 ADVICE = (
     "Suspect loss between the two if there are many of these; one alone means nothing. Next: tshark -r CAPTURE -Y "
@@ -44,15 +45,14 @@ ADVICE = (
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     ack = ledger.own("fin_reacked_frame")
     return Verdict(
-        fires=(ledger.own("fin_count") > 1) & fin_acked(ledger),
-        when=ledger.own("fin_last_time"),
-        frames=[ledger.own("fin_frame"), ledger.own("fin_last_frame"), ledger.own("fin_acked_frame"), ack],
+        fires=(ledger.own("fin_repeats") > 0) & fin_acked(ledger),
+        when=ledger.own("fin_repeat_time"),
+        frames=[ledger.own("fin_frame"), ledger.own("fin_repeat_frame"), ledger.own("fin_acked_frame"), ack],
         values={
-            "count": ledger.own("fin_count"),
+            "count": ledger.own("fin_repeats"),
             "first": ledger.own("fin_frame"),
-            "last": ledger.own("fin_last_frame"),
-            "span": ledger.own("fin_last_time") - ledger.own("fin_time"),
-            "when": ledger.own("fin_time"),
+            "last": ledger.own("fin_repeat_frame"),
+            "span": ledger.own("fin_repeat_time") - ledger.own("fin_time"),
             "ack": ack + (ack == 0) * ledger.own("fin_acked_frame"),
         },
     )

@@ -2,8 +2,9 @@
 
 ## What it sees
 
-The endpoint that closed second repeated its FIN although an acknowledgment of it had passed the tap long enough
-before to have arrived. The peer, in TIME_WAIT, acknowledged the repeat.
+The endpoint that closed second repeated its FIN although an acknowledgment of it had passed the tap longer before than
+the way there and back takes, at its shortest and when it was measured last. So that was lost, or later than the
+endpoint's timer: packets do not tell which. The peer, in TIME_WAIT, acknowledged the repeat.
 
 ## Why it matters
 
@@ -32,8 +33,8 @@ NEEDS = ("fin_after_ack",)
 EXAMPLE = "last-ack-lost.pcapng"
 NEAR_MISS = "last-ack-lost-then-reset.pcap"
 MESSAGE = (
-    "The acknowledgment (frame {ack}) of the FIN of the {blamed} (frame {fin}) did not arrive: it repeated the FIN "
-    "{after:duration} later (frame {again}), and the {peer_role}, in TIME_WAIT, acknowledged it again (frame "
+    "The acknowledgment (frame {ack}) of the FIN of the {blamed} (frame {fin}) was lost or late: the FIN came again "
+    "{after:duration} after it (frame {again}), and the {peer_role}, in TIME_WAIT, acknowledged it again (frame "
     "{reack})."
 )
 ADVICE = (
@@ -51,7 +52,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
         values={
             "ack": ledger.own("fin_acked_frame"),
             "fin": ledger.own("fin_frame"),
-            "after": ledger.own("fin_last_time") - ledger.own("fin_acked_time"),
+            "after": ledger.own("fin_after_ack_time") - ledger.own("fin_acked_time"),
             "again": ledger.own("fin_after_ack_frame"),
             "reack": reacked,
         },

@@ -37,8 +37,8 @@ NEEDS = ("rst_count",)
 EXAMPLE = "last-ack-lost-then-reset.pcap"
 NEAR_MISS = "last-ack-lost.pcapng"
 MESSAGE = (
-    "The acknowledgment (frame {ack}) that the {blamed} sent for the {peer_role}'s FIN (frame {fin}) did not "
-    "arrive. The FIN was repeated (frame {again}) and met a RST (frame {rst}, at {when:into}) instead of "
+    "The acknowledgment (frame {ack}) that the {blamed} sent for the {peer_role}'s FIN (frame {fin}) was lost "
+    "or late. The FIN was repeated (frame {again}) and met a RST (frame {rst}, at {when:into}) instead of "
     "TIME_WAIT: that had lasted at most {held:duration}."
 )
 ADVICE = (

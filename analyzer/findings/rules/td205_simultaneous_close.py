@@ -1,8 +1,9 @@
-"""The FINs crossed on the way: both sides closed at once and went through CLOSING.
+"""The FINs crossed on the way: each side closed before it knew of the other's close.
 
 ## What it sees
 
-Neither FIN acknowledges the other, so each side had closed before it knew of the peer's close.
+Neither FIN acknowledges the other, nor had its sender done so before. A FIN without the ACK flag says nothing; what
+its sender had acknowledged until then does.
 
 ## Why it matters
 
@@ -19,6 +20,7 @@ Nothing.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analyzer.findings.rule import Choice, Verdict
 from analyzer.settings import Settings
@@ -29,29 +31,47 @@ NAME = "simultaneous-close"
 SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ()
-NEEDS = ("closing",)
+NEEDS = ("fin_count",)
 EXAMPLE = "simultaneous-close.pcapng"
 NEAR_MISS = "graceful-server-first.pcapng"
 MESSAGE = (
     "The FINs of {client} (frame {client_fin}) and {server} (frame {server_fin}) crossed, {apart:duration} apart "
-    "at the tap: neither acknowledges the other. {passed} went through CLOSING to TIME_WAIT."
+    "at the tap: neither side had acknowledged the other's FIN when it sent its own.{passed}"
 )
 ADVICE = "Legal; suspect nobody. Next, to see it: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
+
+
+PASSED = (
+    "",
+    " The client went through CLOSING.",
+    " The server went through CLOSING.",
+    " Both sides went through CLOSING.",
+    " The client went through CLOSING to TIME_WAIT.",
+    " The server went through CLOSING to TIME_WAIT.",
+    " Both sides went through CLOSING to TIME_WAIT.",
+)
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     fin, frame = ledger.own("fin_time"), ledger.own("fin_frame")
     every = np.arange(ledger.flows)
-    closing = ledger.own("closing") > 0
-    alone = 1 + (closing[:, 1] ^ ledger.client).astype(np.int64)
     return Verdict(
-        fires=ledger.crossed_fins & closing.any(axis=1),
+        fires=ledger.crossed_fins & (ledger.own("overtaken") == 0).all(axis=1),
         when=fin.max(axis=1),
-        frames=[frame[:, 0], frame[:, 1], ledger.own("fin_acked_frame")[:, 0], ledger.own("fin_acked_frame")[:, 1]],
+        frames=[frame[:, 0], frame[:, 1]],
         values={
             "client_fin": frame[every, ledger.client],
             "server_fin": frame[every, 1 - ledger.client],
-            "passed": Choice(np.where(closing.all(axis=1), 0, alone), ("Both sides", "The client", "The server")),
+            "passed": Choice(_passed(ledger), PASSED),
             "apart": np.abs(fin[:, 0] - fin[:, 1]),
         },
     )
+
+
+def _passed(ledger: Ledger) -> NDArray[np.int64]:
+    """Which of PASSED is true of each flow."""
+    every = np.arange(ledger.flows)
+    closing = ledger.own("closing") > 0
+    client, server = closing[every, ledger.client], closing[every, 1 - ledger.client]
+    waited = (closing <= (ledger.own("time_wait_time") > 0)).all(axis=1) & closing.any(axis=1)
+    return np.asarray(client + 2 * server + 3 * waited, np.int64)

@@ -1,10 +1,11 @@
-"""A receiver reset the connection right after data had arrived: it closed with unread data.
+"""A receiver reset the connection with data in front of it that it had not acknowledged.
 
 ## What it sees
 
-A RST without FIN from an endpoint to which data had just come: not yet acknowledged, or acknowledged by its kernel
-so shortly before that the application had hardly time to read them. A kernel that closes a socket with unread data
-sends RST instead of FIN (RFC 2525, 2.17; RFC 9293 3.10.4).
+A RST without FIN from an endpoint that data had reached and that had acknowledged none of the last of them: the RST
+itself acknowledges them, or it came later than the way to the endpoint and back takes. A kernel that closes a socket
+with unread data sends RST instead of FIN (RFC 2525, 2.17; RFC 9293 3.10.4). Data that it had acknowledged, or answered
+with data of its own, are not called unread: packets cannot tell.
 
 ## Why it matters
 
@@ -36,10 +37,10 @@ SUPERSEDES = ("TD301", "TD302")
 THRESHOLDS = ()
 NEEDS = ("rst_count",)
 EXAMPLE = "reset-with-unread-data.pcapng"
-NEAR_MISS = "upload-read-then-closed.pcap"
+NEAR_MISS = "unread-data-acknowledged.pcapng"
 MESSAGE = (
     "The {blamed} sent RST (frame {rst}, at {when:into}) {age:duration} after data from the {peer_role} (frame "
-    "{data}){acked}: it seems to have closed with unread data.{lost}"
+    "{data}): {unread:byte} had not been acknowledged by it before{told}.{lost}"
 )
 ADVICE = (
     "Suspect the application on {blamed_ip} first: it closed without reading what had come, or was killed. Let it "
@@ -48,7 +49,7 @@ ADVICE = (
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    unread, unacked = ledger.own("rst_unread") > 0, ledger.own("rst_unacked") > 0
+    reached = ledger.own("rst_reached") > 0
     return Verdict(
         fires=resetter(ledger, RstCause.UNREAD_DATA),
         when=ledger.own("rst_time"),
@@ -58,11 +59,10 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "when": ledger.own("rst_time"),
             "age": ledger.own("rst_data_age"),
             "data": ledger.own("rst_data_frame"),
-            "acked": phrase(
-                unread, ", which it had not acknowledged", ", which it had acknowledged but hardly had time to read"
-            ),
-            "lost": phrase(unacked, " Data of its own were unacknowledged, too, and may be lost."),
+            "unread": ledger.own("rst_unread"),
+            "told": phrase(reached, "; the RST does"),
+            "lost": phrase(ledger.own("rst_unacked") > 0, " Data of its own were not acknowledged either."),
         },
-        unsure=blind_reset(ledger) | ~unread,
+        unsure=blind_reset(ledger) | ~reached,
         absence=True,
     )

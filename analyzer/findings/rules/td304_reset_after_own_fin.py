@@ -43,17 +43,24 @@ ADVICE = (
     "Often normal. If the {peer_role}'s last data matter, suspect the application on {blamed_ip}: it should read "
     "to the end of the stream before it closes. Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
 )
-CAUSES = (RstCause.AFTER_OWN_FIN, RstCause.LATE_FIN, RstCause.DATA_AFTER_CLOSE, RstCause.CROSSED_CLOSE)
+CAUSES = (
+    RstCause.AFTER_OWN_FIN,
+    RstCause.LATE_FIN,
+    RstCause.DATA_AFTER_CLOSE,
+    RstCause.CROSSED_CLOSE,
+    RstCause.NO_CONNECTION,
+)
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     answers = ledger.own("rst_answers")
     kinds = (Answered.DATA, Answered.FIN, Answered.KEEP_ALIVE, Answered.ACK)
     words = ["it answers data", "it answers a FIN", "it answers a keep-alive probe", "it answers an acknowledgment"]
-    nothing = "no segment of the other side is known to have prompted it: it gave up, or closed with SO_LINGER 0"
+    nothing = "it answers no captured segment: it gave up, or closed with SO_LINGER 0"
     alert = farewell(ledger)[:, ::-1] & (answers & Answered.DATA > 0)
+    closed = (ledger.own("fin_count") > 0) & (ledger.own("fin_time") <= ledger.own("rst_time"))
     return Verdict(
-        fires=resetter(ledger, *CAUSES) & (ledger.own("fin_count") > 0),
+        fires=resetter(ledger, *CAUSES) & closed,
         when=ledger.own("rst_time"),
         frames=[ledger.own("fin_frame"), ledger.own("rst_answers_frame"), ledger.own("rst_frame")],
         values={

@@ -3,8 +3,8 @@
 ## What it sees
 
 A RST without ACK whose sequence number is the acknowledgment of the segment it answers: a host replies like that to
-what belongs to no socket of its own (RFC 9293 3.5.2). The connection had been open, and this host had not closed
-it.
+what belongs to no socket of its own (RFC 9293 3.5.2). It had sent no FIN and no RST before, and had not acknowledged
+that very segment.
 
 ## Why it matters
 
@@ -24,11 +24,10 @@ two (AWS NLB 350 s, GCP 600 s, Azure 240 s), which answers for a host that never
 the RST with that of the host's other segments, and capture behind the device.
 """
 
-import numpy as np
-
-from analyzer.findings.facts import blind_reset, opened_before, resetter
+from analyzer.findings.facts import blind_reset, ended_silence, opened_before, resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
+from analyzer.tracker.ledger import Answered
 from analyzer.tracker.outcome import Ledger, RstCause
 
 CODE = "TD305"
@@ -39,7 +38,6 @@ THRESHOLDS = ()
 NEEDS = ("rst_count",)
 EXAMPLE = "reset-by-host-without-connection.pcap"
 NEAR_MISS = "abortive-close.pcap"
-LONG_NS = 1_000_000_000  # a shorter silence makes nobody forget; then an abort without ACK would look the same
 MESSAGE = (
     "The {blamed} answered frame {answered} with a RST (frame {rst}, at {when:into}) whose number is that frame's "
     "acknowledgment: it knew no such connection{idle:silence}."
@@ -52,10 +50,11 @@ ADVICE = (
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    ended_silence = ledger.peer("idle_longest_frame") == ledger.own("rst_answers_frame")
-    idle = np.where(ended_silence & (ledger.peer("idle_longest") > LONG_NS), ledger.peer("idle_longest"), 0)
+    idle = ended_silence(ledger, ledger.peer("rst_answers_frame"))[:, ::-1]
+    first = (ledger.own("fin_count") == 0) & (ledger.own("rst_nth") == 1)
+    unasked = ledger.own("rst_answers") == Answered.SYN_ACK  # an answer to nothing that it asked: backscatter
     return Verdict(
-        fires=resetter(ledger, RstCause.NO_CONNECTION) & (ledger.own("packets") > ledger.own("rst_count")),
+        fires=resetter(ledger, RstCause.NO_CONNECTION) & first & ~ledger.never_open[:, None] & ~unasked,
         when=ledger.own("rst_time"),
         frames=[ledger.own("rst_answers_frame"), ledger.own("rst_frame")],
         values={

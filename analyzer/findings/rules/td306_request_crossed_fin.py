@@ -1,33 +1,42 @@
-"""Data crossed the peer's FIN on the way and met a RST: the race of two sides that use an idle connection.
+"""Data crossed the peer's FIN on the way and met a RST: their sender could not know of the close.
 
 ## What it sees
 
-An endpoint closed both directions. Within a round trip of its FIN's passing the tap the other side sent data, which
-it could not, or hardly, have known to be too late. The data met a RST.
+An endpoint closed both directions. The other side sent data whose acknowledgment does not cover the FIN, so it did not
+know of it, and they passed the tap within a round trip of the FIN. The data met a RST. After a silence of a second or
+more it is the race of two sides that use an idle connection; else the one who closed did so while data were arriving.
 
 ## Why it matters
 
-This is how requests fail "at random" over connections that are kept alive: one side's idle timer closes in the
-moment in which the other sends the next request. A load balancer turns it into a 502.
+The race is how requests fail "at random" over connections that are kept alive: one side's idle timer closes in the
+moment in which the other sends the next request. A load balancer turns it into a 502. Without a silence, part of an
+answer is lost: who closed gave up in the middle of it.
 
 ## When it is harmless
 
-When the request is repeated by itself and nobody sees an error.
+When the request is repeated by itself and nobody sees an error, or nobody misses the rest of the answer.
 
 ## What to do next
 
-Make the side that sends requests give up idle connections first: its idle time must be shorter than the time after
-which the other side closes (for a load balancer in front of a server: the server's keep-alive time longer than the
-load balancer's idle time; Node.js closes after 5 s by default, AWS ALB after 60 s). Repeat requests that may be
-repeated.
+After a silence: make the side that sends requests give up idle connections first: its idle time must be shorter than
+the time after which the other side closes (for a load balancer in front of a server: the server's keep-alive time
+longer than the load balancer's idle time; Node.js closes after 5 s by default, AWS ALB after 60 s). Repeat requests
+that may be repeated. Without a silence, ask why the one who closed did not read to the end.
 """
 
-import numpy as np
-
-from analyzer.findings.facts import blind_reset, data_met_reset, farewell, in_one_round, phrase, since_peer_fin
+from analyzer.findings.facts import (
+    LONG_NS,
+    blind_reset,
+    ended_silence,
+    farewell,
+    in_one_round,
+    phrase,
+    reset_victim,
+    since_peer_fin,
+)
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.outcome import Ledger, RstCause
 
 CODE = "TD306"
 NAME = "request-crossed-fin"
@@ -38,21 +47,30 @@ NEEDS = ("rst_count",)
 EXAMPLE = "request-crossed-fin.pcapng"
 NEAR_MISS = "write-to-closed-peer.pcapng"
 MESSAGE = (
-    "The {blamed} closed (FIN, frame {fin}, at {closed:into}) after {idle:duration} of silence; data of the "
-    "{peer_role} (frame {data}, {size:byte}) crossed it, {margin:duration} {order}, and met a RST (frame {rst})."
+    "The {blamed} closed (FIN, frame {fin}, at {closed:into}){idle:silence}. Data of the {peer_role} (frame {data}, "
+    "{size:byte}) do not acknowledge that FIN: the two crossed, the data {margin:duration} {order}. They met a RST "
+    "(frame {rst}).{story}"
 )
 ADVICE = (
-    "Suspect the idle timer of {blamed_ip} first, if the silence before was long: let the {peer_role} drop idle "
-    "connections sooner than {idle:duration}, or the {role} keep them longer. After a short silence ask why the "
-    "{role} closed while the {peer_role} was still sending. Next, to see how often: tshark -r CAPTURE -Y "
-    "'tcp.flags.reset == 1 && tcp.port == {port}' -T fields -e tcp.stream -e frame.time_relative"
+    "Suspect {suspect} Next, to see how often: tshark -r CAPTURE -Y 'tcp.flags.reset == 1 && tcp.port == {port}' "
+    "-T fields -e tcp.stream -e frame.time_relative"
+)
+RACE = (
+    "the idle timer of the side that closed first: let the side that sends requests drop idle connections sooner than "
+    "after that silence, or the other keep them longer."
+)
+CUT_OFF = (
+    "the application of the side that closed first: it closed while the other was still sending. Ask why it did not "
+    "read to the end."
 )
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    raced = data_met_reset(ledger) & in_one_round(ledger) & ~farewell(ledger)
+    raced = reset_victim(ledger, RstCause.CROSSED_CLOSE) & in_one_round(ledger) & ~farewell(ledger)
     margin = since_peer_fin(ledger)[:, ::-1]
-    ended_silence = ledger.peer("idle_longest_frame") == ledger.own("rst_answers_frame")
+    before_fin = ledger.flow("close_idle")[:, None] * (ledger.flow("close_idle") >= LONG_NS)[:, None]
+    silence = ended_silence(ledger, ledger.peer("rst_answers_frame"))[:, ::-1]
+    idle = silence + (silence == 0) * before_fin
     return Verdict(
         fires=raced[:, ::-1],
         when=ledger.own("rst_time"),
@@ -60,12 +78,14 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
         values={
             "fin": ledger.own("fin_frame"),
             "closed": ledger.own("fin_time"),
-            "idle": np.where(ended_silence, ledger.peer("idle_longest"), ledger.flow("close_idle")[:, None]),
+            "idle": idle,
             "data": ledger.own("rst_answers_frame"),
             "size": ledger.peer("carried"),
-            "margin": np.abs(margin),
+            "margin": abs(margin),
             "order": phrase(margin < 0, "before it at the tap", "behind it at the tap"),
             "rst": ledger.own("rst_frame"),
+            "story": phrase(idle == 0, " It closed while data were arriving."),
+            "suspect": phrase(idle > 0, RACE, CUT_OFF),
         },
         unsure=blind_reset(ledger),
         absence=True,

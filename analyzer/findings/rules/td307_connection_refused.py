@@ -2,7 +2,8 @@
 
 ## What it sees
 
-A SYN, and a RST that acknowledges it.
+A RST that acknowledges a SYN, which was still unanswered. Some systems ask again after a refusal; each RST is paired
+with the SYN it acknowledges, and the first pair is named.
 
 ## Why it matters
 
@@ -18,22 +19,21 @@ On the server: does anything listen on that address and port? If it does, a fire
 instead: compare the TTL of the RST with that of the server's other packets.
 """
 
-from analyzer.findings.facts import resetter
+from analyzer.findings.facts import phrase
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.outcome import Ledger, RstCause
+from analyzer.tracker.outcome import Ledger
 
 CODE = "TD307"
 NAME = "connection-refused"
 SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ()
-NEEDS = ("rst_count",)
+NEEDS = ("refusals",)
 EXAMPLE = "connection-refused.pcap"
 NEAR_MISS = "graceful-client-first.pcap"
 MESSAGE = (
-    "The {blamed} refused the connection that {peer_at} asked for: SYN (frame {syn}), RST (frame {rst}) after "
-    "{after:duration}."
+    "The {blamed} refused {count:SYN} of {peer_at}: SYN (frame {syn}), RST (frame {rst}, {after:duration} {order})."
 )
 ADVICE = (
     "Suspect that nothing listens at {blamed_at}, else a firewall that rejects. Next, on {blamed_ip}: ss -tlnp {ss}"
@@ -42,12 +42,16 @@ ADVICE = (
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     return Verdict(
-        fires=resetter(ledger, RstCause.CONNECTION_REFUSED),
-        when=ledger.own("rst_time"),
-        frames=[ledger.peer("syn_frame"), ledger.own("rst_frame")],
+        fires=ledger.own("refusals") > 0,
+        when=ledger.own("refused_time"),
+        frames=[ledger.own("refused_syn_frame"), ledger.own("refused_frame")],
         values={
-            "syn": ledger.peer("syn_frame"),
-            "rst": ledger.own("rst_frame"),
-            "after": ledger.own("rst_time") - ledger.own("rst_answers_time"),
+            "count": ledger.own("refusals"),
+            "syn": ledger.own("refused_syn_frame"),
+            "rst": ledger.own("refused_frame"),
+            "after": ledger.own("refused_after"),
+            "order": phrase(
+                ledger.own("refused_frame") < ledger.own("refused_syn_frame"), "before it in the capture", "after it"
+            ),
         },
     )

@@ -33,7 +33,7 @@ EXAMPLE = "connection-attempt-unanswered.pcap"
 NEAR_MISS = "syn-lost-once.pcap"
 MESSAGE = (
     "The {blamed} never answered: the {peer} sent its SYN {count:times} in {span:duration} (frames {first} to "
-    "{last}) and got nothing back."
+    "{last}), and no segment of {blamed_at} in answer was captured."
 )
 ADVICE = (
     "Suspect a firewall that drops in silence, or the host {blamed_ip} being down, first. Next, on {blamed_ip}: "
@@ -44,7 +44,7 @@ ADVICE = (
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     waited = (ledger.handshake == Handshake.UNANSWERED)[:, None]
-    asked = (ledger.peer("syn_count") > 1) & (ledger.own("packets") == 0)
+    asked = (ledger.peer("syn_count") > 1) & (ledger.own("packets") == ledger.own("strays"))
     return Verdict(
         fires=waited & asked,
         when=ledger.peer("syn_time"),

@@ -2,8 +2,10 @@
 
 ## What it sees
 
-A RST whose sender went on with the connection as if it had never sent one, or whose TTL is none that this sender's
-other segments have. Each clue is listed.
+A RST of one of two kinds. Its alleged sender went on with the connection in the same numbers, with new data, a new
+acknowledgment or a repeat that only a host with the connection sends. Or it came over another number of hops than all
+other segments of that sender; hosts begin their TTLs at 32, 64, 128 or 255, so a host whose RSTs begin at 255 and whose
+data begin at 64 is as far away by both. Such a RST closes its receiver, not the host in whose name it came.
 
 ## Why it matters
 
@@ -12,37 +14,35 @@ censorship reset connections in the name of others. Looking for the fault in the
 
 ## When it is harmless
 
-Some systems send their RSTs with another TTL than their data, so a TTL alone is no proof. A change of route in the
-middle of a connection changes TTLs, too.
+A change of route in the middle of a connection changes the hops, too; so does a host whose RSTs are made by its network
+card or by a container's host. Where only the hops tell, the confidence is not high.
 
 ## What to do next
 
-The difference of the TTLs tells how many routers nearer or farther the sender of the RST stands. Capture at the
+The difference of the hops tells how many routers nearer or farther the sender of the RST stands. Capture at the
 alleged sender at the same time: a RST that never left there was made on the way.
 """
 
 from analyzer.findings.facts import phrases
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.ledger import Known
-from analyzer.tracker.outcome import Ledger, one_of
-from analyzer.tracker.resets import Verdict as Reception
+from analyzer.tracker.ledger import Foreign
+from analyzer.tracker.outcome import Ledger
 
 CODE = "TD309"
 NAME = "reset-by-third-party"
 SEVERITY = "warning"
-SUPERSEDES = ("TD301", "TD302", "TD303", "TD304", "TD305", "TD306", "TD310")
+SUPERSEDES = ("TD310",)
 THRESHOLDS = ()
-NEEDS = ("rst_count",)
+NEEDS = ("foreign",)
 EXAMPLE = "reset-by-third-party.pcap"
 NEAR_MISS = "abortive-close.pcap"
-OTHER_TTL = "its TTL is another"
-WENT_ON = "the sender went on with the connection as if it had sent none"
-BOTH = f"{OTHER_TTL}, and {WENT_ON}"
-ENOUGH = 2  # so many other segments must show the sender's own TTL
+OTHER_HOPS = "it came over another number of hops"
+WENT_ON = "its sender went on with the connection as if it had sent none"
+BOTH = f"{OTHER_HOPS}, and {WENT_ON}"
 MESSAGE = (
-    "The RST in frame {rst} (at {when:into}) does not fit the {blamed}, its alleged sender: {why} (TTL {ttl}; that "
-    "of the sender's other segments {low} to {high})."
+    "The RST in frame {rst} (at {when:into}) does not fit the {blamed}, its alleged sender: {why}{own:shown}. Its TTL "
+    "is {ttl}, that of the sender's other segments {low} to {high}."
 )
 ADVICE = (
     "Suspect a device between the two (firewall, load balancer, intrusion prevention) before either host. Next, "
@@ -52,22 +52,20 @@ ADVICE = (
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    ttl, low, high = ledger.own("rst_ttl"), ledger.own("ttl_low"), ledger.own("ttl_high")
-    known = ledger.own("packets") - ledger.own("rst_count") >= ENOUGH
-    strange = (ledger.own("rst_frame") > 0) & known & ((ttl < low) | (ttl > high))
-    disowned = ledger.knows(Known.RST_DISOWNED)
-    counted = one_of(ledger.own("rst_verdict"), (Reception.ACCEPTED, Reception.BLIND))  # the others are TD310
+    how = ledger.own("foreign")
+    went_on, hops = how & Foreign.WENT_ON > 0, how & Foreign.OTHER_PATH > 0
     return Verdict(
-        fires=strange | (disowned & counted),
-        when=ledger.own("rst_time"),
-        frames=[ledger.own("rst_frame")],
+        fires=how > 0,
+        when=ledger.own("foreign_time"),
+        frames=[ledger.own("foreign_frame"), ledger.own("own_frame")],
         values={
-            "rst": ledger.own("rst_frame"),
-            "when": ledger.own("rst_time"),
-            "ttl": ttl,
-            "low": low,
-            "high": high,
-            "why": phrases([strange & disowned, strange], [BOTH, OTHER_TTL], WENT_ON),
+            "rst": ledger.own("foreign_frame"),
+            "when": ledger.own("foreign_time"),
+            "ttl": ledger.own("foreign_ttl"),
+            "low": ledger.own("ttl_low"),
+            "high": ledger.own("ttl_high"),
+            "why": phrases([went_on & hops, hops], [BOTH, OTHER_HOPS], WENT_ON),
+            "own": ledger.own("own_frame"),
         },
-        unsure=~disowned,
+        unsure=~went_on,
     )

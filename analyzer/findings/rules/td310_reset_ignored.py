@@ -2,8 +2,10 @@
 
 ## What it sees
 
-A RST whose sequence number is not the one its receiver awaits: outside the window it is dropped in silence, inside
-it draws a challenge acknowledgment (RFC 5961 3.2). Segments of the receiver follow.
+A RST whose number is not the one its receiver awaits: outside the window it is dropped in silence, inside it draws a
+challenge acknowledgment (RFC 5961 3.2); or one that acknowledges another number than that of the SYN it answers. And
+the receiver went on: later than anything that was under way, it sent new data or acknowledged something new. A repeat
+or another SYN is no going on.
 
 ## Why it matters
 
@@ -22,7 +24,6 @@ Look whether the alleged sender goes on, too. If it does, the RST was not its ow
 from analyzer.findings.facts import phrase
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.ledger import Known
 from analyzer.tracker.outcome import Ledger
 
 CODE = "TD310"
@@ -30,12 +31,12 @@ NAME = "reset-ignored"
 SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ()
-NEEDS = ("rst_count",)
+NEEDS = ("rst_ignored",)
 EXAMPLE = "reset-ignored.pcap"
 NEAR_MISS = "abort-with-data-lost.pcapng"
 MESSAGE = (
-    "The {peer} did not have to accept {count:RST} of the {blamed} (the first in frame {rst}) and went on until "
-    "frame {last}.{disowned}"
+    "The {peer} did not accept {count:RST} of the {blamed} (the first in frame {rst}) and went on: frame {last} shows "
+    "something new of it.{disowned}"
 )
 ADVICE = (
     "Suspect whoever really sent the RST: compare its TTL and IP id with those of {blamed_ip}'s other segments. "
@@ -45,18 +46,16 @@ ADVICE = (
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    rst = ledger.own("rst_ignored_frame")
-    disowned = ledger.knows(Known.RST_DISOWNED)
-    went_on = (ledger.rst_side < 0)[:, None] & (ledger.peer("last_frame") > rst)
+    rst, last = ledger.own("rst_ignored_frame"), ledger.own("went_on_frame")
     return Verdict(
-        fires=(ledger.own("rst_ignored") > 0) & went_on,
-        when=ledger.own("rst_time"),
-        frames=[rst, ledger.peer("last_frame")],
+        fires=(ledger.own("rst_ignored") > 0) & (last > 0),
+        when=ledger.own("rst_ignored_time"),
+        frames=[rst, last],
         values={
             "count": ledger.own("rst_ignored"),
             "rst": rst,
-            "last": ledger.peer("last_frame"),
-            "disowned": phrase(disowned, " The alleged sender went on, too: somebody else sent it."),
+            "last": last,
+            "disowned": phrase(ledger.own("own_frame") > 0, " The alleged sender went on, too: somebody else sent it."),
         },
         absence=True,
     )

@@ -3,7 +3,8 @@
 ## What it sees
 
 At least three probes in a row without any answer, then a RST of the same endpoint, or silence for longer than two
-more probes would have taken. Window probes toward a closed window are something else (TD404).
+more probes would have taken. Probes of the other side are no answer: where they keep arriving, one direction of the
+path is lost. Window probes toward a closed window are something else (TD404).
 
 ## Why it matters
 
@@ -37,9 +38,8 @@ NEEDS = ("probe_run",)
 EXAMPLE = "keepalive-gave-up.pcap"
 NEAR_MISS = "keepalive-answered.pcap"
 MESSAGE = (
-    "The {blamed} sent {count:keep-alive probe} in {span:duration} (the first at {when:into}, the last in frame "
-    "{last}) and got no answer{end}{rst:shown}. The {peer_role} was last heard {silent:duration} before the first "
-    "probe."
+    "The {blamed} sent {count:keep-alive probe} in {span:duration}{silent:silence} (the first at "
+    "{when:into}, the last in frame {last}) and got no answer{though}{end}{rst:shown}."
 )
 ADVICE = (
     "Suspect the host {peer_ip} or the path to it first, or a device between that forgot the idle connection. "
@@ -50,7 +50,7 @@ ADVICE = (
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     run, first = ledger.own("probe_run"), ledger.own("probe_first_time")
     reset = resetter(ledger, RstCause.GAVE_UP)
-    last = np.where(reset, ledger.own("rst_time"), ledger.own("last_time"))
+    last = ledger.own("probe_last_time")
     interval = (last - first) // np.maximum(run - 1, 1)
     fell_silent = ~state_is(ledger, State.CLOSED) & (ledger.silence > 2 * interval)
     open_window = ledger.peer("zero_window_since") == 0
@@ -67,7 +67,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "last": ledger.own("probe_last_frame"),
             "end": phrase(reset, ", then a RST", ", then nothing more"),
             "rst": ledger.own("rst_frame") * reset,
-            "silent": first - ledger.peer("last_time"),
+            "silent": np.maximum(first - ledger.peer("last_time"), 0),
+            "though": phrase(ledger.peer("last_time") > first, ", though probes of the other side kept arriving"),
         },
         absence=True,
         blind=[("only one direction was captured: answers to probes cannot be seen", probed & hidden)],

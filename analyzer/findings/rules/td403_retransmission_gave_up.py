@@ -2,8 +2,9 @@
 
 ## What it sees
 
-The same data at least three times with growing intervals and no acknowledgment, then a RST of the same endpoint, or
-silence for much longer than the next repeat would have taken. Most kernels drop such a connection without a RST.
+Data that the other side had not acknowledged were repeated at least three times (twice, where the repeats are a minute
+and more apart, as late ones are), and no acknowledgment of them came, then a RST of the same endpoint, or silence for
+much longer than the next repeat would have taken. Most kernels drop such a connection without a RST.
 
 ## Why it matters
 
@@ -20,10 +21,10 @@ Suspect the path or the peer's host: a device that dropped its state, a host tha
 only large segments are lost, suspect the path's MTU.
 """
 
-from analyzer.findings.facts import phrase, resetter, unseen
+from analyzer.findings.facts import ended_silence, phrase, resetter, unseen
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.outcome import NEVER_TAKEN, Ledger, RstCause
+from analyzer.tracker.outcome import Ledger, RstCause
 
 CODE = "TD403"
 NAME = "retransmission-gave-up"
@@ -34,22 +35,27 @@ NEEDS = ("repeat_run",)
 EXAMPLE = "retransmission-gave-up.pcap"
 NEAR_MISS = "data-lost-but-fin-not.pcap"
 MESSAGE = (
-    "The {blamed} repeated data {count:times} in {span:duration} (the first repeat at {when:into}, the last in "
-    "frame {last}) without an acknowledgment{end}{rst:shown}. The {peer_role} was last heard {silent:before_end} "
-    "before the capture's end."
+    "The {blamed} repeated data {count:times} (the first repeat at {when:into}, the last {span:duration} later in "
+    "frame {last}){idle:silence}; they were never acknowledged{end}{rst:shown}."
 )
 ADVICE = (
-    "Suspect the path to {peer_ip}, or that host, before either application. Next: capture there too and see "
-    "whether the data arrive: tcpdump -ni any 'tcp and host {blamed_ip}'"
+    "Suspect {suspect}. Next: capture at {peer_ip} too and see whether the data arrive: tcpdump -ni any 'tcp and host "
+    "{blamed_ip}'"
 )
+IDLE = (
+    "a device between the two first, one that forgot the idle connection without telling (a firewall, NAT or load "
+    "balancer): keep-alives sooner than that silence keep it open"
+)
+PATH = "the path between the two, or the other host, before either application"
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     run = ledger.own("repeat_run")
     reset = resetter(ledger, RstCause.GAVE_UP) & (run >= ledger.own("probe_run"))
     hidden = unseen(ledger)[:, ::-1]
-    ended = (run >= NEVER_TAKEN) & (reset | ledger.gave_up)
+    ended = ledger.in_vain & (reset | ledger.gave_up)
     first = ledger.own("repeat_first_time")
+    idle = ended_silence(ledger, ledger.own("data_frame"))
     return Verdict(
         fires=ended & ~hidden,
         when=first,
@@ -61,7 +67,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "last": ledger.own("repeat_last_frame"),
             "end": phrase(reset, ", then sent a RST", ", then nothing more"),
             "rst": ledger.own("rst_frame") * reset,
-            "silent": ledger.peer("last_time"),
+            "idle": idle,
+            "suspect": phrase(idle > 0, IDLE, PATH),
         },
         absence=True,
         blind=[("only one direction was captured: acknowledgments cannot be seen", ended & hidden)],

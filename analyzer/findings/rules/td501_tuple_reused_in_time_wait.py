@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.findings.facts import phrases
-from analyzer.findings.rule import Choice, Verdict
+from analyzer.findings.rule import Bools, Choice, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Handshake, Ledger
 from analyzer.tracker.transitions import State
@@ -37,11 +37,12 @@ SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ()
 NEEDS = ("old_seen",)
+HELD_NS = 1_000_000_000  # a host that uses a port again sooner than Linux allows had kept no TIME_WAIT (tcp_tw_reuse)
 EXAMPLE = "tuple-reused-in-time-wait.pcapng"
 NEAR_MISS = "tuple-reused-after-time-wait.pcap"
 MESSAGE = (
-    "The SYN of {client} (frame {syn}, at {when:into}) reused addresses and ports whose old connection had been in "
-    "TIME_WAIT at the {role} for {held:duration}; it was accepted (frame {answer}) {rule}."
+    "The SYN of {client} (frame {syn}, at {when:into}) reused addresses and ports whose old connection had entered "
+    "TIME_WAIT at the {role} {held:duration} before; it was accepted (frame {answer}) {rule}."
 )
 ADVICE = (
     "Legal; suspect nobody. If ports come round this fast, keep connections open and pool them. Next, on "
@@ -67,15 +68,21 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "held": ledger.flow("old_time_wait"),
             "rule": _rule(ledger, asker),
         },
+        unsure=_by_itself(asker) & (ledger.flow("old_time_wait") < HELD_NS)[:, None],
     )
+
+
+def _by_itself(asker: NDArray[np.int64]) -> Bools:
+    """Where the TIME_WAIT was that of who asks again, shape (flows, 2)."""
+    return np.stack([asker == 0, asker == 1]).T
 
 
 def _rule(ledger: Ledger, asker: NDArray[np.int64]) -> Choice:
     """By which rule the SYN was let in, for each endpoint that had the TIME_WAIT."""
-    own = np.stack([asker == 0, asker == 1]).T
+    own = _by_itself(asker)
     newer, higher = ledger.flow("old_ts_ahead")[:, None] > 0, ledger.flow("old_seq_ahead")[:, None] > 0
     words = [
-        "by the client's own choice: the TIME_WAIT was its own",
+        "by the client's own choice: the TIME_WAIT, if it kept one, was its own",
         "because its timestamp is newer than the old connection's",
         "because its sequence number is beyond the old connection's",
     ]

@@ -58,7 +58,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     opened = ledger.peer("established_time") > 0
     finished = np.where(opened, ledger.peer("established_time"), ledger.peer("last_time"))
     return Verdict(
-        fires=asked & ((stale > 0) | (held & (ledger.peer("syn_count") > 1))),
+        fires=asked & ((stale > 0) | (held & (ledger.peer("syn_count") > 1) & (ledger.own("refusals") == 0))),
         when=ledger.peer("syn_time"),
         frames=[ledger.peer("syn_frame"), ledger.own("stale_ack_frame"), ledger.peer("syn_last_frame")],
         values={

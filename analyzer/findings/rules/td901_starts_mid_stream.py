@@ -33,8 +33,8 @@ NEEDS = ("packets",)
 EXAMPLE = "starts-mid-stream.pcap"
 NEAR_MISS = "graceful-server-first.pcapng"
 MESSAGE = (
-    "The opening of this connection was not captured: it was open when frame {first}, its first, passed. That "
-    "{client} is the client was guessed from the ports."
+    "The opening of this connection was not captured; frame {first} is its first. That {client} is the client was "
+    "guessed from the ports."
 )
 ADVICE = (
     "Suspect the capture, not the connection: it began too late or filters SYNs away. Next: tshark -r CAPTURE -Y "
@@ -44,8 +44,9 @@ ADVICE = (
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     first = ledger.flow("first_frame")
+    only_resets = (ledger.own("packets") == ledger.own("rst_count")).all(axis=1)  # a RST alone proves no connection
     return Verdict(
-        fires=opened_before(ledger),
+        fires=opened_before(ledger) & ~ledger.never_open & ~only_resets,
         when=ledger.flow("first_time"),
         frames=[first],
         values={"first": first},

@@ -2,7 +2,8 @@
 
 ## What it sees
 
-Segments of one endpoint acknowledge what the other must have sent, but nothing of the other passed the tap.
+Segments of one endpoint acknowledge more and more of what the other must have sent, or complete a handshake with it,
+but nothing of the other passed the tap. Where the acknowledgment never moves, the other side may as well be silent.
 
 ## Why it matters
 

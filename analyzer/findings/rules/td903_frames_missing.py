@@ -2,8 +2,9 @@
 
 ## What it sees
 
-An endpoint acknowledged bytes that never passed the tap, and nobody repeated them: they were sent and received, and
-the capture has them not.
+An endpoint acknowledged bytes that appear nowhere in the capture: they were sent and received, and the capture has them
+not. A single number at the end may be a FIN, one at the beginning a keep-alive's: neither counts. Steps that no window
+allows are other numbers, and are not counted either, so the figure is the least it can be.
 
 ## Why it matters
 
@@ -35,8 +36,8 @@ NEEDS = ("missing_bytes",)
 EXAMPLE = "frames-missing.pcapng"
 NEAR_MISS = "frames-slightly-out-of-order.pcap"
 MESSAGE = (
-    "The capture has lost {missing:byte} that the {blamed} sent: the {peer_role} acknowledged them (first in frame "
-    "{frame}), and they were never captured."
+    "At least {missing:byte} that the {blamed} sent are not in the capture: the {peer_role} acknowledged them (first "
+    "in frame {frame})."
 )
 ADVICE = (
     "Suspect the capture, not the network. Next: capture again with a larger buffer and a short snap length: "

@@ -35,8 +35,8 @@ NEEDS = ("duplicates",)
 EXAMPLE = "frames-duplicated.pcapng"
 NEAR_MISS = "last-ack-lost.pcapng"
 MESSAGE = (
-    "The capture shows {count:packet} of this connection more than once, the first of them again in frame {frame}; "
-    "each is counted once."
+    "The capture shows {count:packet} of this connection more than once, one of them again in frame {frame}; each is "
+    "counted once."
 )
 ADVICE = (
     "Suspect the capture: the interface any, a bridge, or a mirror port that shows packets coming and going. Next: "

@@ -34,8 +34,8 @@ NEEDS = ("clock_back",)
 EXAMPLE = "clock-went-back.pcap"
 NEAR_MISS = "frames-slightly-out-of-order.pcap"
 MESSAGE = (
-    "The frame times run backward by {step:duration} at frame {frame} (threshold {clock_back:duration}): durations "
-    "across it mean nothing."
+    "The frame times run backward by at least {step:duration} at frame {frame} (threshold {clock_back:duration}): "
+    "durations across it mean nothing."
 )
 ADVICE = (
     "Suspect the capturing host's clock, or files merged out of order. Next: reordercap -n CAPTURE sorted.pcapng "

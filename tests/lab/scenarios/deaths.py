@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 
 from captures.recipes.play import REQUEST, close_after_eof, opened, pause
@@ -43,14 +44,21 @@ def host_vanishes_with_data_on_the_way(lab: Lab) -> None:
     visit(lab)
 
 
-@scenario(causes=("gave-up|abort",))
-def keepalive_gives_up(lab: Lab) -> None:
-    """Keep-alive probes stay unanswered; the client's kernel gives up and sends a RST."""
-    client, _server = opened(lab)
+def probing(client: socket.socket) -> None:
+    """From now on a keep-alive probe after each second of silence; after three without an answer the kernel
+    gives up.
+    """
     client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL):
         client.setsockopt(socket.IPPROTO_TCP, option, 1)
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+
+
+@scenario(causes=("gave-up|abort",))
+def keepalive_gives_up(lab: Lab) -> None:
+    """Keep-alive probes stay unanswered; the client's kernel gives up and sends a RST."""
+    client, _server = opened(lab)
+    probing(client)
     lab.loss.lose(loss.EVERYTHING, by="b")
     pause(5.0)
     lab.loss.nothing()
@@ -123,5 +131,49 @@ def silent_while_then_closed(lab: Lab) -> None:
         side.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1)
         side.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1)
     pause(3.2)
+    client.close()
+    close_after_eof(server)
+
+
+@scenario(
+    causes=("gave-up|abort",),
+    hidden=(
+        Hidden("a", "lost-before-the-tap", ("CLOSED",), taps="mb"),
+        Hidden("b", "never-arrived", (), ("CLOSED",), taps="a"),
+    ),
+)
+def keepalive_probes_lost(lab: Lab) -> None:
+    """The client's keep-alive probes are lost, and so is the RST with which its kernel gives up: the server knows
+    nothing of it and stays ESTABLISHED.
+    """
+    client, _server = opened(lab)
+    probing(client)
+    lab.loss.lose(loss.EVERYTHING, by="a")
+    pause(4.5)
+    lab.loss.nothing()
+    visit(lab)
+
+
+@scenario(causes=("no-connection|gave-up",))
+def keepalive_probes_lost_then_data(lab: Lab) -> None:
+    """The same, and the server has something to say when the path has healed: its data meets a RST."""
+    client, server = opened(lab)
+    probing(client)
+    lab.loss.lose(loss.EVERYTHING, by="a")
+    pause(4.5)
+    lab.loss.nothing()
+    with contextlib.suppress(OSError):
+        server.sendall(b"are you there?\n")
+    pause(0.3)
+    visit(lab)
+
+
+@scenario()
+def keepalive_answers_lost_for_a_while(lab: Lab) -> None:
+    """Two answers to the client's keep-alive probes are lost, the third arrives, and the client closes in order."""
+    client, server = opened(lab)
+    probing(client)
+    lab.loss.lose(loss.EVERYTHING, by="b", first=2)
+    pause(3.6)
     client.close()
     close_after_eof(server)

@@ -26,7 +26,10 @@ def reset(lab: Lab, *senders: socket.socket, offset: int = 0, ttl: int = 61) -> 
         forge.send(lab.m, packet)
 
 
-@scenario(causes=("third-party|abort",))
+@scenario(
+    causes=("third-party|abort",),
+    hidden=(Hidden("b", "not-captured", ("CLOSED",), taps="a"),),
+)
 def middlebox_resets_both(lab: Lab) -> None:
     """A firewall ends a connection by a RST to each side, each claiming to come from the other."""
     client, server = opened(lab)
@@ -77,6 +80,23 @@ def forged_reset_hits(lab: Lab) -> None:
     pause(0.2)
 
 
+@scenario(
+    causes=("third-party",),
+    hidden=(Hidden("a", "lost-before-the-tap", ("CLOSED",), taps="b"),),
+)
+def middlebox_rejects_late(lab: Lab) -> None:
+    """After a second of silence a packet filter behind the middle answers the client's next request with a RST in the
+    server's name; the server never learns of it and stays ESTABLISHED.
+    """
+    client, _server = opened(lab)
+    pause(1.0)
+    lab.path.own_packets_too(lab.m)
+    lab.loss.reject("tcp dport 8080", by="a")
+    client.sendall(REQUEST)
+    pause(0.3)
+    visit(lab)
+
+
 @scenario(hidden=(Hidden("a", "silent-death", ("CLOSED",)),))
 def idle_connection_dropped(lab: Lab) -> None:
     """A firewall forgets an idle connection without a word: the client's next request is repeated in vain."""
@@ -125,3 +145,88 @@ def inside_a_tunnel(lab: Lab) -> None:
     exchange(client, server)
     client.close()
     close_after_eof(server)
+
+
+@scenario(causes=("third-party",), hidden=(Hidden("a", "lost-before-the-tap", ("FIN_WAIT_1", "CLOSED"), taps="b"),))
+def middlebox_rejects_the_fin(lab: Lab) -> None:
+    """A packet filter behind the middle answers the client's FIN with a RST in the server's name; the server never
+    learns that the client has closed.
+    """
+    client, _server = opened(lab)
+    lab.path.own_packets_too(lab.m)
+    lab.loss.reject("tcp dport 8080 tcp flags & fin == fin", by="a")
+    client.close()
+    pause(0.3)
+    visit(lab)
+
+
+@scenario(causes=("third-party|no-connection",))
+def middlebox_rejects_the_answer(lab: Lab) -> None:
+    """A packet filter behind the middle answers the server's reply with a RST in the client's name; the client waits,
+    asks again, and now meets a RST of the server itself.
+    """
+    client, server = opened(lab)
+    lab.path.own_packets_too(lab.m)
+    client.sendall(REQUEST)
+    lab.loss.reject("tcp sport 8080 tcp flags & psh == psh", by="b")
+    server.recv(len(REQUEST))
+    server.sendall(b"the answer\n")
+    pause(0.4)
+    lab.loss.nothing()
+    with contextlib.suppress(OSError):
+        client.sendall(REQUEST)
+    pause(0.2)
+    visit(lab)
+
+
+@scenario(
+    causes=("third-party",),
+    hidden=(Hidden("b", "not-captured", ("CLOSED",), taps="a"), Hidden("a", "not-captured", ("CLOSED",), taps="b")),
+)
+def middlebox_resets_both_in_sight(lab: Lab) -> None:
+    """As middlebox-resets-both, but the tap in the middle sees both RSTs, a moment apart."""
+    client, server = opened(lab)
+    lab.path.own_packets_too(lab.m)
+    reset(lab, client, server)
+    pause(0.2)
+    visit(lab)
+
+
+@scenario()
+def one_direction_dropped_for_a_while(lab: Lab) -> None:
+    """A firewall drops what the client sends, for a second: its request and its FIN are repeated while the server's
+    data arrives; then it lets them pass, and both close in order.
+    """
+    client, server = opened(lab)
+    lab.loss.lose(loss.EVERYTHING, by="a")
+    client.sendall(REQUEST)
+    pause(0.05)
+    server.sendall(b"news\n")
+    client.recv(10)
+    client.shutdown(socket.SHUT_WR)
+    pause(1.0)
+    lab.loss.nothing()
+    server.recv(len(REQUEST))
+    close_after_eof(server)
+    pause(0.5)
+    client.close()
+    pause(0.1)
+
+
+@scenario(
+    causes=("late-fin",),
+    hidden=(Hidden("b", "never-arrived", ("CLOSED",), ("FIN_WAIT_2", "CLOSED"), taps="a"),),
+)
+def one_direction_dropped_for_good(lab: Lab) -> None:
+    """A firewall drops what the client sends. The server closes, its FIN arrives, and no acknowledgment of it ever
+    does; it gives up, and when the path has healed the client's FIN meets a RST.
+    """
+    lab.b.sysctl(tcp_orphan_retries=2)
+    client, server = opened(lab)
+    lab.loss.lose(loss.EVERYTHING, by="a")
+    server.close()
+    pause(4.0)
+    lab.loss.nothing()
+    client.close()
+    pause(0.3)
+    visit(lab)

@@ -114,9 +114,8 @@ def answered_with_a_syn_cookie(lab: Lab) -> None:
         close_after_eof(server)
 
 
-@scenario()
-def simultaneous_open(lab: Lab) -> None:
-    """Both hosts connect to each other from fixed ports at once: the SYNs cross."""
+def meet(lab: Lab, apart: float = 0.0) -> tuple[socket.socket, socket.socket]:
+    """Both hosts connect to each other from fixed ports, ``apart`` seconds one after the other."""
     ends = [(lab.a, lab.a.address, 42000), (lab.b, lab.b.address, 42000)]
     sockets = []
     for host, address, port in ends:
@@ -131,13 +130,21 @@ def simultaneous_open(lab: Lab) -> None:
     ]
     for thread in threads:
         thread.start()
+        pause(apart)
     for thread in threads:
         thread.join()
     pause(0.1)
-    sockets[0].sendall(REQUEST)
-    sockets[1].recv(len(REQUEST))
-    sockets[0].close()
-    close_after_eof(sockets[1])
+    return sockets[0], sockets[1]
+
+
+@scenario()
+def simultaneous_open(lab: Lab) -> None:
+    """Both hosts connect to each other from fixed ports at once: the SYNs cross."""
+    client, server = meet(lab)
+    client.sendall(REQUEST)
+    server.recv(len(REQUEST))
+    client.close()
+    close_after_eof(server)
 
 
 @scenario()
@@ -183,10 +190,11 @@ def fast_open_closed_at_once(lab: Lab) -> None:
 
 
 @scenario(
+    raw_ports=(40778,),
     hidden=(
         Hidden("b", "silent-death", ("CLOSED",), taps="b"),
         Hidden("b", "lost-before-the-tap", ("SYN_RECEIVED", "CLOSED"), taps="am"),
-    )
+    ),
 )
 def request_socket_times_out(lab: Lab) -> None:
     """A SYN from an address that never answers: the server repeats its SYN-ACK and forgets the request."""

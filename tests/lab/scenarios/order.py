@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from captures.recipes.play import REQUEST, close_after_eof, opened, pause
+from captures.recipes.play import REQUEST, abort, close_after_eof, opened, pause
 
 from ..network import Lab
 from ..pcapfile import FIN
@@ -136,3 +136,46 @@ def fin_split_from_its_data_on_repeat(lab: Lab) -> None:
     pause(0.6)
     server.recv(8000)
     close_after_eof(server)
+
+
+@scenario()
+def three_segments_and_a_fin_reversed(lab: Lab) -> None:
+    """The client's last three segments and its FIN arrive in the reverse order of their sending."""
+    client, server = opened(lab)
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    lab.path.left = delays(lambda packet: True, (0.09,), (0.06,), (0.03,), (0.0,), by_a=True)
+    for _ in range(3):
+        client.sendall(b"." * 100)
+        pause(0.002)
+    client.close()
+    pause(0.2)
+    server.recv(400)
+    close_after_eof(server)
+
+
+@scenario(causes=("abort-data-lost|no-connection",))
+def reset_overtakes_data(lab: Lab) -> None:
+    """The client sends its last words and aborts; the RST overtakes the data, which meets a RST of the server."""
+    client, _server = opened(lab)
+    lab.path.left = delays(has_data, (0.06,), by_a=True)
+    client.sendall(REQUEST)
+    pause(0.005)
+    abort(client)
+    pause(0.3)
+
+
+@scenario(causes=("no-connection",))
+def second_fin_overtakes_the_last_data(lab: Lab) -> None:
+    """The server's last data, in answer to the client's FIN, is overtaken by its own FIN; the client, in FIN_WAIT_2,
+    enters TIME_WAIT only when the data has come.
+    """
+    client, server = opened(lab)
+    client.shutdown(socket.SHUT_WR)
+    pause(0.1)
+    lab.path.right = delays(has_data, (0.08,), by_a=False)
+    server.sendall(b"." * 200)
+    pause(0.005)
+    server.close()
+    pause(0.3)
+    client.close()
+    pause(0.05)

@@ -16,7 +16,7 @@ from .visits import visit
 for _scene, _causes in (
     (resets.abortive_close, ("abort",)),
     (resets.abort_with_data_lost, ("abort-data-lost",)),
-    (resets.reset_with_unread_data, ("unread-data",)),
+    (resets.reset_with_unread_data, ("unread-data|abort",)),
     (resets.reset_after_own_fin, ("after-own-fin",)),
     (resets.killed_process, ()),
     (resets.upload_read_then_closed, ()),
@@ -96,7 +96,7 @@ def killed_with_unread_data(lab: Lab) -> None:
     pause(0.2)
 
 
-@scenario(causes=("half-open",))
+@scenario(causes=("half-open",), raw_ports=(40777,))
 def given_up_while_opening(lab: Lab) -> None:
     """A prober's raw SYN is answered; its kernel, which knows of no such socket, resets: a half-open scan."""
     from .. import forge, pcapfile

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import time
 
 from captures.recipes import reuse
@@ -94,3 +95,58 @@ def server_rebooted(lab: Lab) -> None:
     with contextlib.suppress(OSError):
         client.sendall(REQUEST)
     time.sleep(0.1)
+
+
+def forgets(lab: Lab, sock: socket.socket) -> None:
+    """The host of the socket forgets the connection: nobody hears of its RST."""
+    lab.loss.lose(loss.RST, first=1)
+    abort(sock)
+    pause(0.3)
+    lab.loss.nothing()
+
+
+@scenario(delay=0.1, causes=("abort",))
+def client_rebooted_far(lab: Lab) -> None:
+    """100 ms each way: the client's host has forgotten its connection and asks anew from the same port. Challenge ACK
+    and RST take a round trip, and the SYN is repeated meanwhile or afterwards until it is accepted.
+    """
+    client, server = lab.connect(from_port=PORT)
+    exchange(client, server)
+    forgets(lab, client)
+    again, fresh = lab.connect(from_port=PORT)
+    exchange(again, fresh)
+    again.close()
+    close_after_eof(fresh)
+    pause(0.3)
+
+
+@scenario(causes=("abort",))
+def client_rebooted_and_the_reset_lost(lab: Lab) -> None:
+    """As client-rebooted, but the RST that answers the challenge ACK is lost as well: the repeated SYN is challenged
+    once more, and the third is accepted.
+    """
+    client, server = lab.connect(from_port=PORT)
+    exchange(client, server)
+    forgets(lab, client)
+    lab.loss.lose(loss.RST, by="a", first=1)
+    again, fresh = lab.connect(from_port=PORT)
+    exchange(again, fresh)
+    again.close()
+    close_after_eof(fresh)
+
+
+@scenario(delay=0.06)
+def reuse_meets_close_wait_far(lab: Lab) -> None:
+    """60 ms each way: the server leaks in CLOSE_WAIT, and the client, which has forgotten, asks anew from the same
+    port.
+    """
+    lab.a.sysctl(tcp_fin_timeout=1)
+    client, server = lab.connect(from_port=PORT)
+    exchange(client, server)
+    client.close()
+    pause(3.3)
+    again, fresh = lab.connect(from_port=PORT)
+    exchange(again, fresh)
+    again.close()
+    close_after_eof(fresh)
+    pause(0.2)

@@ -1,0 +1,66 @@
+"""The server's kernel never took the connection: its accept queue is full, or it defers accepting.
+
+## What it sees
+
+A SYN-ACK that is repeated although the handshake's last acknowledgment has passed, longer ago than the way there and
+back takes, at least twice: the kernel drops that acknowledgment and everything that follows. Or that acknowledgment is
+itself answered by a RST: the kernel was told to do so when the queue is full (Linux tcp_abort_on_overflow).
+
+## Why it matters
+
+The client believes that the connection is open and sends; nobody reads. What looks like a network that loses data is
+an application that does not call accept.
+
+## When it is harmless
+
+A listener with TCP_DEFER_ACCEPT drops the bare acknowledgment on purpose and waits for data: then the connection opens
+with the first data.
+
+## What to do next
+
+On the server compare Recv-Q with Send-Q of the listening socket: the first is how many wait to be accepted, the second
+how many may. Then ask why the application does not accept: all its workers are busy or blocked, or the backlog is too
+short.
+"""
+
+import numpy as np
+
+from analyzer.findings.facts import phrase, resetter, state_is
+from analyzer.findings.rule import Verdict
+from analyzer.settings import Settings
+from analyzer.tracker.acknowledge import DROPS_THEM
+from analyzer.tracker.outcome import Ledger, RstCause
+from analyzer.tracker.transitions import State
+
+CODE = "TD313"
+NAME = "accept-queue-full"
+SEVERITY = "error"
+SUPERSEDES = ("TD305", "TD403", "TD301", "TD302", "TD306", "TD304")
+THRESHOLDS = ()
+NEEDS = ("syn_ack_after_ack", "rst_count")
+EXAMPLE = "accept-queue-full.pcap"
+NEAR_MISS = "last-handshake-ack-lost.pcap"
+MESSAGE = (
+    "The {blamed} never took the connection: {what} (frames {first} to {last}). Its kernel had no room in the accept "
+    "queue, or defers accepting."
+)
+ADVICE = (
+    "Suspect the application on {blamed_ip} first: it does not accept. Next, on {blamed_ip}: ss -ltn 'sport = :{port}' "
+    "and compare Recv-Q with Send-Q, then nstat -az TcpExtListenOverflows TcpExtListenDrops"
+)
+AGAIN = "it sent its SYN-ACK again and again although it had been acknowledged"
+RESET = "it answered the handshake's last acknowledgment with RST"
+
+
+def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    refused = resetter(ledger, RstCause.NOT_TAKEN)
+    first = np.where(refused, ledger.own("rst_answers_frame"), ledger.own("syn_ack_after_ack_frame"))
+    last = np.where(refused, ledger.own("rst_frame"), ledger.own("syn_ack_after_ack_last"))
+    dropped = (ledger.own("syn_ack_after_ack") >= DROPS_THEM) & state_is(ledger, State.SYN_RECEIVED)
+    return Verdict(
+        fires=refused | dropped,
+        when=np.where(refused, ledger.own("rst_time"), ledger.own("syn_last_time")),
+        frames=[ledger.own("syn_frame"), first, last],
+        values={"what": phrase(refused, RESET, AGAIN), "first": first, "last": last},
+        absence=True,
+    )

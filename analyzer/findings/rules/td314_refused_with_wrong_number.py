@@ -1,0 +1,60 @@
+"""Every SYN drew a RST that its sender has to ignore, so that connecting runs into its time-out.
+
+## What it sees
+
+SYNs that were answered by RST and by nothing else, and none of these RSTs acknowledges the number after the SYN's, as a
+refusal must (RFC 9293 3.10.7.3). Who asked has to ignore them and asks again until it gives up.
+
+## Why it matters
+
+The application gets "timed out" after minutes instead of "refused" at once. Nothing listens at the port, and the stack
+that says so says it wrongly.
+
+## When it is harmless
+
+Where nobody waits for the answer, as in a scan.
+
+## What to do next
+
+See which stack, or which device in front of it, answers on that address: a small embedded one, or a firewall's reject.
+Its RST has to acknowledge the SYN's number plus one.
+"""
+
+from analyzer.findings.rule import Verdict
+from analyzer.settings import Settings
+from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.transitions import State
+
+CODE = "TD314"
+NAME = "refused-with-wrong-number"
+SEVERITY = "warning"
+SUPERSEDES = ("TD308", "TD310", "TD502")
+THRESHOLDS = ()
+NEEDS = ("rst_ignored",)
+EXAMPLE = "refused-with-wrong-number.pcap"
+NEAR_MISS = "connection-refused.pcap"
+MESSAGE = (
+    "The {blamed} answered {syns:SYN} of {peer_at} with {count:RST} (SYN in frame {syn}, RST in frame {rst}), of which "
+    "none acknowledges the SYN's number plus one: {peer_at} has to ignore them."
+)
+ADVICE = (
+    "Suspect the TCP stack of {blamed_ip}, or a device that answers for it: nothing listens there, and it refuses with "
+    "the wrong number. Next, on {blamed_ip}: ss -tlnp {ss}"
+)
+
+
+def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    ignored, packets = ledger.own("rst_ignored"), ledger.own("packets")
+    asks = ledger.peer("state") == State.SYN_SENT
+    only = (ignored > 0) & (ignored == ledger.own("rst_count")) & (ignored == packets)
+    return Verdict(
+        fires=asks & only & (ignored + 1 >= ledger.peer("syn_count")),
+        when=ledger.own("rst_ignored_time"),
+        frames=[ledger.peer("syn_frame"), ledger.own("rst_ignored_frame")],
+        values={
+            "syns": ledger.peer("syn_count"),
+            "count": ignored,
+            "syn": ledger.peer("syn_frame"),
+            "rst": ledger.own("rst_ignored_frame"),
+        },
+    )

@@ -1,0 +1,150 @@
+"""RSTs that their alleged sender did not send, and who goes on after a RST.
+
+Who really sent a RST, no capture shows; but two clues tell that it was not the host it names. The sender goes on in
+the same numbers, with something that a host without the connection cannot send (`disown`). Or the RST has come over
+another number of hops than the sender's other segments: hosts start their TTLs at 32, 64, 128 or 255, so the hops are
+compared, not the TTLs, since some hosts start their RSTs higher than the rest (`is_foreign`). Such a RST moves its
+receiver, which cannot tell, but not its alleged sender.
+"""
+
+import numpy as np
+
+from analyzer.compiled import part
+from analyzer.segments.table import ACK, FIN, SYN
+from analyzer.tracker.desk import (
+    CLOSED,
+    SYN_RECEIVED,
+    TIME_WAIT,
+    end_at,
+    forget,
+    knows,
+    mark_later,
+    mark_unusual,
+    note,
+    patience,
+    unusual,
+    wait_on,
+)
+from analyzer.tracker.journal import is_void, log_at, make_void, row_before, state_before, state_in
+from analyzer.tracker.ledger import Foreign, Known
+from analyzer.tracker.log import Note
+from analyzer.tracker.space import ahead, plus
+from analyzer.tracker.transitions import Event
+
+NXT, ACKED, RST_STANDS = np.int64(Known.NXT), np.int64(Known.ACK), np.int64(Known.RST)
+SENT_RST, RST_IGNORED = np.int64(Event.SENT_RST), np.int64(Event.RST_IGNORED)
+NOT_ITS_OWN, OTHER_PATH_NOTE = np.int64(Note.NOT_ITS_OWN), np.int64(Note.OTHER_PATH)
+WENT_ON, OTHER_PATH = np.int64(Foreign.WENT_ON), np.int64(Foreign.OTHER_PATH)
+FITTING = (1, 4, 5)  # a RST that its receiver had to accept, as far as is known (resets.Verdict)
+ENOUGH = 2  # so many other segments must show how far the sender is
+
+
+@part
+def hops(ttl):
+    """How many routers a packet with this TTL has passed, if it began at the next of 32, 64, 128 and 255."""
+    start = np.int64(32) if ttl <= 32 else np.int64(64) if ttl <= 64 else np.int64(128) if ttl <= 128 else np.int64(255)
+    return start - ttl
+
+
+@part
+def is_foreign(desk, s, e):
+    """Whether RST ``s`` has come over another number of hops than all other segments of its sender ``e``."""
+    others = np.int64(e["packets"]) - np.int64(unusual(desk, e)["rst_count"])
+    if others < ENOUGH or e["ttl_low"] == 0 or s["ttl"] == 0:
+        return False
+    low, high, own = hops(np.int64(e["ttl_low"])), hops(np.int64(e["ttl_high"])), hops(np.int64(s["ttl"]))
+    return own < min(low, high) or own > max(low, high)
+
+
+@part
+def enter_foreign(u, how, ttl, frame, time):
+    """Enter a RST that somebody else sent in the ledger: the first."""
+    if u["foreign_frame"] == 0 or u["foreign_frame"] == frame:
+        u["foreign"] = np.int64(u["foreign"]) | how
+        u["foreign_ttl"], u["foreign_frame"], u["foreign_time"] = ttl, frame, time
+
+
+@part
+def note_foreign(desk, s, i):
+    """The RST ``s`` in the name of endpoint ``i`` is somebody else's: the endpoint stays where it is."""
+    u = mark_unusual(desk, end_at(desk, i))
+    enter_foreign(u, OTHER_PATH, np.int64(s["ttl"]), np.int64(s["frame"]), np.int64(s["time"]))
+    note(desk, i, RST_IGNORED, s["time"], s["frame"], OTHER_PATH_NOTE)
+
+
+@part
+def came_another_way(desk, s, e):
+    """The first segment of ``e`` that is no RST shows it at another distance than the RST that came before did."""
+    u = unusual(desk, e)
+    if u["rst_count"] == 0 or u["rst_count"] != e["packets"] or s["ttl"] == 0 or u["rst_ttl"] == 0:
+        return
+    if hops(np.int64(s["ttl"])) != hops(np.int64(u["rst_ttl"])):
+        u = mark_unusual(desk, e)
+        enter_foreign(u, OTHER_PATH, np.int64(u["rst_ttl"]), np.int64(u["rst_frame"]), np.int64(u["rst_time"]))
+
+
+@part
+def is_new(s, e):
+    """Whether segment ``s`` of ``e`` carries new data or a FIN, or acknowledges something new, in its own numbers."""
+    carried = np.int64(s["payload_len"]) + (1 if np.int64(s["flags"]) & FIN else 0)
+    new = not knows(e, NXT) or ahead(plus(s["seq"], carried), e["snd_nxt"]) > 0
+    acked = np.int64(s["flags"]) & ACK != 0 and (not knows(e, ACKED) or ahead(s["ack"], e["ack_sent"]) > 0)
+    return (new and carried > 0) or acked
+
+
+@part
+def is_repeat(s):
+    """Whether segment ``s`` carries something, be it new or not."""
+    return s["payload_len"] > 0 or np.int64(s["flags"]) & FIN != 0
+
+
+@part
+def under_way(desk, e):
+    """How long after a RST has passed the tap something that its receiver ``e`` sent before may still pass."""
+    return max(2 * patience(desk, e), np.int64(desk["repeat"]))
+
+
+@part
+def goes_on_after_ignored(desk, s, i):
+    """Note the first segment by which endpoint ``i`` shows that it went on after a RST that it did not accept."""
+    u = unusual(desk, end_at(desk, i ^ 1))
+    if u["rst_ignored"] == 0 or u["went_on_frame"] > 0 or np.int64(s["flags"]) & (SYN | ACK) == SYN:
+        return
+    e = end_at(desk, i)
+    if is_new(s, e) and np.int64(s["time"]) - np.int64(u["rst_ignored_time"]) > under_way(desk, e):
+        mark_unusual(desk, end_at(desk, i ^ 1))["went_on_frame"] = s["frame"]
+
+
+@part
+def closed_by_reset(entry):
+    """Whether a log row stands that closed its endpoint by its own RST."""
+    closed = state_in(entry) == CLOSED and state_before(entry) != CLOSED
+    return closed and entry["event"] == SENT_RST and not is_void(entry)
+
+
+@part
+def disown(desk, s, i, now):
+    """Endpoint ``i`` goes on after "its" RST: unless the network only changed the order, somebody else sent that."""
+    e = end_at(desk, i)
+    u = mark_unusual(desk, e)
+    if np.int64(u["rst_state"]) < SYN_RECEIVED or np.int64(s["flags"]) & SYN:
+        return  # what a host refuses it may be asked again
+    end, age = plus(s["seq"], np.int64(s["payload_len"])), now - np.int64(u["rst_time"])
+    if age <= desk["reordering"] and ahead(end, u["rst_seq"]) <= 0:
+        return
+    if not is_new(s, e) and not (is_repeat(s) and age > under_way(desk, e)):
+        return
+    row = np.int64(e["last_event"])
+    while row > 0 and not closed_by_reset(log_at(desk, row)):
+        row = row_before(desk, row)
+    if row == 0:
+        return
+    make_void(log_at(desk, row))
+    e["state"] = state_before(log_at(desk, row))
+    if np.int64(e["state"]) == TIME_WAIT:
+        wait_on(desk, mark_later(desk, e))
+    forget(e, RST_STANDS)
+    u["own_frame"] = s["frame"]
+    if np.int64(u["rst_verdict"]) in FITTING:  # whoever is told nothing by it needs no other sender for it
+        enter_foreign(u, WENT_ON, np.int64(u["rst_ttl"]), np.int64(u["rst_frame"]), np.int64(u["rst_time"]))
+    note(desk, i, RST_IGNORED, now, s["frame"], NOT_ITS_OWN)

@@ -1,0 +1,106 @@
+"""What a message claims, read back from its words: times, durations, counts, bytes, frames, states.
+
+The rule's template says where each claim stands and what kind it is; nothing else of the rule is used. A number in a
+message is rounded, so a claim is compared with what the packets give to half of its last digit.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from string import Formatter
+from typing import Any
+
+from analyzer.findings import rules
+
+UNITS = {"s": 10**9, "ms": 10**6, "µs": 10**3}
+DURATION = r"(\d+(?:\.\d+)?) (s|ms|µs)"
+SPAN = r"\d+(?:\.\d+)? (?:s|ms|µs)"
+OFTEN = {"once": 1, "twice": 2}
+FRAME = re.compile(r"\bframes? \(?(\d+)(?: (?:to|and) (\d+))?")
+ANYTHING = r".*?"
+
+
+@dataclass(frozen=True)
+class Duration:
+    """A duration as a message gives it, in nanoseconds, known to ``within``."""
+
+    ns: int
+    within: int
+
+    def is_about(self, ns: int) -> bool:
+        return abs(self.ns - max(ns, 0)) <= self.within
+
+    def lies_in(self, least: int, most: int) -> bool:
+        return least - self.within <= self.ns <= most + self.within
+
+
+def _duration(text: str) -> Duration | None:
+    found = re.search(DURATION, text)
+    if not found:
+        return None
+    unit = UNITS[found[2]]
+    return Duration(round(float(found[1]) * unit), max(unit // 2000, 1) + 1)
+
+
+def _moment(text: str) -> Duration:
+    """Seconds since the flow's first frame, six decimals."""
+    return Duration(round(float(text.removesuffix(" s")) * 10**9), 501)
+
+
+def _frame(text: str) -> int | None:
+    found = re.search(r"\d+", text)
+    return int(found[0]) if found else None
+
+
+def _number(text: str) -> int | None:
+    found = re.search(r"\d+", text)
+    return int(found[0]) if found else None
+
+
+KINDS: dict[str, tuple[str, Any]] = {
+    "duration": (SPAN, _duration),
+    "before_end": (SPAN, _duration),
+    "into": (r"\d+\.\d{6} s", _moment),
+    "times": (r"once|twice|\d+ times", lambda text: OFTEN.get(text) or _number(text)),
+    "frame": (r"frame \d+|not captured", _frame),
+    "shown": (r" \(frame \d+\)|", _frame),
+    "silence": (rf", after {SPAN} of silence|", _duration),
+    "state": (r"[A-Z_0-9]+", str),
+    "": (ANYTHING, lambda text: int(text) if text.isdigit() else text),
+}
+
+
+WORDS = {  # fields that name an endpoint, whatever the kind
+    **dict.fromkeys(("blamed", "peer"), r"(?:client|server) \S+?"),
+    **dict.fromkeys(("client", "server", "blamed_at", "peer_at", "blamed_ip", "peer_ip", "other"), r"\S+?"),
+    **dict.fromkeys(("role", "peer_role"), "client|server"),
+}
+
+
+@cache
+def _pattern(template: str) -> tuple[re.Pattern[str], dict[str, str]]:
+    """A template as an expression with a group for each field, and the kind of each."""
+    parts, kinds = [], {}
+    for literal, name, kind, _ in Formatter().parse(template):
+        parts.append(re.escape(literal))
+        if name and name in kinds:
+            parts.append(f"(?P={name})")
+        elif name:
+            kinds[name] = kind or ""
+            form = WORDS.get(name) or (KINDS[kind or ""][0] if (kind or "") in KINDS else rf"\d+ {kind}s?")
+            parts.append(f"(?P<{name}>{form})")
+    return re.compile("".join(parts)), kinds
+
+
+def claims(code: str, message: str) -> dict[str, Any] | None:
+    """The claims of ``message`` by the names its template gives them; None where it does not fit the template."""
+    pattern, kinds = _pattern(rules()[code].message)
+    found = pattern.fullmatch(message)
+    if not found:
+        return None
+    return {name: KINDS.get(kind, ("", _number))[1](found[name]) for name, kind in kinds.items()}
+
+
+def frames_in(message: str) -> list[int]:
+    """Every frame that a message names."""
+    return [int(number) for found in FRAME.finditer(message) for number in found.groups() if number]

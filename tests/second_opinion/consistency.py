@@ -1,0 +1,333 @@
+"""Message, ``timeline``, ``flows`` and ladder say the same of every connection.
+
+A check is a generator over one connection: it yields a sentence for each contradiction. None of them asks whether the
+program is right about the network, only whether its tables agree with one another and with the times of the frames.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from analyzer.reports.ladder import ladder_lines
+from tests.second_opinion.capture import SIDES, Capture
+from tests.second_opinion.packets import Flow
+
+STATES = (
+    "LISTEN|SYN_SENT|SYN_RECEIVED|ESTABLISHED|FIN_WAIT_1|FIN_WAIT_2|CLOSE_WAIT|CLOSING|LAST_ACK|TIME_WAIT|CLOSED|"
+    "UNKNOWN"
+)
+STATE = re.compile(rf"\b({STATES})\b")
+STEP = re.compile(r"^\s*-?\d+\.\d{6}\s")
+ROLES = ("client", "server")
+STATES_ALONE = re.compile(rf"^(\s*({STATES})\W?)+\s*$")
+END = "capture-end"
+COLUMNS = 160
+OF_THE_OLD = {"TD501", "TD502"}  # they name states of the older connection
+MICROSECOND = 1000
+
+Rows = list[dict[str, Any]]
+Check = Callable[[Capture, Flow], Iterator[str]]
+CHECKS: list[Check] = []
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    capture: str
+    stream: int
+    check: str
+    reason: str
+
+
+def check(function: Check) -> Check:
+    CHECKS.append(function)
+    return function
+
+
+def contradictions(capture: Capture) -> list[Contradiction]:
+    """All that contradicts itself in what is said of a capture."""
+    return [
+        Contradiction(str(capture.path), flow.stream, function.__name__, reason)
+        for flow in capture.flows.values()
+        if flow.row
+        for function in CHECKS
+        for reason in function(capture, flow)
+    ]
+
+
+def rows_of(flow: Flow, role: str) -> Rows:
+    return [row for row in flow.timeline if row["endpoint"] == role]
+
+
+def findings_of(capture: Capture, flow: Flow) -> Rows:
+    return [row for row in capture.findings if row["stream"] == flow.stream]
+
+
+def passed(flow: Flow, row: dict[str, Any]) -> int | None:
+    """When the frame of a row passed the tap."""
+    segment = flow.at(row["frame"])
+    return None if segment is None else segment.time
+
+
+@check
+def states_follow_one_another(capture: Capture, flow: Flow) -> Iterator[str]:
+    """Each row begins in the state in which the one before ended, and none is earlier."""
+    for role in ROLES:
+        rows = rows_of(flow, role)
+        for before, row in pairwise(rows):
+            if row["from_state"] != before["state"]:
+                leads = f"{before['event']} leads to {before['state']}"
+                yield f"{role}: {leads}, {row['event']} comes from {row['from_state']}"
+            if None not in (row["time_epoch"], before["time_epoch"]) and row["time_epoch"] < before["time_epoch"]:
+                yield f"{role}: {row['event']} (frame {row['frame']}) is earlier than {before['event']} before it"
+
+
+@check
+def times_lie_within_their_bounds(capture: Capture, flow: Flow) -> Iterator[str]:
+    for row in flow.timeline:
+        early, best, late = row["earliest_epoch"], row["time_epoch"], row["latest_epoch"]
+        if None not in (early, best) and best < early:
+            yield f"{row['endpoint']}: {row['event']} is {early - best} ns before its earliest time"
+        if None not in (late, best) and best > late:
+            yield f"{row['endpoint']}: {row['event']} is {best - late} ns behind its latest time"
+
+
+@check
+def nothing_comes_before_its_cause(capture: Capture, flow: Flow) -> Iterator[str]:
+    """An endpoint receives nothing before it has passed the tap for the first time."""
+    for row in flow.timeline:
+        cause, shown = cause_of(flow, row), passed(flow, row)
+        if cause is None or (shown is not None and shown < cause):  # the file has them in the wrong order
+            continue
+        for name in ("time_epoch", "earliest_epoch"):
+            if row[name] is not None and row[name] < cause:
+                yield f"{row['endpoint']}: {name} of {row['event']} lies {cause - row[name]} ns before its cause passed"
+
+
+def cause_of(flow: Flow, row: dict[str, Any]) -> int | None:
+    """When that which ``row`` says an endpoint received first passed the tap."""
+    side = SIDES[row["endpoint"]]
+    sent = flow.of(1 - side)
+    if row["event"] == "peer-fin":
+        times = [other.time for other in sent if other.fin]
+    elif row["event"] == "fin-acked":
+        own = flow.fins(side)
+        times = [other.time for other in flow.covering(1 - side, own[0].end)] if own else []
+    elif row["event"] == "peer-rst":
+        times = [other.time for other in sent if other.rst]
+    elif row["event"] == "ack":
+        numbers = {(other.seq + 1) % 2**32 for other in flow.of(side) if other.syn}
+        times = [other.time for other in sent if other.has_ack and other.ack in numbers]
+    else:
+        return None
+    return min(times, default=None)
+
+
+@check
+def what_is_sent_was_sent_before_it_passed(capture: Capture, flow: Flow) -> Iterator[str]:
+    for row in flow.timeline:
+        time = passed(flow, row)
+        if row["basis"] != "sent" or time is None or row["time_epoch"] is None:
+            continue
+        if flow.at(row["frame"], SIDES[row["endpoint"]]) is None:
+            yield f"{row['endpoint']}: {row['event']} is called sent, and frame {row['frame']} is the other side's"
+        elif row["time_epoch"] > time and not flow.runs_backward:
+            yield f"{row['endpoint']}: {row['event']} is {row['time_epoch'] - time} ns behind its frame {row['frame']}"
+
+
+@check
+def flows_end_in_the_states_of_the_timeline(capture: Capture, flow: Flow) -> Iterator[str]:
+    for role in ROLES:
+        rows = rows_of(flow, role)
+        if rows and rows[-1]["state"] != flow.row[f"{role}_state"]:
+            yield f"{role}: flows says {flow.row[f'{role}_state']}, the timeline ends in {rows[-1]['state']}"
+
+
+@check
+def fins_are_those_of_the_timeline(capture: Capture, flow: Flow) -> Iterator[str]:
+    for role in ROLES:
+        told = flow.row[f"{role}_fin_epoch"]
+        rows = [row for row in rows_of(flow, role) if row["event"] == "fin"]
+        if (told is None) != (not rows):
+            yield f"{role}: fin_epoch is {told}, the timeline has {len(rows)} rows of its FIN"
+        elif rows and told not in (passed(flow, rows[0]), rows[0]["time_epoch"]):
+            yield f"{role}: fin_epoch is {told}, that of its FIN in frame {rows[0]['frame']} {passed(flow, rows[0])}"
+
+
+@check
+def acknowledged_fins_are_those_of_the_timeline(capture: Capture, flow: Flow) -> Iterator[str]:
+    for role in ROLES:
+        told = flow.row[f"{role}_fin_acked_epoch"]
+        rows = [row for row in rows_of(flow, role) if row["event"] in ("fin-acked", "fin-acked-again")]
+        if told is None and rows:
+            yield f"{role}: fin_acked_epoch is empty, the timeline has its FIN acknowledged in frame {rows[0]['frame']}"
+        if told is not None and told not in {row.time for row in flow.of(1 - SIDES[role]) if row.has_ack}:
+            yield f"{role}: fin_acked_epoch is no time of an acknowledgment"
+
+
+@check
+def who_reset_is_who_sent_the_reset(capture: Capture, flow: Flow) -> Iterator[str]:
+    """``rst_by`` is the endpoint that enters CLOSED by its own RST, and there is a cause exactly where there is one."""
+    told = flow.row["rst_by"]
+    for role in ROLES:
+        left = [row for row in rows_of(flow, role) if row["event"] == "rst" and row["basis"] == "sent"]
+        if left and told != role:
+            yield f"the {role} sent a RST by the timeline (frame {left[0]['frame']}), rst_by is {told}"
+    if told and not any(row["event"] in ("rst", "rst-repeated") for row in rows_of(flow, str(told))):
+        yield f"rst_by is {told}, whose timeline has no RST"
+    if bool(told) != bool(flow.row["rst_cause"]):
+        yield f"rst_by is {told}, rst_cause is {flow.row['rst_cause']}"
+
+
+@check
+def how_it_ended_is_what_happened(capture: Capture, flow: Flow) -> Iterator[str]:
+    word = flow.row["teardown"]
+    fins = [role for role in ROLES if flow.row[f"{role}_fin_epoch"] is not None]
+    acked = [role for role in ROLES if flow.row[f"{role}_fin_acked_epoch"] is not None]
+    reset = flow.row["rst_by"]
+    if word in ("graceful", "simultaneous") and (len(fins) < 2 or len(acked) < 2):
+        yield f"{word}, with FINs of {fins} and acknowledgments of those of {acked}"
+    if word == "half-closed" and len(fins) != 1:
+        yield f"half-closed, with FINs of {fins}"
+    if word in ("reset", "aborted") and not reset:
+        yield f"{word}, and nobody reset it"
+    if word == "reset" and not fins:
+        yield "reset after a FIN, and there is no FIN"
+    if word == "aborted" and fins:
+        yield f"aborted without a FIN, and the {fins[0]} sent one"
+    if word == "open" and (fins or reset):
+        yield f"open, with FINs of {fins} and a RST of {reset}"
+
+
+@check
+def who_closed_first_is_first(capture: Capture, flow: Flow) -> Iterator[str]:
+    told = flow.row["closed_by"]
+    first = {}
+    for role in ROLES:
+        fin = flow.row[f"{role}_fin_epoch"]
+        rsts = [passed(flow, row) for row in rows_of(flow, role) if row["event"] == "rst" and row["basis"] == "sent"]
+        times = [time for time in (fin, *rsts) if time is not None]
+        if times:
+            first[role] = min(times)
+    if told and not first:
+        yield f"closed_by is {told}, and neither sent FIN or RST"
+    if not told and first and flow.row["teardown"] not in ("never-established", "timed-out", "open"):
+        yield f"closed_by is empty, and the {next(iter(first))} sent FIN or RST"
+    if told in ROLES and len(first) == 2 and told not in first:
+        yield f"closed_by is {told}, which sent neither FIN nor RST"
+    if told == "both" and len(first) < 2:
+        yield f"closed_by is both, and only the {list(first)} closed"
+
+
+@check
+def findings_are_listed_with_their_flow(capture: Capture, flow: Flow) -> Iterator[str]:
+    told = sorted(str(flow.row["findings"] or "").split(";")) if flow.row["findings"] else []
+    found = sorted({row["code"] for row in findings_of(capture, flow)})
+    if sorted(set(told)) != found:
+        yield f"flows lists {told}, findings has {found}"
+
+
+@check
+def states_in_messages_are_those_of_the_timeline(capture: Capture, flow: Flow) -> Iterator[str]:
+    states = {row[name] for row in flow.timeline for name in ("state", "from_state")}
+    for finding in findings_of(capture, flow):
+        older = capture.named(flow.ends, flow.stream) if finding["code"] in OF_THE_OLD else []
+        known = states | {row[name] for old in older[-1:] for row in old.timeline for name in ("state", "from_state")}
+        strange = set(STATE.findall(str(finding["message"]))) - known
+        if strange:
+            yield f"{finding['code']} names {sorted(strange)}, the timeline has {sorted(map(str, states))}"
+
+
+@check
+def foreign_resets_move_nobody(capture: Capture, flow: Flow) -> Iterator[str]:
+    """A RST that a finding calls foreign or ignored is not its alleged sender's in the other tables."""
+    for finding in findings_of(capture, flow):
+        if finding["code"] not in ("TD309", "TD310"):
+            continue
+        frame = int(str(finding["frames"]).split(";")[0])
+        for row in flow.timeline:
+            if row["frame"] == frame and row["event"] == "rst" and row["basis"] == "sent":
+                yield f"{finding['code']} calls frame {frame} foreign, the timeline lets the {row['endpoint']} send it"
+            if row["frame"] == frame and row["event"] == "peer-rst" and finding["code"] == "TD310":
+                yield f"TD310 says that frame {frame} was ignored, the timeline closes the {row['endpoint']} by it"
+        sender = rows_of(flow, str(finding["endpoint"]))
+        other = [row for row in sender if row["event"] == "rst" and row["frame"] != frame]
+        if flow.row["rst_by"] == finding["endpoint"] and not other:
+            yield f"{finding['code']} calls frame {frame} foreign, rst_by is {flow.row['rst_by']}"
+
+
+@check
+def durations_are_those_of_the_timeline(capture: Capture, flow: Flow) -> Iterator[str]:
+    """``close_wait_s`` and ``fin_wait_2_s`` are as long as the timeline stays in that state."""
+    for role in ROLES:
+        for state, column in (("CLOSE_WAIT", "close_wait_s"), ("FIN_WAIT_2", "fin_wait_2_s")):
+            told, rows = flow.row[f"{role}_{column}"], rows_of(flow, role)
+            entered = [row for row in rows if row["state"] == state and row["from_state"] != state]
+            left = [row for row in rows if row["from_state"] == state and row["state"] != state]
+            if (told is None) != (not entered):
+                yield f"{role}: {column} is {told}, the timeline enters {state} {len(entered)} times"
+            elif entered and not flow.runs_backward:
+                lasted = (left[-1]["time_epoch"] if left else capture.last) - entered[0]["time_epoch"]
+                if abs(float(str(told)) * 1e9 - lasted) > MICROSECOND:
+                    yield f"{role}: {column} is {told}, the timeline gives {lasted / 1e9:.9f}"
+
+
+@check
+def codes_about_the_capture_agree_with_flows(capture: Capture, flow: Flow) -> Iterator[str]:
+    codes = {row["code"] for row in findings_of(capture, flow)}
+    if "TD901" in codes and flow.row["handshake"] != "not-captured":
+        yield f"TD901, and the handshake is {flow.row['handshake']}"
+    if "TD902" in codes and flow.row["observability"] != "one-direction-only":
+        yield f"TD902, and observability is {flow.row['observability']}"
+    if "TD903" in codes and flow.row["observability"] == "complete":
+        yield "TD903, and observability is complete"
+    if "TD308" in codes and flow.row["handshake"] != "unanswered":
+        yield f"TD308, and the handshake is {flow.row['handshake']}"
+    if "TD307" in codes and flow.row["handshake"] != "refused":
+        yield f"TD307, and the handshake is {flow.row['handshake']}"
+
+
+@check
+def counts_are_those_of_the_segments(capture: Capture, flow: Flow) -> Iterator[str]:
+    for role, side in SIDES.items():
+        rows = flow.of(side)
+        few = [row for row in flow.least if row.side == side]
+        packets, carried = flow.row[f"{role}_packets"], flow.row[f"{role}_bytes"]
+        if not len(few) <= int(str(packets)) <= len([row for row in flow.captured if row.side == side]):
+            yield f"{role}_packets is {packets}, {len(rows)} segments"
+        if not sum(row.length for row in few) <= int(str(carried)) <= sum(row.length for row in rows):
+            yield f"{role}_bytes is {carried}, the segments carry {sum(row.length for row in rows)}"
+
+
+def changes(states: list[str]) -> list[str]:
+    """States without those that only go on."""
+    return [state for place, state in enumerate(states) if place == 0 or states[place - 1] != state]
+
+
+def in_order(some: list[str], of: list[str]) -> bool:
+    """Whether ``some`` are among ``of`` in the same order; a line of the ladder shows the last of several."""
+    rest = iter(of)
+    return all(state in rest for state in some)
+
+
+@check
+def the_ladder_shows_the_states_of_the_timeline(capture: Capture, flow: Flow) -> Iterator[str]:
+    lines = [line.plain for line in ladder_lines(capture.result, flow.stream, columns=COLUMNS, everything=True)]
+    shown: dict[str, list[str]] = {role: [] for role in ROLES}
+    for line in lines:
+        if STEP.match(line) or STATES_ALONE.match(line):
+            for found in STATE.finditer(line):
+                shown[ROLES[found.start() > COLUMNS // 2]].append(found[1])
+    for role in ROLES:
+        rows = [row for row in rows_of(flow, role) if row["state"] != row["from_state"] or row["event"] == END]
+        entered, told = changes([str(row["state"]) for row in rows]), changes(shown[role])
+        if not told and set(entered) == {"UNKNOWN"}:
+            continue
+        if not set(told) <= set(entered) or (entered[-1:] and entered[-1] not in told):
+            yield f"{role}: the ladder shows {' '.join(told)}, the timeline enters {' '.join(entered)}"
+        elif not in_order(told, entered) or told[-1:] != entered[-1:]:
+            yield f"{role}: in the order of the ladder {' '.join(told)}, in that of the timeline {' '.join(entered)}"
+    missing = [row["code"] for row in findings_of(capture, flow) if not any(row["code"] in line for line in lines)]
+    if missing:
+        yield f"the ladder does not show {missing}"

@@ -1,0 +1,340 @@
+"""TD3xx: resets and refusals."""
+
+import re
+
+from tests.second_opinion.claims import OFTEN
+from tests.second_opinion.closing import acked_before, answers, distinct_bytes, is_probe
+from tests.second_opinion.opinion import Case, absent, must, need, predicate
+from tests.second_opinion.packets import Flow, Segment, ahead, furthest
+
+WORD = 1 << 32
+JITTER = 10**6  # a host may be this late
+ARRIVED = 0.8  # of the shortest way there and back: what passed the tap sooner before an answer cannot have caused it
+TLS_1_3_ALERT = 24  # bytes: record header, alert, its true type, tag
+
+
+def own_reset(case: Case) -> Segment:
+    """The RST that the finding is about, at the time it names."""
+    rst = case.segment("rst", case.own)
+    must(rst.rst, f"frame {rst.frame} is no RST")
+    case.happened("when", rst)
+    return rst
+
+
+def unanswered(flow: Flow, rst: Segment) -> list[Segment]:
+    """Segments of the other side with data or FIN that had reached the sender of the RST before it, and that it had not
+    acknowledged."""
+    return [
+        row
+        for row in flow.before(rst)
+        if row.side != rst.side
+        and (row.length or row.fin)
+        and not row.syn
+        and not acked_before(flow, row, rst)
+        and rst.time - row.time >= ARRIVED * (flow.trip(rst.side) or 0)
+    ]
+
+
+def unacknowledged(flow: Flow, side: int, until: Segment) -> list[Segment]:
+    """Segments of ``side`` with data beyond what the other had acknowledged before ``until``."""
+    acked = flow.highest_ack(1 - side, until)
+    rows = [row for row in flow.before(until) if row.side == side and row.length and not is_probe(flow, row)]
+    return [row for row in rows if acked is None or ahead(row.data_end, acked) > 0]
+
+
+def was_open(flow: Flow, rst: Segment) -> bool:
+    """Both sides spoke, beyond one segment and the RST that answers it; and not merely SYNs."""
+    rows = [row for row in flow.before(rst) if not row.rst]
+    both = {row.side for row in rows if not (row.syn and not row.has_ack)} == {0, 1}
+    return both or any(row.side == rst.side and not row.syn for row in rows)
+
+
+@predicate("TD301")
+def abortive_close(case: Case) -> None:
+    rst, flow = own_reset(case), case.flow
+    must(was_open(flow, rst), "nothing shows that the connection was open")
+    fins = [row for row in flow.fins(case.own) if row.frame < rst.frame]
+    absent(fins, "it had sent its FIN in frame {}")
+    open_rows = [row for row in unanswered(flow, rst) if not rst.acknowledges(row)]
+    absent(open_rows[-1:], "frame {} of the peer is not acknowledged")
+    heard = [row for row in flow.before(rst) if row.side == case.peer][-1:]
+    answered = [row for row in heard if row.has_ack and row.ack == rst.seq and not rst.has_ack]
+    absent(answered[-1:], "a bare RST with the number of frame {} answers that")
+    lost = unacknowledged(flow, case.own, rst)
+    late = [row for row in lost if not flow.first_covering(case.peer, row.data_end)]
+    absent(late[-1:], "its own data in frame {} were never acknowledged")
+    others = flow.before(rst)
+    must(others, "the RST is the first segment")
+    case.lasted("idle", rst.time - others[-1].time)
+    half = "sent its FIN before" in str(case["half"] or "")
+    came = any(row.frame < rst.frame for row in flow.fins(case.peer))
+    must(half == came, "whether the peer's FIN came before is wrong")
+
+
+@predicate("TD302")
+def abort_with_data_lost(case: Case) -> None:
+    rst, flow = own_reset(case), case.flow
+    lost = unacknowledged(flow, case.own, rst)
+    must(lost, "all its data were acknowledged")
+    acked = flow.highest_ack(case.peer, rst)
+    need(acked is not None, "no acknowledgment of the peer was captured")
+    case.counted("lost", ahead(furthest(row.data_end for row in lost) or 0, acked or 0), distinct_bytes(lost))
+    data = case.segment("data", case.own)
+    must(data.length, f"frame {data.frame} carries no data")
+    last = [row for row in flow.before(rst) if row.side == case.own and row.length][-1]
+    must(data.frame == last.frame, f"frame {last.frame} is its last data")
+    absent(list(flow.covering(case.peer, lost[-1].data_end)), "frame {} acknowledges them")
+    repeats = [row for row in lost if row.seq == lost[-1].seq]
+    must(len(repeats) < 4, f"the data were repeated {len(repeats) - 1} times before: it gave up (TD403)")
+
+
+@predicate("TD303")
+def reset_with_unread_data(case: Case) -> None:
+    rst, flow = own_reset(case), case.flow
+    data = case.segment("data", case.peer)
+    must(data.length, f"frame {data.frame} carries no data")
+    must(data.frame < rst.frame, "the data came behind the RST")
+    acked = [row for row in flow.covering(case.own, data.data_end) if row.frame < rst.frame and not row.rst]
+    absent(acked, "frame {} had acknowledged them: whether they were read, nothing tells")
+    spoke = [row for row in flow.of(case.own) if data.frame < row.frame < rst.frame and row.length]
+    answered = [row for row in spoke if row.covers((data.seq + 1) % WORD)]
+    absent(answered, "frame {} answers them")
+    case.lasted("age", rst.time - data.time)
+    if not rst.covers(data.data_end):
+        trip = flow.round_trip
+        need(trip is not None, "no round trip tells whether the data had arrived")
+        must(rst.time - data.time >= (trip or 0), "the data crossed the RST: they had not arrived")
+
+
+@predicate("TD304")
+def reset_after_own_fin(case: Case) -> None:
+    rst, flow = own_reset(case), case.flow
+    fin = case.segment("fin", case.own)
+    must(fin.fin and fin.frame < rst.frame, f"frame {fin.frame} is no FIN before the RST")
+    case.lasted("after", rst.time - fin.time)
+    why, answered = str(case["why"] or ""), case["answered"]
+    if answered is None:
+        must("answers" not in why, "what it answers is not named")
+        rows = unanswered(flow, rst)
+        absent(rows[-1:], "frame {} of the peer was unanswered")
+        return
+    row = case.segment("answered", case.peer)
+    must(row.frame < rst.frame, f"frame {row.frame} came behind the RST")
+    answers(rst, row)
+    kind_fits(case, why, row)
+    must(not row.takes_room or is_probe(flow, row) or not acked_before(flow, row, rst),
+         f"frame {row.frame} had been acknowledged before the RST")  # fmt: skip
+    if "close_notify" in str(case["farewell"] or ""):
+        alert = row.first_byte == 0x15 or (row.first_byte == 0x17 and row.length == TLS_1_3_ALERT)
+        must(alert, f"frame {row.frame} is no TLS alert")
+
+
+def kind_fits(case: Case, why: str, row: Segment) -> None:
+    """``it answers data`` and the like."""
+    kinds = {"a FIN": row.fin, "keep-alive": is_probe(case.flow, row), "an acknowledgment": row.is_pure_ack,
+             "data": row.length > 0}  # fmt: skip
+    told = next((word for word in kinds if word in why), None)
+    need(told, f"what it answers is not understood: {why}")
+    must(kinds[str(told)], f"frame {row.frame} is not {told}")
+
+
+@predicate("TD305")
+def reset_by_host_without_connection(case: Case) -> None:
+    rst, flow = own_reset(case), case.flow
+    row = case.segment("answered", case.peer)
+    must(row.frame < rst.frame, f"frame {row.frame} came behind the RST")
+    must(not rst.has_ack, "the RST acknowledges something: its sender knew the connection")
+    must(row.has_ack and row.ack == rst.seq, f"frame {row.frame} acknowledges {row.ack}, the RST has {rst.seq}")
+    ended = [other for other in flow.before(rst) if other.side == case.own and (other.fin or other.rst)]
+    absent(ended, "it had sent FIN or RST itself in frame {}")
+    must(not (row.takes_room and acked_before(flow, row, rst)), f"it had acknowledged frame {row.frame} before")
+    earlier = flow.before(row)
+    case.lasted("idle", row.time - earlier[-1].time if earlier else 0)
+
+
+@predicate("TD306")
+def request_crossed_fin(case: Case) -> None:
+    flow = case.flow
+    fin, data = case.segment("fin", case.own), case.segment("data", case.peer)
+    rst = case.segment("rst", case.own)
+    must(fin.fin and data.length and rst.rst, "the frames are not FIN, data and RST")
+    case.happened("closed", fin)
+    must(not data.acknowledges(fin), f"the data's ACK {data.ack} covers the FIN: its sender knew of it")
+    known = [row for row in flow.covering(case.peer, fin.end) if row.frame < data.frame]
+    absent(known, "the FIN had been acknowledged in frame {}")
+    must(rst.frame > max(fin.frame, data.frame), "the RST came before")
+    answers(rst, data)
+    must(not acked_before(flow, data, rst), "the data had been acknowledged before the RST")
+    case.counted("size", data.length)
+    margin = abs(fin.time - data.time)
+    case.lasted("margin", margin)
+    within_round_trip(case, fin, data)
+    first = min(fin, data, key=lambda row: row.frame)
+    earlier = flow.before(first)
+    need(earlier, "nothing was captured before them")
+    case.lasted("idle", min(first.time, fin.time) - earlier[-1].time, fin.time - earlier[-1].time)
+    order = str(case["order"] or "")
+    must(not order or ("behind" in order) == (data.frame > fin.frame), f"frame {data.frame} is not {order}")
+
+
+def within_round_trip(case: Case, fin: Segment, data: Segment) -> None:
+    """Neither could have been an answer to the other: what passed second had left before the first arrived."""
+    first, second = sorted((fin, data), key=lambda row: row.time)
+    trip = case.flow.trip(second.side)
+    need(trip is not None, "no round trip is known")
+    apart = second.time - first.time
+    must(apart <= 2 * (trip or 0) + JITTER, f"{apart / 1e6:.3f} ms apart; an answer takes {(trip or 0) / 1e6:.3f} ms")
+
+
+@predicate("TD307")
+def connection_refused(case: Case) -> None:
+    syn, rst = case.segment("syn", case.peer), case.segment("rst", case.own)
+    must(syn.syn and not syn.has_ack, f"frame {syn.frame} is no SYN")
+    must(rst.rst and rst.has_ack, f"frame {rst.frame} is no RST that acknowledges")
+    must(rst.ack in (syn.end, (syn.seq + 1) % WORD), f"the RST acknowledges {rst.ack}, the SYN ends at {syn.end}")
+    between = [row for row in case.flow.of(case.peer) if syn.frame < row.frame < rst.frame and row.syn]
+    absent(between[-1:], "the SYN of frame {} lies between them")
+    case.lasted("after", abs(rst.time - syn.time))
+
+
+@predicate("TD308")
+def connection_attempt_unanswered(case: Case) -> None:
+    first, last = case.segment("first", case.peer), case.segment("last", case.peer)
+    syns = [row for row in case.flow.of(case.peer) if row.syn and not row.has_ack]
+    must(syns and syns[0].frame == first.frame and syns[-1].frame == last.frame, "other SYNs are its first and last")
+    must(len(syns) > 1, "the SYN was not repeated")
+    case.number_of("count", syns)
+    case.lasted("span", last.time - first.time)
+    replies = [row for row in case.flow.of(case.own) if row.frame > first.frame]
+    absent(replies, "frame {} came back")
+    quoted = case.capture.quoting(case.flow, first)
+    if "ICMP" not in case.finding["message"]:
+        must(not quoted, f"ICMP errors in frames {quoted[:3]} quote it")
+    else:
+        must(set(quoted) & set(case.frames), f"ICMP errors that quote it stand in frames {quoted[:3]}")
+
+
+@predicate("TD309")
+def reset_by_third_party(case: Case) -> None:
+    rst, why = own_reset(case), str(case["why"] or "")
+    need("TTL" in why or "went on" in why or "IP id" in why, f"the clue is not understood: {why}")
+    others = [row for row in case.flow.of(case.own) if not row.rst]
+    if case["ttl"] is not None:
+        case.counted("ttl", rst.ttl)
+        need(others, "its sender sent nothing else")
+        low, high = min(row.ttl for row in others), max(row.ttl for row in others)
+        must((case["low"], case["high"]) == (low, high), f"the other segments' TTLs are {low} to {high}")
+    if "TTL" in why:
+        habit = case.capture.habit(case.flow.ends[case.own], case.flow, rst)
+        must(rst.ttl not in habit, f"its other RSTs and SYN-ACKs have the TTLs {sorted(habit)}: its habit")
+        must(habit or rst.ttl not in {row.ttl for row in others}, f"other segments have the TTL {rst.ttl}, too")
+    if "went on" in why:
+        on = went_on(case.flow, case.own, rst)
+        must(on, "behind the RST its sender sent nothing new in the same numbers")
+
+
+def went_on(flow: Flow, side: int, rst: Segment) -> list[Segment]:
+    """New data, or a new acknowledgment, of ``side`` behind the RST, in the numbers it had used before; where it is the
+    receiver's side, later than a round trip, for what passes sooner was under way."""
+    before = [row for row in flow.before(rst) if row.side == side and not row.rst]
+    if not before:
+        return []
+    sent, acked = furthest(row.end for row in before), flow.highest_ack(side, rst)
+    least = 0 if side == rst.side else (flow.round_trip or 0)
+    return [
+        row
+        for row in flow.after(rst)
+        if row.side == side
+        and not row.syn
+        and not row.rst
+        and row.time - rst.time >= least
+        and (goes_on(row.end, sent) or (row.has_ack and goes_on(row.ack, acked)))
+    ]
+
+
+def goes_on(number: int, known: int | None) -> bool:
+    """A little ahead of what is known; far away is another connection."""
+    return known is not None and 0 < ahead(number, known) < 2**24
+
+
+@predicate("TD310")
+def reset_ignored(case: Case) -> None:
+    flow = case.flow
+    rst = case.segment("rst", case.own)
+    last = case.segment("last", case.peer)
+    must(rst.rst and last.frame > rst.frame, "the frames are not a RST and a later segment")
+    resets = flow.resets(case.own)
+    case.counted("count", *range(1, len(resets) + 1))
+    must(last.frame == flow.of(case.peer)[-1].frame, f"frame {flow.of(case.peer)[-1].frame} is its last")
+    must(went_on(flow, case.peer, rst), "what it sent later was under way, a repeat or a new SYN")
+    disowned = went_on(flow, case.own, rst)
+    if "went on, too" in str(case["disowned"] or ""):
+        must(disowned, "the alleged sender sent nothing new behind it")
+    elif not disowned:
+        must(not acceptable(flow, rst), f"RST {rst.frame} had the very number that its receiver expected")
+
+
+def acceptable(flow: Flow, rst: Segment) -> bool:
+    """Whether the receiver has to take it (RFC 9293 3.10.7.3, RFC 5961 3.2): in SYN_SENT it must acknowledge the SYN,
+    later its number must be the next that is expected."""
+    peer = 1 - rst.side
+    sent = [row for row in flow.before(rst) if row.side == peer and not row.rst]
+    if sent and all(row.syn and not row.has_ack for row in sent):
+        return rst.has_ack and any(rst.ack == (row.seq + 1) % WORD or rst.ack == row.end for row in sent)
+    expected = flow.highest_ack(peer, rst)
+    arrived = furthest([row.end for row in flow.before(rst) if row.side == rst.side and not row.rst])
+    return expected is None or rst.seq in (expected, arrived)
+
+
+def times_in(message: str) -> list[int]:
+    """Every "once", "twice" and "n times" of a message."""
+    return [OFTEN.get(found[0]) or int(found[1]) for found in re.finditer(r"\bonce\b|\btwice\b|(\d+) times", message)]
+
+
+@predicate("TD313")
+def accept_queue_full(case: Case) -> None:
+    """SYN-ACKs that left later than the ACK of the first can have arrived: the kernel had not taken the connection."""
+    flow = case.flow
+    syn_acks = [row for row in flow.of(case.own) if row.syn and row.has_ack]
+    must(len(syn_acks) > 1, "the SYN-ACK was not repeated")
+    ack = next((row for row in flow.of(case.peer) if row.acknowledges(syn_acks[0]) and not row.rst), None)
+    must(ack is not None, "its ACK was not captured")
+    assert ack
+    trip = flow.trip(case.own) or 0
+    late = [row for row in syn_acks if row.time > ack.time + trip]
+    must(late, f"no SYN-ACK was repeated after its ACK (frame {ack.frame}) can have arrived")
+    must({row.frame for row in syn_acks} & set(case.frames), "none of the SYN-ACKs is among the frames")
+    must(not [row for row in flow.of(case.own) if row.length and row.has_ack and row.frame < late[-1].frame],
+         "the server sent data between: it had taken the connection")  # fmt: skip
+    told = times_in(case.finding["message"])
+    fits = {len(late), len(syn_acks), len(syn_acks) - 1}
+    must(not told or fits & set(told), f"{told} times told; {len(late)} of {len(syn_acks)} SYN-ACKs behind the ACK")
+
+
+@predicate("TD314")
+def refused_with_wrong_number(case: Case) -> None:
+    """Each RST that answers a SYN acknowledges another number than that SYN's, so that it must be ignored."""
+    flow, asker = case.flow, case.peer if case.flow.resets(case.own) else case.own
+    syns = [row for row in flow.of(asker) if row.syn and not row.has_ack]
+    resets = flow.resets(1 - asker)
+    must(syns and resets, "there are no SYNs and RSTs that answer them")
+    fitting = [row for row in resets if row.has_ack and any(row.ack in ((s.seq + 1) % WORD, s.end) for s in syns)]
+    absent(fitting, "frame {} acknowledges the SYN as it must")
+    must(not [row for row in flow.of(1 - asker) if row.syn], "a SYN-ACK came back")
+    for syn, after in zip(syns, [*syns[1:], None], strict=True):
+        drawn = [row for row in resets if row.frame > syn.frame and (after is None or row.frame < after.frame)]
+        must(drawn, f"the SYN of frame {syn.frame} drew no RST")
+    told = times_in(case.finding["message"])
+    must(not told or {len(syns), len(resets)} & set(told), f"{told} times told, {len(syns)} SYNs, {len(resets)} RSTs")
+
+
+@predicate("TD312")
+def half_open_probe(case: Case) -> None:
+    syn, rst = case.segment("syn", case.own), case.segment("rst", case.own)
+    answer = case.segment("answer", case.peer)
+    must(syn.syn and not syn.has_ack, f"frame {syn.frame} is no SYN")
+    must(answer.syn and answer.acknowledges(syn), f"frame {answer.frame} is no SYN-ACK for it")
+    must(rst.rst and rst.frame > answer.frame, f"frame {rst.frame} is no RST behind the SYN-ACK")
+    opened = [row for row in case.flow.covering(case.own, answer.end) if row.frame < rst.frame and not row.rst]
+    absent(opened, "frame {} had opened it")
+    case.lasted("after", rst.time - answer.time)

@@ -1,0 +1,210 @@
+"""TD4xx and TD5xx: timers, waiting, and the reuse of the same addresses and ports."""
+
+from itertools import pairwise
+
+from tests.second_opinion.closing import answers, is_probe
+from tests.second_opinion.fins import heard, in_time_wait
+from tests.second_opinion.opinion import Case, absent, must, need, predicate
+from tests.second_opinion.packets import Segment, ahead
+
+WORD = 1 << 32
+
+
+@predicate("TD402")
+def keepalive_gave_up(case: Case) -> None:
+    last = case.segment("last", case.own)
+    flow = case.flow
+    probes = [row for row in flow.of(case.own) if row.seq == last.seq and row.length <= 1 and is_probe(flow, row)]
+    heard_last = flow.of(case.peer)[-1:]
+    if heard_last:
+        probes = [row for row in probes if row.frame > heard_last[0].frame]
+    must(probes and probes[-1].frame == last.frame, f"frame {last.frame} is not its last probe")
+    case.number_of("count", probes)
+    case.happened("when", probes[0])
+    case.lasted("span", probes[-1].time - probes[0].time)
+    case.lasted("silent", probes[0].time - heard_last[0].time if heard_last else 0)
+    rest(case, last)
+
+
+def rest(case: Case, last: Segment) -> None:
+    """Then a RST of the same endpoint, or nothing of it at all."""
+    later = [row for row in case.flow.after(last) if row.side == case.own]
+    if case["rst"] is not None:
+        must(case.segment("rst", case.own).rst, f"frame {case['rst']} is no RST")
+        must(later and later[0].rst, "something else came first")
+    elif "nothing" in str(case["end"] or ""):
+        absent(later, "frame {} came after it")
+
+
+@predicate("TD403")
+def retransmission_gave_up(case: Case) -> None:
+    flow, last = case.flow, case.segment("last", case.own)
+    must(last.length, f"frame {last.frame} carries no data")
+    sent = [row for row in flow.of(case.own) if row.length and carries(row, last.seq) and row.frame <= last.frame]
+    must(len(sent) > 1, f"the data of frame {last.frame} were sent once")
+    number = (last.seq + 1) % WORD
+    absent(list(flow.covering(case.peer, number)), "frame {} acknowledges the data")
+    sack = case.capture.sacked(flow, case.peer, last)
+    must(sack is None, f"frame {sack} acknowledges them by SACK")
+    case.number_of("count", sent[1:])
+    case.happened("when", sent[1])
+    case.lasted("span", last.time - sent[1].time)
+    gaps = [b.time - a.time for a, b in pairwise(sent)]
+    must(len(gaps) >= 3, f"repeated {len(gaps)} times only")
+    must(max(gaps) >= 1.4 * min(gaps), f"no back-off: gaps of {min(gaps) / 1e9:.3f} to {max(gaps) / 1e9:.3f} s")
+    rest(case, last)
+    if case["rst"] is None:
+        must(case.capture.last - last.time > gaps[-1], "the capture ended before the next repeat was due")
+    heard(case)
+
+
+def carries(row: Segment, number: int) -> bool:
+    """Whether a segment carries the byte of that number."""
+    return ahead(number, row.seq) >= 0 and ahead(number, row.data_end) < 0
+
+
+@predicate("TD404")
+def zero_window_stall(case: Case) -> None:
+    flow, shut = case.flow, case.segment("frame", case.own)
+    must(shut.window == 0 and not shut.rst, f"frame {shut.frame} does not close the window")
+    case.happened("since", shut)
+    rst = flow.at(case["rst"])
+    must(rst is not None and rst.rst, f"frame {case['rst']} is no RST")
+    assert rst
+    opened = [r for r in flow.of(case.own) if shut.frame < r.frame < rst.frame and r.window and not r.rst]
+    absent(opened, "frame {} opens the window")
+    case.lasted("stall", rst.time - shut.time)
+    asked = [row for row in flow.of(case.peer) if shut.frame < row.frame < rst.frame]
+    probes = [row for row in asked if (row.seq == shut.ack and row.length) or row.seq == (shut.ack - 1) % WORD]
+    case.number_of("tries", probes)
+    role = "the other side" if rst.side != case.own else "it"
+    need(role in str(case["who"] or ""), f"who reset is not understood: {case['who']}")
+
+
+@predicate("TD405")
+def fin_wait_2_expired(case: Case) -> None:
+    fin, ack = case.segment("fin", case.own), case.segment("ack", case.peer)
+    probe, rst = case.segment("probe", case.peer), case.segment("rst", case.own)
+    must(fin.fin and ack.acknowledges(fin), f"frame {ack.frame} does not cover the FIN of frame {fin.frame}")
+    must(not [row for row in case.flow.fins(case.peer) if row.frame < rst.frame], "the peer's FIN had come")
+    must(is_probe(case.flow, probe), f"frame {probe.frame} is no keep-alive probe")
+    must(rst.rst and rst.frame > probe.frame, f"frame {rst.frame} is no RST behind the probe")
+    answers(rst, probe)
+    case.happened("acked", ack)
+    case.happened("when", rst)
+
+
+def old_flow(case: Case) -> object:
+    earlier = case.capture.named(case.flow.ends, case.flow.stream)
+    need(earlier, "the older connection is not in the capture")
+    return earlier[-1]
+
+
+@predicate("TD501")
+def tuple_reused_in_time_wait(case: Case) -> None:
+    syn = case.segment("syn")
+    answer = case.segment("answer", 1 - syn.side)
+    must(syn.syn and not syn.has_ack, f"frame {syn.frame} is no SYN")
+    must(answer.syn and answer.acknowledges(syn), f"frame {answer.frame} does not accept it")
+    case.happened("when", syn)
+    earlier = case.capture.named(case.flow.ends, case.flow.stream)
+    need(earlier, "the older connection is not in the capture")
+    old = earlier[-1]
+    holder = old.ends.index(case.flow.ends[case.own])
+    fins = old.fins(1 - holder)
+    must(old.fins(holder) and fins, "the older connection was not closed by two FINs")
+    acks = list(old.covering(holder, fins[0].end))
+    must(acks, "the last FIN was not acknowledged")
+    own = old.fins(holder)[0]
+    freed = old.first_covering(1 - holder, own.end)
+    must(freed is not None, "the FIN of the side in TIME_WAIT was not acknowledged")
+    assert freed
+    begun = max(acks[0].time, freed.time)
+    slack = (old.round_trip or 0) + (case.flow.round_trip or 0)
+    case.lasted("held", syn.time - begun - slack, syn.time - min(begun, fins[0].time) + slack)
+    rule_fits(case, old, holder, syn)
+
+
+def rule_fits(case: Case, old: object, holder: int, syn: Segment) -> None:
+    """By its number, by its timestamp, or because the TIME_WAIT was the client's own."""
+    rule = str(case["rule"] or "")
+    from tests.second_opinion.packets import Flow
+
+    assert isinstance(old, Flow)
+    asker = 1 - holder if case.own != syn.side else holder
+    rows = [row for row in old.of(asker) if not row.rst]
+    if "sequence number" in rule:
+        must(all(ahead(syn.seq, row.end) >= 0 for row in rows), "its number is not beyond the old connection's")
+    elif "timestamp" in rule:
+        clocks = [row.ts_val for row in rows if row.ts_val is not None]
+        must(syn.ts_val is not None and clocks, "there are no timestamps")
+        must(all(ahead(syn.ts_val or 0, clock) > 0 for clock in clocks), "its timestamp is not newer")
+    elif "own choice" in rule:
+        must(case.own == syn.side, "the TIME_WAIT was the other side's")
+    else:
+        need(False, f"the rule is not understood: {rule}")
+
+
+@predicate("TD502")
+def reuse_delayed(case: Case) -> None:
+    flow, syn = case.flow, case.segment("syn", case.peer)
+    must(syn.syn and not syn.has_ack, f"frame {syn.frame} is no SYN")
+    case.happened("when", syn)
+    syns = [row for row in flow.of(case.peer) if row.syn and not row.has_ack]
+    answer = next((row for row in flow.of(case.own) if row.syn and row.acknowledges(syn)), None)
+    case.number_of("count", syns)
+    stale = [row for row in flow.of(case.own) if stray(row, syn) and (answer is None or row.frame < answer.frame)]
+    if case["stale"]:
+        named = case.segment("stale_frame", case.own)
+        must(stray(named, syn), f"frame {named.frame} is no acknowledgment of an older connection")
+        prompt = [row for row in syns if row.frame < named.frame]
+        must(prompt, "no SYN came before it")
+        trip = flow.round_trip or 10**9
+        behind = named.time - prompt[-1].time
+        must(behind <= max(trip, 10**9), f"it came {behind / 1e9:.1f} s behind")
+    case.number_of("stale", stale)
+    opening = [row for row in flow.of(case.peer) if answer and row.frame > answer.frame and row.acknowledges(answer)]
+    opened = opening[0] if opening else None
+    end = str(case["end"] or "")
+    must(("not open" in end) == (opened is None), f"whether it opened: {end}")
+    if opened:
+        case.lasted("delay", opened.time - syn.time - (flow.round_trip or 0), opened.time - syn.time)
+    else:
+        case.lasted("delay", flow.of(case.peer)[-1].time - syn.time, flow.segments[-1].time - syn.time)
+    old_state(case)
+
+
+def stray(row: Segment, syn: Segment) -> bool:
+    """An acknowledgment that does not fit the SYN."""
+    return row.has_ack and not row.syn and not row.rst and row.ack != (syn.seq + 1) % WORD
+
+
+def old_state(case: Case) -> None:
+    """The state of the older connection is that in which its timeline leaves this endpoint."""
+    told = str(case["old"] or "")
+    earlier = case.capture.named(case.flow.ends, case.flow.stream)
+    if "not captured" in told:
+        must(case["stale"], "no sign of an older connection")
+        return
+    must(earlier, "there is no older connection in the capture")
+    role = "client" if earlier[-1].ends.index(case.flow.ends[case.own]) == 0 else "server"
+    states = [str(row["state"]) for row in earlier[-1].timeline if row["endpoint"] == role]
+    must(any(state in told for state in states), f"the older connection's {role} was in {states[-1:]}")
+
+
+@predicate("TD503")
+def time_wait_assassinated(case: Case) -> None:
+    rst = case.segment("rst", case.peer)
+    must(rst.rst, f"frame {rst.frame} is no RST")
+    case.happened("when", rst)
+    in_time_wait(case, case.own, rst)
+    fins = case.flow.fins(case.peer)
+    must(fins, "the peer had sent no FIN")
+    acks = [row for row in case.flow.covering(case.own, fins[0].end) if row.frame < rst.frame]
+    must(acks, "its FIN had not been acknowledged")
+    must(rst.seq == acks[-1].ack, f"the RST has the number {rst.seq}, awaited was {acks[-1].ack}")
+    own = case.flow.first_covering(case.peer, case.flow.fins(case.own)[0].end)
+    assert own
+    begun = max(acks[0].time, own.time)
+    slack = case.flow.round_trip or 0
+    case.lasted("held", rst.time - begun - slack, rst.time - min(begun, fins[0].time) + slack)
