@@ -18,6 +18,8 @@ ALERT_BYTES = 64  # an alert with any cipher: 7 in clear, 31 with AES-GCM, 53 wi
 TLS_DATA = 23  # TLS 1.3 sends everything under the type of application data (RFC 8446 5.2)
 ALERT_BYTES_1_3 = 24  # header 5, alert 2, its real type 1, tag 16
 LONG_NS = 1_000_000_000  # a shorter silence is none: nobody's idle timer is that short
+UNDER_WAY_NS = 1_000_000_000  # what was under way when the capture went on is acknowledged by then
+NO_GAP = np.iinfo(np.int64).min
 HASTE_NS = 1_000_000  # what has just arrived in the kernel no application has looked at
 
 
@@ -86,6 +88,14 @@ def idle_in_close_wait(ledger: Ledger) -> NDArray[np.int64]:
 def unwatched(ledger: Ledger, begin: NDArray[np.int64], end: NDArray[np.int64]) -> Bools:
     """Where a gap in the capture lies between two moments: what did not happen between them cannot be said."""
     return crossed(ledger.gaps, *np.broadcast_arrays(begin, end))
+
+
+def passed_in_gap(ledger: Ledger, shown: NDArray[np.int64]) -> Bools:
+    """Endpoints of which something that a segment shows at the time ``shown`` may have passed in a gap in the capture:
+    since the connection began, or just before its first segment, where that was no opening."""
+    first = ledger.flow("first_time")[:, None]
+    behind = opened_before(ledger)[:, None] & (first >= ledger.gaps[:1, 1].max(initial=NO_GAP)) & (len(ledger.gaps) > 0)
+    return np.asarray(unwatched(ledger, first, shown) | (behind & (shown - first < UNDER_WAY_NS)))
 
 
 def how_over(ledger: Ledger, until: NDArray[np.int64], words: Sequence[str]) -> Choice:

@@ -173,6 +173,18 @@ def test_what_was_sent_in_a_gap_nobody_lost(tmp_path: Path) -> None:
     assert made.flows["observability"].iloc[0] == "frames-missing"
 
 
+@pytest.mark.parametrize(("later", "lost"), [(0, False), (2 * SECOND, True)])
+def test_what_was_under_way_when_the_capture_went_on_nobody_lost(later: int, lost: bool, tmp_path: Path) -> None:
+    """A connection of which the first that was captured is an acknowledgment behind a gap; its request was before."""
+    link, packets = read(capture("graceful-client-first"))
+    seen = [packets[2], *(dataclasses.replace(packet, time=packet.time + later) for packet in packets[4:])]
+    before, after = tmp_path / "before.pcap", tmp_path / "after.pcap"
+    write(before, link, read(capture("prompt-close"))[1])
+    write(after, link, [dataclasses.replace(packet, time=packet.time + HOUR) for packet in seen])
+    assert ("TD903" in codes(result(before, after))) == lost
+    assert "TD903" in codes(result(after))
+
+
 def alive(packets: list[Packet], place: int) -> list[Packet]:
     """An acknowledgment of the server, once more an hour and a half later: its host answers a probe."""
     again = packets[place]

@@ -22,7 +22,7 @@ Look at what the capturing program said at its end ("packets dropped by kernel")
 -B`), a shorter snap length (`-s 128`), a narrower filter, or a faster disk.
 """
 
-from analyzer.findings.facts import unwatched
+from analyzer.findings.facts import passed_in_gap
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -47,7 +47,7 @@ ADVICE = (
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     frame = ledger.own("missing_frame")
-    in_gap = unwatched(ledger, ledger.flow("first_time")[:, None], ledger.own("missing_time"))
+    in_gap = passed_in_gap(ledger, ledger.own("missing_time"))
     return Verdict(
         fires=(ledger.own("missing_bytes") > 0) & (ledger.own("packets") > 0) & ~in_gap,
         when=ledger.own("missing_time"),
