@@ -190,8 +190,8 @@ def explain(code: str | None, listed: bool) -> None:
     show(list_lines() if code is None else page_lines(code))
 
 
-for command in (live, browse):
-    cli.add_command(settings_options(command, without=("engine",)))
+cli.add_command(settings_options(live, without=("engine", "capture_gap_ns")))
+cli.add_command(settings_options(browse, without=("engine",)))
 
 
 def _analysed(paths: Sequence[str], settings: Settings, quiet: bool = False, out: Path | None = None) -> "Analysed":

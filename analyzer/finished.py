@@ -15,6 +15,7 @@ from analyzer.findings.ordinary import Kind
 from analyzer.findings.view import views
 from analyzer.flows.row import FLOW
 from analyzer.memory import copy_rows
+from analyzer.readers.recording import Recording
 from analyzer.reports.findings import Listing
 from analyzer.reports.overview import Overview
 from analyzer.reports.result import Analysed, Summary
@@ -35,9 +36,9 @@ PARTS_AT_ONCE = 12  # of finished flows that wait to be taken in
 class Finished:
     """All that is to be said of flows whose books are closed."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
-        self._settings, self._store = settings, store
-        self._found, self._overview = Found(), Overview()
+    def __init__(self, settings: Settings, store: Store, recording: Recording) -> None:
+        self._settings, self._store, self._recording = settings, store, recording
+        self._found, self._overview = Found(recording.frame_files.several), Overview()
         self._end = 0
         self._waiting = {kind: Gathered(*asked) for kind, asked in JUDGED.items()}
         self._behind = Behind(self._enter, PARTS_AT_ONCE)
@@ -55,11 +56,13 @@ class Finished:
         self._found.hides = hides
         for kind in self._waiting:
             self._judge(kind)
+        self._found.judge_capture(self._recording, self._settings, self._overview.began)
         addresses = book.words()
         timers = timers_of(self._settings)
-        self._store.name(addresses, self._found.combinations, note_texts(timers))
-        listing = Listing(self._found, addresses, self._settings, end_ns)
-        return Analysed(self._store, self._overview, listing, Summary(cannot_judge=listing.cannot_judge), timers=timers)
+        self._store.name(addresses, self._found.combinations, note_texts(timers), self._recording.frame_files)
+        listing = Listing(self._found, addresses, self._settings, end_ns, self._recording)
+        summary = Summary(cannot_judge=listing.cannot_judge)
+        return Analysed(self._store, self._overview, listing, summary, timers=timers, recording=self._recording)
 
     def _enter(self, given: tuple[Ended, NDArray[np.void], int]) -> None:
         """Take in one part."""
@@ -83,6 +86,7 @@ class Finished:
         if not len(waiting):
             return
         ledger, endings = waiting.ledger(self._end), waiting.endings
+        ledger.gaps = self._recording.gaps.bounds
         if kind == Kind.TELLING:
             for view in views(ledger, np.arange(ledger.flows)):
                 conclude(endings[view.rows[0] : view.rows[-1] + 1], view)

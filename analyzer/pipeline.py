@@ -18,6 +18,7 @@ from analyzer.flows.table import FlowTable
 from analyzer.readers import open_captures
 from analyzer.readers.capture import CaptureStream
 from analyzer.readers.packets import Packets
+from analyzer.readers.recording import Recording, unbroken
 from analyzer.reports.lines import segment_rows
 from analyzer.reports.links import link_name
 from analyzer.reports.result import Analysed, Summary
@@ -54,8 +55,8 @@ def analyze(
     ``scratch`` is the folder for what does not fit in memory, None for the system's own. Raises UnreadableCapture if
     one of the captures cannot be analysed at all.
     """
-    analysis = Analysis(settings, scratch)
-    with _opened(paths, settings.engine) as capture:
+    with _opened(paths, settings) as capture:
+        analysis = Analysis(settings, scratch, capture.recording)
         for given in ahead(analysis.gathered(capture), AHEAD):
             analysis.follow(given)
             analysis.settle()
@@ -64,25 +65,25 @@ def analyze(
         return analysis.result(list(paths), capture)
 
 
-def _opened(paths: Sequence[str], engine: str) -> "CaptureStream | TsharkStream":
-    if engine == "tshark":
+def _opened(paths: Sequence[str], settings: Settings) -> "CaptureStream | TsharkStream":
+    if settings.engine == "tshark":
         from analyzer.readers.tshark import open_with_tshark
 
         return open_with_tshark(paths)
-    return open_captures(paths)
+    return open_captures(paths, settings.capture_gap_ns)
 
 
 class Analysis:
-    """The stages and what they remember between batches."""
+    """The stages and what they remember between batches. ``recording`` is that of the capture they are to be given."""
 
-    def __init__(self, settings: Settings, scratch: Path | None = None) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, scratch: Path | None = None, recording: Recording | None = None) -> None:
+        self._settings, self.recording = settings, recording or unbroken()
         self._decoder = Decoder()
         self._table = FlowTable()
         self._order: Order | None = None
-        self._tracker = Tracker(settings)
+        self._tracker = Tracker(settings, self.recording.gaps)
         self._grouping: Grouping | None = None
-        self._finished = Finished(settings, Store(scratch))
+        self._finished = Finished(settings, Store(scratch), self.recording)
         self._retiring: Iterator[Ended] = iter(())
         self._kept: list[NDArray[np.void]] = []
         self._segments = 0
@@ -117,7 +118,7 @@ class Analysis:
         if self._settings.keep_segments:
             yield from map(as_they_come, batches)
             return
-        grouping = self._grouping = Grouping(self._settings)
+        grouping = self._grouping = Grouping(self._settings, self.recording.gaps)
         provider = Beside(grouping.make_ready)
         for batch in batches:
             if grouping.runs_short():
@@ -211,7 +212,9 @@ class Analysis:
     def snapshot(self, now_ns: int) -> Ledger:
         """The flows still kept as at ``now_ns`` (inner), timers included. Nothing is changed by looking."""
         books = self._tracker.glance(now_ns)
-        return Ledger(books.ends, books.flows, self._table.rows[books.flows["row"]], now_ns)
+        ledger = Ledger(books.ends, books.flows, self._table.rows[books.flows["row"]], now_ns)
+        ledger.gaps = self.recording.gaps.bounds
+        return ledger
 
     def one(self, stream: int, now_ns: int, batches: Sequence[NDArray[np.void]]) -> Analysed | None:
         """One flow still kept, as at ``now_ns``, its segments from ``batches`` (as :meth:`decode` gave them); None
@@ -242,7 +245,7 @@ class Analysis:
 
     def _alone(self, parts: Iterable[Ended], end_ns: int) -> Analysed:
         """Some flows for themselves."""
-        finished = Finished(self._settings, Store())
+        finished = Finished(self._settings, Store(), self.recording)
         finished.take(parts, self._table.rows, end_ns)
         return finished.analysed(self.book, end_ns)
 

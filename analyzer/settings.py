@@ -57,6 +57,10 @@ class Settings:
     clock_back_ns: int = _duration(
         0.001, "How far frame times may run backward before the clock is called into question (TD906)."
     )
+    capture_gap_ns: int = _duration(
+        5,
+        "Nothing captured between two files for longer than this, and than is usual in them: nobody listened (TD907).",
+    )
     engine: str = _choice(
         "native", ENGINES, "What reads the capture: this program, or tshark, slowly, for formats only it knows."
     )

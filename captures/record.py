@@ -24,11 +24,13 @@ from tests.lab import Lab, missing, pcapfile  # noqa: E402
 AT_ONCE = 6
 
 
-def record(recipe: Recipe, folder: Path) -> Path:
-    """Play one recipe and put its capture into ``folder``; the path of the capture."""
+def record(recipe: Recipe, folder: Path) -> int:
+    """Play one recipe and put its capture into ``folder``; the bytes it has."""
     with tempfile.TemporaryDirectory() as scratch:
         raw = Path(scratch, "raw.pcap")
         play(recipe, raw)
+        if recipe.parts is not None:
+            return write_parts(recipe, raw, folder / recipe.name)
         if recipe.edit is not None:
             link, packets = pcapfile.read(raw)
             pcapfile.write(raw, link, recipe.edit(packets), recipe.snaplen)
@@ -38,8 +40,17 @@ def record(recipe: Recipe, folder: Path) -> Path:
             pcapfile.to_pcapng(raw, finished)
         else:
             raw.rename(finished)
-        target.write_bytes(finished.read_bytes())
-    return target
+        return target.write_bytes(finished.read_bytes())
+
+
+def write_parts(recipe: Recipe, raw: Path, folder: Path) -> int:
+    """Put the files that a recording is cut into where the recipe wants them; the bytes they have."""
+    assert recipe.parts is not None
+    link, packets = pcapfile.read(raw)
+    folder.mkdir(exist_ok=True)
+    for name, part in recipe.parts(packets).items():
+        pcapfile.write(folder / name, link, part, recipe.snaplen)
+    return sum(path.stat().st_size for path in folder.iterdir())
 
 
 def play(recipe: Recipe, raw: Path) -> None:
@@ -83,7 +94,7 @@ def record_all(recipes: list[Recipe], folder: Path) -> int:
         running = {recipe.name: pool.submit(record, recipe, folder) for recipe in recipes}
         for name, result in running.items():
             try:
-                print(f"{name}: {result.result().stat().st_size} bytes", flush=True)
+                print(f"{name}: {result.result()} bytes", flush=True)
             except Exception as error:
                 failed += 1
                 print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)

@@ -45,6 +45,7 @@ KINDS = {
     "number": ("whole number or none", "`Int64`", "`int64`"),
     "word": ("word", "`category`", "dictionary of strings"),
     "address": ("address", "`category`", "dictionary of strings"),
+    "file": ("name of a file", "`category`", "dictionary of strings"),
     "text": ("text", "`str`", "string"),
     "time": ("time", "`datetime64[ns, UTC]`", "`timestamp[ns, UTC]`"),
     "seconds": ("seconds", "`float64`", "`double`"),
@@ -65,7 +66,11 @@ def _columns_text() -> Iterator[str]:
         "`frame.number`: either can be typed there.\n\n"
         "In CSV a time is decimal seconds since 1970 UTC with exactly nine decimals, a duration decimal seconds with\n"
         "nine decimals, an unknown value an empty cell. In DataFrames and Parquet an unknown value is a missing value\n"
-        "(`NaT`, `NaN`, `NA`, null).\n"
+        "(`NaT`, `NaN`, `NA`, null).\n\n"
+        "Where several captures were given, `frame`, `frames`, `first_frame` and `last_frame` are numbers in the\n"
+        "whole, as if `mergecap` had joined them. `first_file` and `file`, and the number beside each, say where that\n"
+        "is: open the file, type the number. Messages name every frame so. Where one capture was given these columns\n"
+        "are empty: all frames are its own. In Python `result.recording.frame_files.locate(frames)` finds any frame.\n"
     )
     yield "| kind | in a DataFrame | in Parquet |\n|---|---|---|"
     yield from (f"| {kind} | {pandas} | {parquet} |" for kind, pandas, parquet in KINDS.values())

@@ -11,6 +11,7 @@ import pandas
 import pytest
 
 import analyzer
+from captures.sets import files_of
 
 FOLDER = Path(__file__).parent.parent / "captures"
 NAMES = sorted(path.name.removesuffix(".expect.toml") for path in FOLDER.glob("*.expect.toml"))
@@ -26,7 +27,7 @@ CASES = [
 @cache
 def result(name: str) -> Any:
     """The analysis of a capture, made once."""
-    return analyzer.analyze(next(FOLDER.glob(f"{name}.pcap*")))
+    return analyzer.analyze(files_of(name))
 
 
 def row_of(name: str, stream: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.findings.rule import Bools, Choice
+from analyzer.readers.gaps import crossed
 from analyzer.tracker.endings import Handshake, RstCause
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.outcome import Ledger, one_of
@@ -18,6 +19,8 @@ ALERT_BYTES = 64  # an alert with any cipher: 7 in clear, 31 with AES-GCM, 53 wi
 TLS_DATA = 23  # TLS 1.3 sends everything under the type of application data (RFC 8446 5.2)
 ALERT_BYTES_1_3 = 24  # header 5, alert 2, its real type 1, tag 16
 LONG_NS = 1_000_000_000  # a shorter silence is none: nobody's idle timer is that short
+UNDER_WAY_NS = 1_000_000_000  # what was under way when the capture went on is acknowledged by then
+NO_GAP = np.iinfo(np.int64).min
 HASTE_NS = 1_000_000  # what has just arrived in the kernel no application has looked at
 
 
@@ -49,9 +52,9 @@ def state_is(ledger: Ledger, *states: State) -> Bools:
 
 
 def gaps(ledger: Ledger) -> Bools:
-    """Flows of which segments or a whole direction are known to be missing, shape (flows,)."""
+    """Flows of which segments or a whole direction are known to be missing, or may be: shape (flows,)."""
     missing = (ledger.own("missing_bytes") > 0) | (ledger.own("missing_jumps") > 0)
-    return np.asarray(missing.any(axis=1) | ledger.one_sided)
+    return np.asarray(missing.any(axis=1) | ledger.one_sided | ledger.interrupted)
 
 
 def unseen(ledger: Ledger) -> Bools:
@@ -64,17 +67,42 @@ def opened_before(ledger: Ledger) -> Bools:
     return np.asarray(ledger.handshake == Handshake.NOT_CAPTURED)
 
 
-def over(ledger: Ledger) -> NDArray[np.int64]:
-    """When each flow is out of sight: at the capture's end, or when a newer one took its addresses and ports."""
-    taken = ledger.flow("replaced_time")
-    return np.asarray(np.where(taken > 0, taken, ledger.end_time), np.int64)
+def over(ledger: Ledger, heard: NDArray[np.int64]) -> NDArray[np.int64]:
+    """When endpoints last ``heard`` of then are out of sight, shape (flows, 2): at the first gap in the capture after
+    that or at its end, or when a newer connection took their addresses and ports."""
+    taken, until = ledger.flow("replaced_time")[:, None], ledger.watched_until(heard)
+    return np.asarray(np.where(taken > 0, np.minimum(taken, until), until), np.int64)
+
+
+def over_in_close_wait(ledger: Ledger) -> NDArray[np.int64]:
+    """The same of endpoints in CLOSE_WAIT. Whoever still answers after a gap, in the same numbers, was so within it."""
+    return over(ledger, np.maximum(ledger.own("close_wait_time"), ledger.own("last_time")))
 
 
 def idle_in_close_wait(ledger: Ledger) -> NDArray[np.int64]:
-    """For endpoints in CLOSE_WAIT: ns from their acknowledgment of the peer's FIN, or their last data after it, to
-    :func:`over`."""
+    """For endpoints in CLOSE_WAIT: ns from their acknowledgment of the peer's FIN, or their last data after it, till
+    they are over."""
     since = np.maximum(ledger.peer("fin_acked_time"), np.where(after_peer_fin(ledger), ledger.own("data_time"), 0))
-    return np.asarray(over(ledger)[:, None] - since, np.int64)
+    return np.asarray(np.maximum(over_in_close_wait(ledger) - since, 0), np.int64)
+
+
+def unwatched(ledger: Ledger, begin: NDArray[np.int64], end: NDArray[np.int64]) -> Bools:
+    """Where a gap in the capture lies between two moments: what did not happen between them cannot be said."""
+    return crossed(ledger.gaps, *np.broadcast_arrays(begin, end))
+
+
+def passed_in_gap(ledger: Ledger, shown: NDArray[np.int64]) -> Bools:
+    """Endpoints of which something that a segment shows at the time ``shown`` may have passed in a gap in the capture:
+    since the connection began, or just before its first segment, where that was no opening."""
+    first = ledger.flow("first_time")[:, None]
+    behind = opened_before(ledger)[:, None] & (first >= ledger.gaps[:1, 1].max(initial=NO_GAP)) & (len(ledger.gaps) > 0)
+    return np.asarray(unwatched(ledger, first, shown) | (behind & (shown - first < UNDER_WAY_NS)))
+
+
+def how_over(ledger: Ledger, until: NDArray[np.int64], words: Sequence[str]) -> Choice:
+    """``words`` for endpoints that are out of sight at ``until``: by a newer connection, at a gap, at the end."""
+    taken, gap = ledger.flow("replaced_time")[:, None] == until, np.isin(until, ledger.gaps[:, 0])
+    return phrases([taken, gap & ~taken], words[:2], words[2])
 
 
 def after_peer_fin(ledger: Ledger) -> Bools:

@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.findings.facts import gaps
+from analyzer.findings.in_files import deciding
 from analyzer.findings.ordinary import Kind, kinds
-from analyzer.findings.rule import Bools, CannotJudge, Choice, Crowd, Rule, Verdict, rules
+from analyzer.findings.rule import Bools, CannotJudge, Choice, Crowd, OfCapture, Rule, Verdict, rules
 from analyzer.findings.view import View, views
+from analyzer.readers.recording import Recording
 from analyzer.settings import Settings
 from analyzer.tracker.log import Basis
 from analyzer.tracker.outcome import Ledger
@@ -48,7 +50,7 @@ class Findings:
     ``blamed``, CLIENT, SERVER or NOBODY; ``client_ip``, ``server_ip`` (rows of the address book) and ``client_port``,
     ``server_port``, each -1 where it does not apply; ``confidence``, a place in CONFIDENCES; ``frame_0`` and so on,
     ascending, each once, 0 before the first; and ``= name`` for each value of the templates. ``words`` are those of
-    the columns that are codes.
+    the columns that are codes. Of several captures there is ``decides``, the frame that passed at ``when``.
     """
 
     rule: Rule
@@ -77,7 +79,8 @@ class Kept:
 class Found:
     """The findings of one analysis."""
 
-    def __init__(self) -> None:
+    def __init__(self, several: bool = False) -> None:
+        self._several = several  # captures: then it matters in which of them a frame is
         self.combinations = [""]  # codes found about one flow, joined by semicolons: by number
         self._numbers: dict[int, int] = {0: 0}  # of each combination, as bits
         self._kept = {code: Kept() for code in rules()}
@@ -115,6 +118,15 @@ class Found:
             self._crowds(ledger, settings, first_time)
         return self._numbered(bits)
 
+    def judge_capture(self, recording: Recording, settings: Settings, first_time: int) -> None:
+        """Apply the rules about the capture itself, once it has been read; times count from ``first_time``."""
+        for rule in rules().values():
+            said = rule.judge(recording, settings) if rule.of_capture else None
+            if isinstance(said, OfCapture):
+                kept = self._kept[rule.code]
+                kept.pieces.append(_crowd_columns(kept, _alone(said), first_time))
+                kept.pieces[-1]["blamed"][:] = NOBODY
+
     def of_rules(self) -> list[Findings]:
         """What each rule has found, in the order of the codes; rules that have found nothing left out."""
         for kept in self._kept.values():
@@ -150,7 +162,7 @@ class Found:
         parts: dict[tuple[str, ...], tuple[View, NDArray[np.intp]]] = {}
         for place, rule in which:
             part, rows = parts.get(rule.needs) or parts.setdefault(rule.needs, _needed(view, rule.needs))
-            verdict = rule.judge(part, settings) if len(rows) and not rule.crowd else None
+            verdict = rule.judge(part, settings) if len(rows) and rule.of_flows else None
             if isinstance(verdict, Verdict):
                 self._count_blind(rule, verdict)
                 if verdict.fires.any():
@@ -185,17 +197,20 @@ class Found:
         kept = self._kept[fired.rule.code]
         kept.unless_hidden = verdict.unless_hidden
         both = {} if verdict.both_directions is None else {BOTH: rows.pick(verdict.both_directions)}
-        frames = _frames([rows.pick(column) for column in verdict.frames])
+        proof = [rows.pick(column) for column in verdict.frames]
+        when = rows.pick(verdict.when).astype(np.int64)
+        decides = {"decides": deciding(when, proof, rows.flow, part)} if self._several else {}
         values = {f"= {name}": rows.pick(_plain(kept, name, value)) for name, value in verdict.values.items()}
         level = confidence(verdict, rows, gaps(part)).astype(np.uint8)
         kept.pieces.append(
             {
                 **_who(rows, part),
                 "start": rows.pick(part.flow("first_time")),
-                "when": rows.pick(verdict.when).astype(np.int64),
+                "when": when,
                 "confidence": level,
                 **both,
-                **frames,
+                **_frames(proof),
+                **decides,
                 **values,
             }
         )
@@ -329,6 +344,21 @@ def _frames(columns: list[NDArray[Any]]) -> Columns:
     return {f"frame_{place}": table[:, place].copy() for place in range(table.shape[1])}
 
 
+def _alone(said: OfCapture) -> Crowd:
+    """The same as what is said of a crowd of one that has no address."""
+    values = said.values.items()
+    return Crowd(
+        address=np.array([-1]),
+        port=np.zeros(1, np.int64),
+        server=np.zeros(1, np.bool_),
+        when=np.array([said.when], np.int64),
+        frames=[said.frames],
+        confidence=np.array([HIGH]),
+        values={name: np.array([value], object if isinstance(value, str) else np.int64) for name, value in values},
+        decides=[said.decides],
+    )
+
+
 def _crowd_columns(kept: Kept, crowd: Crowd, first_time: int) -> Columns:
     """The findings of one rule about crowds as the same columns; what differs from row to row as words."""
     count, server = len(crowd.address), crowd.server
@@ -350,4 +380,5 @@ def _crowd_columns(kept: Kept, crowd: Crowd, first_time: int) -> Columns:
         "confidence": crowd.confidence.astype(np.uint8),
         **{f"= {name}": value for name, value in crowd.values.items() if f"= {name}" not in texts},
         **{name: np.arange(count) for name in texts},
+        "decides": np.array(crowd.decides or [max(row, default=0) for row in crowd.frames], np.int64),
     }

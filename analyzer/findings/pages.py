@@ -28,7 +28,7 @@ def page_with_example(rule: Rule) -> str:
     """The page in the docs: also names the captures that show the finding, and one that almost does."""
     return page(rule) + (
         f"\n## Captures\n\n`captures/{rule.example}` shows it; `captures/{rule.near_miss}` comes near and must stay "
-        f"quiet. To see it: `teardown analyze captures/{rule.example}`.\n"
+        f"quiet. To see it: `teardown analyze captures/{rule.example}{'' if '.' in rule.example else '/*'}`.\n"
     )
 
 

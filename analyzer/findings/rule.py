@@ -9,6 +9,9 @@ that fires it and one that must not; ``MESSAGE`` and ``ADVICE``, templates (see 
 in the docs are made from this file.
 
 The answer is a :class:`Verdict`. Its arrays have shape (flows, 2), read at the endpoint that is blamed, or (flows,).
+A rule about many flows together answers with a :class:`Crowd`; one about the capture as a whole has no ``NEEDS``, is
+``judge(recording, settings)``, and answers with :class:`OfCapture` or None. An ``EXAMPLE`` may be a folder: its files
+are given together.
 """
 
 import importlib
@@ -23,7 +26,6 @@ from numpy.typing import NDArray
 
 from analyzer.findings import rules as folder
 from analyzer.settings import Settings
-from analyzer.tracker.outcome import Ledger
 
 Bools = NDArray[np.bool_]
 HEADINGS = ("What it sees", "Why it matters", "When it is harmless", "What to do next")
@@ -74,6 +76,16 @@ class Crowd(NamedTuple):
     values: Mapping[str, NDArray[Any]] = MappingProxyType({})
     other_address: NDArray[Any] | None = None
     other_port: NDArray[Any] | None = None
+    decides: Sequence[int] | None = None  # of the frames of each, the one that passed at ``when``; None: the last
+
+
+class OfCapture(NamedTuple):
+    """What a rule says of the capture itself: one thing, of which it is sure, and nobody is blamed."""
+
+    when: int
+    frames: Sequence[int]
+    decides: int  # which of them passed at ``when``
+    values: Mapping[str, int | str] = MappingProxyType({})
 
 
 class CannotJudge(NamedTuple):
@@ -84,7 +96,7 @@ class CannotJudge(NamedTuple):
     flows: int
 
 
-Judge = Callable[[Ledger, Settings], Verdict | Crowd]
+Judge = Callable[[Any, Settings], Verdict | Crowd | OfCapture | None]
 
 
 class Rule(NamedTuple):
@@ -104,6 +116,12 @@ class Rule(NamedTuple):
     advice: str
     judge: Judge
     crowd: bool  # it says something of many flows together
+    of_capture: bool  # or of the capture
+
+    @property
+    def of_flows(self) -> bool:
+        """Whether what it says of a flow rests on that flow alone."""
+        return not self.crowd and not self.of_capture
 
 
 def read(module: ModuleType) -> Rule:
@@ -124,6 +142,7 @@ def read(module: ModuleType) -> Rule:
         module.ADVICE,
         module.judge,
         module.judge.__annotations__["return"] is Crowd,
+        module.judge.__annotations__["return"] == OfCapture | None,
     )
 
 

@@ -25,7 +25,7 @@ class View(Ledger):
         self._place: NDArray[np.intp] | slice = rows
         if len(rows) and rows[-1] - rows[0] == len(rows) - 1:
             self._place = slice(int(rows[0]), int(rows[-1]) + 1)  # nothing need be looked up
-        self.end_time = whole.end_time
+        self.end_time, self.gaps = whole.end_time, whole.gaps
         self._kept: dict[str, NDArray[Any]] = {}
         self.views = {}
 

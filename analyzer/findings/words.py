@@ -9,7 +9,8 @@ behind the colon:
     none          whole numbers as digits, text as it is
     duration      nanoseconds in the unit that fits, exact to the third decimal: 419 µs, 41.959 ms, 75.312 s
     into          a moment, as seconds since the flow's first frame (Wireshark's tcp.time_relative): 2.100584 s
-    before_end    a moment, as the duration from then to the capture's end
+    before_end    a moment, as the duration from then to the capture's end; or to the first gap in the capture, and then
+                  the words "before the capture's end" behind it say so, too
     times         once, twice, 7 times
     frame         frame 8; not captured
     shown          (frame 8), or nothing
@@ -20,6 +21,9 @@ behind the colon:
     address       an address, or nothing for -1
     state         a State code by its name
     another word  that many of it: 1 byte, 8000 bytes
+
+A whole number right behind the word "frame" or "frames" is a frame's number. Where several captures were given each
+frame is told by its number in its own file, with that file's name: see ``in_files``.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,8 +35,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.findings import in_files
 from analyzer.findings.rule import Rule
 from analyzer.lines import Piece, Words, code, number
+from analyzer.readers.gaps import watched_until
+from analyzer.readers.recording import Recording, unbroken
 from analyzer.settings import Settings
 from analyzer.tracker.transitions import State
 
@@ -40,6 +47,7 @@ Pieces = list[Piece | str]
 NEEDS_QUOTES = frozenset('",\r\n')
 ROLES = ("client", "server")
 UNITS = ("s", "ms", "µs")
+THE_END = " before the capture's end"
 
 
 @dataclass
@@ -57,15 +65,31 @@ class Wording:
 
 
 def wording(
-    template: str, rule: Rule, texts: Mapping[str, tuple[str, ...]], settings: Settings, quotes: bool
+    template: str,
+    rule: Rule,
+    texts: Mapping[str, tuple[str, ...]],
+    settings: Settings,
+    quotes: bool,
+    recording: Recording | None = None,
 ) -> Wording:
     """``template`` of ``rule`` made ready; ``texts`` are the words of values that are codes, by ``= name``. Where
-    ``quotes`` is set it is a cell of a CSV file in quotes."""
+    ``quotes`` is set it is a cell of a CSV file in quotes. ``recording`` tells which file each frame is in."""
+    (files, gaps), frame, ended = recording or unbroken(), False, ""
     made = Wording(['"'] if quotes else [], dict(common_words()))
-    for literal, name, kind, _ in Formatter().parse(template):
+    if files.several:
+        made.words |= in_files.words_of(files, quotes)
+        made.always = any(map(special, files.files))
+    for literal, name, kind, _ in Formatter().parse(in_files.named(template, files)):
+        frame = in_files.is_frame(literal, frame) and not kind
+        if ended and gaps.rows and literal.startswith(THE_END):
+            made.pieces.append(code(f"at_gap:= {ended}", "ends"))
+            literal = literal.removeprefix(THE_END)
+        ended = name or "" if kind == "before_end" else ""
         if literal:
             _literal(made, literal, quotes)
-        if name and name + "_ns" in rule.thresholds:
+        if name and files.several and (frame or kind in ("frame", "shown")):
+            made.pieces += IN_FILES[kind or ""](f"= {name}")
+        elif name and name + "_ns" in rule.thresholds:
             _literal(made, threshold(getattr(settings, name + "_ns"), kind or ""), quotes)
         elif name and name in rule.thresholds:
             _literal(made, threshold(getattr(settings, name), kind or ""), quotes)
@@ -138,6 +162,8 @@ def common_words() -> dict[str, Words]:
         "brackets open": Words.of(["", "", "["]),
         "brackets close": Words.of(["", ":", "]:"]),
         "ss": Words.of(["'( dport = :", "'( sport = :"]),
+        "address fields": in_files.ADDRESS_FIELDS,
+        "ends": Words.of([THE_END, " before a gap in the capture"]),
     }
 
 
@@ -206,6 +232,22 @@ KINDS: dict[str, Callable[[str], Pieces]] = {
 }
 
 
+def frame_in_file(name: str) -> Pieces:
+    return [code(f"known:{name}", "frame or not"), *in_files.numbered(name)]
+
+
+def shown_in_file(name: str) -> Pieces:
+    known = f"known:{name}"
+    return [code(known, "frame opens"), *in_files.numbered(name), code(known, "frame closes")]
+
+
+IN_FILES: dict[str, Callable[[str], Pieces]] = {
+    "": in_files.numbered,
+    "frame": frame_in_file,
+    "shown": shown_in_file,
+}
+
+
 def at(whose: str) -> Pieces:
     """``10.0.0.1:80``, ``[2001:db8::1]:443``; the address alone where there is no port."""
     bracket = f"bracket:{whose}"
@@ -228,6 +270,8 @@ WHO: dict[str, Pieces] = {
     "stream": [number("stream")],
     "port": [number("server_port")],
     "ss": [code("role", "ss"), number("server_port"), " )'"],
+    "conversation": in_files.CONVERSATION,
+    "capture": in_files.COMMAND_CAPTURE,
 }
 
 
@@ -235,9 +279,15 @@ class Rows:
     """Some findings of one rule: the columns that the pieces of its templates name, each computed once."""
 
     def __init__(
-        self, columns: Mapping[str, NDArray[Any]], rows: NDArray[np.intp], v6: NDArray[np.bool_], end: int
+        self,
+        columns: Mapping[str, NDArray[Any]],
+        rows: NDArray[np.intp],
+        v6: NDArray[np.bool_],
+        end: int,
+        recording: Recording | None = None,
     ) -> None:
         self._columns, self._rows, self._v6, self._end = columns, rows, v6, end
+        self._files, self._gaps = recording or unbroken()
         self._made: dict[str, NDArray[Any]] = {}
 
     def __len__(self) -> int:
@@ -280,8 +330,27 @@ class Rows:
         unit = (ns < 10**9).astype(np.int64) + (ns < 10**6)
         return np.asarray(size - self[f"thousand:{name}"] * 1000 + unit * 1000, np.int64)
 
+    def v6(self, name: str) -> NDArray[np.bool_]:
+        """Whether an address is one of IPv6."""
+        return np.asarray(self._v6[self[name]])
+
+    def file(self, name: str) -> NDArray[np.int64]:
+        """Which file a frame is in, -1 for none; its number there is kept for who asks for that."""
+        file, self._made[f"own:{name}"] = self._files.locate(self[name])
+        return file
+
+    def own(self, name: str) -> NDArray[np.int64]:
+        """The number of a frame in its file."""
+        self._made[f"file:{name}"], own = self._files.locate(self[name])
+        return own
+
     def until_end(self, name: str) -> NDArray[np.int64]:
-        return np.asarray(self._end - self[name], np.int64)
+        """From a moment to the end of what is known since: the capture's, or the next gap's begin."""
+        return np.asarray(watched_until(self._gaps.bounds, self[name], self._end) - self[name], np.int64)
+
+    def at_gap(self, name: str) -> NDArray[np.bool_]:
+        """Whether that is a gap."""
+        return np.asarray(watched_until(self._gaps.bounds, self[name], self._end) < self._end)
 
 
 NOTHING = np.iinfo(np.int64).min  # a number that is not written
@@ -306,6 +375,7 @@ DERIVED: dict[str, Callable[[Rows, str], NDArray[Any]]] = {
     "unit": lambda rows, of: np.where(rows[of] == NOTHING, -1, rows.units(of)),
     "positive": _positive,
     "left": lambda rows, of: rows.until_end(of),
+    "at_gap": lambda rows, of: rows.at_gap(of),
     "passed": lambda rows, of: rows.into(of),
     "seconds": lambda rows, of: rows[f"passed:{of}"] // 10**6,
     "milli": lambda rows, of: rows[f"passed:{of}"] // 1000 - rows[f"seconds:{of}"] * 1000,
@@ -314,4 +384,7 @@ DERIVED: dict[str, Callable[[Rows, str], NDArray[Any]]] = {
     "often": lambda rows, of: np.where((rows[of] == 1) | (rows[of] == 2), rows[of], 0),
     "one": lambda rows, of: rows[of] == 1,
     "known": lambda rows, of: rows[of] > 0,
+    "v6": lambda rows, of: rows.v6(of),
+    "file": lambda rows, of: rows.file(of),
+    "own": lambda rows, of: rows.own(of),
 }

@@ -13,14 +13,14 @@ from analyzer.times import inner
 
 def subject(paths: list[str], settings: Settings) -> FileSubject:
     """Read the captures. Raises UnreadableCapture if one cannot be analysed at all."""
-    analysis = Analysis(settings)
-    with open_captures(paths) as capture:
+    with open_captures(paths, settings.capture_gap_ns) as capture:
+        analysis = Analysis(settings, recording=capture.recording)
         for packets in capture:
             analysis.feed(packets)
         end = analysis.last_ns
         ledger = analysis.snapshot(end)
         places = census(ledger, analysis.book, end)
-        findings = rows_of(listing_of(ledger, analysis.book, settings).frame())
+        findings = rows_of(listing_of(ledger, analysis.book, settings, capture.recording).frame())
         news = [news_of(Told(row), inner(int(row.time_epoch.as_unit("ns").value))) for row in reversed(findings)]
         flows = ledger.flows
         result = analysis.result(paths, capture).result()

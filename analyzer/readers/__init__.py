@@ -10,20 +10,23 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from analyzer.settings import Settings
+
 if TYPE_CHECKING:
     from analyzer.readers.capture import CaptureStream
 
 
-def open_captures(paths: Sequence[str | os.PathLike[str]]) -> "CaptureStream":
+def open_captures(paths: Sequence[str | os.PathLike[str]], gap_ns: int = Settings.capture_gap_ns) -> "CaptureStream":
     """The captures at ``paths`` as one capture in time order; ``-`` is standard input.
 
     Files are pcap, pcapng or snoop, plain or packed with gzip or zstd, in any mixture. Raises UnreadableCapture for
     a file that cannot be read at all, UsageError where the paths make no sense together. What is only partly wrong
-    is said in ``notices`` while the packets are read.
+    is said in ``notices`` while the packets are read. Where nothing was captured for longer than ``gap_ns`` between
+    two files is said in ``recording.gaps``.
     """
     from analyzer.readers.capture import open_files
 
-    return open_files([paths] if isinstance(paths, (str, os.PathLike)) else paths)
+    return open_files([paths] if isinstance(paths, (str, os.PathLike)) else paths, gap_ns)
 
 
 def open_pipe(file: io.FileIO, name: str) -> "CaptureStream":

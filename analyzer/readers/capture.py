@@ -10,9 +10,12 @@ from types import TracebackType
 
 from analyzer.errors import Notice, UnreadableCapture, UsageError
 from analyzer.readers.bytestream import RawBytes, unpacked
+from analyzer.readers.frame_files import FrameFiles
+from analyzer.readers.gaps import Gaps
 from analyzer.readers.interfaces import Interface, harmless
 from analyzer.readers.merge import MERGE_MEMORY, Merge, OneFile, natural
 from analyzer.readers.packets import Packets
+from analyzer.readers.recording import Recording
 from analyzer.readers.source import BATCH, Source
 from analyzer.readers.walker import Record, plural
 
@@ -25,11 +28,13 @@ class CaptureStream:
     An iterator and a context manager. A batch's memory is used again for the next one.
     """
 
-    def __init__(self, files: Sequence[OneFile], record: Record) -> None:
+    def __init__(self, files: Sequence[OneFile], record: Record, given: Sequence[str] = (), gap_ns: int = 0) -> None:
         self.packets = 0  # handed out so far
         self._record = record
         self._files = sorted(files, key=lambda file: (file.first_time, natural(file.path)))
-        self._batches: Iterator[Packets] = Merge(self._files, record).batches()
+        several = len(given) > 1
+        self.recording = Recording(FrameFiles([file.path for file in self._files], several), Gaps(gap_ns, given))
+        self._batches: Iterator[Packets] = Merge(self._files, record, self.recording).batches()
 
     @property
     def notices(self) -> list[Notice]:
@@ -62,6 +67,7 @@ class CaptureStream:
         batch = next(self._batches, None)
         if batch is None:
             self._note_lost()
+            self.recording.frame_files.settle()
             raise StopIteration
         self.packets += len(batch.rows)
         return batch
@@ -89,14 +95,14 @@ class CaptureStream:
                 )
 
 
-def open_files(paths: Sequence[str | os.PathLike[str]]) -> CaptureStream:
+def open_files(paths: Sequence[str | os.PathLike[str]], gap_ns: int) -> CaptureStream:
     """All captures named as one. See :func:`analyzer.readers.open_captures`."""
-    record = Record()
-    names = chosen(paths, record)
+    record, given = Record(), [os.fspath(path) for path in paths]
+    names = chosen(given, record)
     files = [OneFile(name) for name in names]
     if len(files) == 1:
         files[0].open(record, BATCH)
-        return CaptureStream(files, record)
+        return CaptureStream(files, record, given)
     try:
         for file in sorted(files, key=lambda file: natural(file.path)):
             look_ahead(file, record)
@@ -104,7 +110,7 @@ def open_files(paths: Sequence[str | os.PathLike[str]]) -> CaptureStream:
         for file in files:
             file.close()
         raise
-    return CaptureStream(files, record)
+    return CaptureStream(files, record, given, gap_ns)
 
 
 def open_file(file: io.FileIO, name: str) -> CaptureStream:
@@ -117,9 +123,8 @@ def open_file(file: io.FileIO, name: str) -> CaptureStream:
     return CaptureStream([only], record)
 
 
-def chosen(paths: Sequence[str | os.PathLike[str]], record: Record) -> list[str]:
+def chosen(names: Sequence[str], record: Record) -> list[str]:
     """The files to read: each once, and among several no empty ones (a ring's next file may be waiting)."""
-    names = [os.fspath(path) for path in paths]
     if not names:
         raise UsageError("no capture was named")
     if names.count("-") > 1:
@@ -159,8 +164,6 @@ def look_ahead(file: OneFile, record: Record) -> None:
     probe = file if is_pipe else OneFile(file.path)
     if not is_pipe:
         probe.open(Record(record.zero), PROBE)
-    if probe.advance():
-        file.first_time = int(probe.keys[0])
-    file.size = probe.size
+    file.probe(probe)
     if not is_pipe:
         probe.close()

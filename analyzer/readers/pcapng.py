@@ -27,11 +27,12 @@ ORDERS = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
 LARGEST_BLOCK = LARGEST_RECORD + 131_072 + 32  # the largest packet, its options and its header, as in Wireshark
 VERSIONS = ((1, 0), (1, 2))
 MOST_DESCRIBED = 65_536  # interfaces in one section
+DAY = 24 * 3600 * kernels.SECOND
 MOST_NOTES = 10  # complaints about one file that are told one by one
 MICROSECONDS = 6  # if_tsresol where there is none
 
 END_OF_OPTIONS, IF_NAME, IF_DESCRIPTION, IF_TSRESOL, IF_TSOFFSET = 0, 2, 3, 9, 14
-START_TIME, IF_DROP, OS_DROP = 2, 5, 7
+START_TIME, END_TIME, IF_DROP, OS_DROP = 2, 3, 5, 7
 # Blocks that are no packets but have a frame number in Wireshark 4.0.
 NUMBERED = (
     ("custom", "custom block", "custom blocks"),
@@ -46,6 +47,7 @@ class BlockWalker:
     def __init__(self, name: str, record: Record) -> None:
         self.name = name
         self.finished = False
+        self.listened: int | None = None
         self._record = record
         self._runs = np.zeros(1, kernels.BLOCKS)
         self._runs[0]["most"], self._runs[0]["time"] = LARGEST_BLOCK, UNKNOWN
@@ -227,11 +229,24 @@ class BlockWalker:
         if which >= int(self._runs[0]["described"]):
             return
         options = self._options(block, 20)
+        self._heard(options.get(END_TIME, b""), self._table[which])
         counts = [options[code] for code in (IF_DROP, OS_DROP) if len(options.get(code, b"")) == 8]
         if counts:
             lost = sum(struct.unpack(self._order + "Q", count)[0] for count in counts)
             begun = options.get(START_TIME, b"")
             self._record.interfaces.lost(int(self._table[which]["number"]), begun, lost)
+
+    def _heard(self, ended: bytes, interface: Any) -> None:
+        """Note when the capture on an interface ended. dumpcap counts microseconds there whatever the interface's
+        ticks are; so of the two readings the one is meant that lies just behind the packets."""
+        if len(ended) != 8:
+            return
+        high, low = struct.unpack(self._order + "II", ended)
+        last, offset = int(self._runs[0]["time"]), int(interface["offset"])
+        for units in (int(interface["units"]), 10**6):
+            time = ((high << 32 | low) * kernels.SECOND // units) + offset * kernels.SECOND
+            if last <= time < last + DAY:
+                self.listened = time if self.listened is None else max(time, self.listened)
 
     def end(self, left: int, at: int) -> None:
         if not self.finished:

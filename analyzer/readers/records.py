@@ -55,6 +55,8 @@ class Layout(NamedTuple):
 class RecordWalker:
     """A Walker over records of one layout."""
 
+    listened: int | None = None  # such a file does not say
+
     def __init__(self, name: str, record: Record, layout: Layout, link: int, snap: int) -> None:
         self.name = name
         self.finished = False

@@ -53,6 +53,11 @@ class Source:
         """Frame numbers used by what was read so far."""
         return self._walker.frames
 
+    @property
+    def listened(self) -> int | None:
+        """Until when the capture says that it listened, by what was read so far; None where it does not."""
+        return self._walker.listened
+
     def _fill(self) -> bool:
         """Read a step's worth of bytes; False at the end."""
         if self._ended:

@@ -24,7 +24,10 @@ import numpy as np
 
 from analyzer.errors import Notice, UnreadableCapture, UsageError
 from analyzer.readers.dates import Dates
+from analyzer.readers.frame_files import FrameFiles
+from analyzer.readers.gaps import Gaps
 from analyzer.readers.packets import PACKET, Packets
+from analyzer.readers.recording import Recording
 from analyzer.readers.walker import Zero
 from analyzer.settings import SECOND
 
@@ -72,6 +75,7 @@ class TsharkStream:
     def __init__(self, path: str) -> None:
         self.packets = 0
         self.notices: list[Notice] = []
+        self.recording = Recording(FrameFiles([path]), Gaps())
         self.interfaces: set[int] = set()  # numbers of those seen so far
         self._path = path
         self._size = 0 if path == "-" else _size(path)

@@ -48,6 +48,10 @@ class Walker(Protocol):
     def frames(self) -> int:
         """Frame numbers used so far."""
 
+    @property
+    def listened(self) -> int | None:
+        """Until when the file says that it was captured into, by what was read so far; None where it does not."""
+
     def walk(self, data: NDArray[Any], at: int, end: int, base: int, rows: NDArray[Any]) -> tuple[int, int]:
         """Fill ``rows`` from ``data[at:end]``; return where the first record not read begins, and rows filled.
 

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analyzer.findings.found import CONFIDENCES
+from analyzer.readers.frame_files import FrameFiles
 from analyzer.reports import arrow
 from analyzer.reports.columns import TABLES
 from analyzer.reports.findings import Listing
@@ -17,14 +18,18 @@ from analyzer.reports.vocabulary import SIDE_WORDS
 from analyzer.times import UNKNOWN, outer_column
 
 ENDS = tuple(f"{role}_{what}" for role in SIDE_WORDS for what in ("ip", "port"))
+NO_FILES = FrameFiles()
 Category = Any  # pd.Categorical, generic in the newest stubs only
 
 
-def flows_frame(endings: Rows, addresses: Sequence[str], combinations: Sequence[str]) -> pd.DataFrame:
+def flows_frame(
+    endings: Rows, addresses: Sequence[str], combinations: Sequence[str], files: FrameFiles
+) -> pd.DataFrame:
     """flows.csv from rows of ENDING. ``addresses`` are the texts of the address book's rows, ``combinations`` those of
-    the column ``findings``."""
-    values = flow_values(endings)
-    return _frame("flows", {**values, "findings": np.array(combinations, object)[values["findings"]]}, addresses)
+    the column ``findings``; ``files`` tells which file each frame is in."""
+    values = flow_values(endings, files)
+    values["findings"] = np.array(combinations, object)[values["findings"]]
+    return _frame("flows", values, addresses, files)
 
 
 def timeline_frame(entries: Rows, endings: Rows, addresses: Sequence[str], notes: Sequence[str]) -> pd.DataFrame:
@@ -56,6 +61,8 @@ def findings_frame(listing: Listing) -> pd.DataFrame:
         data[f"{role}_ip"] = _addresses(listing, picked[f"{role}_ip"])
         data[f"{role}_port"] = np.where(picked[f"{role}_port"] < 0, UNKNOWN, picked[f"{role}_port"])
     data |= {name: arrow.texts(listing.column(name, places)).to_pylist() for name in ("frames", "message", "advice")}
+    file, frame = listing.located(places)
+    data |= {"file": named(file, listing.files), "file_frame": np.where(frame == 0, UNKNOWN, frame)}
     return table("findings", data)
 
 
@@ -73,13 +80,20 @@ def words(vocabulary: Sequence[str], codes: NDArray[Any]) -> Category:
     return pd.Categorical.from_codes(picked, categories=pd.Index(kept))
 
 
-def _frame(name: str, values: Values, addresses: Sequence[str]) -> pd.DataFrame:
+def named(files: NDArray[np.int64], of: FrameFiles) -> Category:
+    """Files by their names, -1 for none."""
+    return pd.Categorical.from_codes(files, categories=pd.Index(of.files, dtype="str"))
+
+
+def _frame(name: str, values: Values, addresses: Sequence[str], files: FrameFiles = NO_FILES) -> pd.DataFrame:
     """The table of ``values``; what is text already stays."""
     data: dict[str, Any] = dict(values)
     texts = pd.Index(list(addresses), dtype=object)
     for column in TABLES[name]:
         if column.kind == "address":
             data[column.name] = pd.Categorical.from_codes(values[column.name], categories=texts)
+        elif column.kind == "file":
+            data[column.name] = named(values[column.name], files)
         elif column.kind == "word" and values[column.name].dtype != object:
             data[column.name] = words(VOCABULARIES[column.name], values[column.name])
     return table(name, data)

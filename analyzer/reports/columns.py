@@ -8,6 +8,7 @@ table; none is renamed, moved or removed. The kind decides how a column is kept 
     number    Int64, NA where unknown      digits or empty            int64
     word      category (fixed vocabulary)  text or empty              dictionary of strings
     address   category                     text or empty              dictionary of strings
+    file      category                     text, quoted if need be    dictionary of strings
     text      str                          text, quoted if need be    string
     time      datetime64[ns, UTC], NaT     seconds, nine decimals     timestamp[ns, UTC]
     seconds   float64, NaN where unknown   seconds, nine decimals     double
@@ -21,7 +22,7 @@ from typing import Literal, NamedTuple
 from analyzer.tracker.endings import RST_CAUSE_WORDS
 from analyzer.tracker.transitions import EVENT_WORDS
 
-Kind = Literal["count", "number", "word", "address", "text", "time", "seconds", "flag"]
+Kind = Literal["count", "number", "word", "address", "file", "text", "time", "seconds", "flag"]
 
 
 class Column(NamedTuple):
@@ -91,7 +92,7 @@ BASES = {
     "proven": "a later segment of the endpoint proves that it had received what makes the transition",
     "assumed": "seen at the capture point and assumed delivered, or the likeliest reading; nothing contradicts it",
     "timer": "a timer of the host ended the state; `note` says whether a later packet shows that, or the profile",
-    "capture-end": "no transition: the state in which the capture left the endpoint",
+    "capture-end": "no transition: the state in which the capture, or a gap in it, left the endpoint",
 }
 
 SEVERITIES = {
@@ -128,7 +129,12 @@ FLOWS = [
     Column("handshake", "word", "What the capture shows of the opening.", HANDSHAKES),
     Column("closed_by", "word", "Who closed first; empty while nobody has.", CLOSERS),
     Column("teardown", "word", "How it ended.", TEARDOWNS),
-    Column("client_state", "word", "The client's state at the capture's end, timers included.", STATES),
+    Column(
+        "client_state",
+        "word",
+        "The client's state when the capture, or a gap, ended sight; timers included.",
+        STATES,
+    ),
     Column("server_state", "word", "The server's state then.", STATES),
     Column("client_fin_epoch", "time", "When the client first sent its FIN."),
     Column("server_fin_epoch", "time", "When the server first sent its FIN."),
@@ -136,14 +142,20 @@ FLOWS = [
     Column("server_fin_acked_epoch", "time", "When the acknowledgment of the server's FIN passed the tap."),
     Column("rst_by", "word", "Who sent the RST that counted; empty where there was none.", ENDPOINTS),
     Column("rst_cause", "word", "What the packets say of its cause; empty where there was none.", RST_CAUSES),
-    Column("client_close_wait_s", "seconds", "Time the client was in CLOSE_WAIT; empty if it never was."),
+    Column(
+        "client_close_wait_s",
+        "seconds",
+        "Time the client was in CLOSE_WAIT, while watched; empty if it never was.",
+    ),
     Column("server_close_wait_s", "seconds", "Time the server was in CLOSE_WAIT."),
     Column("client_fin_wait_2_s", "seconds", "Time the client was in FIN_WAIT_2."),
     Column("server_fin_wait_2_s", "seconds", "Time the server was in FIN_WAIT_2."),
-    Column("idle_before_close_s", "seconds", "Silence just before the first FIN or RST."),
+    Column("idle_before_close_s", "seconds", "Silence just before the first FIN or RST, as far as somebody listened."),
     Column("observability", "word", "What the capture shows of the flow.", OBSERVABILITY),
     Column("findings", "text", "Codes of the findings about it, joined by `;`."),
     Column("client_known", "flag", "Whether a SYN or SYN-ACK shows who the client is; else the ports were judged."),
+    Column("first_file", "file", "Of several captures, the one that the first frame is in, as it was named."),
+    Column("first_file_frame", "number", "The first frame's number in that file."),
 ]
 
 TIMELINE = [
@@ -176,6 +188,8 @@ FINDINGS = [
     Column("confidence", "word", "How sure it is.", CONFIDENCES),
     Column("message", "text", "What was seen, with endpoint, times and frames."),
     Column("advice", "text", "Whom to suspect first, and the next command to run."),
+    Column("file", "file", "Of several captures, the one that the frame which decides is in, as it was named."),
+    Column("file_frame", "number", "That frame's number in that file."),
 ]
 
 SEGMENTS = [

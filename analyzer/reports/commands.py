@@ -1,6 +1,5 @@
 """The commands that lead on, complete: with the captures they were asked of, and the options that were in force."""
 
-import re
 import shlex
 
 from analyzer.reports.escape import safe
@@ -16,13 +15,6 @@ def command(name: str, summary: Summary, settings: Settings, *options: str) -> s
     if len(captures) > LONGEST:
         captures = "CAPTURE..."
     return " ".join(["teardown", name, captures, *options, *options_text(settings)])
-
-
-def advised(advice: str, summary: Summary) -> str:
-    """An advice with the name of the capture in place of CAPTURE, where there is only one."""
-    if len(summary.files) != 1:
-        return advice
-    return re.sub(r"\bCAPTURE\b", lambda _: _quoted(summary.files[0]), advice)
 
 
 def _quoted(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analyzer.readers.gaps import Gap
 from analyzer.reports.decimals import decimal
 from analyzer.reports.overview import CLOSERS
 from analyzer.reports.result import Result, Summary
@@ -28,7 +29,7 @@ def _head(result: Result) -> dict[str, Any]:
     summary = result.summary
     return {
         "version": VERSION,
-        "capture": _capture(summary),
+        "capture": {**_capture(summary), "gaps": [_gap(gap) for gap in result.recording.gaps.rows]},
         "flows": len(result.flows),
         "endings": {word: _counts((sum(row), *row)) for word, row in result.overview.endings.items()},
         "servers": _servers(result),
@@ -59,6 +60,10 @@ def _capture(summary: Summary) -> dict[str, Any]:
         "link_types": summary.link_types,
         "not_understood": summary.not_understood,
     }
+
+
+def _gap(gap: Gap) -> dict[str, Any]:
+    return {"begin_epoch": decimal(gap.begin), "end_epoch": decimal(gap.end)}
 
 
 def finding_object(finding: Any) -> dict[str, Any]:

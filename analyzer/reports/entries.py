@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from analyzer.reports import filters
 from analyzer.reports.columns import SEVERITIES
-from analyzer.reports.commands import advised, command
+from analyzer.reports.commands import command
+from analyzer.reports.escape import safe
 from analyzer.reports.findings import Listing, Table
 from analyzer.reports.result import Summary
 from analyzer.reports.text import SEVERITY_STYLES, Line, advice_lines, count, endpoint, heading, wrapped
@@ -97,7 +98,7 @@ def _one_line(context: Context, table: Table, more: Sequence[str]) -> Line:
 
 def _entry(context: Context, table: Table) -> Iterator[Line]:
     """A code in full."""
-    summary, listing, columns = context
+    listing, columns = context.listing, context.columns
     yield _title(table)
     blamed = _blamed(context, table, BLAMED_SHOWN) if len(table) > 1 else ""
     yield from map(Line, wrapped(blamed, INDENT, columns))
@@ -105,7 +106,7 @@ def _entry(context: Context, table: Table) -> Iterator[Line]:
     label = "" if len(table) == 1 else "e.g. "
     said = f"{label}{listing.say(table, 'message', example)} [{table.confidence(example)} confidence]"
     yield from map(Line, wrapped(said, INDENT, columns))
-    advice = advised(listing.say(table, "advice", example), summary)
+    advice = listing.say(table, "advice", example)
     yield from (Line(line, "bold") for line in advice_lines(f"-> {advice}", INDENT, columns))
     shown, cut = _filter(listing, table)
     yield Line(" " * INDENT).append(shown, "green")
@@ -136,9 +137,19 @@ def _blamed(context: Context, table: Table, most: int) -> str:
 def _filter(listing: Listing, table: Table) -> tuple[str, bool]:
     """The filter that shows the findings of one rule, and whether it leaves some out: their streams; of a crowd, its
     addresses; else frames."""
+    if listing.files.several:
+        return _filter_in_file(listing, table), len(table) > 1
     if len(table.streams):
         return filters.of_streams(table.streams.tolist(), ROOM)
     hosts, ports = listing.ends(table, table.first)
     frames = [int(frame) for frame in listing.say(table, "frames", table.first).split(";") if frame]
     shown = filters.of_addresses(hosts, ports)
     return (shown, len(table) > 1) if shown else filters.of_frames(frames, ROOM)
+
+
+def _filter_in_file(listing: Listing, table: Table) -> str:
+    """Of several captures a filter that shows the example in its file: numbers of streams are others there."""
+    example = table.surest
+    name, frame = listing.where(table, example)
+    found = filters.of_addresses(*listing.ends(table, example)) or f"frame.number == {frame}"
+    return f"{found}  (in {safe(name)})"

@@ -90,7 +90,7 @@ def lines_maker(tables: Tables, files: dict[str, BinaryIO]) -> Make:
 
     def lines_of(part: Part) -> Lines:
         if part.table == "flows":
-            return flow_lines(part.rows, tables.addresses, combinations)
+            return flow_lines(part.rows, tables.addresses, combinations, tables.files)
         if part.table == "timeline":
             return entry_lines(part.rows, part.flows, tables.addresses, reasons)
         return segment_lines(part.rows, part.flows, tables.addresses)

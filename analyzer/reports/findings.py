@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from analyzer.findings.found import CONFIDENCES, UNKNOWN, Findings, Found
 from analyzer.findings.rule import SEVERITIES
 from analyzer.findings.words import ROLES, Pieces, Rows, Wording, wording
-from analyzer.lines import Lines, Template, Words, code, in_order, number, run_on, seconds
+from analyzer.lines import Lines, Template, Words, code, in_order, number, quoted, run_on, seconds
+from analyzer.readers.recording import Recording, unbroken
 from analyzer.settings import Settings
 from analyzer.times import EPOCH, NEVER
 from analyzer.tracker.outcome import Ledger
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 AT_ONCE = 16_384  # rows that are put into words together
-HEADER = (
-    "code,severity,stream,client_ip,client_port,server_ip,server_port,endpoint,time_epoch,frames,confidence,message,"
-    "advice\n"
-)
 Text = NDArray[np.uint8]
 
 
@@ -66,8 +63,17 @@ class Blamed(NamedTuple):
 class Listing:
     """What an analysis has found. ``addresses`` are the texts of the address book, ``end_time`` when it ended."""
 
-    def __init__(self, found: Found, addresses: Words, settings: Settings, end_time: int) -> None:
-        self.tables = [Table(findings, settings) for findings in found.of_rules()]
+    def __init__(
+        self,
+        found: Found,
+        addresses: Words,
+        settings: Settings,
+        end_time: int,
+        recording: Recording | None = None,
+    ) -> None:
+        self.recording = recording or unbroken()
+        self.files = self.recording.frame_files
+        self.tables = [Table(findings, settings, self.recording) for findings in found.of_rules()]
         self.cannot_judge = found.cannot_judge
         self.settings = settings
         self._addresses, self._end = addresses, end_time
@@ -136,7 +142,7 @@ class Listing:
 
     def rows_of(self, table: "Table", rows: NDArray[np.intp]) -> Rows:
         """Some findings of one rule, as its templates want them."""
-        return Rows(table.columns, rows, self._v6, self._end)
+        return Rows(table.columns, rows, self._v6, self._end, self.recording)
 
     def address(self, row: int) -> str:
         """An address as text, "" for -1."""
@@ -168,6 +174,17 @@ class Listing:
         """``message``, ``advice`` or ``frames`` of one finding."""
         return self._lines(table.template(name), table, np.array([row])).words()[0].decode()
 
+    def located(self, places: Place) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The file of the frame that decides each finding, by number, and the number that it has there; -1 and 0 where
+        only one capture was given."""
+        decides = self.numbers("decides", places) if self.files.several else np.zeros(len(places.row), np.int64)
+        return self.files.locate(decides)
+
+    def where(self, table: "Table", row: int) -> tuple[str, int]:
+        """The file of the frame that decides a finding, and its number there; of several captures."""
+        file, frame = self.files.locate(table.columns["decides"][[row]])
+        return self.files.files[int(file[0])], int(frame[0])
+
     def _groups(self, places: Place) -> Iterator[tuple["Table", NDArray[np.intp]]]:
         for place in np.flatnonzero(np.bincount(places.table, minlength=1)).tolist():
             yield self.tables[place], np.flatnonzero(places.table == place)
@@ -185,11 +202,13 @@ class Book(Protocol):
     def texts(self) -> list[str]: ...
 
 
-def listing_of(ledger: Ledger, book: Book, settings: Settings) -> Listing:
+def listing_of(ledger: Ledger, book: Book, settings: Settings, recording: Recording | None = None) -> Listing:
     """What is to be said of ``ledger`` alone."""
-    found = Found()
+    recording = recording or unbroken()
+    found = Found(recording.frame_files.several)
     found.judge(ledger, settings, last=True, first_time=first_time(ledger))
-    return Listing(found, Words.of(book.texts()), settings, ledger.end_time)
+    found.judge_capture(recording, settings, first_time(ledger))
+    return Listing(found, Words.of(book.texts()), settings, ledger.end_time, recording)
 
 
 def first_time(ledger: Ledger) -> int:
@@ -207,9 +226,9 @@ class Made(NamedTuple):
 class Table:
     """The findings of one rule, and its templates, each made when it is first wanted."""
 
-    def __init__(self, findings: Findings, settings: Settings) -> None:
+    def __init__(self, findings: Findings, settings: Settings, recording: Recording) -> None:
         self.rule, self.columns, self._texts = findings.rule, findings.columns, findings.words
-        self._settings = settings
+        self._settings, self._recording, self._files = settings, recording, recording.frame_files
         self._made: dict[str | int, Made] = {}
         self._plain = [self._wording(text, False) for text in (self.rule.message, self.rule.advice)]
 
@@ -255,7 +274,7 @@ class Table:
             message, advice = (
                 self._wording(text, bool(quotes & bit)) for text, bit in ((self.rule.message, 1), (self.rule.advice, 2))
             )
-            pieces = [*self._cells(), ",", *message.pieces, ",", *advice.pieces, "\n"]
+            pieces = [*self._cells(), ",", *message.pieces, ",", *advice.pieces, *self._located(), "\n"]
             words = self._cell_words() | message.words | advice.words
             self._made[quotes] = Made(Template(_run_together(pieces)), words)
         return self._made[quotes]
@@ -268,7 +287,7 @@ class Table:
         return self._made[name]
 
     def _wording(self, text: str, quotes: bool) -> Wording:
-        return wording(text, self.rule, self._texts, self._settings, quotes)
+        return wording(text, self.rule, self._texts, self._settings, quotes, self._recording)
 
     def _cells(self) -> Pieces:
         """The cells before the message."""
@@ -278,6 +297,12 @@ class Table:
         head: Pieces = [f"{self.rule.code},{self.rule.severity},", number("stream"), *ends, ","]
         when: Pieces = [code("blamed", "endpoints"), ",", seconds("when", none=NEVER, zero=EPOCH), ","]
         return [*head, *when, *self._frames(), ",", code("confidence", "confidences")]
+
+    def _located(self) -> Pieces:
+        """The cells behind the advice: of several captures the file of the frame that decides, and its number there."""
+        if not self._files.several:
+            return [",,"]
+        return [",", code("file:decides", "files"), ",", number("own:decides", none=0)]
 
     def _frames(self) -> Pieces:
         if "frames" in self._texts:
@@ -290,6 +315,7 @@ class Table:
 
     def _cell_words(self) -> dict[str, Words]:
         made = {"endpoints": [*ROLES, ""], "confidences": CONFIDENCES, "semicolon": ["", ";"]}
+        made["files"] = [quoted(name) for name in self._files.files]
         return {name: Words.of(texts) for name, texts in (made | {"frames": self._texts.get("frames", ())}).items()}
 
 

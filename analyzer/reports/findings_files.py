@@ -64,7 +64,7 @@ class Columns:
         from analyzer.reports import arrow
 
         places = self._listing.order.some(start, ROWS_AT_ONCE)
-        columns = self._coded(places) | self._numbers(places)
+        columns = self._coded(places) | self._numbers(places) | self._located(places)
         columns |= {name: arrow.texts(self._listing.column(name, places)) for name in ("frames", "message", "advice")}
         names = [column.name for column in FINDINGS]
         return pa.Table.from_arrays([columns[name] for name in names], names)
@@ -83,6 +83,14 @@ class Columns:
             place = np.where(rows < 0, len(used), np.searchsorted(used, rows))
             columns[f"{role}_ip"] = dictionary(place, [listing.address(row) for row in used.tolist()])
         return columns
+
+    def _located(self, places: Place) -> dict[str, Any]:
+        from analyzer.reports import arrow
+
+        file, frame = self._listing.located(places)
+        names = self._listing.files.files
+        file = np.where(file < 0, len(names), file)
+        return {"file": dictionary(file, names), "file_frame": arrow.numbers(frame, frame == 0)}
 
     def _numbers(self, places: Place) -> dict[str, Any]:
         import pyarrow as pa

@@ -90,6 +90,7 @@ _MAKE: dict[Kind, Callable[[Any], Any]] = {
     "number": _number,
     "word": _category,
     "address": _category,
+    "file": _category,
     "text": _text,
     "time": _time,
     "seconds": _seconds,

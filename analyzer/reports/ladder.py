@@ -15,12 +15,13 @@ from typing import Any
 import pandas as pd
 
 from analyzer.errors import UsageError
+from analyzer.readers.gaps import Gaps
 from analyzer.reports.catalogue import names
 from analyzer.reports.columns import EVENTS
-from analyzer.reports.commands import advised
 from analyzer.reports.conversation import Conversation, conversation, folds, said
 from analyzer.reports.decimals import decimal
-from analyzer.reports.result import Result, Summary
+from analyzer.reports.in_files import FrameNames, silence
+from analyzer.reports.result import Result
 from analyzer.reports.text import SEVERITY_STYLES, Line, advice_lines, count, duration, endpoint, heading, wrapped
 from analyzer.reports.vocabulary import timer_of
 from analyzer.settings import seconds_text
@@ -67,6 +68,8 @@ class Paper:
     start: int  # time of the first segment
     signs: tuple[str, str, str]
     timers: Timers
+    frames: FrameNames
+    gaps: Gaps
     time: int = TIME  # widths of these columns
     frame: int = FRAME
     used: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # signs, and the states that have them
@@ -96,12 +99,13 @@ def ladder_lines(
     steps = _steps(talk, timeline, findings)
     told = {step.frame for step in steps if step.frame is not None and (step.rows or step.findings)}
     hidden = [] if everything else folds(talk, told)
+    frames = FrameNames(result.recording.frame_files, [step.frame for step in steps if step.frame is not None])
     start = int(talk.time[0]) if len(talk.time) else 0
-    paper = Paper(columns, start, ARROWS[unicode], result.timers)
+    paper = Paper(columns, start, ARROWS[unicode], result.timers, frames, result.recording.gaps)
     paper.time = max([TIME, *(len(_relative(step.time, paper)) for step in steps)])
-    paper.frame = max([FRAME, *(len(str(step.frame)) + 1 for step in steps)])
+    paper.frame = max([FRAME, *(len(frames[step.frame]) + 1 for step in steps if step.frame is not None)])
     body = list(_body(steps, talk, hidden, paper))
-    return [*_head(flow, paper), *body, *_legend(paper), *_advice(findings, result.summary, columns)]
+    return [*_head(flow, paper), *body, *_legend(paper), *_advice(findings, columns)]
 
 
 def _flow(flows: pd.DataFrame, stream: int) -> "pd.Series[Any]":
@@ -167,6 +171,7 @@ def _head(flow: "pd.Series[Any]", paper: Paper) -> list[Line]:
         Line(f"stream {flow['stream']}: client {client}, server {server}", "bold"),
         Line(f"began {began}, lasted {duration(flow['duration_s'])}"),
         Line(_ending(flow)),
+        *map(Line, paper.frames.legend),
         Line(),
         Line(f"{'time':>{paper.time}}{'frame':>{paper.frame}}  {'client':<{STATE}} {'':<{paper.room}} server", "dim"),
     ]
@@ -197,7 +202,7 @@ def _silence(steps: list[Step], place: int, paper: Paper) -> Iterator[Line]:
     following = (steps[later] for later in range(place + 1, len(steps)))
     until = next((later for later in following if later.segment is not None), steps[-1])
     if until.time - steps[place].time >= SILENCE:
-        yield Line(f"{'...':>{paper.time}} {duration((until.time - steps[place].time) / SECOND)} of silence", "dim")
+        yield Line(f"{'...':>{paper.time}} {silence(steps[place].time, until.time, paper.gaps)}", "dim")
 
 
 def _folded(talk: Conversation, start: int, end: int, paper: Paper) -> Line:
@@ -205,14 +210,14 @@ def _folded(talk: Conversation, start: int, end: int, paper: Paper) -> Line:
     up, size = talk.up[start:end], talk.size[start:end]
     lasted = duration((talk.time[end - 1] - talk.time[start]) / SECOND)
     sent = f"client {int(size[up].sum()):,}, server {int(size[~up].sum()):,} bytes"
-    told = f"{count(end - start, 'segment')} up to {talk.frame[end - 1]} in {lasted}: {sent}"
+    told = f"{count(end - start, 'segment')} up to {paper.frames[talk.frame[end - 1]]} in {lasted}: {sent}"
     return Line(f"{'...':>{paper.time}} {told}", "dim")
 
 
 def _step_lines(step: Step, talk: Conversation, paper: Paper) -> Iterator[Line]:
     states = _states(step)
     client, server = (states[side][:1] for side in ("client", "server"))
-    middle = _arrow(talk, step.segment, paper) if step.segment is not None else _untold(step)
+    middle = _arrow(talk, step.segment, paper) if step.segment is not None else _untold(step, paper)
     yield _line(step, client, middle, server, paper)
     for row in range(1, max(len(states["client"]), len(states["server"]))):
         further = (states[side][row : row + 1] for side in ("client", "server"))
@@ -235,7 +240,7 @@ def _states(step: Step) -> dict[str, list[Any]]:
 
 def _line(step: Step | None, client: list[Any], middle: str, server: list[Any], paper: Paper) -> Line:
     time = "" if step is None else _relative(step.time, paper)
-    frame = "" if step is None or step.frame is None else str(step.frame)
+    frame = "" if step is None or step.frame is None else paper.frames[step.frame]
     line = Line(f"{time:>{paper.time}}{frame:>{paper.frame}}  ")
     line.append(f"{_state(client, paper):<{STATE}} ", "bold")
     line.append(f"{middle:<{paper.room}} ", "green")
@@ -276,9 +281,13 @@ def _relative(time: int, paper: Paper) -> str:
     return decimal((time - paper.start + 500) // 1000 * 1000)[:-3]
 
 
-def _untold(step: Step) -> str:
+def _untold(step: Step, paper: Paper) -> str:
     """What stands in place of an arrow where no packet shows the event."""
-    return "(the capture ends)" if step.rows[0].event == CAPTURE_END else ""
+    if step.rows[0].event != CAPTURE_END:
+        return ""
+    return (
+        "(a gap in the capture begins)" if step.time in {gap.begin for gap in paper.gaps.rows} else "(the capture ends)"
+    )
 
 
 def _arrow(talk: Conversation, row: int, paper: Paper) -> str:
@@ -357,12 +366,12 @@ def _in_force(paper: Paper, sign: str) -> str:
     return "".join(f"; {timer.source}: {state} lasts {seconds_text(timer.length)} s" for state, timer in timers)
 
 
-def _advice(findings: pd.DataFrame, summary: Summary, columns: int) -> Iterator[Line]:
+def _advice(findings: pd.DataFrame, columns: int) -> Iterator[Line]:
     told = findings[findings["advice"] != ""].drop_duplicates(["code", "advice"])
     if len(told):
         yield from heading("What to do")
     for finding in _rows(told):
-        yield from map(Line, advice_lines(f"{finding.code}: {advised(finding.advice, summary)}", 0, columns))
+        yield from map(Line, advice_lines(f"{finding.code}: {finding.advice}", 0, columns))
 
 
 def _ns(moment: pd.Timestamp) -> int:

@@ -6,9 +6,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.lines import Lines, Parent, Piece, Template, Words, code, number, quoted, seconds
+from analyzer.lines import Lines, Parent, Piece, Template, Words, code, literal, number, quoted, seconds
+from analyzer.readers.frame_files import FrameFiles
 from analyzer.reports.columns import FLOWS, SEGMENTS, TABLES, TIMELINE, WHO, Column
-from analyzer.reports.values import SEGMENT_FIELDS, VOCABULARIES
+from analyzer.reports.values import FIRST, SEGMENT_FIELDS, VOCABULARIES, first_in_file
 from analyzer.reports.vocabulary import ARROWS, FLOW_WORDS, NOTES, SIDE_WORDS, STATES
 from analyzer.segments.table import QUOTED, SEGMENT
 from analyzer.times import EPOCH, NEVER, UNKNOWN
@@ -26,9 +27,13 @@ def cells(texts: Sequence[str]) -> Words:
     return Words.of([quoted(text) for text in texts])
 
 
-def flow_lines(endings: Rows, addresses: Words, combinations: Words) -> Lines:
+def flow_lines(endings: Rows, addresses: Words, combinations: Words, files: FrameFiles) -> Lines:
     """Lines of flows.csv. ``combinations`` are the texts of the column ``findings``, as cells."""
-    return _flow().bind(endings, {**_flow_words(), "addresses": addresses, "findings": combinations})
+    words = {**_flow_words(), "addresses": addresses, "findings": combinations}
+    if not files.several:
+        return _flow(False).bind(endings, words)
+    columns = {column.name: endings[column.name] for column in FLOWS if column.name not in FIRST}
+    return _flow(True).bind(columns | first_in_file(endings, files), words | {"first_file": cells(files.files)})
 
 
 def entry_lines(entries: Rows, endings: Rows, addresses: Words, reasons: Words) -> Lines:
@@ -54,8 +59,11 @@ def _flow_words() -> dict[str, Words]:
 
 
 @cache
-def _flow() -> Template:
-    return Template(_row([_piece(column, column.name) for column in FLOWS]))
+def _flow(several: bool) -> Template:
+    """``several`` captures: else nothing stands in the cells of FIRST."""
+    nothing = literal("")
+    pieces = [_piece(column, column.name) if several or column.name not in FIRST else nothing for column in FLOWS]
+    return Template(_row(pieces))
 
 
 @cache

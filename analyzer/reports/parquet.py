@@ -6,7 +6,7 @@ in three quarters of the time. Words have no statistics: comparing them takes as
 them, and no reader can skip rows by them, since the rows are in another order.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
 from typing import Any, BinaryIO
@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from analyzer.lines import Words, compact, in_order
+from analyzer.readers.frame_files import FrameFiles
 from analyzer.reports import arrow
 from analyzer.reports.atomic import blamed
 from analyzer.reports.columns import TABLES, Column, Kind
@@ -31,13 +32,14 @@ TYPES: dict[Kind, Any] = {
     "number": pa.int64(),
     "word": WORD,
     "address": MANY,
+    "file": MANY,
     "text": pa.large_string(),
     "time": pa.timestamp("ns", "UTC"),
     "seconds": pa.float64(),
     "flag": pa.bool_(),
 }
 WHOLE = ("count", "number", "time")
-REPEATED = ("word", "address", "text")
+REPEATED = ("word", "address", "file", "text")
 UNIQUE = ("frames", "message")  # texts that hardly repeat
 
 
@@ -55,7 +57,7 @@ def groups_maker(tables: Tables, files: dict[str, BinaryIO], most: int) -> Itera
                 writers[table].write_table(group, len(group))
 
         def make(part: Part) -> Iterator[Callable[[], None]]:
-            arrays = spare.pop() if spare else Arrays(tables.addresses, tables.combinations, tables.notes)
+            arrays = spare.pop() if spare else Arrays(tables)
             for some in part.cut(most):
                 yield partial(write, part.table, arrays.group(some))
             spare.append(arrays)
@@ -93,15 +95,16 @@ def writer(name: str, file: BinaryIO, schema: Any, compression: str) -> Any:
 class Arrays:
     """Makes rows into Arrow's columns, for one thread at a time."""
 
-    def __init__(self, addresses: Words, combinations: Sequence[str], notes: Sequence[str]) -> None:
-        self._addresses = addresses
-        self._combinations = arrow.texts(combinations)
-        self._notes = _dictionary(tuple(notes))
-        self._places = np.zeros(len(addresses), np.int32)  # of each address in the part's dictionary
+    def __init__(self, tables: Tables) -> None:
+        self._addresses, self._files = tables.addresses, tables.files
+        self._combinations = arrow.texts(tables.combinations)
+        self._notes = _dictionary(tuple(tables.notes))
+        self._names = Words.of(self._files.files)
+        self._places = np.zeros(len(self._addresses), np.int32)  # of each address in the part's dictionary
 
     def group(self, part: Part) -> Any:
         """The columns of one part."""
-        values = _values(part)
+        values = _values(part, self._files)
         columns = [self._array(column, values[column.name]) for column in TABLES[part.table]]
         return pa.Table.from_arrays(columns, schema=schema(part.table))
 
@@ -111,6 +114,8 @@ class Arrays:
             return self._address(values)
         if column.name == "note":
             return _words(self._notes, values)
+        if kind == "file":
+            return arrow.dictionary(values.astype(np.int32), self._names, values < 0)
         if kind == "word":
             return _words(_dictionary(tuple(VOCABULARIES[column.name])), values)
         if kind == "text":
@@ -125,9 +130,9 @@ class Arrays:
         return arrow.dictionary(codes, in_order(self._addresses, kept).words())
 
 
-def _values(part: Part) -> Values:
+def _values(part: Part, files: FrameFiles) -> Values:
     if part.table == "flows":
-        return flow_values(part.rows)
+        return flow_values(part.rows, files)
     values = entry_values if part.table == "timeline" else segment_values
     return values(part.rows, part.flows)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from analyzer.errors import Notice
 from analyzer.findings.rule import CannotJudge
+from analyzer.readers.recording import Recording, unbroken
 from analyzer.reports.findings import Listing
 from analyzer.reports.overview import Overview
 from analyzer.reports.store import Rows, Store
@@ -47,6 +48,7 @@ class Analysed:
     summary: Summary
     segments: tuple[Rows, Rows] | None = None
     timers: Timers = PROFILE_TIMERS
+    recording: Recording = field(default_factory=unbroken)
 
     def result(self) -> "Result":
         """The same as DataFrames."""
@@ -55,7 +57,7 @@ class Analysed:
         endings, entries = self.tables.whole()
         texts = self.tables.addresses.texts()
         return Result(
-            flows_frame(endings, texts, self.tables.combinations),
+            flows_frame(endings, texts, self.tables.combinations, self.tables.files),
             timeline_frame(entries, endings, texts, self.tables.notes),
             self.listing.frame(),
             self.summary,
@@ -63,6 +65,7 @@ class Analysed:
             self.listing,
             None if self.segments is None else segments_frame(*self.segments, texts),
             self.timers,
+            self.recording,
         )
 
 
@@ -72,7 +75,8 @@ class Result:
 
     Times (``*_epoch``) are ``datetime64[ns, UTC]``, NaT where unknown; durations (``*_s``) are float seconds,
     NaN where unknown. ``segments`` is None unless it was asked for (``keep_segments=True``). ``overview`` and
-    ``listing`` are what the summary is made from, ``timers`` those that were in force.
+    ``listing`` are what the summary is made from, ``timers`` those that were in force. ``recording`` tells which file
+    each frame is in (``recording.frame_files.locate``), and when nobody captured (``recording.gaps.rows``).
     """
 
     flows: "pd.DataFrame"
@@ -83,3 +87,4 @@ class Result:
     listing: Listing
     segments: "pd.DataFrame | None" = None
     timers: Timers = PROFILE_TIMERS
+    recording: Recording = field(default_factory=unbroken)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.lines import Words
+from analyzer.readers.frame_files import FrameFiles
 
 Rows = NDArray[np.void]
 Slice = Callable[[], tuple[Rows, Rows]]
@@ -35,6 +36,10 @@ class Tables(Protocol):
     @property
     def notes(self) -> Sequence[str]:
         """Texts of the column ``note``, as ``note_texts`` has them."""
+
+    @property
+    def files(self) -> FrameFiles:
+        """Which file each frame is in."""
 
     def slices(self, flows: int, entries: int = ...) -> Iterator[Slice]:
         """All flows in the order of the tables, at most so many at a time, and about so many entries of theirs, if any

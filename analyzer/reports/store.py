@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from analyzer.errors import UnwritableOutput
 from analyzer.lines import Words
 from analyzer.memory import GrowingRows
+from analyzer.readers.frame_files import FrameFiles
 from analyzer.reports.gathering import PACKED, gather, pack
 from analyzer.tracker.ending import ENDING, ENTRY
 
@@ -101,16 +102,17 @@ class Store:
         self.addresses = Words.of([])
         self.combinations: Sequence[str] = [""]
         self.notes: Sequence[str] = []
+        self.files = FrameFiles()
 
     @property
     def spilled(self) -> int:
         """Bytes in scratch files."""
         return self._endings.spilled + self._entries.spilled
 
-    def name(self, addresses: Words, combinations: Sequence[str], notes: Sequence[str]) -> None:
+    def name(self, addresses: Words, combinations: Sequence[str], notes: Sequence[str], files: FrameFiles) -> None:
         """Say what the codes mean: the texts of the address book's rows, of ENDING's column ``findings``, and of what
-        ENTRY's ``arrow`` and ``note`` make together."""
-        self.addresses, self.combinations, self.notes = addresses, combinations, notes
+        ENTRY's ``arrow`` and ``note`` make together; and which file each frame is in."""
+        self.addresses, self.combinations, self.notes, self.files = addresses, combinations, notes, files
 
     def whole(self) -> tuple[Rows, Rows]:
         """All of it as one slice."""

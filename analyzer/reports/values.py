@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.readers.frame_files import FrameFiles
 from analyzer.reports.columns import FLOWS, SEGMENTS, TIMELINE, WHO, Column
 from analyzer.reports.vocabulary import ENTRY_WORDS, FLOW_WORDS, NOTES, SIDE_WORDS
 from analyzer.times import UNKNOWN, outer_column
@@ -18,12 +19,21 @@ Rows = NDArray[np.void]
 Values = dict[str, NDArray[Any]]
 
 VOCABULARIES = {**FLOW_WORDS, **ENTRY_WORDS, "endpoint": SIDE_WORDS}
+FIRST = ("first_file", "first_file_frame")  # columns of flows that are made when they are written
 SEGMENT_FIELDS = {"src_ip": "src", "dst_ip": "dst", "time_epoch": "time"}
 
 
-def flow_values(endings: Rows) -> Values:
-    """The columns of flows.csv."""
-    return {column.name: _values(column, endings[column.name]) for column in FLOWS}
+def flow_values(endings: Rows, files: FrameFiles) -> Values:
+    """The columns of flows.csv; a file by its number in ``files``, -1 where there is only one."""
+    known = [column for column in FLOWS if column.name not in FIRST]
+    return {column.name: _values(column, endings[column.name]) for column in known} | first_in_file(endings, files)
+
+
+def first_in_file(endings: Rows, files: FrameFiles) -> Values:
+    """The file of each flow's first frame, and that frame's number there."""
+    frames = endings["first_frame"] if files.several else np.zeros(len(endings), np.uint32)
+    file, own = files.locate(frames)
+    return dict(zip(FIRST, (file, np.where(own == 0, UNKNOWN, own)), strict=True))
 
 
 def entry_values(entries: Rows, endings: Rows) -> Values:

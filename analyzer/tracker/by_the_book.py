@@ -65,6 +65,7 @@ from analyzer.tracker.desk import (
     later,
 )
 from analyzer.tracker.ending import ENTRY
+from analyzer.tracker.gaps import silent_since, watched_until
 from analyzer.tracker.groups import SIDE_BIT
 from analyzer.tracker.ledger import LATER
 from analyzer.tracker.log import Note
@@ -95,7 +96,7 @@ def lone_syn(desk, row, s, ending):
         e["state"], e["state_time"], e["later"], e["bytes"] = (UNKNOWN if side else CLOSED), now, 0, 0
     enter(desk, end_at(desk, CLIENT), CLIENT, CLOSED, SENT_SYN, SENT, now, NEVER, now, np.int64(s["frame"]))
     for side in (CLIENT, SERVER):
-        stay(desk, end_at(desk, side), side, end_time)
+        stay(desk, end_at(desk, side), side, watched_until(desk, now, end_time))
     finish(desk, s, 1, 0)
     end_flow(desk, SLOT, end_time, ending)
     return True
@@ -239,7 +240,7 @@ def closes(desk, e, p, i, s, whole, before):
     if state != ESTABLISHED or peer_state != ESTABLISHED:
         return False
     send_fin(desk, e, own, i, ESTABLISHED, s)
-    flow_at(desk, SLOT)["close_idle"] = np.int64(s["time"]) - before
+    flow_at(desk, SLOT)["close_idle"] = np.int64(s["time"]) - silent_since(desk, before, np.int64(s["time"]))
     own["close_wait_time"] = own["close_wait_end"] = NEVER
     peers["fin_wait_2_time"] = peers["fin_wait_2_end"] = peers["deadline"] = NEVER
     return True
@@ -309,7 +310,7 @@ def closed(desk, ended, ending):
         if timer_ended(desk, e, end_time):
             time_out(desk, e, side)
         elif e["state"] == TIME_WAIT:
-            stay(desk, e, side, end_time)
+            stay(desk, e, side, watched_until(desk, np.int64(e["last_time"]), end_time))
     end_flow(desk, SLOT, end_time, ending)
     return True
 

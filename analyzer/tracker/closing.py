@@ -39,6 +39,7 @@ from analyzer.tracker.desk import (
 )
 from analyzer.tracker.ending import ENDING, ENTRY, UNKNOWN
 from analyzer.tracker.endings import CLIENT, NOBODY, SERVER, Handshake, RstCause, Teardown
+from analyzer.tracker.gaps import watched_until
 from analyzer.tracker.journal import block_at, first_block, free_bounds, log_at
 from analyzer.tracker.ledger import FOLLOWED, KEPT, LATER, OLDER, UNUSUAL, Known
 from analyzer.tracker.log import BLOCK, LOG, ROWS_A_BLOCK, Note
@@ -191,12 +192,21 @@ def close_flow(desk, slot, end_time):
     """Timers that have run out, and the state in which each endpoint is left."""
     for i in (2 * slot, 2 * slot + 1):
         e = end_at(desk, i)
+        until = watched(desk, i, end_time)
         if timer_ended(desk, e, end_time):
             end_time_wait(desk, i)
         if unsure_who_closed(desk, e, end_at(desk, i ^ 1)):
-            move(desk, i, LOST_SIGHT, ASSUMED, end_time, NEVER, end_time, NO_FRAME, CLOSED_BEFORE)
+            move(desk, i, LOST_SIGHT, ASSUMED, until, NEVER, until, NO_FRAME, CLOSED_BEFORE)
         if np.int64(e["state"]) != CLOSED:
-            write(desk, i, CAPTURE_END, AT_END, end_time, end_time, end_time, NO_FRAME, NO_NOTE)
+            write(desk, i, CAPTURE_END, AT_END, until, until, until, NO_FRAME, NO_NOTE)
+
+
+@part
+def watched(desk, i, end_time):
+    """Until when endpoint ``i`` is known: to the first gap in the capture since it was heard of, or to its end."""
+    e = end_at(desk, i)
+    heard = np.int64(e["last_time"]) if e["packets"] > 0 else np.int64(flow_at(desk, i >> 1)["end_time"])
+    return watched_until(desk, max(heard, np.int64(e["state_time"])), end_time)
 
 
 @part
@@ -275,7 +285,8 @@ def noted(desk, slot, end_time, row):
     row["duration_s"] = max(np.int64(0), np.int64(f["end_time"]) - np.int64(f["first_time"]))
     c, s = end_at(desk, 2 * slot + client), end_at(desk, 2 * slot + 1 - client)
     sent_by(c, s, row)
-    ends_of(later(desk, c), later(desk, s), end_time, row)
+    until = watched(desk, 2 * slot + client, end_time), watched(desk, 2 * slot + 1 - client, end_time)
+    ends_of(later(desk, c), later(desk, s), until, row)
 
 
 @part
@@ -303,18 +314,18 @@ def sent_by(c, s, row):
 
 
 @part
-def ends_of(c, s, end_time, row):
-    """The columns of how the two endpoints closed."""
+def ends_of(c, s, until, row):
+    """The columns of how the two endpoints closed; ``until`` when each is known."""
     row["client_fin_epoch"] = c["fin_time"] if c["fin_count"] > 0 else NOT_KNOWN
     row["server_fin_epoch"] = s["fin_time"] if s["fin_count"] > 0 else NOT_KNOWN
     row["client_fin_acked_epoch"], row["server_fin_acked_epoch"] = (
         known(c["fin_acked_time"]),
         known(s["fin_acked_time"]),
     )
-    row["client_close_wait_s"] = stay(c["close_wait_time"], c["close_wait_end"], end_time)
-    row["server_close_wait_s"] = stay(s["close_wait_time"], s["close_wait_end"], end_time)
-    row["client_fin_wait_2_s"] = stay(c["fin_wait_2_time"], c["fin_wait_2_end"], end_time)
-    row["server_fin_wait_2_s"] = stay(s["fin_wait_2_time"], s["fin_wait_2_end"], end_time)
+    row["client_close_wait_s"] = stay(c["close_wait_time"], c["close_wait_end"], until[0])
+    row["server_close_wait_s"] = stay(s["close_wait_time"], s["close_wait_end"], until[1])
+    row["client_fin_wait_2_s"] = stay(c["fin_wait_2_time"], c["fin_wait_2_end"], until[0])
+    row["server_fin_wait_2_s"] = stay(s["fin_wait_2_time"], s["fin_wait_2_end"], until[1])
 
 
 @part

@@ -67,6 +67,8 @@ DESK = np.dtype(
         ("linger_reset", "<i8"),
         ("slow_close", "<i8"),
         ("clock_back", "<i8"),
+        ("gaps", "<i8"),  # GAP: when nobody captured
+        ("gap_count", "<i8"),
         ("rst_ends_time_wait", "<i8"),  # 1, or 0 where the profile's hosts drop a RST in TIME_WAIT
     ]
 )

@@ -24,12 +24,13 @@ from numpy.typing import NDArray
 
 from analyzer.ahead import ahead
 from analyzer.memory import GrowingRows, Lent, Provision
+from analyzer.readers.gaps import Gaps
 from analyzer.segments.table import SEGMENT
 from analyzer.settings import Settings
 from analyzer.tracker import departing, groups
 from analyzer.tracker.ending import ENDING, ENTRY
 from analyzer.tracker.groups import A_BUNDLE, CHAIN, GROUP, PLACE, ROOM, STORED
-from analyzer.tracker.limits import LINGER_NS, LINGER_RESET_NS, desk_of
+from analyzer.tracker.limits import LINGER_NS, LINGER_RESET_NS, desk_of, show_gaps
 from analyzer.tracker.pools import Pools
 from analyzer.tracker.reused import TOOK_OVER
 from analyzer.tracker.timers import timers_of
@@ -104,7 +105,8 @@ def as_they_come(batch: NDArray[np.void]) -> Gathered:
 class Grouping:
     """Takes segments in the order of the capture. The memory of what it gives is used again once nobody has it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, gaps: Gaps | None = None) -> None:
+        self._gaps = gaps or Gaps()
         self._places = GrowingRows(PLACE, 1024)
         self._groups, self._stored = GrowingRows(GROUP, 1024), GrowingRows(STORED, 1024 * A_BUNDLE)
         self._free = GrowingRows(np.int32, 1024)  # bundles that are free again
@@ -114,7 +116,7 @@ class Grouping:
         self._room["gathered_at_most"] = TOGETHER
         self._settings, self._wrapping = settings, Wrapping(settings.keep_timeline)
         (self._whole, self._clocks), self._told = self._wrapping.segments(), self._wrapping.told()
-        self._scratch = Scratch(settings)
+        self._scratch = Scratch(settings, self._gaps)
         self._silent_since = np.zeros(4, np.int64)  # see ``depart``
         self._linger = max(LINGER_NS, timers_of(settings).time_wait.length)  # then no timer runs any more
         self._looking = (1, 1)  # the rows of groups that have not been looked at yet
@@ -181,7 +183,7 @@ class Grouping:
     def _another(self) -> "Grouping":
         """One with the same groups, which may let others of them go at the end at the same time."""
         other = copy(self)
-        other._room, other._scratch = self._room.copy(), Scratch(self._settings)
+        other._room, other._scratch = self._room.copy(), Scratch(self._settings, self._gaps)
         other._wrapping = Wrapping(self._settings.keep_timeline)
         (other._whole, other._clocks), other._told = other._wrapping.segments(), other._wrapping.told()
         other._lay_out()
@@ -248,8 +250,8 @@ class Grouping:
 class Scratch:
     """The ledger's rows of one flow, for flows that are told at a glance one after the other."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._desk = desk_of(settings)
+    def __init__(self, settings: Settings, gaps: Gaps) -> None:
+        self._desk, self._gaps, self._bounds = desk_of(settings), gaps, gaps.bounds
         self._timeline: NDArray[np.void] = np.zeros(departing.ROWS, ENTRY)
         self._desk["timeline"] = self._timeline.ctypes.data if settings.keep_timeline else 0
         self._pools = Pools()
@@ -258,4 +260,5 @@ class Scratch:
     def desk(self, flow_rows: NDArray[np.void], clock: int) -> NDArray[np.void]:
         """What the kernels have in front of them."""
         self._desk["tuples"], self._desk["clock"] = flow_rows.ctypes.data, clock
+        self._bounds = show_gaps(self._desk, self._gaps)
         return self._desk

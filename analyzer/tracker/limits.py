@@ -1,9 +1,9 @@
 """How long is long: what the tracker takes for simultaneous, for repeated, and for over."""
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import NDArray
 
+from analyzer.readers.gaps import Gaps
 from analyzer.settings import Settings
 from analyzer.tracker.desk import DESK
 from analyzer.tracker.timers import SECOND, timers_of
@@ -17,9 +17,18 @@ LINGER_NS = 60 * SECOND  # a flow that was over and silent this long is over: wh
 LINGER_RESET_NS = 300 * SECOND  # the same after a RST, which its receiver may not have got
 
 
-def desk_of(settings: Settings) -> "np.ndarray[Any, np.dtype[np.void]]":
+def show_gaps(desk: NDArray[np.void], gaps: Gaps) -> NDArray[np.int64]:
+    """Tell the kernels of the gaps in the capture that are known by now; returns what must stay where it is meanwhile.
+
+    All that lie before the next segment are known: those who read the capture are ahead."""
+    bounds = gaps.bounds
+    desk["gaps"], desk["gap_count"] = bounds.ctypes.data, len(bounds)
+    return bounds
+
+
+def desk_of(settings: Settings) -> NDArray[np.void]:
     """What the tracker's kernels have in front of them (dtype DESK, shape (1,)), with these limits and no rows yet."""
-    desk = np.zeros(1, DESK)
+    desk: NDArray[np.void] = np.zeros(1, DESK)
     timers = timers_of(settings)
     desk["time_wait_length"], desk["fin_wait_2_length"] = timers.time_wait.length, timers.fin_wait_2.length
     desk["rst_ends_time_wait"] = timers.rst_ends_time_wait

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.readers.gaps import crossed, watched_until
 from analyzer.tracker.endings import BOTH, CLIENT, NOBODY, SERVER, Handshake, RstCause, Teardown
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.resets import Verdict
@@ -24,7 +25,10 @@ LATE_REPEAT_NS = 60 * 10**9  # repeats this far apart are the last of a long bac
 
 
 class Ledger:
-    """The tracker's facts and what follows from them, for all flows; ``end_time`` is the capture's end in ns."""
+    """The tracker's facts and what follows from them, for all flows; ``end_time`` is the capture's end in ns, and
+    ``gaps`` when each gap in it begins and ends."""
+
+    gaps: NDArray[np.int64] = np.zeros((0, 2), np.int64)
 
     def __init__(self, ends: NDArray[np.void], flows: NDArray[np.void], table: NDArray[np.void], end_time: int) -> None:
         self._ends, self._flows, self._table = ends.reshape(-1, 2), flows, table
@@ -35,7 +39,7 @@ class Ledger:
     def part(self, chosen: Bools | NDArray[np.intp]) -> "Ledger":
         """The ledger of some of the flows: ``chosen`` says of each whether, or numbers them."""
         part = Ledger(self._ends[chosen].reshape(-1), self._flows[chosen], self._table[chosen], self.end_time)
-        part._of = self._of or self
+        part._of, part.gaps = self._of or self, self.gaps
         return part
 
     @property
@@ -97,8 +101,19 @@ class Ledger:
 
     @cached_property
     def silence(self) -> Codes:
-        """Nanoseconds from each endpoint's last segment to the capture's end, shape (flows, 2)."""
-        return np.asarray(self.end_time - self.own("last_time"), np.int64)
+        """Nanoseconds from each endpoint's last segment to the end of what is known of it, shape (flows, 2)."""
+        return np.asarray(self.watched_until(self.own("last_time")) - self.own("last_time"), np.int64)
+
+    def watched_until(self, heard: NDArray[Any]) -> Codes:
+        """Until when what was last ``heard`` of then is known: to the next gap in the capture, or to its end."""
+        return watched_until(self.gaps, heard, self.end_time)
+
+    @cached_property
+    def interrupted(self) -> Bools:
+        """Whether a gap in the capture lies between the first and the last segment of a flow."""
+        if not len(self.gaps):
+            return np.zeros(self.flows, np.bool_)
+        return crossed(self.gaps, self.flow("first_time"), self.own("last_time").max(axis=1))
 
     @cached_property
     def fin_sent(self) -> Bools:

@@ -45,6 +45,7 @@ from analyzer.tracker.desk import (
     unusual,
 )
 from analyzer.tracker.foreign import disown, is_foreign, is_new, is_repeat, note_foreign, under_way
+from analyzer.tracker.gaps import silent_since
 from analyzer.tracker.journal import log_at
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.log import Note
@@ -323,7 +324,7 @@ def describe(desk, s, i, verdict):
     u["rst_unread"] = max(0, ahead(p["snd_nxt"], e["ack_sent"]) - fin) if theirs else 0
     u["rst_data_age"] = now - np.int64(p["data_time"]) if p["data_time"] > 0 else -1
     u["rst_data_frame"] = p["data_frame"]
-    u["rst_idle"] = max(0, now - max(np.int64(e["last_time"]), np.int64(p["last_time"])))
+    u["rst_idle"] = max(0, now - silent_since(desk, max(np.int64(e["last_time"]), np.int64(p["last_time"])), now))
 
 
 @part

@@ -116,6 +116,7 @@ def facts_of(took: NDArray[np.void], endings: NDArray[np.void]) -> Columns:
     facts.end("syn_time")[:] = endings["first_epoch"], took["answer_time"]
     facts.end("syn_frame")[:] = endings["first_frame"], took["answer_frame"]
     facts.end("established_time")[:] = took["answer_time"]
+    facts.end("last_time")[:] = endings["last_epoch"]
     facts.flow("row")[:], facts.flow("client")[:] = took["row"], 0
     facts.flow("first_frame")[:], facts.flow("first_time")[:] = endings["first_frame"], endings["first_epoch"]
     for name in OF_REUSED.flows:

@@ -62,7 +62,7 @@ def _fields(names: Sequence[str], *rows: "np.dtype[Any]") -> NDArray[np.void]:
 OF_REUSED = Chosen(
     [
         *("packets", "known", "ack_sent", "missing_bytes", "missing_jumps", "rst_count", "strays"),
-        *("syn_count", "syn_ack", "syn_time", "syn_frame", "established_time"),
+        *("syn_count", "syn_ack", "syn_time", "syn_frame", "established_time", "last_time"),
     ],
     [
         *("row", "first_frame", "first_time", "client"),

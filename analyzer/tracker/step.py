@@ -53,6 +53,7 @@ from analyzer.tracker.desk import (
 )
 from analyzer.tracker.duplicates import same_packet
 from analyzer.tracker.foreign import goes_on_after_ignored, own_goes_on
+from analyzer.tracker.gaps import silent_since
 from analyzer.tracker.icmp import hear
 from analyzer.tracker.journal import bound, earliest_of, log_at
 from analyzer.tracker.ledger import KEPT, Known
@@ -164,7 +165,8 @@ def step(desk, s, i):
             kill_again(desk, i, now)
     if flags & (FIN | RST) and f["close_side"] == 0:
         f["close_side"] = 1 + (i & 1)
-        f["close_idle"] = max(0, now - np.int64(f["last_time"])) if f["last_time"] > 0 else 0
+        silent = silent_since(desk, np.int64(f["last_time"]), now)
+        f["close_idle"] = max(0, now - silent) if f["last_time"] > 0 else 0
     keep_books(desk, s, i, kind)
     if np.int64(s["marks"]) & PADDED:
         remember_padding(desk, s, e)
@@ -324,13 +326,10 @@ def count(desk, s, i):
         e["first_frame"] = frame
     e["packets"] = e["packets"] + 1
     e["bytes"] = e["bytes"] + length_of(s)
-    if (
-        e["later"] > 0
-        and f["end_time"] > 0
-        and now - np.int64(f["end_time"]) > np.int64(later(desk, e)["idle_longest"])
-    ):
+    silent = silent_since(desk, np.int64(f["end_time"]), now)
+    if e["later"] > 0 and f["end_time"] > 0 and now - silent > np.int64(later(desk, e)["idle_longest"]):
         after = mark_later(desk, e)
-        after["idle_longest"] = now - np.int64(f["end_time"])
+        after["idle_longest"] = now - silent
         after["idle_longest_frame"] = frame
     e["last_time"] = now
     e["last_frame"] = frame

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.memory import GrowingRows, copy_rows
+from analyzer.readers.gaps import Gaps
 from analyzer.segments.table import UNTRACKED
 from analyzer.settings import Settings
 from analyzer.tracker import closing, step, telling
@@ -35,7 +36,7 @@ from analyzer.tracker.desk import NOT_YET, PLACE
 from analyzer.tracker.ending import ENDING, ENTRY
 from analyzer.tracker.grouping import Gathered, Told
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT
-from analyzer.tracker.limits import LINGER_NS, desk_of
+from analyzer.tracker.limits import LINGER_NS, desk_of, show_gaps
 from analyzer.tracker.pools import PIECE, Pools
 from analyzer.tracker.reused import facts_of
 from analyzer.tracker.spread import OF_OTHER, OF_REUSED, Chosen, Columns, columns_of
@@ -97,8 +98,9 @@ class Tracker:
     batches, and when books are closed, makes no difference to the result.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._desk = desk_of(settings)
+    def __init__(self, settings: Settings, gaps: Gaps | None = None) -> None:
+        self._desk, self._gaps = desk_of(settings), gaps or Gaps()
+        self._bounds = self._gaps.bounds  # that the kernels know of
         self._places = GrowingRows(PLACE, 1024)
         self._pools = Pools()
         self._telling = settings.keep_timeline
@@ -142,6 +144,7 @@ class Tracker:
             self._lay_out()
         self._tuples = flow_rows  # they stay where the kernels know them to be, even if the flow table moves its rows
         self._desk["tuples"] = flow_rows.ctypes.data
+        self._bounds = show_gaps(self._desk, self._gaps)
         done = 0
         while done < len(batch):
             done = step.run(self._desk, batch, clocks, done)
@@ -294,6 +297,7 @@ class Tracker:
     def _closed(self, slots: NDArray[np.intp], end_time: int) -> list[Ended]:
         """Close the books of ``slots`` and put them away, kind by kind; the OTHER flows come last."""
         slots, done = np.ascontiguousarray(slots, np.int64), 0
+        self._bounds = show_gaps(self._desk, self._gaps)
         counts, left = np.zeros(4, np.int64), np.empty(len(slots), np.int64)
         endings: NDArray[np.void] = np.empty(len(slots), ENDING)
         rows, entries, lengths = self._blank(slots)

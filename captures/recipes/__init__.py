@@ -16,19 +16,21 @@ from tests.lab import Lab
 from tests.lab.pcapfile import Packet
 
 Edit = Callable[[list[Packet]], list[Packet]]
+Parts = Callable[[list[Packet]], dict[str, list[Packet]]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """How one capture is made."""
 
-    name: str  # file name with suffix; the suffix is the format
+    name: str  # file name with suffix; the suffix is the format. Of several files, their folder
     play: Callable[..., None]  # the scene; a late one takes a second argument that starts the tap
     tap: str = "a"  # where tcpdump listens, as Lab.tap names places
     snaplen: int = 128  # every header, and the first bytes of the payload
     filter: str = "tcp"
     late: bool = False
     edit: Edit | None = None  # what is done to the recorded packets afterwards
+    parts: Parts | None = None  # into which files they are cut, all of them pcap
 
 
 RECIPES: dict[str, Recipe] = {}
@@ -39,7 +41,8 @@ def recipe(suffix: str = "pcapng", **options: object) -> Callable[[Callable[...,
 
     def enter(play: Callable[..., None]) -> Callable[..., None]:
         stem = play.__name__.replace("_", "-")
-        RECIPES[stem] = Recipe(f"{stem}.{suffix}", play, **options)  # type: ignore[arg-type]
+        name = stem if "parts" in options else f"{stem}.{suffix}"
+        RECIPES[stem] = Recipe(name, play, **options)  # type: ignore[arg-type]
         return play
 
     return enter

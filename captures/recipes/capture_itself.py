@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from itertools import pairwise
 
 from tests.lab.pcapfile import Packet
 
 from . import Lab, recipe
-from .play import REQUEST, close_after_eof, exchange, opened, pause
+from .play import REQUEST, close_after_eof, exchange, opened, passing_visit, pause
 
 
 def _ordinary(lab: Lab) -> None:
@@ -145,3 +146,57 @@ def starts_at_the_fin(lab: Lab, begin: Callable[[], None]) -> None:
     begin()
     client.close()
     close_after_eof(server)
+
+
+def _stopped_and_begun_again(packets: list[Packet]) -> dict[str, list[Packet]]:
+    """The recording ends 3 s after its first packet and goes on, into another file, 6 s later."""
+    start = packets[0].time
+    ended, begun = start + 3 * 10**9, start + 9 * 10**9
+    return {
+        "before.pcap": [packet for packet in packets if packet.time < ended],
+        "after.pcap": [packet for packet in packets if packet.time > begun],
+    }
+
+
+@recipe(parts=_stopped_and_begun_again)
+def capture_has_gaps(lab: Lab) -> None:
+    """A server never closes what its client has closed, and another connection lives on; the packets of six
+    seconds in the middle are in neither file, as when the capture was stopped and begun again.
+
+    Of the first connection only 2 s of CLOSE_WAIT are known: the report says TD107 and no leak, though the
+    files span more than 12 s. The other went on in the gap: bytes are missing, and nobody lost them. The report says
+    TD907.
+    """
+    leaking, _never_closed = opened(lab)
+    client, server = opened(lab, port=9090)
+    leaking.close()
+    pause(2.0)
+    exchange(client, server)
+    pause(4.0)
+    exchange(client, server)
+    pause(6.0)
+    exchange(client, server)
+    client.close()
+    close_after_eof(server)
+
+
+def _ring(packets: list[Packet]) -> dict[str, list[Packet]]:
+    """Two files that are numbered one after the other, cut where the silence is longest."""
+    pauses = [later.time - packet.time for packet, later in pairwise(packets)]
+    cut = pauses.index(max(pauses)) + 1
+    names = (f"ring_{number:05}_20260101{hour:02}0000.pcap" for number, hour in ((7, 11), (8, 12)))
+    return dict(zip(names, (packets[:cut], packets[cut:]), strict=True))
+
+
+@recipe(parts=_ring)
+def ring_without_gaps(lab: Lab) -> None:
+    """As close-wait-leak, in two files of a ring that follow each other: between the last packet of one and the
+    first of the next are the 12 s in which nothing happened.
+
+    Nothing was captured then because nothing passed: the names say that the program went on to the next file
+    at once. The report says TD101, through both files, and no TD907.
+    """
+    client, _server = opened(lab)
+    client.close()
+    pause(12.0)
+    passing_visit(lab)

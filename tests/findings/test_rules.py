@@ -15,16 +15,19 @@ from analyzer.findings import explain, facts, found, rules, view
 from analyzer.findings.found import OLDER
 from analyzer.findings.rule import HEADINGS, SEVERITIES, Rule
 from analyzer.findings.view import View
+from analyzer.readers.frame_files import FrameFiles
+from analyzer.readers.gaps import Gap, Gaps
+from analyzer.readers.recording import Recording
 from analyzer.settings import Settings
 from analyzer.tracker import outcome, rows
 from analyzer.tracker.ledger import ENDPOINT
 from analyzer.tracker.spread import OF_OTHER
+from captures.sets import files_of
 from tests.findings.books import leaking_server, ledger, sentences
 
 ROOT = Path(__file__).parents[2]
 UNTOLD = {*(ENDPOINT.names or ())} - {*OF_OTHER.ends, "_"}  # the last is padding
 FOLDER = ROOT / "analyzer" / "findings" / "rules"
-CAPTURES = ROOT / "captures"
 FORM = [
     *("CODE", "NAME", "SEVERITY", "SUPERSEDES", "THRESHOLDS", "NEEDS"),
     *("EXAMPLE", "NEAR_MISS", "MESSAGE", "ADVICE"),
@@ -38,7 +41,7 @@ def source(rule: Rule) -> Path:
 
 @cache
 def codes_in(capture: str) -> set[str]:
-    return set(analyzer.analyze(CAPTURES / capture).findings["code"])
+    return set(analyzer.analyze(files_of(capture)).findings["code"])
 
 
 @each_rule
@@ -89,11 +92,21 @@ def test_its_advice_names_a_suspect_and_the_next_command(rule: Rule) -> None:
     assert "raise tcp_fin_timeout" not in text
 
 
+def interrupted() -> Recording:
+    """Two files, and a gap between them."""
+    made = Recording(FrameFiles(["a.pcap", "b.pcap"], several=True), Gaps())
+    made.frame_files.add(np.array([0, 1]), np.array([5, 5]))
+    made.frame_files.settle()
+    made.gaps.add(Gap(10**9, 9 * 10**9, 5, 6))
+    return made
+
+
 @each_rule
 def test_its_templates_use_only_fields_that_exist(rule: Rule) -> None:
     """Filling them raises KeyError for a field that nobody provides."""
     made = ledger(leaking_server(), copies=12)
-    verdict = rule.judge(View(made, np.arange(12)), Settings())
+    verdict = rule.judge(interrupted() if rule.of_capture else View(made, np.arange(12)), Settings())
+    assert verdict is not None
     values = {f"= {name}": np.zeros(1, np.int64) for name in verdict.values}
     ends = {f"{role}_{what}": np.zeros(1, np.int64) for role in ("client", "server") for what in ("ip", "port")}
     given = values | ends | {name: np.zeros(1, np.int64) for name in ("blamed", "stream")}
@@ -103,7 +116,7 @@ def test_its_templates_use_only_fields_that_exist(rule: Rule) -> None:
 
 @each_rule
 def test_what_it_needs_are_columns_of_the_ledger(rule: Rule) -> None:
-    assert rule.needs
+    assert rule.needs or rule.of_capture
     assert set(rule.needs) <= {*(ENDPOINT.names or ()), OLDER}
 
 

@@ -25,6 +25,7 @@ def findings(*rows: tuple[str, int | None, int]) -> pd.DataFrame:
     data["time_epoch"] = [outer(NOW) - age * 10**9 for _, _, age in rows]
     data["confidence"] = ["high"] * len(rows)
     data["client_port"] = data["server_port"] = [80] * len(rows)
+    data["file_frame"] = [None] * len(rows)
     return table("findings", data)
 
 

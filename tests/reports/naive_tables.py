@@ -91,6 +91,8 @@ def flows_table(flows: Flows) -> pd.DataFrame:
         "idle_before_close_s": np.where(ledger.closed_by[rows] > 0, ledger.flow("close_idle")[rows], UNKNOWN),
         "observability": words(OBSERVED_WORDS, ledger.observed[rows]),
         "findings": pd.Series([""] * len(rows), dtype="str"),
+        "first_file": pd.Categorical.from_codes([-1] * len(rows), pd.Index([], dtype="str")),
+        "first_file_frame": [None] * len(rows),
     }
     for role, side in zip(SIDE_WORDS, (0, 1), strict=True):
         data |= _endpoint_columns(flows, role, side)

@@ -16,6 +16,7 @@ KINDS = {
     "number": "Int64",
     "word": "category",
     "address": "category",
+    "file": "category",
     "text": "str",
     "time": "datetime64[ns, UTC]",
     "seconds": "float64",

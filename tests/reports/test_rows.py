@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 import analyzer.pipeline as pipeline
 from analyzer.errors import TeardownError, UnwritableOutput
 from analyzer.lines import Words
+from analyzer.readers.frame_files import FrameFiles
 from analyzer.reports.assemble import flows_frame, segments_frame, timeline_frame
 from analyzer.reports.atomic import whole_file
 from analyzer.reports.columns import TABLES
@@ -59,6 +60,7 @@ class Made:
     texts: list[str]
     twins: dict[str, pd.DataFrame]
     combinations: Sequence[str] = field(default_factory=lambda: COMBINATIONS)
+    files: FrameFiles = field(default_factory=FrameFiles)
     cut: int = 1 << 40
     notes: Sequence[str] = field(default_factory=lambda: note_texts(timers_of(Settings())))
 
@@ -80,7 +82,7 @@ class Made:
 def made_from(path: Path) -> Made:
     """Analyse a capture up to its rows, and let the twin make tables of all that is known of its flows."""
     batches: list[Rows] = []
-    with pipeline._opened([str(path)], "native") as capture:
+    with pipeline._opened([str(path)], Settings()) as capture:
         analysis = pipeline.Analysis(Settings())
         for packets in capture:
             batches.append(analysis.decode(packets).copy())
@@ -119,7 +121,7 @@ def test_every_capture_as_the_twin_has_it(path: Path, tmp_path: Path, monkeypatc
     except TeardownError:
         pytest.skip("not to be analysed")
     frames = {
-        "flows": flows_frame(made.endings, made.texts, made.combinations),
+        "flows": flows_frame(made.endings, made.texts, made.combinations, made.files),
         "timeline": timeline_frame(made.entries, made.endings, made.texts, made.notes),
         "segments": segments_frame(*made.segments, made.texts),
     }

@@ -29,7 +29,15 @@ object on every path (`with`, `finally`, try-with-resources); after a fork close
 throws data away.
 """
 
-from analyzer.findings.facts import after_peer_fin, idle_in_close_wait, over, phrase, state_is, unseen
+from analyzer.findings.facts import (
+    after_peer_fin,
+    how_over,
+    idle_in_close_wait,
+    over_in_close_wait,
+    phrase,
+    state_is,
+    unseen,
+)
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -54,11 +62,12 @@ ADVICE = (
     "-tnp state close-wait {ss}"
 )
 
+UNTIL = ("a new connection took its addresses and ports", "the gap in the capture", "the capture's end")
+
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     idle = idle_in_close_wait(ledger)
     spoke = after_peer_fin(ledger)
-    replaced = over(ledger) < ledger.end_time
     captured = ledger.peer("fin_count") > 0  # one number acknowledged beyond what was sent may as well be a byte
     return Verdict(
         fires=state_is(ledger, State.CLOSE_WAIT) & captured & (idle > settings.close_wait_leak_ns),
@@ -69,7 +78,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "ack": ledger.peer("fin_acked_frame"),
             "when": ledger.peer("fin_acked_time"),
             "idle": idle,
-            "until": phrase(replaced, "a new connection took its addresses and ports", "the capture's end"),
+            "until": how_over(ledger, over_in_close_wait(ledger), UNTIL),
             "since": phrase(spoke, "after the last data it sent half-closed", "from then"),
         },
         rests_on=[ledger.own("close_wait_basis"), ledger.own("state_basis")],

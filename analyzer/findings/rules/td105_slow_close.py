@@ -25,7 +25,7 @@ socket at all. Look for a value that repeats over many connections: then it is a
 
 import numpy as np
 
-from analyzer.findings.facts import after_peer_fin, phrase
+from analyzer.findings.facts import after_peer_fin, phrase, unwatched
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -52,6 +52,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     spoke, acked = after_peer_fin(ledger), ledger.peer("fin_acked_time")
     reaction = ledger.own("fin_time") - np.where(spoke, np.maximum(acked, ledger.own("data_time")), acked)
     closed = (ledger.own("close_wait_time") > 0) & (ledger.own("fin_count") > 0) & (acked > 0)
+    closed &= ~unwatched(ledger, acked, ledger.own("fin_time"))
     return Verdict(
         fires=closed & (ledger.peer("fin_count") > 0) & (reaction > settings.slow_close_ns),
         when=ledger.own("fin_time"),

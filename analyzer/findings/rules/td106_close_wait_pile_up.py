@@ -26,7 +26,7 @@ parent's copy.
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.findings.facts import gaps, idle_in_close_wait, over, state_is
+from analyzer.findings.facts import gaps, idle_in_close_wait, over_in_close_wait, state_is
 from analyzer.findings.rule import Bools, Crowd
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -82,7 +82,7 @@ def _crowd(
     leaks: Bools,
     members: list[Bools],
 ) -> Crowd:
-    began, ended = ledger.own("close_wait_time")[flow, side], over(ledger)[flow]
+    began, ended = ledger.own("close_wait_time")[flow, side], over_in_close_wait(ledger)[flow, side]
     starts = [np.sort(began[member & leaks]) for member in members]
     first = np.array([np.flatnonzero(member & leaks)[0] for member in members], np.int64)
     count = np.array([len(start) for start in starts], np.int64)
@@ -90,12 +90,14 @@ def _crowd(
     server = side[first] != ledger.client[flow[first]]
     port = ledger.flow("port").astype(np.int64)
     proof = ledger.peer("fin_acked_frame")[flow, side]
+    in_time, place = np.argsort(began, kind="stable"), max(settings.pile_up, 1) - 1
     return Crowd(
         address=ledger.flow("address")[flow[first], side[first]],
         port=np.where(server, port[flow[first], side[first]], 0),
         server=server,
         when=np.array([start[max(settings.pile_up, 1) - 1] for start in starts], np.int64),
         frames=[proof[member & leaks][:SHOWN].tolist() for member in members],
+        decides=[int(proof[in_time][(member & leaks)[in_time]][place]) for member in members],
         confidence=np.array([int(gaps(ledger)[flow[member]].any()) * 2 for member in members], np.int64),
         other_address=np.where(server, -1, ledger.flow("address")[flow[first], 1 - side[first]]),
         other_port=np.where(server, 0, port[flow[first], 1 - side[first]]),

@@ -19,7 +19,7 @@ Capture for longer, at least the threshold beyond the last connection of interes
 socket is still there.
 """
 
-from analyzer.findings.facts import idle_in_close_wait, over, state_is
+from analyzer.findings.facts import how_over, idle_in_close_wait, over_in_close_wait, state_is
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -35,7 +35,7 @@ EXAMPLE = "half-closed-at-capture-end.pcap"
 NEAR_MISS = "graceful-client-first.pcap"
 MESSAGE = (
     "The {blamed} acknowledged the {peer_role}'s FIN ({fin:frame}) in frame {ack} at {when:into} and had not "
-    "closed when the capture ended {idle:duration} later: too early to call it a leak (threshold "
+    "closed when {ended} {idle:duration} later: too early to call it a leak (threshold "
     "{close_wait_leak:duration})."
 )
 ADVICE = (
@@ -43,12 +43,15 @@ ADVICE = (
     "{blamed_ip}: ss -tnp state close-wait {ss}"
 )
 
+ENDED = ("a new connection came", "a gap in the capture began", "the capture ended")
+
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    idle, ended = idle_in_close_wait(ledger), over(ledger) == ledger.end_time
+    idle, until = idle_in_close_wait(ledger), over_in_close_wait(ledger)
+    taken = ledger.flow("replaced_time")[:, None] == until
     captured = ledger.peer("fin_count") > 0
     return Verdict(
-        fires=state_is(ledger, State.CLOSE_WAIT) & captured & (idle <= settings.close_wait_leak_ns) & ended[:, None],
+        fires=state_is(ledger, State.CLOSE_WAIT) & captured & (idle <= settings.close_wait_leak_ns) & ~taken,
         when=ledger.peer("fin_acked_time"),
         frames=[ledger.peer("fin_frame"), ledger.peer("fin_acked_frame"), ledger.own("half_close_last_frame")],
         values={
@@ -56,6 +59,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "ack": ledger.peer("fin_acked_frame"),
             "when": ledger.peer("fin_acked_time"),
             "idle": idle,
+            "ended": how_over(ledger, until, ENDED),
         },
         rests_on=[ledger.own("close_wait_basis"), ledger.own("state_basis")],
         absence=True,

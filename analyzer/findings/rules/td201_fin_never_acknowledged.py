@@ -78,6 +78,6 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
         rests_on=[ledger.own("state_basis")],
         absence=True,
         unsure=acked > 0,
-        doubt=(count <= FEW) & (ledger.end_time - last < MOMENT_NS),
+        doubt=(count <= FEW) & (ledger.watched_until(last) - last < MOMENT_NS),
         blind=[("only one direction was captured: acknowledgments of the FIN cannot be seen", stuck & hidden)],
     )

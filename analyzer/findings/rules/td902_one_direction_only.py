@@ -56,4 +56,5 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "last": ledger.peer("last_frame"),
         },
         certain=True,
+        doubt=np.broadcast_to(ledger.interrupted[:, None], (ledger.flows, 2)),
     )

@@ -13,7 +13,8 @@ become less sure.
 
 ## When it is harmless
 
-When the gap lies in the middle of a transfer: how the connection ended is still certain.
+When what is missing lies in the middle of a transfer: how the connection ended is still certain. What may have passed
+between two files in a gap of the capture (TD907) is not told here.
 
 ## What to do next
 
@@ -23,6 +24,7 @@ Look at what the capturing program said at its end ("packets dropped by kernel")
 
 import numpy as np
 
+from analyzer.findings.facts import passed_in_gap
 from analyzer.findings.rule import Choice, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -48,8 +50,12 @@ ADVICE = (
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     frame = ledger.own("missing_frame")
+    in_gap = passed_in_gap(ledger, ledger.own("missing_time"))
     return Verdict(
-        fires=(ledger.own("missing_bytes") > 0) & (ledger.own("packets") > 0) & (ledger.own("lengths_unsure") == 0),
+        fires=(ledger.own("missing_bytes") > 0)
+        & (ledger.own("packets") > 0)
+        & (ledger.own("lengths_unsure") == 0)
+        & ~in_gap,
         when=ledger.own("missing_time"),
         frames=[frame],
         values={

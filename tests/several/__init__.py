@@ -1,0 +1,1 @@
+"""Several captures given at once."""
