@@ -84,6 +84,17 @@ def test_a_connection_of_one_part_is_told_as_by_that_part_alone(path: Path, shar
                 check_alike(alone, flows.iloc[0], joined, own.iloc[0], first=number == 0)
 
 
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 0.95])
+@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.stem)
+def test_told_at_a_glance_or_followed_segment_by_segment(path: Path, share: float, tmp_path: Path) -> None:
+    """Segments wait for one another unless they are asked for; nothing else depends on that."""
+    place = max(round(share * len(read(path)[1])), 1)
+    parts = [str(part) for part in cut(path, place, tmp_path)]
+    apart, together = (analyze(parts, Settings(keep_segments=keep)).result() for keep in (True, False))
+    for name in ("flows", "timeline", "findings"):
+        pd.testing.assert_frame_equal(getattr(apart, name), getattr(together, name))
+
+
 def of_part(ours: Any, theirs: Any) -> bool:
     """Whether all of the connection is in that part, what came too late to count apart."""
     return bool(ours["duration_s"] < 3600 and ours["first_epoch"] == theirs["first_epoch"])
@@ -147,6 +158,8 @@ def test_silence_is_what_somebody_listened_to(tmp_path: Path) -> None:
     flow = cut_.flows.iloc[0]
     assert flow["closed_by"] == "client" and flow["duration_s"] > 3600
     assert flow["idle_before_close_s"] < whole.flows["idle_before_close_s"].iloc[0] + 1
+    glance = analyze([str(tmp_path / name) for name in ("before.pcap", "after.pcap")], Settings()).result().flows
+    assert glance["idle_before_close_s"].iloc[0] == flow["idle_before_close_s"]
     text = "\n".join(line.plain for line in ladder_lines(cut_, 0))
     assert (
         re.search(r"60 min \d+ s, and for 60 min \d+ s of it nobody captured|1 h 0 min", text)
