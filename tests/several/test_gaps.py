@@ -86,6 +86,17 @@ def test_a_connection_of_one_part_is_told_as_by_that_part_alone(path: Path, shar
                 check_alike(alone, flows.iloc[0], joined, own.iloc[0], first=number == 0)
 
 
+@pytest.mark.parametrize(("share", "later"), [(0.2, HOUR), (0.5, HOUR), (0.8, HOUR), (0.95, HOUR), (0.7, 20 * SECOND)])
+@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.stem)
+def test_told_at_a_glance_or_followed_segment_by_segment(path: Path, share: float, later: int, tmp_path: Path) -> None:
+    """Segments wait for one another unless they are asked for; nothing else depends on that."""
+    place = max(round(share * len(read(path)[1])), 1)
+    parts = [str(part) for part in cut(path, place, tmp_path, later)]
+    apart, together = (analyze(parts, Settings(keep_segments=keep)).result() for keep in (True, False))
+    for name in ("flows", "timeline", "findings"):
+        pd.testing.assert_frame_equal(getattr(apart, name), getattr(together, name))
+
+
 def of_part(ours: Any, theirs: Any) -> bool:
     """Whether all of the connection is in that part, what came too late to count apart."""
     return bool(ours["duration_s"] < 3600 and ours["first_epoch"] == theirs["first_epoch"])
@@ -121,14 +132,14 @@ def happened(made: Result, flow: Any) -> list[tuple[str, ...]]:
 def crossing(name: str, place: int, folder: Path, **settings: Any) -> Result:
     """The capture with its gap before the packet at ``place``."""
     before, after = cut(capture(name), place, folder)
-    return analyze([str(before), str(after)], Settings(keep_segments=True, **settings)).result()
+    return analyze([str(before), str(after)], Settings(**{"keep_segments": True, **settings})).result()
 
 
-def place_of(name: str, wanted: str) -> int:
-    """Where the packet is in which the first connection's ``wanted`` event stands in the timeline."""
+def place_of(name: str, wanted: str, endpoint: str) -> int:
+    """Where the packet is in which the ``wanted`` event of an endpoint of the first connection stands."""
     timeline = result(capture(name)).timeline
-    rows = timeline[(timeline["event"] == wanted) & (timeline["stream"] == 0)]
-    return int(rows["frame"].iloc[-1]) - 1
+    rows = timeline[(timeline["event"] == wanted) & (timeline["stream"] == 0) & (timeline["endpoint"] == endpoint)]
+    return int(rows["frame"].iloc[0]) - 1
 
 
 def codes(made: Result) -> set[str]:
@@ -137,23 +148,41 @@ def codes(made: Result) -> set[str]:
 
 def test_a_close_behind_a_gap_is_not_slow(tmp_path: Path) -> None:
     """The FIN that was captured may be a repeat of one that was not."""
-    place = place_of("slow-close", "fin")
+    place = place_of("slow-close", "fin", "server")
     assert "TD105" in codes(result(capture("slow-close")))
     assert "TD105" not in codes(crossing("slow-close", place, tmp_path))
 
 
 def test_silence_is_what_somebody_listened_to(tmp_path: Path) -> None:
     """Before the FIN, in the flow's row; in a ladder the gap is told apart."""
-    place = place_of("prompt-close", "fin")
-    whole, cut_ = result(capture("prompt-close")), crossing("prompt-close", place - 1, tmp_path)
-    flow = cut_.flows.iloc[0]
-    assert flow["closed_by"] == "client" and flow["duration_s"] > 3600
-    assert flow["idle_before_close_s"] < whole.flows["idle_before_close_s"].iloc[0] + 1
-    text = "\n".join(line.plain for line in ladder_lines(cut_, 0))
+    place = place_of("prompt-close", "fin", "client")
+    assert result(capture("prompt-close")).flows["idle_before_close_s"].iloc[0] > 0.1
+    for keep in (False, True):  # told at a glance, or followed
+        made = crossing("prompt-close", place, tmp_path, keep_segments=keep)
+        flow = made.flows.iloc[0]
+        assert flow["closed_by"] == "client" and flow["duration_s"] > 3600
+        assert flow["idle_before_close_s"] == 0  # its FIN is the first packet behind the gap
+    text = "\n".join(line.plain for line in ladder_lines(made, 0))
     assert (
         re.search(r"60 min \d+ s, and for 60 min \d+ s of it nobody captured|1 h 0 min", text)
         or "nobody captured" in text
     )
+
+
+def test_no_silence_is_told_that_nobody_heard(tmp_path: Path) -> None:
+    """Of a request that met a RST, and of a RST that came after a while."""
+    for name in ("reset-by-host-without-connection", "abortive-close"):
+        assert "silence" in said(result(capture(name))) or "0.1" in said(result(capture(name)))
+        packets = read(capture(name))[1]
+        flow = result(capture(name)).flows.iloc[0]
+        rst = int(flow["last_frame"]) - 1
+        made = crossing(name, rst - (name != "abortive-close"), tmp_path)
+        assert codes(made) >= {"TD907"} and len(packets) > rst
+        assert not re.search(r"3[56]\d\d(\.\d+)? s( of silence| after)", said(made)), said(made)
+
+
+def said(made: Result) -> str:
+    return " ".join(made.findings["message"])
 
 
 def test_nobody_gave_up_in_a_gap(tmp_path: Path) -> None:
