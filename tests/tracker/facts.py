@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
-from analyzer.tracker.ledger import Answered, Known
+from analyzer.tracker.ledger import ICMP_FACTS, Answered, Known
 from analyzer.tracker.resets import Verdict
 
 from .naive import ACK, FIN, RST, SYN, ahead
@@ -389,6 +389,8 @@ LEFT_OUT = {
     **dict.fromkeys(["syn_ack_after_ack", "syn_ack_after_ack_frame", "syn_ack_after_ack_last"], "of the states"),
     **dict.fromkeys(["deadline", "overtaken"], "of the states"),
     **dict.fromkeys(FOREIGN, "whose a RST is, is told by the second opinion"),
+    **dict.fromkeys([column.name for column in ICMP_FACTS], "what ICMP errors say (test_icmp.py)"),
+    **dict.fromkeys(["pad_bytes", "pad_end", "pad_time", "pad_frame"], "what looks like padding (test_padding.py)"),
     **dict.fromkeys(REFUSALS, "how RSTs and SYNs are paired is told by the second opinion"),
     **dict.fromkeys(
         ["established_time", "peer_fin_time", "close_wait_time", "close_wait_end", "fin_wait_2_time", "fin_wait_2_end"],

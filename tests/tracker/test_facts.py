@@ -16,7 +16,7 @@ from analyzer.errors import TeardownError
 from analyzer.flows.table import FLOW, FlowTable
 from analyzer.readers import open_captures
 from analyzer.segments import Decoder
-from analyzer.segments.table import SEGMENT
+from analyzer.segments.table import PADDED, SEGMENT
 from analyzer.settings import Settings
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT
 from analyzer.tracker.log import BASIS_WORDS, Basis
@@ -158,8 +158,8 @@ DOUBTS = {doubt for doubts in OTHERWISE.values() for doubt in doubts}
 
 
 def followed(name: str, rows: NDArray[np.void], table: NDArray[np.void]) -> Iterator[Followed]:
-    """The connections of a batch: those alone on their addresses and ports, and without a pause in which a timer may
-    end."""
+    """The connections of a batch: those alone on their addresses and ports, without a pause in which a timer may end,
+    and without padding that looks like payload (test_padding.py)."""
     tracker = Tracker(Settings())
     tracker.feed(rows.copy(), table)
     seen, books = tracker.peek(tracker.held, 0), tracker.glance(0)
@@ -171,7 +171,8 @@ def followed(name: str, rows: NDArray[np.void], table: NDArray[np.void]) -> Iter
     for place, row in enumerate(books.flows["row"].tolist()):
         times = [packet.time for _, packet in segments[row]]
         long = max(np.diff(times), default=0) > 50 * SECOND
-        if table["previous"][row] >= 0 or row in reused or long:
+        padded = any(packet.marks & PADDED for _, packet in segments[row])
+        if table["previous"][row] >= 0 or row in reused or long or padded:
             continue
         told = seen.entries[begins[place] : begins[place] + int(seen.lengths[place])]
         ends, flow = books.ends[2 * place : 2 * place + 2], books.flows[place]
