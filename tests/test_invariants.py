@@ -88,12 +88,13 @@ def nanoseconds(cell: str) -> int:
 
 
 def check_order(tables: Tables) -> None:
-    """Rows stand by stream; an endpoint's rows follow from one another, from its first state to its last."""
+    """Rows stand by stream; an endpoint's rows follow from and upon one another, from its first state to its last."""
     streams = [int(row["stream"]) for row in tables["flows"]]
     assert streams == sorted(set(streams))
     shown = [int(row["stream"]) for row in tables["timeline"]]
     assert shown == sorted(shown)
     state: dict[tuple[str, str], str] = {}
+    reached: dict[tuple[str, str], int] = {}
     for row in tables["timeline"]:
         key = row["stream"], row["endpoint"]
         before = state.get(key, row["from_state"])
@@ -101,6 +102,8 @@ def check_order(tables: Tables) -> None:
         state[key] = row["state"]
         low, best, high = (row[f"{name}_epoch"] for name in ("earliest", "time", "latest"))
         assert nanoseconds(low or best) <= nanoseconds(best) <= nanoseconds(high or best), row
+        assert nanoseconds(best) >= reached.get(key, nanoseconds(best)), row
+        reached[key] = nanoseconds(best)
     last = {(row["stream"], role): row[f"{role}_state"] for row in tables["flows"] for role in ("client", "server")}
     assert state == last
 
@@ -131,8 +134,8 @@ def check_flows(tables: Tables) -> None:
     for row in tables["flows"]:
         fins = bool(row["client_fin_epoch"]), bool(row["server_fin_epoch"])
         assert [code for code in row["findings"].split(";") if code] == sorted(found[row["stream"]])
-        assert bool(row["rst_by"]) == bool(row["rst_cause"])
+        assert bool(row["rst_by"]) == (row["rst_cause"] not in ("", "third-party"))
         assert bool(row["closed_by"]) == bool(row["idle_before_close_s"])
-        assert row["teardown"] not in ("reset", "aborted") or row["rst_by"]
+        assert row["teardown"] not in ("reset", "aborted") or row["rst_cause"]
         assert row["teardown"] != "aborted" or not any(fins)
         assert row["teardown"] != "open" or not row["closed_by"]

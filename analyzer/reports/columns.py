@@ -83,6 +83,7 @@ OBSERVABILITY = {
     "starts-mid-stream": "the opening was not captured",
     "one-direction-only": "only one side's segments were captured",
     "frames-missing": "the flow proves that segments were sent which are not in the capture",
+    "mixed": "more than one connection is in the flow, or one of them twice: what is told of it may be of either",
 }
 
 EVENTS = dict(EVENT_WORDS.values())

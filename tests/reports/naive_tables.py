@@ -101,8 +101,9 @@ def flows_table(flows: Flows) -> pd.DataFrame:
 
 
 def _role(ledger: Ledger, rows: NDArray[Any]) -> Ints:
-    side = ledger.rst_side[rows]
-    return np.where(side < 0, 2, side ^ ledger.client[rows])
+    """Who sent the RST: nobody knows where somebody else did."""
+    side, known = ledger.rst_side[rows], ledger.rst_cause[rows] != RstCause.THIRD_PARTY
+    return np.where((side >= 0) & known, side ^ ledger.client[rows], 2)
 
 
 def _endpoint_columns(flows: Flows, role: str, side: int) -> dict[str, Any]:

@@ -6,9 +6,10 @@ one place here that bears the column's name. ``LEFT_OUT`` names the columns that
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
-from analyzer.tracker.ledger import Answered, Known
+from analyzer.tracker.ledger import ICMP_FACTS, Answered, Known
 from analyzer.tracker.resets import Verdict
 
 from .naive import ACK, FIN, RST, SYN, ahead
@@ -24,7 +25,7 @@ KINDS = {
     "probe": Answered.KEEP_ALIVE,
 }
 VERDICTS = {"": 0, "accepted": Verdict.ACCEPTED, "challenged": Verdict.CHALLENGED, "dropped": Verdict.DROPPED}
-VERDICTS["blind"] = Verdict.BLIND
+VERDICTS |= {"blind": Verdict.BLIND, "disregarded": Verdict.DISREGARDED}
 CLOCK_BACK = 1_000_000
 
 
@@ -39,8 +40,9 @@ def silence(one: Seen, seen: Sequence[Seen]) -> int:
 
 
 def longest(side: Side) -> Seen | None:
-    """Its segment that ended the longest silence."""
-    best = max(side.own, key=lambda one: silence(one, side.seen), default=None)
+    """Its segment that ended the longest silence, of those since it was established or closed."""
+    later = [one for one in side.own if one.later]
+    best = max(later, key=lambda one: silence(one, side.seen), default=None)
     return best if best is not None and silence(best, side.seen) > 0 else None
 
 
@@ -67,9 +69,12 @@ def proofs(side: Side) -> list[Seen]:
 
 
 def steps_back(side: Side) -> list[tuple[int, Packet]]:
-    """How far the clock ran backward at its segments, copies included, where that is beyond what is asked about."""
-    every = [*(one.segment for one in side.own), *side.copies]
-    steps = [(one.clock - one.time, one) for one in sorted(every, key=lambda one: one.frame)]
+    """How far the times of its segments, copies included, lie before that of the segment before in the connection,
+    where that is beyond what is asked about."""
+    frames, times = [one.segment.frame for one in side.seen], [one.segment.time for one in side.seen]
+    every = sorted([*(one.segment for one in side.own), *side.copies], key=lambda one: one.frame)
+    behind = [(bisect_left(frames, one.frame), one) for one in every]
+    steps = [(times[place - 1] - one.time, one) for place, one in behind if place]
     return [(step, one) for step, one in steps if step > CLOCK_BACK]
 
 
@@ -90,6 +95,7 @@ def known(side: Side) -> int:
         Known.PEER_FIN_ASSUMED: end.may_have_peer_fin,
         Known.FIN_INFERRED: end.fin_inferred,
         Known.RST: end.rst_stands,
+        Known.MIXED: end.mixed,
         Known.MID_STREAM: end.mid_stream,
         Known.SENT_DATA: end.sent_data,
         Known.KILLED: end.killed,
@@ -97,7 +103,7 @@ def known(side: Side) -> int:
     return sum(int(bit) for bit, holds in facts.items() if holds)
 
 
-KNOWN = sum(Known) & ~(Known.ID_MOVES | Known.RST_DISOWNED | Known.CROSSED | Known.TIMESTAMPS)  # what ``known`` tells
+KNOWN = sum(Known) & ~(Known.ID_MOVES | Known.TIMESTAMPS)  # what ``known`` tells
 
 
 def of_reset(tell: Callable[[Side, Seen], int]) -> Callable[[Side], int]:
@@ -106,15 +112,16 @@ def of_reset(tell: Callable[[Side, Seen], int]) -> Callable[[Side], int]:
 
 
 def rst_unacked(side: Side, rst: Seen) -> int:
-    """Bytes it had sent that were not acknowledged then."""
-    return 0 if rst.nxt is None or rst.acked is None else max(0, ahead(rst.nxt, rst.acked))
+    """Bytes it had sent that were not acknowledged, then or later."""
+    acked = side.peer.acked
+    return 0 if rst.nxt is None or rst.acked is None or acked is None else max(0, ahead(rst.nxt, acked))
 
 
 def rst_unread(side: Side, rst: Seen) -> int:
     """Bytes of the peer that it had not acknowledged then; a FIN is nothing to read."""
     if rst.peer_nxt is None or rst.owed is None:
         return 0
-    return max(0, ahead(rst.peer_nxt, rst.owed) - (rst.peer_fin is not None and not rst.informed))
+    return max(0, ahead(rst.peer_nxt, rst.owed) - (rst.peer_closed and not rst.informed))
 
 
 def last_data(side: Side, rst: Seen) -> list[Seen]:
@@ -127,6 +134,54 @@ def last_data(side: Side, rst: Seen) -> list[Seen]:
 def rst_idle(side: Side, rst: Seen) -> int:
     """Silence of the whole flow before it."""
     return max(0, silence(rst, side.seen))
+
+
+def rst_reached(side: Side, rst: Seen) -> int:
+    """Whether it acknowledges what had not been acknowledged before."""
+    return int(bool(rst.segment.flags & ACK) and rst.owed is not None and ahead(rst.segment.ack, rst.owed) > 0)
+
+
+def rst_half_close(side: Side, rst: Seen) -> int:
+    """New bytes that the peer had sent then after it knew of its FIN."""
+    of_peer = Side(side.connection, 1 - side.side)
+    return sum(of_peer.beyond(one) for one in side.before(rst, of_peer.half_closed))
+
+
+def went_on(side: Side) -> list[Seen]:
+    """Where its peer showed something new after a RST that it had not accepted, later than what was under way."""
+    return [
+        one
+        for one in side.theirs
+        if one.went_on
+        and not one.apart
+        and (ignored := side.before(one, side.ignored))
+        and one.segment.time - ignored[0].segment.time > one.overdue
+    ]
+
+
+def want_of_ack(side: Side) -> list[Seen]:
+    """Its FINs that repeat the first for want of an acknowledgment: none had passed, or none can have arrived; and not
+    only to acknowledge more than the last time, within a round trip."""
+    found = []
+    for place, one in enumerate(side.fins[1:]):
+        more = ahead(one.segment.ack, side.before(one, side.plain)[-1].segment.ack) > 0
+        again = more and one.segment.time - side.fins[place].segment.time <= one.patience
+        if one.fin_doubted or not (one.own_fin_acked or again):
+            found.append(one)
+    return found
+
+
+def spoke_last(side: Side) -> int:
+    """Whose payload was the newest when its FIN passed: 1 its own, 2 the peer's, 0 nobody's."""
+    if not side.fins:
+        return 0
+    of_peer = Side(side.connection, 1 - side.side)
+    own, theirs = (
+        time_of([one for one in side.before(side.fins[0], some.data) if fresh(one) or some.overtaken(one)][-1:])
+        for some in (side, of_peer)
+    )
+    own = side.fins[0].segment.time if fresh(side.fins[0]) and side.fins[0].carries else own
+    return 0 if not own and not theirs else 1 if own >= theirs else 2
 
 
 Meaning = Callable[[Side], int]
@@ -183,10 +238,15 @@ COLUMNS: dict[str, Meaning] = {
     "probe_run": lambda of: len(of.unheard),
     "probe_first_time": lambda of: time_of(of.unheard),
     "probe_last_frame": lambda of: frame_of(of.unheard[-1:]),
+    "probe_last_time": lambda of: time_of(of.unheard[-1:]),
+    "reach_last": lambda of: of.end.reach_last,
     "missing_bytes": lambda of: of.missing,
     "missing_frame": lambda of: frame_of(proofs(of)),
     "missing_time": lambda of: time_of(proofs(of)),
     "hole_bytes": lambda of: of.holes,
+    "lengths_unsure": lambda of: int(any(one.segment.unsure for one in of.data)),
+    "strays": lambda of: sum(one.stray for one in of.own),
+    "strangers": lambda of: sum(one.strange for one in of.own),
     "beyond_fin_bytes": lambda of: sum(of.beyond(one) for one in of.data if one.fin is not None),
     # SYN and FIN
     "syn_count": lambda of: len(of.syns),
@@ -198,16 +258,24 @@ COLUMNS: dict[str, Meaning] = {
     "fast_open": lambda of: int(of.end.fast_open),
     "stale_acks": lambda of: sum(one.stale for one in of.own),
     "stale_ack_frame": lambda of: frame_of([one for one in of.own if one.stale]),
-    "fin_end": lambda of: of.end.fin or 0,
+    "fin_end": lambda of: of.end.fin_number or 0,
     "fin_count": lambda of: of.end.fin_count,
     "fin_time": lambda of: of.end.fin_time,
     "fin_frame": lambda of: frame_of(of.fins),
-    "fin_ack": lambda of: of.fins[0].segment.ack if of.fins else 0,
+    "fin_ack": lambda of: (
+        (of.fins[0].segment.ack if of.fins[0].segment.flags & ACK else of.fins[0].owed or 0) if of.fins else 0
+    ),
     "fin_last_time": lambda of: time_of(of.fins[-1:]),
     "fin_last_frame": lambda of: frame_of(of.fins[-1:]),
     "fin_acked_time": lambda of: of.end.fin_acked_time,
     "fin_acked_frame": lambda of: of.end.fin_acked_frame,
     "fin_after_ack": lambda of: len(of.doubted),
+    "ack_passed": lambda of: of.end.ack_passed,
+    "spoke_last": spoke_last,
+    "fin_repeats": lambda of: len(want_of_ack(of)),
+    "fin_repeat_time": lambda of: time_of(want_of_ack(of)[-1:]),
+    "fin_repeat_frame": lambda of: frame_of(want_of_ack(of)[-1:]),
+    "fin_after_ack_time": lambda of: time_of(of.doubted),
     "fin_after_ack_frame": lambda of: frame_of(of.doubted),
     "fin_reacked_frame": lambda of: frame_of(
         [one for one in of.theirs if one.fin_acked and of.doubted and one.place > of.doubted[0].place]
@@ -215,6 +283,9 @@ COLUMNS: dict[str, Meaning] = {
     # half closed
     "half_close_bytes": lambda of: sum(of.beyond(one) for one in of.half_closed),
     "half_close_frame": lambda of: frame_of(of.half_closed),
+    "half_close_seq": lambda of: (
+        (of.half_closed[0].end - of.beyond(of.half_closed[0])) % 2**32 if of.half_closed else 0
+    ),
     "half_close_last_frame": lambda of: frame_of(of.half_closed[-1:]),
     "half_close_acked": lambda of: of.half_close_covered(of.peer.acked),
     "half_close_ack_frame": lambda of: frame_of(of.half_close_acks[-1:]),
@@ -223,13 +294,21 @@ COLUMNS: dict[str, Meaning] = {
     "rst_time": lambda of: of.end.rst_time,
     "rst_frame": lambda of: of.end.rst_frame,
     "rst_seq": lambda of: of.end.rst_seq,
+    "rst_ack": of_reset(lambda of, rst: rst.segment.ack if rst.segment.flags & ACK else 0),
+    "rst_nxt": of_reset(lambda of, rst: rst.nxt or 0),
+    "rst_nth": of_reset(lambda of, rst: min(of.resets.index(rst) + 1, 255)),
+    "rst_reached": of_reset(rst_reached),
+    "rst_half_close": of_reset(rst_half_close),
+    "rst_answers_ack": lambda of: of.answered[0].segment.ack if of.answered else 0,
+    "went_on_frame": lambda of: frame_of(went_on(of)),
+    "rst_ignored_time": lambda of: time_of(of.ignored),
     "rst_ttl": of_reset(lambda of, rst: rst.segment.ttl),
     "rst_state": lambda of: int(of.end.rst_state),
     "rst_verdict": lambda of: int(VERDICTS[of.end.rst_verdict]),
     "rst_answers": lambda of: kind_bits(of.answered[0].kind) if of.answered else 0,
     "rst_peer_state": of_reset(lambda of, rst: int(rst.met)),
     "rst_ignored": lambda of: len(of.ignored),
-    "rst_ignored_frame": lambda of: of.ignored[0] if of.ignored else 0,
+    "rst_ignored_frame": lambda of: frame_of(of.ignored),
     "rst_answers_time": lambda of: of.answered[0].segment.time if of.answered else 0,
     "rst_answers_frame": lambda of: of.answered[0].segment.frame if of.answered else 0,
     "rst_reply": lambda of: of.answered[1] if of.answered else 0,
@@ -244,8 +323,9 @@ COLUMNS: dict[str, Meaning] = {
 # it means nothing.
 MEANS_SOMETHING: dict[str, Callable[[Side], bool]] = {
     **{f"repeat_{what}": lambda of: bool(of.unanswered) for what in ("first_time", "last_time", "last_frame")},
-    **{f"probe_{what}": lambda of: bool(of.unheard) for what in ("first_time", "last_frame")},
-    "fin_end": lambda of: of.end.fin is not None,
+    **{f"probe_{what}": lambda of: bool(of.unheard) for what in ("first_time", "last_frame", "last_time")},
+    **{f"missing_{what}": lambda of: of.missing > 0 for what in ("frame", "time")},
+    **{f"rst_answers_{what}": lambda of: of.answered is not None for what in ("ack", "frame", "time")},
 }
 
 
@@ -254,7 +334,7 @@ FlowMeaning = Callable[[Observed], int]
 
 def opener(connection: Observed) -> tuple[int, int]:
     """The client's side, and how that is known; -1 where only the ports tell."""
-    syns = [one for one in connection.seen if one.segment.flags & SYN]
+    syns = [one for one in connection.seen if one.segment.flags & SYN and not one.apart]
     asked = [one for one in syns if not one.segment.flags & ACK]
     if asked:
         return asked[0].side, 2
@@ -263,7 +343,7 @@ def opener(connection: Observed) -> tuple[int, int]:
 
 def ending(connection: Observed) -> Seen | None:
     """Its first FIN or RST."""
-    return next((one for one in connection.seen if one.segment.flags & (FIN | RST)), None)
+    return next((one for one in connection.seen if one.segment.flags & (FIN | RST) and not one.apart), None)
 
 
 def close_idle(connection: Observed) -> int:
@@ -275,7 +355,8 @@ def close_idle(connection: Observed) -> int:
 
 def lively(connection: Observed) -> list[Seen]:
     """Its segments but for probes and RSTs."""
-    return [one for one in connection.seen if not one.segment.flags & RST and "probe" not in one.kind]
+    own = [one for one in connection.seen if not one.apart]
+    return [one for one in own if not one.segment.flags & RST and "probe" not in one.kind]
 
 
 FLOW_COLUMNS: dict[str, FlowMeaning] = {
@@ -289,21 +370,34 @@ FLOW_COLUMNS: dict[str, FlowMeaning] = {
     "client_basis": lambda of: opener(of)[1],
 }
 
+FOREIGN = ["foreign", "foreign_ttl", "foreign_frame", "foreign_time", "own_frame"]
+REFUSALS = ["refusals", "refused_syn_frame", "refused_frame", "refused_time", "refused_after"]
 LEFT_OUT = {
-    **dict.fromkeys(["unusual", "later", "next_free"], "a place in memory"),
+    **dict.fromkeys(["unusual", "later", "next_free", "_"], "a place in memory"),
     **dict.fromkeys(["proof_event", "mark_event", "last_event", "peer_fin_event"], "a row of the log: the entries"),
-    **dict.fromkeys(["mark_state", "mark_time", "state_basis", "state_time"], "the entries are compared themselves"),
-    **dict.fromkeys(["run_frame", "run_kind", "run_ack"], "what a RST answers is told by them"),
+    **dict.fromkeys(["mark_state", "mark_time"], "the entries are compared themselves"),
+    **dict.fromkeys(["run_frame", "run_kind", "run_ack", "run_time"], "what a RST answers is told by them"),
     **dict.fromkeys(
         ["prints", *(f"print_{n}" for n in range(4)), *(f"print_time_{n}" for n in range(4))], "copies are"
     ),
     **dict.fromkeys(["idle_since", "busy_since", "fresh_time", "lower_ack_time"], "bounds of entries rest on them"),
-    **dict.fromkeys(["last_seq_end", "window_scale", "missing_from", "hole_end", "unseen_time", "fin_acks"], "means"),
+    **dict.fromkeys(["last_seq_end", "window_scale"], "other columns rest on them"),
+    **dict.fromkeys(["missing_from", "hole_from", "hole_end", "unseen_time", "fin_acks"], "other columns rest on them"),
+    **dict.fromkeys(
+        ["missing_jumps", "stranger_next", "mixed_frame", "mixed_time", "replayed"], "of several connections"
+    ),
+    **dict.fromkeys(["syn_ack_after_ack", "syn_ack_after_ack_frame", "syn_ack_after_ack_last"], "of the states"),
+    **dict.fromkeys(["deadline", "overtaken"], "of the states"),
+    **dict.fromkeys(FOREIGN, "whose a RST is, is told by the second opinion"),
+    **dict.fromkeys([column.name for column in ICMP_FACTS], "what ICMP errors say (test_icmp.py)"),
+    **dict.fromkeys(["pad_bytes", "pad_end", "pad_time", "pad_frame"], "what looks like padding (test_padding.py)"),
+    **dict.fromkeys(REFUSALS, "how RSTs and SYNs are paired is told by the second opinion"),
     **dict.fromkeys(
         ["established_time", "peer_fin_time", "close_wait_time", "close_wait_end", "fin_wait_2_time", "fin_wait_2_end"],
         "told by the entries (test_times.py)",
     ),
     **dict.fromkeys(
-        ["time_wait_time", "deadline", "closing", "close_wait_basis"], "told by the entries (test_times.py)"
+        ["time_wait_time", "closing", "close_wait_basis", "state_time", "state_basis"],
+        "told by the entries (test_times.py)",
     ),
 }

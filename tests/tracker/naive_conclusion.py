@@ -15,7 +15,8 @@ from .naive import ahead
 
 SIDES = (0, 1)
 MANY = 3  # so many repeats or probes without an answer are enough to give up
-COMPLETE, MID_STREAM, ONE_DIRECTION, GAPS = range(4)  # what is observed
+LATE = 60 * 10**9  # or some at such intervals, as the last of a long back-off have
+COMPLETE, MID_STREAM, ONE_DIRECTION, GAPS, MIXED = range(5)  # what is observed
 
 
 class Flow:
@@ -36,20 +37,27 @@ class Flow:
 
     # What was captured
 
+    def silent(self, side: int) -> bool:
+        """Whether it sent nothing though its peer did."""
+        return not self.at("packets", side) and bool(self.at("packets", 1 - side))
+
     @cached_property
     def one_direction(self) -> bool:
-        """One side is silent though the other shows that it is there: it acknowledges, or is known to lack bytes."""
-        silent = [side for side in SIDES if not self.at("packets", side)]
-        shown = [side for side in silent if self.at("missing_bytes", side) or self.knows(Known.NXT, side)]
-        return bool(shown) and any(self.at("ack_sent", 1 - side) and self.at("packets", 1 - side) for side in SIDES)
+        """One side is silent though the other shows that it is there: it acknowledges more and more, or completes the
+        handshake."""
+        opened = [bool(self.at("syn_count", side) and self.at("established_time", side)) for side in SIDES]
+        return any(self.silent(side) and (self.at("missing_bytes", side) or opened[1 - side]) for side in SIDES)
 
     @cached_property
     def observed(self) -> int:
+        if any(self.knows(Known.MIXED, side) for side in SIDES):
+            return MIXED
         if self.one_direction:
             return ONE_DIRECTION
         if not any(self.knows(Known.ISN, side) for side in SIDES):
             return MID_STREAM
-        return GAPS if any(self.at("missing_bytes", side) for side in SIDES) else COMPLETE
+        lost = any(self.at("missing_bytes", side) or self.at("missing_jumps", side) for side in SIDES)
+        return GAPS if lost else COMPLETE
 
     # How it opened
 
@@ -75,8 +83,8 @@ class Flow:
             return Handshake.SIMULTANEOUS
         if self.shaken and any(asked) and any(answered):
             return Handshake.COMPLETE
-        silent = any(not self.at("packets", side) for side in SIDES)
-        return Handshake.UNANSWERED if any(asked) and silent and not self.one_direction else Handshake.PARTIAL
+        alone = any(self.at("packets", side) == self.at("strays", side) for side in SIDES)
+        return Handshake.UNANSWERED if any(asked) and alone and not self.one_direction else Handshake.PARTIAL
 
     # Who closed
 
@@ -96,14 +104,21 @@ class Flow:
 
     @property
     def crossed(self) -> bool:
-        return len(self.fins) == 2 and all(map(self.unaware, SIDES))
+        known = all(self.knows(Known.FIN, side) for side in SIDES)
+        return known and len(self.fins) == 2 and all(map(self.unaware, SIDES))
 
     @cached_property
     def closed_by(self) -> int:
+        """Whose FIN came first, or whose RST: not that of somebody else."""
         if self.crossed:
             return BOTH
-        side = self.fins[0] if self.fins else self.close_side if self.rst_side is not None else -1
+        side = self.fins[0] if self.fins else self.close_side if self.reset_by is not None else -1
         return NOBODY if side < 0 else CLIENT if side == self.client else SERVER
+
+    @property
+    def reset_by(self) -> int | None:
+        """The side that reset the flow itself."""
+        return None if self.rst_cause == RstCause.THIRD_PARTY else self.rst_side
 
     # Its RST
 
@@ -118,46 +133,86 @@ class Flow:
         return RstCause.NONE if self.rst_side is None else self.cause_of(self.rst_side)
 
     def cause_of(self, side: int) -> RstCause:
-        """Why that side sent its RST."""
-        state, met = State(self.at("rst_state", side)), State(self.at("rst_peer_state", side))
-        answers, reply = Answered(self.at("rst_answers", side)), bool(self.at("rst_reply", side))
-        if self.knows(Known.RST_DISOWNED, side):
+        """Why that side sent its RST: first what a host says that has no such connection, or none that is open."""
+        state, reply, answers = self.rst_of(side)
+        if self.at("foreign_frame", side) == self.at("rst_frame", side):
             return RstCause.THIRD_PARTY
-        if Answered.SYN in answers and not self.at("syn_ack", side) and state <= State.LISTEN:
+        if (Answered.SYN in answers and state <= State.LISTEN) or self.refuses_unseen(side):
             return RstCause.CONNECTION_REFUSED
-        if state == State.SYN_SENT:
+        if state == State.SYN_RECEIVED and reply and Answered.SYN not in answers:
+            return RstCause.NOT_TAKEN
+        if state == State.SYN_SENT or self.only_asked(side):
             return RstCause.HALF_OPEN
         if state == State.TIME_WAIT and reply:
             return RstCause.TIME_WAIT_GONE
-        if self.at("fin_count", side) and reply and answers & (Answered.DATA | Answered.FIN):
-            knew = met in (State.CLOSE_WAIT, State.LAST_ACK)
-            if Answered.DATA in answers:
-                return RstCause.DATA_AFTER_CLOSE if knew else RstCause.CROSSED_CLOSE
-            if knew:
-                return RstCause.LATE_FIN
-        return self.cause_of_its_own(side, state, reply)
+        if self.closed(side):
+            return self.cause_after_close(side)
+        return self.cause_while_open(side)
 
-    def cause_of_its_own(self, side: int, state: State, reply: bool) -> RstCause:
-        """The same of a RST that does not answer something after a close."""
-        if not reply and max(self.at("probe_run", side), self.at("repeat_run", side)) >= MANY:
+    def rst_of(self, side: int) -> tuple[State, bool, Answered]:
+        """The state of its sender, whether its numbers are a reply's, and to what."""
+        answers = Answered(self.at("rst_answers", side))
+        return State(self.at("rst_state", side)), bool(self.at("rst_reply", side)), answers
+
+    def refuses_unseen(self, side: int) -> bool:
+        """Whether there is nothing but RSTs, with the numbers that refuse a SYN: number 0 and an acknowledgment."""
+        only = self.at("packets", 0) + self.at("packets", 1) == self.at("rst_count", side)
+        return only and self.at("rst_seq", side) == 0 and self.at("rst_ack", side) > 0
+
+    def only_asked(self, side: int) -> bool:
+        """Whether it sent nothing but SYNs and RSTs."""
+        return self.asked(side) and self.at("packets", side) == self.at("syn_count", side) + self.at("rst_count", side)
+
+    def closed(self, side: int) -> bool:
+        """Whether it had sent its FIN before its RST."""
+        return self.at("fin_count", side) > 0 and self.at("fin_time", side) <= self.at("rst_time", side)
+
+    def cause_after_close(self, side: int) -> RstCause:
+        """The same of who had closed: did the peer know when it sent what the RST answers?"""
+        state, reply, answers = self.rst_of(side)
+        knew = ahead(self.at("rst_answers_ack", side), self.at("fin_end", side)) >= 0
+        if Answered.DATA in answers and not knew:
+            return RstCause.CROSSED_CLOSE
+        if knew and reply and answers & (Answered.DATA | Answered.FIN):
+            return RstCause.DATA_AFTER_CLOSE if Answered.DATA in answers else RstCause.LATE_FIN
+        if self.repeats_in_vain(side):
             return RstCause.GAVE_UP
-        if reply and state == State.CLOSED:
-            return RstCause.NO_CONNECTION
-        if self.at("fin_count", side):
-            return RstCause.AFTER_OWN_FIN
+        awaited = answers == Answered.ACK and knew and state == State.LAST_ACK
+        gone = reply and (state == State.CLOSED or awaited)
+        return RstCause.NO_CONNECTION if gone else RstCause.AFTER_OWN_FIN
+
+    def cause_while_open(self, side: int) -> RstCause:
+        """The same of who had not closed."""
+        _, reply, _ = self.rst_of(side)
         if reply:
             return RstCause.NO_CONNECTION
-        age = self.at("rst_data_age", side)
-        if self.at("rst_unread", side) or 0 <= age <= 10_000_000 + self.at("reach", side):
+        if self.repeats_in_vain(side):
+            return RstCause.GAVE_UP
+        if self.at("rst_unread", side) and self.arrived(side):
             return RstCause.UNREAD_DATA
         return RstCause.ABORT_DATA_LOST if self.at("rst_unacked", side) else RstCause.ABORT
 
+    def repeats_in_vain(self, side: int) -> bool:
+        """Whether it had repeated or probed often enough, and an open socket sent the RST."""
+        many = max(self.at("probe_run", side), self.at("repeat_run", side)) >= MANY
+        return many and not self.at("rst_reply", side)
+
+    def arrived(self, side: int) -> bool:
+        """Whether what it had not acknowledged had reached it: its RST says so, or time enough had passed."""
+        reach = self.at("reach", side)
+        return bool(self.at("rst_reached", side)) or 0 < reach <= self.at("rst_data_age", side)
+
     # How it ended
+
+    def in_vain(self, side: int) -> bool:
+        """Whether it repeated data that nobody acknowledged: often, or at long intervals."""
+        run, span = self.at("repeat_run", side), self.at("repeat_last_time", side) - self.at("repeat_first_time", side)
+        return run >= MANY or (run > 1 and span >= (run - 1) * LATE)
 
     def gave_up(self, side: int) -> bool:
         """Whether it fell silent after it had repeated a FIN or data in vain."""
         fins = self.at("fin_count", side) >= MANY and not self.knows(Known.FIN_ACKED, side)
-        data = self.at("repeat_run", side) >= MANY and self.at("state", side) != State.CLOSED
+        data = self.in_vain(side) and self.at("state", side) != State.CLOSED
         begun, ended = ("fin_time", "fin_last_time") if fins else ("repeat_first_time", "repeat_last_time")
         span = self.at(ended, side) - self.at(begun, side)
         silence = self.end_time - self.at("last_time", side)
@@ -170,9 +225,18 @@ class Flow:
         return side is not None and self.at("rst_peer_state", side) not in (State.CLOSED, State.TIME_WAIT)
 
     @cached_property
+    def never_open(self) -> bool:
+        """Whether a RST refused the only thing that was asked or sent, and nothing else came from who sent it."""
+        side = self.rst_side
+        if side is None or self.rst_cause not in (RstCause.CONNECTION_REFUSED, RstCause.NO_CONNECTION):
+            return False
+        alone = self.at("packets", side) == self.at("rst_count", side)
+        return alone and (self.rst_cause == RstCause.CONNECTION_REFUSED or not self.at("ack_sent", 1 - side))
+
+    @cached_property
     def teardown(self) -> Teardown:
         opened = self.shaken or not any(self.at("syn_count", side) for side in SIDES)
-        if not opened and not self.fins:
+        if self.never_open or (not opened and not self.fins):
             return Teardown.NEVER_ESTABLISHED
         if len(self.fins) == 2 and all(self.knows(Known.FIN_ACKED, side) for side in SIDES) and not self.cut:
             return Teardown.SIMULTANEOUS if self.crossed else Teardown.GRACEFUL
@@ -196,36 +260,18 @@ class Flow:
             "closed_by": self.closed_by,
             "teardown": self.teardown,
             "rst_cause": self.rst_cause,
-            "rst_by": 2 if self.rst_side is None else self.rst_side ^ self.client,
+            "rst_by": 2 if self.reset_by is None else self.reset_by ^ self.client,
             "observability": self.observed,
             "idle_before_close_s": self.close_idle if self.closed_by != NOBODY else UNKNOWN,
         }
 
 
 NAMES = (
-    *(
-        "packets",
-        "missing_bytes",
-        "known",
-        "ack_sent",
-        "syn_count",
-        "syn_ack",
-        "established_time",
-        "state",
-        "last_time",
-    ),
-    *("fin_count", "fin_ack", "fin_end", "fin_time", "fin_last_time", "reach"),
-    *(
-        "rst_verdict",
-        "rst_time",
-        "rst_state",
-        "rst_peer_state",
-        "rst_answers",
-        "rst_reply",
-        "rst_unread",
-        "rst_unacked",
-    ),
-    *("rst_data_age", "probe_run", "repeat_run", "repeat_first_time", "repeat_last_time"),
+    *("packets", "missing_bytes", "missing_jumps", "known", "ack_sent", "syn_count", "syn_ack", "strays"),
+    *("established_time", "state", "last_time", "reach", "fin_count", "fin_ack", "fin_end", "fin_time"),
+    *("fin_last_time", "probe_run", "repeat_run", "repeat_first_time", "repeat_last_time", "foreign_frame"),
+    *(f"rst_{name}" for name in ("verdict", "time", "frame", "count", "seq", "ack", "state", "peer_state", "reply")),
+    *(f"rst_{name}" for name in ("answers", "answers_ack", "reached", "unread", "unacked", "data_age")),
 )
 
 

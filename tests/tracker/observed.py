@@ -13,10 +13,20 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.segments.table import CUT_HEADER, HAS_FIRST_BYTE, HAS_IP_ID, HAS_TIMESTAMP, UNTRACKED
+from analyzer.segments.table import (
+    CUT_HEADER,
+    HAS_FIRST_BYTE,
+    HAS_IP_ID,
+    HAS_TIMESTAMP,
+    LENGTH_BEYOND,
+    NO_IP_LENGTH,
+    PART,
+    UNTRACKED,
+)
 from analyzer.tracker.transitions import State
 
-from .naive import FIN, RST, SYN, Connection, End, Segment
+from .naive import ACK, FIN, RST, SYN, Connection, End, Segment
+from .naive_resets import is_new
 
 
 class Numbers:
@@ -43,13 +53,16 @@ class Numbers:
 class Packet(Segment):
     """A segment with everything that tells packets apart."""
 
-    window_scale: int = -1
-    ttl: int = 64
     ts_val: int = 0
     ts_ecr: int = 0
     first_byte: int = 0
     marks: int = 0
     clock: int = 0  # the highest frame time of the capture up to it
+
+    @property
+    def unsure(self) -> bool:
+        """Whether its length is not known."""
+        return bool(self.marks & (LENGTH_BEYOND | NO_IP_LENGTH | PART))
 
     @property
     def cut(self) -> bool:
@@ -138,7 +151,7 @@ class Seen:
     informed: bool  # its sender is proven to have the peer's FIN, its own acknowledgment included
     advances: bool  # it acknowledges more than any segment of its sender before
     fin: int | None  # the number after its sender's FIN, where that has passed before
-    peer_fin: int | None  # the same of the peer
+    peer_closed: bool  # a FIN of its peer has
     numbered: bool  # its sender's ISN is known
     margin: int  # its sender would have answered within this what passed the tap
     reach: int = 0  # from the tap to its sender and back, as far as it is known then
@@ -146,12 +159,23 @@ class Seen:
     since: int = 0  # not before this was it decided to send it
     lower_ack: int = 0  # when its sender last acknowledged less than the peer's FIN
     peer_carried: int = 0  # when the peer last sent something that has a number
+    patience: int = 0  # and within this on a path whose delay has grown
+    later: bool = False  # its sender has been established, or closes
+    apart: bool = False  # it is none of the connection's
+    excused: bool = False  # it acknowledges one number that is not missing: a keep-alive had repeated it
+    jumped: int | None = None  # its sender goes on there, far from this number
+    went_on: bool = False  # it shows something new
+    overdue: int = 0  # by then nothing is under way any more that was sent before a RST passed
+    stray: bool = False  # it answers no SYN, though its peer awaits an answer
+    strange: bool = False  # it is far from all numbers of its sender
+    refuses: bool = False  # a RST that refuses the peer's SYN
+    own_fin_acked: bool = False  # its own FIN was taken to be acknowledged before
     fin_doubted: bool = False  # its sender repeats a FIN whose acknowledgment it cannot have got
     fin_acked: bool = False  # it acknowledges the peer's FIN, which was not taken to be acknowledged
     stale: bool = False  # it answers with the acknowledgment of an older connection
     disproves: int = 0  # the frame of the peer's RST that its sender plainly did not get, or not accept
     counts_as: str = ""  # of a RST: how its receiver had to take it
-    met: State = State.UNKNOWN  # of a RST: its receiver's state before it
+    met: State = State.UNKNOWN  # its receiver's state before it
 
     @property
     def end(self) -> int:
@@ -162,7 +186,7 @@ class Seen:
     def carries(self) -> bool:
         """Whether it carries payload that is data: a probe's is not."""
         plain = not self.segment.flags & (RST | SYN) and "probe" not in self.kind
-        return plain and self.segment.length > 0
+        return plain and not self.apart and self.segment.length > 0
 
 
 @dataclass
@@ -184,7 +208,6 @@ class Observed(Connection):
         self.ends: tuple[Watched, Watched] = (Watched(), Watched())
         self.seen: list[Seen] = []
         self.copies = Copies()
-        self.shifts: list[int | None] = [None, None]  # what the last SYN of each says of its window, -1 for none
 
     @property
     def undone(self) -> bool:
@@ -206,49 +229,52 @@ class Observed(Connection):
         e, p = self.ends[side], self.ends[1 - side]
         self.now = Seen(
             *(len(self.seen), side, s, self.kind(e, p, s), e.nxt, p.acked, e.acked, p.nxt),
-            *(e.has_peer_fin, False, *(end.fin if end.fin_count else None for end in (e, p))),
+            *(e.has_peer_fin, False, e.fin if e.fin_count else None, p.fin_count > 0),
             *(e.isn is not None, e.margin),
         )
         self.seen.append(self.now)
         self.now.since, self.now.lower_ack, self.now.peer_carried = e.earliest(s, s.time), e.lower_ack, p.carried
+        self.now.patience, self.now.met = e.patience, p.state
+        self.now.went_on = is_new(e, s) and not s.flags & RST and s.flags & (SYN | ACK) != SYN
+        self.now.overdue = e.under_way
+        self.now.own_fin_acked = e.fin_acked
         mine, theirs, stale, killed = e.fin_acked, p.fin_acked, e.stale_acks, e.killed
         entered = [list(end.story) for end in self.ends]
         super().take(side, s)
         for end, before in zip(self.ends, entered, strict=True):
             end.undone |= [*map(id, end.story[: len(before)])] != [*map(id, before)]
-        self.now.reach, self.now.peer_reach = e.reach, p.reach
+        self.now.reach, self.now.peer_reach, self.now.later = e.reach, p.reach, e.later
         self.now.advances = e.acked != self.now.owed
         self.now.fin_doubted = self.now.fin is not None and mine and not e.fin_acked
         self.now.fin_acked = p.fin_acked and not theirs
         self.now.stale = e.stale_acks > stale
-        self.now.disproves = p.rst_frame if killed and not e.killed and not s.flags & RST else 0
+        self.now.disproves = p.rst_frame if killed and p.rst_verdict == "disregarded" and not e.killed else 0
 
-    def remember(self, e: End, p: End, s: Segment, kind: frozenset[str]) -> None:
-        before = e.window
-        super().remember(e, p, s, kind)
-        assert isinstance(s, Packet)
-        own, peers = (int(end is self.ends[1]) for end in (e, p))
-        if s.flags & (SYN | RST) == SYN and not s.cut:
-            self.shifts[own] = s.window_scale
-        if not s.flags & RST:
-            e.window = before if s.cut else scaled(s, self.shifts[own], self.shifts[peers])
+    def of_another(self, e: End, p: End, s: Segment) -> bool:
+        self.now.apart = super().of_another(e, p, s)
+        return self.now.apart
+
+    def pass_by(self, e: End, p: End, s: Segment) -> None:
+        self.now.stray = True
+        super().pass_by(e, p, s)
+
+    def is_stranger(self, e: End, p: End, s: Segment) -> bool:
+        before, strangers = e.nxt, e.strangers
+        found = super().is_stranger(e, p, s)
+        self.now.jumped, self.now.strange = before if e.nxt != before else None, e.strangers > strangers
+        return found
+
+    def miss(self, e: End, p: End, s: Segment, beyond: int) -> None:
+        missing, inferred = p.missing, p.fin_inferred
+        super().miss(e, p, s, beyond)
+        self.now.excused = p.missing == missing and p.fin_inferred == inferred
 
     def carry(self, e: End, p: End, s: Segment, kind: frozenset[str]) -> None:
-        self.now.nxt, self.now.informed = e.nxt, e.has_peer_fin
+        self.now.nxt, self.now.informed, self.now.patience = e.nxt, e.has_peer_fin, e.patience
         self.now.since = e.earliest(s, e.busy(s.time))
         super().carry(e, p, s, kind)
 
     def judge(self, e: End, p: End, s: Segment) -> str:
-        self.now.counts_as, self.now.met = super().judge(e, p, s), p.state
+        self.now.counts_as = super().judge(e, p, s)
+        self.now.refuses = p.state == State.SYN_SENT and e.isn is None and self.now.counts_as == "accepted"
         return self.now.counts_as
-
-
-def scaled(s: Packet, own: int | None, peers: int | None) -> int:
-    """The window that a segment advertises: shifted where both SYNs agree to that (RFC 7323 2.2), and the widest that
-    it can mean where its sender's SYN was not captured."""
-    shift = 0
-    if not s.flags & SYN and own is None:
-        shift = 14
-    elif not s.flags & SYN and peers is not None and min(own or 0, peers) >= 0:
-        shift = min(own or 0, 14)
-    return min(s.window << shift, 1 << 30)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from .naive import ACK, FIN, REORDERING, RST, SYN, End, ahead
+from .naive_end import CARRIES, REPEAT
 from .observed import Numbers, Observed, Seen
 
 
@@ -19,8 +20,8 @@ class Side:
         self.own = [one for one in self.seen if one.side == side]
         self.theirs = [one for one in self.seen if one.side != side]
         self.data = [one for one in self.own if one.carries]
-        self.plain = [one for one in self.own if not one.segment.flags & RST]
-        self.resets = [one for one in self.own if one.segment.flags & RST]
+        self.plain = [one for one in self.own if not one.segment.flags & RST and not one.apart]
+        self.resets = [one for one in self.own if one.counts_as]
         self.connection, self.side = connection, side
         self.copies = connection.copies.again[side]
         self.cut = [one for one in self.own if one.segment.cut]
@@ -40,7 +41,8 @@ class Side:
 
     def of_peer(self, one: Seen) -> bool:
         """Whether a segment is the peer's and acknowledges."""
-        return one in self.theirs and bool(one.segment.flags & ACK) and not one.segment.flags & RST
+        plain = not one.segment.flags & RST and not one.apart
+        return one in self.theirs and bool(one.segment.flags & ACK) and plain
 
     def place(self, number: int) -> int:
         """A number's distance from the first."""
@@ -60,7 +62,18 @@ class Side:
             if one.carries or one.segment.flags & (SYN | FIN):
                 more = bool(one.segment.flags & SYN) + (one in self.fins)
                 passed.add(begin, begin + length + more)
+        for begin, end in self.excused:
+            passed.add(begin, end)
         return passed, new
+
+    @property
+    def excused(self) -> list[tuple[int, int]]:
+        """Numbers that are not missing though they did not pass: a FIN that was not captured, what a keep-alive had
+        repeated, and what lies between numbers too far apart to tell."""
+        single = [self.place(one.segment.ack) for one in self.theirs if one.excused]
+        single += [self.place(self.end.fin)] if self.end.fin_inferred and self.end.fin is not None else []
+        far = [(self.place(one.jumped), self.place(one.segment.seq)) for one in self.own if one.jumped is not None]
+        return [*((number - 1, number) for number in single), *far]
 
     def new_bytes(self, one: Seen) -> int:
         """How many bytes of the segment had not passed before."""
@@ -112,14 +125,21 @@ class Side:
 
     @cached_property
     def repeated(self) -> list[Seen]:
-        """Segments with data that it had sent before."""
-        return [one for one in self.data if not fresh(one) and not self.late(one)]
+        """Segments with data that it had sent before, all of them, or some that the peer has not acknowledged."""
+        return [one for one in self.data if (not fresh(one) and not self.late(one)) or self.overlaps(one)]
+
+    def overlaps(self, one: Seen) -> bool:
+        """Whether it carries new data behind such as its peer has not acknowledged."""
+        if not fresh(one) or one.nxt is None or self.beyond(one) == one.segment.length:
+            return False
+        return one.acked is None or ahead(one.acked, one.nxt) < 0
 
     @cached_property
     def unanswered(self) -> list[Seen]:
-        """Of these, the ones since the peer last acknowledged something new."""
+        """Of these, the ones that were not acknowledged, since the peer last acknowledged something new."""
         progress = max((one.place for one in self.theirs if one.advances), default=-1)
-        return [one for one in self.repeated if one.place > progress]
+        lacking = [one for one in self.repeated if self.overlaps(one) or not acknowledged(one)]
+        return [one for one in lacking if one.place > progress]
 
     @cached_property
     def probes(self) -> list[Seen]:
@@ -127,8 +147,9 @@ class Side:
 
     @cached_property
     def unheard(self) -> list[Seen]:
-        """The probes since the peer last sent anything; a RST ends a connection and answers no probe."""
-        heard = max((one.place for one in self.theirs if not one.segment.flags & RST), default=-1)
+        """The probes since the peer last sent anything but probes; a RST ends a connection and answers none."""
+        plain = [one for one in self.theirs if not one.segment.flags & RST and not one.apart]
+        heard = max((one.place for one in plain if "probe" not in one.kind), default=-1)
         return [one for one in self.probes if one.place > heard]
 
     # Half closed
@@ -171,7 +192,7 @@ class Side:
         if not self.end.fin_count:
             return []
         with_fin = [one for one in self.plain if one.segment.flags & FIN and not one.segment.flags & SYN]
-        mine = [one for one in with_fin if (one.end + 1) % 2**32 == self.end.fin]
+        mine = [one for one in with_fin if (one.end + 1) % 2**32 == self.end.fin_number]
         return [one for one in mine if one.segment.time >= self.end.fin_time or one.segment.frame >= self.end.fin_frame]
 
     @cached_property
@@ -195,37 +216,47 @@ class Side:
         """The segment of the peer that its RST answers, and whether by the numbers of a reply."""
         rst = self.reset
         before = self.before(rst, self.theirs) if rst else []
-        told = [one for one in before if not one.segment.flags & RST]
-        if rst is None or not before:
+        told = [one for one in before if not one.segment.flags & RST and not one.apart]
+        if rst is None or not told:
+            return None
+        if rst.refuses:
+            return told[-1], 1
+        if rst.segment.time - before[-1].segment.time > 2 * rst.patience + 1_000_000_000:
             return None
         if not rst.segment.flags & ACK:
             return self.answered_by_number(rst, told)
-        last, nobody = told[-1] if told else None, not rst.numbered
-        if last is None:
-            return None
-        if "syn" in last.kind and nobody:
-            return last, 1
-        carries = last.kind & {"data", "fin", "syn", "syn-ack"}
-        end = last.segment.seq + last.segment.length + bool(last.segment.flags & FIN) + bool(last.segment.flags & SYN)
-        prompt = rst.segment.time - before[-1].segment.time <= rst.margin
-        return (last, 0) if carries and prompt and rst.segment.ack == end % 2**32 else None
+        last, unknown = told[-1], rst.acked is None
+        fits = rst.segment.ack == last.segment.end and self.awaits(rst, last, before[-1])
+        return (last, int(unknown)) if fits and (last.kind & CARRIES or unknown) else None
 
     def answered_by_number(self, rst: Seen, told: list[Seen]) -> tuple[Seen, int] | None:
-        """A bare RST carries the number that the segment acknowledged that it answers."""
-        spoke = max((one.place for one in self.before(rst, self.plain)), default=-1)
-        run = [one for one in told if one.place > spoke and one.kind & {"data", "fin", "syn", "syn-ack"}]
-        for one in [*run[:1], *told[-1:]]:
-            if one.segment.ack == rst.segment.seq:
-                return one, 1
-        return None
+        """A bare RST carries the number that the segment acknowledged that it answers: the first that carries something
+        since its sender acknowledged something new, or the last."""
+        progress = max((one.place for one in self.before(rst, self.own) if one.advances), default=-1)
+        run = [one for one in told if one.place > progress and one.kind & CARRIES]
+        if run and run[0].segment.ack == rst.segment.seq and not self.repeated_since(rst, run[0], told[-1]):
+            return run[0], 1
+        last = self.before(rst, self.theirs)[-1]
+        fits = told[-1].segment.ack == rst.segment.seq and self.awaits(rst, told[-1], last)
+        return (told[-1], 1) if fits else None
+
+    def repeated_since(self, rst: Seen, first: Seen, last: Seen) -> bool:
+        """Whether the first is too old to be answered only now, and the last is the same again."""
+        old = rst.segment.time - first.segment.time > 2 * rst.patience + REPEAT
+        return old and bool(last.kind & CARRIES) and last.segment.ack == first.segment.ack
+
+    def awaits(self, rst: Seen, last: Seen, newest: Seen) -> bool:
+        """Whether it had not answered the peer's last segment; ``newest`` is that, or a RST behind it."""
+        if last.kind & CARRIES:
+            return rst.owed is None or ahead(last.segment.end, rst.owed) > 0
+        own = self.before(rst, self.own)
+        spoke = own[-1].segment.time if own else 0
+        return spoke <= newest.segment.time or self.resets.index(rst) > 0
 
     @cached_property
-    def ignored(self) -> list[int]:
-        """The frames of its RSTs that the peer did not have to accept, or plainly did not, in the order in which that
-        shows."""
-        refused = {one.place: one.segment.frame for one in self.resets if one.counts_as in ("challenged", "dropped")}
-        disproved = {one.place: one.disproves for one in self.theirs if one.disproves}
-        return [frame for _, frame in sorted((refused | disproved).items())]
+    def ignored(self) -> list[Seen]:
+        """Its RSTs that the peer did not have to accept."""
+        return [one for one in self.resets if one.counts_as in ("challenged", "dropped")]
 
 
 def frame_of(some: Sequence[Seen]) -> int:
@@ -239,3 +270,8 @@ def time_of(some: Sequence[Seen]) -> int:
 def fresh(one: Seen) -> bool:
     """Whether it carries bytes beyond all that was known to be sent."""
     return ahead(one.end, one.segment.seq if one.nxt is None else one.nxt) > 0
+
+
+def acknowledged(one: Seen) -> bool:
+    """Whether the peer had acknowledged all that it carries."""
+    return one.acked is not None and ahead(one.acked, one.end) >= 0

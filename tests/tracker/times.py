@@ -37,9 +37,12 @@ def sent_syn(side: Side, one: Seen) -> When:
 
 
 def sent_syn_ack(side: Side, one: Seen) -> When:
-    """Not before the SYN passed."""
-    asked = [other for other in side.before(one, side.theirs) if other.segment.flags & SYN]
-    return sent(side, one)._replace(earliest=asked[0].segment.time if asked else 0)
+    """Not before the SYN passed; where that was recorded later, this bounds nothing but the best time."""
+    asked = [other.segment.time for other in side.theirs if other.segment.flags & SYN]
+    before = [other for other in side.before(one, side.theirs) if other.segment.flags & SYN]
+    when = sent(side, one)
+    cause = min(asked[0], one.segment.time) if asked else 0
+    return when._replace(best=max(when.best, cause), earliest=cause if before else 0)
 
 
 def way(side: Side, one: Seen) -> int:
