@@ -20,6 +20,41 @@ BIT = {mark.name: 1 << place for place, mark in enumerate(MARKS)}
 SIDES = {"client": CLIENT, "server": SERVER}
 
 
+SAID = {  # by some ICMP errors, in the words of RFC 792, RFC 1812 and RFC 4443
+    (4, 3, 0): "net unreachable",
+    (4, 3, 1): "host unreachable",
+    (4, 3, 3): "port unreachable",
+    (4, 3, 4): "fragmentation needed",
+    (4, 3, 13): "communication administratively prohibited",
+    (4, 11, 0): "time exceeded",
+    (6, 1, 0): "no route to destination",
+    (6, 1, 1): "communication administratively prohibited",
+    (6, 1, 3): "address unreachable",
+    (6, 1, 4): "port unreachable",
+    (6, 2, 0): "packet too big",
+    (6, 3, 0): "time exceeded",
+}
+
+
+@dataclass(frozen=True)
+class Error:
+    """An ICMP error: who sent it, and its version of IP, type and code."""
+
+    frame: int
+    time: int
+    teller: str
+    kind: tuple[int, int, int]
+
+    @property
+    def drops(self) -> bool:
+        """Whether it says that the packet was dropped: no source quench and no redirect does."""
+        return self.kind[:2] not in ((4, 4), (4, 5))
+
+    @property
+    def words(self) -> str:
+        return SAID.get(self.kind, "")
+
+
 @dataclass
 class Capture:
     """One capture as analysed with the default settings."""
@@ -67,16 +102,19 @@ class Capture:
         begin = self.packets[row.frame].rfind(_opening(flow, row))
         return self.packets[row.frame][begin:] if begin >= 0 else b""
 
-    def quoting(self, flow: Flow, row: Segment) -> list[int]:
-        """Frames of ICMP errors that quote a segment: IP header with its addresses, then its ports and number."""
+    def quoting(self, flow: Flow, row: Segment) -> list[Error]:
+        """ICMP errors that quote a segment: IP header with its addresses, then its ports and number."""
         addresses = [ipaddress.ip_address(flow.ends[side][0]) for side in (row.side, 1 - row.side)]
         quoted = b"".join(address.packed for address in addresses) + _opening(flow, row)[:8]
-        header, errors = (12, {3, 4, 5, 11, 12}) if addresses[0].version == 4 else (8, {1, 2, 3, 4})
+        version = addresses[0].version
+        header, errors = (12, {3, 4, 5, 11, 12}) if version == 4 else (8, {1, 2, 3, 4})
         found = []
         for frame, data in self.packets.items():
             place = data.rfind(quoted) - header - 8
             if place >= 0 and data[place] in errors and frame not in self.frames:
-                found.append(frame)
+                source = data[place - 8 : place - 4] if version == 4 else data[place - 32 : place - 16]
+                teller = str(ipaddress.ip_address(source))
+                found.append(Error(frame, self.times[frame], teller, (version, data[place], data[place + 1])))
         return found
 
     def sacked(self, flow: Flow, side: int, row: Segment) -> int | None:

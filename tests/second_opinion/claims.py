@@ -65,6 +65,10 @@ KINDS: dict[str, tuple[str, Any]] = {
     "frame": (r"frame \d+|not captured", _frame),
     "shown": (r" \(frame \d+\)|", _frame),
     "silence": (rf", after {SPAN} of silence|", _duration),
+    "within": (rf" in {SPAN}|", _duration),
+    "after": (rf", {SPAN} after|", _duration),
+    "to": (r" to \d+|", _frame),
+    "address": (r"[0-9a-f.:]+|", str),
     "state": (r"[A-Z_0-9]+", str),
     "": (ANYTHING, lambda text: int(text) if text.isdigit() else text),
 }
@@ -74,6 +78,10 @@ WORDS = {  # fields that name an endpoint, whatever the kind
     **dict.fromkeys(("blamed", "peer"), r"(?:client|server) \S+?"),
     **dict.fromkeys(("client", "server", "blamed_at", "peer_at", "blamed_ip", "peer_ip", "other"), r"\S+?"),
     **dict.fromkeys(("role", "peer_role"), "client|server"),
+    "only_icmp": ", only ICMP: |",
+    "icmp_said": r" said [^()]+|",
+    "of_syn": " a SYN|",
+    "icmp_again": "; and again, last|; then other errors, last|",
 }
 
 

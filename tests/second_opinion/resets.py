@@ -1,5 +1,6 @@
 """TD3xx: resets and refusals."""
 
+from tests.second_opinion.capture import Error
 from tests.second_opinion.closing import ROLES, acked_before, answers, distinct_bytes, is_probe
 from tests.second_opinion.opinion import Case, absent, must, need, predicate
 from tests.second_opinion.packets import Flow, Segment, ahead, furthest
@@ -237,20 +238,41 @@ def connection_refused(case: Case) -> None:
 
 @predicate("TD308")
 def connection_attempt_unanswered(case: Case) -> None:
-    first, last = case.segment("first", case.peer), case.segment("last", case.peer)
+    first = case.segment("first", case.peer)
+    last = first if case["last"] is None else case.segment("last", case.peer)
     syns = [row for row in case.flow.of(case.peer) if row.syn and not row.has_ack]
     must(syns and syns[0].frame == first.frame and syns[-1].frame == last.frame, "other SYNs are its first and last")
-    must(len(syns) > 1, "the SYN was not repeated")
     case.number_of("count", syns)
+    if case["s"] is not None:
+        must((last is first) == (case["s"] == ""), "one frame or several?")
+        must(case["span"] is not None or last.time <= first.time, "the time between them is not told")
     case.lasted("span", last.time - first.time)
     number = (first.seq + 1) % WORD
     replies = [row for row in case.flow.of(case.own) if row.frame > first.frame and in_answer(row, number, syns)]
     absent(replies, "frame {} came back")
-    quoted = case.capture.quoting(case.flow, first)
-    if "ICMP" not in case.finding["message"]:
-        must(not quoted, f"ICMP errors in frames {quoted[:3]} quote it")
+    errors = [error for error in case.capture.quoting(case.flow, first) if error.drops]
+    if case["icmp"] is None:
+        must(len(syns) > 1, "the SYN was not repeated")
+        must(not errors, f"ICMP errors in frames {[error.frame for error in errors[:3]]} quote it")
     else:
-        must(set(quoted) & set(case.frames), f"ICMP errors that quote it stand in frames {quoted[:3]}")
+        answered_by_icmp(case, syns, errors)
+
+
+def answered_by_icmp(case: Case, syns: list[Segment], errors: list[Error]) -> None:
+    """The first of the errors that quote the SYN is told as it stands in the packet."""
+    told, last = errors[0], errors[-1]
+    must(told.frame == case["icmp"], f"the first ICMP error that quotes it is frame {told.frame}")
+    must(told.teller == case["teller"], f"it comes from {told.teller}")
+    must(told.words in str(case["icmp_said"]), f"it says: {told.words}")
+    by_itself = told.teller == case.flow.ends[case.own][0]
+    must(("ICMP only" in str(case["did"])) == by_itself, "the server itself answered by ICMP, or another did")
+    before = [row for row in syns if row.frame < told.frame]
+    must(before, "it came before the SYN")
+    case.lasted("delay", told.time - before[-1].time)
+    must(case["delay"] is not None or told.time <= before[-1].time, "how long after the SYN it came is not told")
+    must(case["last_icmp"] == (None if last is told else last.frame), f"the last one is frame {last.frame}")
+    same = {(error.teller, error.kind) for error in errors} == {(told.teller, told.kind)}
+    must(last is told or ("again" in str(case["icmp_again"])) == same, "the others say the same, or not")
 
 
 def in_answer(row: Segment, number: int, syns: list[Segment]) -> bool:

@@ -21,7 +21,7 @@ EXAMPLES = {  # one of several frames that show the same
     ("TD502", "stale_frame"),
     ("TD904", "frame"),
 }
-SPANS = {"duration", "before_end", "silence"}
+SPANS = {"duration", "before_end", "silence", "within", "after"}
 WORDS = {times: word for word, times in OFTEN.items()}
 
 
@@ -53,7 +53,7 @@ def numbers_changed(capture: Capture, finding: dict[str, Any]) -> Iterator[tuple
             changed = f"{float(text.removesuffix(' s')) + 1:.6f} s"
         elif kind == "times":
             changed = f"{(OFTEN.get(text) or int(text.split()[0])) + 3} times"
-        elif kind and kind not in ("frame", "shown", "state"):
+        elif kind and kind not in ("frame", "shown", "state", "to", "address"):
             changed = re.sub(r"\d+", lambda found: str(int(found[0]) + 3), text)
         else:
             continue
@@ -69,7 +69,11 @@ def frames_changed(capture: Capture, finding: dict[str, Any]) -> Iterator[tuple[
     for name, (kind, begin, end) in places(finding["code"], finding["message"]).items():
         text = finding["message"][begin:end]
         number = re.search(r"\d+", text)
-        if not number or not (kind in ("frame", "shown") or text.isdigit()) or (finding["code"], name) in EXAMPLES:
+        if (
+            not number
+            or not (kind in ("frame", "shown", "to") or text.isdigit())
+            or (finding["code"], name) in EXAMPLES
+        ):
             continue
         for frame in others:
             if frame != int(number[0]) and frame in capture.frames and name not in ("ttl", "low", "high", "pile_up"):

@@ -50,8 +50,8 @@ EXAMPLE = "connection-attempt-unanswered.pcap"
 NEAR_MISS = "syn-lost-once.pcap"
 MESSAGE = (
     "The {blamed} {did}: the {peer} sent its SYN {count:times}{span:within} (frame{s} {first}{last:to}), and no "
-    "segment of {blamed_at} in answer was captured{only}{teller:address}{said}{icmp:shown}{delay:after}{of}{again}"
-    "{last_icmp:shown}."
+    "segment of {blamed_at} in answer was captured{only_icmp}{teller:address}{icmp_said}{icmp:shown}{delay:after}"
+    "{of_syn}{icmp_again}{last_icmp:shown}."
 )
 ADVICE = "Suspect {suspect} first. Next, on {place:address}: {look}{target:address}{then}"
 SILENT = "a firewall that drops in silence, or a host that is down,"
@@ -91,13 +91,13 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "s": phrase(again, "s"),
             "first": ledger.peer("syn_frame"),
             "last": np.where(again, ledger.peer("syn_last_frame"), 0),
-            "only": phrase(told, ", only ICMP: "),
+            "only_icmp": phrase(told, ", only ICMP: "),
             "teller": teller,
-            "said": Choice(text_of(kind), ("", *(f" said {text}" for text in TEXTS[1:]))),
+            "icmp_said": Choice(text_of(kind), ("", *(f" said {text}" for text in TEXTS[1:]))),
             "icmp": icmp,
             "delay": np.where(told, ledger.peer("icmp_delay"), 0),
-            "of": phrase(told & (ledger.peer("icmp_delay") > 0), " a SYN"),
-            "again": Choice(
+            "of_syn": phrase(told & (ledger.peer("icmp_delay") > 0), " a SYN"),
+            "icmp_again": Choice(
                 more.astype(np.uint8) * (1 + mixed), ("", "; and again, last", "; then other errors, last")
             ),
             "last_icmp": np.where(more, last_icmp, 0),
