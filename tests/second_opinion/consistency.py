@@ -270,6 +270,14 @@ def foreign_resets_move_nobody(capture: Capture, flow: Flow) -> Iterator[str]:
 
 
 @check
+def nothing_is_sure_where_frames_are_missing(capture: Capture, flow: Flow) -> Iterator[str]:
+    """What is said of the connection, not of the capture (TD9xx), has high confidence only where neither side has gaps."""
+    if flow.row["observability"] in ("frames-missing", "one-direction-only"):
+        sure = [row["code"] for row in findings_of(capture, flow) if row["confidence"] == "high"]
+        yield from (f"{code} is sure, and {flow.row['observability']}" for code in sure if not code.startswith("TD9"))
+
+
+@check
 def each_reset_is_explained_once(capture: Capture, flow: Flow) -> Iterator[str]:
     resets = {row.frame for side in SIDES.values() for row in flow.resets(side)}
     told: dict[int, set[str]] = {}
