@@ -13,6 +13,7 @@ from typing import Any
 from analyzer.reports.ladder import ladder_lines
 from tests.second_opinion.capture import SIDES, Capture
 from tests.second_opinion.packets import Flow, Segment
+from tests.second_opinion.sources import short
 
 STATES = (
     "LISTEN|SYN_SENT|SYN_RECEIVED|ESTABLISHED|FIN_WAIT_1|FIN_WAIT_2|CLOSE_WAIT|CLOSING|LAST_ACK|TIME_WAIT|CLOSED|"
@@ -49,7 +50,7 @@ def check(function: Check) -> Check:
 def contradictions(capture: Capture) -> list[Contradiction]:
     """All that contradicts itself in what is said of a capture."""
     return [
-        Contradiction(str(capture.path), flow.stream, function.__name__, reason)
+        Contradiction(short(capture.path), flow.stream, function.__name__, reason)
         for flow in capture.flows.values()
         if flow.row
         for function in CHECKS
@@ -267,6 +268,14 @@ def foreign_resets_move_nobody(capture: Capture, flow: Flow) -> Iterator[str]:
         other = [row for row in sender if row["event"] == "rst" and row["frame"] != frame]
         if flow.row["rst_by"] == finding["endpoint"] and not other:
             yield f"{finding['code']} calls frame {frame} foreign, rst_by is {flow.row['rst_by']}"
+
+
+@check
+def nothing_is_sure_where_frames_are_missing(capture: Capture, flow: Flow) -> Iterator[str]:
+    """What is said of the connection, not of the capture (TD9xx), has high confidence only where no side has gaps."""
+    if flow.row["observability"] in ("frames-missing", "one-direction-only"):
+        sure = [row["code"] for row in findings_of(capture, flow) if row["confidence"] == "high"]
+        yield from (f"{code} is sure, and {flow.row['observability']}" for code in sure if not code.startswith("TD9"))
 
 
 @check

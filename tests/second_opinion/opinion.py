@@ -14,6 +14,7 @@ from typing import Any
 from tests.second_opinion.capture import SIDES, Capture
 from tests.second_opinion.claims import Duration, claims, frames_in
 from tests.second_opinion.packets import Flow, Segment
+from tests.second_opinion.sources import short
 
 DAY = 86_400 * 10**9
 FOLLOWS, REFUTED, UNDECIDED = "follows", "does not follow", "cannot be re-derived"
@@ -169,7 +170,7 @@ def opinion(capture: Capture, finding: dict[str, Any]) -> Opinion:
     except CannotTell as undecided:
         answer, reason = UNDECIDED, str(undecided)
     return Opinion(
-        str(capture.path), finding["code"], finding["confidence"], finding["stream"], str(finding["frames"] or ""),
+        short(capture.path), finding["code"], finding["confidence"], finding["stream"], str(finding["frames"] or ""),
         answer, reason, finding["message"],
     )  # fmt: skip
 

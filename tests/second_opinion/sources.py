@@ -22,10 +22,11 @@ def captures(name: str) -> list[Path]:
 
 
 def set_of(path: Path) -> str:
-    return next((name for name, folder in SETS.items() if path.resolve().is_relative_to(folder)), "given")
+    found = (name for name, folder in SETS.items() if path.resolve().is_relative_to(folder.resolve()))
+    return next(found, "given")
 
 
 def short(path: Path) -> str:
     """A capture's name within its set."""
     name = set_of(path)
-    return str(path) if name == "given" else f"{name}/{path.resolve().relative_to(SETS[name])}"
+    return str(path) if name == "given" else f"{name}/{path.resolve().relative_to(SETS[name].resolve())}"

@@ -73,6 +73,7 @@ BROKEN: list[tuple[str, str, Callable[[Flow], None]]] = [
     ("who_closed_first_is_first", RESET, set_row("closed_by", "both")),
     ("findings_are_listed_with_their_flow", RESET, set_row("findings", None)),
     ("findings_are_listed_with_their_flow", GRACEFUL, set_row("findings", "TD101")),
+    ("nothing_is_sure_where_frames_are_missing", RESET, set_row("observability", "frames-missing")),
     ("durations_are_those_of_the_timeline", GRACEFUL, set_row("server_close_wait_s", None)),
     ("durations_are_those_of_the_timeline", GRACEFUL, set_row("server_close_wait_s", 1.5)),
     ("counts_are_those_of_the_segments", GRACEFUL, set_row("client_packets", 99)),

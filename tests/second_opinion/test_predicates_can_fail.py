@@ -14,9 +14,11 @@ from tests.second_opinion.claims import OFTEN, places
 from tests.second_opinion.opinion import FOLLOWS, REFUTED, opinion
 from tests.second_opinion.sources import OURS, captures
 
-ENOUGH = 3  # findings of a code that are falsified
+ENOUGH = 2  # findings of a code that are falsified
+OTHERS = 20  # frames of a connection that are told instead of the right one
 EXAMPLES = {  # one of several frames that show the same
     ("TD104", "ack"),
+    ("TD305", "answered"),
     ("TD310", "last"),
     ("TD502", "stale_frame"),
     ("TD904", "frame"),
@@ -29,7 +31,7 @@ WORDS = {times: word for word, times in OFTEN.items()}
 def followed() -> dict[str, list[tuple[Capture, dict[str, Any]]]]:
     """Some findings of each code in our own captures that follow from the packets."""
     found: dict[str, list[tuple[Capture, dict[str, Any]]]] = defaultdict(list)
-    for path in (path for name in OURS for path in captures(name) if ".m." not in path.name):
+    for path in (path for name in OURS for path in captures(name) if name == "own" or ".a." in path.name):
         capture = read(path)
         for finding in capture.findings:
             some = found[finding["code"]]
@@ -65,7 +67,7 @@ def frames_changed(capture: Capture, finding: dict[str, Any]) -> Iterator[tuple[
     """The finding once more for each frame in its message and each other frame of the connection instead."""
     if finding["stream"] is None:
         return
-    others = list(capture.flows[finding["stream"]].by_frame)[:30]
+    others = list(capture.flows[finding["stream"]].by_frame)[:OTHERS]
     for name, (kind, begin, end) in places(finding["code"], finding["message"]).items():
         text = finding["message"][begin:end]
         number = re.search(r"\d+", text)
