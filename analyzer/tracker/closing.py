@@ -3,8 +3,7 @@
 Most flows of most captures are of two kinds of which nothing more can be said than their numbers: opened by a whole
 handshake and closed by one FIN from each side, or no more than a SYN, perhaps with a SYN-ACK that nobody acknowledged,
 as in a flood. Those are told from the rest here, and done with in one pass, while their rows are in the cache; the
-others go on to the rules, with their columns (``outcome`` concludes of them what is concluded here of the ordinary
-ones, and the tests hold the two together).
+others go on to the rules (``outcome`` concludes of them what is concluded here; the tests hold the two together).
 """
 
 import numpy as np
