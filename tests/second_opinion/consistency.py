@@ -228,7 +228,7 @@ def who_closed_first_is_first(capture: Capture, flow: Flow) -> Iterator[str]:
         yield f"closed_by is empty, and the {own[0]} sent FIN or RST"
     if told in ROLES:
         first, other = flow.fins(SIDES[str(told)])[:1], flow.fins(1 - SIDES[str(told)])[:1]
-        if first and other and first[0].acknowledges(other[0]):
+        if first and other and other[0].frame < first[0].frame and first[0].acknowledges(other[0]):
             yield f"closed_by is {told}, whose FIN in frame {first[0].frame} acknowledges the other's"
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 from tests.second_opinion.closing import answers, is_probe
 from tests.second_opinion.fins import in_time_wait
 from tests.second_opinion.opinion import Case, absent, must, need, predicate
-from tests.second_opinion.packets import Segment, ahead
+from tests.second_opinion.packets import Flow, Segment, ahead
 
 WORD = 1 << 32
 LONGEST_WAIT = 60 * 10**9  # from here on the gaps between repeats do not grow (RFC 6298 2.5)
@@ -103,12 +103,6 @@ def fin_wait_2_expired(case: Case) -> None:
     case.happened("when", rst)
 
 
-def old_flow(case: Case) -> object:
-    earlier = case.capture.named(case.flow.ends, case.flow.stream)
-    need(earlier, "the older connection is not in the capture")
-    return earlier[-1]
-
-
 @predicate("TD501")
 def tuple_reused_in_time_wait(case: Case) -> None:
     syn = case.segment("syn")
@@ -134,12 +128,9 @@ def tuple_reused_in_time_wait(case: Case) -> None:
     rule_fits(case, old, holder, syn)
 
 
-def rule_fits(case: Case, old: object, holder: int, syn: Segment) -> None:
+def rule_fits(case: Case, old: Flow, holder: int, syn: Segment) -> None:
     """By its number, by its timestamp, or because the TIME_WAIT was the client's own."""
     rule = str(case["rule"] or "")
-    from tests.second_opinion.packets import Flow
-
-    assert isinstance(old, Flow)
     asker = 1 - holder if case.own != syn.side else holder
     rows = [row for row in old.of(asker) if not row.rst]
     if "sequence number" in rule:
