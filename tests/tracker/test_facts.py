@@ -25,7 +25,7 @@ from analyzer.tracker.transitions import State
 from tests.captures import OWN, RECORDINGS, cases, public
 
 from .facts import COLUMNS, FLOW_COLUMNS, KNOWN, LEFT_OUT, MEANS_SOMETHING, opener
-from .naive import RST, SYN
+from .naive import FIN, RST, SYN
 from .observed import Observed, Packet, packets
 from .plausible import capture
 from .side import Side, acknowledged, fresh
@@ -157,8 +157,14 @@ OTHERWISE: dict[str, tuple[Doubt, ...]] = {
 DOUBTS = {doubt for doubts in OTHERWISE.values() for doubt in doubts}
 
 
+def timers_may_end(segments: list[Packet]) -> bool:
+    """Whether there is a pause, or something so long after a FIN, that a timer may have ended in between."""
+    times, closed = [one.time for one in segments], [one.time for one in segments if one.flags & FIN]
+    return max(np.diff(times), default=0) > 50 * SECOND or (bool(closed) and times[-1] - closed[0] > 50 * SECOND)
+
+
 def followed(name: str, rows: NDArray[np.void], table: NDArray[np.void]) -> Iterator[Followed]:
-    """The connections of a batch: those alone on their addresses and ports, without a pause in which a timer may end,
+    """The connections of a batch: those alone on their addresses and ports, without time enough for a timer to end,
     and without padding that looks like payload (test_padding.py)."""
     tracker = Tracker(Settings())
     tracker.feed(rows.copy(), table)
@@ -169,8 +175,7 @@ def followed(name: str, rows: NDArray[np.void], table: NDArray[np.void]) -> Iter
         segments[sender >> 1].append((sender & 1, packet))
     reused = {*table["previous"].tolist()}
     for place, row in enumerate(books.flows["row"].tolist()):
-        times = [packet.time for _, packet in segments[row]]
-        long = max(np.diff(times), default=0) > 50 * SECOND
+        long = timers_may_end([packet for _, packet in segments[row]])
         padded = any(packet.marks & PADDED for _, packet in segments[row])
         if table["previous"][row] >= 0 or row in reused or long or padded:
             continue

@@ -106,6 +106,7 @@ def plain(connection: Followed) -> bool:
     segments = [one.segment for one in connection.observed.seen]
     syns = [segment for segment in segments if segment.flags & SYN]
     opened = syns == segments[:2] and not any(syn.length or syn.flags & RST for syn in syns)
+    opened = opened and not any(one.apart for one in connection.observed.seen[:2])
     moves = (connection.entries["from_state"] != connection.entries["state"]).all()
     inferred = any(end.fin_inferred for end in connection.observed.ends)
     return bool(len(syns) == 2 and opened and moves and not inferred and not connection.observed.undone)
@@ -117,15 +118,25 @@ def differing(connections: Iterator[Followed]) -> tuple[list[tuple[object, ...]]
     count = 0
     for connection in filter(plain, connections):
         for number in (0, 1):
-            previous = 0
-            for entry in connection.entries_of(number):
+            previous, entries = 0, connection.entries_of(number)
+            for entry, following in zip(entries, [*entries[1:], None], strict=True):
                 meant = meaning(connection, Side(connection.observed, number), entry, previous)
+                if entry["basis"] == Basis.ASSUMED and following is not None and following["basis"] == Basis.SENT:
+                    meant = before_it_sent(meant, connection, int(following["frame"]))
                 found = When(*(int(entry[name]) for name in ("time", "earliest", "latest")))
                 previous = found.best
                 count += meant is not None
                 if meant not in (None, found):
                     wrong.append((connection.name, Event(entry["event"]).name, int(entry["frame"]), meant, found))
     return wrong, count
+
+
+def before_it_sent(meant: When | None, connection: Followed, frame: int) -> When | None:
+    """What came to it came before the segment of ``frame`` passed, which it sent next."""
+    passed = [one.segment.time for one in connection.observed.seen if one.segment.frame == frame]
+    if meant is None or not passed or meant.best <= passed[0]:
+        return meant
+    return meant._replace(best=max(meant.earliest, passed[0]))
 
 
 def meaning(connection: Followed, side: Side, entry: np.void, previous: int) -> When | None:
