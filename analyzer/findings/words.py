@@ -87,7 +87,7 @@ def wording(
         ended = name or "" if kind == "before_end" else ""
         if literal:
             _literal(made, literal, quotes)
-        if name and files.several and (frame or kind in ("frame", "shown")):
+        if name and files.several and (frame or (kind and kind in IN_FILES)):
             made.pieces += IN_FILES[kind or ""](f"= {name}")
         elif name and name + "_ns" in rule.thresholds:
             _literal(made, threshold(getattr(settings, name + "_ns"), kind or ""), quotes)
@@ -227,6 +227,7 @@ KINDS: dict[str, Callable[[str], Pieces]] = {
     "within": within,
     "after": after,
     "to": to,
+    "numbered": lambda name: [number(name)],
     "address": lambda name: [code(name, "addresses")],
     "state": lambda name: [code(name, "states")],
 }
@@ -234,6 +235,10 @@ KINDS: dict[str, Callable[[str], Pieces]] = {
 
 def frame_in_file(name: str) -> Pieces:
     return [code(f"known:{name}", "frame or not"), *in_files.numbered(name)]
+
+
+def to_in_file(name: str) -> Pieces:
+    return [code(f"known:{name}", "to"), *in_files.numbered(name)]
 
 
 def shown_in_file(name: str) -> Pieces:
@@ -245,6 +250,8 @@ IN_FILES: dict[str, Callable[[str], Pieces]] = {
     "": in_files.numbered,
     "frame": frame_in_file,
     "shown": shown_in_file,
+    "to": to_in_file,
+    "numbered": in_files.numbered,
 }
 
 

@@ -49,8 +49,8 @@ NEEDS = ("syn_count",)
 EXAMPLE = "connection-attempt-unanswered.pcap"
 NEAR_MISS = "syn-lost-once.pcap"
 MESSAGE = (
-    "The {blamed} {did}: the {peer} sent its SYN {count:times}{span:within} (frame{s} {first}{last:to}), and no "
-    "segment of {blamed_at} in answer was captured{only_icmp}{teller:address}{icmp_said}{icmp:shown}{delay:after}"
+    "The {blamed} {did}: the {peer} sent its SYN {count:times}{span:within} (frame{s} {first:numbered}{last:to}), and "
+    "no segment of {blamed_at} in answer was captured{only_icmp}{teller:address}{icmp_said}{icmp:shown}{delay:after}"
     "{of_syn}{icmp_again}{last_icmp:shown}."
 )
 ADVICE = "Suspect {suspect} first. Next, on {place:address}: {look}{target:address}{then}"
