@@ -37,6 +37,7 @@ WAIT = {
     "TD904": AT_THE_END,
     "TD905": AT_THE_END,
     "TD906": AT_THE_END,
+    "TD907": AT_THE_END,
 }
 
 Key = tuple[str, int, str, str, int]  # code, stream (-1 for a crowd), whom it blames: role, server address and port
