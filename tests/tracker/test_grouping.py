@@ -36,11 +36,13 @@ SETTINGS = [
 
 def as_told(part: Ended) -> Ended:
     """``part`` with no more in its facts than the rules can tell of connections that went by the book, where it is of
-    the kind REUSED: whether they were established, not when, and not the last acknowledgment."""
+    the kind REUSED: whether they were established, not when, not the last acknowledgment, and of both ends together when
+    the last segment passed."""
     if part.kind == REUSED:
         part.facts.end("ack_sent")[:] = 0
         part.facts.end("known")[:] &= THROUGH
         part.facts.end("established_time")[:] = (part.facts.end("established_time") > 0).any(axis=0)
+        part.facts.end("last_time")[:] = part.facts.end("last_time").max(axis=0)
     return part
 
 
