@@ -56,7 +56,7 @@ def other_path(ttl, known):
 @part
 def is_foreign(desk, s, e):
     """Whether RST ``s`` has come over another number of hops than all other segments of its sender ``e``."""
-    others = np.int64(e["packets"]) - np.int64(unusual(desk, e)["rst_count"])
+    others = np.int64(e["packets"]) - (np.int64(unusual(desk, e)["rst_count"]) - 1)  # ``s`` is not in the first yet
     if others < ENOUGH or e["ttl_low"] == 0 or s["ttl"] == 0:
         return False
     low, high, own = np.int64(e["ttl_low"]), np.int64(e["ttl_high"]), np.int64(s["ttl"])

@@ -68,6 +68,7 @@ KINDS: dict[str, tuple[str, Any]] = {
     "within": (rf" in {SPAN}|", _duration),
     "after": (rf", {SPAN} after|", _duration),
     "to": (r" to \d+|", _frame),
+    "numbered": (r"\d+", _frame),
     "address": (r"[0-9a-f.:]+|", str),
     "state": (r"[A-Z_0-9]+", str),
     "": (ANYTHING, lambda text: int(text) if text.isdigit() else text),

@@ -93,7 +93,7 @@ class Resets:
     def is_foreign(self, e: End, s: Segment) -> bool:
         """Whether it comes over another number of hops than all else of its sender; two others must show how many."""
         low, high = e.ttls
-        if e.packets - (e.rst_count - 1) - 1 < 2 or not low or not s.ttl:
+        if e.packets - (e.rst_count - 1) < 2 or not low or not s.ttl:
             return False
         return not low <= s.ttl <= high and other_path(s.ttl, low) and other_path(s.ttl, high)
 
