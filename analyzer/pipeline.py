@@ -19,6 +19,7 @@ from analyzer.readers import open_captures
 from analyzer.readers.capture import CaptureStream
 from analyzer.readers.packets import Packets
 from analyzer.readers.recording import Recording, unbroken
+from analyzer.readers.walker import plural
 from analyzer.reports.lines import segment_rows
 from analyzer.reports.links import link_name
 from analyzer.reports.result import Analysed, Summary
@@ -266,5 +267,5 @@ class Analysis:
 
     def _late(self) -> list[Notice]:
         late = self._tracker.late + (self._grouping.late if self._grouping else 0)
-        text = f"{late} segments came more than a minute after their connection was over; they are not in its tables"
+        text = f"{plural(late, 'segment')} came more than a minute after the connection was over: not in its tables"
         return [Notice(text)] if late else []

@@ -68,7 +68,7 @@ HANDSHAKES = {
 TEARDOWNS = {
     "graceful": "both FINs were sent and acknowledged, one after the other",
     "simultaneous": "both FINs were sent and acknowledged, and crossed each other",
-    "half-closed": "one side sent its FIN, the other had not when the capture ended",
+    "half-closed": "a FIN was sent; when the capture ended not both sides had sent theirs and had it acknowledged",
     "reset": "a RST ended it after at least one FIN",
     "aborted": "a RST ended it, and no FIN had been sent",
     "timed-out": "an endpoint gave up after repeating itself unanswered",

@@ -139,8 +139,9 @@ def progress(desk, s, i, a):
         old = a if fresh else np.int64(e["ack_sent"])
         e["ack_sent"] = a
         learn(e, ACKED)
-        p["run_frame"] = 0
-        p["run_kind"] = 0
+        if ahead(a, p["run_end"]) >= 0:
+            p["run_frame"] = 0
+            p["run_kind"] = 0
         whole = a == np.int64(p["snd_nxt"])
         if whole:
             p["idle_since"] = s["time"] if s["window"] > 0 else 0
@@ -189,7 +190,7 @@ def measure(desk, i, sample):
     if first or sample < np.int64(e["reach"]):
         e["reach"] = sample
     if first:
-        row, began = np.int64(e["last_event"]), np.int64(0)
+        row, opening = np.int64(e["last_event"]), np.int64(0)
         while row > 0:
             entry = log_at(desk, row)
             earliest, latest = earliest_of(desk, entry), latest_of(desk, entry)
@@ -200,28 +201,38 @@ def measure(desk, i, sample):
                     earliest = min(earliest, max(floor, np.int64(entry["time"]) - sample - desk["slack"]))
                 entry["time"] = min(np.int64(entry["time"]), max(floor, np.int64(entry["time"]) - sample // 2))
                 bound(desk, entry, earliest, latest)
-            row, began = before, np.int64(entry["time"])
-        if flow_at(desk, i >> 1)["older"] > 0 and began > 0:
-            replaced_by(desk, i, began)
+            row, opening = before, row
+        if flow_at(desk, i >> 1)["older"] > 0 and opening > 0:
+            replaced_by(desk, i, log_at(desk, opening))
 
 
 @part
-def replaced_by(desk, i, began):
-    """The older connection of endpoint ``i`` on this tuple was gone when this one ``began``, by its first entry, which
-    has been placed better."""
+def replaced_by(desk, i, first):
+    """The older connection of endpoint ``i`` on this tuple was gone when this one began, by its ``first`` entry, which
+    has been placed better; but not before the older connection's own last."""
     f = flow_at(desk, i >> 1)
     if not still_kept(desk, f):
+        place(desk, first, latest_of(desk, first) - desk["slack"])  # where it was: the older has been told
         return
     old = end_at(desk, np.int64(older_at(desk, f)["old_end"]) ^ (i & 1))
     row = np.int64(old["last_event"])
     entry = log_at(desk, row)
+    began = np.int64(first["time"])
     if row == 0 or entry["event"] != REPLACED or np.int64(entry["time"]) <= began:
         return
     before = row_before(desk, row)
-    earliest, latest = earliest_of(desk, entry), latest_of(desk, entry)
-    entry["time"] = max(began, np.int64(log_at(desk, before)["time"]) if before > 0 else began)
-    bound(desk, entry, earliest, latest)
+    place(desk, entry, max(began, np.int64(log_at(desk, before)["time"]) if before > 0 else began))
     stamp_leave(desk, old, state_before(entry), np.int64(entry["time"]))
+    if np.int64(entry["time"]) > began:
+        place(desk, first, np.int64(entry["time"]))
+
+
+@part
+def place(desk, entry, time):
+    """Give an entry another best time, within the same bounds."""
+    earliest, latest = earliest_of(desk, entry), latest_of(desk, entry)
+    entry["time"] = time
+    bound(desk, entry, earliest, latest)
 
 
 @part

@@ -197,14 +197,20 @@ def forget(e, bits):
 
 
 @part
-def after_previous(desk, before, event, basis, best, latest):
-    """The best time of an entry behind the entry ``before``. What the endpoint sent it sent before that passed the tap;
+def after_previous(desk, e, previous, event, basis, best, latest):
+    """The best time of an entry of ``e`` behind the row ``previous``. What it sent it sent before that passed the tap;
     so what came to it first was faster than it was taken to be."""
+    before = log_at(desk, previous)
     late = basis == SENT and event != REPLACED and np.int64(before["time"]) > latest
     if late and before["basis"] == ASSUMED:
         earliest, last = earliest_of(desk, before), latest_of(desk, before)
-        before["time"] = max(earliest, latest)
+        row = row_before(desk, previous)
+        floor = np.int64(log_at(desk, row)["time"]) if row > 0 else np.int64(0)
+        before["time"] = max(earliest, latest, floor)
         bound(desk, before, earliest, last)
+        if state_in(before) != state_before(before):
+            stamp_leave(desk, e, state_before(before), np.int64(before["time"]))
+            stamp_enter(desk, e, state_in(before), np.int64(before["basis"]), np.int64(before["time"]))
     return max(best, np.int64(before["time"]))
 
 
@@ -228,7 +234,7 @@ def append(desk, i, event, state, basis, best, earliest, latest, frame, note, sl
     while previous > 0 and is_void(log_at(desk, previous)):
         previous = row_before(desk, previous)
     if previous > 0:
-        best = after_previous(desk, log_at(desk, previous), event, basis, best, latest)
+        best = after_previous(desk, e, previous, event, basis, best, latest)
     row = new_log_row(desk, flow_at(desk, i >> 1))
     entry = log_at(desk, row)
     entry["time"] = best

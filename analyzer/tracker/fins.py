@@ -3,7 +3,6 @@
 import numpy as np
 
 from analyzer.compiled import part
-from analyzer.segments.table import ACK
 from analyzer.tracker.bounds import busy_time, half, margin, open_since, patience, since
 from analyzer.tracker.crossing import not_arrived, not_yet_proof
 from analyzer.tracker.desk import (
@@ -32,7 +31,7 @@ from analyzer.tracker.desk import (
 from analyzer.tracker.holes import fin_fills, gap, seen_again
 from analyzer.tracker.journal import earliest_of, log_at, make_void, state_before
 from analyzer.tracker.ledger import Known
-from analyzer.tracker.space import ahead, length_of, plus
+from analyzer.tracker.space import ack_of, ahead, length_of, plus
 from analyzer.tracker.transitions import Event
 
 ACKED, FIN_KNOWN = np.int64(Known.ACK), np.int64(Known.FIN)
@@ -79,7 +78,8 @@ def carry_fin(desk, s, i):
         note(desk, i, FIN_AGAIN, now, frame, NO_NOTE)  # it is known to have sent it before
         return
     basis = SENT if sure_of_peer(desk, e, p) else ASSUMED
-    if np.int64(e["state"]) == CLOSE_WAIT and knows(p, FIN_KNOWN) and ahead(s["ack"], later(desk, p)["fin_end"]) < 0:
+    acked = ack_of(s, e["ack_sent"])
+    if np.int64(e["state"]) == CLOSE_WAIT and knows(p, FIN_KNOWN) and ahead(acked, later(desk, p)["fin_end"]) < 0:
         overtaken(desk, i, now - half(reach), earliest, now, frame)
     else:
         move(desk, i, SENT_FIN, basis, now - half(reach), earliest, now, frame, NO_NOTE)
@@ -106,7 +106,7 @@ def first_fin(desk, s, e, p, end):
     after["fin_time"] = s["time"]
     after["fin_frame"] = s["frame"]
     after["fin_count"] = 1
-    after["fin_ack"] = s["ack"] if np.int64(s["flags"]) & ACK else e["ack_sent"]
+    after["fin_ack"] = ack_of(s, e["ack_sent"])
     if e["data_time"] > 0 or p["data_time"] > 0:
         after["spoke_last"] = 1 if np.int64(e["data_time"]) >= np.int64(p["data_time"]) else 2
 
@@ -144,9 +144,12 @@ def overtaken(desk, i, best, earliest, now, frame):
 
 
 @part
-def tells_more(desk, s, e, now):
-    """Whether the FIN comes again, within a round trip, only to acknowledge more than the last time."""
-    return ahead(s["ack"], e["last_ack"]) > 0 and now - last_fin(desk, e) <= patience(desk, e)
+def tells_more(desk, s, e, p, now):
+    """Whether the FIN comes again only to acknowledge more than the last time: within a round trip, or as the answer to
+    what the peer ``p`` has sent since."""
+    before = last_fin(desk, e)
+    answers = np.int64(p["carry_time"]) > before and now - np.int64(p["carry_time"]) <= patience(desk, e)
+    return ahead(ack_of(s, e["last_ack"]), e["last_ack"]) > 0 and (answers or now - before <= patience(desk, e))
 
 
 @part
@@ -158,7 +161,7 @@ def fin_again(desk, s, i):
     after["fin_count"] = after["fin_count"] + 1
     not_arrived(desk, i, last_fin(desk, e), now)
     u = mark_unusual(desk, e)
-    if not knows(e, FIN_ACKED) and not tells_more(desk, s, e, now):
+    if not knows(e, FIN_ACKED) and not tells_more(desk, s, e, end_at(desk, i ^ 1), now):
         u["fin_repeats"] = u["fin_repeats"] + 1
         u["fin_repeat_time"], u["fin_repeat_frame"] = now, frame
     u["fin_last_time"] = now

@@ -116,7 +116,7 @@ RECENT = [
 
 SELDOM = [
     Column("run_time", "<i8", "when the first carrying segment passed that the peer has not acknowledged since"),
-    Column("_", "<u4", "nothing"),
+    Column("run_end", "<u4", "the sequence number after that segment"),
     Column("data_frame", "<u4", "frame of its last new payload"),
     Column("run_ack", "<u4", "the acknowledgment carried by that segment"),
     Column("first_frame", "<u4", "frame of its first segment"),

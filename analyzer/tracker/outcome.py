@@ -150,7 +150,7 @@ class Ledger:
         """Whether nothing was ever open: a RST refuses the only thing that was asked or sent, and nothing else came."""
         refusal = one_of(self.rst_cause, (RstCause.CONNECTION_REFUSED, RstCause.NO_CONNECTION))
         alone = self.of_side("packets", self.rst_side) == self.of_side("rst_count", self.rst_side)
-        asked = self.of_side("ack_sent", (self.rst_side == 0).astype(np.int64)) == 0
+        asked = np.where(self.rst_side > 0, *self.knows(Known.ACK).T) == 0
         return np.asarray(refusal & alone & (asked | (self.rst_cause == RstCause.CONNECTION_REFUSED)))
 
     @cached_property

@@ -4,7 +4,7 @@ segment takes of it is told here."""
 import numpy as np
 
 from analyzer.compiled import part
-from analyzer.segments.table import PADDED
+from analyzer.segments.table import ACK, PADDED
 
 MODULUS = 1 << 32
 HALF = 1 << 31
@@ -20,6 +20,12 @@ def ahead(a, b):
 def plus(a, count):
     """The sequence number ``count`` after ``a``."""
     return (np.int64(a) + np.int64(count)) & 0xFFFFFFFF
+
+
+@part
+def ack_of(s, known):
+    """The acknowledgment that segment ``s`` carries; ``known``, the highest of its sender, where it has no ACK flag."""
+    return np.int64(s["ack"]) if np.int64(s["flags"]) & ACK else np.int64(known)
 
 
 @part

@@ -61,7 +61,7 @@ from analyzer.tracker.log import Note
 from analyzer.tracker.padding import padding_was_data, remember_padding
 from analyzer.tracker.pools import OLDERS, SLOTS, next_free, room, slots_taken, take
 from analyzer.tracker.resets import contradict, end_older, reset
-from analyzer.tracker.space import ahead, length_of, plus
+from analyzer.tracker.space import ack_of, ahead, length_of, plus
 from analyzer.tracker.strangers import of_another
 from analyzer.tracker.syns import NO_SCALE
 from analyzer.tracker.transitions import Event
@@ -353,13 +353,14 @@ def keep_books(desk, s, i, kind):
     if flags & RST:
         return
     e["last_kind"] = kind
-    e["last_ack"] = s["ack"]
+    e["last_ack"] = ack_of(s, e["ack_sent"])
     e["last_seq_end"] = plus(s["seq"], length_of(s) + (1 if flags & FIN else 0) + (1 if flags & SYN else 0))
     if e["run_frame"] == 0 and kind != KIND_ACK and kind != KIND_PROBE:
         e["run_frame"] = frame
         e["run_time"] = now
         e["run_kind"] = kind
-        e["run_ack"] = s["ack"]
+        e["run_ack"] = e["last_ack"]
+        e["run_end"] = e["last_seq_end"]
     if p["unusual"] > 0 and kind != KIND_PROBE:
         unusual(desk, p)["probe_run"] = 0
     if kind != KIND_PROBE:

@@ -20,6 +20,7 @@ from analyzer.tracker.desk import (
     end_at,
     knows,
     last_syn,
+    later,
     learn,
     mark_unusual,
     note,
@@ -32,6 +33,8 @@ from analyzer.tracker.transitions import Event
 
 ISN, NXT = np.int64(Known.ISN), np.int64(Known.NXT)
 ACKED, MIXED = np.int64(Known.ACK), np.int64(Known.MIXED)
+RST_STANDS, KILLED = np.int64(Known.RST), np.int64(Known.KILLED)
+FIN_ACKED, FIN_INFERRED = np.int64(Known.FIN_ACKED), np.int64(Known.FIN_INFERRED)
 STALE_ACK = np.int64(Event.STALE_ACK)
 OLD_CONNECTION = np.int64(Note.OLD_CONNECTION)
 CHALLENGE_NS = 3_000_000_000  # an old connection answers a SYN at once: this is more than any way there and back takes
@@ -106,6 +109,20 @@ def repeats_all(s, e, p):
 
 
 @part
+def begins_anew(desk, s, e, p):
+    """Whether segment ``s`` can only be of a newer connection whose SYN was not captured: it lies beyond a FIN that was
+    acknowledged, or, behind a RST, beyond what its receiver had room for; or is a SYN-ACK with another number than that
+    of ``e`` and no answer to the SYN of ``p``."""
+    if np.int64(s["flags"]) & SYN:
+        other = knows(e, ISN) and np.int64(e["isn"]) != np.int64(s["seq"]) and knows(p, ISN) and p["packets"] > 0
+        return other and np.int64(s["flags"]) & ACK != 0 and not acceptable_in_syn_sent(s, p)
+    if knows(e, FIN_ACKED) and not knows(e, FIN_INFERRED) and ahead(s["seq"], later(desk, e)["fin_end"]) > 0:
+        return True
+    reset = (knows(e, RST_STANDS) or knows(e, KILLED)) and knows(e, NXT) and p["packets"] > 0
+    return reset and (ahead(s["seq"], e["snd_nxt"]) > np.int64(p["window"]) or ahead(s["seq"], e["snd_nxt"]) < -FAR)
+
+
+@part
 def mark_mixed(desk, s, i, how):
     """From segment ``s`` of endpoint ``i`` on, the flow holds more than one connection, or the same again."""
     u = mark_unusual(desk, end_at(desk, i))
@@ -126,6 +143,12 @@ def of_another(desk, s, i):
         if repeats_all(s, e, p):
             mark_mixed(desk, s, i, SAME_AGAIN)
             return True
+        if begins_anew(desk, s, e, p):
+            mark_mixed(desk, s, i, OTHER_NUMBERS)
+            return True
+    elif not np.int64(s["flags"]) & RST and begins_anew(desk, s, e, p):
+        mark_mixed(desk, s, i, OTHER_NUMBERS)
+        return True
     elif not np.int64(s["flags"]) & RST and is_stranger(desk, s, e, p):
         if unusual(desk, e)["strangers"] >= TOO_MANY:
             mark_mixed(desk, s, i, OTHER_NUMBERS)

@@ -229,8 +229,8 @@ def test_one_decides(count: Count, tmp_path: Path) -> None:
 
 
 def test_every_setting_decides_here() -> None:
-    """But for the engine, which judges nothing; ``fin_timeout``, by which the ladder alone says how sure a FIN_WAIT_2 is
-    (tests/reports/test_ladder.py); and ``capture_gap``, which takes two files (tests/several/test_gaps.py)."""
+    """But for the engine, which judges nothing; ``fin_timeout``, by which the ladder alone says what may have ended
+    (tests/reports/test_ladder_truth.py); and ``capture_gap``, which takes two files (tests/several/test_gaps.py)."""
     elsewhere = {"engine", "fin_timeout_ns", "capture_gap_ns"}
     tried = {name for edge in [*EDGES.values(), *COUNTS.values()] for name in edge.settings}
     assert {name.removesuffix("_s") for name in tried} == {

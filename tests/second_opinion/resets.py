@@ -143,9 +143,12 @@ def reset_after_own_fin(case: Case) -> None:
     case.lasted("after", rst.time - fin.time)
     why, answered = str(case["why"] or ""), case["answered"]
     if answered is None:
+        waiting = [row for row in unanswered(flow, rst) if row.length]
+        if "do not tell" in why:
+            must(waiting, "nothing of the peer was unanswered")
+            return
         must("answers" not in why.replace("answers no", ""), "what it answers is not named")
-        rows = unanswered(flow, rst)
-        absent(rows[-1:], "frame {} of the peer was unanswered")
+        absent(unanswered(flow, rst)[-1:], "frame {} of the peer was unanswered")
         return
     row = case.segment("answered", case.peer)
     must(row.frame < rst.frame, f"frame {row.frame} came behind the RST")
@@ -314,8 +317,8 @@ def went_on(flow: Flow, side: int, rst: Segment) -> list[Segment]:
     """New data, or a new acknowledgment, of ``side`` behind the RST, in the numbers it had used before; where it is the
     receiver's side, later than a round trip, for what passes sooner was under way."""
     before = [row for row in flow.before(rst) if row.side == side and not row.rst]
-    if not before:
-        return []
+    if not before:  # its numbers are not known: it went on where it acknowledges more than the RST
+        return [row for row in flow.after(rst) if row.side == side == rst.side and goes_on(row.ack, rst.ack)]
     sent, acked = furthest(row.end for row in before), flow.highest_ack(side, rst)
     least = 0 if side == rst.side else (flow.trip(side) or 0)
     return [
@@ -374,6 +377,7 @@ def accept_queue_full(case: Case) -> None:
     must(syn_acks, "no SYN-ACK was captured")
     acks = [row for row in flow.of(case.peer) if row.acknowledges(syn_acks[0]) and not row.rst]
     must(acks, "its ACK was not captured")
+    must(case.segment("syn_ack", case.own) == syn_acks[0], f"frame {syn_acks[0].frame} is its SYN-ACK")
     trip, resets = flow.trip(case.own) or 0, flow.resets(case.own)
     late = [row for row in syn_acks if row.time > acks[0].time + trip]
     proofs = late or [row for row in resets if not row.has_ack and row.seq == acks[0].ack]

@@ -21,6 +21,7 @@ EXAMPLES = {  # one of several frames that show the same
     ("TD305", "answered"),
     ("TD310", "last"),
     ("TD502", "stale_frame"),
+    ("TD903", "frame"),
     ("TD904", "frame"),
 }
 SPANS = {"duration", "before_end", "silence", "within", "after"}

@@ -160,9 +160,9 @@ REFUSED_WRONGLY: list[Story] = [
     (("0 C S 0 0 0", "0.01 S RA 0 0 0", "1 C S 0 0 0"), WRONG_NUMBER | {"count": 1}, REFUTED),
 ]
 NEVER_TAKEN: list[Story] = [
-    (("1 S SA 0 1 0", "3 S SA 0 1 0"), {"first": 4, "last": 5}, FOLLOWS),
-    (("0.025 S SA 0 1 0",), {"first": 4, "last": 4}, REFUTED),
-    (("1 S PA 1 1 10", "3 S SA 0 1 0"), {"first": 5, "last": 5}, REFUTED),
+    (("1 S SA 0 1 0", "3 S SA 0 1 0"), {"syn_ack": 2, "first": 4, "last": 5}, FOLLOWS),
+    (("0.025 S SA 0 1 0",), {"syn_ack": 2, "first": 4, "last": 4}, REFUTED),
+    (("1 S PA 1 1 10", "3 S SA 0 1 0"), {"syn_ack": 2, "first": 5, "last": 5}, REFUTED),
 ]
 HALF_OPEN: list[Story] = [
     (("0 C S 0 0 0", "0.01 S SA 0 1 0", "0.02 C R 1 0 0"), {"syn": 1, "answer": 2, "rst": 3}, FOLLOWS),

@@ -165,7 +165,9 @@ def want_of_ack(side: Side) -> list[Seen]:
     found = []
     for place, one in enumerate(side.fins[1:]):
         more = ahead(one.segment.ack, side.before(one, side.plain)[-1].segment.ack) > 0
-        again = more and one.segment.time - side.fins[place].segment.time <= one.patience
+        before = side.fins[place].segment.time
+        answers = one.peer_carried > before and one.segment.time - one.peer_carried <= one.patience
+        again = more and (answers or one.segment.time - before <= one.patience)
         if one.fin_doubted or not (one.own_fin_acked or again):
             found.append(one)
     return found
@@ -262,9 +264,7 @@ COLUMNS: dict[str, Meaning] = {
     "fin_count": lambda of: of.end.fin_count,
     "fin_time": lambda of: of.end.fin_time,
     "fin_frame": lambda of: frame_of(of.fins),
-    "fin_ack": lambda of: (
-        (of.fins[0].segment.ack if of.fins[0].segment.flags & ACK else of.fins[0].owed or 0) if of.fins else 0
-    ),
+    "fin_ack": lambda of: of.fins[0].segment.ack if of.fins else 0,
     "fin_last_time": lambda of: time_of(of.fins[-1:]),
     "fin_last_frame": lambda of: frame_of(of.fins[-1:]),
     "fin_acked_time": lambda of: of.end.fin_acked_time,
@@ -373,10 +373,10 @@ FLOW_COLUMNS: dict[str, FlowMeaning] = {
 FOREIGN = ["foreign", "foreign_ttl", "foreign_frame", "foreign_time", "own_frame"]
 REFUSALS = ["refusals", "refused_syn_frame", "refused_frame", "refused_time", "refused_after"]
 LEFT_OUT = {
-    **dict.fromkeys(["unusual", "later", "next_free", "_"], "a place in memory"),
+    **dict.fromkeys(["unusual", "later", "next_free"], "a place in memory"),
     **dict.fromkeys(["proof_event", "mark_event", "last_event", "peer_fin_event"], "a row of the log: the entries"),
     **dict.fromkeys(["mark_state", "mark_time"], "the entries are compared themselves"),
-    **dict.fromkeys(["run_frame", "run_kind", "run_ack", "run_time"], "what a RST answers is told by them"),
+    **dict.fromkeys(["run_frame", "run_kind", "run_ack", "run_end", "run_time"], "what a RST answers is told by them"),
     **dict.fromkeys(
         ["prints", *(f"print_{n}" for n in range(4)), *(f"print_time_{n}" for n in range(4))], "copies are"
     ),

@@ -7,6 +7,8 @@ older connection on the same addresses. Times, copies and counters are told by `
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .naive_end import (
     ACK,
     ASSUMED,
@@ -57,7 +59,7 @@ class Connection(Resets):
 
     def take(self, side: int, s: Segment) -> None:
         """Take in one segment sent by ``side``."""
-        e, p = self.ends[side], self.ends[1 - side]
+        e, p, s = self.ends[side], self.ends[1 - side], self.heard(side, s)
         if self.of_another(e, p, s):
             self.count(e, s)
             return
@@ -67,6 +69,10 @@ class Connection(Resets):
         else:
             self.take_other(e, p, s, kind)
         self.remember(e, p, s, kind)
+
+    def heard(self, side: int, s: Segment) -> Segment:
+        """The segment; without an ACK flag its acknowledgment is what its sender has acknowledged."""
+        return s if s.flags & ACK else replace(s, ack=self.ends[side].acked or 0)
 
     def kind(self, e: End, p: End, s: Segment) -> frozenset[str]:
         """What the segment is."""
@@ -92,7 +98,7 @@ class Connection(Resets):
             return
         e.last_kind, e.last_ack, e.last_end = kind, s.ack, s.end
         if not e.run_kind and not kind & {"ack", "probe"}:
-            e.run_kind, e.run_ack, e.run_frame, e.run_time = kind, s.ack, s.frame, s.time
+            e.run_kind, e.run_ack, e.run_end, e.run_frame, e.run_time = kind, s.ack, s.end, s.frame, s.time
         e.ttls = min(s.ttl, e.ttls[0] or s.ttl), max(s.ttl, e.ttls[1])
         if not s.cut:
             e.window = scaled(s, e.shift, p.shift)
@@ -108,6 +114,12 @@ class Connection(Resets):
             if begun and s.flags & (SYN | ACK) == SYN and p.packets and e.nxt is not None and ahead(e.nxt, s.seq) > 1:
                 e.mixed = p.mixed = True  # the same exchange once more
                 return True
+            if self.begins_anew(e, p, s):
+                e.mixed = p.mixed = True
+                return True
+        elif not s.flags & RST and self.begins_anew(e, p, s):
+            e.mixed = p.mixed = True
+            return True
         elif not s.flags & RST and self.is_stranger(e, p, s):
             if e.strangers >= STRANGERS:
                 e.mixed = p.mixed = True
@@ -116,6 +128,17 @@ class Connection(Resets):
             self.pass_by(e, p, s)
             return True
         return False
+
+    def begins_anew(self, e: End, p: End, s: Segment) -> bool:
+        """Whether a newer connection sent it whose SYN was not captured."""
+        if s.flags & SYN:
+            both = e.isn is not None and p.isn is not None and p.packets > 0 and e.isn != s.seq
+            return both and bool(s.flags & ACK) and not acceptable_in_syn_sent(p, s)
+        closed = e.fin_acked and not e.fin_inferred and e.fin_number is not None
+        if closed and ahead(s.seq, e.fin_number or 0) > 0:
+            return True
+        reset = (e.rst_stands or e.killed) and e.nxt is not None and p.packets > 0
+        return reset and not -FAR <= ahead(s.seq, e.nxt or 0) <= p.window
 
     def is_stranger(self, e: End, p: End, s: Segment) -> bool:
         """Whether it is far from all numbers of its sender, which has not gone on from there."""
@@ -215,7 +238,9 @@ class Connection(Resets):
     def progress(self, e: End, p: End, s: Segment) -> None:
         if e.acked is not None and ahead(s.ack, e.acked) <= 0:
             return
-        e.acked, p.run_kind = s.ack, frozenset()
+        e.acked = s.ack
+        if ahead(s.ack, p.run_end) >= 0:
+            p.run_kind = frozenset()
         if s.ack == p.nxt:
             p.idle_since = s.time if s.window else 0
             if p.fresh:

@@ -152,6 +152,7 @@ class End:
     last_end: int = 0
     run_kind: frozenset[str] = frozenset()  # of the first that carries something which the peer has not acknowledged
     run_ack: int = 0
+    run_end: int = 0
     run_frame: int = 0
     run_time: int = 0
 

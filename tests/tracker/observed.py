@@ -226,6 +226,7 @@ class Observed(Connection):
         assert isinstance(s, Packet)
         if self.copies.take(side, s):
             return
+        s = self.heard(side, s)
         e, p = self.ends[side], self.ends[1 - side]
         self.now = Seen(
             *(len(self.seen), side, s, self.kind(e, p, s), e.nxt, p.acked, e.acked, p.nxt),

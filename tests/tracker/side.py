@@ -231,14 +231,23 @@ class Side:
 
     def answered_by_number(self, rst: Seen, told: list[Seen]) -> tuple[Seen, int] | None:
         """A bare RST carries the number that the segment acknowledged that it answers: the first that carries something
-        since its sender acknowledged something new, or the last."""
-        progress = max((one.place for one in self.before(rst, self.own) if one.advances), default=-1)
-        run = [one for one in told if one.place > progress and one.kind & CARRIES]
-        if run and run[0].segment.ack == rst.segment.seq and not self.repeated_since(rst, run[0], told[-1]):
-            return run[0], 1
+        and waits for its acknowledgment, or the last."""
+        waits = self.waiting(rst, told)
+        if waits and waits.segment.ack == rst.segment.seq and not self.repeated_since(rst, waits, told[-1]):
+            return waits, 1
         last = self.before(rst, self.theirs)[-1]
         fits = told[-1].segment.ack == rst.segment.seq and self.awaits(rst, told[-1], last)
         return (told[-1], 1) if fits else None
+
+    def waiting(self, rst: Seen, told: list[Seen]) -> Seen | None:
+        """The first of the peer's segments that carries something and was not acknowledged whole since it passed."""
+        found = None
+        for one in sorted([*told, *self.before(rst, self.own)], key=lambda one: one.place):
+            if one.side == self.side and found and one.advances and ahead(one.segment.ack, found.segment.end) >= 0:
+                found = None
+            elif one.side != self.side and found is None and one.kind & CARRIES:
+                found = one
+        return found
 
     def repeated_since(self, rst: Seen, first: Seen, last: Seen) -> bool:
         """Whether the first is too old to be answered only now, and the last is the same again."""

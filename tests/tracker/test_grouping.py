@@ -36,8 +36,8 @@ SETTINGS = [
 
 def as_told(part: Ended) -> Ended:
     """``part`` with no more in its facts than the rules can tell of connections that went by the book, where it is of
-    the kind REUSED: whether they were established, not when, not the last acknowledgment, and of both ends together when
-    the last segment passed."""
+    the kind REUSED: whether they were established, not when, not the last acknowledgment, and when the last segment of
+    both ends together passed."""
     if part.kind == REUSED:
         part.facts.end("ack_sent")[:] = 0
         part.facts.end("known")[:] &= THROUGH

@@ -117,7 +117,7 @@ TELLING = {
 }
 KNOWN = (
     *("snd_nxt", "bytes", "data_time", "data_frame", "carried", "carry_time", "missing_bytes", "hole_bytes"),
-    *("state", "known", "fin_end", "fin_acked_time"),
+    *("state", "known", "fin_end", "fin_acked_time", "fin_count", "half_close_bytes", "rst_verdict", "foreign"),
 )
 
 

@@ -67,8 +67,9 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     waited_for = asked.any(axis=1)
     side = np.argmax(closer, axis=1)
     other = 1 - side
+    new = ledger.of_side("rst_half_close", side)  # nothing but repeats of older data is TD304
     return Verdict(
-        fires=np.where(waited_for[:, None], closer, sender),
+        fires=np.where(waited_for[:, None], closer, sender) & (new > 0)[:, None],
         when=ledger.of_side("rst_time", side),
         frames=[
             ledger.of_side("fin_frame", side),
@@ -80,7 +81,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "closer": Choice(side ^ ledger.client, ROLES),
             "sender": Choice(other ^ ledger.client, ROLES),
             "fin": ledger.of_side("fin_frame", side),
-            "sent": ledger.of_side("rst_half_close", side),
+            "sent": new,
             "ack": ledger.of_side("fin_acked_frame", side),
             "after": ledger.of_side("rst_answers_time", side) - ledger.of_side("fin_time", side),
             "data": ledger.of_side("rst_answers_frame", side),

@@ -46,13 +46,13 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     ack = ledger.own("fin_reacked_frame")
     return Verdict(
         fires=(ledger.own("fin_repeats") > 0) & fin_acked(ledger),
-        when=ledger.own("fin_repeat_time"),
-        frames=[ledger.own("fin_frame"), ledger.own("fin_repeat_frame"), ledger.own("fin_acked_frame"), ack],
+        when=ledger.own("fin_last_time"),
+        frames=[ledger.own("fin_frame"), ledger.own("fin_last_frame"), ledger.own("fin_acked_frame"), ack],
         values={
-            "count": ledger.own("fin_repeats"),
+            "count": ledger.own("fin_count") - 1,
             "first": ledger.own("fin_frame"),
-            "last": ledger.own("fin_repeat_frame"),
-            "span": ledger.own("fin_repeat_time") - ledger.own("fin_time"),
+            "last": ledger.own("fin_last_frame"),
+            "span": ledger.own("fin_last_time") - ledger.own("fin_time"),
             "ack": ack + (ack == 0) * ledger.own("fin_acked_frame"),
         },
     )

@@ -98,7 +98,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
 
 def _places(ledger: Ledger) -> list[Bools]:
     """Where in the dialogue the RST came, the first that holds: the words are PLACES."""
-    own, other = ledger.own("data_time"), ledger.peer("data_time")
+    age = ledger.own("rst_data_age")
+    own, other = ledger.own("data_time"), np.where(age >= 0, ledger.own("rst_time") - age, 0)
     client = np.stack([ledger.client == 0, ledger.client == 1]).T
     return [
         ledger.peer("fin_count") > 0,

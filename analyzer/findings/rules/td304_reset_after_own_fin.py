@@ -44,6 +44,9 @@ ADVICE = (
     "Often normal. If the {peer_role}'s last data matter, suspect the application on {blamed_ip}: it should read "
     "to the end of the stream before it closes. Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
 )
+WORDS = ("it answers data", "it answers a FIN", "it answers a keep-alive probe", "it answers an acknowledgment")
+MAYBE = "whether it answers data that it had not acknowledged, or gave up, the packets do not tell"
+NOTHING = "it answers no captured segment: it gave up, or closed with SO_LINGER 0"
 CAUSES = (
     RstCause.AFTER_OWN_FIN,
     RstCause.LATE_FIN,
@@ -56,8 +59,7 @@ CAUSES = (
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     answers = ledger.own("rst_answers")
     kinds = (Answered.DATA, Answered.FIN, Answered.KEEP_ALIVE, Answered.ACK)
-    words = ["it answers data", "it answers a FIN", "it answers a keep-alive probe", "it answers an acknowledgment"]
-    nothing = "it answers no captured segment: it gave up, or closed with SO_LINGER 0"
+    waits = (answers == 0) & (ledger.own("rst_unread") > 0)
     alert = farewell(ledger)[:, ::-1] & (answers & Answered.DATA > 0)
     closed = (ledger.own("fin_count") > 0) & (ledger.own("fin_time") <= ledger.own("rst_time"))
     return Verdict(
@@ -69,9 +71,9 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "rst": ledger.own("rst_frame"),
             "when": ledger.own("rst_time"),
             "after": ledger.own("rst_time") - ledger.own("fin_time"),
-            "why": phrases([answers & kind > 0 for kind in kinds], words, nothing),
+            "why": phrases([*(answers & kind > 0 for kind in kinds), waits], [*WORDS, MAYBE], NOTHING),
             "answered": ledger.own("rst_answers_frame"),
             "farewell": phrase(alert, " They look like a TLS close_notify: nothing was lost."),
         },
-        unsure=blind_reset(ledger),
+        unsure=blind_reset(ledger) | waits,
     )

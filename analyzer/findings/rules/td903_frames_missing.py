@@ -38,8 +38,8 @@ NEEDS = ("missing_bytes",)
 EXAMPLE = "frames-missing.pcapng"
 NEAR_MISS = "frames-slightly-out-of-order.pcap"
 MESSAGE = (
-    "At least {missing:byte} that the {blamed} sent are not in the capture: the {peer_role} acknowledged them (first "
-    "in frame {frame}).{hidden}"
+    "At least {missing:byte} that the {blamed} sent are not in the capture: the {peer_role} acknowledged them (frame "
+    "{frame}).{hidden}"
 )
 HIDDEN = ' They may be in packets of this capture that were not understood (see "not analysed").'
 ADVICE = (
