@@ -11,6 +11,7 @@ from analyzer.segments.table import FIN, SYN
 from analyzer.tracker.bounds import half, open_since, until
 from analyzer.tracker.desk import (
     ASSUMED,
+    CLOSED,
     CLOSING,
     ESTABLISHED,
     FIN_WAIT_1,
@@ -212,7 +213,9 @@ def replaced_by(desk, i, first):
     has been placed better; but not before the older connection's own last."""
     f = flow_at(desk, i >> 1)
     if not still_kept(desk, f):
-        place(desk, first, latest_of(desk, first) - desk["slack"])  # where it was: the older has been told
+        was = np.int64(older_at(desk, f)["old_state_0"] if i & 1 == 0 else older_at(desk, f)["old_state_1"])
+        if was != CLOSED and was != TIME_WAIT:  # it was replaced when this one's SYN passed, and is told
+            place(desk, first, latest_of(desk, first) - desk["slack"])
         return
     old = end_at(desk, np.int64(older_at(desk, f)["old_end"]) ^ (i & 1))
     row = np.int64(old["last_event"])

@@ -59,7 +59,10 @@ def hand_over(room, desk, group, newer, took):
     same = mine["address"][0] == its["address"][0] and mine["port"][0] == its["port"][0]
     first = CLIENT if same else SERVER
     remember(room, desk, group, first, syn, took)
-    replace(desk, first, now - placed_by(desk, then, np.int64(ack["time"])), now, np.int64(syn["frame"]))
+    began = now - placed_by(desk, then, np.int64(ack["time"]))
+    if began < np.int64(end_at(desk, first)["state_time"]):
+        return False  # its own last state tells when it can have begun
+    replace(desk, first, began, now, np.int64(syn["frame"]))
     if then <= over_after(desk, SLOT):
         replace(desk, first ^ 1, then - half(then - now), then, np.int64(answer["frame"]))
     return True
