@@ -150,7 +150,8 @@ class Ledger:
         """Whether nothing was ever open: a RST refuses the only thing that was asked or sent, and nothing else came."""
         refusal = one_of(self.rst_cause, (RstCause.CONNECTION_REFUSED, RstCause.NO_CONNECTION))
         alone = self.of_side("packets", self.rst_side) == self.of_side("rst_count", self.rst_side)
-        asked = np.where(self.rst_side > 0, *self.knows(Known.ACK).T) == 0
+        acked = self.knows(Known.ACK)
+        asked = ~np.where(self.rst_side == 0, acked[:, 1], acked[:, 0])
         return np.asarray(refusal & alone & (asked | (self.rst_cause == RstCause.CONNECTION_REFUSED)))
 
     @cached_property

@@ -60,8 +60,9 @@ def hand_over(room, desk, group, newer, took):
     first = CLIENT if same else SERVER
     remember(room, desk, group, first, syn, took)
     began = now - placed_by(desk, then, np.int64(ack["time"]))
-    if began < np.int64(end_at(desk, first)["state_time"]):
-        return False  # its own last state tells when it can have begun
+    e = end_at(desk, first)
+    if np.int64(e["state"]) == TIME_WAIT and began < np.int64(e["state_time"]):
+        return False  # the newer begins with the end of that TIME_WAIT, later than its own segments tell
     replace(desk, first, began, now, np.int64(syn["frame"]))
     if then <= over_after(desk, SLOT):
         replace(desk, first ^ 1, then - half(then - now), then, np.int64(answer["frame"]))
