@@ -38,6 +38,7 @@ http {{ access_log off; client_body_temp_path {home};
 def lab(tmp_path: Path) -> Iterator[Lab]:
     """A laboratory with nginx at B."""
     with Lab(43) as made:
+        made.b.sysctl(tcp_max_tw_buckets=1 << 17)  # else some kernels keep 2048 of them
         (tmp_path / "nginx.conf").write_text(NGINX.format(home=tmp_path, address=made.b.address))
         made.b.start("nginx", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf"), stderr=subprocess.DEVNULL)
         while "8080" not in made.b.run("ss", "-Htln"):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared"
-NO_CAPTURES = {".json", ".toml", ".md", ".py", ".tsv", ".pyc"}
+NO_CAPTURES = {".txt", ".json", ".toml", ".md", ".py", ".tsv", ".pyc"}
 SETS: Mapping[str, Path] = {
     "own": ROOT / "captures",
     "laboratory": ROOT / "tests" / "lab" / "recordings",
