@@ -175,3 +175,11 @@ def test_memory_is_bounded() -> None:
     newest = fragment(0, bytes(7992))._replace(ip_id=999)
     assert reassembler.add(newest).packet is None
     assert reassembler.add(newest._replace(offset=8792, payload=b"end", more=False)).packet is not None
+
+
+def test_the_largest_datagram_is_joined() -> None:
+    """Its last fragments begin beyond half of what the field can say."""
+    data = tcp(bytes(65_000))
+    for pieces in (in_pieces(data, 1480, 1), in_pieces6(data, 1440)):
+        rows = Decoder().decode(batch(pieces))
+        assert rows["payload_len"].tolist() == [65_000]
