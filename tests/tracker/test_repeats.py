@@ -1,4 +1,4 @@
-"""What counts as data sent again, and what as the same packet captured twice."""
+"""What counts as data sent again, what as the same packet captured twice, and what shows that packets are missing."""
 
 from typing import Any
 
@@ -28,6 +28,12 @@ def first_end(rows: NDArray[np.void]) -> Any:
     tracker = Tracker(Settings())
     tracker.feed(rows.copy(), table)
     return tracker._books(tracker.held).ends[0]
+
+
+def test_the_first_acknowledgment_of_missing_bytes_shows_them() -> None:
+    lost = "A . 1:101 ack 1 |\nB . 1:1 ack 201 |\nA . 201:301 ack 1 |\nB . 1:1 ack 401 |\n"
+    end = first_end(batch(told(OPENED.format("two losses") + lost)[0]))
+    assert (end["missing_bytes"], end["missing_frame"]) == (200, 5)
 
 
 @pytest.mark.parametrize("size", [1, 2, 100])
