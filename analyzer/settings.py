@@ -64,7 +64,7 @@ class Settings:
     engine: str = _choice(
         "native", ENGINES, "What reads the capture: this program, or tshark, slowly, for formats only it knows."
     )
-    pile_up: int = _number(10, "So many leaks of one service or client at once are called a pile-up (TD106).")
+    pile_up: int = _number(10, "Report a pile-up (TD106) at this many simultaneous leaks of one service or client.")
     descriptors: int = _number(1024, "How many descriptors a process may hold; a pile-up is projected to it (TD106).")
     read_on_host: tuple[str, ...] = ()  # those of the fields above that nobody set: this host's own values
     keep_flows: bool = True  # whether the result holds a row for every flow

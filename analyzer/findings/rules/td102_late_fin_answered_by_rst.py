@@ -46,8 +46,8 @@ MESSAGE = (
 )
 ADVICE = (
     "Suspect the application on {blamed_ip} first: it closes its sockets too late, perhaps only when they are "
-    "garbage collected. Close the connection on every path as soon as its end is read; raise no time-out. Next, on "
-    "{blamed_ip}, while it waits: ss -tnp state close-wait {ss}"
+    "garbage collected. Close the connection on every path as soon as its end is read; do not work around it by "
+    "raising time-outs. Next, on {blamed_ip}, while it waits: ss -tnp state close-wait {ss}"
 )
 
 
