@@ -118,7 +118,7 @@ B . 201:201 ack 101   |
 A P. 101:151 ack 201  |
 B . 201:201 ack 152   | B CLOSE_WAIT, A FIN_WAIT_2~
 
-a reset out of nothing
+a reset without an apparent trigger
 {OPEN}
 A R. 101:101 ack 201  | A CLOSED, B CLOSED~
 
