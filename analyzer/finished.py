@@ -5,6 +5,7 @@ the others wait until they are many of their kind, since rules take nearly as lo
 """
 
 from collections.abc import Iterable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from analyzer.ahead import Behind
 from analyzer.findings.found import Found
 from analyzer.findings.ordinary import Kind
 from analyzer.findings.view import views
+from analyzer.flows.answers import answer_ttls
 from analyzer.flows.row import FLOW
 from analyzer.memory import copy_rows
 from analyzer.readers.recording import Recording
@@ -50,10 +52,12 @@ class Finished:
             if len(ended.endings) or ended.last:
                 self._behind.give((ended, table.take(ended.facts.flow("row")), end_ns))
 
-    def analysed(self, book: AddressBook, end_ns: int, hides: bool = False) -> Analysed:
-        """What there is to say of them; ``hides`` tells that packets were not understood that may hold TCP."""
+    def analysed(self, book: AddressBook, end_ns: int, table: NDArray[np.void], hides: bool = False) -> Analysed:
+        """What there is to say of them; ``table`` is the flow table, ``hides`` tells that packets were not understood
+        that may hold TCP."""
         self._behind.finish()
         self._found.hides = hides
+        self._found.hosts = partial(answer_ttls, table)
         for kind in self._waiting:
             self._judge(kind)
         self._found.judge_capture(self._recording, self._settings, self._overview.began)

@@ -238,7 +238,7 @@ class Analysis:
         self._tell(self._left_waiting())
         self._finished.take(chain(self._retiring, self._tracker.finish(end)), self._table.rows, end)
         hides = not HIDE_TCP.isdisjoint(self._decoder.counts)
-        analysed = self._finished.analysed(self.book, end, hides)
+        analysed = self._finished.analysed(self.book, end, self._table.rows, hides)
         analysed.summary = self._summary(files, capture, analysed)
         if self._settings.keep_segments:
             analysed.segments = (segment_rows(self._kept), self._table.rows)
@@ -248,7 +248,7 @@ class Analysis:
         """Some flows for themselves."""
         finished = Finished(self._settings, Store(), self.recording)
         finished.take(parts, self._table.rows, end_ns)
-        return finished.analysed(self.book, end_ns)
+        return finished.analysed(self.book, end_ns, self._table.rows)
 
     def _summary(self, files: list[str], capture: "Source", analysed: Analysed) -> Summary:
         return Summary(

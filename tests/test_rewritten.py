@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 import analyzer
 from analyzer.errors import TeardownError
+from analyzer.flows.row import ANSWER_SIDE
 from analyzer.flows.table import FlowTable
 from analyzer.pipeline import Analysis
 from analyzer.readers import open_captures
@@ -64,7 +65,7 @@ class Turned(FlowTable):
             rows[name] = rows[name][:, ::-1].copy()
         rows["guess"] ^= 1
         known = rows["isn_known"].copy()
-        rows["isn_known"] = (known & 1) << 1 | known >> 1
+        rows["isn_known"] = (known & 1) << 1 | known >> 1 & 1 | ~known & ANSWER_SIDE
 
 
 class Retold(Analysis):

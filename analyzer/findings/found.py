@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from analyzer.findings.facts import gaps
 from analyzer.findings.in_files import deciding
 from analyzer.findings.ordinary import Kind, kinds
-from analyzer.findings.rule import Bools, CannotJudge, Choice, Crowd, OfCapture, Rule, Verdict, rules
+from analyzer.findings.rule import Bools, CannotJudge, Choice, Crowd, Hosts, OfCapture, Rule, Verdict, rules
 from analyzer.findings.view import View, views
 from analyzer.readers.recording import Recording
 from analyzer.settings import Settings
@@ -88,6 +88,7 @@ class Found:
         self._both_ways = False  # whether any flow shows both directions
         self._one_way = False  # whether of any flow only one was captured
         self.hides = False  # whether packets were captured that may hold TCP and were not understood
+        self.hosts: Hosts = lambda addresses: {}  # what the whole capture tells of hosts
 
     def judge(
         self,
@@ -131,11 +132,17 @@ class Found:
         """What each rule has found, in the order of the codes; rules that have found nothing left out."""
         for kept in self._kept.values():
             kept.settle()
-        return [
-            Findings(rules()[code], kept.pieces[0] | self._surely(kept), kept.words)
-            for code, kept in self._kept.items()
-            if kept.pieces
-        ]
+        return [self._whole(rules()[code], kept) for code, kept in self._kept.items() if kept.pieces]
+
+    def _whole(self, rule: Rule, kept: Kept) -> Findings:
+        """What a rule has found, with what only the whole capture tells."""
+        columns, words = kept.pieces[0] | self._surely(kept), dict(kept.words)
+        if rule.hindsight:
+            address = np.where(columns["blamed"] == SERVER, columns["server_ip"], columns["client_ip"])
+            values = {name[2:]: column for name, column in columns.items() if name.startswith("= ")}
+            for name, value in rule.hindsight(address, values, self.hosts).items():
+                columns[f"= {name}"], words[f"= {name}"] = value.codes, value.words
+        return Findings(rule, columns, words)
 
     @property
     def cannot_judge(self) -> list[CannotJudge]:

@@ -9,14 +9,16 @@ that fires it and one that must not; ``MESSAGE`` and ``ADVICE``, templates (see 
 in the docs are made from this file.
 
 The answer is a :class:`Verdict`. Its arrays have shape (flows, 2), read at the endpoint that is blamed, or (flows,).
-A rule about many flows together answers with a :class:`Crowd`; one about the capture as a whole has no ``NEEDS``, is
+What the whole capture tells of the blamed hosts may change its words: ``hindsight(address, values, hosts)`` is asked
+once at the end, with the columns of its values, and answers with the values that change. A rule about many flows
+together answers with a :class:`Crowd`; one about the capture as a whole has no ``NEEDS``, is
 ``judge(recording, settings)``, and answers with :class:`OfCapture` or None. An ``EXAMPLE`` may be a folder: its files
 are given together.
 """
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple
@@ -97,6 +99,8 @@ class CannotJudge(NamedTuple):
 
 
 Judge = Callable[[Any, Settings], Verdict | Crowd | OfCapture | None]
+Hosts = Callable[[Iterable[int]], Mapping[int, Sequence[int]]]  # the TTLs of the SYN-ACKs from some addresses
+Hindsight = Callable[[NDArray[Any], Mapping[str, NDArray[Any]], Hosts], Mapping[str, Choice]]
 
 
 class Rule(NamedTuple):
@@ -115,6 +119,7 @@ class Rule(NamedTuple):
     message: str
     advice: str
     judge: Judge
+    hindsight: Hindsight | None
     crowd: bool  # it says something of many flows together
     of_capture: bool  # or of the capture
 
@@ -141,6 +146,7 @@ def read(module: ModuleType) -> Rule:
         module.MESSAGE,
         module.ADVICE,
         module.judge,
+        getattr(module, "hindsight", None),
         module.judge.__annotations__["return"] is Crowd,
         module.judge.__annotations__["return"] == OfCapture | None,
     )

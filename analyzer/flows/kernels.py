@@ -25,7 +25,7 @@ in one slot.
 import numpy as np
 
 from analyzer.compiled import const, inlined, kernel, prefetch, record_at
-from analyzer.flows.row import FLOW
+from analyzer.flows.row import ANSWER_SIDE, FLOW
 from analyzer.segments.table import ACK, BAD_OFFSET, CUT_HEADER, PART, QUOTED, SEGMENT, SHORT_QUOTE, SYN, UNTRACKED
 
 ENTRY = np.dtype(
@@ -217,7 +217,10 @@ def meet(segment, value, rows, rows_at, entry, counts, ranks, addresses, ports):
         learn_isns(segment, side, row)
     if not marks & UNTRACKED:
         row["quoted_only"] = 0
-    state |= row["isn_known"] == 3 and not row["quoted_only"]
+        if handshake == SYN_ACK:
+            row["answer_ttl"] = segment["ttl"]
+            row["isn_known"] = row["isn_known"] & 3 | side * ANSWER_SIDE
+    state |= row["isn_known"] & 3 == 3 and not row["quoted_only"]
     entry["state"] = state
     return state
 
@@ -235,6 +238,7 @@ def open_flow(segment, rows, previous, counts, ranks):
     row["previous"] = previous
     row["quoted_only"] = 1
     row["isn_known"] = 0
+    row["answer_ttl"] = 0
     counts[FLOWS] = number + 1
     return (number + 1) << 1
 

@@ -2,15 +2,15 @@
 
 Who really sent a RST, no capture shows; but two clues tell that it was not the host it names. The sender goes on in
 the same numbers, with something that a host without the connection cannot send (`disown`). Or the RST has come over
-another number of hops than the sender's other segments: hosts start their TTLs at 32, 64, 128 or 255, so the hops are
-compared, not the TTLs, since some hosts start their RSTs higher than the rest (`is_foreign`). Such a RST moves its
-receiver, which cannot tell, but not its alleged sender.
+another number of hops than the sender's other segments (`is_foreign`). Such a RST moves its receiver, which cannot
+tell, but not its alleged sender.
 """
 
 import numpy as np
 
 from analyzer.compiled import part
 from analyzer.segments.table import ACK, FIN, SYN
+from analyzer.tracker import hops
 from analyzer.tracker.bounds import patience
 from analyzer.tracker.desk import (
     CLOSED,
@@ -36,21 +36,8 @@ SENT_RST, RST_IGNORED = np.int64(Event.SENT_RST), np.int64(Event.RST_IGNORED)
 NOT_ITS_OWN, OTHER_PATH_NOTE = np.int64(Note.NOT_ITS_OWN), np.int64(Note.OTHER_PATH)
 WENT_ON, OTHER_PATH = np.int64(Foreign.WENT_ON), np.int64(Foreign.OTHER_PATH)
 FITTING = (1, 4, 5)  # a RST that its receiver had to accept, as far as is known (resets.Verdict)
+other_path = part(hops.other_path)
 ENOUGH = 2  # so many other segments must show how far the sender is
-
-
-@part
-def first_ttl(ttl):
-    """With which TTL a packet probably began: the next of 32, 64, 128 and 255."""
-    return np.int64(32) if ttl <= 32 else np.int64(64) if ttl <= 64 else np.int64(128) if ttl <= 128 else np.int64(255)
-
-
-@part
-def other_path(ttl, known):
-    """Whether two TTLs show different numbers of hops. Where they began at different values, as those of one host may,
-    one hop more or less is none: then it is not known who counts it."""
-    apart = abs((first_ttl(ttl) - ttl) - (first_ttl(known) - known))
-    return apart > (0 if first_ttl(ttl) == first_ttl(known) else 1)
 
 
 @part

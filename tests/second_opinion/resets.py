@@ -1,5 +1,7 @@
 """TD3xx: resets and refusals."""
 
+import re
+
 from tests.second_opinion.capture import Error
 from tests.second_opinion.closing import ROLES, acked_before, answers, distinct_bytes, is_probe
 from tests.second_opinion.opinion import Case, absent, must, need, predicate
@@ -237,6 +239,25 @@ def connection_refused(case: Case) -> None:
     syns = [row for row in case.flow.of(case.peer) if row.syn and not row.has_ack]
     resets = [row for row in case.flow.resets(case.own) if row.has_ack and row.ack == rst.ack]
     case.counted("count", *range(min(case.fewest(syns), case.fewest(resets)), max(len(syns), len(resets)) + 1))
+    beside_its_answers(case, rst)
+
+
+def beside_its_answers(case: Case, rst: Segment) -> None:
+    """Whether the host's SYN-ACKs, in any connection, came over another number of hops is said where it is so."""
+    host = case.flow.ends[case.own][0]
+    answers = {
+        row.ttl: row
+        for other in case.capture.flows.values()
+        for row in other.captured
+        if row.syn and row.has_ack and other.ends[row.side][0] == host
+    }
+    told = [int(number) for number in re.findall(r"\d+", str(case["ttls"] or ""))]
+    if told:
+        must(told == [rst.ttl, *sorted(answers)], f"TTL {rst.ttl}, of SYN-ACKs {sorted(answers)}")
+        must(all(hops(rst) != hops(row) for row in answers.values()), "a SYN-ACK came over as many hops")
+    else:
+        near = [row for row in answers.values() if abs(hops(rst) - hops(row)) <= 1]
+        must(near or not answers, f"TTL {rst.ttl} fits none of its SYN-ACKs {sorted(answers)}")
 
 
 @predicate("TD308")

@@ -16,12 +16,20 @@ Port scans, probes for a service that is optional, a browser that tries several 
 ## What to do next
 
 On the server: does anything listen on that address and port? If it does, a firewall with a reject rule answered
-instead: compare the TTL of the RST with that of the server's other packets.
+instead. Where the TTLs show that SYN-ACKs of the same host came over another number of hops than the RST, the finding
+says so.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
 from analyzer.findings.facts import phrase
-from analyzer.findings.rule import Verdict
+from analyzer.findings.rule import Choice, Hosts, Verdict
 from analyzer.settings import Settings
+from analyzer.tracker.hops import other_path
 from analyzer.tracker.outcome import Ledger
 
 CODE = "TD307"
@@ -33,11 +41,13 @@ NEEDS = ("refusals",)
 EXAMPLE = "connection-refused.pcap"
 NEAR_MISS = "graceful-client-first.pcap"
 MESSAGE = (
-    "The {blamed} refused {count:SYN} of {peer_at}: SYN (frame {syn}), RST (frame {rst}, {after:duration} {order})."
+    "The {blamed} refused {count:SYN} of {peer_at}: SYN (frame {syn}), RST (frame {rst}, {after:duration} "
+    "{order}).{ttls}"
 )
-ADVICE = (
-    "Suspect that nothing listens at {blamed_at}, else a firewall that rejects. Next, on {blamed_ip}: ss -tlnp {ss}"
-)
+ADVICE = "Suspect {suspect}. Next, on {blamed_ip}: ss -tlnp {ss}"
+TTLS = " The TTL of the RST is {}, that of this host's SYN-ACKs {}: probably another device refused in its name."
+NOBODY_LISTENS = "that nothing listens on that port, else a firewall that rejects"
+IN_ITS_NAME = "a firewall between the two, which refuses in the host's name, else that nothing listens on that port"
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
@@ -53,5 +63,28 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "order": phrase(
                 ledger.own("refused_frame") < ledger.own("refused_syn_frame"), "before it in the capture", "after it"
             ),
+            "ttl": ledger.own("rst_ttl"),
+            "ttls": Choice(np.zeros((ledger.flows, 2), np.uint16), ("",)),
+            "suspect": Choice(np.zeros((ledger.flows, 2), np.uint8), (NOBODY_LISTENS,)),
         },
     )
+
+
+def hindsight(address: NDArray[Any], values: Mapping[str, NDArray[Any]], hosts: Hosts) -> Mapping[str, Choice]:
+    """Whether the RST came over another number of hops than the SYN-ACKs of the same host, in other connections."""
+    pairs, place = np.unique(np.column_stack([address, values["ttl"]]), axis=0, return_inverse=True)
+    known = hosts({int(host) for host, _ in pairs})
+    told = [_told(int(ttl), known.get(int(host), ())) for host, ttl in pairs]
+    words = ("", *sorted({*told} - {""}))
+    codes = np.array([words.index(sentence) for sentence in told], np.uint16)[place.reshape(-1)]
+    return {
+        "ttls": Choice(codes, words),
+        "suspect": Choice((codes > 0).astype(np.uint8), (NOBODY_LISTENS, IN_ITS_NAME)),
+    }
+
+
+def _told(ttl: int, others: Sequence[int]) -> str:
+    """What the TTL of a RST beside those of SYN-ACKs says, nothing where it may be the same path."""
+    if not ttl or not others or not all(other_path(ttl, other) for other in others):
+        return ""
+    return TTLS.format(ttl, " or ".join(map(str, others)))
