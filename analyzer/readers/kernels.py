@@ -55,6 +55,7 @@ RECORDS = np.dtype(
         ("most", "<i8"),  # largest captured length believed
         ("big", "u1"),  # the numbers are big-endian
         ("swap", "u1"),  # a captured length above the length means that a writer confused the two
+        ("joined", "<i8"),  # captures that begin behind the first, in the same file
         ("link", "<u2"),
         ("interface", "<u2"),
     ]
@@ -102,6 +103,7 @@ INTERFACES = np.dtype(
     ]
 )
 
+MICROSECONDS, NANOSECONDS, FILE_HEADER = 0xA1B2C3D4, 0xA1B23C4D, 24  # how a classic pcap file begins, and its length
 SECTION_BLOCK, INTERFACE_BLOCK, STATISTICS_BLOCK = 0x0A0D0D0A, 1, 5
 OLD_PACKET, SIMPLE_PACKET, ENHANCED_PACKET = 2, 3, 6
 NAMES_BLOCK, SECRETS_BLOCK = 4, 0xA
@@ -150,6 +152,16 @@ def records(data, run, rows, big, plain):
             if swap and captured > length:
                 captured, length = length, captured
             size = header + captured if record_at < 0 else number(data, at + record_at, big)
+        if captured | length == 0 and plain and number(data, at, big) in (MICROSECONDS, NANOSECONDS):
+            if end - at < FILE_HEADER:
+                stop = MORE
+                break
+            if number(data, at + 20, big) & 0xFFFF == link:
+                run["joined"] += 1  # another capture begins here: files put one behind the other
+                at += FILE_HEADER
+                continue
+            stop = BAD_LENGTH
+            break
         if captured > most or size < header + captured or size > header + most:
             stop = BAD_LENGTH
             break

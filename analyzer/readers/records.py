@@ -87,6 +87,12 @@ class RecordWalker:
 
     def _note_length(self, data: NDArray[Any], at: int, where: int) -> None:
         run = self._runs[0]
+        if int(run["record"]) < 0 and not data[at + 8 : at + 16].any():
+            self._record.note(
+                f"{self.name}: another capture of another link type begins at byte {where:,}; everything before was "
+                f"analysed. Put captures together with: mergecap -w OUT IN..."
+            )
+            return
         place = at + int(run["captured"])
         claimed = int.from_bytes(data[place : place + 4].tobytes(), "big" if run["big"] else "little")
         self._record.note(
@@ -98,6 +104,11 @@ class RecordWalker:
         run = self._runs[0]
         if not self.finished:
             note_cut(self._record, self.name, left, at, self.frames)
+        if run["joined"]:
+            self._record.note(
+                f"{self.name}: {plural(int(run['joined']), 'more capture')} begins in the middle of this file: files "
+                f"were put one behind the other; all of it was read in the order of the file"
+            )
         if run["odd"]:
             self._record.note(
                 f"{self.name}: {plural(int(run['odd']), 'packet')} (first: packet {int(run['first_odd']):,}) with a "

@@ -11,7 +11,7 @@ import numpy as np
 
 from analyzer.compiled import const, kernel, part
 from analyzer.tracker.ending import ENDING
-from analyzer.tracker.endings import CLIENT, CLOSER_WORDS, NOBODY, SERVER, Teardown
+from analyzer.tracker.endings import CLIENT, CLOSER_WORDS, NOBODY, SERVER
 
 HOST = np.dtype(
     [
@@ -23,7 +23,6 @@ HOST = np.dtype(
 )
 HOSTS, BEGAN, BOTH_WAYS = (np.int64(place) for place in range(3))  # rows in use; first time; 1 once both were captured
 COLUMN = np.array([{CLIENT: 0, SERVER: 1, NOBODY: 3}.get(code, 2) for code in range(len(CLOSER_WORDS))])
-RESET, ABORTED = np.int64(Teardown.RESET), np.int64(Teardown.ABORTED)
 BY_RST = np.int64(len(COLUMN))
 MASK_63 = (1 << 63) - 1
 
@@ -43,7 +42,7 @@ def count(endings, first, totals, seen, hosts, heads, secrets):
         closer, teardown = COLUMN[np.int64(row["closed_by"])], np.int64(row["teardown"])
         totals[teardown * len(COLUMN) + closer] += 1
         hosts[host]["counts"][closer] += 1
-        if teardown in (RESET, ABORTED):
+        if row["rst_cause"] > 0:
             hosts[host]["counts"][BY_RST] += 1
     return len(endings)
 

@@ -21,6 +21,7 @@ FEW = 10  # entries told in brief for which there are two lines each
 BLAMED_SHOWN = 3  # endpoints that an entry names
 INDENT, ROOM = 9, 68  # columns before the text, columns for a filter
 INFO = "info"
+OF_CAPTURE = "TD9"  # how the codes about the capture itself begin
 
 
 class Context(NamedTuple):
@@ -32,19 +33,23 @@ class Context(NamedTuple):
 
 
 def entry_lines(context: Context) -> Iterator[Line]:
-    """All findings: errors and warnings, then what is worth knowing."""
+    """All findings: errors and warnings, then what is worth knowing; where nothing is wrong, that in full."""
     tables = by_importance(context.listing.tables)
     yield from heading(f"Findings: {_counts(tables)}")
     urgent = [table for table in tables if table.rule.severity != INFO]
+    urgent = urgent or [table for table in tables if not table.rule.code.startswith(OF_CAPTURE)]
     full = list(_in_full(context, urgent))
     yield from (line for told in full for line in told)
     brief = urgent[len(full) :]
     for table in brief:
         yield from _in_brief(context, table, two_lines=len(brief) <= FEW)
-    for table in tables[len(urgent) :]:
+    shown = {table.rule.code for table in urgent}
+    for table in (table for table in tables if table.rule.code not in shown):
         yield _one_line(context, table, [table.rule.title])
     if len(full) < len(tables):
-        yield Line(" " * INDENT).append(f"all of one code: {_all_of(context, 'CODE')}", "green")
+        whole = {table.rule.code for table in urgent[: len(full)]}
+        code = next(table.rule.code for table in tables if table.rule.code not in whole)
+        yield Line(" " * INDENT).append(f"one code, each finding: {_all_of(context, code)}", "green")
 
 
 def _in_full(context: Context, urgent: Sequence[Table]) -> Iterator[list[Line]]:

@@ -62,6 +62,14 @@ def since(desk, e, s, busy):
 
 
 @part
+def sent_before(s, e):
+    """Whether endpoint ``e`` sent ``s`` before its last segment that passed, by the IP identifications it counts."""
+    back = (np.int64(e["ip_id"]) - np.int64(s["ip_id"])) & 0xFFFF
+    counted = np.int64(s["marks"]) & HAS_IP_ID and s["ip_id"] > 0 and e["ip_id"] > 0
+    return bool(counted) and 0 < back <= COUNTED
+
+
+@part
 def patience(desk, e):
     """The same as :func:`margin` on a path whose delay may have grown: by the last time measured, too."""
     return max(margin(desk, e), np.int64(later(desk, e)["reach_last"]) + desk["slack"])

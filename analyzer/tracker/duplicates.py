@@ -36,9 +36,10 @@ def fingerprint(s):
 def same_packet(desk, s, e, p):
     """Whether the capture holds this very packet a second time (`any` interface, mirror port, two taps).
 
-    Everything must agree. With an IP identification that moves from packet to packet a longer delay is believed;
-    without one only the blink of an eye, and for a pure acknowledgment or a RST, which a host may well repeat for
-    each segment it answers, only where the flow has shown a duplicate that carries something.
+    Everything must agree. With an IP identification that moves from packet to packet a longer delay is believed, though
+    of what carries something no longer than any host waits before it repeats that; without one only the blink of an
+    eye, and for a pure acknowledgment or a RST, which a host may well repeat for each segment it answers, only where
+    the flow has shown a duplicate that carries something. No host repeats its SYN so soon.
     """
     print_, tick = fingerprint(s), np.int64(s["time"]) >> TICK & MASK_32
     passed = np.int64(-1)
@@ -54,10 +55,10 @@ def same_packet(desk, s, e, p):
         remember(s, e, print_, tick)
         return False
     age = (tick - passed & MASK_32) << TICK
-    by_id = np.int64(s["marks"]) & HAS_IP_ID and s["ip_id"] > 0 and knows(e, ID_MOVES)
-    if by_id and age <= desk["duplicate_by_id"]:
-        return True
     carries = length_of(s) > 0 or np.int64(s["flags"]) & (SYN | FIN)
+    by_id = np.int64(s["marks"]) & HAS_IP_ID and s["ip_id"] > 0 and knows(e, ID_MOVES)
+    if (by_id or np.int64(s["flags"]) & SYN) and age < (desk["repeat"] if carries else desk["duplicate_by_id"]):
+        return True
     known = unusual(desk, e)["duplicates"] > 0 or unusual(desk, p)["duplicates"] > 0
     if age <= desk["duplicate_blind"] and (carries or known):
         return True

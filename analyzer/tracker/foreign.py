@@ -37,7 +37,7 @@ NOT_ITS_OWN, OTHER_PATH_NOTE = np.int64(Note.NOT_ITS_OWN), np.int64(Note.OTHER_P
 WENT_ON, OTHER_PATH = np.int64(Foreign.WENT_ON), np.int64(Foreign.OTHER_PATH)
 FITTING = (1, 4, 5)  # a RST that its receiver had to accept, as far as is known (resets.Verdict)
 other_path = part(hops.other_path)
-ENOUGH = 2  # so many other segments must show how far the sender is
+ENOUGH = 1  # so many other segments must show how far the sender is
 
 
 @part

@@ -259,6 +259,7 @@ RESETS = [
     Column("rst_unread", "<i8", "bytes of the peer that its sender had not acknowledged then"),
     Column("rst_half_close", "<i8", "new bytes that the peer had sent then after it knew of its FIN"),
     Column("rst_data_age", "<i8", "time since the peer's last new payload, -1 none"),
+    Column("rst_wait", "<i8", "time since the first of the peer's data passed that it had not acknowledged, -1 none"),
     Column("rst_data_frame", "<u4", "frame of that payload"),
     Column("rst_idle", "<i8", "silence of the whole flow before it"),
     Column("refusals", "<i4", "RSTs by which it refused a SYN"),

@@ -21,6 +21,8 @@ Bools = NDArray[np.bool_]
 Codes = NDArray[np.int64]
 
 NEVER_TAKEN = 3  # so many unanswered repeats or probes and then an end: it gave up
+UNDER_WAY_NS = 10**9  # where the way there and back is not known, a FIN may be under way for so long
+JITTER_NS = 5 * 10**6  # and longer than twice that way by this
 LATE_REPEAT_NS = 60 * 10**9  # repeats this far apart are the last of a long back-off (Linux: 120 s at most)
 
 
@@ -188,9 +190,14 @@ class Ledger:
 
     @cached_property
     def crossed_fins(self) -> Bools:
-        """Whether both FINs were sent before either side had received the other's."""
+        """Whether both FINs were sent before either side had received the other's: neither acknowledges that, and they
+        passed within the time that one may be under way. Else the first was lost."""
         behind = _behind(self.own("fin_ack"), self.peer("fin_end"))
-        return np.asarray(self.knows(Known.FIN).all(axis=1) & self.fin_sent.all(axis=1) & behind.all(axis=1))
+        apart = np.abs(self.own("fin_time")[:, 0] - self.own("fin_time")[:, 1])
+        trip = np.maximum(self.own("reach"), self.own("reach_last")).sum(axis=1)
+        longest = np.where((self.own("reach") > 0).all(axis=1), 2 * trip + JITTER_NS, UNDER_WAY_NS)
+        known = self.knows(Known.FIN).all(axis=1) & self.fin_sent.all(axis=1)
+        return np.asarray(known & behind.all(axis=1) & (apart <= longest))
 
     @cached_property
     def closed_by(self) -> Codes:
@@ -206,7 +213,8 @@ class Ledger:
         """The side whose FIN came first: by the acknowledgments where both are known, else by time; -1 none."""
         sent = self.fin_sent
         behind = _behind(self.own("fin_ack"), self.peer("fin_end"))
-        after = np.where(behind[:, 0], 0, np.where(behind[:, 1], 1, np.argmin(self.own("fin_time"), axis=1)))
+        sooner = np.argmin(self.own("fin_time"), axis=1)
+        after = np.where(behind[:, 0] == behind[:, 1], sooner, np.where(behind[:, 0], 0, 1))
         return np.where(sent.all(axis=1), after, np.where(sent[:, 0], 0, np.where(sent[:, 1], 1, -1)))
 
     @cached_property
@@ -225,13 +233,23 @@ class Ledger:
         return np.asarray((run >= NEVER_TAKEN) | ((run > 1) & (span >= (run - 1) * LATE_REPEAT_NS)))
 
     @cached_property
+    def probed_in_vain(self) -> Bools:
+        """Whether each endpoint fell silent, without a RST, after probes of an idle peer that nothing answered."""
+        run = self.own("probe_run").astype(np.int64)
+        interval = (self.own("probe_last_time") - self.own("probe_first_time")) // np.maximum(run - 1, 1)
+        idle = (self.peer("zero_window_since") == 0) & (run > self.own("repeat_run"))
+        open_still = self.own("state") != State.CLOSED
+        return np.asarray((run >= NEVER_TAKEN) & idle & open_still & (self.silence > 2 * interval))
+
+    @cached_property
     def gave_up(self) -> Bools:
-        """Whether each endpoint fell silent after repeating a FIN or data unanswered, shape (flows, 2)."""
+        """Whether each endpoint fell silent after repeating a FIN, data or probes unanswered, shape (flows, 2)."""
         fins = (self.own("fin_count") >= NEVER_TAKEN) & ~self.knows(Known.FIN_ACKED)
         span = np.where(fins, self.own("fin_last_time") - self.own("fin_time"), 0)
         data = self.in_vain & (self.own("state") != State.CLOSED)
         span = np.where(data & ~fins, self.own("repeat_last_time") - self.own("repeat_first_time"), span)
-        return np.asarray((fins | data) & (self.silence > np.minimum(2 * span, 240 * 10**9)))
+        late = self.silence > np.minimum(2 * span, 240 * 10**9)
+        return np.asarray(((fins | data) & late) | self.probed_in_vain)
 
     @cached_property
     def teardown(self) -> Codes:
@@ -336,7 +354,7 @@ class Ledger:
         """Whether data of the peer had reached who sent the RST, and had not been acknowledged: the RST itself says so,
         or it came after them by the way there and back."""
         side = self.rst_side
-        age, reach = self.of_side("rst_data_age", side), self.of_side("reach", side)
+        age, reach = self.of_side("rst_wait", side), self.of_side("reach", side)
         arrived = (self.of_side("rst_reached", side) > 0) | ((reach > 0) & (age >= reach))
         return np.asarray((self.of_side("rst_unread", side) > 0) & arrived)
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from analyzer.compiled import part
 from analyzer.segments.table import ACK, SYN
-from analyzer.tracker.bounds import half, patience, since, until
+from analyzer.tracker.acknowledge import receive_fin
+from analyzer.tracker.bounds import half, patience, sent_before, since, until
 from analyzer.tracker.crossing import fin_before_reset, not_yet_arrived, own_reset, unkill
 from analyzer.tracker.desk import (
     ASSUMED,
@@ -46,7 +47,7 @@ from analyzer.tracker.desk import (
 )
 from analyzer.tracker.foreign import disown, is_foreign, is_new, is_repeat, note_foreign, under_way
 from analyzer.tracker.gaps import silent_since
-from analyzer.tracker.journal import log_at
+from analyzer.tracker.journal import bound, log_at
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.log import Note
 from analyzer.tracker.space import ahead
@@ -66,6 +67,7 @@ class Verdict(IntEnum):
 
 ACCEPTED, CHALLENGED, DROPPED, BLIND, DISREGARDED = (np.int64(verdict) for verdict in Verdict)
 ISN, NXT, ACKED = np.int64(Known.ISN), np.int64(Known.NXT), np.int64(Known.ACK)
+FIN_KNOWN = np.int64(Known.FIN)
 RST_STANDS, KILLED, PEER_FIN = np.int64(Known.RST), np.int64(Known.KILLED), np.int64(Known.PEER_FIN)
 SENT_RST, RCVD_RST, RST_AGAIN, RST_IGNORED = (
     np.int64(Event.SENT_RST),
@@ -75,6 +77,7 @@ SENT_RST, RCVD_RST, RST_AGAIN, RST_IGNORED = (
 )
 TIMER = np.int64(Event.TIMER)
 KIND_FIN, KIND_DATA = np.int64(Answered.FIN), np.int64(Answered.DATA)
+KIND_PROBE = np.int64(Answered.KEEP_ALIVE)
 RCVD_SYN_ACK = np.int64(Event.RCVD_SYN_ACK)
 KIND_SYN, CARRIES = np.int64(Answered.SYN), np.int64(Answered.SYN | Answered.SYN_ACK | Answered.DATA | Answered.FIN)
 OUTSIDE_WINDOW, WENT_ON, NOT_OF_THE_SYN = (
@@ -237,6 +240,9 @@ def send(desk, s, i, now, frame, counts):
         e["state"] = CLOSED  # nobody listens there
         note(desk, i, SENT_RST, now, frame, ANSWERS_SYN if counts else NOT_OF_THE_SYN)
         return
+    knew = np.int64(s["flags"]) & ACK and knows(p, FIN_KNOWN) and ahead(s["ack"], later(desk, p)["fin_end"]) >= 0
+    if knew and state >= ESTABLISHED and not knows(e, PEER_FIN):
+        receive_fin(desk, i, now, frame)
     reach = np.int64(e["reach"])
     earliest = since(desk, e, s, now)
     if unusual(desk, e)[
@@ -268,11 +274,12 @@ def end_older(desk, i, now, frame):
 
 @part
 def forgotten(desk, e):
-    """Whether the RST of ``e`` shows that it had left FIN_WAIT_2 or TIME_WAIT before: it answers a FIN it awaited."""
+    """Whether the RST of ``e`` shows that it had left FIN_WAIT_2 or TIME_WAIT before: it answers a FIN it awaited, or a
+    probe."""
     state, u = np.int64(e["state"]), unusual(desk, e)
-    answers_fin = np.int64(u["rst_answers"]) & KIND_FIN
+    asked = np.int64(u["rst_answers"]) & (KIND_FIN | KIND_PROBE)
     if state == FIN_WAIT_2:
-        return bool(u["rst_reply"]) and bool(answers_fin)
+        return bool(u["rst_reply"]) and bool(asked)
     return state == TIME_WAIT and bool(u["rst_reply"])
 
 
@@ -286,7 +293,9 @@ def expire(desk, i, now, frame):
     if np.int64(e["state"]) == TIME_WAIT:
         doubt(desk, e)
     best = entered + length if np.int64(e["state"]) == FIN_WAIT_2 and entered + length <= latest else latest
-    move(desk, i, TIMER, BY_TIMER, best, entered, latest, NO_FRAME, HAD_EXPIRED)
+    row = move(desk, i, TIMER, BY_TIMER, best, entered, latest, NO_FRAME, HAD_EXPIRED)
+    if row > 0:  # the RST proves it
+        bound(desk, log_at(desk, row), entered, now)
 
 
 @part
@@ -318,10 +327,14 @@ def describe(desk, s, i, verdict):
     u["rst_state"] = e["state"]
     u["rst_peer_state"] = p["state"]
     own = knows(e, NXT) and knows(p, ACKED)
-    u["rst_unacked"] = max(0, ahead(e["snd_nxt"], p["ack_sent"])) if own else 0
+    sent = np.int64(e["snd_nxt"])
+    if u["rst_reply"] == 0 and 0 <= ahead(s["seq"], p["ack_sent"]) < ahead(sent, p["ack_sent"]):
+        sent = np.int64(s["seq"])  # its own number says how far it had come
+    u["rst_unacked"] = max(0, ahead(sent, p["ack_sent"])) if own else 0
     theirs = knows(p, NXT) and knows(e, ACKED)
     fin = 1 if later(desk, p)["fin_count"] > 0 and not knows(e, PEER_FIN) else 0  # a FIN is nothing to read
     u["rst_unread"] = max(0, ahead(p["snd_nxt"], e["ack_sent"]) - fin) if theirs else 0
+    u["rst_wait"] = now - np.int64(p["run_time"]) if np.int64(p["run_kind"]) & KIND_DATA else -1
     u["rst_data_age"] = now - np.int64(p["data_time"]) if p["data_time"] > 0 else -1
     u["rst_data_frame"] = p["data_frame"]
     u["rst_idle"] = max(0, now - silent_since(desk, max(np.int64(e["last_time"]), np.int64(p["last_time"])), now))
@@ -385,7 +398,7 @@ def contradict(desk, s, i):
         u = unusual(desk, p)
         went_on = is_new(s, e) or is_repeat(s)
         knew = not knows(e, ACKED) or ahead(s["ack"], u["rst_nxt"]) > 0
-        soon = now - np.int64(u["rst_time"]) <= under_way(desk, e)
+        soon = now - np.int64(u["rst_time"]) <= under_way(desk, e) or sent_before(s, e)
         if np.int64(s["flags"]) & SYN or not went_on or (soon and not knew) or not unkill(desk, i):
             return
         forget(e, KILLED)

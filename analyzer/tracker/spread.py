@@ -71,7 +71,7 @@ OF_REUSED = Chosen(
 )
 # Of the kind OTHER: what few endpoints have, and of what all endpoints and flows have no more than this.
 INTERNAL = (  # what the tracker alone uses
-    *("fin_acks", "peer_fin_event", "next_free", "ack_passed", "reach_last"),
+    *("fin_acks", "peer_fin_event", "next_free", "ack_passed"),
     *("hole_bytes", "hole_from", "hole_end", "unseen_time", "missing_from", "half_close_seq", "stranger_next"),
     *("rst_nxt", "icmp_id", "icmp_last_time", "pad_bytes", "pad_end", "pad_time", "pad_frame"),
 )

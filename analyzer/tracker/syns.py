@@ -33,7 +33,7 @@ from analyzer.tracker.desk import (
 )
 from analyzer.tracker.foreign import came_another_way
 from analyzer.tracker.ledger import Known
-from analyzer.tracker.resets import refused_before
+from analyzer.tracker.resets import DISREGARDED, KIND_SYN, refused_before
 from analyzer.tracker.space import length_of, plus
 from analyzer.tracker.transitions import Event
 
@@ -89,6 +89,8 @@ def carry_syn_ack(desk, s, i):
         if p["syn_count"] == 1 and not knows(e, ISN):
             measure(desk, i, now - last_syn(desk, p))
         came_another_way(desk, s, e)
+        if np.int64(unusual(desk, e)["rst_answers"]) == KIND_SYN and np.int64(p["state"]) != CLOSED:
+            mark_unusual(desk, e)["rst_verdict"] = DISREGARDED  # it refused at first; the connection opens all the same
         replace_old(desk, i, now - half(e["reach"]), now, frame)
         seen = np.int64(p["syn_time"])
         syn_stamps(s, e, 1)

@@ -165,7 +165,7 @@ _MOVES = [
     Arrow(S.LAST_ACK, E.RCVD_ACK_OF_FIN, S.CLOSED, "3.10.7.4", "FIN acknowledged; connection fully closed"),
     Arrow(S.TIME_WAIT, E.TIMER, S.CLOSED, "3.10.8", "TIME_WAIT ended by its timer"),
     Arrow(S.FIN_WAIT_2, E.TIMER, S.CLOSED, "-", "FIN_WAIT_2 ended without the peer's FIN"),
-    Arrow(S.TIME_WAIT, E.REPLACED, S.CLOSED, "3.10.7.4", "accepted a new SYN in TIME_WAIT"),
+    Arrow(S.TIME_WAIT, E.REPLACED, S.CLOSED, "3.10.7.4", "a new SYN on the same addresses ended TIME_WAIT"),
     Arrow(S.FIN_WAIT_1, E.LOST_SIGHT, S.UNKNOWN, "-", "what decides its next state was not captured"),
     Arrow(S.FIN_WAIT_2, E.LOST_SIGHT, S.UNKNOWN, "-", "what decides its next state was not captured"),
 ]

@@ -120,7 +120,7 @@ def test_what_is_not_believed(tmp_path: Path, answer: bytes) -> None:
     assert found["advice"].startswith(
         "Suspect a firewall that drops in silence, or a host that is down, first. Next, on"
     )
-    assert f"{B}: tcpdump -ni any 'tcp[tcpflags] & tcp-syn != 0 and host {A}'" in found["advice"]
+    assert f"{B}: tcpdump -ni any 'tcp and host {A}'" in found["advice"]
 
 
 def test_a_whole_header_of_another_connection_is_numbered_but_no_flow(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_a_race_is_one_only_after_a_silence() -> None:
 
 
 RESET = {"rst_time": at(2), "rst_frame": 11, "rst_count": 1, "rst_nth": 1, "rst_verdict": Reception.ACCEPTED}
-OPEN = {"rst_state": State.ESTABLISHED, "rst_peer_state": State.ESTABLISHED, "rst_data_age": 500, "reach": 1000}
+OPEN = {"rst_state": State.ESTABLISHED, "rst_peer_state": State.ESTABLISHED, "rst_wait": 500, "reach": 1000}
 
 
 def reset_by_server(**facts: Any) -> dict[str, Any]:
@@ -101,10 +101,10 @@ def reset_by_server(**facts: Any) -> dict[str, Any]:
     [
         ({"rst_unread": 10, "rst_reached": 1}, "TD303", "high"),
         ({"rst_unread": 10}, "TD301", "high"),
-        ({"rst_unread": 10, "rst_data_age": 1000}, "TD303", "medium"),
-        ({"rst_unread": 10, "rst_data_age": 999}, "TD301", "high"),
-        ({"rst_unread": 10, "rst_data_age": 1000, "reach": 0}, "TD301", "high"),
-        ({"rst_unread": 0, "rst_data_age": 1000}, "TD301", "high"),
+        ({"rst_unread": 10, "rst_wait": 1000}, "TD303", "medium"),
+        ({"rst_unread": 10, "rst_wait": 999}, "TD301", "high"),
+        ({"rst_unread": 10, "rst_wait": 1000, "reach": 0}, "TD301", "high"),
+        ({"rst_unread": 0, "rst_wait": 1000}, "TD301", "high"),
         ({"rst_unread": 10, "rst_reached": 1, "rst_unacked": 5}, "TD303", "high"),
         ({"rst_unacked": 5}, "TD302", "high"),
     ],

@@ -67,6 +67,7 @@ def overview(flows: pd.DataFrame) -> Overview:
     closers = flows["closed_by"].astype(object).fillna("")
     endings["closed_by"] = [CLOSER_WORDS.index(str(word)) for word in closers]
     endings["teardown"] = [words_of(Teardown).index(str(word)) for word in flows["teardown"]]
+    endings["rst_cause"] = flows["rst_cause"].astype(object).fillna("").astype(str) != ""
     made = Overview()
     made.add(endings)
     return made

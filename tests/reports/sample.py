@@ -200,7 +200,7 @@ def sample_flows() -> pd.DataFrame:
     entries = [
         late_fin(),
         flow(8, "graceful", "client", client_state="TIME_WAIT"),
-        {**flow(3, "aborted", "server"), **other},
+        {**flow(3, "aborted", "server", rst_by="server", rst_cause="abort"), **other},
         flow(9, "never-established", findings="TD307"),
     ]
     return rows("flows", entries)

@@ -1,5 +1,6 @@
 """The summary, as it is printed where there is no terminal."""
 
+import re
 import io
 
 import pytest
@@ -28,7 +29,7 @@ error    TD102 late-fin-answered-by-rst: 1 connection
          Next, on 10.1.0.2: ss -tnp state close-wait '( dport = :8080 )'
          tcp.stream == 7
 info     TD307 connection-refused: 1 connection
-         all of one code: teardown analyze 'ring\x1b[31m.pcapng' --code CODE
+         one code, each finding: teardown analyze 'ring\x1b[31m.pcapng' --code TD307
 
 How connections ended, and who closed first
 ending             flows  client  server  both  nobody
@@ -128,7 +129,7 @@ def test_what_is_only_worth_knowing_is_a_line_however_often_it_was_seen() -> Non
     entries = [entry | {"code": "TD901", "severity": "info"} for entry in crowd_of_findings(3095)]
     result.listing = listing(entries)
     text = printed(result)
-    assert "info     TD901 starts-mid-stream: 3,095 connections\n         all of one code: teardown" in text
+    assert "info     TD901 starts-mid-stream: 3,095 connections\n         one code, each finding: teardown" in text
     assert "CLOSE_WAIT" not in text
     assert "tcp.stream" not in text
     wide = [line.plain for line in summary_lines(result.summary, result.overview, result.listing, 120)]
@@ -175,7 +176,7 @@ def test_commands_keep_the_options_in_force_and_name_the_capture() -> None:
     result.summary.files = ["a b.pcap"]
     text = printed(result)
     assert "teardown timeline 'a b.pcap' --stream 0 --profile windows --fin-timeout 5\n" in text
-    assert "teardown analyze 'a b.pcap' --code CODE --profile windows --fin-timeout 5\n" in text
+    assert re.search(r"teardown analyze 'a b.pcap' --code TD\d+ --profile windows --fin-timeout 5\n", text)
     result.summary.files = [f"ring_{n:05}.pcap" for n in range(400)]
     text = printed(result)
     assert "teardown timeline CAPTURE... --stream 0 --profile windows" in text

@@ -14,7 +14,7 @@ from analyzer.pipeline import analyze
 from analyzer.readers import open_captures
 from analyzer.segments.table import MARKS
 from analyzer.settings import Settings
-from tests.second_opinion.packets import ACK, CLIENT, RST, SERVER, SYN, Endpoint, Flow, Segment, ahead
+from tests.second_opinion.packets import CLIENT, SERVER, Endpoint, Flow, Segment, ahead
 
 BIT = {mark.name: 1 << place for place, mark in enumerate(MARKS)}
 SIDES = {"client": CLIENT, "server": SERVER}
@@ -125,15 +125,13 @@ class Capture:
                     return other.frame
         return None
 
-    def habit(self, host: Endpoint, flow: Flow, rst: Segment) -> set[int]:
-        """The TTLs of a host's other RSTs and SYN-ACKs in the whole capture."""
+    def answer_ttls(self, host: Endpoint) -> set[int]:
+        """The TTLs of a host's SYN-ACKs in the whole capture."""
         return {
             row.ttl
-            for other in self.flows.values()
-            for row in other.captured
-            if other.ends[row.side][0] == host[0]
-            and (row.flags & RST or row.flags & (SYN | ACK) == SYN | ACK)
-            and not (other is flow and row.flags & RST)
+            for flow in self.flows.values()
+            for row in flow.captured
+            if flow.ends[row.side][0] == host[0] and row.syn and row.has_ack
         }
 
 

@@ -82,6 +82,7 @@ WORDS = {  # fields that name an endpoint, whatever the kind
     "only_icmp": ", only ICMP: |",
     "icmp_said": r" said [^()]+|",
     "of_syn": " a SYN|",
+    "anew": " and again after a repeat|",
     "icmp_again": "; and again, last|; then other errors, last|",
 }
 

@@ -146,6 +146,12 @@ def reset_after_own_fin(case: Case) -> None:
     why, answered = str(case["why"] or ""), case["answered"]
     if answered is None:
         waiting = [row for row in unanswered(flow, rst) if row.length]
+        if "not captured" in why:
+            must(not flow.of(case.peer), "segments of the peer were captured")
+            return
+        if "changes nothing" in why:
+            acked = [list(flow.covering(1 - side, flow.fins(side)[0].end)) for side in (0, 1) if flow.fins(side)]
+            must(len(acked) == 2 and all(acked), "not both FINs were acknowledged")
         if "do not tell" in why:
             must(waiting, "nothing of the peer was unanswered")
             return
@@ -244,19 +250,13 @@ def connection_refused(case: Case) -> None:
 
 def beside_its_answers(case: Case, rst: Segment) -> None:
     """Whether the host's SYN-ACKs, in any connection, came over another number of hops is said where it is so."""
-    host = case.flow.ends[case.own][0]
-    answers = {
-        row.ttl: row
-        for other in case.capture.flows.values()
-        for row in other.captured
-        if row.syn and row.has_ack and other.ends[row.side][0] == host
-    }
+    answers = case.capture.answer_ttls(case.flow.ends[case.own])
     told = [int(number) for number in re.findall(r"\d+", str(case["ttls"] or ""))]
     if told:
         must(told == [rst.ttl, *sorted(answers)], f"TTL {rst.ttl}, of SYN-ACKs {sorted(answers)}")
-        must(all(hops(rst) != hops(row) for row in answers.values()), "a SYN-ACK came over as many hops")
+        must(all(hops(rst.ttl) != hops(ttl) for ttl in answers), "a SYN-ACK came over as many hops")
     else:
-        near = [row for row in answers.values() if abs(hops(rst) - hops(row)) <= 1]
+        near = [ttl for ttl in answers if abs(hops(rst.ttl) - hops(ttl)) <= 1]
         must(near or not answers, f"TTL {rst.ttl} fits none of its SYN-ACKs {sorted(answers)}")
 
 
@@ -316,22 +316,22 @@ def reset_by_third_party(case: Case) -> None:
         must((case["low"], case["high"]) == (low, high), f"the other segments' TTLs are {low} to {high}")
     if "hops" in why:
         must(
-            others and hops(rst) not in {hops(row) for row in others},
-            f"it came over {hops(rst)} hops as the others did",
+            others and hops(rst.ttl) not in {hops(row.ttl) for row in others},
+            f"it came over {hops(rst.ttl)} hops as the others did",
         )
     if "TTL" in why or "hops" in why:
-        habit = case.capture.habit(case.flow.ends[case.own], case.flow, rst)
-        must(rst.ttl not in habit, f"its other RSTs and SYN-ACKs have the TTLs {sorted(habit)}: its habit")
-        must(habit or rst.ttl not in {row.ttl for row in others}, f"other segments have the TTL {rst.ttl}, too")
+        habit = case.capture.answer_ttls(case.flow.ends[case.own])
+        must(rst.ttl not in habit, f"its SYN-ACKs in the whole capture have the TTLs {sorted(habit)}")
+        must(rst.ttl not in {row.ttl for row in others}, f"other segments have the TTL {rst.ttl}, too")
     if "went on" in why:
         on = went_on(case.flow, case.own, rst)
         must(on, "behind the RST its sender sent nothing new in the same numbers")
         must(case["own"] is None or case["own"] in {row.frame for row in on}, f"frame {case['own']} is nothing new")
 
 
-def hops(row: Segment) -> int:
-    """Over how many routers it came, by the usual first values of a TTL."""
-    return min(first - row.ttl for first in (32, 64, 128, 255) if first >= row.ttl)
+def hops(ttl: int) -> int:
+    """Over how many routers a packet came, by the usual first values of a TTL."""
+    return min(first - ttl for first in (32, 64, 128, 255) if first >= ttl)
 
 
 def went_on(flow: Flow, side: int, rst: Segment) -> list[Segment]:

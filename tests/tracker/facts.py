@@ -114,7 +114,18 @@ def of_reset(tell: Callable[[Side, Seen], int]) -> Callable[[Side], int]:
 def rst_unacked(side: Side, rst: Seen) -> int:
     """Bytes it had sent that were not acknowledged, then or later."""
     acked = side.peer.acked
-    return 0 if rst.nxt is None or rst.acked is None or acked is None else max(0, ahead(rst.nxt, acked))
+    if rst.nxt is None or rst.acked is None or acked is None:
+        return 0
+    reply = side.answered is not None and side.answered[1] > 0
+    tells = not reply and 0 <= ahead(rst.segment.seq, rst.acked) < ahead(rst.nxt, rst.acked)
+    return max(0, ahead(rst.segment.seq if tells else rst.nxt, acked))
+
+
+def rst_wait(side: Side, rst: Seen) -> int:
+    """Time since the first of the peer's data passed that it had not acknowledged whole, -1 none."""
+    told = [one for one in side.before(rst, side.theirs) if not one.segment.flags & RST and not one.apart]
+    first = side.waiting(rst, told)
+    return rst.segment.time - first.segment.time if first and "data" in first.kind else -1
 
 
 def rst_unread(side: Side, rst: Seen) -> int:
@@ -314,6 +325,7 @@ COLUMNS: dict[str, Meaning] = {
     "rst_reply": lambda of: of.answered[1] if of.answered else 0,
     "rst_unacked": of_reset(rst_unacked),
     "rst_unread": of_reset(rst_unread),
+    "rst_wait": of_reset(rst_wait),
     "rst_data_age": of_reset(lambda of, rst: rst.segment.time - time_of(some) if (some := last_data(of, rst)) else -1),
     "rst_data_frame": of_reset(lambda of, rst: frame_of(last_data(of, rst))),
     "rst_idle": of_reset(rst_idle),

@@ -261,6 +261,10 @@ class Connection(Resets):
         if p.fin is None or ahead(s.ack, p.fin) < 0:
             e.lower_ack = s.time
             return
+        self.receive_fin(e, p, s)
+
+    def receive_fin(self, e: End, p: End, s: Segment) -> None:
+        """Its segment proves that it has the peer's FIN."""
         e.has_peer_fin = True
         if e.may_have_peer_fin:
             self.confirm(e)
@@ -365,6 +369,8 @@ class Connection(Resets):
             if p.syn_count == 1 and e.isn is None:
                 e.measure(s.time - p.syn_last)
             self.came_another_way(e, s)
+            if e.rst_answers == {"syn"} and p.state != S.CLOSED:
+                e.rst_verdict = "disregarded"
             self.open(e, s)
             e.move(E.SENT_SYN_ACK, SENT, s.frame)
 

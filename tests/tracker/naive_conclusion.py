@@ -95,7 +95,7 @@ class Flow:
         if len(sent) < 2:
             return sent
         unaware = [side for side in SIDES if self.unaware(side)]
-        first = unaware[0] if unaware else min(SIDES, key=lambda side: self.at("fin_time", side))
+        first = unaware[0] if len(unaware) == 1 else min(SIDES, key=lambda side: self.at("fin_time", side))
         return [first, 1 - first]
 
     def unaware(self, side: int) -> bool:
@@ -105,7 +105,11 @@ class Flow:
     @property
     def crossed(self) -> bool:
         known = all(self.knows(Known.FIN, side) for side in SIDES)
-        return known and len(self.fins) == 2 and all(map(self.unaware, SIDES))
+        apart = abs(self.at("fin_time", 0) - self.at("fin_time", 1))
+        trip = sum(max(self.at("reach", side), self.at("reach_last", side)) for side in SIDES)
+        measured = all(self.at("reach", side) for side in SIDES)
+        soon = apart <= (2 * trip + 5_000_000 if measured else 1_000_000_000)
+        return known and len(self.fins) == 2 and all(map(self.unaware, SIDES)) and soon
 
     @cached_property
     def closed_by(self) -> int:
@@ -200,7 +204,7 @@ class Flow:
     def arrived(self, side: int) -> bool:
         """Whether what it had not acknowledged had reached it: its RST says so, or time enough had passed."""
         reach = self.at("reach", side)
-        return bool(self.at("rst_reached", side)) or 0 < reach <= self.at("rst_data_age", side)
+        return bool(self.at("rst_reached", side)) or 0 < reach <= self.at("rst_wait", side)
 
     # How it ended
 
@@ -216,7 +220,16 @@ class Flow:
         begun, ended = ("fin_time", "fin_last_time") if fins else ("repeat_first_time", "repeat_last_time")
         span = self.at(ended, side) - self.at(begun, side)
         silence = self.end_time - self.at("last_time", side)
-        return (fins or data) and silence > min(2 * span, 240 * 10**9)
+        return ((fins or data) and silence > min(2 * span, 240 * 10**9)) or self.probed_in_vain(side)
+
+    def probed_in_vain(self, side: int) -> bool:
+        """Whether it fell silent after three probes or more of an idle peer."""
+        run = self.at("probe_run", side)
+        if run < MANY or run <= self.at("repeat_run", side) or self.at("zero_window_since", 1 - side):
+            return False
+        interval = (self.at("probe_last_time", side) - self.at("probe_first_time", side)) // (run - 1)
+        silence = self.end_time - self.at("last_time", side)
+        return self.at("state", side) != State.CLOSED and silence > 2 * interval
 
     @cached_property
     def cut(self) -> bool:
@@ -268,10 +281,11 @@ class Flow:
 
 NAMES = (
     *("packets", "missing_bytes", "missing_jumps", "known", "ack_sent", "syn_count", "syn_ack", "strays"),
-    *("established_time", "state", "last_time", "reach", "fin_count", "fin_ack", "fin_end", "fin_time"),
+    *("established_time", "state", "last_time", "reach", "reach_last", "fin_count", "fin_ack", "fin_end", "fin_time"),
+    *("probe_first_time", "probe_last_time", "zero_window_since"),
     *("fin_last_time", "probe_run", "repeat_run", "repeat_first_time", "repeat_last_time", "foreign_frame"),
     *(f"rst_{name}" for name in ("verdict", "time", "frame", "count", "seq", "ack", "state", "peer_state", "reply")),
-    *(f"rst_{name}" for name in ("answers", "answers_ack", "reached", "unread", "unacked", "data_age")),
+    *(f"rst_{name}" for name in ("answers", "answers_ack", "reached", "unread", "unacked", "wait")),
 )
 
 

@@ -39,6 +39,11 @@ def is_new(e: End, s: Segment) -> bool:
     return (new and carried > 0) or acked
 
 
+def sent_before(e: End, s: Segment) -> bool:
+    """Whether its IP identification is a little behind that of its sender's last."""
+    return bool(s.ip_id and e.ip_id) and 0 < (e.ip_id - s.ip_id) & 0xFFFF <= 64
+
+
 def is_repeat(s: Segment) -> bool:
     """Whether it carries something, new or not."""
     return s.length > 0 or bool(s.flags & FIN)
@@ -91,9 +96,9 @@ class Resets:
         return "challenged" if place < p.window else "dropped"
 
     def is_foreign(self, e: End, s: Segment) -> bool:
-        """Whether it comes over another number of hops than all else of its sender; two others must show how many."""
+        """Whether it comes over another number of hops than all else of its sender."""
         low, high = e.ttls
-        if e.packets - (e.rst_count - 1) < 2 or not low or not s.ttl:
+        if e.packets - (e.rst_count - 1) < 1 or not low or not s.ttl:
             return False
         return not low <= s.ttl <= high and other_path(s.ttl, low) and other_path(s.ttl, high)
 
@@ -172,12 +177,16 @@ class Resets:
         e.rst_stands = True
         if e.state == S.CLOSED:
             return
-        if e.rst_reply and (e.state == S.TIME_WAIT or (e.state == S.FIN_WAIT_2 and "fin" in e.rst_answers)):
+        if e.rst_reply and (e.state == S.TIME_WAIT or (e.state == S.FIN_WAIT_2 and e.rst_answers & {"fin", "probe"})):
             e.move(E.TIMER, TIMER, 0)
         elif e.state == S.UNKNOWN and p.state == S.SYN_SENT:
             e.state = S.CLOSED
         else:
-            e.move(E.SENT_RST, ASSUMED if e.state == S.UNKNOWN else SENT, s.frame, e.earliest(s, s.time))
+            knew = s.flags & ACK and p.fin is not None and ahead(s.ack, p.fin) >= 0
+            basis = ASSUMED if e.state == S.UNKNOWN else SENT
+            if knew and e.state >= S.ESTABLISHED and not e.has_peer_fin:
+                self.receive_fin(e, p, s)
+            e.move(E.SENT_RST, basis, s.frame, e.earliest(s, s.time))
 
     def not_taken(self, e: End) -> bool:
         """Whether it answers the handshake's last acknowledgment: the connection was never taken."""
@@ -216,7 +225,7 @@ class Resets:
         """Who was taken for dead, by its own RST or the peer's, speaks."""
         if e.killed:
             knew = e.acked is None or ahead(s.ack, p.rst_nxt) > 0
-            soon = s.time - p.rst_time <= e.under_way
+            soon = s.time - p.rst_time <= e.under_way or sent_before(e, s)
             if s.flags & SYN or not (is_new(e, s) or is_repeat(s)) or (soon and not knew) or not e.unkill():
                 return
             e.killed, p.rst_verdict = False, "disregarded"

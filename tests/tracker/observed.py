@@ -26,6 +26,7 @@ from analyzer.segments.table import (
 from analyzer.tracker.transitions import State
 
 from .naive import ACK, FIN, RST, SYN, Connection, End, Segment
+from .naive_end import REPEAT
 from .naive_resets import is_new
 
 
@@ -128,7 +129,9 @@ class Copies:
         moves = any(one.ip_id != next_.ip_id and one.ip_id and next_.ip_id for one, next_ in pairwise(kept))
         carries = packet.length > 0 or packet.flags & (SYN | FIN)
         shown = self.again[0] or self.again[1]
-        return (packet.numbered and moves and age <= BY_ID >> 10) or (age <= BLIND >> 10 and bool(carries or shown))
+        by_id = packet.numbered and moves and age << 10 < (REPEAT if carries else BY_ID)
+        syn = packet.flags & SYN and age << 10 < REPEAT
+        return bool(by_id or syn) or (age <= BLIND >> 10 and bool(carries or shown))
 
 
 def ticks(time: int) -> int:

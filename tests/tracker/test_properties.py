@@ -116,7 +116,8 @@ def copyable(case: Told | int) -> list[tuple[int, int]]:
         mine = rows["src"][: after + 1] == rows["src"][at]
         began = max(np.flatnonzero(rows["flags"][: at + 1] & 18 == 2), default=0)
         moves = mine[began : at + 1].sum() > 1
-        soon = rows["time"][after] - rows["time"][at] < 2 * 10**9
+        carries = rows["payload_len"][at] > 0 or rows["flags"][at] & 3  # what carries something a host may repeat soon
+        soon = rows["time"][after] - rows["time"][at] < (19 * 10**7 if carries else 2 * 10**9)
         if moves and soon and mine[at + 1 :].sum() < 3 and not (rows["flags"][at : after + 1] & 2).any():
             places.append((at, after))
     return places

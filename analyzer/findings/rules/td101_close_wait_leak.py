@@ -40,6 +40,7 @@ from analyzer.findings.facts import (
 )
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
+from analyzer.tracker.ledger import Known
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.transitions import State
 
@@ -53,7 +54,7 @@ EXAMPLE = "close-wait-leak.pcap"
 NEAR_MISS = "half-closed-at-capture-end.pcap"
 MESSAGE = (
     "The {blamed} acknowledged the {peer_role}'s FIN ({fin:frame}) in frame {ack} at {when:into} and never closed: "
-    "in the {idle:duration} {since} until {until} it sent neither data nor FIN nor RST (threshold "
+    "in the {idle:duration} {since} until {until} it sent neither new data nor FIN nor RST (threshold "
     "{close_wait_leak:duration}). It stayed in CLOSE_WAIT."
 )
 ADVICE = (
@@ -68,6 +69,7 @@ UNTIL = ("a new connection took its addresses and ports", "the gap in the captur
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     idle = idle_in_close_wait(ledger)
     spoke = after_peer_fin(ledger)
+    first = ledger.flow("first_frame")[:, None]  # where that is the FIN, its sender may have closed second
     captured = ledger.peer("fin_count") > 0  # one number acknowledged beyond what was sent may as well be a byte
     return Verdict(
         fires=state_is(ledger, State.CLOSE_WAIT) & captured & (idle > settings.close_wait_leak_ns),
@@ -84,6 +86,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
         rests_on=[ledger.own("close_wait_basis"), ledger.own("state_basis")],
         absence=True,
         unsure=spoke,
+        doubt=~ledger.knows(Known.ISN) & ~ledger.knows(Known.SENT_DATA) & (first == ledger.peer("fin_frame")),
         blind=[
             (
                 "only the other direction was captured: whether it closed cannot be seen",

@@ -42,7 +42,7 @@ MESSAGE = (
     "The {blamed} acknowledged the {peer_role}'s FIN ({peer_fin:frame}) in frame {ack}, stayed in CLOSE_WAIT for "
     "{held:duration} and sent its own FIN only then (frame {fin}, at {late:into}). The {peer_role} no longer knew "
     "the connection and answered RST (frame {rst}): its FIN_WAIT_2 had ended, unseen, between {began:into} and "
-    "{late:into}."
+    "{when:into}."
 )
 ADVICE = (
     "Suspect the application on {blamed_ip} first: it closes its sockets too late, perhaps only when they are "
@@ -68,6 +68,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "fin": ledger.own("fin_frame"),
             "late": ledger.own("fin_time"),
             "rst": ledger.peer("rst_frame"),
+            "when": ledger.peer("rst_time"),
             "began": ledger.peer("fin_acked_time"),
             "held": held,
         },

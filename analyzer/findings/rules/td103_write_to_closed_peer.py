@@ -90,5 +90,5 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "why": phrase(waited_for, ANSWER),
             "advice": phrase(waited_for, NO_WAIT, POOL),
         },
-        unsure=blind_reset(ledger) | blind_reset(ledger, "peer"),
+        unsure=blind_reset(ledger) | blind_reset(ledger, "peer") | ~ledger.client_known[:, None],
     )

@@ -46,7 +46,7 @@ MESSAGE = (
 ADVICE = (
     "Suspect the network between the two, or the host {peer_ip}, before either application: a device that dropped "
     "its state, or a host that is gone. Next: capture at {peer_ip} too and see whether the FIN arrives: tcpdump "
-    "-ni any 'tcp[tcpflags] & (tcp-fin|tcp-rst) != 0 and host {blamed_ip}'"
+    "-ni any 'tcp and host {blamed_ip}'"
 )
 
 

@@ -19,7 +19,7 @@ When it is rare. It is what repeats are for: the close went on in order, and it 
 See whether data on the same path are repeated, too: `tcp.analysis.retransmission` in Wireshark.
 """
 
-from analyzer.findings.facts import fin_acked
+from analyzer.findings.facts import fin_acked, phrase
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -34,7 +34,7 @@ EXAMPLE = "fin-retransmitted.pcapng"
 NEAR_MISS = "data-lost-but-fin-not.pcap"
 MESSAGE = (
     "The {blamed} repeated its FIN (frame {first}) {count:times}, the last time in frame {last}, {span:duration} after "
-    "the first; it was acknowledged in frame {ack}."
+    "the first; it was acknowledged in frame {ack}{anew}{again:shown}."
 )
 ADVICE = (
     "Suspect loss between the two if there are many of these; one alone means nothing. Next: tshark -r CAPTURE -Y "
@@ -43,16 +43,18 @@ ADVICE = (
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    ack = ledger.own("fin_reacked_frame")
+    again = ledger.own("fin_reacked_frame")
     return Verdict(
         fires=(ledger.own("fin_repeats") > 0) & fin_acked(ledger),
         when=ledger.own("fin_last_time"),
-        frames=[ledger.own("fin_frame"), ledger.own("fin_last_frame"), ledger.own("fin_acked_frame"), ack],
+        frames=[ledger.own("fin_frame"), ledger.own("fin_last_frame"), ledger.own("fin_acked_frame"), again],
         values={
             "count": ledger.own("fin_count") - 1,
             "first": ledger.own("fin_frame"),
             "last": ledger.own("fin_last_frame"),
             "span": ledger.own("fin_last_time") - ledger.own("fin_time"),
-            "ack": ack + (ack == 0) * ledger.own("fin_acked_frame"),
+            "ack": ledger.own("fin_acked_frame"),
+            "anew": phrase(again > 0, " and again after a repeat"),
+            "again": again,
         },
     )

@@ -3,8 +3,8 @@
 ## What it sees
 
 A RST that its receiver had to accept, from an endpoint that had sent no FIN. It answers no segment of the peer; all
-that either side had sent was acknowledged, and the peer's last data were not just arriving (that is TD303). Whether
-the application had read them, no packet tells.
+that it had sent was acknowledged, and nothing of the peer that had surely arrived was not (that is TD303). Whether
+the application had read it, no packet tells.
 
 ## Why it matters
 
@@ -26,7 +26,7 @@ it out; let it read to the end, and close sockets instead.
 
 import numpy as np
 
-from analyzer.findings.facts import LONG_NS, blind_reset, opened_before, phrases, resetter
+from analyzer.findings.facts import LONG_NS, blind_reset, opened_before, phrase, phrases, resetter
 from analyzer.findings.rule import Bools, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.endings import RstCause
@@ -43,9 +43,10 @@ EXAMPLE = "abortive-close.pcap"
 NEAR_MISS = "killed-process.pcap"
 MESSAGE = (
     "The {blamed} sent RST (frame {rst}, at {when:into}) without a FIN, {idle:duration} after the connection's last "
-    "segment{place}. It answers no captured segment. All data sent were acknowledged; whether they had been read, no "
-    "packet tells."
+    "segment{place}. It answers no captured segment. {acked}"
 )
+ALL_ACKED = "All data sent were acknowledged; whether they had been read, no packet tells."
+UNDER_WAY = "Data that the other side had just sent were not acknowledged; whether they had arrived, no packet tells."
 ADVICE = "Suspect {suspect} Next, on {blamed_ip}: strace -f -e trace=setsockopt,close -p PID"
 SILENCE_NS = 10 * LONG_NS  # timers of idle connections are longer than this
 PLACES = (
@@ -89,6 +90,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "when": ledger.own("rst_time"),
             "idle": ledger.own("rst_idle"),
             "place": phrases(places, PLACES, ""),
+            "acked": phrase(ledger.own("rst_unread") > 0, UNDER_WAY, ALL_ACKED),
             "suspect": phrases(places, SUSPECTS, ELSE),
         },
         unsure=blind_reset(ledger),

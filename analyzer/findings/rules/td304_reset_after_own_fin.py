@@ -25,7 +25,7 @@ from analyzer.findings.facts import blind_reset, farewell, phrase, phrases, rese
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.endings import RstCause
-from analyzer.tracker.ledger import Answered
+from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.outcome import Ledger
 
 CODE = "TD304"
@@ -45,7 +45,11 @@ ADVICE = (
     "to the end of the stream before it closes. Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
 )
 WORDS = ("it answers data", "it answers a FIN", "it answers a keep-alive probe", "it answers an acknowledgment")
-MAYBE = "whether it answers data that it had not acknowledged, or gave up, the packets do not tell"
+UNSURE = (
+    "what it answers, if anything, was not captured",
+    "whether it answers data that it had not acknowledged, or gave up, the packets do not tell",
+    "it answers no captured segment, and both FINs had been acknowledged: it changes nothing",
+)
 NOTHING = "it answers no captured segment: it gave up, or closed with SO_LINGER 0"
 CAUSES = (
     RstCause.AFTER_OWN_FIN,
@@ -59,6 +63,9 @@ CAUSES = (
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     answers = ledger.own("rst_answers")
     kinds = (Answered.DATA, Answered.FIN, Answered.KEEP_ALIVE, Answered.ACK)
+    answered = [answers & kind > 0 for kind in kinds]
+    unseen = (answers == 0) & (ledger.peer("packets") == 0)
+    through = (answers == 0) & ledger.knows(Known.FIN_ACKED).all(axis=1, keepdims=True)
     waits = (answers == 0) & (ledger.own("rst_unread") > 0)
     alert = farewell(ledger)[:, ::-1] & (answers & Answered.DATA > 0)
     closed = (ledger.own("fin_count") > 0) & (ledger.own("fin_time") <= ledger.own("rst_time"))
@@ -71,7 +78,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "rst": ledger.own("rst_frame"),
             "when": ledger.own("rst_time"),
             "after": ledger.own("rst_time") - ledger.own("fin_time"),
-            "why": phrases([*(answers & kind > 0 for kind in kinds), waits], [*WORDS, MAYBE], NOTHING),
+            "why": phrases([*answered, unseen, waits, through], [*WORDS, *UNSURE], NOTHING),
             "answered": ledger.own("rst_answers_frame"),
             "farewell": phrase(alert, " They look like a TLS close_notify: nothing was lost."),
         },

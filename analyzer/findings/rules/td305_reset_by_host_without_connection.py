@@ -54,6 +54,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     idle = ended_silence(ledger, ledger.peer("rst_answers_frame"))[:, ::-1]
     first = (ledger.own("fin_count") == 0) & (ledger.own("rst_nth") == 1)
     unasked = ledger.own("rst_answers") == Answered.SYN_ACK  # an answer to nothing that it asked: backscatter
+    answered_after = ledger.own("rst_time") - ledger.own("rst_answers_time")
     return Verdict(
         fires=resetter(ledger, RstCause.NO_CONNECTION) & first & ~ledger.never_open[:, None] & ~unasked,
         when=ledger.own("rst_time"),
@@ -64,7 +65,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "when": ledger.own("rst_time"),
             "idle": idle,
         },
-        unsure=blind_reset(ledger) | (idle == 0),
+        unsure=blind_reset(ledger) | (idle == 0) | (answered_after < ledger.own("reach")),
         absence=True,
         doubt=opened_before(ledger),
     )

@@ -55,7 +55,7 @@ MESSAGE = (
 )
 ADVICE = "Suspect {suspect} first. Next, on {place:address}: {look}{target:address}{then}"
 SILENT = "a firewall that drops in silence, or a host that is down,"
-LISTEN = "tcpdump -ni any 'tcp[tcpflags] & tcp-syn != 0 and host "
+LISTEN = "tcpdump -ni any 'tcp and host "
 DROPS = "' to see whether the SYN arrives, and nstat -az TcpExtListenDrops TcpExtListenOverflows"
 SUSPECTS = {  # what to suspect, and what to look at before and behind the address it is about
     Reason.NONE: (SILENT, LISTEN, DROPS),

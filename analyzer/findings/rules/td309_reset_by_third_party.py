@@ -46,8 +46,8 @@ MESSAGE = (
 )
 ADVICE = (
     "Suspect a device between the two (firewall, load balancer, intrusion prevention) before either host. Next, "
-    "capture at {blamed_ip} at the same time and see whether the RST leaves it: tcpdump -ni any -v 'tcp[tcpflags] "
-    "& tcp-rst != 0 and src host {blamed_ip}'"
+    "capture at {blamed_ip} at the same time and see whether the RST leaves it: tcpdump -ni any -v 'tcp and src "
+    "host {blamed_ip}'"
 )
 
 

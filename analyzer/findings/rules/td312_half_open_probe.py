@@ -37,8 +37,9 @@ MESSAGE = (
     "(frame {rst}) after {after:duration} instead of opening it."
 )
 ADVICE = (
-    "A scan or a health check; suspect nobody if you know {blamed_ip}. Next, to see what else it tries: tshark -r "
-    "CAPTURE -Y 'tcp.flags == 2 && ip.src == {blamed_ip}' -T fields -e ip.dst -e tcp.dstport | sort | uniq -c"
+    "A scan, a health check, or an application that gave up its attempt; suspect nobody if you know {blamed_ip}. Next, "
+    "to see what else it tries: tshark -r CAPTURE -Y 'tcp.flags == 2 && ip.src == {blamed_ip}' -T fields -e ip.dst -e "
+    "tcp.dstport | sort | uniq -c"
 )
 
 

@@ -42,13 +42,14 @@ NEEDS = ("syn_ack_after_ack", "rst_count")
 EXAMPLE = "accept-queue-full.pcap"
 NEAR_MISS = "last-handshake-ack-lost.pcap"
 MESSAGE = (
-    "The {blamed} never took the connection: {what} (SYN-ACK in frame {syn_ack}, then frames {first} to {last}). Its "
-    "kernel had no room in the accept queue, or defers accepting."
+    "The {blamed} never took the connection: {what} (SYN-ACK in frame {syn_ack}, then frames {first} to {last}). {why}"
 )
 ADVICE = (
-    "Suspect the application on {blamed_ip} first: it does not accept. Next, on {blamed_ip}: ss -ltn 'sport = :{port}' "
+    "Suspect the application on {blamed_ip} first: it {does}. Next, on {blamed_ip}: ss -ltn 'sport = :{port}' "
     "and compare Recv-Q with Send-Q, then nstat -az TcpExtListenOverflows TcpExtListenDrops"
 )
+NO_ROOM = "Its kernel had no room in the accept queue, or defers accepting."
+GONE = "Its listening socket was closed meanwhile, or its accept queue was full (tcp_abort_on_overflow)."
 AGAIN = "it sent its SYN-ACK again and again although it had been acknowledged"
 RESET = "it answered the handshake's last acknowledgment with RST"
 
@@ -64,6 +65,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
         frames=[ledger.own("syn_frame"), first, last],
         values={
             "what": phrase(refused, RESET, AGAIN),
+            "why": phrase(refused, GONE, NO_ROOM),
+            "does": phrase(refused, "was just restarted, or does not accept", "does not accept"),
             "syn_ack": ledger.own("syn_frame"),
             "first": first,
             "last": last,

@@ -23,12 +23,11 @@ probe more often than its idle time-out.
 
 import numpy as np
 
-from analyzer.findings.facts import phrase, resetter, state_is, unseen
+from analyzer.findings.facts import phrase, resetter, unseen
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.endings import RstCause
 from analyzer.tracker.outcome import NEVER_TAKEN, Ledger
-from analyzer.tracker.transitions import State
 
 CODE = "TD402"
 NAME = "keepalive-gave-up"
@@ -52,13 +51,11 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     run, first = ledger.own("probe_run"), ledger.own("probe_first_time")
     reset = resetter(ledger, RstCause.GAVE_UP)
     last = ledger.own("probe_last_time")
-    interval = (last - first) // np.maximum(run - 1, 1)
-    fell_silent = ~state_is(ledger, State.CLOSED) & (ledger.silence > 2 * interval)
     open_window = ledger.peer("zero_window_since") == 0
     probed = (run >= NEVER_TAKEN) & open_window & (run > ledger.own("repeat_run"))
     hidden = unseen(ledger)[:, ::-1]
     return Verdict(
-        fires=probed & (reset | fell_silent) & ~hidden,
+        fires=probed & (reset | ledger.probed_in_vain) & ~hidden,
         when=first,
         frames=[ledger.own("probe_last_frame"), ledger.own("rst_frame") * reset],
         values={

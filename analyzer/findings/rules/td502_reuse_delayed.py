@@ -44,10 +44,9 @@ MESSAGE = (
     "The SYN of the {peer} (frame {syn}, at {when:into}) met the {blamed} {old}: {stale:old acknowledgment} came "
     "back{stale_frame:shown}, the SYN was sent {count:times}, and {end} {delay:duration}."
 )
-ADVICE = (
-    "Suspect {blamed_ip} first if the old state is CLOSE_WAIT (it leaks), else ports that come round too fast. "
-    "Next, on {blamed_ip}: ss -tan {ss} dst {peer_at}"
-)
+LEAK = "the application on the host that keeps the old connection in CLOSE_WAIT: it leaks"
+REUSE = "a client that uses its ports again too soon"
+ADVICE = "Suspect {suspect} first. Next, on {blamed_ip}: ss -tan {ss} dst {peer_at}"
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
@@ -68,6 +67,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "stale": stale,
             "stale_frame": ledger.own("stale_ack_frame"),
             "count": ledger.peer("syn_count"),
+            "suspect": phrase(held & (old == State.CLOSE_WAIT), LEAK, REUSE),
             "end": phrase(opened, "the connection was open after", "it was not open after"),
             "delay": finished - ledger.peer("syn_time"),
         },
