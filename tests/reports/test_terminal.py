@@ -1,7 +1,7 @@
 """The summary, as it is printed where there is no terminal."""
 
-import re
 import io
+import re
 
 import pytest
 
