@@ -72,11 +72,12 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
 
 def hindsight(address: NDArray[Any], values: Mapping[str, NDArray[Any]], hosts: Hosts) -> Mapping[str, Choice]:
     """Whether the RST came over another number of hops than the SYN-ACKs of the same host, in other connections."""
-    pairs, place = np.unique(np.column_stack([address, values["ttl"]]), axis=0, return_inverse=True)
-    known = hosts({int(host) for host, _ in pairs})
-    told = [_told(int(ttl), known.get(int(host), ())) for host, ttl in pairs]
+    keys, place = np.unique(address.astype(np.int64) * 256 + values["ttl"], return_inverse=True)
+    known = hosts(np.unique(keys // 256).tolist())
+    told = [_told(key % 256, known.get(key // 256, ())) for key in keys.tolist()]
     words = ("", *sorted({*told} - {""}))
-    codes = np.array([words.index(sentence) for sentence in told], np.uint16)[place.reshape(-1)]
+    number = {sentence: code for code, sentence in enumerate(words)}
+    codes = np.array([number[sentence] for sentence in told], np.uint16)[place]
     return {
         "ttls": Choice(codes, words),
         "suspect": Choice((codes > 0).astype(np.uint8), (NOBODY_LISTENS, IN_ITS_NAME)),
