@@ -35,6 +35,7 @@ class Known(IntFlag):
     ID_MOVES = 1 << 11  # its IP identification changes from packet to packet
     SENT_DATA = 1 << 12  # it sent payload (keep-alive probes do not count)
     KILLED = 1 << 13  # taken to have accepted the peer's RST
+    CROSSED_SYN = 1 << 14  # it sent a SYN, and a SYN-ACK after it: the SYNs crossed
     TIMESTAMPS = 1 << 15  # it uses the timestamp option
 
 

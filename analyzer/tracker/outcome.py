@@ -186,7 +186,8 @@ class Ledger:
     @cached_property
     def crossed_syns(self) -> Bools:
         """Whether both sides sent a SYN without ACK before a SYN-ACK (simultaneous open)."""
-        return np.asarray((self.own("syn_count") > 0).all(axis=1) & (self.own("syn_ack") == 0).all(axis=1))
+        first = (self.own("syn_ack") == 0) | self.knows(Known.CROSSED_SYN)
+        return np.asarray((self.own("syn_count") > 0).all(axis=1) & first.all(axis=1))
 
     @cached_property
     def crossed_fins(self) -> Bools:

@@ -38,7 +38,7 @@ from analyzer.tracker.space import length_of, plus
 from analyzer.tracker.transitions import Event
 
 ISN, NXT, KILLED = np.int64(Known.ISN), np.int64(Known.NXT), np.int64(Known.KILLED)
-TIMESTAMPS = np.int64(Known.TIMESTAMPS)
+TIMESTAMPS, CROSSED_SYN = np.int64(Known.TIMESTAMPS), np.int64(Known.CROSSED_SYN)
 SENT_SYN, SENT_SYN_ACK = np.int64(Event.SENT_SYN), np.int64(Event.SENT_SYN_ACK)
 SYN_AGAIN, SYN_ACK_AGAIN = np.int64(Event.SYN_AGAIN), np.int64(Event.SYN_ACK_AGAIN)
 NO_SCALE = 1  # window_scale of an endpoint: not known, none, or one more than this and the shift
@@ -92,6 +92,8 @@ def carry_syn_ack(desk, s, i):
         if np.int64(unusual(desk, e)["rst_answers"]) == KIND_SYN and np.int64(p["state"]) != CLOSED:
             mark_unusual(desk, e)["rst_verdict"] = DISREGARDED  # it refused at first; the connection opens all the same
         replace_old(desk, i, now - half(e["reach"]), now, frame)
+        if knows(e, ISN):
+            learn(e, CROSSED_SYN)
         seen = np.int64(p["syn_time"])
         syn_stamps(s, e, 1)
         move(desk, i, SENT_SYN_ACK, SENT, now - half(e["reach"]), min(seen, now), now, frame, NO_NOTE)

@@ -99,6 +99,7 @@ def known(side: Side) -> int:
         Known.MID_STREAM: end.mid_stream,
         Known.SENT_DATA: end.sent_data,
         Known.KILLED: end.killed,
+        Known.CROSSED_SYN: end.crossed_syn,
     }
     return sum(int(bit) for bit, holds in facts.items() if holds)
 

@@ -369,6 +369,7 @@ class Connection(Resets):
             if p.syn_count == 1 and e.isn is None:
                 e.measure(s.time - p.syn_last)
             self.came_another_way(e, s)
+            e.crossed_syn = e.isn is not None
             if e.rst_answers == {"syn"} and p.state != S.CLOSED:
                 e.rst_verdict = "disregarded"
             self.open(e, s)

@@ -79,7 +79,8 @@ class Flow:
             return Handshake.NOT_CAPTURED
         if any(asked) and self.rst_cause == RstCause.CONNECTION_REFUSED:
             return Handshake.REFUSED
-        if self.shaken and all(asked):
+        crossed = [own or self.knows(Known.CROSSED_SYN, side) for side, own in enumerate(asked)]
+        if self.shaken and all(crossed):
             return Handshake.SIMULTANEOUS
         if self.shaken and any(asked) and any(answered):
             return Handshake.COMPLETE

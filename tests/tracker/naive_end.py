@@ -144,6 +144,7 @@ class End:
     syn_time: int = 0
     syn_last: int = 0
     syn_was_ack: bool = False
+    crossed_syn: bool = False
     syn_ack_after_ack: int = 0
     fast_open: bool = False
     stale_acks: int = 0
