@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from analyzer.readers import kernels
 from analyzer.readers.dates import Dates
 from analyzer.readers.interfaces import printable
+from analyzer.readers.runs import BLOCKS, INTERFACES
 from analyzer.readers.ticks import Clock, ticks_of
 from analyzer.readers.walker import LARGEST_RECORD, Record, note_cut, plural
 from analyzer.times import UNKNOWN
@@ -49,9 +50,9 @@ class BlockWalker:
         self.finished = False
         self.listened: int | None = None
         self._record = record
-        self._runs = np.zeros(1, kernels.BLOCKS)
+        self._runs = np.zeros(1, BLOCKS)
         self._runs[0]["most"], self._runs[0]["time"] = LARGEST_BLOCK, UNKNOWN
-        self._table = np.zeros(4, kernels.INTERFACES)
+        self._table = np.zeros(4, INTERFACES)
         self._order = "<"
         self._complaints = 0
         self._dates = Dates(record.zero)

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.readers.kernels import BAD_LENGTH, RECORDS, walk_records
+from analyzer.readers.kernels import BAD_LENGTH, walk_records
+from analyzer.readers.runs import RECORDS
 from analyzer.readers.walker import LARGEST_PACKET, LARGEST_RECORD, Record, note_cut, plural
 
 PLAIN, MODIFIED, MODIFIED_TWICE, NOKIA = 16, 24, 28, 20  # sizes of a record's header

@@ -52,8 +52,8 @@ def is_foreign(desk, s, e):
 
 @part
 def enter_foreign(u, how, ttl, frame, time):
-    """Enter a RST that somebody else sent in the ledger: the first."""
-    if u["foreign_frame"] == 0 or u["foreign_frame"] == frame:
+    """Enter a RST that somebody else sent in the ledger: the one that counts, else the first."""
+    if u["foreign_frame"] == 0 or u["foreign_frame"] == frame or u["rst_frame"] == frame:
         u["foreign"] = np.int64(u["foreign"]) | how
         u["foreign_ttl"], u["foreign_frame"], u["foreign_time"] = ttl, frame, time
 

@@ -269,7 +269,7 @@ RESETS = [
     Column("refused_time", "<i8", "time of it"),
     Column("refused_after", "<i8", "time from that SYN to it"),
     Column("foreign", "u1", "how it is known that somebody else sent a RST in its name (bits of Foreign), 0 none"),
-    Column("foreign_ttl", "u1", "the TTL of that RST"),
+    Column("foreign_ttl", "u1", "the TTL of that RST: the one that counts, else the first"),
     Column("foreign_frame", "<u4", "frame of it"),
     Column("foreign_time", "<i8", "time of it"),
     Column("own_frame", "<u4", "frame in which it went on after that"),

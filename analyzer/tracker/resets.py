@@ -12,7 +12,7 @@ import numpy as np
 from analyzer.compiled import part
 from analyzer.segments.table import ACK, SYN
 from analyzer.tracker.acknowledge import receive_fin
-from analyzer.tracker.bounds import half, patience, sent_before, since, until
+from analyzer.tracker.bounds import half, sent_before, since, until
 from analyzer.tracker.crossing import fin_before_reset, not_yet_arrived, own_reset, unkill
 from analyzer.tracker.desk import (
     ASSUMED,
@@ -53,6 +53,7 @@ from analyzer.tracker.log import Note
 from analyzer.tracker.space import ahead
 from analyzer.tracker.strangers import acceptable_in_syn_sent
 from analyzer.tracker.transitions import Event
+from analyzer.tracker.triggers import trigger
 
 
 class Verdict(IntEnum):
@@ -79,14 +80,13 @@ TIMER = np.int64(Event.TIMER)
 KIND_FIN, KIND_DATA = np.int64(Answered.FIN), np.int64(Answered.DATA)
 KIND_PROBE = np.int64(Answered.KEEP_ALIVE)
 RCVD_SYN_ACK = np.int64(Event.RCVD_SYN_ACK)
-KIND_SYN, CARRIES = np.int64(Answered.SYN), np.int64(Answered.SYN | Answered.SYN_ACK | Answered.DATA | Answered.FIN)
+KIND_SYN = np.int64(Answered.SYN)
 OUTSIDE_WINDOW, WENT_ON, NOT_OF_THE_SYN = (
     np.int64(Note.OUTSIDE_WINDOW),
     np.int64(Note.WENT_ON),
     np.int64(Note.NOT_OF_THE_SYN),
 )
 HAD_EXPIRED, ANSWERS_SYN = np.int64(Note.HAD_EXPIRED), np.int64(Note.ANSWERS_SYN)
-LATE_NS = 1_000_000_000  # a kernel answers at once; more than a round trip and this later a RST answers nothing
 
 
 @part
@@ -338,55 +338,6 @@ def describe(desk, s, i, verdict):
     u["rst_data_age"] = now - np.int64(p["data_time"]) if p["data_time"] > 0 else -1
     u["rst_data_frame"] = p["data_frame"]
     u["rst_idle"] = max(0, now - silent_since(desk, max(np.int64(e["last_time"]), np.int64(p["last_time"])), now))
-
-
-@part
-def trigger(desk, s, e, p, u):
-    """Name the segment of ``p`` that the RST answers: its number is that of a reply (RFC 9293 3.5.2), it comes within
-    a round trip, and its sender had not acknowledged that segment before."""
-    now, flags, seq = np.int64(s["time"]), np.int64(s["flags"]), np.int64(s["seq"])
-    prompt = now - np.int64(p["last_time"]) <= 2 * patience(desk, e) + LATE_NS
-    u["rst_answers"] = u["rst_reply"] = u["rst_answers_frame"] = 0
-    if np.int64(p["state"]) == SYN_SENT and not knows(e, ISN) and acceptable_in_syn_sent(s, p):
-        answer(u, p["last_kind"], p["last_frame"], p["last_ack"], p["last_time"])  # however late: it names the SYN
-        u["rst_reply"] = 1
-        return
-    if p["packets"] == 0 or not prompt:
-        return
-    last, awaited = np.int64(p["last_kind"]), unanswered(desk, e, p)
-    if not flags & ACK:
-        if np.int64(p["run_kind"]) & CARRIES and np.int64(p["run_ack"]) == seq and not repeated_since(desk, e, p, now):
-            answer(u, p["run_kind"], p["run_frame"], p["run_ack"], p["run_time"])
-        elif np.int64(p["last_ack"]) == seq and awaited:
-            answer(u, last, p["last_frame"], p["last_ack"], p["last_time"])
-        else:
-            return
-        u["rst_reply"] = 1
-    elif np.int64(s["ack"]) == np.int64(p["last_seq_end"]) and awaited and (last & CARRIES or not knows(p, ACKED)):
-        answer(u, last, p["last_frame"], p["last_ack"], p["last_time"])
-        u["rst_reply"] = not knows(p, ACKED)  # to a segment without ACK the reply acknowledges it (RFC 9293 3.10.7.1)
-
-
-@part
-def repeated_since(desk, e, p, now):
-    """Whether the first segment of ``p`` that ``e`` has not acknowledged is too old to be answered only ``now``, and
-    its last, with the same acknowledgment, is not."""
-    old = now - np.int64(p["run_time"]) > 2 * patience(desk, e) + desk["repeat"]
-    return old and np.int64(p["last_kind"]) & CARRIES != 0 and p["last_ack"] == p["run_ack"]
-
-
-@part
-def unanswered(desk, e, p):
-    """Whether endpoint ``e`` had not answered the last segment of ``p``: not acknowledged what it carries, and, where
-    it carries nothing, sent nothing since."""
-    if np.int64(p["last_kind"]) & CARRIES:
-        return not knows(e, ACKED) or ahead(p["last_seq_end"], e["ack_sent"]) > 0
-    return np.int64(e["last_time"]) <= np.int64(p["last_time"]) or unusual(desk, e)["rst_count"] > 1
-
-
-@part
-def answer(u, kind, frame, ack, time):
-    u["rst_answers"], u["rst_answers_frame"], u["rst_answers_ack"], u["rst_answers_time"] = kind, frame, ack, time
 
 
 @part

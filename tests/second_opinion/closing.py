@@ -99,6 +99,7 @@ def late_fin_answered_by_rst(case: Case) -> None:
     must(not acked_before(case.flow, own, rst), "the FIN had been acknowledged before the RST")
     case.lasted("held", own.time - ack.time, own.time - (fin.time if fin else case.flow.start))
     case.happened("late", own)
+    case.happened("when", rst)
     case.between("began", ack.time, ack.time + (case.flow.trip(case.peer) or 0))
 
 
