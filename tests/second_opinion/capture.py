@@ -127,12 +127,16 @@ class Capture:
 
     def answer_ttls(self, host: Endpoint) -> set[int]:
         """The TTLs of a host's SYN-ACKs in the whole capture."""
-        return {
-            row.ttl
-            for flow in self.flows.values()
-            for row in flow.captured
-            if flow.ends[row.side][0] == host[0] and row.syn and row.has_ack
-        }
+        return {row.ttl for _, row in self.of_host(host) if row.syn and row.has_ack}
+
+    def reset_ttls(self, host: Endpoint, but: Flow) -> set[int]:
+        """The TTLs of a host's RSTs in all other connections."""
+        return {row.ttl for flow, row in self.of_host(host) if row.rst and flow is not but}
+
+    def of_host(self, host: Endpoint) -> Iterator[tuple[Flow, Segment]]:
+        """All that has come from an address."""
+        for flow in self.flows.values():
+            yield from ((flow, row) for row in flow.captured if flow.ends[row.side][0] == host[0])
 
 
 def _opening(flow: Flow, row: Segment) -> bytes:

@@ -321,7 +321,9 @@ def reset_by_third_party(case: Case) -> None:
         )
     if "TTL" in why or "hops" in why:
         habit = case.capture.answer_ttls(case.flow.ends[case.own])
-        must(rst.ttl not in habit, f"its SYN-ACKs in the whole capture have the TTLs {sorted(habit)}")
+        if "TTL" in why:  # by hops other RSTs of somebody else would be taken for a habit
+            habit |= case.capture.reset_ttls(case.flow.ends[case.own], case.flow)
+        must(rst.ttl not in habit, f"others of this host in the whole capture have the TTLs {sorted(habit)}")
         must(rst.ttl not in {row.ttl for row in others}, f"other segments have the TTL {rst.ttl}, too")
     if "went on" in why:
         on = went_on(case.flow, case.own, rst)
