@@ -198,7 +198,7 @@ def _analysed(paths: Sequence[str], settings: Settings, quiet: bool = False, out
     """Run the pipeline with a progress bar; on the very first run say why it takes so long. What does not fit in memory
     goes into the folder ``out``, which may not be there yet."""
     gc.disable()  # importing makes many objects and no garbage
-    from analyzer.compiled import on_compiling
+    from analyzer.kernels import on_compiling
     from analyzer.pipeline import analyze as run
     from analyzer.reports.progress import ProgressBar
 

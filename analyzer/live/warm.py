@@ -8,7 +8,7 @@ import os
 import struct
 import sys
 
-from analyzer.compiled import on_compiling
+from analyzer.kernels import on_compiling
 from analyzer.pipeline import Analysis
 from analyzer.readers import open_pipe
 from analyzer.readers.interfaces import Interface

@@ -9,7 +9,7 @@ receiver, which cannot tell, but not its alleged sender.
 
 import numpy as np
 
-from analyzer.compiled import part
+from analyzer.kernels import part
 from analyzer.segments.table import ACK, FIN, SYN
 from analyzer.tracker.bounds import patience
 from analyzer.tracker.desk import (

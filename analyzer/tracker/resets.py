@@ -9,7 +9,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from analyzer.compiled import part
+from analyzer.kernels import part
 from analyzer.segments.table import ACK, SYN
 from analyzer.tracker.bounds import half, patience, since, until
 from analyzer.tracker.crossing import fin_before_reset, not_yet_arrived, own_reset, unkill
