@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from setuptools import Command, setup
+from setuptools import Command, Distribution, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build import build
 
@@ -39,7 +39,7 @@ class BuildKernels(Command):
     editable_mode = False
 
     def initialize_options(self) -> None:
-        self.build_lib = ""
+        self.build_lib: str | None = None
 
     def finalize_options(self) -> None:
         self.set_undefined_options("build", ("build_lib", "build_lib"))
@@ -52,16 +52,20 @@ class BuildKernels(Command):
         command = [sys.executable, "-m", "analyzer.kernels.build", "--target", target(), "--into", str(made.parent)]
         subprocess.run(command, cwd=ROOT, env=environment(), check=True)
         if not self.editable_mode:
-            folder = Path(self.build_lib) / KERNELS
+            folder = self.folder()
             for other in folder.glob("library.*"):  # of another kind of machine, built before
                 other.unlink()
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copy2(made, folder / name)
 
+    def folder(self) -> Path:
+        """Where a wheel's library goes."""
+        return Path(str(self.build_lib)) / KERNELS
+
     def get_outputs(self) -> list[str]:
         from analyzer.kernels.link import library_name
 
-        return [str(Path(self.build_lib) / KERNELS / library_name(target()))]
+        return [str(self.folder() / library_name(target()))]
 
     def get_output_mapping(self) -> dict[str, str]:
         return {}
@@ -70,12 +74,15 @@ class BuildKernels(Command):
         return []
 
 
+class Compiled(Distribution):
+    """Not the same on every machine, though it has no extension modules."""
+
+    def has_ext_modules(self) -> bool:
+        return True
+
+
 class Wheel(bdist_wheel):
     """One wheel for every Python: what is compiled knows nothing of Python."""
-
-    def finalize_options(self) -> None:
-        super().finalize_options()
-        self.root_is_pure = False
 
     def get_tag(self) -> tuple[str, str, str]:
         from analyzer.kernels.link import TARGETS
@@ -84,4 +91,4 @@ class Wheel(bdist_wheel):
 
 
 build.sub_commands.append(("build_kernels", None))
-setup(cmdclass={"build_kernels": BuildKernels, "bdist_wheel": Wheel})
+setup(distclass=Compiled, cmdclass={"build_kernels": BuildKernels, "bdist_wheel": Wheel})

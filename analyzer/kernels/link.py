@@ -30,15 +30,15 @@ class Unlinkable(Exception):
 
 LINUX = "manylinux2014_{0}.manylinux_2_17_{0}.musllinux_1_1_{0}"  # what is linked asks for no version of a C library
 TARGETS = {
-    "x86_64-linux": Target("x86_64-linux-gnu", "x86-64-v2", "x86_64-linux-gnu", LINUX.format("x86_64")),
-    "aarch64-linux": Target("aarch64-linux-gnu", "generic", "aarch64-linux-gnu", LINUX.format("aarch64")),
-    "x86_64-windows": Target("x86_64-windows-gnu", "x86-64-v2", "x86_64-windows-gnu", "win_amd64"),
+    "x86_64-linux": Target("x86_64-unknown-linux-gnu", "x86-64-v2", "x86_64-linux-gnu", LINUX.format("x86_64")),
+    "aarch64-linux": Target("aarch64-unknown-linux-gnu", "generic", "aarch64-linux-gnu", LINUX.format("aarch64")),
+    "x86_64-windows": Target("x86_64-w64-windows-gnu", "x86-64-v2", "x86_64-windows-gnu", "win_amd64"),
     "x86_64-macos": Target("x86_64-apple-macosx11.0.0", "x86-64-v2", "x86_64-macos.11.0", "macosx_11_0_x86_64"),
     "aarch64-macos": Target("arm64-apple-macosx11.0.0", "apple-m1", "aarch64-macos.11.0", "macosx_11_0_arm64"),
 }
 OPTIONS = {
     "linux": ("-shared", "-nostdlib", "-s", "-Wl,--build-id=none"),  # the process that loads it brings OUTSIDE
-    "macos": ("-shared",),
+    "macos": ("-shared", "-Wl,-install_name,library.so"),
 }
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}  # by names that some systems have for them
 WINDOWS = "msvcrt.dll"  # has the functions of OUTSIDE, on every Windows
