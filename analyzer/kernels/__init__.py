@@ -1,4 +1,4 @@
-"""How hot loops become machine code, and how Python calls it.
+"""How hot loops become machine code, and how Python calls it (docs/building.md has the commands).
 
 A kernel is a plain Python function over numpy arrays, marked with ``@kernel(...)``; what it calls is marked with
 ``@part``. numba compiles them when the package is built (``build``): each becomes an object file (``emit``), all of

@@ -38,7 +38,7 @@ TARGETS = {
 }
 OPTIONS = {
     "linux": ("-shared", "-nostdlib", "-s", "-Wl,--build-id=none"),  # the process that loads it brings OUTSIDE
-    "macos": ("-shared", "-Wl,-install_name,library.so"),
+    "macos": ("-shared", "-nostdlib", "-lSystem", "-Wl,-install_name,library.so"),  # every process has that library
 }
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}  # by names that some systems have for them
 WINDOWS = "msvcrt.dll"  # has the functions of OUTSIDE, on every Windows
