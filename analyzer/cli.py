@@ -195,17 +195,17 @@ cli.add_command(settings_options(browse, without=("engine",)))
 
 
 def _analysed(paths: Sequence[str], settings: Settings, quiet: bool = False, out: Path | None = None) -> "Analysed":
-    """Run the pipeline with a progress bar; on the very first run say why it takes so long. What does not fit in memory
-    goes into the folder ``out``, which may not be there yet."""
+    """Run the pipeline with a progress bar. What does not fit in memory goes into the folder ``out``, which may not be
+    there yet."""
     gc.disable()  # importing makes many objects and no garbage
-    from analyzer.compiled import on_compiling
+    from analyzer.kernels import on_compiling
     from analyzer.pipeline import analyze as run
     from analyzer.reports.progress import ProgressBar
 
     gc.freeze()  # they stay: whoever searches for garbage may pass them by
     gc.enable()
-    if not quiet:
-        on_compiling(lambda line: click.echo(line, err=True))
+    if quiet:
+        on_compiling(lambda line: None)
     with ProgressBar() as bar:
         return run(list(paths), settings, bar, out if out and out.is_dir() else None)
 

@@ -3,7 +3,8 @@
     TeardownError                 base: one line for the user, exit status 2
     ├── UnreadableCapture         the file cannot be analysed at all
     ├── UsageError                what was asked for does not fit the capture or the options
-    └── UnwritableOutput          a result cannot be written: no room, no permission
+    ├── UnwritableOutput          a result cannot be written: no room, no permission
+    └── NotCompiled               there is no machine code for the loops over packets, and no numba to make it
 
 A message says what is wrong, where (file, byte offset, packet) and what to do. Trouble after which the analysis
 goes on is no exception but a :class:`Notice`; the reports print all of them.
@@ -26,6 +27,10 @@ class UsageError(TeardownError):
 
 class UnwritableOutput(TeardownError):
     """A result cannot be written: the disk is full, the folder is not ours, the reader has gone."""
+
+
+class NotCompiled(TeardownError):
+    """The kernels that were compiled are missing or of other sources, and numba is not installed."""
 
 
 class Notice(NamedTuple):

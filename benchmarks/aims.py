@@ -69,10 +69,6 @@ def _small(results: Results) -> float | None:
     return ours / theirs if ours and theirs else None
 
 
-def _first(results: Results) -> float | None:
-    return results.wall("first-50.pcap", "teardown-first", "first run")
-
-
 def _growth(kind: str) -> Callable[[Results], float | None]:
     """The steepest growth of a doubling from 4 million packets on."""
 
@@ -100,7 +96,6 @@ AIMS = (
     Aim("analysis alone: two CPUs against one", 1.4, " x", _threads, True),
     Aim("peak memory, of 400 MB and 700 bytes a connection", 1.0, " x", _memory),
     Aim("50 packets, summary: against tshark", 4, " x tshark", _small),
-    Aim("first run, everything compiled", 20, " s", _first),
     Aim("mix twice as long takes", 2.1, " x", _growth("mix")),
     Aim("twice as many unanswered SYNs take", 2.1, " x", _growth("flood")),
 )

@@ -21,7 +21,7 @@ VERSIONS = {
     "argus": ("argus", "-h"),
     "ra": ("ra", "-h"),
 }
-OURS = ("numpy", "numba", "llvmlite", "pyarrow", "pandas")
+OURS = ("numpy", "pyarrow", "pandas")
 
 
 def facts(folder: Path, python: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from threading import Timer
 from typing import NamedTuple
@@ -37,13 +37,11 @@ class Failed(Exception):
     """A program ended with an error, or did not end in time."""
 
 
-def run(command: list[str], patience: float, environment: Mapping[str, str] | None = None) -> Cost:
+def run(command: list[str], patience: float) -> Cost:
     """One run; its output goes nowhere. Failed when its status is not 0 or it takes more than ``patience`` seconds."""
     quiet = subprocess.DEVNULL
     started = time.perf_counter()
-    process = subprocess.Popen(
-        command, stdin=quiet, stdout=quiet, stderr=quiet, env=environment, start_new_session=True
-    )
+    process = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
     alarm = Timer(patience, lambda: os.killpg(process.pid, signal.SIGKILL))
     alarm.start()
     _, status, usage = os.wait4(process.pid, 0)
@@ -73,21 +71,19 @@ class Bench:
         self.left_out: list[dict[str, object]] = []
         self._expected: dict[tuple[str, str], float] = {}  # (kind, program) -> seconds a packet
 
-    def rounds(
-        self, part: str, capture: Path, packets: int, programs: Iterable[Program], runs: int, *, cold: bool = False
-    ) -> None:
-        """Run all programs in turn, ``runs`` times; ``cold`` gives every run an empty cache of its own."""
+    def rounds(self, part: str, capture: Path, packets: int, programs: Iterable[Program], runs: int) -> None:
+        """Run all programs in turn, ``runs`` times."""
         chosen = [one for one in programs if self._chosen(one, part, capture, packets)]
         slow = {one.name for one in chosen if self._guess(one, capture, packets) > SLOW}
-        for turn in range(0 if cold else -1, runs):  # the first round, -1, is not counted
+        for turn in range(-1, runs):  # the first round, -1, is not counted
             for one in [*chosen]:
                 if one.name in slow and not 0 <= turn < SLOW_ROUNDS:
                     continue
-                cost = self._once(one, part, capture, cold)
+                cost = self._once(one, part, capture)
                 if cost is None:
                     chosen.remove(one)
                     continue
-                if turn >= 0:  # when it warms up, a program may also be compiled
+                if turn >= 0:
                     self._keep(one, part, capture, turn, cost)
                     slow |= {one.name} if cost.wall > SLOW else set()
         self._learn(part, capture, packets)
@@ -113,12 +109,11 @@ class Bench:
         row = {"part": part, "capture": capture.name, "program": program.name, "round": turn}
         self.rows.append({**row, "wall": round(cost.wall, 4), "cpu": round(cost.cpu, 3), "peak": cost.peak})
 
-    def _once(self, program: Program, part: str, capture: Path, cold: bool) -> Cost | None:
+    def _once(self, program: Program, part: str, capture: Path) -> Cost | None:
         with tempfile.TemporaryDirectory(prefix="teardown-bench-") as scratch:
-            environment = {**os.environ, "XDG_CACHE_HOME": f"{scratch}/cache"} if cold else None
             warm(capture)  # before each run: a system may take back the pages of files that rest while others run
             try:
-                cost = run(program.command(capture, f"{scratch}/out", self.python), 2 * self.patience, environment)
+                cost = run(program.command(capture, f"{scratch}/out", self.python), 2 * self.patience)
             except Failed as failed:
                 self._leave_out(program, part, capture, str(failed))
                 return None

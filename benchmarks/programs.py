@@ -90,11 +90,10 @@ PYTHON = (
     _library("nfstream", "nfstream (Python, C)"),
 )
 SMALL = (BASE, _ours("-summary", "summary"), FULL, OTHERS[-1])
-FIRST = (_ours("-first", "first run, nothing compiled yet"),)
 ONE_CPU, TWO_CPUS = ("taskset", "-c", "0"), ("taskset", "-c", "0,1")
 CPUS = tuple(
     Program(f"{one.name}-{label}", f"{one.title}, {label} CPU{'s' * (label == 'two')}", (*prefix, *one.words))
     for one in (OURS[0], FULL)
     for label, prefix in (("one", ONE_CPU), ("two", TWO_CPUS))
 )
-TITLES = {one.name: one.title for one in (*SIDE_BY_SIDE, *PYTHON, *SMALL, *FIRST, *CPUS)}
+TITLES = {one.name: one.title for one in (*SIDE_BY_SIDE, *PYTHON, *SMALL, *CPUS)}

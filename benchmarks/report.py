@@ -51,7 +51,7 @@ def tables(raw: dict[str, Any]) -> str:
         "Twice as long a capture takes": _growth(results),
         "One CPU and two": _parts(results, "cpus"),
         "Python libraries": _parts(results, "libraries"),
-        "Starting": "\n".join(filter(None, (_parts(results, "start"), _parts(results, "first run")))),
+        "Starting": _parts(results, "start"),
         "What was left out": _left_out(raw),
         "The captures": _captures(results),
     }

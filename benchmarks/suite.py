@@ -5,7 +5,7 @@ FOLDER holds the captures that captures.py makes. Parts, in this order:
     sizes      every program on every capture, as long as it takes less than two minutes there
     cpus       teardown with one CPU and with two
     libraries  Python libraries, on the first 10,000 and 100,000 packets of the mix
-    start      a capture of 50 packets; and the first run ever, when nothing is compiled yet
+    start      a capture of 50 packets
 
 Every single run is kept in results.json; docs/benchmarks.md (between its marks) and docs/benchmarks.svg are made from
 there, also by ``--report`` alone. Parts and captures that are not measured again keep the runs they had. With
@@ -63,7 +63,6 @@ def measure(bench: Bench, folder: Path, captures: dict[Path, int], options: argp
             few = Path(scratch, "first-50.pcap")
             head(folder / "mix-1m.pcap", few, 50)
             bench.rounds("start", few, 50, programs.SMALL, 2 * runs)
-            bench.rounds("first run", few, 50, programs.FIRST, min(runs, 3), cold=True)
 
 
 def _named(chosen: tuple[programs.Program, ...], prefixes: list[str]) -> list[programs.Program]:

@@ -2,12 +2,10 @@
 
 import pytest
 
-from analyzer.compiled import cache, making
+from analyzer.kernels import build, link
 
 
 @pytest.fixture(scope="session", autouse=True)
 def all_compiled() -> None:
-    """Everything is compiled before the first test: else that one would take long, and say why on standard error."""
-    kernels = [kernel for module in making.kernel_modules() for kernel in making.kernels_of(module)]
-    if any(cache.read(kernel.kept) is None for kernel in kernels):
-        assert making.make_all(cache.folder()) == ""
+    """The library is of these sources before the first test: else numba would compile in every process anew."""
+    build.build(link.here(), build.HERE)

@@ -24,8 +24,8 @@ in one slot.
 
 import numpy as np
 
-from analyzer.compiled import const, inlined, kernel, prefetch, record_at
 from analyzer.flows.row import ANSWER_SIDE, FLOW
+from analyzer.kernels import const, inlined, kernel, prefetch, record_at
 from analyzer.segments.table import ACK, BAD_OFFSET, CUT_HEADER, PART, QUOTED, SEGMENT, SHORT_QUOTE, SYN, UNTRACKED
 
 ENTRY = np.dtype(

@@ -13,7 +13,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from analyzer.compiled import const, kernel, part, record_at
+from analyzer.kernels import const, kernel, part, record_at
 from analyzer.times import UNKNOWN
 
 NANO = np.int64(10**9)

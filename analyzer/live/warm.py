@@ -1,14 +1,12 @@
-"""Everything loaded before the first packet: compiled code takes seconds to load, and far longer to make.
+"""Everything loaded before the first packet, and compiled where somebody works on the kernels.
 
-A capture that begins while the kernels are still being compiled would fill the kernel's ring and lose packets. So
-a connection of four segments, made up here, goes through all stages first.
+A capture that begins while modules are still being imported, or kernels compiled, would fill the system's ring and lose
+packets. So a connection of four segments, made up here, goes through all stages first.
 """
 
 import os
 import struct
-import sys
 
-from analyzer.compiled import on_compiling
 from analyzer.pipeline import Analysis
 from analyzer.readers import open_pipe
 from analyzer.readers.interfaces import Interface
@@ -22,8 +20,7 @@ RAW_IP, PCAP_HEADER = 101, struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 256, 
 
 
 def warm() -> None:
-    """Compile or load every kernel that a watch uses, through all readers."""
-    on_compiling(lambda line: print(line, file=sys.stderr))
+    """Call every kernel that a watch uses, through all readers."""
     story = [segment(*step) for step in STORY]
     records = b"".join(struct.pack("<IIII", 1, place, len(data), len(data)) + data for place, data in enumerate(story))
     for data in (PCAP_HEADER + records, pcapng(PCAP_HEADER + records)):

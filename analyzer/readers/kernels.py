@@ -12,7 +12,7 @@ damaged ones it leaves to its caller.
 
 import numpy as np
 
-from analyzer.compiled import const, inlined, kernel, part
+from analyzer.kernels import const, inlined, kernel, part
 from analyzer.readers.packets import PACKET
 from analyzer.readers.runs import BLOCKS, INTERFACES, RECORDS
 from analyzer.times import BEYOND_SECOND, FIRST_SECOND, UNKNOWN

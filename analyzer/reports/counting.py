@@ -9,7 +9,7 @@ Fence: only numpy and this project's enums inside; the typed wrapper is ``overvi
 
 import numpy as np
 
-from analyzer.compiled import const, kernel, part
+from analyzer.kernels import const, kernel, part
 from analyzer.tracker.ending import ENDING
 from analyzer.tracker.endings import CLIENT, CLOSER_WORDS, NOBODY, SERVER
 

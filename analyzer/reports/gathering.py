@@ -9,7 +9,7 @@ Fence: only numpy inside; the typed wrapper is ``store``.
 
 import numpy as np
 
-from analyzer.compiled import const, kernel, part
+from analyzer.kernels import const, kernel, part
 from analyzer.tracker.ending import ENTRY
 from analyzer.tracker.log import ELSEWHERE, UNBOUNDED
 

@@ -6,7 +6,7 @@ assumed when the acknowledgment passes the tap: that it arrived, no later segmen
 
 import numpy as np
 
-from analyzer.compiled import part
+from analyzer.kernels import part
 from analyzer.segments.table import FIN, SYN
 from analyzer.tracker.bounds import half, open_since, until
 from analyzer.tracker.desk import (

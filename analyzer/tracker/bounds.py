@@ -7,7 +7,7 @@ measured, and ``reach_last``, the last).
 
 import numpy as np
 
-from analyzer.compiled import part
+from analyzer.kernels import part
 from analyzer.segments.table import HAS_IP_ID
 from analyzer.tracker.desk import ACKED, MID_STREAM, SENT_DATA, UNKNOWN, knows, later, unusual
 

@@ -20,7 +20,7 @@ Fence: only numpy and this project's enums inside.
 
 import numpy as np
 
-from analyzer.compiled import inlined, part, record_at
+from analyzer.kernels import inlined, part, record_at
 from analyzer.segments.table import (
     ACK,
     BAD_OFFSET,

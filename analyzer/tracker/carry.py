@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analyzer.compiled import part
+from analyzer.kernels import part
 from analyzer.segments.table import ACK, FIN, HAS_FIRST_BYTE, LENGTH_BEYOND, NO_IP_LENGTH, PART, SYN
 from analyzer.tracker.bounds import busy_time, margin
 from analyzer.tracker.desk import (

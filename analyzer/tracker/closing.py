@@ -8,8 +8,8 @@ others go on to the rules (``outcome`` concludes of them what is concluded here;
 
 import numpy as np
 
-from analyzer.compiled import const, kernel, part, prefetch
 from analyzer.flows.row import FLOW
+from analyzer.kernels import const, kernel, part, prefetch
 from analyzer.memory import LINE
 from analyzer.segments.table import SEGMENT
 from analyzer.tracker.desk import (

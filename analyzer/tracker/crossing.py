@@ -15,7 +15,7 @@ case right:
 
 import numpy as np
 
-from analyzer.compiled import part
+from analyzer.kernels import part
 from analyzer.segments.table import ACK, FIN, RST, SYN
 from analyzer.tracker.bounds import half, margin, since, until
 from analyzer.tracker.desk import (

@@ -5,8 +5,8 @@ Fence: only numpy and this project's constants inside the kernels; the typed wra
 
 import numpy as np
 
-from analyzer.compiled import const, inlined, kernel, part, prefetch
 from analyzer.flows.row import FLOW
+from analyzer.kernels import const, inlined, kernel, part, prefetch
 from analyzer.tracker.by_the_book import closed, followed, lone_syn, opened, over_with, sent_by
 from analyzer.tracker.desk import DESK, end_at
 from analyzer.tracker.ending import ENDING, ENTRY

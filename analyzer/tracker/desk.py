@@ -5,8 +5,8 @@ Fence: only numpy and this project's enums inside; the typed wrapper is ``tracke
 
 import numpy as np
 
-from analyzer.compiled import part, record_at
 from analyzer.flows.row import FLOW
+from analyzer.kernels import part, record_at
 from analyzer.tracker.journal import (
     bound,
     earliest_of,

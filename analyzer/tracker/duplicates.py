@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analyzer.compiled import part
+from analyzer.kernels import part
 from analyzer.segments.table import FIN, HAS_IP_ID, SYN
 from analyzer.tracker.desk import (
     knows,

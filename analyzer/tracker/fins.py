@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analyzer.compiled import part
+from analyzer.kernels import part
 from analyzer.tracker.bounds import busy_time, half, margin, open_since, patience, since
 from analyzer.tracker.crossing import not_arrived, not_yet_proof
 from analyzer.tracker.desk import (

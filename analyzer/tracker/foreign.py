@@ -8,7 +8,7 @@ tell, but not its alleged sender.
 
 import numpy as np
 
-from analyzer.compiled import part
+from analyzer.kernels import part
 from analyzer.segments.table import ACK, FIN, SYN
 from analyzer.tracker import hops
 from analyzer.tracker.bounds import patience

@@ -5,7 +5,7 @@ Fence: only numpy inside.
 
 import numpy as np
 
-from analyzer.compiled import part, record_at
+from analyzer.kernels import part, record_at
 
 GAP = np.dtype([("begin", "<i8"), ("end", "<i8")])  # in the order of time
 _gap = record_at(GAP)

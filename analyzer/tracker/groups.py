@@ -5,8 +5,8 @@ Fence: only numpy and this project's constants inside the kernels; the typed wra
 
 import numpy as np
 
-from analyzer.compiled import const, inlined, kernel, part, prefetch, record_at
 from analyzer.flows.row import FLOW
+from analyzer.kernels import const, inlined, kernel, part, prefetch, record_at
 from analyzer.memory import LINE
 from analyzer.segments.table import FIN, QUOTED, RST, SEGMENT, UNTRACKED
 

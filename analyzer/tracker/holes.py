@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analyzer.compiled import part
+from analyzer.kernels import part
 from analyzer.tracker.desk import (
     learn,
     mark_unusual,

@@ -9,7 +9,7 @@ Fence: only numpy and this project's enums inside.
 
 import numpy as np
 
-from analyzer.compiled import part
+from analyzer.kernels import part
 from analyzer.segments.table import HAS_IP_ID, IPV6
 from analyzer.tracker.desk import end_at, knows, last_syn, mark_unusual, unusual
 from analyzer.tracker.ledger import Known

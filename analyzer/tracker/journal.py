@@ -6,7 +6,7 @@ are, in 32 bits each; where that does not suffice, they stand in a row of a pool
 
 import numpy as np
 
-from analyzer.compiled import part, prefetch, record_at
+from analyzer.kernels import part, prefetch, record_at
 from analyzer.memory import LINE
 from analyzer.tracker.log import BLOCK, ELSEWHERE, FAR, LOG, OTHER_SIDE, ROWS_A_BLOCK, UNBOUNDED, VOID
 from analyzer.tracker.pools import BLOCKS, FARS, give_back, next_free, take

@@ -9,7 +9,7 @@ Fence: only numpy and this project's enums inside.
 
 import numpy as np
 
-from analyzer.compiled import part
+from analyzer.kernels import part
 from analyzer.segments.table import FIN, RST, SYN
 from analyzer.tracker.desk import knows, later, learn, mark_later, mark_unusual, unusual
 from analyzer.tracker.ledger import Known

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.compiled import part, prefetch, record_at, wipe
+from analyzer.kernels import part, prefetch, record_at, wipe
 from analyzer.memory import LINE, GrowingRows
 from analyzer.tracker.ledger import FOLLOWED, KEPT, LATER, OLDER, UNUSUAL
 from analyzer.tracker.log import BLOCK, FAR, LOG, ROWS_A_BLOCK

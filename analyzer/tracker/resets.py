@@ -9,7 +9,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from analyzer.compiled import part
+from analyzer.kernels import part
 from analyzer.segments.table import ACK, SYN
 from analyzer.tracker.acknowledge import receive_fin
 from analyzer.tracker.bounds import half, sent_before, since, until

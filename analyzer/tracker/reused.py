@@ -10,7 +10,7 @@ Fence: only numpy and this project's constants inside ``hand_over``.
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.compiled import part
+from analyzer.kernels import part
 from analyzer.segments.table import HAS_TIMESTAMP
 from analyzer.tracker.bounds import half
 from analyzer.tracker.by_the_book import CLIENT, SERVER, SLOT, enter, sent_by, time_out

@@ -3,7 +3,7 @@ segment takes of it is told here."""
 
 import numpy as np
 
-from analyzer.compiled import part
+from analyzer.kernels import part
 from analyzer.segments.table import ACK, PADDED
 
 MODULUS = 1 << 32

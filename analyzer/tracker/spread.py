@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.compiled import const, kernel, part, record_at
+from analyzer.kernels import const, kernel, part, record_at
 from analyzer.tracker.desk import DESK, end_at, flow_at
 from analyzer.tracker.ledger import (
     CAPTURE,

@@ -7,7 +7,7 @@ so that everything above still sees the state of things before it.
 
 import numpy as np
 
-from analyzer.compiled import const, kernel, part, prefetch, wipe
+from analyzer.kernels import const, kernel, part, prefetch, wipe
 from analyzer.memory import LINE
 from analyzer.segments.table import (
     ACK,

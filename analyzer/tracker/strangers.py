@@ -10,7 +10,7 @@ connection, or the same one twice: files put together, a capture shuffled. Nothi
 
 import numpy as np
 
-from analyzer.compiled import part
+from analyzer.kernels import part
 from analyzer.segments.table import ACK, FIN, RST, SYN
 from analyzer.tracker.desk import (
     CLOSED,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analyzer.compiled import part
+from analyzer.kernels import part
 from analyzer.segments.table import CUT_HEADER, HAS_TIMESTAMP
 from analyzer.tracker.acknowledge import measure
 from analyzer.tracker.bounds import half, margin

@@ -11,7 +11,7 @@ The log has rows in the order in which the tracker learnt of things. Three thing
 
 import numpy as np
 
-from analyzer.compiled import const, kernel, part, record_at
+from analyzer.kernels import const, kernel, part, record_at
 from analyzer.tracker.desk import DESK, flow_at
 from analyzer.tracker.ending import ENTRY
 from analyzer.tracker.journal import (

@@ -3,7 +3,7 @@ had not acknowledged before."""
 
 import numpy as np
 
-from analyzer.compiled import part
+from analyzer.kernels import part
 from analyzer.segments.table import ACK
 from analyzer.tracker.bounds import patience
 from analyzer.tracker.desk import SYN_SENT, knows, unusual

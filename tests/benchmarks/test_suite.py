@@ -14,7 +14,7 @@ from benchmarks import libraries, machine, report, suite
 from benchmarks.aims import AIMS
 from benchmarks.measure import Bench, Failed, run
 from benchmarks.plot import LINE_HEIGHT, Line, _apart, figure
-from benchmarks.programs import CPUS, FIRST, PYTHON, SIDE_BY_SIDE, SMALL, TITLES, Program
+from benchmarks.programs import CPUS, PYTHON, SIDE_BY_SIDE, SMALL, TITLES, Program
 from benchmarks.records import head
 from benchmarks.results import Results
 from tests.lab.pcapfile import read
@@ -90,7 +90,7 @@ def test_the_page_is_made_from_the_results() -> None:
 
 
 def test_every_program_has_a_name_of_its_own_and_its_command_is_whole() -> None:
-    for group in (SIDE_BY_SIDE, CPUS, PYTHON, SMALL, FIRST):
+    for group in (SIDE_BY_SIDE, CPUS, PYTHON, SMALL):
         assert len({one.name for one in group}) == len(group)
         for one in group:
             assert TITLES[one.name] == one.title

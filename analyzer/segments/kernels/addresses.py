@@ -12,7 +12,7 @@ look-up touches one place in memory; ``state`` is the keys, how many rows are in
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.compiled import inlined, kernel, part, prefetch
+from analyzer.kernels import inlined, kernel, part, prefetch
 from analyzer.segments.kernels.cursor import Bytes, Record, be32
 from analyzer.segments.table import IPV6
 

@@ -9,7 +9,7 @@ lengths come from ``end`` alone. All positions are indices into the batch's one 
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.compiled import part
+from analyzer.kernels import part
 from analyzer.segments.ends import CUT, MALFORMED
 
 CURSOR = np.dtype(

@@ -9,7 +9,7 @@ or is forgotten, goes the slow way.
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.compiled import part
+from analyzer.kernels import part
 from analyzer.segments.kernels.addresses import MODULUS_BITS, hashed
 from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32
 from analyzer.segments.kernels.tunnels import PORTS

@@ -3,7 +3,7 @@
 Every tag is passed; which VLAN a packet is in decides nothing about its TCP connection.
 """
 
-from analyzer.compiled import part
+from analyzer.kernels import part
 from analyzer.segments.ends import ETHERTYPE, MALFORMED, NO_NETWORK_LAYER, STOP
 from analyzer.segments.kernels.cursor import Bytes, Record, be16, lack, skip, u8
 from analyzer.segments.kernels.links import ETHERNET, IPV4, IPV6, LLC, MPLS, WLAN, ethertype_at, ppp

@@ -1,6 +1,6 @@
 """IPv4 and IPv6: where the payload begins and, by the IP length, where it ends; fragments; what ICMP quotes."""
 
-from analyzer.compiled import part
+from analyzer.kernels import part
 from analyzer.segments.ends import FRAGMENT, FRAGMENT_CUT, MALFORMED, PROTOCOL, QUOTED_PART, STOP
 from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32, lack, skip, u8
 from analyzer.segments.kernels.links import ETHERNET, IPV4, IPV6, MPLS

@@ -1,6 +1,6 @@
 """Which header each link type of the LINKTYPE_ registry begins with. What is not here is not supported, and counted."""
 
-from analyzer.compiled import part
+from analyzer.kernels import part
 from analyzer.segments.ends import ETHERTYPE, LINK, STOP
 from analyzer.segments.kernels.cursor import Bytes, Record, skip
 from analyzer.segments.kernels.links import (

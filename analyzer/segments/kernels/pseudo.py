@@ -3,7 +3,7 @@
 Most are a length and the link type of what follows.
 """
 
-from analyzer.compiled import part
+from analyzer.kernels import part
 from analyzer.segments.ends import ETHERTYPE, LINK, MALFORMED, NO_NETWORK_LAYER
 from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32, lack, le16, skip, u8
 from analyzer.segments.kernels.links import ETHERNET, LLC, RAW_IP, WLAN

@@ -7,7 +7,7 @@ tell which packet is meant, though not for a stream of its own. Checksums are no
 capture shows them before the network card fills them in.
 """
 
-from analyzer.compiled import inlined, part
+from analyzer.kernels import inlined, part
 from analyzer.segments.ends import CUT, MALFORMED
 from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32, u8
 from analyzer.segments.table import (

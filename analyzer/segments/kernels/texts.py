@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analyzer.compiled import kernel, part, record_at
+from analyzer.kernels import kernel, part, record_at
 from analyzer.lines.kernels import put_small, store
 from analyzer.segments.kernels.addresses import ADDRESS
 

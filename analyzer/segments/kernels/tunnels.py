@@ -4,7 +4,7 @@ A UDP port alone is weak evidence. Each step looks at what its header fixes befo
 whatever fails that is plain UDP.
 """
 
-from analyzer.compiled import part
+from analyzer.kernels import part
 from analyzer.segments.ends import ETHERTYPE, PROTOCOL, STOP
 from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32, lack, skip, u8
 from analyzer.segments.kernels.ethertypes import generic

@@ -6,7 +6,7 @@ the headers (``batch.walk``, then ``tcp.segment``) gives the very same row, only
 
 import numpy as np
 
-from analyzer.compiled import be64, inlined
+from analyzer.kernels import be64, inlined
 from analyzer.segments.kernels.cursor import Bytes, Record, be32, u8
 from analyzer.segments.kernels.tcp import LEAST_PACKET, ONLY_TIMESTAMP, is_padding, options
 from analyzer.segments.table import HAS_FIRST_BYTE, HAS_IP_ID, HAS_TIMESTAMP, NO_FRAGMENT, PADDED

@@ -1,35 +1,40 @@
-"""From a kernel to an object file that needs nothing of numba to run.
+"""From a kernel to an object file that needs nothing of numba to run, for this machine or for another one.
 
 numba compiles each part for itself: it optimises it, with all that it calls, and turns it into machine code that is
 never run, since the kernel has it inlined. Here the parts stay as they come from numba's front end, and the kernel
 with all its parts is optimised and turned into machine code once; that halves the time.
 
-The object has one function to call, ``entry(*arguments, result) -> failed``. Of an array it takes the address of the
-Python object and finds data and length there, in the fields that numpy's C interface promises.
+The object has one function to call, ``symbol(*words, result) -> failed``: an integer is one word of 64 bits, an array
+two, its address and its length.
 """
 
 from collections.abc import Iterator
-from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
+import llvmlite.binding as llvm
 import numba
 from llvmlite import ir
 from numba.core.codegen import JITCodeLibrary
 from numba.core.registry import cpu_target
 from numba.np.arrayobj import populate_array
 
-from analyzer.compiled.by_numba import Dispatchers
-from analyzer.compiled.images import OUTSIDE
-from analyzer.compiled.linking import loadable
-from analyzer.compiled.loading import fields
-from analyzer.compiled.marks import Array, Kernel
+from analyzer.kernels.by_numba import Dispatchers
+from analyzer.kernels.link import OUTSIDE, Target
+from analyzer.kernels.marks import Array, Kernel
 
-INT, FAILED, BYTES = ir.IntType(64), ir.IntType(32), ir.IntType(8).as_pointer()
-KINDS = {numba.types.none: b"n", numba.types.boolean: b"b"}  # of result; b"i" an integer
+INT, FAILED = ir.IntType(64), ir.IntType(32)
+KINDS = {numba.types.none: "nothing", numba.types.boolean: "truth"}
 
 
 class Unemittable(Exception):
     """Numba's result cannot stand on its own."""
+
+
+class Emitted(NamedTuple):
+    """An object file, and the kind of the kernel's result: a key of ``load.RESULTS``."""
+
+    code: bytes
+    result: str
 
 
 class Raw(JITCodeLibrary):  # type: ignore[misc]
@@ -46,17 +51,24 @@ class Raw(JITCodeLibrary):  # type: ignore[misc]
 
 
 class Emitter:
-    """Makes objects of kernels; parts that several of them share are seen by numba once."""
+    """Makes objects of kernels; parts that several of them share are seen by numba once.
 
-    def __init__(self) -> None:
+    It bends numba's compiler of this process to another target: whoever has one uses numba for nothing else.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._target, self._machine = target, _machine(target)
         self._dispatchers = Dispatchers(in_process=False)
         self._context = cpu_target.target_context
         self._codegen = self._context.codegen()
         self._codegen._library_class = Raw
+        self._codegen._tm = self._machine
+        self._codegen._data_layout = str(self._machine.target_data)
+        self._codegen._create_empty_module = self._module
         self._codegen.set_env = lambda *_: None
 
-    def emit(self, kernel: Kernel) -> bytes:
-        """The kind of its result, and its code. Raises Unemittable, or what numba finds wrong with the kernel."""
+    def emit(self, kernel: Kernel) -> Emitted:
+        """The kernel as an object. Raises Unemittable, or what numba finds wrong with the kernel."""
         assert kernel.arguments is not None
         types = tuple(map(_type, kernel.arguments))
         dispatcher = self._dispatchers.of(kernel)
@@ -69,21 +81,34 @@ class Emitter:
         library.add_ir_module(self._entry(library.create_ir_module(kernel.name), kernel, compiled.fndesc))
         for module in _reached(compiled.library):
             library._final_module.link_in(module, preserve=True)
-        _close(library._final_module, kernel.name)
+        _close(library._final_module, kernel.symbol)
         library._optimize_final_module()
-        _check(library._final_module)
-        code = bytes(self._codegen._tm.emit_object(library._final_module))
-        return KINDS.get(result, b"i") + loadable(code, kernel.name)
+        _check(library._final_module, kernel.name)
+        return Emitted(bytes(self._machine.emit_object(library._final_module)), KINDS.get(result, "integer"))
+
+    def text(self, name: str, content: bytes) -> bytes:
+        """An object that holds nothing but a constant, ended by a 0."""
+        module = self._module(name)
+        kind = ir.ArrayType(ir.IntType(8), len(content) + 1)
+        constant = ir.GlobalVariable(module, kind, name)
+        constant.global_constant, constant.initializer = True, kind(bytearray(content + b"\0"))
+        return bytes(self._machine.emit_object(llvm.parse_assembly(str(module))))
+
+    def _module(self, name: str) -> Any:
+        module = ir.Module(name)
+        module.triple, module.data_layout = self._target.triple, self._codegen._data_layout
+        return module
 
     def _entry(self, module: Any, kernel: Kernel, described: Any) -> Any:
         """Put the function that is called from Python into ``module``."""
         arguments, types = kernel.arguments or (), described.argtypes
-        places = [INT if argument is None else BYTES for argument in arguments]
-        function = ir.Function(module, ir.FunctionType(FAILED, [*places, INT.as_pointer()]), kernel.name)
+        words = [INT for argument in arguments for _ in range(1 if argument is None else 2)]
+        function = ir.Function(module, ir.FunctionType(FAILED, [*words, INT.as_pointer()]), kernel.symbol)
         builder = ir.IRBuilder(function.append_basic_block())
+        left = iter(function.args)
         values = [
-            value if argument is None else self._array(builder, value, argument, kind)
-            for value, argument, kind in zip(function.args[:-1], arguments, types, strict=True)
+            next(left) if argument is None else self._array(builder, next(left), next(left), argument, kind)
+            for argument, kind in zip(arguments, types, strict=True)
         ]
         callee = self._context.declare_function(module, described)
         status, result = self._context.call_conv.call_function(builder, callee, described.restype, types, values)
@@ -93,26 +118,21 @@ class Emitter:
         builder.ret(builder.zext(status.is_error, FAILED))
         return module
 
-    def _array(self, builder: Any, value: Any, argument: Array, kind: Any) -> Any:
+    def _array(self, builder: Any, address: Any, length: Any, argument: Array, kind: Any) -> Any:
         """What numba's code takes for an array."""
-        data, shape = (_field(builder, value, place) for place in fields())
         size = INT(argument.dtype.itemsize)
         array = self._context.make_array(kind)(self._context, builder)
-        length = builder.load(builder.inttoptr(shape, INT.as_pointer()))
-        pointer = builder.inttoptr(data, array.data.type)
+        pointer = builder.inttoptr(address, array.data.type)
         populate_array(array, data=pointer, shape=[length], strides=[size], itemsize=size, meminfo=None)
         return array._getvalue()
 
 
-def _field(builder: Any, value: Any, place: int) -> Any:
-    """The 64-bit field of the object ``value`` that begins ``place`` bytes behind its address."""
-    return builder.load(builder.bitcast(builder.gep(value, [INT(place)]), INT.as_pointer()))
-
-
-@cache
-def emitter() -> Emitter:
-    """The one of this process."""
-    return Emitter()
+def _machine(target: Target) -> Any:
+    """LLVM's for code that may lie anywhere in memory, and runs on every processor of the target."""
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    made = llvm.Target.from_triple(target.triple)
+    return made.create_target_machine(cpu=target.cpu, opt=3, reloc="pic", codemodel="default")
 
 
 def _type(argument: Array | None) -> Any:
@@ -137,14 +157,14 @@ def _reached(library: Any) -> Iterator[Any]:
 
 def _close(module: Any, entry: str) -> None:
     """Nothing but ``entry`` is seen from outside, so that what is inlined everywhere need not be kept."""
-    for function in module.functions:
-        if not function.is_declaration and function.name != entry:
-            function.linkage = "internal"
+    for each in (*module.functions, *module.global_variables):
+        if not each.is_declaration and each.name != entry:
+            each.linkage = "internal"
 
 
-def _check(module: Any) -> None:
+def _check(module: Any, name: str) -> None:
     """Nothing must be left for numba to supply."""
     wanted = [each.name for each in (*module.functions, *module.global_variables) if each.is_declaration]
     missing = [name for name in wanted if name not in OUTSIDE and not name.startswith("llvm.")]
     if missing:
-        raise Unemittable(f"{module.name} needs {', '.join(missing)}")
+        raise Unemittable(f"{name} needs {', '.join(missing)}")

@@ -14,8 +14,7 @@ from llvmlite import ir
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from analyzer.compiled.cache import folder, sources_name
-from analyzer.compiled.marks import BigEndian, Kernel, Mark, Part, Prefetch, RecordAt, Wipe
+from analyzer.kernels.marks import BigEndian, Kernel, Mark, Part, Prefetch, RecordAt, Wipe
 
 OPTIONS = {"nogil": True, "_nrt": False, "error_model": "numpy", "no_cfunc_wrapper": True}
 """``_nrt``: kernels allocate nothing, and counting references to arguments, atomically, at every call among them costs
@@ -26,7 +25,7 @@ Primitive = Prefetch | Wipe | BigEndian  # what is an instruction or two rather 
 class Dispatchers:
     """numba's dispatchers for marks, each made when it is first asked for.
 
-    ``in_process``: for use in this process, with numba's own cache; else only to be compiled and emitted.
+    ``in_process``: for use in this process; else only to be compiled and emitted.
     """
 
     def __init__(self, in_process: bool) -> None:
@@ -56,7 +55,7 @@ class Dispatchers:
     def _dispatcher(self, mark: Mark, function: Callable[..., Any]) -> Any:
         entry = self._in_process and isinstance(mark, Kernel)
         inlined = isinstance(mark, Part) and mark.inlined
-        dispatcher = numba.njit(no_cpython_wrapper=not entry, cache=entry, forceinline=inlined, **OPTIONS)(function)
+        dispatcher = numba.njit(no_cpython_wrapper=not entry, forceinline=inlined, **OPTIONS)(function)
         return dispatcher if self._in_process else _once(dispatcher)
 
 
@@ -127,7 +126,6 @@ _here = Dispatchers(in_process=True)
 
 
 def in_process(kernel: Kernel) -> Callable[..., Any]:
-    """The kernel compiled by numba in this process, and kept by it in its own way."""
-    numba.config.CACHE_DIR = str(folder() / f"numba-{sources_name(kernel.module)}")
+    """The kernel compiled by numba in this process, and kept nowhere."""
     dispatcher: Callable[..., Any] = _here.of(kernel)
     return dispatcher

@@ -2,13 +2,10 @@
 
 import ctypes
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-
-from analyzer.compiled import cache
 
 
 class Array(NamedTuple):
@@ -39,7 +36,7 @@ class Mark:
 
     @property
     def name(self) -> str:
-        """What it is called in the cache and in messages."""
+        """What it is called in messages."""
         return f"{self.module}.{self.function.__name__}"
 
     @property
@@ -65,20 +62,20 @@ class Kernel(Mark):
         self._call: Callable[..., Any] | None = None
 
     @property
-    def kept(self) -> Path:
-        """Where its code is kept."""
-        return cache.place(self.name, self.module)
+    def symbol(self) -> str:
+        """What it is called in the library, where a dot would mean something to a linker."""
+        return self.name.replace(".", "_")
 
     def __call__(self, *values: Any) -> Any:
         if self._call is None:
-            from analyzer.compiled.loading import ready
+            from analyzer.kernels.load import ready
 
             self._call = ready(self)
         return self._call(*values)
 
 
 class RecordAt:
-    """See ``analyzer.compiled.record_at``."""
+    """See ``analyzer.kernels.record_at``."""
 
     def __init__(self, dtype: np.dtype[np.void]) -> None:
         self.dtype = dtype
@@ -94,21 +91,21 @@ class RecordAt:
 
 
 class Prefetch:
-    """See ``analyzer.compiled.prefetch``; as ordinary Python it does nothing."""
+    """See ``analyzer.kernels.prefetch``; as ordinary Python it does nothing."""
 
     def __call__(self, address: int) -> None:
         return None
 
 
 class Wipe:
-    """See ``analyzer.compiled.wipe``."""
+    """See ``analyzer.kernels.wipe``."""
 
     def __call__(self, address: int, size: int) -> None:
         ctypes.memset(int(address), 0, int(size))
 
 
 class BigEndian:
-    """See ``analyzer.compiled.be64``."""
+    """See ``analyzer.kernels.be64``."""
 
     def __call__(self, data: NDArray[np.uint8], at: int) -> np.int64:
         begin = int(at)

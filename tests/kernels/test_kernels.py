@@ -1,4 +1,4 @@
-"""Kernels as Python calls them: what they are given is checked, and what cannot become an object runs all the same."""
+"""Kernels as Python calls them: what they are given is checked, and what cannot become an object is refused."""
 
 import subprocess
 import sys
@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analyzer.compiled import loading
-from analyzer.compiled.making import kernel_modules, kernels_of
-from analyzer.compiled.marks import Kernel
 from analyzer.flows import kernels
+from analyzer.kernels.build import kernels_of
+from analyzer.kernels.sources import kernel_modules
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,22 +66,18 @@ def test_all_modules_of_kernels_are_found() -> None:
     assert all(name.startswith("analyzer.") for name in declared)
 
 
-def test_where_objects_cannot_be_loaded_numba_compiles_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "fields", lambda: (24, 40))  # as if arrays looked different in memory
-    monkeypatch.setattr(loading, "_loader", loading.Loader())
-    again, new = Kernel(kernels.rehash.function, ()), entries(0, 0, 0, 0)
-    again.arguments = kernels.rehash.arguments
-    again(entries(4), new)
-    assert sorted(new["state"]) == [0, 0, 0, 4]
-    assert type(again._call).__module__.startswith("numba")
-
-
 EMITTED = """
+import ctypes
 import math
+import sys
+from pathlib import Path
 import numpy as np
-from analyzer.compiled import be64, const, kernel, part
-from analyzer.compiled.emitting import emitter
-from analyzer.compiled.loading import RESULTS, address, caller
+from analyzer.kernels import be64, const, kernel, part
+from analyzer.kernels.emit import Emitter
+from analyzer.kernels.link import TARGETS, here, link
+from analyzer.kernels.load import RESULTS, caller
+
+WORDS = np.array([3, 1, 4, 1, 5, 9, 2, 6], np.int64)
 
 @part
 def twice(x):
@@ -104,6 +99,14 @@ def word(x, at):
 def nothing(x):
     x[0] = len(x)
 
+@kernel(const(np.int64), np.int64, int)
+def outside(x, out, which):  # needs a constant array, and functions of the C library
+    for place in range(len(out)):
+        out[place] = 0
+    for place in range(len(x)):
+        out[place] = x[place]
+    return out[which] + WORDS[which & 7]
+
 @kernel(int)
 def pair(x):
     return x, x
@@ -113,18 +116,28 @@ def allocates(x):
     return len(np.zeros(x))
 
 @kernel(int)
-def outside(x):
+def missing(x):
     return int(math.gamma(x))
 
+folder, emitter = Path(sys.argv[1]), Emitter(TARGETS[here()])
 bytes_ = np.arange(250, 266).astype(np.uint8)
 print(be64(bytes_, 3), be64(bytes_, 8))
-calls = (number, (4, np.array([0, 9], np.int32))), (truth, (4,)), (nothing, (np.ones(5, np.uint16),))
-for each, values in (*calls, (word, (bytes_, 3)), (word, (bytes_, 8))):
-    made = emitter().emit(each)
-    print(repr(caller(each, address(each.name, made[1:]), RESULTS[made[:1]])(*values)), values[0])
-for each in (pair, allocates, outside):
+calls = (
+    (number, (4, np.array([0, 9], np.int32))), (truth, (4,)), (nothing, (np.ones(5, np.uint16),)),
+    (word, (bytes_, 3)), (word, (bytes_, 8)), (outside, (np.arange(9), np.ones(2000, np.int64), 5)),
+)
+kernels = {each.name: each for each, _ in calls}.values()
+made = {each.name: emitter.emit(each) for each in kernels}
+objects = [folder / f"{name}.o" for name in made]
+for path, emitted in zip(objects, made.values()):
+    path.write_bytes(emitted.code)
+link(here(), objects, [each.symbol for each in kernels], folder / "library.so")
+library = ctypes.CDLL(str(folder / "library.so"))
+for each, values in calls:
+    print(repr(caller(each, library[each.symbol], RESULTS[made[each.name].result])(*values)), values[0])
+for each in (pair, allocates, missing):
     try:
-        emitter().emit(each)
+        emitter.emit(each)
     except Exception as error:
         print(type(error).__name__, str(error).splitlines()[0])
 """
@@ -133,8 +146,10 @@ for each in (pair, allocates, outside):
 BYTES = "[250 251 252 253 254 255   0   1   2   3   4   5   6   7   8   9]"
 
 
-def test_objects_and_what_can_be_none() -> None:
-    done = subprocess.run([sys.executable, "-c", EMITTED], cwd=ROOT, capture_output=True, text=True, check=False)
+def test_objects_and_what_can_be_none(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", EMITTED, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
         "-144397762547285244 144964032628459529",
@@ -143,7 +158,8 @@ def test_objects_and_what_can_be_none() -> None:
         "None [5 1 1 1 1]",
         f"-144397762547285244 {BYTES}",
         f"144964032628459529 {BYTES}",
+        "14 [0 1 2 3 4 5 6 7 8]",
         "Unemittable __main__.pair returns UniTuple(int64 x 2)",
         "TypingError Failed in nopython mode pipeline (step: nopython frontend)",
-        "Unemittable __main__.outside needs numba_gamma",
+        "Unemittable __main__.missing needs numba_gamma",
     ]

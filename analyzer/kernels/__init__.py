@@ -1,11 +1,10 @@
-"""How a hot loop becomes machine code, and how that code is there at once the next time.
+"""How hot loops become machine code, and how Python calls it (docs/building.md has the commands).
 
 A kernel is a plain Python function over numpy arrays, marked with ``@kernel(...)``; what it calls is marked with
-``@part``. numba compiles them. But importing numba takes longer than analysing a small capture, and compiling takes
-seconds: so numba works in processes of its own (``making``, ``emitting``), and what it makes of a kernel is one file in
-the user's cache (``cache``). On x86-64 under Linux that is an image of machine code (``linking``), which needs no
-library to be put into memory (``images``, ``loading``); elsewhere it is an object file, for which LLVM must be
-imported (``by_llvm``). Where neither can be, numba compiles in this process (``by_numba``).
+``@part``. numba compiles them when the package is built (``build``): each becomes an object file (``emit``), all of
+them one shared library (``link``), which lies in this folder and is called through ctypes (``load``). So a run
+compiles nothing, and needs no numba. ``sources`` knows what each kernel is made of: where that has changed since, which
+happens in a check-out only, the user is told to build again, and numba compiles in this process (``by_numba``).
 
 With ``NUMBA_DISABLE_JIT=1`` the very same functions run as ordinary Python (slow; the tests use it).
 """
@@ -17,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.compiled.marks import BigEndian, Kernel, Part, Prefetch, RecordAt, Wipe, const
+from analyzer.kernels.marks import BigEndian, Kernel, Part, Prefetch, RecordAt, Wipe, const
 
 __all__ = ["be64", "const", "inlined", "kernel", "on_compiling", "part", "prefetch", "record_at", "wipe"]
 
@@ -73,7 +72,8 @@ one for each."""
 
 
 def on_compiling(tell: Callable[[str], object]) -> None:
-    """Have ``tell`` called with one line of text before anything is compiled, which takes seconds."""
-    from analyzer.compiled import loading
+    """Have ``tell`` called with one line of text before anything is compiled in this process, which takes long; else
+    the line goes to standard error."""
+    from analyzer.kernels import load
 
-    loading.tell = tell
+    load.tell = tell
