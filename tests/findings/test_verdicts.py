@@ -282,3 +282,26 @@ def test_a_pile_up_is_projected_to_the_limit_of_descriptors() -> None:
 def test_no_growth_is_told_from_a_burst(since: list[float], grows: bool) -> None:
     message = pile_up(*since)
     assert ("per minute" in message, "descriptors are used up" in message) == (grows, grows)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [({}, True), ({"fin_after_ack": 0}, False), ({"fin_reacked_frame": 0}, False)],
+    ids=["both", "never repeated behind an acknowledgment", "never acknowledged again"],
+)
+def test_a_last_acknowledgment_is_lost_where_the_fin_came_again_and_was_acknowledged_again(
+    more: dict[str, int], told: bool
+) -> None:
+    closed = {"fin_count": 2, "fin_frame": 3, "fin_time": at(1), "fin_acked_frame": 4, "fin_acked_time": at(1)}
+    again = {"fin_after_ack": 1, "fin_after_ack_frame": 5, "fin_after_ack_time": at(2), "fin_reacked_frame": 6}
+    waits = {"state": State.TIME_WAIT, "time_wait_time": at(1)}
+    assert ("TD203" in found(ledger({"server": closed | again | more, "client": waits}))) == told
+
+
+@pytest.mark.parametrize(("side", "end"), [("client", "the connection was open after"), ("server", "it was not open")])
+def test_whoever_asked_again_has_opened_or_not(side: str, end: str) -> None:
+    asks = {"syn_count": 2, "syn_ack": 0, "syn_frame": 5, "syn_time": at(1), "established_time": 0}
+    answers = {"syn_ack": 1, "stale_acks": 1, "stale_ack_frame": 6, "established_time": 0}
+    both = {"client": asks, "server": answers}
+    both[side] = both[side] | {"established_time": at(2)}
+    assert end in found(ledger(both | {"old_seen": 1, "old_state_1": State.CLOSE_WAIT}))["TD502"]["message"]

@@ -26,7 +26,7 @@ parent's copy.
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.findings.facts import gaps, idle_in_close_wait, over_in_close_wait, state_is
+from analyzer.findings.facts import gaps, idle_in_close_wait, over_in_close_wait, state_is, unwatched
 from analyzer.findings.rule import Bools, Crowd
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -86,7 +86,7 @@ def _crowd(
     starts = [np.sort(began[member & leaks]) for member in members]
     first = np.array([np.flatnonzero(member & leaks)[0] for member in members], np.int64)
     count = np.array([len(start) for start in starts], np.int64)
-    rate = np.array([_per_minute(start) for start in starts])
+    rate = np.array([_per_minute(start) * (not unwatched(ledger, start[:1], start[-1:]).any()) for start in starts])
     server = side[first] != ledger.client[flow[first]]
     port = ledger.flow("port").astype(np.int64)
     proof = ledger.peer("fin_acked_frame")[flow, side]
