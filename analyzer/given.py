@@ -32,6 +32,7 @@ from analyzer.settings import Settings
 ACCEPTED = (
     "a path, several paths, an open binary file, bytes, scapy packets, a pyshark capture or a DataFrame of segments"
 )
+PACKETS, SEGMENTS = "the list of packets", "the DataFrame of segments"  # what messages and the summary call them
 NO_NAME = "-"  # what is no file: commands that are advised say CAPTURE
 Frames = Callable[[Iterable[Any]], Iterator[Frame]]
 
@@ -112,12 +113,12 @@ def _of_many(source: object, settings: Settings) -> Result:
 
 def _of_packets(frames: Frames, packets: Iterable[Any], settings: Settings) -> Result:
     def stream() -> ByteStream:
-        return FrameBytes(frames(packets), "the packets given")
+        return FrameBytes(frames(packets), PACKETS)
 
     source = Source(partial(_open, stream))
     if iter(packets) is packets:
         source = Source(None, "they came from an iterator, which is used up; give a list of packets")
-    return _read(_open(stream), "the packets given", settings, source)
+    return _read(_open(stream), PACKETS, settings, source)
 
 
 def _of_segments(frame: Any, settings: Settings) -> Result:
@@ -126,7 +127,7 @@ def _of_segments(frame: Any, settings: Settings) -> Result:
 
     _native(settings)
     ready = segments_of(frame)
-    names = ready.recording.frame_files.files or ["a DataFrame of segments"]
+    names = ready.recording.frame_files.files or [SEGMENTS]
     made = run(ReadyStream(ready), names, settings, decoder=ReadyDecoder(ready))
     return made.result(Source(None, "a DataFrame of segments holds none; analyze the capture itself"))
 

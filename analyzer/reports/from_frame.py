@@ -4,6 +4,7 @@ It may be of anybody's making: of the columns of docs/columns.md only ``REQUIRED
 segment is what harms no verdict: the widest window scale, no option, no identification.
 """
 
+from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
@@ -129,28 +130,43 @@ def _whole(frame: pd.DataFrame, name: str, unknown: int | None = None) -> NDArra
     if unknown is not None:
         column = column.fillna(unknown)
     try:
-        numbers = pd.to_numeric(column).astype("float64" if column.dtype.kind == "f" else "Int64")
-        fits = ((numbers >= low) & (numbers <= high) & (numbers % 1 == 0)).fillna(False)
+        numbers = pd.to_numeric(column)
+        if numbers.dtype.kind not in "iuf":
+            numbers = numbers.astype("Int64")
+        fits = bool(((numbers >= low) & (numbers <= high) & (numbers % 1 == 0)).fillna(False).all())
     except (ValueError, TypeError, OverflowError):
-        raise UsageError(f"the column {name} of the DataFrame holds something else than whole numbers") from None
-    if not fits.all():
+        fits = False
+    if not fits:
         raise UsageError(f"the column {name} of the DataFrame holds something else than whole numbers {low} to {high}")
-    return np.asarray(numbers.to_numpy(), np.int64)
+    return np.asarray(numbers.to_numpy("int64"))
 
 
 def _times(column: "pd.Series[Any]") -> NDArray[np.int64]:
-    """Nanoseconds since 1970 of times, or of seconds as numbers or their digits."""
+    """Nanoseconds since 1970 of times, of their texts (ISO 8601), or of seconds as numbers or their digits."""
     if column.isna().any():
         raise UsageError("the column time_epoch of the DataFrame has empty cells")
-    if column.dtype.kind == "M":
-        aware = column if isinstance(column.dtype, pd.DatetimeTZDtype) else column.dt.tz_localize("UTC")
-        seconds = (aware.dt.tz_convert(None).to_numpy("datetime64[s]")).astype(np.int64)
-    else:
-        times = [nanoseconds(time, f"row {number:,} of the DataFrame") for number, time in enumerate(column, 1)]
-        aware, seconds = None, np.array(times, np.int64) // SECOND
+    dates = column
+    first = column.iloc[0] if len(column) else None
+    if isinstance(first, datetime) or (isinstance(first, str) and ":" in first):
+        try:
+            dates = pd.to_datetime(column, utc=True, format="ISO8601")
+        except ValueError:
+            raise UsageError("the column time_epoch of the DataFrame holds a text that is no time") from None
+    if dates.dtype.kind != "M":
+        rows = enumerate(column, 1)
+        times = np.array([nanoseconds(time, f"row {number:,} of the DataFrame") for number, time in rows], np.int64)
+        _check(times // SECOND)
+        return times
+    aware = dates if isinstance(dates.dtype, pd.DatetimeTZDtype) else dates.dt.tz_localize("UTC")
+    seconds = aware.dt.tz_convert(None).to_numpy(dtype="datetime64[s]").astype(np.int64)
+    _check(seconds)
+    return epoch_ns(aware)
+
+
+def _check(seconds: NDArray[np.int64]) -> None:
+    """Raises UsageError where not all of these times can be told."""
     if len(seconds) and not (seconds.min() >= FIRST_SECOND and seconds.max() < BEYOND_SECOND):
         raise UsageError("the column time_epoch of the DataFrame holds a time outside of the years 1824 to 2115")
-    return np.array(times, np.int64) if aware is None else epoch_ns(aware)
 
 
 def _quoted(known: Aside, rows: Rows, numbers: _Numbers) -> Rows:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from analyzer.errors import UnreadableCapture, UsageError
 from analyzer.readers.bytestream import ByteStream, ReadBytes, unpacked, unreadable
 
-THE_BYTES, OPEN_FILE = "the bytes given", "the open file"  # what messages and the summary call them
+THE_BYTES, OPEN_FILE = "the capture given as bytes", "the open file"  # what messages and the summary call them
 
 
 class HandedBytes(ReadBytes):

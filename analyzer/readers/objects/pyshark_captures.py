@@ -20,8 +20,8 @@ from analyzer.readers.objects.frames import Frame, nanoseconds
 
 UNKNOWN = 147  # LINKTYPE_, a private one, of which nothing is known
 NO_BYTES = (
-    "keeps no bytes of its packets: write them into a file (output_file=...) and give its path, or make the capture "
-    "with use_json=True, include_raw=True and load the packets"
+    "keeps no bytes of its packets: write them into a file (LiveCapture has output_file=...) and give its path, or "
+    "make the capture with use_json=True, include_raw=True and load the packets"
 )
 
 

@@ -7,6 +7,7 @@ scapy's own table (``conf.l2types``) has for the packet's class.
 
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from analyzer.errors import UsageError
@@ -42,9 +43,8 @@ def frames(packets: Iterable[Any]) -> Iterator[Frame]:
         if kind not in links:
             links[kind] = link_type(packet, number)
         data = captured(packet, number)
-        name = getattr(packet, "sniffed_on", None)
-        interface = name if isinstance(name, str) else ""
-        yield Frame(nanoseconds(packet.time, f"packet {number:,}"), packet.wirelen or 0, data, links[kind], interface)
+        time = nanoseconds(packet.time, f"packet {number:,}")
+        yield Frame(time, packet.wirelen or 0, data, links[kind], interface_name(packet))
 
 
 def link_type(packet: Any, number: int) -> int:
@@ -66,6 +66,12 @@ def link_type(packet: Any, number: int) -> int:
     return RAW_IP if found in RAW_IPS else int(found)
 
 
+def interface_name(packet: Any) -> str:
+    """The interface that a packet was captured on, where scapy knows it: from a pcapng by name, live as an object."""
+    interface = getattr(packet, "sniffed_on", None)
+    return str(getattr(interface, "name", interface) or "")
+
+
 def captured(packet: Any, number: int) -> bytes:
     """The bytes of a packet as they were captured, or as they are now if they were changed."""
     if packet.original and untouched(packet):
@@ -73,35 +79,33 @@ def captured(packet: Any, number: int) -> bytes:
     try:
         return bytes(packet)
     except Exception as error:  # whatever scapy raises: a field holds something that cannot be written
-        raise UsageError(
-            f"scapy cannot write packet {number:,}: {type(error).__name__}: {harmless(str(error)[:200])}"
-        ) from None
+        said = f"{type(error).__name__}: {harmless(str(error)[:200])}"
+        raise UsageError(f"scapy cannot write packet {number:,}: {said}") from None
 
 
 def untouched(packet: Any) -> bool:
     """Whether all of its layers are as they were read, and still around one another."""
     while packet:
-        inside = packet.payload
-        last = not inside or type(inside).__name__ == PADDING
-        if not packet.explicit or list_changed(packet):
+        inside, own = packet.payload, as_read(packet)
+        behind = len(inside.original) if type(inside).__name__ == PADDING else 0
+        if own is None:
             return False
-        if last and packet.raw_packet_cache is not None and len(packet.raw_packet_cache) != len(packet.original):
+        if (not inside or behind) and len(packet.original) - len(own) not in (0, behind):
             return False  # what was inside has been taken out
-        if not last and inside.original not in packet.original:
+        if inside and not behind and inside.original not in packet.original:
             return False
         packet = inside
     return True
 
 
-def list_changed(layer: Any) -> bool:
-    """Whether something inside of a list, as the options are, was changed: scapy looks for that when it builds."""
-    if layer.raw_packet_cache is None or not layer.raw_packet_cache_fields:
-        return False
-    try:
-        layer.self_build()
-    except Exception:  # only what was changed is built anew
-        return True
-    return layer.raw_packet_cache is None
+def as_read(layer: Any) -> bytes | None:
+    """The bytes that a layer alone was read from; None where scapy has forgotten them, as it does when a field is set.
+    Whether something inside of a list was changed, as the options are, it only sees when it builds the layer."""
+    if layer.raw_packet_cache is not None and layer.raw_packet_cache_fields:
+        with suppress(Exception):  # only what was changed is built anew; that it cannot be is told later
+            layer.self_build()
+    found: bytes | None = layer.raw_packet_cache
+    return found
 
 
 def named(thing: object) -> str:
