@@ -26,7 +26,11 @@ def test_objects_give_the_tables_of_the_path(path: Path) -> None:
     assert tables(analyzer.analyze(list(packets))) == expected
     assert tables(analyzer.analyze(iter(packets))) == expected
     assert by_path.segments is not None
-    assert tables(analyzer.analyze(by_path.segments), path) == expected
+    again = analyzer.analyze(by_path.segments, keep_segments=True)
+    assert tables(again, path) == expected
+    assert again.segments is not None
+    assert again.segments.equals(by_path.segments)
+    assert again.segments.attrs == by_path.segments.attrs
 
 
 @pytest.mark.parametrize("path", [LATE_FIN, LEAK, REJECTED], ids=lambda path: path.stem)

@@ -5,10 +5,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.l2 import Ether
 
 import analyzer
 from analyzer.errors import UsageError
 from analyzer.reports.from_frame import REQUIRED
+from analyzer.segments.table import DUPLICATE, QUOTED
 from tests.objects.tables import LATE_FIN, LEAK, REJECTED, tables
 
 START = 1_700_000_000
@@ -146,3 +149,44 @@ def test_one_stream_alone_may_have_been_kept() -> None:
     whole = analyzer.analyze(REJECTED, keep_segments=True, keep_stream=0)
     again = analyzer.analyze(whole.segments)  # type: ignore[arg-type]
     assert tables(again)[0].splitlines()[1] == tables(whole)[0].splitlines()[1]
+
+
+def udp(seconds: float) -> Any:
+    packet = Ether() / IP(src="10.0.0.1", dst="10.0.0.9") / UDP()
+    packet.time = START + seconds
+    return packet
+
+
+def tcp(seconds: float, client: int, flags: str, **more: Any) -> Any:
+    ends = {"sport": client, "dport": 80} if flags == "S" else {"sport": 80, "dport": client}
+    hosts = ("10.0.0.1", "10.0.0.2") if flags == "S" else ("10.0.0.2", "10.0.0.1")
+    packet = Ether() / IP(src=hosts[0], dst=hosts[1]) / TCP(**ends, flags=flags, **more)
+    packet.time = START + seconds
+    return packet
+
+
+def test_the_capture_ends_when_its_last_packet_passed_whatever_it_was() -> None:
+    whole = analyzer.analyze([tcp(0, 1000, "S"), tcp(0.1, 1000, "SA", ack=1), udp(60)], keep_segments=True)
+    again = analyzer.analyze(whole.segments)  # type: ignore[arg-type]
+    assert tables(again) == tables(whole)
+    assert again.summary.last_ns == (START + 60) * 10**9
+    assert again.summary.not_understood == whole.summary.not_understood == {"UDP": 1}
+
+
+def test_what_icmp_quotes_of_connections_left_out_is_left_out() -> None:
+    """Else it would take the number of a stream."""
+    syn = tcp(0, 1000, "S")
+    error = Ether() / IP(src="10.0.0.3", dst="10.0.0.1") / ICMP(type=3, code=1) / bytes(syn[IP])
+    error.time = START + 0.1
+    others = [tcp(1, 2000, "S"), tcp(1.1, 2000, "RA", ack=1)]
+    segments: pd.DataFrame = analyzer.analyze([syn, error, *others], keep_segments=True).segments  # type: ignore[assignment]
+    assert segments["stream"].tolist() == [0, 1, 1]
+    part = analyzer.analyze(segments[segments["stream"] == 1])
+    assert part.flows["stream"].tolist() == [0]
+    assert part.flows["teardown"].tolist() == ["never-established"]
+
+
+def test_what_is_found_out_again_is_not_taken_over() -> None:
+    frame = by_hand()
+    marked = frame.assign(marks=DUPLICATE | QUOTED)
+    assert tables(analyzer.analyze(marked)) == tables(analyzer.analyze(frame))
