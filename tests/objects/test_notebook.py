@@ -57,7 +57,7 @@ def test_it_says_what_the_summary_says() -> None:
 def test_what_others_chose_is_escaped(tmp_path: Path) -> None:
     path = tmp_path / "<script>alert(1)</script>\x1b[31m&.pcap"
     path.parent.mkdir(parents=True, exist_ok=True)
-    hostile = "<img src=x onerror=alert(1)>"
+    hostile = "<img src=x onerror=alert(1)>\x1b[31m"
     result = analyzer.analyze(LEAK)
     result.summary.files[0] = str(path)
     result.summary.link_types[0] = hostile

@@ -1,12 +1,13 @@
 """``result.packets(stream)``: the packets of one connection, as scapy has them."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from scapy.layers.inet import TCP
 from scapy.plist import PacketList
-from scapy.utils import rdpcap
+from scapy.utils import EDecimal, rdpcap
 
 import analyzer
 from analyzer.errors import UsageError
@@ -16,6 +17,7 @@ from tests.objects.tables import CAPTURES, LATE_FIN, LEAK, REJECTED
 
 def facts(packets: Any) -> list[tuple[Any, ...]]:
     """What a packet is: its time, its length on the wire, its class, its bytes."""
+    assert all(isinstance(packet.time, Decimal) for packet in packets)  # a float would be equal to it, roughly
     return [(packet.time, packet.wirelen, type(packet), packet.original) for packet in packets]
 
 
@@ -73,4 +75,6 @@ def test_bytes_that_scapy_has_no_class_for_are_raw() -> None:
     from analyzer.reports.packets import Captured, _dissected
 
     made = _dissected(Captured(-1_500_000_001, 9, 147, b"abc"))
+    exact = _dissected(Captured(1_700_000_000_123_456_789, 9, 1, b"abc")).time
+    assert (type(exact), str(exact)) == (EDecimal, "1700000000.123456789")
     assert (type(made), made.load, str(made.time), made.wirelen) == (Raw, b"abc", "-1.500000001", 9)

@@ -189,4 +189,23 @@ def test_what_icmp_quotes_of_connections_left_out_is_left_out() -> None:
 def test_what_is_found_out_again_is_not_taken_over() -> None:
     frame = by_hand()
     marked = frame.assign(marks=DUPLICATE | QUOTED)
-    assert tables(analyzer.analyze(marked)) == tables(analyzer.analyze(frame))
+    again = analyzer.analyze(marked, keep_segments=True)
+    assert tables(again) == tables(analyzer.analyze(frame))
+    assert again.segments is not None
+    assert again.segments["marks"].tolist() == [0] * len(frame)
+
+
+def test_segments_of_several_interfaces_are_followed_in_the_order_of_their_times() -> None:
+    """One interface saw the client, the other the server; each gave its packets in one block, as dumpcap does."""
+    there = [(0.0, "S", 1, 0), (0.2, "A", 2, 2), (0.4, "A", 2, 3), (0.5, "FA", 2, 3)]
+    back = [(0.1, "SA", 1, 2), (0.3, "FA", 2, 2), (0.6, "A", 3, 3)]
+    packets = []
+    for name, rows, (a, b) in (("eth1", back, (2, 1)), ("eth0", there, (1, 2))):
+        for seconds, flags, seq, ack in rows:
+            ports = {"sport": 1000 * a, "dport": 1000 * b}
+            head = Ether() / IP(src=f"10.0.0.{a}", dst=f"10.0.0.{b}", id=len(packets))
+            packets.append(head / TCP(**ports, flags=flags, seq=seq, ack=ack))
+            packets[-1].time, packets[-1].sniffed_on = START + seconds, name
+    whole = analyzer.analyze(packets, keep_segments=True)
+    assert whole.flows["handshake"].tolist() == ["complete"]
+    assert tables(analyzer.analyze(whole.segments)) == tables(whole)  # type: ignore[arg-type]
