@@ -9,29 +9,47 @@ Importing this package costs nothing; the heavy libraries are imported by the fi
 
 from collections.abc import Iterable
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
 from analyzer.errors import TeardownError, UnreadableCapture, UnwritableOutput, UsageError
+from analyzer.keywords import Keywords
 from analyzer.version import VERSION
 
 if TYPE_CHECKING:
     from analyzer.reports.result import Result
 
 __version__ = VERSION
-__all__ = ["TeardownError", "UnreadableCapture", "UnwritableOutput", "UsageError", "__version__", "analyze"]
+__all__ = ["Result", "TeardownError", "UnreadableCapture", "UnwritableOutput", "UsageError", "__version__", "analyze"]
 
 
-def analyze(path_or_paths: str | PathLike[str] | Iterable[str | PathLike[str]], **settings: Any) -> "Result":
-    """Analyse a capture, or several as one in time order; "-" is standard input.
+def analyze(source: str | PathLike[str] | bytes | BinaryIO | Iterable[Any], **settings: Unpack[Keywords]) -> "Result":
+    """Analyse a capture, or several as one in time order.
+
+    ``source`` is one of these:
+
+    * a path, or several; "-" is standard input
+    * the bytes of a capture, or an open binary file, which is read from where it stands and stays open
+    * packets of scapy: a list or an iterator of them
+    * a capture of pyshark: its file, or of that the packets that its display filter lets pass
+    * a DataFrame of segments with the columns of docs/columns.md, such as ``result.segments``
 
     ``settings`` are the fields of :class:`analyzer.settings.Settings`; durations may be given in seconds
     (``close_wait_leak_s=30``). The result's ``flows``, ``timeline`` and ``findings`` are DataFrames with the
     columns of docs/columns.md; ``segments`` is one with ``keep_segments=True``, else None.
 
-    Raises UnreadableCapture if a file cannot be analysed at all, UsageError for an unknown setting.
+    Raises UnreadableCapture if a capture cannot be analysed at all, UsageError for an unknown setting, or for a source
+    that is none of these.
     """
-    from analyzer.pipeline import analyze as run
+    from analyzer.given import analyze as run
     from analyzer.settings import settings_of
 
-    paths = [path_or_paths] if isinstance(path_or_paths, str | PathLike) else path_or_paths
-    return run([str(path) for path in paths], settings_of(**settings)).result()
+    return run(source, settings_of(**settings))
+
+
+def __getattr__(name: str) -> Any:
+    """``Result`` is imported when it is asked for: it brings numpy along."""
+    if name == "Result":
+        from analyzer.reports.result import Result
+
+        return Result
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

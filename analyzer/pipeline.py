@@ -38,8 +38,10 @@ from analyzer.tracker.track import Ended, Tracker
 if TYPE_CHECKING:
     from analyzer.readers.live.stream import LiveStream
     from analyzer.readers.tshark import TsharkStream
+    from analyzer.segments.ready import ReadyStream
 
-    Source = CaptureStream | TsharkStream | LiveStream
+    Whole = CaptureStream | TsharkStream | ReadyStream
+    Source = Whole | LiveStream
 
 SETTLED_AT_ONCE = 3  # parts of finished flows: what becomes of a few thousand of them
 AHEAD = 4  # batches that a thread may be before the next: none waits for a hard one, or for its turn
@@ -56,17 +58,31 @@ def analyze(
     ``scratch`` is the folder for what does not fit in memory, None for the system's own. Raises UnreadableCapture if
     one of the captures cannot be analysed at all.
     """
-    with _opened(paths, settings) as capture:
-        analysis = Analysis(settings, scratch, capture.recording)
-        for given in ahead(analysis.gathered(capture), AHEAD):
-            analysis.follow(given)
-            analysis.settle()
-            if progress:
-                progress(capture.bytes_read, capture.bytes_total)
-        return analysis.result(list(paths), capture)
+    with opened(paths, settings) as capture:
+        return run(capture, paths, settings, progress, scratch)
 
 
-def _opened(paths: Sequence[str], settings: Settings) -> "CaptureStream | TsharkStream":
+def run(
+    capture: "Whole",
+    files: Sequence[str],
+    settings: Settings,
+    progress: Progress | None = None,
+    scratch: Path | None = None,
+    decoder: Decoder | None = None,
+) -> Analysed:
+    """The same for a capture that is open; ``files`` is what the summary calls it, ``decoder`` what takes its packets
+    apart."""
+    analysis = Analysis(settings, scratch, capture.recording, decoder)
+    for given in ahead(analysis.gathered(capture), AHEAD):
+        analysis.follow(given)
+        analysis.settle()
+        if progress:
+            progress(capture.bytes_read, capture.bytes_total)
+    return analysis.result(list(files), capture)
+
+
+def opened(paths: Sequence[str], settings: Settings) -> "CaptureStream | TsharkStream":
+    """The captures at ``paths`` as one, read by the engine that the settings name."""
     if settings.engine == "tshark":
         from analyzer.readers.tshark import open_with_tshark
 
@@ -75,11 +91,18 @@ def _opened(paths: Sequence[str], settings: Settings) -> "CaptureStream | Tshark
 
 
 class Analysis:
-    """The stages and what they remember between batches. ``recording`` is that of the capture they are to be given."""
+    """The stages and what they remember between batches. ``recording`` is that of the capture they are to be given,
+    ``decoder`` what takes its packets apart where that is no ordinary one."""
 
-    def __init__(self, settings: Settings, scratch: Path | None = None, recording: Recording | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        scratch: Path | None = None,
+        recording: Recording | None = None,
+        decoder: Decoder | None = None,
+    ) -> None:
         self._settings, self.recording = settings, recording or unbroken()
-        self._decoder = Decoder()
+        self._decoder = decoder or Decoder()
         self._table = FlowTable()
         self._order: Order | None = None
         self._tracker = Tracker(settings, self.recording.gaps)
@@ -87,6 +110,7 @@ class Analysis:
         self._finished = Finished(settings, Store(scratch), self.recording)
         self._retiring: Iterator[Ended] = iter(())
         self._kept: list[NDArray[np.void]] = []
+        self._quoted: list[NDArray[np.void]] = [NO_SEGMENTS]
         self._segments = 0
 
     @property
@@ -112,7 +136,7 @@ class Analysis:
         """The first half of :meth:`feed`, up to the segments; it touches nothing that the second half does."""
         return self._decoder.decode(packets)
 
-    def gathered(self, capture: "CaptureStream | TsharkStream") -> Iterator[Gathered]:
+    def gathered(self, capture: "Whole") -> Iterator[Gathered]:
         """Everything before the tracker for a whole capture: its segments, those of a connection together, unless the
         segments themselves are asked for. Another thread reads and decodes, and arranges what nobody else has yet."""
         batches = in_turn(self._batches(capture), AHEAD, PATIENCE)
@@ -127,7 +151,7 @@ class Analysis:
             yield from grouping.take(batch, self._table.rows)
         yield from grouping.rest(self.last_ns, self._table.rows)
 
-    def _batches(self, capture: "CaptureStream | TsharkStream") -> Iterator[Callable[[], NDArray[np.void]]]:
+    def _batches(self, capture: "Whole") -> Iterator[Callable[[], NDArray[np.void]]]:
         """The segments of a capture: calls that give them arranged, and are to be made in turn."""
         supply, interfaces = Supply(self._decoder), 1
         for packets in capture:
@@ -170,12 +194,14 @@ class Analysis:
             self._keep(batch)
 
     def _keep(self, batch: NDArray[np.void]) -> None:
-        wanted = self._settings.keep_stream
-        batch = batch[(batch["marks"] & QUOTED) == 0]
-        if wanted is None:
-            self._kept.append(batch)
-        else:
-            self._kept.append(batch[self._table.rows["stream"][batch["sender"] >> 1] == wanted])
+        wanted, quoted = self._settings.keep_stream, (batch["marks"] & QUOTED) != 0
+        if wanted is not None:
+            known = batch["sender"] >= 0
+            mine = known & (self._table.rows["stream"][np.where(known, batch["sender"] >> 1, 0)] == wanted)
+            batch, quoted = batch[mine], quoted[mine]
+        self._kept.append(batch[~quoted])
+        if quoted.any():
+            self._quoted.append(batch[quoted])
 
     def settle(self) -> None:
         """Put away the flows that have been over for long enough, once there are enough of them: some each time, as
@@ -242,6 +268,7 @@ class Analysis:
         analysed.summary = self._summary(files, capture, analysed)
         if self._settings.keep_segments:
             analysed.segments = (segment_rows(self._kept), self._table.rows)
+            analysed.quoted = np.concatenate(self._quoted)
         return analysed
 
     def _alone(self, parts: Iterable[Ended], end_ns: int) -> Analysed:

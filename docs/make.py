@@ -29,7 +29,8 @@ TITLES = {
     "timeline": "One row for each thing that happens to an endpoint during set-up and teardown. A row whose "
     "`from_state` differs from `state` is a state entered; where they are equal, it is an event in that state.",
     "findings": "One row for each finding.",
-    "segments": "One row for each TCP segment; written with `--segments`.",
+    "segments": "One row for each TCP segment; written with `--segments`. In Python `result.segments.attrs` holds what "
+    "an analysis of them needs besides: [python.md](python.md).",
 }
 EXIT_STATUS = """The exit status is 0 when it ran, 1 when `--fail-on` was asked for and met, 2 for a usage error, an
 unreadable input or an output that cannot be written, 3 for a fault in the program itself, 130 when interrupted and

@@ -62,7 +62,7 @@ def open_bytes(path: str | os.PathLike[str]) -> ByteStream:
     return unpacked(open_raw(path))
 
 
-def unpacked(raw: "RawBytes") -> ByteStream:
+def unpacked(raw: "ReadBytes") -> ByteStream:
     """``raw`` itself, or what is packed in it. Closes it where that cannot be told."""
     try:
         head = raw.peek(len(ZSTD_MAGIC))
@@ -100,15 +100,57 @@ def open_raw(path: str | os.PathLike[str]) -> "RawBytes":
         raise UnreadableCapture(f"cannot read {shown}: that is not a possible path") from None
 
 
-class RawBytes:
-    """The bytes as they lie in the file or come through the pipe."""
+class ReadBytes:
+    """Bytes that are not unpacked: what all kinds of them share. ``_read`` takes the next ones from where they come."""
 
-    def __init__(self, file: io.FileIO, name: str) -> None:
+    live = False
+    size: int | None = None
+
+    def __init__(self, name: str) -> None:
         self.name = name
         self.taken = 0
         self.trouble = ""
-        self._file = file
         self._ahead = b""  # read while looking at the head, not yet handed out
+
+    def _read(self, count: int) -> bytes:
+        raise NotImplementedError
+
+    def peek(self, count: int) -> bytes:
+        """The first ``count`` bytes, or all there are; they stay to be read."""
+        while len(self._ahead) < count:
+            more = self._read(count - len(self._ahead))
+            if not more:
+                break
+            self._ahead += more
+        return self._ahead[:count]
+
+    def read(self, count: int) -> bytes:
+        """Up to ``count`` bytes; none at the end."""
+        if self._ahead:
+            first, self._ahead = self._ahead[:count], self._ahead[count:]
+            return first
+        return self._read(count)
+
+    def readinto(self, memory: memoryview) -> int:
+        """See :class:`ByteStream`."""
+        some = self.read(len(memory))
+        memory[: len(some)] = some
+        return len(some)
+
+    def ready(self, seconds: float) -> bool:
+        """See :class:`ByteStream`."""
+        return True
+
+    def close(self) -> None:
+        """See :class:`ByteStream`."""
+
+
+class RawBytes(ReadBytes):
+    """The bytes as they lie in the file or come through the pipe."""
+
+    def __init__(self, file: io.FileIO, name: str) -> None:
+        super().__init__(name)
+        self._file = file
         facts = os.fstat(file.fileno())
         self.live = not stat.S_ISREG(facts.st_mode)
         self.size = None if self.live else facts.st_size
@@ -123,15 +165,6 @@ class RawBytes:
         except (ImportError, AttributeError, OSError):
             return  # the pipe works as it is, in smaller pieces
 
-    def peek(self, count: int) -> bytes:
-        """The first ``count`` bytes, or all there are; they stay to be read."""
-        while len(self._ahead) < count:
-            more = self._read(count - len(self._ahead))
-            if not more:
-                break
-            self._ahead += more
-        return self._ahead[:count]
-
     def _read(self, count: int) -> bytes:
         try:
             more = self._file.read(count) or b""
@@ -140,18 +173,9 @@ class RawBytes:
         self.taken += len(more)
         return more
 
-    def read(self, count: int) -> bytes:
-        """Up to ``count`` bytes; none at the end."""
-        if self._ahead:
-            first, self._ahead = self._ahead[:count], self._ahead[count:]
-            return first
-        return self._read(count)
-
     def readinto(self, memory: memoryview) -> int:
         if self._ahead:
-            first = self.read(len(memory))
-            memory[: len(first)] = first
-            return len(first)
+            return super().readinto(memory)
         try:
             count = self._file.readinto(memory) or 0
         except OSError as error:
@@ -175,7 +199,7 @@ class RawBytes:
 class GzipBytes:
     """The unpacked bytes of a gzip stream of any number of members."""
 
-    def __init__(self, raw: RawBytes) -> None:
+    def __init__(self, raw: ReadBytes) -> None:
         self._raw = raw
         self.name, self.live, self.size = raw.name, raw.live, raw.size
         self.trouble = ""

@@ -8,8 +8,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
+from numpy.typing import NDArray
+
 from analyzer.errors import Notice, UnreadableCapture, UsageError
-from analyzer.readers.bytestream import RawBytes, unpacked
+from analyzer.readers.bytestream import ByteStream, RawBytes, unpacked
 from analyzer.readers.frame_files import FrameFiles
 from analyzer.readers.gaps import Gaps
 from analyzer.readers.interfaces import Interface, harmless
@@ -30,6 +33,7 @@ class CaptureStream:
 
     def __init__(self, files: Sequence[OneFile], record: Record, given: Sequence[str] = (), gap_ns: int = 0) -> None:
         self.packets = 0  # handed out so far
+        self.only: NDArray[np.int64] | None = None  # the frames that are wanted, where that is not all of them
         self._record = record
         self._files = sorted(files, key=lambda file: (file.first_time, natural(file.path)))
         several = len(given) > 1
@@ -69,6 +73,8 @@ class CaptureStream:
             self._note_lost()
             self.recording.frame_files.settle()
             raise StopIteration
+        if self.only is not None:
+            batch = Packets(batch.data, batch.rows[np.isin(batch.rows["frame"], self.only)])
         self.packets += len(batch.rows)
         return batch
 
@@ -115,10 +121,20 @@ def open_files(paths: Sequence[str | os.PathLike[str]], gap_ns: int) -> CaptureS
 
 def open_file(file: io.FileIO, name: str) -> CaptureStream:
     """See :func:`analyzer.readers.open_pipe`."""
+    return open_stream(unpacked(RawBytes(file, name)), name)
+
+
+def open_stream(stream: ByteStream, name: str) -> CaptureStream:
+    """The capture whose bytes ``stream`` gives. ``name`` is the file that commands are to name, ``-`` where there is
+    none."""
     record = Record()
     only = OneFile(name)
-    only.source = Source(unpacked(RawBytes(file, name)), record)
-    only.size = only.source.stream.size
+    try:
+        only.source = Source(stream, record)
+    except BaseException:
+        stream.close()
+        raise
+    only.size = stream.size
     only.start()
     return CaptureStream([only], record)
 

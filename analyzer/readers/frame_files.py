@@ -76,6 +76,12 @@ class FrameFiles:
         self._open = NONE, NONE
         self._pack()
 
+    def runs(self) -> tuple[Ints, Ints]:
+        """All runs, once they are settled: the file of each, and how many frames it is; as :meth:`add` takes them."""
+        parts = [(packed.files.astype(np.int64), packed.frames.astype(np.int64)) for packed in self._packed]
+        files, frames = zip((NONE, NONE), *parts, strict=True)
+        return np.concatenate(files), np.concatenate(frames)
+
     def locate(self, frames: NDArray[Any]) -> tuple[Ints, Ints]:
         """Of each of ``frames``, the number of its file and its own number in that; -1 and 0 of what is no frame."""
         wanted = np.asarray(frames, np.int64)

@@ -10,7 +10,7 @@ from collections.abc import Generator
 
 import zstandard
 
-from analyzer.readers.bytestream import PIECE, RawBytes
+from analyzer.readers.bytestream import PIECE, ReadBytes
 
 FRAME = 0xFD2FB528
 SKIPPABLE, SKIPPABLE_MASK = 0x184D2A50, 0xFFFFFFF0
@@ -62,7 +62,7 @@ def frame() -> Generator[int, bytes, None]:
 class _Blocks:
     """A file for the library to read from, which gives out at most one piece at a time."""
 
-    def __init__(self, raw: RawBytes) -> None:
+    def __init__(self, raw: ReadBytes) -> None:
         self._raw = raw
         self._pieces = pieces()
         self._wanted = next(self._pieces)
@@ -99,7 +99,7 @@ class _Blocks:
 class ZstdBytes:
     """A ByteStream over zstd frames."""
 
-    def __init__(self, raw: RawBytes) -> None:
+    def __init__(self, raw: ReadBytes) -> None:
         self._raw = raw
         self.name, self.live, self.size = raw.name, raw.live, raw.size
         self.trouble = ""

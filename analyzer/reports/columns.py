@@ -205,6 +205,15 @@ SEGMENTS = [
     Column("flags", "count", "Sum of FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128, AE 256."),
     Column("payload_len", "count", "Bytes of payload by the IP length, whatever was captured of them."),
     Column("time_epoch", "time", "When the frame passed the tap."),
+    Column("window", "count", "Window, raw: not yet scaled."),
+    Column("window_scale", "count", "Shift count of a SYN's window scale option, -1 where there is none."),
+    Column("ip_id", "count", "IPv4 identification; valid with HAS_IP_ID in `marks`."),
+    Column("ttl", "count", "IPv4 TTL or IPv6 hop limit."),
+    Column("ts_val", "count", "Timestamp option, the sender's clock; valid with HAS_TIMESTAMP in `marks`."),
+    Column("ts_ecr", "count", "Timestamp option, the echo of the peer's clock; valid likewise."),
+    Column("first_byte", "count", "First byte of payload; valid with HAS_FIRST_BYTE in `marks`."),
+    Column("marks", "count", "What decoding found: sum of the bits in [segments.md](segments.md)."),
+    Column("interface", "count", "Interface of the capture, from 0; 255 for any beyond."),
 ]
 
 TABLES: dict[str, list[Column]] = {

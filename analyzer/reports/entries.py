@@ -90,7 +90,7 @@ def _counts(tables: Sequence[Table]) -> str:
 def _title(table: Table) -> Line:
     rule, style = table.rule, SEVERITY_STYLES[table.rule.severity]
     line = Line(f"{rule.severity:<8} ", style).append(f"{rule.code} {rule.name}", f"bold {style}")
-    return line.append(f": {_how_many(table)}")
+    return line.append(f": {how_many(table)}")
 
 
 def _one_line(context: Context, table: Table, more: Sequence[str]) -> Line:
@@ -123,7 +123,8 @@ def _all_of(context: Context, code: str) -> str:
     return command("analyze", context.summary, context.listing.settings, "--code", code)
 
 
-def _how_many(table: Table) -> str:
+def how_many(table: Table) -> str:
+    """Of a code: in how many connections it was found."""
     streams = len(table.streams)
     if streams == 0:
         return count(len(table), "time")

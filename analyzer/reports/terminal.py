@@ -32,7 +32,7 @@ FILES_SHOWN = 5
 def summary_lines(summary: Summary, overview: Overview, listing: Listing, columns: int = 80) -> list[Line]:
     """The whole summary, wrapped at ``columns``."""
     parts = (
-        _read(summary, columns),
+        read_lines(summary, columns),
         _findings(summary, overview, listing, columns),
         _endings(overview),
         _servers(overview, listing),
@@ -43,7 +43,8 @@ def summary_lines(summary: Summary, overview: Overview, listing: Listing, column
     return [line for part in parts for line in part]
 
 
-def _read(summary: Summary, columns: int) -> Iterator[Line]:
+def read_lines(summary: Summary, columns: int) -> Iterator[Line]:
+    """What was read: its names, how much it is, from when to when."""
     yield from (Line(safe(name), "bold") for name in summary.files[:FILES_SHOWN])
     if len(summary.files) > FILES_SHOWN:
         yield Line(f"... and {len(summary.files) - FILES_SHOWN} more files")
@@ -71,20 +72,29 @@ def _endings(overview: Overview) -> list[Line]:
     """How many connections ended in each way, by who closed first."""
     if not overview.flows:
         return []
-    rows = [[word, *map(_cell, (sum(counts), *counts))] for word, counts in overview.endings.items()]
-    return _counted("How connections ended, and who closed first", [["ending", "flows", *CLOSERS], *rows])
+    rows = [["ending", "flows", *CLOSERS], *ending_rows(overview)]
+    return _counted("How connections ended, and who closed first", rows)
+
+
+def ending_rows(overview: Overview) -> list[list[str]]:
+    """The same as cells."""
+    return [[word, *map(_cell, (sum(counts), *counts))] for word, counts in overview.endings.items()]
 
 
 def _servers(overview: Overview, listing: Listing) -> list[Line]:
     """Who closed first at each server address and port, the busiest first."""
     if not overview.flows:
         return []
-    busiest, total = overview.servers(SERVERS_SHOWN)
-    rows = [["server", "flows", *CLOSERS, "by RST"]]
-    rows += [[endpoint(listing.address(row), port), *map(_cell, counts)] for row, port, counts in busiest]
-    more = total - len(busiest)
+    busiest, more = server_rows(overview, listing)
     rest = [Line(f"... and {count(more, 'more server')}")] if more else []
-    return [*_counted("Who closed first, by server", rows), *rest]
+    return [*_counted("Who closed first, by server", [["server", "flows", *CLOSERS, "by RST"], *busiest]), *rest]
+
+
+def server_rows(overview: Overview, listing: Listing) -> tuple[list[list[str]], int]:
+    """The busiest servers as cells, and how many more there are."""
+    busiest, total = overview.servers(SERVERS_SHOWN)
+    rows = [[endpoint(listing.address(row), port), *map(_cell, counts)] for row, port, counts in busiest]
+    return rows, total - len(busiest)
 
 
 def _counted(title: str, rows: Sequence[Sequence[str]]) -> list[Line]:
@@ -96,7 +106,7 @@ def _cell(number: int) -> str:
     return f"{number:,}" if number else "-"
 
 
-def _nothing(summary: Summary, overview: Overview) -> str:
+def nothing(summary: Summary, overview: Overview) -> str:
     """What to say where there is no finding."""
     cut = summary.not_understood.get("headers cut", 0)
     if not overview.flows and cut:
@@ -108,7 +118,7 @@ def _findings(summary: Summary, overview: Overview, listing: Listing, columns: i
     if len(listing):
         yield from entry_lines(Context(summary, listing, columns))
     else:
-        yield from heading(_nothing(summary, overview))
+        yield from heading(nothing(summary, overview))
 
 
 def _next_steps(summary: Summary, listing: Listing) -> list[Line]:

@@ -1,6 +1,8 @@
 """Every IP address of a capture once: a row number for the tables, its text for people."""
 
 import secrets
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,19 @@ class AddressBook:
         self._rows = GrowingRows(ADDRESS, max(capacity, 2))
         self.slots = self._slots()
         self._texts: list[str] = []
+
+    @classmethod
+    def of(cls, addresses: Sequence[IPv4Address | IPv6Address]) -> "AddressBook":
+        """The book of these, in this order."""
+        book = cls(len(addresses) + NAMED)
+        halves = [(*divmod(int(address), 1 << 64), address.version) for address in addresses]
+        columns = np.array(halves, np.uint64).reshape(-1, 3)
+        rows = book.rows[: len(addresses)]
+        rows["high"], rows["low"] = columns[:, 0].view(np.int64), columns[:, 1].view(np.int64)
+        rows["version"], rows["row"] = columns[:, 2], np.arange(len(addresses))
+        book.state[USED] = len(addresses)
+        book.slots = book._slots()
+        return book
 
     def __len__(self) -> int:
         return int(self.state[USED])

@@ -19,6 +19,8 @@ from tests.tracker.naive_telling import in_order, rejoined
 
 STATE_WORDS = [state.name for state in State]
 SIDE_WORDS = ["client", "server"]
+NUMBERS = ("src_port", "dst_port", "seq", "ack", "flags", "payload_len", "window", "window_scale", "ip_id", "ttl")
+NUMBERS += ("ts_val", "ts_ecr", "first_byte", "marks", "interface")  # of segments, as decoding gives them
 Ints = NDArray[np.int64]
 Category = Any  # pd.Categorical, generic in the newest stubs only
 
@@ -190,5 +192,5 @@ def segments_table(batches: Sequence[NDArray[np.void]], tuples: NDArray[np.void]
         "dst_ip": pd.Categorical.from_codes(rows["dst"], categories=addresses),
         "time_epoch": since_1970(rows["time"]),
     }
-    data |= {name: rows[name] for name in ("src_port", "dst_port", "seq", "ack", "flags", "payload_len")}
+    data |= {name: rows[name] for name in NUMBERS}
     return table("segments", data)

@@ -82,7 +82,7 @@ class Made:
 def made_from(path: Path) -> Made:
     """Analyse a capture up to its rows, and let the twin make tables of all that is known of its flows."""
     batches: list[Rows] = []
-    with pipeline._opened([str(path)], Settings()) as capture:
+    with pipeline.opened([str(path)], Settings()) as capture:
         analysis = pipeline.Analysis(Settings())
         for packets in capture:
             batches.append(analysis.decode(packets).copy())

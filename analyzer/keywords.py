@@ -1,0 +1,31 @@
+"""The keyword arguments of ``analyzer.analyze()`` with their types, for editors and type checkers.
+
+They are the fields of :class:`analyzer.settings.Settings` as people write them, durations in seconds; what each decides
+stands there. A test holds this list against the fields, name by name and type by type. It is a module of its own so
+that ``import analyzer`` stays cheap.
+"""
+
+from decimal import Decimal
+from typing import Literal, TypedDict
+
+Seconds = float | str | Decimal
+"""A duration: ``10``, ``0.25``, ``"500ms"``, ``"2m"``."""
+
+
+class Keywords(TypedDict, total=False):
+    """What may be set; whatever is left out has its default."""
+
+    profile: Literal["linux", "windows", "bsd"]
+    time_wait_s: Seconds | None
+    fin_timeout_s: Seconds | None
+    close_wait_leak_s: Seconds
+    slow_close_s: Seconds
+    clock_back_s: Seconds
+    capture_gap_s: Seconds
+    engine: Literal["native", "tshark"]
+    pile_up: int
+    descriptors: int
+    keep_flows: bool
+    keep_timeline: bool
+    keep_segments: bool
+    keep_stream: int | None
