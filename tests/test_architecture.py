@@ -58,7 +58,7 @@ print(found.loc[found["code"] == "TD999", "message"].tolist())
 
 
 def test_every_file_that_the_page_names_is_there() -> None:
-    named = {name for name in re.findall(r"[\w/]+\.py\b", PAGE)}
+    named = set(re.findall(r"[\w/]+\.py\b", PAGE))
     assert len(named) > 20
     assert [name for name in named if not any((ROOT / "analyzer" / folder / name).exists() for folder in FOLDERS)] == []
     tree = PAGE.split("    analyzer/\n")[1].split("\n\n")[0]

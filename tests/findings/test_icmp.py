@@ -59,8 +59,8 @@ def test_a_single_syn_answered_by_a_router(tmp_path: Path, quoted: int) -> None:
         "prohibited (frame 2), 2 ms after a SYN."
     )
     assert found["advice"] == (
-        f"Suspect a firewall with a reject rule first. Next, on {ROUTER}: nft list ruleset or iptables -S, for the "
-        f"rule that meets {B}"
+        f"Suspect a firewall with a reject rule first. Next, on {ROUTER}, to see that rule: nft list ruleset || "
+        f"iptables -S  # meets {B}"
     )
     assert (found["frames"], found["confidence"]) == ("1;2", "high")
     flow = result.flows.iloc[0]
@@ -120,7 +120,7 @@ def test_what_is_not_believed(tmp_path: Path, answer: bytes) -> None:
     assert found["advice"].startswith(
         "Suspect a firewall that drops in silence, or a host that is down, first. Next, on"
     )
-    assert f"{B}: tcpdump -ni any 'tcp and host {A}'" in found["advice"]
+    assert f"{B}, to see whether the SYN arrives and is dropped: tcpdump -ni any 'tcp and host {A}'" in found["advice"]
 
 
 def test_a_whole_header_of_another_connection_is_numbered_but_no_flow(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_every_code_has_words_and_a_suspect() -> None:
 def test_suspects(tmp_path: Path, type_: int, code: int, words: str, suspect: str, on: str) -> None:
     found = said(analysed(tmp_path, (0, client()), (2, error(client(), type_, code))))
     assert f"{ROUTER} said {words} (frame 2)" in found["message"]
-    assert found["advice"].startswith(f"Suspect {suspect} first. Next, on {on}: ")
+    assert found["advice"].startswith(f"Suspect {suspect} first. Next, on {on}, to see ")
     assert B in found["advice"]
 
 

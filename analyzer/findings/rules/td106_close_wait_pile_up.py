@@ -47,8 +47,8 @@ MESSAGE = (
 )
 ADVICE = (
     "Suspect the application on {blamed_ip} first: it does not close what its peers have closed. Next, on "
-    "{blamed_ip}: ss -tnp state close-wait | wc -l, then ls /proc/PID/fd | wc -l and grep 'open files' "
-    "/proc/PID/limits"
+    "{blamed_ip}, count its sockets and descriptors: ss -tnp state close-wait | wc -l; ls /proc/PID/fd | wc -l; "
+    "grep 'open files' /proc/PID/limits"
 )
 MINUTE_NS = 60 * 10**9
 SHOWN = 100  # so many frames are named; the streams of TD101 have the others

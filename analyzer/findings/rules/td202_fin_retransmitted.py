@@ -38,7 +38,7 @@ MESSAGE = (
 )
 ADVICE = (
     "Suspect loss between the two if there are many of these; one alone means nothing. Next: tshark -r CAPTURE -Y "
-    "'tcp.analysis.retransmission && ip.addr == {peer_ip}' (ipv6.addr for IPv6)"
+    "'tcp.analysis.retransmission && tcp.stream == {stream}'"
 )
 
 

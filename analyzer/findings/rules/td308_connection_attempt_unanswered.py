@@ -53,18 +53,18 @@ MESSAGE = (
     "no segment of {blamed_at} in answer was captured{only_icmp}{teller:address}{icmp_said}{icmp:shown}{delay:after}"
     "{of_syn}{icmp_again}{last_icmp:shown}."
 )
-ADVICE = "Suspect {suspect} first. Next, on {place:address}: {look}{target:address}{then}"
+ADVICE = "Suspect {suspect} first. Next, on {place:address}, to see {aim}: {look}{target:address}{then}"
 SILENT = "a firewall that drops in silence, or a host that is down,"
 LISTEN = "tcpdump -ni any 'tcp and host "
-DROPS = "' to see whether the SYN arrives, and nstat -az TcpExtListenDrops TcpExtListenOverflows"
-SUSPECTS = {  # what to suspect, and what to look at before and behind the address it is about
-    Reason.NONE: (SILENT, LISTEN, DROPS),
-    Reason.ROUTE: ("a missing route", "ip route get ", " to see whether it knows a way"),
-    Reason.HOST: ("a host that is down, or a wrong address,", "ip neigh show ", " to see whether that answers at all"),
-    Reason.REFUSED: ("a firewall with a reject rule", "nft list ruleset or iptables -S, for the rule that meets ", ""),
-    Reason.LOOP: ("a routing loop", "traceroute -n ", " to see which hops come again"),
-    Reason.SIZE: ("a tunnel with a small MTU", "tracepath -n ", " to see where the MTU falls"),
-    Reason.HEADER: ("whoever sent the ICMP error", "its log of packets to ", " that it dropped"),
+DROPS = "'; nstat -az TcpExtListenDrops TcpExtListenOverflows"
+SUSPECTS = {  # what to suspect, what to see, and the command before and behind the address it is about
+    Reason.NONE: (SILENT, "whether the SYN arrives and is dropped", LISTEN, DROPS),
+    Reason.ROUTE: ("a missing route", "whether it knows a way", "ip route get ", ""),
+    Reason.HOST: ("a host that is down, or a wrong address,", "whether that answers at all", "ip neigh show ", ""),
+    Reason.REFUSED: ("a firewall with a reject rule", "that rule", "nft list ruleset || iptables -S  # meets ", ""),
+    Reason.LOOP: ("a routing loop", "which hops come again", "traceroute -n ", ""),
+    Reason.SIZE: ("a tunnel with a small MTU", "where the MTU falls", "tracepath -n ", ""),
+    Reason.HEADER: ("whoever sent the ICMP error", "what it dropped", "journalctl -k | grep ", ""),
 }
 
 
@@ -103,9 +103,10 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "last_icmp": np.where(more, last_icmp, 0),
             "suspect": Choice(reason, tuple(SUSPECTS[why][0] for why in Reason)),
             "place": np.where(told, np.where(asker, address[:, ::-1], teller), address),
-            "look": Choice(reason, tuple(SUSPECTS[why][1] for why in Reason)),
+            "aim": Choice(reason, tuple(SUSPECTS[why][1] for why in Reason)),
+            "look": Choice(reason, tuple(SUSPECTS[why][2] for why in Reason)),
             "target": np.where(told, address, address[:, ::-1]),
-            "then": Choice(reason, tuple(SUSPECTS[why][2] for why in Reason)),
+            "then": Choice(reason, tuple(SUSPECTS[why][3] for why in Reason)),
         },
         both_directions=~told,
     )

@@ -45,8 +45,8 @@ MESSAGE = (
     "The {blamed} never took the connection: {what} (SYN-ACK in frame {syn_ack}, then frames {first} to {last}). {why}"
 )
 ADVICE = (
-    "Suspect the application on {blamed_ip} first: it {does}. Next, on {blamed_ip}: ss -ltn 'sport = :{port}' "
-    "and compare Recv-Q with Send-Q, then nstat -az TcpExtListenOverflows TcpExtListenDrops"
+    "Suspect the application on {blamed_ip} first: it {does}. Next, on {blamed_ip}, compare Recv-Q with Send-Q: ss "
+    "-ltn 'sport = :{port}'; nstat -az TcpExtListenOverflows TcpExtListenDrops"
 )
 NO_ROOM = "Its kernel had no room in the accept queue, or defers accepting."
 GONE = "Its listening socket was closed meanwhile, or its accept queue was full (tcp_abort_on_overflow)."

@@ -42,8 +42,8 @@ MESSAGE = (
     "{when:into}, the last in frame {last}) and got no answer{though}{end}{rst:shown}."
 )
 ADVICE = (
-    "Suspect the host {peer_ip} or the path to it first, or a device between that forgot the idle connection. "
-    "Next, on {peer_ip}: does the connection still exist there? ss -tno dst {blamed_at}"
+    "Suspect the host {peer_ip} or the path to it first, or a device between that forgot the idle connection. Next,"
+    " on {peer_ip}, see whether the connection still exists there: ss -tno dst {blamed_at}"
 )
 
 

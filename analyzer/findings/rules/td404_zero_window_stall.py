@@ -42,8 +42,8 @@ MESSAGE = (
     "until {who} reset the connection (frame {rst}); the {peer_role} sent {tries:probe} in vain."
 )
 ADVICE = (
-    "Suspect the application on {blamed_ip} first: it stopped reading. Next, on {blamed_ip}, while it stalls: ss "
-    "-tnmp {ss} and look at Recv-Q"
+    "Suspect the application on {blamed_ip} first: it stopped reading. Next, on {blamed_ip}, while it stalls, look "
+    "at Recv-Q: ss -tnmp {ss}"
 )
 
 

@@ -43,8 +43,8 @@ MESSAGE = (
 )
 HIDDEN = ' They may be in packets of this capture that were not understood (see "not analysed").'
 ADVICE = (
-    "Suspect the capture, not the network. Next: capture again with a larger buffer and a short snap length: "
-    "tcpdump -B 65536 -s 128 -w again.pcap, and read the count of dropped packets at its end"
+    "Suspect the capture, not the network. Next: capture again with a larger buffer and a short snap length, and "
+    "read the count of dropped packets at its end: tcpdump -B 65536 -s 128 -w again.pcap"
 )
 
 

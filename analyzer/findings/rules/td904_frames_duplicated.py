@@ -39,8 +39,8 @@ MESSAGE = (
     "each is counted once."
 )
 ADVICE = (
-    "Suspect the capture: the interface any, a bridge, or a mirror port that shows packets coming and going. Next: "
-    "editcap -d CAPTURE once.pcapng, or capture on one interface"
+    "Suspect the capture: the interface any, a bridge, or a mirror port that shows packets coming and going. Next, "
+    "capture on one interface, or remove the copies: editcap -d CAPTURE once.pcapng"
 )
 
 

@@ -37,7 +37,7 @@ MESSAGE = (
     "The snap length cut the TCP header of {count:segment} of this connection, the first of them frame {frame}: "
     "windows or options are missing."
 )
-ADVICE = "Suspect the capture's snap length. Next: capture again with tcpdump -s 128 or more"
+ADVICE = "Suspect the capture's snap length. Next, capture again with whole headers: tcpdump -s 128 -w again.pcap"
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:

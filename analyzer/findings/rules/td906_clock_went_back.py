@@ -38,8 +38,8 @@ MESSAGE = (
     "durations across it mean nothing."
 )
 ADVICE = (
-    "Suspect the capturing host's clock, or files merged out of order. Next: reordercap -n CAPTURE sorted.pcapng "
-    "shows how many frames are out of order"
+    "Suspect the capturing host's clock, or files merged out of order. Next, to see how many frames are out of order: "
+    "reordercap -n CAPTURE sorted.pcapng"
 )
 
 
