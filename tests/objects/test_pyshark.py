@@ -1,5 +1,6 @@
 """Captures of pyshark: the file they read, the frames that their filter lets pass, and those that have no bytes."""
 
+import asyncio
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,16 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("tshark") is None, reason="needs tshark, which is not installed"),
     pytest.mark.filterwarnings("ignore"),  # pyshark leaves its event loop to whoever started it
 ]
+
+
+@pytest.fixture(autouse=True)
+def event_loop() -> Iterator[None]:
+    """pyshark takes the thread's event loop, which others of the tests have closed and taken away."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
 
 
 @pytest.fixture
