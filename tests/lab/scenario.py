@@ -103,9 +103,12 @@ def add(new: Scenario) -> None:
 
 
 def load() -> dict[str, Scenario]:
-    """All scenarios by name, in the order they are written."""
+    """All scenarios by name: by file, and in the order they are written there, whoever imported one before."""
     from . import scenarios
 
     for module in pkgutil.iter_modules(scenarios.__path__):
         importlib.import_module(f"{scenarios.__name__}.{module.name}")
+    ordered = sorted(SCENARIOS.items(), key=lambda item: item[1].group)
+    SCENARIOS.clear()
+    SCENARIOS.update(ordered)
     return SCENARIOS
