@@ -42,9 +42,11 @@ MESSAGE = (
     "{when:into}, the last in frame {last}) and got no answer{though}{end}{rst:shown}."
 )
 ADVICE = (
-    "Suspect the host {peer_ip} or the path to it first, or a device between that forgot the idle connection. Next,"
-    " on {peer_ip}, see whether the connection still exists there: ss -tno dst {blamed_at}"
+    "Suspect {suspect} first. Next, on {peer_ip}, see whether the connection still exists there: ss -tno dst "
+    "{blamed_at}"
 )
+FORGOT = "the other host or the path to it, or a device between that forgot the idle connection,"
+ONE_WAY = "the path to the other host, of which only one direction works,"
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
@@ -66,6 +68,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "end": phrase(reset, ", then a RST", ", then nothing more"),
             "rst": ledger.own("rst_frame") * reset,
             "silent": np.maximum(first - ledger.peer("last_time"), 0),
+            "suspect": phrase(ledger.peer("last_time") > first, ONE_WAY, FORGOT),
             "though": phrase(ledger.peer("last_time") > first, ", though probes of the other side kept arriving"),
         },
         absence=True,
