@@ -66,6 +66,8 @@ SUSPECTS = {  # what to suspect, what to see, and the command before and behind 
     Reason.SIZE: ("a tunnel with a small MTU", "where the MTU falls", "tracepath -n ", ""),
     Reason.HEADER: ("whoever sent the ICMP error", "what it dropped", "journalctl -k | grep ", ""),
 }
+PARTS = ("suspect", "aim", "look", "then")
+ORDERED = [SUSPECTS[why] for why in Reason]
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
@@ -101,12 +103,9 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
                 more.astype(np.uint8) * (1 + mixed), ("", "; and again, last", "; then other errors, last")
             ),
             "last_icmp": np.where(more, last_icmp, 0),
-            "suspect": Choice(reason, tuple(SUSPECTS[why][0] for why in Reason)),
             "place": np.where(told, np.where(asker, address[:, ::-1], teller), address),
-            "aim": Choice(reason, tuple(SUSPECTS[why][1] for why in Reason)),
-            "look": Choice(reason, tuple(SUSPECTS[why][2] for why in Reason)),
             "target": np.where(told, address, address[:, ::-1]),
-            "then": Choice(reason, tuple(SUSPECTS[why][3] for why in Reason)),
+            **{name: Choice(reason, words) for name, words in zip(PARTS, zip(*ORDERED, strict=True), strict=True)},
         },
         both_directions=~told,
     )
