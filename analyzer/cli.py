@@ -58,7 +58,8 @@ def _codes(context: click.Context, option: click.Parameter, value: str | None) -
 
 def settings_options(command: Any, without: Sequence[str] = ()) -> Any:
     """Give ``command`` an option for every adjustable field of Settings, those named in ``without`` apart."""
-    for entry in reversed([entry for entry in adjustable() if entry.name not in without]):
+    chosen = [entry for entry in adjustable() if entry.name not in without]
+    for entry in chosen if isinstance(command, click.Command) else reversed(chosen):  # decorators apply from below
         command = _option(entry)(command)
     return command
 
@@ -81,10 +82,10 @@ captures = click.argument("captures", metavar="CAPTURE...", nargs=-1, required=T
 @click.group(context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="teardown")
 def cli() -> None:
-    """How TCP connections end: who closed first, which sockets leak, why a reset came.
+    """Show how TCP connections end: who closed first, which sockets leak, why a RST came.
 
-    A CAPTURE is a pcap or pcapng file, plain, gzip or zstd; "-" is standard input. Several are read as one,
-    in time order.
+    A CAPTURE is a pcap or pcapng file, plain or compressed (gzip, zstd); "-" is standard input. Several captures
+    are read as one, in time order.
     """
 
 
@@ -94,27 +95,27 @@ def cli() -> None:
     "--out",
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="Write flows, timeline and findings into this folder.",
+    help="Write the tables flows, timeline and findings into this folder.",
 )
 @click.option(
     "--format",
     type=click.Choice(["csv", "parquet"]),
-    help="Kind of the files written by --out.  [default: csv]",
+    help="File format of --out.  [default: csv]",
 )
 @click.option(
     "--tables",
     metavar="NAMES",
     callback=_tables,
-    help="Write only these, separated by commas.  [default: flows,timeline,findings]",
+    help="Write only these tables; separate them by commas.  [default: flows,timeline,findings]",
 )
-@click.option("--segments", is_flag=True, help="Write the table of all TCP segments, too.")
+@click.option("--segments", is_flag=True, help="Also write the table of all TCP segments.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the summary.")
 @click.option(
     "--code",
     "codes",
     metavar="CODES",
     callback=_codes,
-    help="Print every finding with one of these codes, a line each, instead of the summary; separated by commas.",
+    help="Instead of the summary, print each finding with one of these codes on a line; separate codes by commas.",
 )
 @click.option("--quiet", is_flag=True, help="Print no summary.")
 @click.option(
@@ -133,7 +134,7 @@ def analyze(
     fail_on: str | None,
     **thresholds: Any,
 ) -> int:
-    """Tell how every TCP connection in the captures ended."""
+    """Report how each TCP connection in the captures ended."""
     asked = {"--segments": segments, "--tables": tables, "--format": format}
     if out is None and any(asked.values()):
         option = next(name for name, value in asked.items() if value)
@@ -163,12 +164,12 @@ def analyze(
     "--stream",
     type=click.IntRange(min=0),
     required=True,
-    help="Number of the connection, as Wireshark's tcp.stream.",
+    help="Number of the connection: tcp.stream in Wireshark.",
 )
-@click.option("--all", "everything", is_flag=True, help="Show every segment; fold nothing.")
+@click.option("--all", "everything", is_flag=True, help="Show every segment, also steady data transfer.")
 @settings_options
 def timeline(captures: tuple[str, ...], stream: int, everything: bool, **thresholds: Any) -> None:
-    """Show one connection as a ladder: every segment, both endpoints' states, the findings in place."""
+    """Show one connection as a ladder: segments, the states of both endpoints, findings."""
     result = _analysed(captures, Settings(keep_segments=True, keep_stream=stream, **thresholds)).result()
     from analyzer.reports.ladder import ladder_lines
     from analyzer.reports.text import show, width
@@ -179,9 +180,9 @@ def timeline(captures: tuple[str, ...], stream: int, everything: bool, **thresho
 
 @cli.command()
 @click.argument("code", required=False)
-@click.option("--list", "listed", is_flag=True, help="List all findings there are.")
+@click.option("--list", "listed", is_flag=True, help="List all findings.")
 def explain(code: str | None, listed: bool) -> None:
-    """Tell what a finding means, when it is harmless, and what to do about it."""
+    """Explain a finding: what it means, when it is harmless, what to do."""
     if listed == (code is not None):
         raise UsageError("name one finding (teardown explain TD101), or --list them")
     from analyzer.reports.catalogue import list_lines, page_lines

@@ -45,27 +45,28 @@ def _number(default: int, help: str) -> Any:
 class Settings:
     """What the tracker and the findings go by. Immutable, so that a result can name what it was made with."""
 
-    profile: str = _choice("linux", PROFILES, "Whose timers are assumed to end TIME_WAIT and an orphaned FIN_WAIT_2.")
-    time_wait_ns: int | None = _timer("How long TIME_WAIT lasts, in place of the profile's value.")
+    profile: str = _choice("linux", PROFILES, "Operating system whose timers end TIME_WAIT and an orphaned FIN_WAIT_2.")
+    time_wait_ns: int | None = _timer("Length of TIME_WAIT, instead of the profile's value.")
     fin_timeout_ns: int | None = _timer(
-        "How long an orphaned FIN_WAIT_2 is kept (Linux tcp_fin_timeout), in place of the profile's value."
+        "How long an orphaned FIN_WAIT_2 lasts (Linux: tcp_fin_timeout), instead of the profile's value."
     )
     close_wait_leak_ns: int = _duration(
-        10, "Silence in CLOSE_WAIT from which a connection is called leaked (TD101), not merely half-closed."
+        10, "Report a leak (TD101) after this long without sending in CLOSE_WAIT; below it, only TD107."
     )
-    slow_close_ns: int = _duration(1, "CLOSE_WAIT longer than this is called a slow close (TD105).")
+    slow_close_ns: int = _duration(1, "Report a slow close (TD105) if CLOSE_WAIT lasted longer than this.")
     clock_back_ns: int = _duration(
-        0.001, "How far frame times may run backward before the clock is called into question (TD906)."
+        0.001, "Report that the clock went back (TD906) if a frame is earlier than the one before by more than this."
     )
     capture_gap_ns: int = _duration(
         5,
-        "Nothing captured between two files for longer than this, and than is usual in them: nobody listened (TD907).",
+        "Report a gap (TD907) if nothing was captured between two files for longer than this, and for longer "
+        "than is usual inside them.",
     )
     engine: str = _choice(
-        "native", ENGINES, "What reads the capture: this program, or tshark, slowly, for formats only it knows."
+        "native", ENGINES, "Program that reads the capture. tshark is slow, and knows more formats."
     )
-    pile_up: int = _number(10, "Report a pile-up (TD106) at this many simultaneous leaks of one service or client.")
-    descriptors: int = _number(1024, "How many descriptors a process may hold; a pile-up is projected to it (TD106).")
+    pile_up: int = _number(10, "Report a pile-up (TD106) if one service or client leaks this many sockets at once.")
+    descriptors: int = _number(1024, "Open files a process may have; TD106 says when the leak will reach it.")
     read_on_host: tuple[str, ...] = ()  # those of the fields above that nobody set: this host's own values
     keep_flows: bool = True  # whether the result holds a row for every flow
     keep_timeline: bool = True  # and all that happened to its endpoints

@@ -40,44 +40,46 @@ def length(context: click.Context, option: click.Parameter, value: str | None) -
 SOURCE: list[Callable[[Any], Any]] = [
     click.option(
         "-i", "--interface", "interfaces", metavar="IFACE", multiple=True,
-        help='Interface to capture on; several times for several, "any" for all.',
+        help='Interface to capture on; repeat it for several; "any" is all of them.',
     ),
     click.option(
         "-r", "--read", "pipe", metavar="PIPE", type=click.Path(allow_dash=True),
-        help='Read a capture while it is written: a FIFO, or "-" for standard input.',
+        help='Read a capture while another program writes it: a FIFO, or "-" for standard input.',
     ),
     click.option(
         "-f", "--filter", "filter", metavar="BPF", default=FILTER,
-        help=f"Capture filter, in the language of pcap-filter.  [default: {FILTER}]",
+        help=f"Capture filter; see man pcap-filter.  [default: {FILTER}]",
     ),
     click.option(
         "--engine", type=click.Choice(ENGINES), default="auto",
-        help="What captures; auto takes the first of dumpcap, tcpdump, scapy that is installed.  [default: auto]",
+        help="Program that captures; auto: the first installed of dumpcap, tcpdump, scapy.  [default: auto]",
     ),
     click.option(
         "--snaplen", metavar="BYTES", type=click.IntRange(68, 262_144), default=SNAP_LENGTH,
-        help=f"Bytes kept of each packet; headers are enough.  [default: {SNAP_LENGTH}]",
+        help=f"Bytes to capture of each packet; the headers are enough.  [default: {SNAP_LENGTH}]",
     ),
     click.option(
         "--buffer", metavar="MIB", type=click.IntRange(1, 2048), default=BUFFER_MIB,
-        help=f"Size of the kernel's ring for each interface.  [default: {BUFFER_MIB}]",
+        help=f"Size of the kernel's capture buffer, for each interface.  [default: {BUFFER_MIB}]",
     ),
 ]  # fmt: skip
 OUTPUT: list[Callable[[Any], Any]] = [
-    click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line."),
-    click.option("--plain", is_flag=True, help="Print lines, even on a terminal."),
+    click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line."),
+    click.option("--plain", is_flag=True, help="Print lines instead of the full screen, also on a terminal."),
     click.option(
         "--out", metavar="DIR", type=click.Path(path_type=Path),
-        help="Append flows, timeline, findings and announcements to files in this folder as they come.",
+        help="Append to the tables flows, timeline, findings and announcements in this folder.",
     ),
-    click.option("--format", type=click.Choice(["csv", "parquet"]), help="Kind of these files.  [default: csv]"),
-    click.option("--write", metavar="FILE", type=click.Path(path_type=Path), help="Keep the packets, as pcapng."),
+    click.option("--format", type=click.Choice(["csv", "parquet"]), help="File format of --out.  [default: csv]"),
     click.option(
-        "--only-findings", is_flag=True, help="With --write: keep the packets of connections with findings only."
+        "--write", metavar="FILE", type=click.Path(path_type=Path), help="Save the packets to this pcapng file."
+    ),
+    click.option(
+        "--only-findings", is_flag=True, help="With --write: save only the packets of connections with findings."
     ),
     click.option(
         "--metrics", metavar="PORT", type=click.IntRange(0, 65535),
-        help="Serve counts to Prometheus on this port (needs the extra teardown[live]).",
+        help="Serve metrics for Prometheus on this port (needs teardown[live]).",
     ),
     click.option(
         "--metrics-address", metavar="ADDRESS", default="127.0.0.1",
@@ -85,15 +87,15 @@ OUTPUT: list[Callable[[Any], Any]] = [
     ),
 ]  # fmt: skip
 LIMITS: list[Callable[[Any], Any]] = [
-    click.option("--duration", metavar="SECONDS", callback=length, help="End after so long."),
-    click.option("--count", metavar="N", type=click.IntRange(min=1), help="End after so many packets."),
+    click.option("--duration", metavar="SECONDS", callback=length, help="Stop after this time."),
+    click.option("--count", metavar="N", type=click.IntRange(min=1), help="Stop after this many packets."),
     click.option(
         "--idle-timeout", metavar="SECONDS", callback=length, default=str(DAY),
-        help=f"Give up connections that are silent for longer.  [default: {DAY}]",
+        help=f"Stop tracking connections that are silent for longer than this.  [default: {DAY}]",
     ),
     click.option(
         "--max-flows", metavar="N", type=click.IntRange(min=1), default=100_000,
-        help="Connections kept at once; beyond, those that are over and the most silent are given up.  "
+        help="Connections to track at once. Beyond it, the ones that are over, then the longest silent, are dropped.  "
         "[default: 100000]",
     ),
 ]  # fmt: skip
@@ -113,9 +115,9 @@ def options(*groups: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:
 def live(
     interfaces: tuple[str, ...], pipe: str | None, filter: str, engine: str, snaplen: int, buffer: int, **given: Any
 ) -> int:
-    """Watch connections end on an interface, and tell each finding as soon as it is certain.
+    """Watch connections end on an interface; report each finding as soon as it is certain.
 
-    It ends with --duration, --count, Ctrl-C or SIGTERM, always with whole files; SIGHUP begins new ones."""
+    --duration, --count, Ctrl-C and SIGTERM stop it, and leave whole files. SIGHUP begins new files."""
     if bool(interfaces) == bool(pipe):
         raise UsageError("name what to watch: -i IFACE, or -r PIPE")
     request = Request(tuple(dict.fromkeys(interfaces)), engine, filter, snaplen, buffer, pipe)
@@ -136,7 +138,7 @@ def watch_settings(thresholds: dict[str, Any], local: bool) -> Settings:
 @click.command()
 @click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True, type=click.Path(allow_dash=False))
 def browse(captures: tuple[str, ...], **thresholds: Any) -> int:
-    """Show the screen of live on captures: endpoints and their sockets by state at the end, findings, ladders."""
+    """Browse captures on a full screen: endpoints with their sockets by state, findings, ladders."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("browse needs a terminal; elsewhere use analyze")
     if not screen_there():
