@@ -42,17 +42,17 @@ def tables(raw: dict[str, Any]) -> str:
     results = Results(raw)
     sections = {
         "": _where(raw),
-        "What was aimed at": table(("aim", "limit", "measured", "met"), (aim.row(results) for aim in AIMS)),
+        "Targets": table(("target", "limit", "measured", "met"), (aim.row(results) for aim in AIMS)),
         "Side by side": _side_by_side(results, "sizes", _showcase(results)),
-        "What each packet more costs": _marginal(results),
+        "Cost of an additional packet": _marginal(results),
         "All captures: seconds": _matrix(results, lambda found: _seconds(found.wall)),
         "All captures: peak memory in MB": _matrix(results, lambda found: f"{found.peak / 1e6:,.0f}"),
-        "What each connection more holds": _memory(results),
-        "Twice as long a capture takes": _growth(results),
+        "Memory of an additional connection": _memory(results),
+        "Growth when the capture doubles": _growth(results),
         "One CPU and two": _parts(results, "cpus"),
         "Python libraries": _parts(results, "libraries"),
-        "Starting": _parts(results, "start"),
-        "What was left out": _left_out(raw),
+        "Start-up": _parts(results, "start"),
+        "Not run": _left_out(raw),
         "The captures": _captures(results),
     }
     return "\n".join(f"## {title}\n\n{text}" if title else text for title, text in sections.items() if text)

@@ -54,7 +54,7 @@ def test_what_each_packet_more_costs() -> None:
 
 def test_aims_are_judged_and_those_not_measured_are_left_blank() -> None:
     rows = {aim.text: aim.row(Results(raw()))[2:] for aim in AIMS}
-    assert rows["each packet more, mix, everything as CSV"] == ["3.00 x tcpdump", "yes"]
+    assert rows["an additional packet, mix, everything as CSV"] == ["3.00 x tcpdump", "yes"]
     assert rows["the same: faster than tcptrace"] == ["", ""]
     assert rows["mix twice as long takes"] == ["1.73 x", "yes"]
 
