@@ -90,7 +90,7 @@ AIMS = (
     Aim("an additional packet, mix, flows as CSV", 3.0, TIMES, _marginal("teardown-flows-csv", "mix")),
     Aim("an additional packet, mix, everything as CSV", 6.0, TIMES, _marginal("teardown-csv", "mix")),
     Aim("an additional packet, bulk, everything as CSV", 1.0, TIMES, _marginal("teardown-csv", "bulk")),
-    Aim("4 million packets of the mix, everything as CSV: speed against tshark", 30, " x", _faster_than("tshark"), True),
+    Aim("4 million packets, mix, everything as CSV: speed against tshark", 30, " x", _faster_than("tshark"), True),
     Aim("the same: against tcptrace", 4, " x", _faster_than("tcptrace"), True),
     Aim("the same: against argus and ra", 3, " x", _faster_than("argus"), True),
     Aim("analysis alone: speed of two CPUs against one", 1.4, " x", _threads, True),
