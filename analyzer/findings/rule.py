@@ -3,7 +3,8 @@
 A rule file is a form, always in this order: a docstring whose first line is the title and whose headings are
 ``HEADINGS``; ``CODE``, ``NAME``, ``SEVERITY``; ``SUPERSEDES``, the vaguer codes that say the same of a flow;
 ``THRESHOLDS``, the fields of Settings it goes by; ``NEEDS``, columns of the ledger of which one at least must differ
-from 0, at either endpoint, for the rule to have anything to say of a flow; ``EXAMPLE`` and ``NEAR_MISS``, a capture
+from 0, at either endpoint, for the rule to have anything to say of a flow; ``LIVE_WAIT``, where that is not SETTLE;
+``EXAMPLE`` and ``NEAR_MISS``, a capture
 that fires it and one that must not; ``MESSAGE`` and ``ADVICE``, templates (see words.py); and
 ``judge(ledger, settings)``, which answers for all flows at once. The report's text, ``teardown explain`` and the page
 in the docs are made from this file.
@@ -14,6 +15,10 @@ once at the end, with the columns of its values, and answers with the values tha
 together answers with a :class:`Crowd`; one about the capture as a whole has no ``NEEDS``, is
 ``judge(recording, settings)``, and answers with :class:`OfCapture` or None. An ``EXAMPLE`` may be a folder: its files
 are given together.
+
+``LIVE_WAIT`` is how long after the moment of the finding ``teardown live`` announces it, in nanoseconds. A rule waits
+for one of two reasons: it needs silence to be right (a FIN just sent is not yet unanswered), or its numbers still grow;
+then it says ``AT_THE_END``, since one line at the connection's end says more than ten on the way.
 """
 
 import importlib
@@ -27,11 +32,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.findings import rules as folder
-from analyzer.settings import Settings
+from analyzer.settings import SECOND, Settings
 
 Bools = NDArray[np.bool_]
 HEADINGS = ("What it sees", "Why it matters", "When it is harmless", "What to do next")
 SEVERITIES = ("error", "warning", "info")
+SETTLE = SECOND // 2  # the usual wait, more than a round trip: what contradicts a RST has come by then
+AT_THE_END = -1  # the wait of what is announced only when the connection is over
 
 
 class Choice(NamedTuple):
@@ -114,6 +121,7 @@ class Rule(NamedTuple):
     supersedes: tuple[str, ...]
     thresholds: tuple[str, ...]
     needs: tuple[str, ...]
+    live_wait: int
     example: str
     near_miss: str
     message: str
@@ -141,6 +149,7 @@ def read(module: ModuleType) -> Rule:
         module.SUPERSEDES,
         module.THRESHOLDS,
         module.NEEDS,
+        getattr(module, "LIVE_WAIT", SETTLE),
         module.EXAMPLE,
         module.NEAR_MISS,
         module.MESSAGE,

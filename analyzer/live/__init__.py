@@ -3,7 +3,7 @@
     readers.live ──packets──▶ pipeline.Analysis ──look, twice a second──▶ announcements, tables, census
 
 * ``watch`` is the loop: take packets, look, hand what is new to the sinks, end in order whatever happens.
-* ``certain`` says when a finding may be announced: for each code, how long packets may still change it.
+* ``certain`` announces a finding once it has waited as long as its rule says, and again when it is over.
 * ``store`` writes the tables of finished connections as they finish, ``save`` keeps packets.
 * ``census`` counts how many sockets of each endpoint are in which state now; ``sockets`` asks the kernel the same
   and names the process; ``screen`` shows it, ``metrics`` serves it to Prometheus.

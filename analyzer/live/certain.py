@@ -1,10 +1,8 @@
 """When a finding is announced, and when an announcement is over.
 
 Twice a second the connections still kept are judged as if the capture ended now. What a rule then says may be undone
-by the next packet, so each code waits: ``WAIT`` says for how long after the moment the finding is about. A wait
-has two kinds of reason. Either the rule needs silence to be right (a FIN just sent is not yet unanswered), or its
-numbers still grow (bytes lost, half-close in use), and one line at the connection's end says more than ten on the
-way. Whatever is not named here stands for ``SETTLE`` first: a RST is disowned when its alleged sender goes on.
+by the next packet, so each finding waits: its rule says for how long after the moment that the finding is about
+(``LIVE_WAIT``, see ``findings/rule.py``).
 
 An announced finding that the rules no longer make is over, and that is announced too. The rules cannot unsay what
 happened, only what lasted: a leak that is closed at last becomes a slow close or a late FIN.
@@ -15,30 +13,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from analyzer.settings import SECOND
+from analyzer.findings.rule import AT_THE_END, rules
 from analyzer.times import inner
-
-SETTLE = SECOND // 2  # more than a round trip: what contradicts a RST has come by then
-AT_THE_END = -1
-WAIT = {
-    "TD101": 0,  # its own threshold is the wait
-    "TD104": AT_THE_END,  # bytes are still counted
-    "TD106": 0,  # as TD101
-    "TD107": AT_THE_END,  # says that the capture ended, which it has not
-    "TD201": 5 * SECOND,  # a FIN is repeated after 0.2, 0.6, 1.4 and 3 s (RFC 6298): then it is no single loss
-    "TD202": AT_THE_END,  # repeats are still counted
-    "TD203": AT_THE_END,
-    "TD308": 7 * SECOND,  # a SYN is repeated after 1, 3 and 7 s
-    "TD403": 5 * SECOND,
-    "TD404": 5 * SECOND,
-    "TD901": AT_THE_END,  # what is about the capture comes with the connection's own end
-    "TD902": AT_THE_END,
-    "TD903": AT_THE_END,
-    "TD904": AT_THE_END,
-    "TD905": AT_THE_END,
-    "TD906": AT_THE_END,
-    "TD907": AT_THE_END,
-}
 
 Key = tuple[str, int, str, str, int]  # code, stream (-1 for a crowd), whom it blames: role, server address and port
 
@@ -95,5 +71,6 @@ def key(row: Any) -> Key:
 
 
 def certain(row: Any, now_ns: int) -> bool:
-    wait = WAIT.get(str(row.code), SETTLE)
+    """Whether no packet that is still to come is expected to change the finding."""
+    wait = rules()[str(row.code)].live_wait
     return wait != AT_THE_END and now_ns - inner(int(row.time_epoch.as_unit("ns").value)) >= wait

@@ -50,6 +50,7 @@ SEVERITY = "error"
 SUPERSEDES = ("TD107",)
 THRESHOLDS = ("close_wait_leak_ns",)
 NEEDS = ("close_wait_time", "fin_count")
+LIVE_WAIT = 0  # its own threshold is the wait
 EXAMPLE = "close-wait-leak.pcap"
 NEAR_MISS = "half-closed-at-capture-end.pcap"
 MESSAGE = (

@@ -23,7 +23,7 @@ time-out of every device on the way.
 """
 
 from analyzer.findings.facts import farewell
-from analyzer.findings.rule import Verdict
+from analyzer.findings.rule import AT_THE_END, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
 
@@ -33,6 +33,7 @@ SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ()
 NEEDS = ("half_close_acked",)
+LIVE_WAIT = AT_THE_END  # its bytes are still counted
 EXAMPLE = "half-close-in-use.pcapng"
 NEAR_MISS = "slow-close.pcap"
 MESSAGE = (

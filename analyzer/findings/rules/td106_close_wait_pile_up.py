@@ -38,6 +38,7 @@ SEVERITY = "error"
 SUPERSEDES = ()
 THRESHOLDS = ("pile_up", "close_wait_leak_ns", "descriptors")
 NEEDS = ("close_wait_time",)
+LIVE_WAIT = 0  # as TD101
 EXAMPLE = "reconnect-loop-leaks.pcapng"
 NEAR_MISS = "time-wait-beside-close-wait.pcap"
 MESSAGE = (

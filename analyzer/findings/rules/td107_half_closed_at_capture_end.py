@@ -20,7 +20,7 @@ socket is still there.
 """
 
 from analyzer.findings.facts import how_over, idle_in_close_wait, over_in_close_wait, state_is
-from analyzer.findings.rule import Verdict
+from analyzer.findings.rule import AT_THE_END, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.transitions import State
@@ -31,6 +31,7 @@ SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ("close_wait_leak_ns",)
 NEEDS = ("close_wait_time",)
+LIVE_WAIT = AT_THE_END  # it says that the capture ended, which it has not
 EXAMPLE = "half-closed-at-capture-end.pcap"
 NEAR_MISS = "graceful-client-first.pcap"
 MESSAGE = (

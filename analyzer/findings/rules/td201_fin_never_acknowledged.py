@@ -24,7 +24,7 @@ FIN arrive there, and did an acknowledgment leave?
 
 from analyzer.findings.facts import fin_acked, phrase, state_is, unseen
 from analyzer.findings.rule import Verdict
-from analyzer.settings import Settings
+from analyzer.settings import SECOND, Settings
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.outcome import NEVER_TAKEN, Ledger
 from analyzer.tracker.transitions import State
@@ -35,6 +35,7 @@ SEVERITY = "error"
 SUPERSEDES = ("TD202", "TD203")
 THRESHOLDS = ()
 NEEDS = ("fin_count",)
+LIVE_WAIT = 5 * SECOND  # a FIN is repeated after 0.2, 0.6, 1.4 and 3 s (RFC 6298): until then it may be a single loss
 EXAMPLE = "fin-never-acknowledged.pcapng"
 NEAR_MISS = "fin-retransmitted.pcapng"
 FEW = 3  # so many FINs may still be a matter of a moment

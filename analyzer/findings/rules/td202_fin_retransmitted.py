@@ -20,7 +20,7 @@ See whether data on the same path are repeated, too: `tcp.analysis.retransmissio
 """
 
 from analyzer.findings.facts import fin_acked, phrase
-from analyzer.findings.rule import Verdict
+from analyzer.findings.rule import AT_THE_END, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
 
@@ -30,6 +30,7 @@ SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ()
 NEEDS = ("fin_repeats",)
+LIVE_WAIT = AT_THE_END  # repeats are still counted
 EXAMPLE = "fin-retransmitted.pcapng"
 NEAR_MISS = "data-lost-but-fin-not.pcap"
 MESSAGE = (

@@ -20,7 +20,7 @@ Nothing for one. If it is frequent, look for a device that removes its state at 
 after. Never shorten TIME_WAIT because of it: without it the repeated FIN would have met a RST (TD204).
 """
 
-from analyzer.findings.rule import Verdict
+from analyzer.findings.rule import AT_THE_END, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
 
@@ -30,6 +30,7 @@ SEVERITY = "info"
 SUPERSEDES = ("TD202",)
 THRESHOLDS = ()
 NEEDS = ("fin_after_ack",)
+LIVE_WAIT = AT_THE_END  # repeats are still counted
 EXAMPLE = "last-ack-lost.pcapng"
 NEAR_MISS = "last-ack-lost-then-reset.pcap"
 MESSAGE = (

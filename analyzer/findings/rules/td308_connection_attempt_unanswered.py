@@ -36,7 +36,7 @@ import numpy as np
 from analyzer.findings.facts import phrase
 from analyzer.findings.icmp import TEXTS, Reason, reason_of, text_of
 from analyzer.findings.rule import Choice, Verdict
-from analyzer.settings import Settings
+from analyzer.settings import SECOND, Settings
 from analyzer.tracker.endings import Handshake
 from analyzer.tracker.outcome import Ledger, one_of
 
@@ -46,6 +46,7 @@ SEVERITY = "warning"
 SUPERSEDES = ()
 THRESHOLDS = ()
 NEEDS = ("syn_count",)
+LIVE_WAIT = 7 * SECOND  # a SYN is repeated after 1, 3 and 7 s
 EXAMPLE = "connection-attempt-unanswered.pcap"
 NEAR_MISS = "syn-lost-once.pcap"
 MESSAGE = (

@@ -23,7 +23,7 @@ only large segments are lost, suspect the path's MTU.
 
 from analyzer.findings.facts import ended_silence, phrase, resetter, unseen
 from analyzer.findings.rule import Verdict
-from analyzer.settings import Settings
+from analyzer.settings import SECOND, Settings
 from analyzer.tracker.endings import RstCause
 from analyzer.tracker.outcome import Ledger
 
@@ -33,6 +33,7 @@ SEVERITY = "error"
 SUPERSEDES = ("TD201", "TD301", "TD302")
 THRESHOLDS = ()
 NEEDS = ("repeat_run",)
+LIVE_WAIT = 5 * SECOND  # the last repeat may still be answered
 EXAMPLE = "retransmission-gave-up.pcap"
 NEAR_MISS = "data-lost-but-fin-not.pcap"
 MESSAGE = (

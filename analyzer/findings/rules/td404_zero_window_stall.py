@@ -24,7 +24,7 @@ import numpy as np
 
 from analyzer.findings.facts import blind_reset, on_side, phrase
 from analyzer.findings.rule import Verdict
-from analyzer.settings import Settings
+from analyzer.settings import SECOND, Settings
 from analyzer.tracker.endings import RstCause
 from analyzer.tracker.outcome import Ledger
 
@@ -34,6 +34,7 @@ SEVERITY = "warning"
 SUPERSEDES = ("TD301", "TD302", "TD303", "TD304", "TD402", "TD403")
 THRESHOLDS = ()
 NEEDS = ("zero_window_since",)
+LIVE_WAIT = 5 * SECOND  # the RST may still be disowned
 EXAMPLE = "zero-window-stall.pcap"
 NEAR_MISS = "keepalive-gave-up.pcap"
 STALL_NS = 1_000_000_000  # a window that opens again within a second is everyday flow control

@@ -23,7 +23,7 @@ of a mirror port, and with a filter on `host`, not on `src host`.
 import numpy as np
 
 from analyzer.findings.facts import unseen
-from analyzer.findings.rule import Verdict
+from analyzer.findings.rule import AT_THE_END, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
 
@@ -33,6 +33,7 @@ SEVERITY = "warning"
 SUPERSEDES = ("TD903",)
 THRESHOLDS = ()
 NEEDS = ("packets",)
+LIVE_WAIT = AT_THE_END  # what is about the capture is said once, with the end of the connection
 EXAMPLE = "one-direction-only.pcap"
 NEAR_MISS = "connection-attempt-unanswered.pcap"
 MESSAGE = (

@@ -25,7 +25,7 @@ Look at what the capturing program said at its end ("packets dropped by kernel")
 import numpy as np
 
 from analyzer.findings.facts import passed_in_gap
-from analyzer.findings.rule import Choice, Verdict
+from analyzer.findings.rule import AT_THE_END, Choice, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
 
@@ -35,6 +35,7 @@ SEVERITY = "warning"
 SUPERSEDES = ()
 THRESHOLDS = ()
 NEEDS = ("missing_bytes",)
+LIVE_WAIT = AT_THE_END  # what is about the capture is said once, with the end of the connection
 EXAMPLE = "frames-missing.pcapng"
 NEAR_MISS = "frames-slightly-out-of-order.pcap"
 MESSAGE = (

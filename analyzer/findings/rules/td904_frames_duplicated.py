@@ -22,7 +22,7 @@ copies.
 import numpy as np
 
 from analyzer.findings.facts import earliest
-from analyzer.findings.rule import Verdict
+from analyzer.findings.rule import AT_THE_END, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
 
@@ -32,6 +32,7 @@ SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ()
 NEEDS = ("duplicates",)
+LIVE_WAIT = AT_THE_END  # what is about the capture is said once, with the end of the connection
 EXAMPLE = "frames-duplicated.pcapng"
 NEAR_MISS = "last-ack-lost.pcapng"
 MESSAGE = (

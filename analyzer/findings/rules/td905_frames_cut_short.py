@@ -21,7 +21,7 @@ Capture with at least `-s 128`: it holds every TCP header with its options and c
 import numpy as np
 
 from analyzer.findings.facts import earliest
-from analyzer.findings.rule import Verdict
+from analyzer.findings.rule import AT_THE_END, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
 
@@ -31,6 +31,7 @@ SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ()
 NEEDS = ("cut_headers",)
+LIVE_WAIT = AT_THE_END  # what is about the capture is said once, with the end of the connection
 EXAMPLE = "frames-cut-short.pcap"
 NEAR_MISS = "graceful-client-first.pcap"
 MESSAGE = (

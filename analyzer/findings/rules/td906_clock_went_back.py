@@ -21,7 +21,7 @@ were merged out of order, put them in order with `reordercap`.
 
 import numpy as np
 
-from analyzer.findings.rule import Verdict
+from analyzer.findings.rule import AT_THE_END, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
 
@@ -31,6 +31,7 @@ SEVERITY = "warning"
 SUPERSEDES = ()
 THRESHOLDS = ("clock_back_ns",)
 NEEDS = ("clock_back",)
+LIVE_WAIT = AT_THE_END  # what is about the capture is said once, with the end of the connection
 EXAMPLE = "clock-went-back.pcap"
 NEAR_MISS = "frames-slightly-out-of-order.pcap"
 MESSAGE = (

@@ -25,7 +25,7 @@ If a file of a ring is missing, add it. If the capturing program was stopped and
 
 import numpy as np
 
-from analyzer.findings.rule import OfCapture
+from analyzer.findings.rule import AT_THE_END, OfCapture
 from analyzer.readers.gaps import Gap
 from analyzer.readers.recording import Recording
 from analyzer.settings import Settings
@@ -37,6 +37,7 @@ SEVERITY = "warning"
 SUPERSEDES = ()
 THRESHOLDS = ("capture_gap_ns",)
 NEEDS = ()
+LIVE_WAIT = AT_THE_END  # what is about the capture is said once, at its end
 EXAMPLE = "capture-has-gaps"
 NEAR_MISS = "ring-without-gaps"
 MESSAGE = (
