@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.ahead import Behind
-from analyzer.findings.found import Found
+from analyzer.findings.engine import RuleEngine
 from analyzer.findings.ordinary import Kind
 from analyzer.findings.view import views
 from analyzer.flows.answers import answer_ttls
@@ -40,7 +40,7 @@ class Finished:
 
     def __init__(self, settings: Settings, store: Store, recording: Recording) -> None:
         self._settings, self._store, self._recording = settings, store, recording
-        self._found, self._overview = Found(recording.frame_files.several), Overview()
+        self._rules, self._overview = RuleEngine(recording.frame_files.several), Overview()
         self._end = 0
         self._waiting = {kind: Gathered(*asked) for kind, asked in JUDGED.items()}
         self._behind = Behind(self._enter, PARTS_AT_ONCE)
@@ -56,15 +56,15 @@ class Finished:
         """What there is to say of them; ``table`` is the flow table, ``hides`` tells that packets were not understood
         that may hold TCP."""
         self._behind.finish()
-        self._found.hides = hides
-        self._found.hosts = partial(answer_ttls, table)
+        self._rules.hides = hides
+        self._rules.hosts = partial(answer_ttls, table)
         for kind in self._waiting:
             self._judge(kind)
-        self._found.judge_capture(self._recording, self._settings, self._overview.began)
+        self._rules.judge_capture(self._recording, self._settings, self._overview.began)
         addresses = book.words()
         timers = timers_of(self._settings)
-        self._store.name(addresses, self._found.combinations, note_texts(timers), self._recording.frame_files)
-        listing = Listing(self._found, addresses, self._settings, end_ns, self._recording)
+        self._store.name(addresses, self._rules.combinations, note_texts(timers), self._recording.frame_files)
+        listing = Listing(self._rules, addresses, self._settings, end_ns, self._recording)
         summary = Summary(cannot_judge=listing.cannot_judge)
         return Analysed(self._store, self._overview, listing, summary, timers=timers, recording=self._recording)
 
@@ -95,7 +95,7 @@ class Finished:
             for view in views(ledger, np.arange(ledger.flows)):
                 conclude(endings[view.rows[0] : view.rows[-1] + 1], view)
         self._overview.add(endings)
-        endings["findings"] = self._found.judge(
+        endings["findings"] = self._rules.judge(
             ledger,
             self._settings,
             known=np.full(ledger.flows, kind, np.uint8),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from analyzer import finished
 from analyzer.errors import TeardownError
-from analyzer.findings.found import Found
+from analyzer.findings.engine import RuleEngine
 from analyzer.findings.ordinary import Kind
 from analyzer.flows.table import FlowTable
 from analyzer.pipeline import Analysis, analyze
@@ -246,17 +246,17 @@ def test_a_newer_connection_on_a_tuple_is_noted_with_the_older(everything: Every
 
 def test_so_many_flows_wait_for_their_judge_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[tuple[Kind, int]] = []
-    judge = Found.judge
+    judge = RuleEngine.judge
 
-    def counted(found: Found, ledger: Ledger, *settings: Any, known: Any, **more: Any) -> Any:
+    def counted(engine: RuleEngine, ledger: Ledger, *settings: Any, known: Any, **more: Any) -> Any:
         given.append((Kind(known.max()), ledger.flows))
         assert (known == known.max()).all()
-        return judge(found, ledger, *settings, known=known, **more)
+        return judge(engine, ledger, *settings, known=known, **more)
 
     monkeypatch.setattr(track, "FLOWS_AT_ONCE", 2)
     for kind, (chosen, _) in finished.JUDGED.items():
         monkeypatch.setitem(finished.JUDGED, kind, (chosen, 5))
-    monkeypatch.setattr(Found, "judge", counted)
+    monkeypatch.setattr(RuleEngine, "judge", counted)
     analyze([str(path) for path in CAPTURES], Settings())
     assert {kind for kind, _ in given} == {Kind.REUSED, Kind.TELLING}
     assert {flows for _, flows in given[:-1]} <= {1, 2, 3, 4, 5}  # all flows left in CLOSE_WAIT come last and together

@@ -1,11 +1,11 @@
-"""From the ledger to verdicts: :class:`Found` applies every rule, :func:`explain` tells what one means.
+"""From the ledger to verdicts: :class:`RuleEngine` applies every rule, :func:`explain` tells what one means.
 
-``rule.py`` says what a rule is, ``rules/`` holds them, one a file; ``found.py`` applies them, ``words.py`` makes
-their sentences, ``pages.py`` their pages.
+``rule.py`` says what a rule is, ``rules/`` holds them, one a file; ``engine.py`` applies them, ``words.py``
+makes their sentences, ``pages.py`` their pages.
 """
 
-from analyzer.findings.found import Found
+from analyzer.findings.engine import RuleEngine
 from analyzer.findings.pages import explain
 from analyzer.findings.rule import Rule, rules
 
-__all__ = ["Found", "Rule", "explain", "rules"]
+__all__ = ["Rule", "RuleEngine", "explain", "rules"]

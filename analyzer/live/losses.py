@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analyzer.findings.found import CONFIDENCES
+from analyzer.findings.finding_columns import CONFIDENCES
 
 MOST_STRETCHES = 1000  # beyond, the two nearest in time become one
 ABOUT_THE_CAPTURE = "TD9"

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analyzer.findings.found import CONFIDENCES
+from analyzer.findings.finding_columns import CONFIDENCES
 from analyzer.readers.frame_files import FrameFiles
 from analyzer.reports import arrow
 from analyzer.reports.columns import TABLES

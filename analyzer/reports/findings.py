@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.findings.found import CONFIDENCES, UNKNOWN, Findings, Found
+from analyzer.findings.engine import RuleEngine
+from analyzer.findings.finding_columns import CONFIDENCES, UNKNOWN, Findings
 from analyzer.findings.rule import SEVERITIES
 from analyzer.findings.words import ROLES, Pieces, Rows, Wording, wording
 from analyzer.lines import Lines, Template, Words, code, in_order, number, quoted, run_on, seconds
@@ -37,7 +38,7 @@ def distinct(values: NDArray[Any]) -> NDArray[Any]:
 class Place(NamedTuple):
     """Where some findings stand: which of the tables of one rule each, and which rows of it."""
 
-    table: NDArray[np.uint8]
+    table: NDArray[np.uint16]
     row: NDArray[np.int64]
 
     def some(self, start: int, count: int) -> "Place":
@@ -45,7 +46,7 @@ class Place(NamedTuple):
 
     def of(self, tables: list[int]) -> "Place":
         """Those of some tables."""
-        wanted = np.zeros(256, np.bool_)
+        wanted = np.zeros(int(self.table.max(initial=0)) + 1, np.bool_)
         wanted[tables] = True
         kept = wanted[self.table]
         return Place(self.table[kept], self.row[kept])
@@ -65,7 +66,7 @@ class Listing:
 
     def __init__(
         self,
-        found: Found,
+        engine: RuleEngine,
         addresses: Words,
         settings: Settings,
         end_time: int,
@@ -73,8 +74,8 @@ class Listing:
     ) -> None:
         self.recording = recording or unbroken()
         self.files = self.recording.frame_files
-        self.tables = [Table(findings, settings, self.recording) for findings in found.of_rules()]
-        self.cannot_judge = found.cannot_judge
+        self.tables = [Table(findings, settings, self.recording) for findings in engine.of_rules()]
+        self.cannot_judge = engine.cannot_judge
         self.settings = settings
         self._addresses, self._end = addresses, end_time
         self._v6 = np.append(_colons(addresses), False)
@@ -87,7 +88,7 @@ class Listing:
         """In the order of time; at the same moment the gravest first, then by code and stream."""
         grave = sorted(range(len(self.tables)), key=lambda place: SEVERITIES.index(self.tables[place].rule.severity))
         rows = [self.tables[place].by_stream for place in grave]
-        which = np.repeat(np.array(grave, np.uint8), [len(row) for row in rows])
+        which = np.repeat(np.array(grave, np.uint16), [len(row) for row in rows])
         row = np.concatenate([np.zeros(0, np.int64), *rows])
         times = [self.tables[place].columns["when"][some] for place, some in zip(grave, rows, strict=True)]
         order = np.argsort(np.concatenate([np.zeros(0, np.int64), *times]), kind="stable")
@@ -205,10 +206,10 @@ class Book(Protocol):
 def listing_of(ledger: Ledger, book: Book, settings: Settings, recording: Recording | None = None) -> Listing:
     """What is to be said of ``ledger`` alone."""
     recording = recording or unbroken()
-    found = Found(recording.frame_files.several)
-    found.judge(ledger, settings, last=True, first_time=first_time(ledger))
-    found.judge_capture(recording, settings, first_time(ledger))
-    return Listing(found, Words.of(book.texts()), settings, ledger.end_time, recording)
+    engine = RuleEngine(recording.frame_files.several)
+    engine.judge(ledger, settings, last=True, first_time=first_time(ledger))
+    engine.judge_capture(recording, settings, first_time(ledger))
+    return Listing(engine, Words.of(book.texts()), settings, ledger.end_time, recording)
 
 
 def first_time(ledger: Ledger) -> int:

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.findings.found import CONFIDENCES, UNKNOWN
+from analyzer.findings.finding_columns import CONFIDENCES, UNKNOWN
 from analyzer.findings.words import ROLES
 from analyzer.reports.atomic import blamed
 from analyzer.reports.columns import FINDINGS

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 
-from analyzer.findings.found import CONFIDENCES
+from analyzer.findings.finding_columns import CONFIDENCES
 from analyzer.reports.escape import safe
 from analyzer.reports.findings import Listing
 from analyzer.reports.text import SEVERITY_STYLES, Line

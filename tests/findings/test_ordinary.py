@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from analyzer.findings import Found, rules
-from analyzer.findings import found as finding
+from analyzer.findings import RuleEngine, engine, rules
 from analyzer.findings.ordinary import Kind, kinds
 from analyzer.findings.rule import CannotJudge
 from analyzer.flows.table import FlowTable
@@ -48,7 +47,7 @@ def everything(ledger: Ledger) -> NDArray[np.uint8]:
 def all_said(
     ledger: Ledger, book: AddressBook | Book, known: NDArray[np.uint8], last: bool = True
 ) -> tuple[bytes, list[CannotJudge], list[str]]:
-    found = Found()
+    found = RuleEngine()
     numbers = found.judge(ledger, Settings(), known=known, last=last)
     listing = Listing(found, Words.of(book.texts()), Settings(), ledger.end_time)
     lines = csv_lines(listing)
@@ -67,7 +66,7 @@ def test_same_findings(monkeypatch: pytest.MonkeyPatch) -> None:
         left_out += int((known == Kind.ORDINARY).sum())
         reused += int((known == Kind.REUSED).sum())
         with monkeypatch.context() as patch:
-            patch.setattr(finding, "rules", lambda: wanting)
+            patch.setattr(engine, "rules", lambda: wanting)
             assert all_said(ledger, book, everything(ledger)) == shorter
     assert left_out > 100
     assert reused > 0
@@ -117,6 +116,6 @@ def test_what_is_read_of_flows_on_tuples_in_use_is_declared(monkeypatch: pytest.
     assert all_said(of_reused(reused()), Book(), known, last=False) == said
     assert said[2] == ["TD501", "TD501", "", ""]
     curious = rules()["TD501"]._replace(judge=lambda ledger, settings: rules()["TD202"].judge(ledger, settings))
-    monkeypatch.setattr(finding, "rules", lambda: {"TD501": curious})
+    monkeypatch.setattr(engine, "rules", lambda: {"TD501": curious})
     with pytest.raises(KeyError):
         all_said(of_reused(reused()), Book(), known, last=False)

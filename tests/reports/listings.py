@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analyzer.findings import rules
-from analyzer.findings.found import CONFIDENCES, UNKNOWN, Findings
+from analyzer.findings.finding_columns import CONFIDENCES, UNKNOWN, Findings
 from analyzer.findings.words import ROLES
 from analyzer.lines import Words
 from analyzer.reports.findings import Listing
@@ -24,7 +24,7 @@ Entry = Mapping[str, Any]
 
 
 class ByHand:
-    """Stands in for Found."""
+    """Stands in for RuleEngine."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.cannot_judge: list[Any] = []

@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from analyzer.findings import Found
-from analyzer.findings import found as finding
+from analyzer.findings import RuleEngine, engine
+from analyzer.findings.combinations import FoundAbout
 from analyzer.findings.rule import CannotJudge, Rule, Verdict, rules
 from analyzer.findings.view import View
 from analyzer.lines import Words
@@ -88,10 +90,10 @@ def rule(code: str, *supersedes: str, blind: bool = False) -> Rule:
 
 
 def with_rules(monkeypatch: pytest.MonkeyPatch, *made: Rule) -> tuple[Listing, list[str]]:
-    monkeypatch.setattr(finding, "rules", lambda: {entry.code: entry for entry in made})
-    found = Found()
-    numbers = found.judge(ledger({}, {}), Settings())
-    return Listing(found, Words.of(Book().texts()), Settings(), END), [found.combinations[place] for place in numbers]
+    monkeypatch.setattr(engine, "rules", lambda: {entry.code: entry for entry in made})
+    applied = RuleEngine()
+    codes = [applied.combinations[place] for place in applied.judge(ledger({}, {}), Settings())]
+    return Listing(applied, Words.of(Book().texts()), Settings(), END), codes
 
 
 def test_a_more_exact_rule_supersedes_a_vaguer_one_and_what_that_one_supersedes(
@@ -100,6 +102,30 @@ def test_a_more_exact_rule_supersedes_a_vaguer_one_and_what_that_one_supersedes(
     listing, codes = with_rules(monkeypatch, rule("A", "B"), rule("B", "C"), rule("C"), rule("D"))
     assert listing.frame()["code"].tolist() == ["A", "A", "D", "D"]
     assert codes == ["A;D", "A;D"]
+
+
+@pytest.mark.parametrize("count", [63, 64, 65, 70, 200])
+def test_there_may_be_as_many_rules_as_one_likes(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Also where the last takes the place of the first, and where only those beyond the first 64 find something."""
+    codes = [f"R{number:03}" for number in range(count)]
+    last = rule(codes[-1], codes[0])
+    listing, about = with_rules(monkeypatch, *map(rule, codes[:-1]), last)
+    assert about == [";".join(codes[1:])] * 2
+    assert len(listing) == 2 * (count - 1)
+    assert set(listing.frame()["code"]) == set(codes[1:])
+    _, about = with_rules(monkeypatch, *(rule(code, blind=True) for code in codes[:-1]), last)
+    assert about == [codes[-1]] * 2
+
+
+@given(st.lists(st.sets(st.integers(0, 150), max_size=4), min_size=1, max_size=30))
+def test_the_rules_that_found_something_about_a_flow_are_told_apart(found: list[set[int]]) -> None:
+    about = FoundAbout(len(found))
+    for place in range(151):
+        about.note(place, np.array([flow for flow, places in enumerate(found) if place in places], np.intp))
+    flows, of, distinct = about.combinations()
+    assert flows.tolist() == [flow for flow, places in enumerate(found) if places]
+    assert [set(distinct[number]) for number in of] == [places for places in found if places]
+    assert len(set(distinct)) == len(distinct) == len({frozenset(places) for places in found if places})
 
 
 def test_what_cannot_be_judged_is_counted_by_reason(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,13 +181,13 @@ def test_many_flows_take_no_loop() -> None:
 
 def written(chunks: list[Ledger], **more: Any) -> tuple[str, list[CannotJudge], list[list[str]]]:
     """findings.csv of flows that come in chunks, what could not be judged, and the codes of each flow."""
-    found = Found()
+    applied = RuleEngine()
     codes = []
     for place, chunk in enumerate(chunks):
-        numbers = found.judge(chunk, Settings(), last=place == len(chunks) - 1, first_time=START, **more)
-        codes.append([found.combinations[number] for number in numbers])
-    listing = Listing(found, Words.of(Book().texts()), Settings(), END)
-    return csv_lines(listing).decode(), found.cannot_judge, codes
+        numbers = applied.judge(chunk, Settings(), last=place == len(chunks) - 1, first_time=START, **more)
+        codes.append([applied.combinations[number] for number in numbers])
+    listing = Listing(applied, Words.of(Book().texts()), Settings(), END)
+    return csv_lines(listing).decode(), applied.cannot_judge, codes
 
 
 def test_how_the_flows_are_cut_into_chunks_changes_nothing() -> None:

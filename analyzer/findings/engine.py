@@ -1,0 +1,244 @@
+"""All rules over the ledger, some flows after the other: who fires, what is superseded, how sure it is.
+
+What is found is kept as numbers, a few columns for each rule (see finding_columns.py). How the flows are cut into
+chunks changes nothing: what a rule says of a flow rests on that flow alone, and what rests on the whole capture (the
+crowds, the capture's end, whether it shows both directions at all) waits for the last chunk.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.findings.combinations import FoundAbout
+from analyzer.findings.finding_columns import (
+    BOTH,
+    LOW,
+    MEDIUM,
+    NOBODY,
+    SERVER,
+    FindingColumns,
+    Findings,
+    crowd_columns,
+    crowd_of_one,
+    firing_rows,
+    flow_columns,
+)
+from analyzer.findings.ordinary import Kind, kinds
+from analyzer.findings.rule import Bools, CannotJudge, Crowd, Hosts, OfCapture, Rule, Verdict, rules
+from analyzer.findings.view import View, views
+from analyzer.readers.recording import Recording
+from analyzer.settings import Settings
+from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.transitions import State
+
+HIDDEN = "= hidden"  # the value of rules that say so where packets that were not understood may hold TCP
+EVERY = "all"  # stands for a code where no rule can judge a flow
+MIXED = (
+    "the packets of these connections are of more than one connection on the same addresses and ports, or the same "
+    "exchange is there twice, as in files put together"
+)
+OLDER = "old_seen"  # this column says that there was an older flow on the tuple
+
+
+@dataclass
+class FoundByRule:
+    """What one rule has found so far, piece by piece."""
+
+    pieces: list[FindingColumns] = field(default_factory=list)
+    words: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    unless_hidden: bool = False
+
+    def settle(self) -> None:
+        """Join the pieces."""
+        if len(self.pieces) > 1:
+            names = self.pieces[0]
+            self.pieces = [{name: np.concatenate([piece[name] for piece in self.pieces]) for name in names}]
+
+
+class RuleEngine:
+    """Applies the rules to one capture and keeps what they find."""
+
+    def __init__(self, several: bool = False) -> None:
+        self._several = several  # captures: then it matters in which of them a frame is
+        self.combinations = [""]  # codes found about one flow, joined by semicolons: by number
+        self._numbers: dict[tuple[int, ...], int] = {}  # of each combination, as the places of its rules
+        self._kept = {code: FoundByRule() for code in rules()}
+        self._not_judged: Counter[tuple[str, str]] = Counter()
+        self._both_ways = False  # whether any flow shows both directions
+        self._one_way = False  # whether of any flow only one was captured
+        self.hides = False  # whether packets were captured that may hold TCP and were not understood
+        self.hosts: Hosts = lambda addresses: {}  # what the whole capture tells of hosts
+
+    def judge(
+        self,
+        ledger: Ledger,
+        settings: Settings,
+        *,
+        known: NDArray[np.uint8] | None = None,
+        both_ways: bool = False,
+        last: bool = False,
+        first_time: int = 0,
+    ) -> NDArray[np.uint32]:
+        """Apply the rules to a chunk of flows; the number of the combination of codes found about each, (flows,).
+
+        ``known`` is the Kind of each flow, if somebody knows it already. ``both_ways`` tells that some flow of the
+        capture, here or elsewhere, shows both directions. The ``last`` chunk holds all flows with an endpoint in
+        CLOSE_WAIT: crowds are looked for there, and their times count from ``first_time``, the capture's.
+        """
+        self._both_ways = self._both_ways or both_ways or ledger.both_ways
+        kind = kinds(ledger, settings) if known is None else known
+        about = FoundAbout(ledger.flows)
+        every = list(enumerate(rules().values()))
+        older = [(place, rule) for place, rule in every if rule.needs == (OLDER,)]
+        for looking, which in ((Kind.REUSED, older), (Kind.TELLING, every)):
+            for view in views(ledger, np.flatnonzero(kind == looking)):
+                view = self._unmixed(view.of(np.flatnonzero(view.reported)))
+                self._some(view, which, settings, about)
+        if last:
+            self._crowds(ledger, settings, first_time)
+        return self._numbered(about)
+
+    def judge_capture(self, recording: Recording, settings: Settings, first_time: int) -> None:
+        """Apply the rules about the capture itself, once it has been read; times count from ``first_time``."""
+        for rule in rules().values():
+            said = rule.judge(recording, settings) if rule.of_capture else None
+            if isinstance(said, OfCapture):
+                kept = self._kept[rule.code]
+                kept.pieces.append(crowd_columns(crowd_of_one(said), kept.words, first_time))
+                kept.pieces[-1]["blamed"][:] = NOBODY
+
+    def of_rules(self) -> list[Findings]:
+        """What each rule has found, in the order of the codes; rules that have found nothing left out."""
+        for kept in self._kept.values():
+            kept.settle()
+        return [self._whole(rules()[code], kept) for code, kept in self._kept.items() if kept.pieces]
+
+    def _whole(self, rule: Rule, kept: FoundByRule) -> Findings:
+        """What a rule has found, with what only the whole capture tells."""
+        columns, words = kept.pieces[0] | self._surely(kept), dict(kept.words)
+        if rule.hindsight:
+            address = np.where(columns["blamed"] == SERVER, columns["server_ip"], columns["client_ip"])
+            values = {name[2:]: column for name, column in columns.items() if name.startswith("= ")}
+            for name, value in rule.hindsight(address, values, self.hosts).items():
+                columns[f"= {name}"], words[f"= {name}"] = value.codes, value.words
+        return Findings(rule, columns, words)
+
+    @property
+    def cannot_judge(self) -> list[CannotJudge]:
+        """How many flows each rule could not judge, by reason."""
+        order = [EVERY, *rules()]
+        told = sorted(self._not_judged.items(), key=lambda entry: order.index(entry[0][0]))
+        return [CannotJudge(code, reason, count) for (code, reason), count in told]
+
+    def _surely(self, kept: FoundByRule) -> FindingColumns:
+        """The confidence of what rests on the capture's showing both directions, now that all of it is known."""
+        level, rests = (kept.pieces[0].get(name) for name in ("confidence", BOTH))
+        if kept.unless_hidden and self.hides:
+            return {"confidence": np.full_like(level, LOW), HIDDEN: np.ones_like(kept.pieces[0][HIDDEN])}
+        if level is None or rests is None or (self._both_ways and not self._one_way):
+            return {}
+        return {
+            "confidence": np.where(rests, np.maximum(level, LOW if self._one_way else MEDIUM), level).astype(np.uint8)
+        }
+
+    def _some(self, view: View, which: Sequence[tuple[int, Rule]], settings: Settings, about: FoundAbout) -> None:
+        """Apply the rules ``which`` to a few thousand flows; what they find is noted in ``about``, too."""
+        self._one_way = self._one_way or bool(view.one_sided.any())
+        fired: dict[str, FiringRule] = {}
+        parts: dict[tuple[str, ...], tuple[View, NDArray[np.intp]]] = {}
+        for place, rule in which:
+            part, rows = parts.get(rule.needs) or parts.setdefault(rule.needs, _needed(view, rule.needs))
+            verdict = rule.judge(part, settings) if len(rows) and rule.of_flows else None
+            if isinstance(verdict, Verdict):
+                self._count_not_judged(rule, verdict)
+                if verdict.fires.any():
+                    fired[rule.code] = FiringRule(place, rule, verdict, part, rows[_by_flow(verdict.fires)])
+        for entry in fired.values():
+            hidden = _superseded(entry.rule, fired.values(), view.flows)
+            about.note(entry.place, view.rows[entry.flows[~hidden[entry.flows]]])
+            self._keep(entry, hidden)
+
+    def _unmixed(self, view: View) -> View:
+        """The flows that hold one connection each; of the others nothing is concluded, and that is said once."""
+        mixed = int(view.mixed.sum())
+        if mixed:
+            self._not_judged[EVERY, MIXED] += mixed
+        return view.of(np.flatnonzero(~view.mixed))
+
+    def _count_not_judged(self, rule: Rule, verdict: Verdict) -> None:
+        for reason, where in verdict.blind:
+            count = int((_by_flow(where) & ~_by_flow(verdict.fires)).sum())
+            if count:
+                self._not_judged[rule.code, reason] += count
+
+    def _keep(self, fired: "FiringRule", hidden: Bools) -> None:
+        """Keep what a rule found of the flows that are not ``hidden``."""
+        verdict, part = fired.verdict, fired.part
+        shown = np.ones(part.flows, np.bool_)
+        shown[_by_flow(verdict.fires)] = ~hidden[fired.flows]
+        rows = firing_rows(verdict.fires & (shown[:, None] if verdict.fires.ndim == 2 else shown))
+        if not len(rows.flow):
+            return
+        kept = self._kept[fired.rule.code]
+        kept.unless_hidden = verdict.unless_hidden
+        kept.pieces.append(flow_columns(verdict, rows, part, kept.words, self._several))
+
+    def _crowds(self, ledger: Ledger, settings: Settings, first_time: int) -> None:
+        """Apply the rules about crowds to all flows with an endpoint in CLOSE_WAIT, by stream."""
+        waiting = np.flatnonzero((ledger.own("state") == State.CLOSE_WAIT).any(axis=1))
+        waiting = waiting[np.argsort(ledger.flow("stream")[waiting], kind="stable")]
+        view = View(ledger, waiting)
+        for rule in rules().values():
+            crowd = rule.judge(view, settings) if rule.crowd else None
+            if isinstance(crowd, Crowd) and len(crowd.address):
+                kept = self._kept[rule.code]
+                kept.pieces.append(crowd_columns(crowd, kept.words, first_time))
+
+    def _numbered(self, about: FoundAbout) -> NDArray[np.uint32]:
+        """The combinations by number, new ones added."""
+        flows, of, distinct = about.combinations()
+        for places in distinct:
+            if places not in self._numbers:
+                self._numbers[places] = len(self.combinations)
+                codes = list(rules())
+                self.combinations.append(";".join(codes[place] for place in places))
+        number = np.zeros(about.flows, np.uint32)
+        number[flows] = np.array([self._numbers[places] for places in distinct], np.uint32)[of]
+        return number
+
+
+class FiringRule(NamedTuple):
+    """A rule, by its place too, that fires for some flows of ``part``; ``flows`` are their places in the whole view."""
+
+    place: int
+    rule: Rule
+    verdict: Verdict
+    part: View
+    flows: NDArray[np.intp]
+
+
+def _needed(view: View, needs: tuple[str, ...]) -> tuple[View, NDArray[np.intp]]:
+    """The flows of which a rule with these needs may have something to say, and their places."""
+    needed = np.zeros(view.flows, np.bool_)
+    for name in needs:
+        column = view.flow(name) if name == OLDER else view.own(name)
+        needed |= _by_flow(column != 0)
+    rows = np.flatnonzero(needed)
+    return view.of(rows), rows
+
+
+def _by_flow(mask: Bools) -> Bools:
+    return np.asarray(mask[:, 0] | mask[:, 1]) if mask.ndim == 2 else mask
+
+
+def _superseded(rule: Rule, fired: Iterable[FiringRule], flows: int) -> Bools:
+    """The flows on which a rule more exact than ``rule`` fires."""
+    hidden = np.zeros(flows, np.bool_)
+    for other in fired:
+        if rule.code in other.rule.supersedes:
+            hidden[other.flows] = True
+    return hidden
