@@ -40,7 +40,7 @@ def analyze(source: str | PathLike[str] | bytes | BinaryIO | Iterable[Any], **se
     Raises UnreadableCapture if a capture cannot be analysed at all, UsageError for an unknown setting, or for a source
     that is none of these.
     """
-    from analyzer.given import analyze as run
+    from analyzer.engine.inputs import analyze as run
     from analyzer.settings import settings_of
 
     return run(source, settings_of(**settings))

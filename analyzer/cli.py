@@ -199,8 +199,8 @@ def _analysed(paths: Sequence[str], settings: Settings, quiet: bool = False, out
     """Run the pipeline with a progress bar. What does not fit in memory goes into the folder ``out``, which may not be
     there yet."""
     gc.disable()  # importing makes many objects and no garbage
+    from analyzer.engine.pipeline import analyze as run
     from analyzer.kernels import on_compiling
-    from analyzer.pipeline import analyze as run
     from analyzer.reports.progress import ProgressBar
 
     gc.freeze()  # they stay: whoever searches for garbage may pass them by

@@ -62,9 +62,7 @@ class Settings:
         "Report a gap (TD907) if nothing was captured between two files for longer than this, and for longer "
         "than is usual inside them.",
     )
-    engine: str = _choice(
-        "native", ENGINES, "Program that reads the capture. tshark is slow, and knows more formats."
-    )
+    engine: str = _choice("native", ENGINES, "Program that reads the capture. tshark is slow, and knows more formats.")
     pile_up: int = _number(10, "Report a pile-up (TD106) if one service or client leaks this many sockets at once.")
     descriptors: int = _number(1024, "Open files a process may have; TD106 says when the leak will reach it.")
     read_on_host: tuple[str, ...] = ()  # those of the fields above that nobody set: this host's own values

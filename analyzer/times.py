@@ -9,7 +9,7 @@ A time is converted once where it enters (``segments``: a packet's time becomes 
 (the columns ``*_epoch``, the summary's dates, what ``live`` says). Lengths of time are the same inside and outside.
 
 64 bits hold the years FIRST_YEAR to LAST_YEAR of it, and weeks on either side for bounds and timers. A packet dated
-outside of these has no time that can be told; ``readers.dates`` says what becomes of it.
+outside of these has no time that can be told; ``capture.dates`` says what becomes of it.
 """
 
 from datetime import UTC, datetime, timedelta

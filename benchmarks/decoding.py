@@ -10,7 +10,7 @@ from ipaddress import ip_address
 
 import numpy as np
 
-from analyzer.readers.packets import PACKET, Packets
+from analyzer.capture.packets import PACKET, Packets
 from analyzer.segments import Decoder
 
 SNAP = 128

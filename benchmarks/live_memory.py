@@ -18,11 +18,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from analyzer.capture.packets import PACKET, Packets
 from analyzer.live.outputs import Storing
 from analyzer.live.tally import Tally
 from analyzer.live.warm import warm
 from analyzer.live.watch import Limits, Watch
-from analyzer.readers.packets import PACKET, Packets
 from analyzer.settings import Settings
 from benchmarks.live_rate import CONVERSATIONS, FRAME, STORY, frames
 

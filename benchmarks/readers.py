@@ -1,4 +1,4 @@
-"""How fast captures are read: ``python benchmarks/readers.py [PACKETS]``.
+"""How fast captures are read: ``python benchmarks/capture.py [PACKETS]``.
 
 Builds pcap and pcapng files of small packets, then reads them: the compiled walk alone over bytes in memory, the
 files in batches, packed files, and two files that overlap. The best of a few runs counts, by processor time.
@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import zstandard
 
-from analyzer.readers import open_captures
-from analyzer.readers.packets import PACKET
-from analyzer.readers.pcapng import BlockWalker
-from analyzer.readers.records import pcap
-from analyzer.readers.walker import Record, Walker
+from analyzer.capture import open_captures
+from analyzer.capture.packets import PACKET
+from analyzer.capture.parser import Record, Walker
+from analyzer.capture.pcap import pcap
+from analyzer.capture.pcapng import BlockWalker
 
 CAPTURED = 76
 ROWS = 131_072

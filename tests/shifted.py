@@ -4,9 +4,9 @@ import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from analyzer.readers import open_captures
-from analyzer.readers.interfaces import Interface
-from tests.readers.build import block, clock, interface, section
+from analyzer.capture import open_captures
+from analyzer.capture.interfaces import Interface
+from tests.capture.build import block, clock, interface, section
 
 Move = Callable[[list[int]], int]
 Rest = tuple[int, int, bytes]  # interface, length, captured bytes

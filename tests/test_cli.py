@@ -29,7 +29,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 class Pipeline:
-    """Stands in for analyzer.pipeline; remembers how it was called."""
+    """Stands in for analyzer.engine.pipeline; remembers how it was called."""
 
     def __init__(self) -> None:
         self.paths: list[str] = []
@@ -49,7 +49,7 @@ class Pipeline:
 @pytest.fixture
 def pipeline(monkeypatch: pytest.MonkeyPatch) -> Pipeline:
     played = Pipeline()
-    monkeypatch.setitem(sys.modules, "analyzer.pipeline", SimpleNamespace(analyze=played.analyze))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "analyzer.engine.pipeline", SimpleNamespace(analyze=played.analyze))  # type: ignore[arg-type]
     return played
 
 
@@ -166,7 +166,7 @@ def test_fail_on_is_met_by_anything_as_grave(run: Run, severity: str, expected: 
 def test_fail_on_is_not_met_by_less(run: Run, pipeline: Pipeline) -> None:
     only_info = sample_analysed()
     only_info.listing = listing([entry for entry in sample_findings() if entry["severity"] == "info"])
-    sys.modules["analyzer.pipeline"].analyze = lambda *_, **__: only_info  # type: ignore[attr-defined]
+    sys.modules["analyzer.engine.pipeline"].analyze = lambda *_, **__: only_info  # type: ignore[attr-defined]
     assert run("analyze", "a", "--fail-on", "warning", "--quiet")[0] == 0
 
 

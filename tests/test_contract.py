@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analyzer.pipeline import analyze
+from analyzer.engine.pipeline import analyze
 from analyzer.reports.columns import TABLES
 from analyzer.reports.files import write_analysed
 from analyzer.reports.ladder import ladder_lines

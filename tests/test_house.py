@@ -4,9 +4,12 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -14,6 +17,9 @@ MODULES = sorted((ROOT / "analyzer").rglob("*.py"))
 FILE_LINES = 400
 FUNCTION_LINES = 40
 COMPILED = {"kernel", "part", "inlined"}  # the decorators of analyzer.kernels
+CIRCLES_KNOWN = "analyzer.reports"
+NAMES_KNOWN = {"Column", "Columns", "Kind", "Lines", "Mark", "Order", "Part", "Piece", "Place", "Rows"}
+NAMES_KNOWN |= {"Side", "Source", "Store", "Table", "Told", "Verdict"}
 KERNEL_LINES = 120  # compiled numeric kernels run two to three times longer
 
 
@@ -45,6 +51,25 @@ def test_mypy(tmp_path: Path) -> None:
 
 def test_stages_import_one_way() -> None:
     run(sys.executable, "-c", "from importlinter.cli import lint_imports_command as lint; lint(['--no-cache'])")
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports inside functions and those for types count as well."""
+    graph = grimp.build_graph("analyzer", cache_dir=None)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    for module in [module for module in imports if module.startswith(CIRCLES_KNOWN)]:
+        del imports[module]
+    try:
+        list(TopologicalSorter(imports).static_order())
+    except CycleError as circle:
+        pytest.fail(" imports ".join(reversed(circle.args[1])))
+
+
+def test_class_names_are_unique() -> None:
+    """One name, one meaning: who searches for a class finds one."""
+    trees = [ast.parse(path.read_text()) for path in MODULES]
+    names = Counter(node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    assert {name for name, count in names.items() if count > 1} - NAMES_KNOWN == set()
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analyzer.pipeline import analyze
+from analyzer.engine.pipeline import analyze
 from analyzer.reports.files import write_analysed
 from analyzer.reports.result import Result
 from analyzer.settings import Settings

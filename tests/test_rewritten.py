@@ -19,18 +19,18 @@ import pytest
 from numpy.typing import NDArray
 
 import analyzer
+from analyzer.capture import open_captures
+from analyzer.engine.pipeline import Analysis
 from analyzer.errors import TeardownError
 from analyzer.flows.row import ANSWER_SIDE
 from analyzer.flows.table import FlowTable
-from analyzer.pipeline import Analysis
-from analyzer.readers import open_captures
 from analyzer.reports.result import Analysed, Result
 from analyzer.segments import Decoder
 from analyzer.segments.table import ACK, SEGMENT, SYN
 from analyzer.settings import Settings
+from tests.capture.build import pcap
 from tests.captures import OWN, cases, own, public
 from tests.findings.books import csv_lines
-from tests.readers.build import pcap
 
 Rows = NDArray[np.void]
 Told = tuple[list[Any], list[Any], list[str]]

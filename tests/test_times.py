@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyzer.pipeline import analyze
+from analyzer.engine.pipeline import analyze
 from analyzer.reports.files import write_analysed
 from analyzer.reports.frames import epoch_ns
 from analyzer.reports.ladder import ladder_lines

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.capture.recording import Recording
 from analyzer.findings.combinations import FoundAbout
 from analyzer.findings.finding_columns import (
     BOTH,
@@ -30,7 +31,6 @@ from analyzer.findings.finding_columns import (
 from analyzer.findings.ordinary import Kind, kinds
 from analyzer.findings.rule import Bools, CannotJudge, Crowd, Hosts, OfCapture, Rule, Verdict, rules
 from analyzer.findings.view import View, views
-from analyzer.readers.recording import Recording
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.transitions import State

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.capture.gaps import crossed
 from analyzer.findings.rule import Bools, Choice
-from analyzer.readers.gaps import crossed
 from analyzer.tracker.endings import Handshake, RstCause
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.outcome import Ledger, one_of

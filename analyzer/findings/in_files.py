@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.capture.frame_files import FrameFiles
 from analyzer.findings.view import View
 from analyzer.lines import Piece, Words, code, number
-from analyzer.readers.frame_files import FrameFiles
 
 # Columns of endpoints that name a frame, and those with its time.
 DATED = (

@@ -35,11 +35,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.capture.gaps import watched_until
+from analyzer.capture.recording import Recording, unbroken
 from analyzer.findings import in_files
 from analyzer.findings.rule import Rule
 from analyzer.lines import Piece, Words, code, number
-from analyzer.readers.gaps import watched_until
-from analyzer.readers.recording import Recording, unbroken
 from analyzer.settings import Settings
 from analyzer.tracker.transitions import State
 

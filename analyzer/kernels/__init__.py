@@ -34,8 +34,14 @@ def kernel(*arguments: Any) -> Any:
     trying things out.
     """
     if len(arguments) == 1 and isinstance(arguments[0], FunctionType):
-        return arguments[0] if AS_PYTHON else Kernel(arguments[0], None)
-    return lambda function: function if AS_PYTHON else Kernel(function, arguments)
+        return arguments[0] if AS_PYTHON else Kernel(arguments[0], None, _load)
+    return lambda function: function if AS_PYTHON else Kernel(function, arguments, _load)
+
+
+def _load(kernel: Kernel) -> Callable[..., Any]:
+    from analyzer.kernels.load import ready
+
+    return ready(kernel)
 
 
 def part(function: Callable[..., Any]) -> Any:

@@ -54,12 +54,16 @@ class Part(Mark):
 
 
 class Kernel(Mark):
-    """A function that Python calls; ``arguments`` is None where they were not declared."""
+    """A function that Python calls; ``arguments`` is None where they were not declared, ``load`` finds its machine code
+    at the first call."""
 
-    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...] | None) -> None:
+    def __init__(
+        self, function: Callable[..., Any], arguments: tuple[Any, ...] | None, load: Callable[["Kernel"], Any]
+    ) -> None:
         super().__init__(function)
+        self._load = load
         self.arguments = None if arguments is None else tuple(map(_argument, arguments))
-        self._call: Callable[..., Any] | None = None
+        self._call: Any = None
 
     @property
     def symbol(self) -> str:
@@ -68,9 +72,7 @@ class Kernel(Mark):
 
     def __call__(self, *values: Any) -> Any:
         if self._call is None:
-            from analyzer.kernels.load import ready
-
-            self._call = ready(self)
+            self._call = self._load(self)
         return self._call(*values)
 
 

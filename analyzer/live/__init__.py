@@ -1,6 +1,6 @@
 """Watching an interface: the same stages as for a file, looked at twice a second, for as long as one likes.
 
-    readers.live ──packets──▶ pipeline.Analysis ──look, twice a second──▶ announcements, tables, census
+    capture.live ──packets──▶ engine.pipeline.Analysis ──look, twice a second──▶ announcements, tables, census
 
 * ``watch`` is the loop: take packets, look, hand what is new to the sinks, end in order whatever happens.
 * ``certain`` announces a finding once it has waited as long as its rule says, and again when it is over.

@@ -1,10 +1,10 @@
 """A capture as a subject of the screen: analysed to its end, all its segments kept for ladders."""
 
+from analyzer.capture import open_captures
+from analyzer.engine.pipeline import Analysis
 from analyzer.live.census import census
 from analyzer.live.certain import Told, rows_of
 from analyzer.live.picture import FileSubject, Picture, news_of
-from analyzer.pipeline import Analysis
-from analyzer.readers import open_captures
 from analyzer.reports.escape import safe
 from analyzer.reports.findings import listing_of
 from analyzer.settings import Settings

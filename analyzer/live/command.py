@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from analyzer.capture.live.request import BUFFER_MIB, ENGINES, FILTER, SNAP_LENGTH, Request
 from analyzer.errors import TeardownError, UsageError
-from analyzer.readers.live import BUFFER_MIB, ENGINES, FILTER, SNAP_LENGTH, Request
 from analyzer.reports.escape import safe
 from analyzer.settings import Settings, nanoseconds
 
@@ -174,6 +174,7 @@ class Wanted:
 
 def watch(request: Request, settings: Settings, wanted: Wanted) -> int:
     """Set everything up, watch, say the last words. The order matters: what can fail fails before packets flow."""
+    from analyzer.capture.live.stream import LiveStream
     from analyzer.live.lines import Lines
     from analyzer.live.outputs import Printing
     from analyzer.live.picture import LiveSubject
@@ -181,7 +182,6 @@ def watch(request: Request, settings: Settings, wanted: Wanted) -> int:
     from analyzer.live.tally import Tally
     from analyzer.live.warm import warm
     from analyzer.live.watch import Limits, Watch, Wishes
-    from analyzer.readers.live import open_live
 
     warm()
     lines = Lines(sys.stdout, wanted.as_json)
@@ -195,7 +195,7 @@ def watch(request: Request, settings: Settings, wanted: Wanted) -> int:
     limits = Limits(wanted.duration, wanted.count, wanted.idle_timeout, wanted.max_flows)
     with ExitStack() as stack:
         stack.enter_context(signals(wishes))
-        stream = stack.enter_context(open_live(request))
+        stream = stack.enter_context(LiveStream.begin(request))
         watch = Watch(stream, settings, limits, viewers, tally, wishes, RECENT if subject else 0)
         if subject is None:
             click.echo(f"watching {safe(tally.source)}{with_engine(stream.engine)}; Ctrl-C ends it", err=True)

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from analyzer.capture.packets import Packets
 from analyzer.live.certain import Told
 from analyzer.live.lines import Lines
 from analyzer.live.save import Saver, pair
 from analyzer.live.sockets import Owners
 from analyzer.live.store import Store
 from analyzer.live.watch import Watch
-from analyzer.readers.packets import Packets
 from analyzer.reports.columns import FINDINGS, TABLES
 from analyzer.reports.frames import table
 from analyzer.reports.result import Result

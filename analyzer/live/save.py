@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.capture import open_captures
+from analyzer.capture.interfaces import Interface
+from analyzer.capture.packets import Packets
+from analyzer.capture.pcapng_writer import SECTION, blocks, description, statistics
 from analyzer.errors import UnwritableOutput
 from analyzer.live.store import unused
-from analyzer.readers import open_captures
-from analyzer.readers.interfaces import Interface
-from analyzer.readers.packets import Packets
-from analyzer.readers.writing import SECTION, blocks, description, statistics
 from analyzer.segments import Decoder
 
 End = tuple[str, int]  # address and port

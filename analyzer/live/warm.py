@@ -7,11 +7,11 @@ packets. So a connection of four segments, made up here, goes through all stages
 import os
 import struct
 
-from analyzer.pipeline import Analysis
-from analyzer.readers import open_pipe
-from analyzer.readers.interfaces import Interface
-from analyzer.readers.packets import Packets
-from analyzer.readers.writing import SECTION, blocks, description
+from analyzer.capture import open_pipe
+from analyzer.capture.interfaces import Interface
+from analyzer.capture.packets import Packets
+from analyzer.capture.pcapng_writer import SECTION, blocks, description
+from analyzer.engine.pipeline import Analysis
 from analyzer.settings import SECOND, Settings
 
 SYN, SYN_ACK, ACK, FIN = 0x02, 0x12, 0x10, 0x11
@@ -20,7 +20,7 @@ RAW_IP, PCAP_HEADER = 101, struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 256, 
 
 
 def warm() -> None:
-    """Call every kernel that a watch uses, through all readers."""
+    """Call every kernel that a watch uses, through both parsers."""
     story = [segment(*step) for step in STORY]
     records = b"".join(struct.pack("<IIII", 1, place, len(data), len(data)) + data for place, data in enumerate(story))
     for data in (PCAP_HEADER + records, pcapng(PCAP_HEADER + records)):

@@ -21,14 +21,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analyzer.capture.live.stream import LiveStream
+from analyzer.capture.packets import Packets
+from analyzer.engine.pipeline import Analysis
 from analyzer.errors import TeardownError, UnreadableCapture
 from analyzer.live.certain import Announcer, Told
 from analyzer.live.clock import CaptureClock
 from analyzer.live.losses import Losses
 from analyzer.live.tally import Tally
-from analyzer.pipeline import Analysis
-from analyzer.readers.live.stream import LiveStream
-from analyzer.readers.packets import Packets
 from analyzer.reports.findings import listing_of
 from analyzer.reports.frames import epoch_ns
 from analyzer.reports.result import Analysed, Result

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.capture.frame_files import FrameFiles
+from analyzer.capture.gaps import Gap, Gaps
+from analyzer.capture.recording import Recording, unbroken
 from analyzer.errors import UsageError
-from analyzer.readers.frame_files import FrameFiles
-from analyzer.readers.gaps import Gap, Gaps
-from analyzer.readers.recording import Recording, unbroken
 from analyzer.segments.decode import said
 from analyzer.segments.table import SEGMENT
 

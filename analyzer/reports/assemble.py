@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analyzer.capture.frame_files import FrameFiles
 from analyzer.findings.finding_columns import CONFIDENCES
-from analyzer.readers.frame_files import FrameFiles
 from analyzer.reports import arrow
 from analyzer.reports.columns import TABLES
 from analyzer.reports.findings import Listing

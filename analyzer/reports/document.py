@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analyzer.readers.gaps import Gap
+from analyzer.capture.gaps import Gap
 from analyzer.reports.decimals import decimal
 from analyzer.reports.overview import CLOSERS
 from analyzer.reports.result import Result, Summary

@@ -13,7 +13,6 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.ahead import Behind
 from analyzer.lines import Lines, run_on
 from analyzer.reports import findings_files
 from analyzer.reports.atomic import blamed, output_folder, whole_file
@@ -22,6 +21,7 @@ from analyzer.reports.findings import Listing
 from analyzer.reports.lines import cells, entry_lines, flow_lines, header, reason_cells, segment_lines
 from analyzer.reports.result import Analysed
 from analyzer.reports.slices import Gather, Make, Part, Rows, Tables, Turns, entry_parts, flow_parts, segment_parts
+from analyzer.threads import BackgroundWorker
 
 ROWS = {"csv": 16_384, "parquet": 65_536}  # in a part: three megabytes of text; a row group
 THREADS = 2
@@ -43,14 +43,14 @@ def write_analysed(
         files = {path.stem: stack.enter_context(whole_file(path, False, room)) for path in paths}
         findings = files.pop("findings", None)
         threads = 1 if files else THREADS
-        meanwhile = Behind(partial(_write_findings, analysed.listing, format, threads), 1)
+        meanwhile = BackgroundWorker(partial(_write_findings, analysed.listing, format, threads), 1)
         if findings is not None:
-            meanwhile.give(findings)
+            meanwhile.submit(findings)
         try:
             if files:
                 write_tables(analysed.tables, files, format, analysed.segments)
         finally:
-            meanwhile.finish()
+            meanwhile.wait()
     return paths
 
 

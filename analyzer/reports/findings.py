@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.capture.recording import Recording, unbroken
 from analyzer.findings.engine import RuleEngine
 from analyzer.findings.finding_columns import CONFIDENCES, UNKNOWN, Findings
 from analyzer.findings.rule import SEVERITIES
 from analyzer.findings.words import ROLES, Pieces, Rows, Wording, wording
 from analyzer.lines import Lines, Template, Words, code, in_order, number, quoted, run_on, seconds
-from analyzer.readers.recording import Recording, unbroken
 from analyzer.settings import Settings
 from analyzer.times import EPOCH, NEVER
 from analyzer.tracker.outcome import Ledger

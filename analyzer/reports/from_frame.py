@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analyzer.capture.interfaces import harmless
+from analyzer.capture.objects.frames import nanoseconds
 from analyzer.errors import UsageError
-from analyzer.readers.interfaces import harmless
-from analyzer.readers.objects.frames import nanoseconds
 from analyzer.reports import aside
 from analyzer.reports.aside import Aside
 from analyzer.reports.frames import epoch_ns

@@ -5,8 +5,8 @@ from string import ascii_uppercase
 
 import numpy as np
 
-from analyzer.readers.frame_files import FrameFiles
-from analyzer.readers.gaps import Gaps
+from analyzer.capture.frame_files import FrameFiles
+from analyzer.capture.gaps import Gaps
 from analyzer.reports.escape import safe
 from analyzer.reports.text import duration
 

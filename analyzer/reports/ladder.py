@@ -14,8 +14,8 @@ from typing import Any
 
 import pandas as pd
 
+from analyzer.capture.gaps import Gaps
 from analyzer.errors import UsageError
-from analyzer.readers.gaps import Gaps
 from analyzer.reports.catalogue import names
 from analyzer.reports.columns import EVENTS
 from analyzer.reports.conversation import Conversation, conversation, folds, said

@@ -6,8 +6,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.capture.frame_files import FrameFiles
 from analyzer.lines import Lines, Parent, Piece, Template, Words, code, literal, number, quoted, seconds
-from analyzer.readers.frame_files import FrameFiles
 from analyzer.reports.columns import FLOWS, SEGMENTS, TABLES, TIMELINE, WHO, Column
 from analyzer.reports.values import FIRST, SEGMENT_FIELDS, VOCABULARIES, first_in_file
 from analyzer.reports.vocabulary import ARROWS, FLOW_WORDS, NOTES, SIDE_WORDS, STATES

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from analyzer.capture.capture_stream import CaptureStream
 from analyzer.errors import UsageError
 from analyzer.flows.table import FlowTable
-from analyzer.readers.capture import CaptureStream
 from analyzer.segments.decode import Decoder
 from analyzer.segments.table import QUOTED
 from analyzer.settings import SECOND, Settings

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from analyzer.capture.frame_files import FrameFiles
 from analyzer.lines import Words, compact, in_order
-from analyzer.readers.frame_files import FrameFiles
 from analyzer.reports import arrow
 from analyzer.reports.atomic import blamed
 from analyzer.reports.columns import TABLES, Column, Kind

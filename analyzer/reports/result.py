@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from analyzer.capture.recording import Recording, unbroken
 from analyzer.errors import Notice, UsageError
 from analyzer.findings.rule import CannotJudge
-from analyzer.readers.recording import Recording, unbroken
 from analyzer.reports.findings import Listing
 from analyzer.reports.overview import Overview
 from analyzer.reports.store import Rows, Store

@@ -13,8 +13,8 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.capture.frame_files import FrameFiles
 from analyzer.lines import Words
-from analyzer.readers.frame_files import FrameFiles
 
 Rows = NDArray[np.void]
 Slice = Callable[[], tuple[Rows, Rows]]

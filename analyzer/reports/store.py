@@ -14,10 +14,10 @@ from weakref import finalize
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.capture.frame_files import FrameFiles
 from analyzer.errors import UnwritableOutput
 from analyzer.lines import Words
 from analyzer.memory import GrowingRows
-from analyzer.readers.frame_files import FrameFiles
 from analyzer.reports.gathering import PACKED, gather, pack
 from analyzer.tracker.ending import ENDING, ENTRY
 

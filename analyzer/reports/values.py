@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.readers.frame_files import FrameFiles
+from analyzer.capture.frame_files import FrameFiles
 from analyzer.reports.columns import FLOWS, SEGMENTS, TIMELINE, WHO, Column
 from analyzer.reports.vocabulary import ENTRY_WORDS, FLOW_WORDS, NOTES, SIDE_WORDS
 from analyzer.times import UNKNOWN, outer_column

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.readers.packets import PACKET, Packets
+from analyzer.capture.packets import PACKET, Packets
 from analyzer.segments.addresses import AddressBook
 from analyzer.segments.ends import (
     FRAGMENT_JOINED,

@@ -13,10 +13,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.capture.packets import Packets
+from analyzer.capture.recording import Recording, unbroken
 from analyzer.errors import Notice
 from analyzer.memory import copy_rows
-from analyzer.readers.packets import Packets
-from analyzer.readers.recording import Recording, unbroken
 from analyzer.segments.addresses import AddressBook
 from analyzer.segments.decode import Decoder
 from analyzer.segments.table import SEGMENT

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.capture.packets import Packets
 from analyzer.memory import Lent
-from analyzer.readers.packets import Packets
 from analyzer.segments.decode import Decoder
 from analyzer.segments.table import SEGMENT
 

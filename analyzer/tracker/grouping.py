@@ -22,11 +22,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.ahead import ahead
+from analyzer.capture.gaps import Gaps
 from analyzer.memory import GrowingRows, Lent, Provision
-from analyzer.readers.gaps import Gaps
 from analyzer.segments.table import SEGMENT
 from analyzer.settings import Settings
+from analyzer.threads import prefetched
 from analyzer.tracker import departing, groups
 from analyzer.tracker.ending import ENDING, ENTRY
 from analyzer.tracker.groups import A_BUNDLE, CHAIN, GROUP, PLACE, ROOM, STORED
@@ -170,7 +170,7 @@ class Grouping:
         if stop < TOLD_AT_ONCE:
             yield from self._rest(1, stop, flow_rows)
             return
-        others = ahead(self._another()._rest(stop // 2, stop, flow_rows), GIFTS)
+        others = prefetched(self._another()._rest(stop // 2, stop, flow_rows), GIFTS)
         for pair in zip_longest(self._rest(1, stop // 2, flow_rows), others):
             yield from filter(None, pair)
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.readers.gaps import Gaps
+from analyzer.capture.gaps import Gaps
 from analyzer.settings import Settings
 from analyzer.tracker.desk import DESK
 from analyzer.tracker.timers import SECOND, timers_of

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.readers.gaps import crossed, watched_until
+from analyzer.capture.gaps import crossed, watched_until
 from analyzer.tracker.endings import BOTH, CLIENT, NOBODY, SERVER, Handshake, RstCause, Teardown
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.resets import Verdict

@@ -27,8 +27,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.capture.gaps import Gaps
 from analyzer.memory import GrowingRows, copy_rows
-from analyzer.readers.gaps import Gaps
 from analyzer.segments.table import UNTRACKED
 from analyzer.settings import Settings
 from analyzer.tracker import closing, step, telling

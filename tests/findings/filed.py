@@ -9,7 +9,7 @@ from typing import Any
 
 import analyzer
 from analyzer.reports.result import Result
-from tests.readers.build import EPOCH, pcap
+from tests.capture.build import EPOCH, pcap
 from tests.tracker.stories import Line, nanoseconds, told
 
 A, B = bytes((10, 0, 0, 1)), bytes((10, 0, 0, 2))

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import analyzer
+from analyzer.engine.pipeline import Analysis
 from analyzer.findings.icmp import KNOWN, TEXTS, Reason, kind, reason_of, text_of
 from analyzer.findings.rules.td308_connection_attempt_unanswered import SUSPECTS
-from analyzer.pipeline import Analysis
 from analyzer.settings import Settings
 from tests.lab import pcapfile
 from tests.segments.build import A6, B6, A, B, Frame, batch, ethernet, ipv4, ipv6, tcp

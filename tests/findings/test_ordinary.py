@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from analyzer.capture import open_captures
 from analyzer.findings import RuleEngine, engine, rules
 from analyzer.findings.ordinary import Kind, kinds
 from analyzer.findings.rule import CannotJudge
 from analyzer.flows.table import FlowTable
 from analyzer.lines import Words
-from analyzer.readers import open_captures
 from analyzer.reports.findings import Listing
 from analyzer.segments import AddressBook, Decoder
 from analyzer.settings import SECOND, Settings

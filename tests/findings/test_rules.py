@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 import analyzer
+from analyzer.capture.frame_files import FrameFiles
+from analyzer.capture.gaps import Gap, Gaps
+from analyzer.capture.recording import Recording
 from analyzer.errors import UsageError
 from analyzer.findings import engine, explain, facts, finding_columns, rules, view
 from analyzer.findings.engine import OLDER
 from analyzer.findings.rule import HEADINGS, SEVERITIES, Rule
 from analyzer.findings.view import View
-from analyzer.readers.frame_files import FrameFiles
-from analyzer.readers.gaps import Gap, Gaps
-from analyzer.readers.recording import Recording
 from analyzer.settings import Settings
 from analyzer.tracker import outcome, rows
 from analyzer.tracker.ledger import ENDPOINT

@@ -13,7 +13,7 @@ import analyzer
 from analyzer.flows import order
 from analyzer.flows.order import MOST_WAITING, PATIENCE_NS, Order
 from analyzer.segments.table import SEGMENT
-from tests.readers.build import block, clock, interface, section
+from tests.capture.build import block, clock, interface, section
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 MASK = 0xFFFFFFFF

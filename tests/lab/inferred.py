@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from analyzer.capture import open_captures
 from analyzer.flows.table import FlowTable
-from analyzer.readers import open_captures
 from analyzer.segments import Decoder
 from analyzer.settings import Settings
 from analyzer.times import outer

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analyzer.capture.live.request import Request
+from analyzer.capture.live.stream import LiveStream
+from analyzer.capture.packets import PACKET, Packets
 from analyzer.live.tally import Tally
 from analyzer.live.watch import Limits, Watch
-from analyzer.readers.live import Request, open_live
-from analyzer.readers.packets import PACKET, Packets
 from analyzer.segments.table import SYN
 from analyzer.settings import Settings
 from tests.lab.hosts import Host
@@ -121,7 +122,8 @@ class Burst:
     engine, trouble, lost, bytes_read = "eth0", "", 0, 0
 
     def __init__(self, count: int, at_once: int = 50_000) -> None:
-        with open_live(Request(pipe=str(Path(__file__).parents[2] / "captures" / "close-wait-leak.pcap"))) as stream:
+        path = Path(__file__).parents[2] / "captures" / "close-wait-leak.pcap"
+        with LiveStream.begin(Request(pipe=str(path))) as stream:
             whole = stream.poll(5)
         assert whole is not None
         row = whole.rows[0]

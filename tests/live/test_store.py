@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from analyzer.capture import open_captures
 from analyzer.errors import UnwritableOutput
 from analyzer.live.save import PacketFile, Saver
 from analyzer.live.store import Store
-from analyzer.readers import open_captures
 from analyzer.reports.columns import FLOWS
 from analyzer.reports.frames import empty
 from tests.reports.sample import sample_result

@@ -15,10 +15,10 @@ from scapy.packet import Packet, Raw
 from scapy.utils import EDecimal, rdpcap
 
 import analyzer
+from analyzer.capture import open_captures
+from analyzer.capture.objects.frames import nanoseconds
+from analyzer.capture.objects.scapy_packets import frames, untouched
 from analyzer.errors import UsageError
-from analyzer.readers import open_captures
-from analyzer.readers.objects.frames import nanoseconds
-from analyzer.readers.objects.scapy_packets import frames, untouched
 from analyzer.reports.frames import epoch_ns
 from tests.captures import OWN, public
 from tests.objects.tables import LATE_FIN, LEAK

@@ -11,8 +11,8 @@ from threading import Event, Thread
 
 import pytest
 
+from analyzer.engine.pipeline import analyze
 from analyzer.errors import UnwritableOutput
-from analyzer.pipeline import analyze
 from analyzer.reports import cached
 from analyzer.reports.atomic import whole_file
 from analyzer.reports.cached import Room

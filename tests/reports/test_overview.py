@@ -15,7 +15,7 @@ from analyzer.reports.overview import CLOSERS, Overview
 from analyzer.reports.terminal import summary_lines
 from analyzer.tracker.ending import ENDING
 from analyzer.tracker.endings import CLOSER_WORDS, Teardown, words_of
-from tests.readers.build import pcap
+from tests.capture.build import pcap
 
 
 def syn(number: int) -> tuple[int, int, bytes]:

@@ -19,10 +19,10 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-import analyzer.pipeline as pipeline
+import analyzer.engine.pipeline as pipeline
+from analyzer.capture.frame_files import FrameFiles
 from analyzer.errors import TeardownError, UnwritableOutput
 from analyzer.lines import Words
-from analyzer.readers.frame_files import FrameFiles
 from analyzer.reports.assemble import flows_frame, segments_frame, timeline_frame
 from analyzer.reports.atomic import whole_file
 from analyzer.reports.columns import TABLES

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import analyzer
+from analyzer.engine.pipeline import analyze
 from analyzer.errors import UnwritableOutput
-from analyzer.pipeline import analyze
 from analyzer.reports import store
 from analyzer.reports.files import write_analysed
 from analyzer.reports.gathering import BITS, PACKED

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from analyzer.engine.pipeline import analyze
 from analyzer.errors import UnwritableOutput
-from analyzer.pipeline import analyze
 from analyzer.reports.atomic import whole_file
 from analyzer.reports.columns import TABLES
 from analyzer.reports.files import write_analysed

@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from analyzer.pipeline import analyze
-from analyzer.readers import open_captures
+from analyzer.capture import open_captures
+from analyzer.engine.pipeline import analyze
 from analyzer.segments.table import MARKS
 from analyzer.settings import Settings
 from tests.second_opinion.packets import CLIENT, SERVER, Endpoint, Flow, Segment, ahead

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.readers.packets import PACKET, Packets
+from analyzer.capture.packets import PACKET, Packets
 from analyzer.segments import Decoder
 
 MAC = b"\x02\0\0\0\0\1" + b"\x02\0\0\0\0\2"

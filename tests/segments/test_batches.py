@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from analyzer.readers.packets import Packets
+from analyzer.capture.packets import Packets
 from analyzer.segments import AddressBook, Decoder
 from tests.segments.build import TIMESTAMP, Frame, batch, ethernet, ipv4, ipv6, tcp, udp
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from analyzer.capture import open_captures
 from analyzer.errors import UnreadableCapture
-from analyzer.readers import open_captures
 from analyzer.segments import Decoder
 from analyzer.segments.table import ACK, BAD_OFFSET, QUOTED, SHORT_QUOTE
 from analyzer.times import outer

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from analyzer.readers.packets import Packets
+from analyzer.capture.packets import Packets
 from analyzer.segments import SEGMENT, Decoder, supply
 from analyzer.segments.supply import Supply
 from tests.segments.build import batch

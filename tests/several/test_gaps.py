@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from analyzer.engine.pipeline import analyze
 from analyzer.findings.rule import rules
-from analyzer.pipeline import analyze
 from analyzer.reports.document import json_document
 from analyzer.reports.files import write_analysed
 from analyzer.reports.ladder import ladder_lines

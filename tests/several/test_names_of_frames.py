@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from analyzer.engine.pipeline import analyze
 from analyzer.findings.rule import rules
-from analyzer.pipeline import analyze
 from analyzer.reports.files import write_analysed
 from analyzer.reports.ladder import ladder_lines
 from analyzer.reports.result import Analysed

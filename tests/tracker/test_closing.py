@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from analyzer.capture import open_captures
+from analyzer.engine.pipeline import Analysis
 from analyzer.errors import TeardownError
 from analyzer.findings.ordinary import kinds
 from analyzer.flows.table import FLOW
 from analyzer.memory import GrowingRows
-from analyzer.pipeline import Analysis
-from analyzer.readers import open_captures
 from analyzer.segments.table import ACK, SYN, UNTRACKED
 from analyzer.settings import Settings
 from analyzer.tracker.closing import ORDINARY, OTHER, REUSED, find_over

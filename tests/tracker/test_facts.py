@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from analyzer.capture import open_captures
 from analyzer.errors import TeardownError
 from analyzer.flows.table import FLOW, FlowTable
-from analyzer.readers import open_captures
 from analyzer.segments import Decoder
 from analyzer.segments.table import PADDED, SEGMENT
 from analyzer.settings import Settings

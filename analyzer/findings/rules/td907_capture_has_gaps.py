@@ -25,9 +25,9 @@ If a file of a ring is missing, add it. If the capturing program was stopped and
 
 import numpy as np
 
+from analyzer.capture.gaps import Gap
+from analyzer.capture.recording import Recording
 from analyzer.findings.rule import AT_THE_END, OfCapture
-from analyzer.readers.gaps import Gap
-from analyzer.readers.recording import Recording
 from analyzer.settings import Settings
 from analyzer.times import inner
 

@@ -7,8 +7,8 @@ one (see ``ends``).
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.capture.packets import PACKET
 from analyzer.kernels import be64, const, inlined, kernel, part
-from analyzer.readers.packets import PACKET
 from analyzer.segments.ends import DEEP, END, FRAGMENT, LINK, PROTOCOL, STOP, TCP
 from analyzer.segments.kernels.addresses import ADDRESS, NAMED, USED, ask_4, intern_4, name_ends
 from analyzer.segments.kernels.cursor import CURSOR, NOWHERE, Bytes, Record, be32

@@ -1,0 +1,77 @@
+"""What every format gives the reader: a walker, and what the walkers of all files write into."""
+
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from analyzer.capture.interfaces import Interfaces
+from analyzer.errors import Notice
+
+# A packet larger than this is a damaged length, unless the file's own snapshot length says otherwise. It is what
+# tcpdump and Wireshark write at most and what Wireshark believes at most, so that both stop at the same place.
+LARGEST_PACKET = 262_144
+# No file is believed beyond this: Wireshark's limit for the largest link types (USB, D-Bus) and for pcapng blocks,
+# and with it the most that a buffer grows to for one record.
+LARGEST_RECORD = 128 * 1024 * 1024
+
+
+class Zero:
+    """The moment from which times count in files whose dates cannot be told (see ``dates``); one for all files of a
+    capture, so that a ring of them stays in order."""
+
+    def __init__(self) -> None:
+        self.second: int | None = None  # since 1970; None while there is no such file
+
+
+class Record:
+    """What is known of the capture as a whole: notices and interfaces, for all of its files."""
+
+    def __init__(self, zero: Zero | None = None) -> None:
+        self.notices: list[Notice] = []
+        self._said: set[str] = set()
+        self.interfaces = Interfaces()
+        self.zero = zero or Zero()
+
+    def note(self, text: str) -> None:
+        """Add a notice once."""
+        if text not in self._said:
+            self._said.add(text)
+            self.notices.append(Notice(text))
+
+
+class Walker(Protocol):
+    """Turns the bytes of one file into rows, chunk by chunk."""
+
+    finished: bool  # nothing more can be read, whatever bytes follow
+
+    @property
+    def frames(self) -> int:
+        """Frame numbers used so far."""
+
+    @property
+    def listened(self) -> int | None:
+        """Until when the file says that it was captured into, by what was read so far; None where it does not."""
+
+    def walk(self, data: NDArray[Any], at: int, end: int, base: int, rows: NDArray[Any]) -> tuple[int, int]:
+        """Fill ``rows`` from ``data[at:end]``; return where the first record not read begins, and rows filled.
+
+        ``base`` is the place of ``data[0]`` in the capture, for messages. Stops when the rows are full, when the
+        next record is not wholly there, or when nothing more can be read (then ``finished`` is set).
+        """
+
+    def end(self, left: int, at: int) -> None:
+        """The bytes end here, ``left`` of them unread from byte ``at`` on: note what is to be said of the file."""
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """``1 packet``, ``2 packets``."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def note_cut(record: Record, name: str, left: int, at: int, frames: int) -> None:
+    """The file ends in the middle of a record."""
+    if left:
+        record.note(
+            f"{name}: cut short in the middle of packet {frames + 1:,}, which begins at byte {at:,} "
+            f"({plural(left, 'byte')} of it there); everything before it was analysed"
+        )

@@ -1,0 +1,1 @@
+"""The stages in order: from a capture to all that is said of it."""

@@ -1,0 +1,163 @@
+"""Finished flows: judged and counted in a background thread, and their rows kept.
+
+Ordinary flows are judged at once. The others wait until there are many of their kind: the rules take nearly as long
+for a hundred flows as for a thousand.
+"""
+
+from collections.abc import Iterable
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.capture.recording import Recording
+from analyzer.findings.engine import RuleEngine
+from analyzer.findings.ordinary import Kind
+from analyzer.findings.view import views
+from analyzer.flows.answers import answer_ttls
+from analyzer.flows.row import FLOW
+from analyzer.memory import copy_rows
+from analyzer.reports.findings import Listing
+from analyzer.reports.overview import Overview
+from analyzer.reports.result import Analysed, Summary
+from analyzer.reports.store import Store
+from analyzer.reports.vocabulary import note_texts
+from analyzer.segments.addresses import AddressBook
+from analyzer.settings import Settings
+from analyzer.threads import BackgroundWorker
+from analyzer.tracker.ending import ENDING
+from analyzer.tracker.rows import conclude
+from analyzer.tracker.spread import OF_OTHER, OF_REUSED, Chosen, Columns, SpreadLedger
+from analyzer.tracker.timers import timers_of
+from analyzer.tracker.track import Ended
+
+JUDGED = {Kind.REUSED: (OF_REUSED, 8192), Kind.TELLING: (OF_OTHER, 4096)}  # what is asked of flows, how many at once
+PARTS_AT_ONCE = 12  # of finished flows that wait to be taken in
+
+
+class FinishedFlows:
+    """What is reported of finished flows."""
+
+    def __init__(self, settings: Settings, store: Store, recording: Recording) -> None:
+        self._settings, self._store, self._recording = settings, store, recording
+        self._rules, self._overview = RuleEngine(recording.frame_files.several), Overview()
+        self._end = 0
+        self._waiting = {kind: WaitingFlows(*asked) for kind, asked in JUDGED.items()}
+        self._worker = BackgroundWorker(self._enter, PARTS_AT_ONCE)
+
+    def take(self, parts: Iterable[Ended], table: NDArray[np.void], end_ns: int) -> None:
+        """Take in flows that ended; ``table`` is the flow table, ``end_ns`` when the capture ended, or how far it has
+        got."""
+        for ended in parts:
+            if len(ended.endings) or ended.last:
+                self._worker.submit((ended, table.take(ended.facts.flow("row")), end_ns))
+
+    def analysed(self, book: AddressBook, end_ns: int, table: NDArray[np.void], hides: bool = False) -> Analysed:
+        """What there is to say of them; ``table`` is the flow table, ``hides`` tells that packets were not understood
+        that may hold TCP."""
+        self._worker.wait()
+        self._rules.hides = hides
+        self._rules.hosts = partial(answer_ttls, table)
+        for kind in self._waiting:
+            self._judge(kind)
+        self._rules.judge_capture(self._recording, self._settings, self._overview.began)
+        addresses = book.words()
+        timers = timers_of(self._settings)
+        self._store.name(addresses, self._rules.combinations, note_texts(timers), self._recording.frame_files)
+        listing = Listing(self._rules, addresses, self._settings, end_ns, self._recording)
+        summary = Summary(cannot_judge=listing.cannot_judge)
+        return Analysed(self._store, self._overview, listing, summary, timers=timers, recording=self._recording)
+
+    def _enter(self, given: tuple[Ended, NDArray[np.void], int]) -> None:
+        """Take in one part."""
+        ended, table, self._end = given
+        kind = Kind(ended.kind)
+        if kind == Kind.ORDINARY:
+            self._overview.add(ended.endings)
+            self._keep(ended.endings, ended.entries, ended.lengths)
+            return
+        if not self._waiting[kind].has_room(len(table)):
+            self._judge(kind)
+        if len(table):
+            self._waiting[kind].add(ended, table)
+        if ended.last:
+            self._judge(Kind.REUSED)
+            self._judge(Kind.TELLING, last=True)
+
+    def _judge(self, kind: Kind, last: bool = False) -> None:
+        """Judge the flows of a kind that wait."""
+        waiting = self._waiting[kind]
+        if not len(waiting):
+            return
+        ledger, endings = waiting.ledger(self._end), waiting.endings
+        ledger.gaps = self._recording.gaps.bounds
+        if kind == Kind.TELLING:
+            for view in views(ledger, np.arange(ledger.flows)):
+                conclude(endings[view.rows[0] : view.rows[-1] + 1], view)
+        self._overview.add(endings)
+        endings["findings"] = self._rules.judge(
+            ledger,
+            self._settings,
+            known=np.full(ledger.flows, kind, np.uint8),
+            both_ways=self._overview.both_ways,
+            last=last,
+            first_time=self._overview.began,
+        )
+        done = 0
+        for entries, lengths in waiting.timelines:
+            self._keep(endings[done : done + len(lengths)], entries, lengths)
+            done += len(lengths)
+        waiting.clear()
+
+    def _keep(self, endings: NDArray[np.void], entries: NDArray[np.void], lengths: NDArray[np.uint32]) -> None:
+        """Keep the rows of some flows."""
+        if self._settings.keep_flows:
+            self._store.add(endings, entries, lengths)
+
+
+class WaitingFlows:
+    """Flows of one kind that wait for the rules, at most ``most`` of them, in memory that is used again and again."""
+
+    def __init__(self, chosen: Chosen, most: int) -> None:
+        self._chosen, self._most, self._size, self._count = chosen, most, 0, 0
+        self.timelines: list[tuple[NDArray[np.void], NDArray[np.uint32]]] = []
+
+    def __len__(self) -> int:
+        return self._count
+
+    def has_room(self, flows: int) -> bool:
+        """Whether so many more may wait; where none wait, as many as one likes."""
+        return self._count == 0 or self._count + flows <= max(self._size, self._most)
+
+    def add(self, ended: Ended, table: NDArray[np.void]) -> None:
+        """Have some wait, for which there is room; ``table`` has their rows of the flow table."""
+        begin, self._count = self._count, self._count + len(table)
+        if self._count > self._size:
+            self._make(max(self._count, self._most))
+        self._ends[:, :, begin : self._count] = ended.facts.ends
+        self._flows[:, begin : self._count] = ended.facts.flows
+        copy_rows(table, self._table[begin : self._count])
+        copy_rows(ended.endings, self._endings[begin : self._count])
+        self.timelines.append((ended.entries, ended.lengths))
+
+    def _make(self, size: int) -> None:
+        """Memory for ``size`` flows, where none has been used yet."""
+        self._size = size
+        self._ends = np.empty((len(self._chosen.ends), 2, size), np.int64)
+        self._flows = np.empty((len(self._chosen.flows), size), np.int64)
+        self._table: NDArray[np.void] = np.empty(size, FLOW)
+        self._endings: NDArray[np.void] = np.empty(size, ENDING)
+
+    def ledger(self, end_ns: int) -> SpreadLedger:
+        """What is known of them."""
+        facts = Columns(self._chosen, self._ends[:, :, : self._count], self._flows[:, : self._count])
+        return SpreadLedger(facts, self._table[: self._count], end_ns)
+
+    @property
+    def endings(self) -> NDArray[np.void]:
+        """Their rows of ENDING."""
+        return self._endings[: self._count]
+
+    def clear(self) -> None:
+        """None wait any more."""
+        self._count, self.timelines = 0, []
