@@ -13,9 +13,9 @@ from difflib import get_close_matches
 from typing import Any
 
 from analyzer.errors import UsageError
+from analyzer.tcp.timers import PROFILES
 
 SECOND = 1_000_000_000
-PROFILES = ("linux", "windows", "bsd")
 ENGINES = ("native", "tshark")
 MOST = 1_000_000_000  # of anything that is counted
 LONGEST_TIMER = 24 * 3600  # seconds; no system keeps TIME_WAIT or FIN_WAIT_2 as long
@@ -45,7 +45,9 @@ def _number(default: int, help: str) -> Any:
 class Settings:
     """What the tracker and the findings go by. Immutable, so that a result can name what it was made with."""
 
-    profile: str = _choice("linux", PROFILES, "Operating system whose timers end TIME_WAIT and an orphaned FIN_WAIT_2.")
+    profile: str = _choice(
+        "linux", tuple(PROFILES), "Operating system whose timers end TIME_WAIT and an orphaned FIN_WAIT_2."
+    )
     time_wait_ns: int | None = _timer("Length of TIME_WAIT, instead of the profile's value.")
     fin_timeout_ns: int | None = _timer(
         "How long an orphaned FIN_WAIT_2 lasts (Linux: tcp_fin_timeout), instead of the profile's value."

@@ -20,7 +20,7 @@ from analyzer.segments.ends import VOCABULARY
 from analyzer.segments.table import COLUMNS as SEGMENT_COLUMNS
 from analyzer.segments.table import MARKS
 from analyzer.settings import adjustable, default_text
-from analyzer.tracker.transitions import EVENT_WORDS, TABLE, Event
+from analyzer.tcp.states import EVENT_WORDS, TABLE, Event
 
 DOCS = Path(__file__).parent
 MADE = "<!-- Made by docs/make.py; edit the source it names, not this page. -->\n\n"
@@ -170,7 +170,7 @@ def states_page() -> dict[str, str]:
 def _states_text() -> Iterator[str]:
     yield "# The state machine\n"
     yield (
-        "Drawn from the one table the tracker works by (`analyzer/tracker/transitions.py`). Events are named from the\n"
+        "Drawn from the one table the tracker works by (`analyzer/tcp/states.py`). Events are named from the\n"
         "endpoint's own side. Not drawn: from every state a RST leads to CLOSED, and so does a new connection on the\n"
         "same addresses and ports.\n"
     )

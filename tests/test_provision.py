@@ -8,8 +8,8 @@ import pytest
 from analyzer.flows.table import FlowTable
 from analyzer.memory import HUGE, GrowingRows, Provision
 from analyzer.settings import Settings
-from analyzer.tracker import grouping
-from analyzer.tracker.grouping import Grouping
+from analyzer.tracker.fast_path import flow_buffer
+from analyzer.tracker.fast_path.flow_buffer import FlowBuffer
 from tests.tracker.plausible import capture
 
 ROW = np.dtype([("number", "<i8"), ("rest", "u1", (504,))])
@@ -30,9 +30,9 @@ def test_each_kind_up_to_where_it_is_wanted() -> None:
 
 
 def test_once_there_are_many_flows_before_half_of_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage, taken = Grouping(Settings()), []
-    monkeypatch.setattr(grouping, "AHEAD", 400)
-    monkeypatch.setattr(grouping, "FEW", 100)
+    stage, taken = FlowBuffer(Settings()), []
+    monkeypatch.setattr(flow_buffer, "AHEAD", 400)
+    monkeypatch.setattr(flow_buffer, "FEW", 100)
     rows = capture(2500, 1, 0.0)
     flows = FlowTable()
     flows.assign(rows)

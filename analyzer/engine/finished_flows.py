@@ -24,11 +24,11 @@ from analyzer.reports.store import Store
 from analyzer.reports.vocabulary import note_texts
 from analyzer.segments.addresses import AddressBook
 from analyzer.settings import Settings
+from analyzer.tcp.timers import timers_of
 from analyzer.threads import BackgroundWorker
 from analyzer.tracker.ending import ENDING
 from analyzer.tracker.rows import conclude
-from analyzer.tracker.spread import OF_OTHER, OF_REUSED, Chosen, Columns, SpreadLedger
-from analyzer.tracker.timers import timers_of
+from analyzer.tracker.storage.transpose import OF_OTHER, OF_REUSED, Chosen, Columns, TransposedLedger
 from analyzer.tracker.track import Ended
 
 JUDGED = {Kind.REUSED: (OF_REUSED, 8192), Kind.TELLING: (OF_OTHER, 4096)}  # what is asked of flows, how many at once
@@ -148,10 +148,10 @@ class WaitingFlows:
         self._table: NDArray[np.void] = np.empty(size, FLOW)
         self._endings: NDArray[np.void] = np.empty(size, ENDING)
 
-    def ledger(self, end_ns: int) -> SpreadLedger:
+    def ledger(self, end_ns: int) -> TransposedLedger:
         """What is known of them."""
         facts = Columns(self._chosen, self._ends[:, :, : self._count], self._flows[:, : self._count])
-        return SpreadLedger(facts, self._table[: self._count], end_ns)
+        return TransposedLedger(facts, self._table[: self._count], end_ns)
 
     @property
     def endings(self) -> NDArray[np.void]:

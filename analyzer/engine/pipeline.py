@@ -31,7 +31,7 @@ from analyzer.segments.table import QUOTED, SEGMENT
 from analyzer.settings import Settings
 from analyzer.threads import BackgroundTask, computed_in_order, prefetched
 from analyzer.times import outer
-from analyzer.tracker.grouping import Gathered, Grouping, as_they_come
+from analyzer.tracker.fast_path.flow_buffer import FlowBuffer, Gathered, as_they_come
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.track import Ended, Tracker
 
@@ -106,7 +106,7 @@ class Analysis:
         self._table = FlowTable()
         self._order: Order | None = None
         self._tracker = Tracker(settings, self.recording.gaps)
-        self._grouping: Grouping | None = None
+        self._grouping: FlowBuffer | None = None
         self._finished = FinishedFlows(settings, Store(scratch), self.recording)
         self._retiring: Iterator[Ended] = iter(())
         self._kept: list[NDArray[np.void]] = []
@@ -143,7 +143,7 @@ class Analysis:
         if self._settings.keep_segments:
             yield from map(as_they_come, batches)
             return
-        grouping = self._grouping = Grouping(self._settings, self.recording.gaps)
+        grouping = self._grouping = FlowBuffer(self._settings, self.recording.gaps)
         provider = BackgroundTask(grouping.make_ready)
         for batch in batches:
             if grouping.runs_short():

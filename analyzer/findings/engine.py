@@ -32,8 +32,8 @@ from analyzer.findings.ordinary import Kind, kinds
 from analyzer.findings.rule import Bools, CannotJudge, Crowd, Hosts, OfCapture, Rule, Verdict, rules
 from analyzer.findings.view import View, views
 from analyzer.settings import Settings
+from analyzer.tcp.states import State
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.transitions import State
 
 HIDDEN = "= hidden"  # the value of rules that say so where packets that were not understood may hold TCP
 EVERY = "all"  # stands for a code where no rule can judge a flow

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from analyzer.capture.gaps import crossed
 from analyzer.findings.rule import Bools, Choice
+from analyzer.tcp.states import State
 from analyzer.tracker.endings import Handshake, RstCause
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.outcome import Ledger, one_of
-from analyzer.tracker.resets import Verdict as Reception
-from analyzer.tracker.transitions import State
+from analyzer.tracker.rst import Reception
 
 TLS_ALERT = 21  # first byte of a TLS record that carries an alert (RFC 8446 5.1)
 ALERT_BYTES = 64  # an alert with any cipher: 7 in clear, 31 with AES-GCM, 53 with CBC and SHA-1
@@ -112,7 +112,7 @@ def after_peer_fin(ledger: Ledger) -> Bools:
 
 def farewell(ledger: Ledger) -> Bools:
     """Endpoints whose last payload looks like a TLS alert, as the close_notify that is sent before a close."""
-    kind, size = ledger.own("carried_byte"), ledger.own("carried")
+    kind, size = ledger.own("last_payload_byte"), ledger.own("last_payload")
     disguised = (kind == TLS_DATA) & (size == ALERT_BYTES_1_3)
     return np.asarray(disguised | ((kind == TLS_ALERT) & (size <= ALERT_BYTES)))
 

@@ -16,7 +16,7 @@ from analyzer.findings.facts import gaps
 from analyzer.findings.in_files import deciding
 from analyzer.findings.rule import Bools, Choice, Crowd, OfCapture, Rule, Verdict
 from analyzer.findings.view import View
-from analyzer.tracker.log import Basis
+from analyzer.tcp.evidence import Basis
 
 CONFIDENCES = ("high", "medium", "low")
 HIGH, MEDIUM, LOW = range(3)

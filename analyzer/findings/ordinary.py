@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from analyzer.findings.facts import state_is
 from analyzer.findings.view import views
 from analyzer.settings import Settings
+from analyzer.tcp.states import State
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.transitions import State
 
 UNEVENTFUL = (  # facts of endpoints that are 0 where nothing happened
     "rst_count",
@@ -32,7 +32,7 @@ UNEVENTFUL = (  # facts of endpoints that are 0 where nothing happened
     "beyond_fin_bytes",
     "stale_acks",
     "icmp_count",
-    "closing",
+    "through_closing",
 )
 
 

@@ -41,7 +41,7 @@ from analyzer.findings import in_files
 from analyzer.findings.rule import Rule
 from analyzer.lines import Piece, Words, code, number
 from analyzer.settings import Settings
-from analyzer.tracker.transitions import State
+from analyzer.tcp.states import State
 
 Pieces = list[Piece | str]
 NEEDS_QUOTES = frozenset('",\r\n')

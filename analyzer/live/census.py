@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.segments.addresses import AddressBook
+from analyzer.tcp.states import State
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.transitions import State
 
 STATES = (
     State.SYN_SENT, State.SYN_RECEIVED, State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSE_WAIT,

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from analyzer.settings import SECOND
-from analyzer.tracker.timers import LINUX
+from analyzer.tcp.timers import LINUX
 
 FIN_TIMEOUT = Path("/proc/sys/net/ipv4/tcp_fin_timeout")  # seconds
 

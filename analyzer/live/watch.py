@@ -33,9 +33,9 @@ from analyzer.reports.findings import listing_of
 from analyzer.reports.frames import epoch_ns
 from analyzer.reports.result import Analysed, Result
 from analyzer.settings import SECOND, Settings
+from analyzer.tcp.states import State
 from analyzer.times import inner
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.transitions import State
 
 LOOK = 0.5  # seconds from look to look
 SHARE = 4  # a look is followed by a pause of at least so many times its own length ...

@@ -19,8 +19,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from analyzer.tcp.states import EVENT_WORDS
 from analyzer.tracker.endings import RST_CAUSE_WORDS
-from analyzer.tracker.transitions import EVENT_WORDS
 
 Kind = Literal["count", "number", "word", "address", "file", "text", "time", "seconds", "flag"]
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from analyzer.reports.frames import epoch_ns
 from analyzer.segments.table import ACK, AE, CWR, ECE, FIN, PSH, RST, SYN, URG
+from analyzer.tcp.sequence import MODULUS, difference
 from analyzer.tracker.limits import DUPLICATE_BLIND_NS
 
 NAMES = (
@@ -87,7 +88,7 @@ class Side:
     def relative(self, raw: int) -> int:
         """A number of this side, the nearest to where it stands."""
         stands = self.reached or 0
-        return stands + (raw - self.base - stands + (1 << 31)) % (1 << 32) - (1 << 31)
+        return stands + int(difference(raw, self.base + stands))
 
     def take(self, start: int, end: int) -> bool:
         """The segment [start, end) was sent; returns whether all of it had been captured before."""
@@ -164,7 +165,7 @@ def said(talk: Conversation, row: int, short: bool = False) -> str:
 
 def _shown(number: int) -> int:
     """A relative number as Wireshark has it, modulo 2^32; those before the first stay negative."""
-    return number if number < 0 else number % (1 << 32)
+    return number if number < 0 else number % MODULUS
 
 
 def folds(talk: Conversation, told: set[int]) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from analyzer.kernels import const, kernel, part
 from analyzer.tracker.ending import ENTRY
-from analyzer.tracker.log import ELSEWHERE, UNBOUNDED
+from analyzer.tracker.storage.layout import ELSEWHERE, UNBOUNDED
 
 PACKED = np.dtype(
     [

@@ -25,9 +25,9 @@ from analyzer.reports.result import Result
 from analyzer.reports.text import SEVERITY_STYLES, Line, advice_lines, count, duration, endpoint, heading, wrapped
 from analyzer.reports.vocabulary import timer_of
 from analyzer.settings import seconds_text
-from analyzer.tracker.log import NOTE_WORDS, Note
-from analyzer.tracker.timers import Timers
-from analyzer.tracker.transitions import State
+from analyzer.tcp.evidence import NOTE_WORDS, Note
+from analyzer.tcp.states import State
+from analyzer.tcp.timers import Timers
 
 SECOND = 1_000_000_000
 SILENCE = SECOND  # from here on a pause is written out

@@ -12,7 +12,7 @@ from analyzer.reports.findings import Listing
 from analyzer.reports.overview import Overview
 from analyzer.reports.store import Rows, Store
 from analyzer.settings import Settings
-from analyzer.tracker.timers import Timers, timers_of
+from analyzer.tcp.timers import Timers, timers_of
 
 if TYPE_CHECKING:
     import pandas as pd

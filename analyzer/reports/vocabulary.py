@@ -3,10 +3,10 @@
 from functools import cache
 
 from analyzer.settings import seconds_text
+from analyzer.tcp.evidence import BASIS_WORDS, NOTE_WORDS, Note
+from analyzer.tcp.states import EVENT_WORDS, NO_ARROW, TABLE, Arrow, Event, State
+from analyzer.tcp.timers import Timer, Timers
 from analyzer.tracker.endings import CLOSER_WORDS, OBSERVED_WORDS, Handshake, RstCause, Teardown, words_of
-from analyzer.tracker.log import BASIS_WORDS, NOTE_WORDS, Note
-from analyzer.tracker.timers import Timer, Timers
-from analyzer.tracker.transitions import EVENT_WORDS, NO_ARROW, TABLE, Arrow, Event, State
 
 STATE_WORDS = [state.name for state in State]
 SIDE_WORDS = ["client", "server"]

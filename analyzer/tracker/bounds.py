@@ -9,19 +9,19 @@ import numpy as np
 
 from analyzer.kernels import part
 from analyzer.segments.table import HAS_IP_ID
-from analyzer.tracker.desk import ACKED, MID_STREAM, SENT_DATA, UNKNOWN, knows, later, unusual
+from analyzer.tracker.context import ACKED, MID_STREAM, SENT_DATA, UNKNOWN, knows, later, unusual
 
 COUNTED = 64  # a larger step of IP identifications is no count of packets
 
 
 @part
-def open_since(desk, e, p):
+def open_since(context, e, p):
     """Whether it is sure that endpoint ``e`` sent no FIN that was not captured.
 
     The last it is known to have sent was captured, and so was its SYN, or else data of it of which ``p`` acknowledged
     all and no more (after a FIN it would have acknowledged one number more).
     """
-    if unusual(desk, e)["unseen_time"] > 0:
+    if unusual(context, e)["unseen_time"] > 0:
         return False
     if not knows(e, MID_STREAM) and np.int64(e["state"]) != UNKNOWN:
         return True
@@ -35,15 +35,15 @@ def half(reach):
 
 
 @part
-def until(desk, e, now):
+def until(context, e, now):
     """The latest moment at which something that passes the tap at ``now`` may reach the endpoint without anything
     showing the delay: by then its sender, or the endpoint itself, would have repeated what it answers."""
     reach = np.int64(e["reach"])
-    return now + reach + desk["repeat"]
+    return now + reach + context["repeat"]
 
 
 @part
-def since(desk, e, s, busy):
+def since(context, e, s, busy):
     """The earliest moment at which the endpoint may have decided to send ``s``, which passes the tap now.
 
     Not before ``busy``, since when it has had something else to send. On its way ``s`` may have taken twice as long
@@ -54,10 +54,10 @@ def since(desk, e, s, busy):
     step = (np.int64(s["ip_id"]) - np.int64(e["ip_id"])) & 0xFFFF
     counted = np.int64(s["marks"]) & HAS_IP_ID and s["ip_id"] > 0 and step == 1
     unseen = np.int64(s["marks"]) & HAS_IP_ID and s["ip_id"] > 0 and e["ip_id"] > 0 and 1 < step <= COUNTED
-    near = reach > 0 and reach <= desk["slack"] and not unseen
-    earliest = busy - 2 * reach - desk["slack"]
+    near = reach > 0 and reach <= context["slack"] and not unseen
+    earliest = busy - 2 * reach - context["slack"]
     if e["last_time"] > 0 and not near and not counted:
-        earliest = min(earliest, np.int64(e["last_time"]) - reach - desk["slack"])
+        earliest = min(earliest, np.int64(e["last_time"]) - reach - context["slack"])
     return min(earliest, now)
 
 
@@ -70,16 +70,16 @@ def sent_before(s, e):
 
 
 @part
-def patience(desk, e):
+def patience(context, e):
     """The same as :func:`margin` on a path whose delay may have grown: by the last time measured, too."""
-    return max(margin(desk, e), np.int64(later(desk, e)["reach_last"]) + desk["slack"])
+    return max(margin(context, e), np.int64(later(context, e)["reach_last"]) + context["slack"])
 
 
 @part
-def margin(desk, e):
+def margin(context, e):
     """How long after passing the tap something surely has reached the endpoint, and its answer come back."""
     reach = np.int64(e["reach"])
-    return (reach if reach > 0 else 0) + desk["slack"]
+    return (reach if reach > 0 else 0) + context["slack"]
 
 
 @part

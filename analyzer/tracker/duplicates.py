@@ -4,13 +4,13 @@ import numpy as np
 
 from analyzer.kernels import part
 from analyzer.segments.table import FIN, HAS_IP_ID, SYN
-from analyzer.tracker.desk import (
+from analyzer.tracker.context import (
     knows,
     learn,
     unusual,
 )
 from analyzer.tracker.ledger import Known
-from analyzer.tracker.space import length_of
+from analyzer.tracker.segment import length_of
 
 ID_MOVES = np.int64(Known.ID_MOVES)
 MASK_32, MASK_63 = (1 << 32) - 1, (1 << 63) - 1
@@ -33,7 +33,7 @@ def fingerprint(s):
 
 
 @part
-def same_packet(desk, s, e, p):
+def same_packet(context, s, e, p):
     """Whether the capture holds this very packet a second time (`any` interface, mirror port, two taps).
 
     Everything must agree. With an IP identification that moves from packet to packet a longer delay is believed, though
@@ -57,10 +57,10 @@ def same_packet(desk, s, e, p):
     age = (tick - passed & MASK_32) << TICK
     carries = length_of(s) > 0 or np.int64(s["flags"]) & (SYN | FIN)
     by_id = np.int64(s["marks"]) & HAS_IP_ID and s["ip_id"] > 0 and knows(e, ID_MOVES)
-    if (by_id or np.int64(s["flags"]) & SYN) and age < (desk["repeat"] if carries else desk["duplicate_by_id"]):
+    if (by_id or np.int64(s["flags"]) & SYN) and age < (context["repeat"] if carries else context["duplicate_by_id"]):
         return True
-    known = unusual(desk, e)["duplicates"] > 0 or unusual(desk, p)["duplicates"] > 0
-    if age <= desk["duplicate_blind"] and (carries or known):
+    known = unusual(context, e)["duplicates"] > 0 or unusual(context, p)["duplicates"] > 0
+    if age <= context["duplicate_blind"] and (carries or known):
         return True
     remember(s, e, print_, tick)
     return False

@@ -1,6 +1,6 @@
 """How each flow ended, as one row of numbers: what flows.csv says of it, before numbers become words.
 
-Words are codes, places in the vocabularies of ``outcome`` and ``transitions``; addresses are rows of the address
+Words are codes, places in the vocabularies of ``outcome`` and ``states``; addresses are rows of the address
 book. A time or a length of time that is not known is UNKNOWN; a frame that is not known is 0.
 """
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from analyzer.kernels import part
 from analyzer.segments.table import HAS_IP_ID, IPV6
-from analyzer.tracker.desk import end_at, knows, last_syn, mark_unusual, unusual
+from analyzer.tcp.sequence import seq_diff
+from analyzer.tracker.context import end_at, knows, last_syn, mark_unusual, unusual
 from analyzer.tracker.ledger import Known
-from analyzer.tracker.space import ahead
 
 ISN, NXT = np.int64(Known.ISN), np.int64(Known.NXT)
 IN_FLIGHT = 1 << 30  # bytes on their way at most: no window is larger (RFC 7323)
@@ -21,17 +21,17 @@ SOURCE_QUENCH, REDIRECT = np.int64(4), np.int64(5)  # of ICMP for IPv4; those of
 
 
 @part
-def hear(desk, s, i):
+def hear(context, s, i):
     """Note the ICMP error that quotes segment ``s`` of endpoint ``i``."""
-    e, kind = end_at(desk, i), kind_of(s)
-    if kind == 0 or not sent(e, np.int64(s["seq"])) or again(desk, s, unusual(desk, e)):
+    e, kind = end_at(context, i), kind_of(s)
+    if kind == 0 or not sent(e, np.int64(s["seq"])) or again(context, s, unusual(context, e)):
         return
-    u = mark_unusual(desk, e)
+    u = mark_unusual(context, e)
     about_syn = knows(e, ISN) and s["seq"] == e["isn"]
     u["icmp_mixed"] = differs(u, s, kind) or u["icmp_mixed"] > 0
     if u["icmp_count"] == 0 or (about_syn and u["icmp_syns"] == 0):
         u["icmp_time"], u["icmp_frame"], u["icmp_kind"], u["icmp_from"] = s["time"], s["frame"], kind, s["ts_ecr"]
-        u["icmp_delay"] = np.int64(s["time"]) - (last_syn(desk, e) if about_syn else np.int64(e["last_time"]))
+        u["icmp_delay"] = np.int64(s["time"]) - (last_syn(context, e) if about_syn else np.int64(e["last_time"]))
     u["icmp_count"] = u["icmp_count"] + 1
     u["icmp_syns"] = u["icmp_syns"] + (1 if about_syn else 0)
     u["icmp_last_time"], u["icmp_last_frame"], u["icmp_id"] = s["time"], s["frame"], s["ip_id"]
@@ -52,21 +52,21 @@ def kind_of(s):
 @part
 def sent(e, seq):
     """Whether endpoint ``e`` may lately have sent a segment with that sequence number."""
-    behind = ahead(e["snd_nxt"], seq)
+    behind = seq_diff(e["snd_nxt"], seq)
     if not knows(e, NXT) or behind < 0 or behind > IN_FLIGHT:
         return False
-    return not knows(e, ISN) or ahead(seq, e["isn"]) >= 0 or e["bytes"] > IN_FLIGHT
+    return not knows(e, ISN) or seq_diff(seq, e["isn"]) >= 0 or e["bytes"] > IN_FLIGHT
 
 
 @part
-def again(desk, s, u):
+def again(context, s, u):
     """Whether this is the last error once more: captured twice, as a packet is dropped only once."""
     if u["icmp_count"] == 0:
         return False
     age = np.int64(s["time"]) - np.int64(u["icmp_last_time"])
     if np.int64(s["marks"]) & HAS_IP_ID and s["ip_id"] > 0:
-        return s["ip_id"] == u["icmp_id"] and age <= desk["duplicate_by_id"]
-    return age <= desk["duplicate_blind"]
+        return s["ip_id"] == u["icmp_id"] and age <= context["duplicate_by_id"]
+    return age <= context["duplicate_blind"]
 
 
 @part

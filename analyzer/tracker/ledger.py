@@ -50,7 +50,7 @@ class Answered(IntFlag):
     KEEP_ALIVE = 32
 
 
-class Foreign(IntFlag):
+class ThirdParty(IntFlag):
     """How it is known that a RST is not its alleged sender's (column ``foreign``)."""
 
     WENT_ON = 1  # the sender went on in the same numbers
@@ -91,17 +91,17 @@ SHARED = [
 OWN = [
     Column("last_time", "<i8", "its last segment"),
     Column("bytes", "<i8", "payload bytes it sent, repeats included, captured duplicates not"),
-    Column("carry_time", "<i8", "when it last sent payload, SYN or FIN, repeats included"),
+    Column("content_time", "<i8", "when it last sent payload, SYN or FIN, repeats included"),
     Column("busy_since", "<i8", "since when it has had something to send without pause, 0 none"),
     Column("lower_ack_time", "<i8", "its last segment before it acknowledged the peer's FIN"),
     Column("data_time", "<i8", "last new payload"),
     Column("last_frame", "<u4", "frame of its last segment"),
-    Column("carried", "<u4", "payload bytes of its last segment with payload"),
+    Column("last_payload", "<u4", "payload bytes of its last segment with payload"),
     Column("ip_id", "<u2", "IP identification of its last segment"),
     Column("ttl_low", "u1", "lowest TTL of its segments, RSTs apart"),
     Column("ttl_high", "u1", "highest TTL of its segments, RSTs apart"),
     Column("last_kind", "u1", "kind of its last segment (Answered bits)"),
-    Column("carried_byte", "u1", "first byte of its last segment with payload, 0 not known"),
+    Column("last_payload_byte", "u1", "first byte of its last segment with payload, 0 not known"),
     Column("prints", "u1", "place of the next fingerprint in the ring"),
     Column("mark_state", "u1", "the state before the first assumed entry that may still be taken back"),
 ]
@@ -153,7 +153,7 @@ LATER_FACTS = [
     Column("idle_longest_frame", "<u4", "that segment"),
     Column("ack_passed", "<i8", "when the acknowledgment of its FIN passed that is taken to have arrived"),
     Column("reach_last", "<i8", "the time from the tap to it and back when that was measured last, 0 not known"),
-    Column("closing", "u1", "1 where it went through CLOSING"),
+    Column("through_closing", "u1", "1 where it went through CLOSING"),
     Column("overtaken", "u1", "1 where a later segment of it that acknowledges the peer's FIN passed before its FIN"),
     Column("spoke_last", "u1", "whose payload was the newest when its FIN passed: 1 its own, 2 the peer's, 0 nobody's"),
     Column("close_wait_basis", "u1", "how its CLOSE_WAIT was learnt (Basis)"),
@@ -167,8 +167,6 @@ UNUSUAL_FACTS = [
     Column("fin_last_time", "<i8", "its last FIN"),
     Column("fin_last_frame", "<u4", "frame of it"),
     Column("fin_repeats", "<i4", "of these, repeats for want of an acknowledgment"),
-    Column("fin_repeat_time", "<i8", "the last of these"),
-    Column("fin_repeat_frame", "<u4", "frame of it"),
     Column("fin_after_ack", "<i4", "FINs it sent although an acknowledgment had passed"),
     Column("fin_after_ack_frame", "<u4", "frame of the first of these"),
     Column("fin_after_ack_time", "<i8", "time of it"),
@@ -247,7 +245,7 @@ RESETS = [
     Column("rst_ack", "<u4", "its acknowledgment, 0 without the ACK flag"),
     Column("rst_answers_ack", "<u4", "the acknowledgment carried by the segment it answers"),
     Column("rst_answers_frame", "<u4", "frame of the segment it answers"),
-    Column("rst_verdict", "u1", "how its receiver had to take it (Verdict)"),
+    Column("rst_verdict", "u1", "how its receiver had to take it (Reception)"),
     Column("rst_answers", "u1", "kind of the segment it answers (Answered), 0 unprompted"),
     Column("rst_state", "u1", "its sender's state before it"),
     Column("rst_peer_state", "u1", "its receiver's state before it"),
@@ -268,10 +266,12 @@ RESETS = [
     Column("refused_frame", "<u4", "frame of the first of these"),
     Column("refused_time", "<i8", "time of it"),
     Column("refused_after", "<i8", "time from that SYN to it"),
-    Column("foreign", "u1", "how it is known that somebody else sent a RST in its name (bits of Foreign), 0 none"),
-    Column("foreign_ttl", "u1", "the TTL of that RST: the one that counts, else the first"),
-    Column("foreign_frame", "<u4", "frame of it"),
-    Column("foreign_time", "<i8", "time of it"),
+    Column(
+        "third_party", "u1", "how it is known that somebody else sent a RST in its name (bits of ThirdParty), 0 none"
+    ),
+    Column("third_party_ttl", "u1", "the TTL of that RST: the one that counts, else the first"),
+    Column("third_party_frame", "<u4", "frame of it"),
+    Column("third_party_time", "<i8", "time of it"),
     Column("own_frame", "<u4", "frame in which it went on after that"),
 ]
 
@@ -303,7 +303,7 @@ FLOW_COLUMNS = [
     Column("client", "u1", "which side is the client: 0 or 1"),
     Column("client_basis", "u1", "2: it sent the SYN, 1: the other side sent a SYN-ACK, 0: guessed from the ports"),
     # first_time and end_time stand apart: next to each other they are read as one, which has to wait for both where one
-    # was written a moment ago (``by_the_book``).
+    # was written a moment ago (``whole_flow``).
     Column("first_time", "<i8", "first segment of the flow"),
     Column("last_time", "<i8", "last segment of the flow, probes apart"),
     Column("end_time", "<i8", "last segment of the flow"),

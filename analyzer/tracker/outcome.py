@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.gaps import crossed, watched_until
+from analyzer.tcp.sequence import difference
+from analyzer.tcp.states import State
 from analyzer.tracker.endings import BOTH, CLIENT, NOBODY, SERVER, Handshake, RstCause, Teardown
 from analyzer.tracker.ledger import Answered, Known
-from analyzer.tracker.resets import Verdict
-from analyzer.tracker.transitions import State
+from analyzer.tracker.rst import Reception
 
 Bools = NDArray[np.bool_]
 Codes = NDArray[np.int64]
@@ -193,7 +194,7 @@ class Ledger:
     def crossed_fins(self) -> Bools:
         """Whether both FINs were sent before either side had received the other's: neither acknowledges that, and they
         passed within the time that one may be under way. Else the first was lost."""
-        behind = _behind(self.own("fin_ack"), self.peer("fin_end"))
+        behind = difference(self.own("fin_ack"), self.peer("fin_end")) < 0
         apart = np.abs(self.own("fin_time")[:, 0] - self.own("fin_time")[:, 1])
         trip = np.maximum(self.own("reach"), self.own("reach_last")).sum(axis=1)
         longest = np.where((self.own("reach") > 0).all(axis=1), 2 * trip + JITTER_NS, UNDER_WAY_NS)
@@ -213,7 +214,7 @@ class Ledger:
     def first_fin_side(self) -> Codes:
         """The side whose FIN came first: by the acknowledgments where both are known, else by time; -1 none."""
         sent = self.fin_sent
-        behind = _behind(self.own("fin_ack"), self.peer("fin_end"))
+        behind = difference(self.own("fin_ack"), self.peer("fin_end")) < 0
         sooner = np.argmin(self.own("fin_time"), axis=1)
         after = np.where(behind[:, 0] == behind[:, 1], sooner, np.where(behind[:, 0], 0, 1))
         return np.where(sent.all(axis=1), after, np.where(sent[:, 0], 0, np.where(sent[:, 1], 1, -1)))
@@ -221,7 +222,7 @@ class Ledger:
     @cached_property
     def rst_side(self) -> Codes:
         """The side whose RST ended the flow, -1 none."""
-        counts = one_of(self.own("rst_verdict"), (Verdict.ACCEPTED, Verdict.BLIND))
+        counts = one_of(self.own("rst_verdict"), (Reception.ACCEPTED, Reception.BLIND))
         time = np.where(counts, self.own("rst_time"), np.iinfo(np.int64).max)
         return np.where(counts.any(axis=1), np.argmin(time, axis=1), -1)
 
@@ -304,11 +305,11 @@ class Ledger:
         answers, reply = self.of_side("rst_answers", side), self.of_side("rst_reply", side) == 1
         state = self.of_side("rst_state", side)
         closed = self._closed_before_reset
-        knew = closed & ~_behind(self.of_side("rst_answers_ack", side), self.of_side("fin_end", side))
+        knew = closed & (difference(self.of_side("rst_answers_ack", side), self.of_side("fin_end", side)) >= 0)
         asks, data, fin = (answers & kind > 0 for kind in (Answered.SYN, Answered.DATA, Answered.FIN))
         closes = (answers == Answered.ACK) & knew  # who awaits just this acknowledgment does not reset
         runs = np.maximum(self.of_side("probe_run", side), self.of_side("repeat_run", side))
-        foreign = self.of_side("foreign_frame", side) == self.of_side("rst_frame", side)
+        foreign = self.of_side("third_party_frame", side) == self.of_side("rst_frame", side)
         cases = [
             (side < 0, RstCause.NONE),
             (foreign, RstCause.THIRD_PARTY),
@@ -366,8 +367,3 @@ def one_of(values: NDArray[Any], codes: Iterable[int]) -> Bools:
     for code in codes:
         found |= values == code
     return found
-
-
-def _behind(a: NDArray[Any], b: NDArray[Any]) -> Bools:
-    """Whether sequence number ``a`` is before ``b``, modulo 2^32."""
-    return np.asarray((((a.astype(np.int64) - b + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)) < 0)

@@ -13,12 +13,12 @@ Every entry has a best time and bounds. What was sent left the host before it pa
 arrived after it passed the tap and before the endpoint's own proving segment did. How far the host is, is measured
 where something and its answer pass the tap (the handshake first of all): half of that is the way there.
 
-Most connections of a capture are never followed segment by segment: ``grouping`` has their segments wait for one
-another, and ``by_the_book`` tells at a glance what would become of those in which nothing unforeseen happens.
+Most connections of a capture are never followed segment by segment: ``flow_buffer`` has their segments wait for one
+another, and ``whole_flow`` tells at a glance what would become of those in which nothing unforeseen happens.
 
-Where to look: the arrows in ``transitions``, what acknowledgments show in ``acknowledge``, what segments carry in
-``carry`` and ``syns``, resets in ``resets``, the order of it all in ``step``; the facts kept in ``ledger`` and ``log``,
-the memory they lie in in ``pools``; what becomes of a flow at its end in ``closing``, its timeline in ``telling``.
+Where to look: the arrows in ``states``, what acknowledgments show in ``acknowledgment``, what segments carry in
+``payload`` and ``syn``, resets in ``rst``, the order of it all in ``step``; the facts kept in ``ledger`` and ``log``,
+the memory they lie in in ``pools``; what becomes of a flow at its end in ``finish``, its timeline in ``timeline``.
 """
 
 from collections.abc import Iterator
@@ -31,16 +31,18 @@ from analyzer.capture.gaps import Gaps
 from analyzer.memory import GrowingRows, copy_rows
 from analyzer.segments.table import UNTRACKED
 from analyzer.settings import Settings
-from analyzer.tracker import closing, step, telling
-from analyzer.tracker.desk import NOT_YET, PLACE
+from analyzer.tcp.states import State
+from analyzer.tracker import conclusion, finish, step, timeline
+from analyzer.tracker.context import NOT_YET, PLACE
 from analyzer.tracker.ending import ENDING, ENTRY
-from analyzer.tracker.grouping import Gathered, Told
+from analyzer.tracker.fast_path.flow_buffer import Gathered, Told
+from analyzer.tracker.fast_path.reused import facts_of
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT
-from analyzer.tracker.limits import LINGER_NS, desk_of, show_gaps
-from analyzer.tracker.pools import PIECE, Pools
-from analyzer.tracker.reused import facts_of
-from analyzer.tracker.spread import OF_OTHER, OF_REUSED, Chosen, Columns, columns_of
-from analyzer.tracker.transitions import State
+from analyzer.tracker.limits import LINGER_NS, context_of, show_gaps
+from analyzer.tracker.ordinary import ORDINARY, OTHER, REUSED
+from analyzer.tracker.storage.pools import PIECE, Pools
+from analyzer.tracker.storage.slots import copy_ledger_rows, put_away
+from analyzer.tracker.storage.transpose import OF_OTHER, OF_REUSED, Chosen, Columns, columns_of
 
 FLOWS_AT_ONCE = 4096  # flows whose books are closed together: their rows stay in the processor's cache
 RESTING = (State.CLOSED, State.TIME_WAIT)
@@ -87,8 +89,8 @@ def _told(told: Told) -> Iterator[Ended]:
         entries_too["end"] = 2 * (last - (entries_too["end"] >> 1)) | entries_too["end"] & 1
         endings_too: NDArray[np.void] = endings[behind:][::-1].copy()
         lengths_too: NDArray[np.uint32] = lengths[behind:][::-1].copy()
-        yield Ended(int(closing.REUSED), endings_too, facts_of(took, endings_too), entries_too, lengths_too)
-    yield Ended(int(closing.ORDINARY), endings[:ordinary], NOTHING, entries, lengths[:ordinary])
+        yield Ended(int(REUSED), endings_too, facts_of(took, endings_too), entries_too, lengths_too)
+    yield Ended(int(ORDINARY), endings[:ordinary], NOTHING, entries, lengths[:ordinary])
 
 
 class Tracker:
@@ -99,11 +101,11 @@ class Tracker:
     """
 
     def __init__(self, settings: Settings, gaps: Gaps | None = None) -> None:
-        self._desk, self._gaps = desk_of(settings), gaps or Gaps()
+        self._context, self._gaps = context_of(settings), gaps or Gaps()
         self._bounds = self._gaps.bounds  # that the kernels know of
         self._places = GrowingRows(PLACE, 1024)
         self._pools = Pools()
-        self._telling = settings.keep_timeline
+        self._keeps_timelines = settings.keep_timeline
         self._due = np.zeros(0, np.int64)  # for each piece of the ledger, until when no flow in it can be over
         self._looked = (0, 0)  # slots and clock when flows that are over were last looked for
         self._lay_out()
@@ -111,12 +113,12 @@ class Tracker:
     @property
     def late(self) -> int:
         """Segments of flows that had been over for so long that their books were closed; they change nothing."""
-        return int(self._desk["late"][0])
+        return int(self._context["late"][0])
 
     @property
     def clock(self) -> int:
         """The highest frame time so far, nanoseconds."""
-        return int(self._desk["clock"][0])
+        return int(self._context["clock"][0])
 
     @property
     def held(self) -> NDArray[np.intp]:
@@ -143,11 +145,11 @@ class Tracker:
             self._places.grow(max(len(flow_rows), 2 * len(self._places)))
             self._lay_out()
         self._tuples = flow_rows  # they stay where the kernels know them to be, even if the flow table moves its rows
-        self._desk["tuples"] = flow_rows.ctypes.data
-        self._bounds = show_gaps(self._desk, self._gaps)
+        self._context["tuples"] = flow_rows.ctypes.data
+        self._bounds = show_gaps(self._context, self._gaps)
         done = 0
         while done < len(batch):
-            done = step.run(self._desk, batch, clocks, done)
+            done = step.run(self._context, batch, clocks, done)
             if done < len(batch):
                 self._grow()
 
@@ -157,14 +159,14 @@ class Tracker:
         return np.maximum.accumulate(np.maximum(times, self.clock))
 
     def follow(self, given: Gathered, flow_rows: NDArray[np.void]) -> Iterator[Ended]:
-        """Track what comes from :class:`Grouping`. Closes the books of those of its whole flows that are over, or, once
-        the capture has ended, of all but those left in CLOSE_WAIT; and forgets them."""
+        """Track what comes from :class:`FlowBuffer`. Finishes those of its whole flows that are over, or, once the
+        capture has ended, all but those left in CLOSE_WAIT; and forgets them."""
         yield from _told(given.told)
         self.feed(given.whole, flow_rows, np.ascontiguousarray(given.whole["time"]))
         self.feed(given.apart, flow_rows, given.clocks)
-        self._desk["clock"] = max(self.clock, given.clock)
+        self._context["clock"] = max(self.clock, given.clock)
         found = np.empty(len(given.whole), np.int64)
-        found = found[: closing.find_whole(self._desk, given.whole, int(given.last), found)]
+        found = found[: finish.find_whole(self._context, given.whole, int(given.last), found)]
         if given.last:
             found = found[~self._leaking(found)]
         yield from self._close(found, self.clock)
@@ -192,7 +194,7 @@ class Tracker:
         """
         found = np.empty(self._pools.slots, np.int64)
         self._due = np.append(self._due, np.zeros(-(-len(found) // PIECE) - len(self._due), np.int64))
-        count = closing.find_over(self._desk, len(found), self._due, found)
+        count = finish.find_over(self._context, len(found), self._due, found)
         yield from self._close(found[:count], self.clock)
         self._looked = (self._pools.in_use, self.clock)
 
@@ -256,30 +258,34 @@ class Tracker:
         client = facts.flow("client")
         endings["client_state"] = np.where(client == 0, *state)
         endings["server_state"] = np.where(client == 0, *state[::-1])
-        return Ended(int(closing.OTHER), endings, facts, *self.timelines(slots))
+        return Ended(int(OTHER), endings, facts, *self.timelines(slots))
 
     def _noted(self, slots: NDArray[np.intp], end_time: int) -> NDArray[np.void]:
         """What was noted of the flows in ``slots``, as rows of ENDING; nothing is concluded from it yet."""
         endings: NDArray[np.void] = np.empty(len(slots), ENDING)
-        closing.note_down(self._desk, np.ascontiguousarray(slots, np.int64), end_time, endings)
+        conclusion.note_down(self._context, np.ascontiguousarray(slots, np.int64), end_time, endings)
         return endings
 
     def _facts(self, slots: NDArray[np.intp], chosen: Chosen) -> Columns:
-        return columns_of(self._desk, np.ascontiguousarray(slots, np.int64), chosen)
+        return columns_of(self._context, np.ascontiguousarray(slots, np.int64), chosen)
 
     def timelines(self, slots: NDArray[np.intp]) -> tuple[NDArray[np.void], NDArray[np.uint32]]:
         """The timelines (ENTRY) of the flows in ``slots`` so far, ``end`` counting their places; how long each is."""
         rows, entries, lengths = self._blank(slots)
-        written = telling.tell(self._desk, np.asarray(slots, np.int64), rows, entries, lengths) if self._telling else 0
+        written = (
+            timeline.write_timelines(self._context, np.asarray(slots, np.int64), rows, entries, lengths)
+            if self._keeps_timelines
+            else 0
+        )
         return entries[:written], lengths
 
     def _blank(self, slots: NDArray[np.intp]) -> tuple[NDArray[np.void], NDArray[np.void], NDArray[np.uint32]]:
         """Room for the timelines of ``slots``, once their books are closed: for the log of any one, for all of them and
         for how long each is; for none where nobody wants them."""
         lengths = np.zeros(len(slots), np.uint32)
-        if not self._telling:
+        if not self._keeps_timelines:
             return np.zeros(0, ENTRY), np.zeros(0, ENTRY), lengths
-        log_rows = self._pools.flows.rows["log_rows"][slots].astype(np.int64) + closing.MORE_ROWS
+        log_rows = self._pools.flows.rows["log_rows"][slots].astype(np.int64) + finish.MORE_ROWS
         return np.zeros(int(log_rows.max(initial=0)), ENTRY), np.empty(int(log_rows.sum()), ENTRY), lengths
 
     def _states(self, slots: NDArray[np.intp]) -> NDArray[np.uint8]:
@@ -297,13 +303,13 @@ class Tracker:
     def _closed(self, slots: NDArray[np.intp], end_time: int) -> list[Ended]:
         """Close the books of ``slots`` and put them away, kind by kind; the OTHER flows come last."""
         slots, done = np.ascontiguousarray(slots, np.int64), 0
-        self._bounds = show_gaps(self._desk, self._gaps)
+        self._bounds = show_gaps(self._context, self._gaps)
         counts, left = np.zeros(4, np.int64), np.empty(len(slots), np.int64)
         endings: NDArray[np.void] = np.empty(len(slots), ENDING)
         rows, entries, lengths = self._blank(slots)
         while done < len(slots):
-            done = closing.close_books(
-                self._desk, slots, done, end_time, 1, counts, left, endings, rows, entries, lengths
+            done = finish.finish_flows(
+                self._context, slots, done, end_time, 1, counts, left, endings, rows, entries, lengths
             )
             if done < len(slots):
                 self._grow()
@@ -311,22 +317,22 @@ class Tracker:
         behind = len(slots) - reused
         endings_too: NDArray[np.void] = copy_rows(endings[behind:], np.empty(reused, ENDING))
         return [
-            Ended(int(closing.ORDINARY), endings[:ordinary], NOTHING, entries[:told], lengths[:ordinary]),
-            self._put_away(closing.REUSED, left[behind:], endings_too, OF_REUSED),
-            self._put_away(closing.OTHER, left[:other], self._noted(left[:other], end_time), OF_OTHER),
+            Ended(int(ORDINARY), endings[:ordinary], NOTHING, entries[:told], lengths[:ordinary]),
+            self._put_away(REUSED, left[behind:], endings_too, OF_REUSED),
+            self._put_away(OTHER, left[:other], self._noted(left[:other], end_time), OF_OTHER),
         ]
 
     def _put_away(self, kind: np.int64, slots: NDArray[np.int64], endings: NDArray[np.void], chosen: Chosen) -> Ended:
         """What the rules may ask of the flows in ``slots``, which are forgotten."""
         ended = Ended(int(kind), endings, self._facts(slots, chosen), *self.timelines(slots))
-        closing.put_away(self._desk, slots)
+        put_away(self._context, slots)
         return ended
 
     def _books(self, slots: NDArray[np.intp]) -> Books:
         """A copy of all that is known of the flows in ``slots``, an endpoint's columns and a flow's each in one row."""
         ends: NDArray[np.void] = np.empty(2 * len(slots), ENDPOINT)
         flows: NDArray[np.void] = np.empty(len(slots), CONNECTION)
-        closing.copy_books(self._desk, np.asarray(slots, np.int64), ends.view(np.int32), flows.view(np.int32))
+        copy_ledger_rows(self._context, np.asarray(slots, np.int64), ends.view(np.int32), flows.view(np.int32))
         for what in ("syn", "fin"):  # the last is the first where there was no other
             again, once = ends[f"{what}_last_time"] != 0, ends[f"{what}_count"] > 0
             for kind in ("time", "frame"):
@@ -336,8 +342,8 @@ class Tracker:
 
     def _lay_out(self) -> None:
         """Tell the kernels where the rows lie now."""
-        self._pools.lay_out(self._desk)
-        self._desk["places"] = self._places.address
+        self._pools.lay_out(self._context)
+        self._context["places"] = self._places.address
 
     def _grow(self) -> None:
         """Make room in the pools that are full."""

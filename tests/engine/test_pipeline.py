@@ -21,11 +21,11 @@ from analyzer.reports.result import Analysed
 from analyzer.reports.terminal import summary_lines
 from analyzer.segments import Decoder
 from analyzer.settings import Settings
+from analyzer.tcp.states import State
 from analyzer.tracker import track
-from analyzer.tracker.closing import ORDINARY, OTHER
+from analyzer.tracker.ordinary import ORDINARY, OTHER
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.track import Ended, Tracker
-from analyzer.tracker.transitions import State
 
 CAPTURES = sorted(
     path for path in (Path(__file__).parents[2] / "captures").iterdir() if path.suffix in (".pcap", ".pcapng")

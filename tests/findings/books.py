@@ -11,12 +11,12 @@ from analyzer.flows.table import FLOW
 from analyzer.lines import Template, Words
 from analyzer.reports.findings import Listing, listing_of
 from analyzer.settings import Settings
+from analyzer.tcp.evidence import Basis
+from analyzer.tcp.states import State
 from analyzer.times import inner
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT, Answered, Known
-from analyzer.tracker.log import Basis
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.resets import Verdict as Reception
-from analyzer.tracker.transitions import State
+from analyzer.tracker.rst import Reception
 
 SECOND = 1_000_000_000
 START = inner(1_700_000_000 * SECOND)
@@ -92,8 +92,8 @@ def data_meets_reset(after: float, size: int, first_byte: int, ack: int = FIN_EN
         "close_wait_end": at(1 + after),
         "reach": 10_000_000,
         "data_time": at(1 + after),
-        "carried": size,
-        "carried_byte": first_byte,
+        "last_payload": size,
+        "last_payload_byte": first_byte,
     }
     return {"server": closed | reset | answer | numbers | states | server, "client": client}
 

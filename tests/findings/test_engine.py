@@ -15,11 +15,11 @@ from analyzer.findings.view import View
 from analyzer.lines import Words
 from analyzer.reports.findings import Listing, listing_of
 from analyzer.settings import Settings
+from analyzer.tcp.evidence import Basis
+from analyzer.tcp.states import State
 from analyzer.times import outer
 from analyzer.tracker.ledger import Known
-from analyzer.tracker.log import Basis
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.transitions import State
 from tests.findings.books import (
     END,
     SECOND,

@@ -16,10 +16,10 @@ from analyzer.lines import Words
 from analyzer.reports.findings import Listing
 from analyzer.segments import AddressBook, Decoder
 from analyzer.settings import SECOND, Settings
+from analyzer.tcp.states import State
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.spread import OF_REUSED, Columns, SpreadLedger
+from analyzer.tracker.storage.transpose import OF_REUSED, Columns, TransposedLedger
 from analyzer.tracker.track import Tracker
-from analyzer.tracker.transitions import State
 from tests.findings.books import START, Book, csv_lines, ledger
 from tests.lab import pcapfile
 from tests.tracker.whole import whole
@@ -91,11 +91,11 @@ def test_an_ordinary_connection_that_is_there_twice_is_told(tmp_path: Path, late
     assert [(entry.code, entry.flows) for entry in cannot_judge] == [("all", 1)]
 
 
-def of_reused(ledger: Ledger) -> SpreadLedger:
+def of_reused(ledger: Ledger) -> TransposedLedger:
     """The same flows, of which only what is declared of such flows is known."""
     ends = np.stack([ledger.own(name).T for name in OF_REUSED.ends])
     flows = np.stack([ledger.flow(name) for name in OF_REUSED.flows])
-    return SpreadLedger(Columns(OF_REUSED, ends, flows), ledger._table, ledger.end_time)
+    return TransposedLedger(Columns(OF_REUSED, ends, flows), ledger._table, ledger.end_time)
 
 
 def reused() -> Ledger:

@@ -21,7 +21,7 @@ from analyzer.findings.view import View
 from analyzer.settings import Settings
 from analyzer.tracker import outcome, rows
 from analyzer.tracker.ledger import ENDPOINT
-from analyzer.tracker.spread import OF_OTHER
+from analyzer.tracker.storage.transpose import OF_OTHER
 from captures.sets import files_of
 from tests.findings.books import leaking_server, ledger, sentences
 

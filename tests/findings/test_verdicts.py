@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analyzer.tcp.states import State
 from analyzer.times import outer
 from analyzer.tracker.endings import RstCause
-from analyzer.tracker.ledger import Answered, Foreign
-from analyzer.tracker.resets import Verdict as Reception
-from analyzer.tracker.transitions import State
+from analyzer.tracker.ledger import Answered, ThirdParty
+from analyzer.tracker.rst import Reception
 from tests.findings.books import FIN_END, SECOND, asked, at, data_meets_reset, found, leaking_server, ledger
 
 
@@ -151,15 +151,15 @@ def test_a_host_without_the_connection(facts: dict[str, Any], codes: set[str]) -
 @pytest.mark.parametrize(
     ("how", "level", "words", "not_said"),
     [
-        (Foreign.WENT_ON, "high", ["went on with the connection", "(frame 12)"], ["hops"]),
-        (Foreign.OTHER_PATH, "medium", ["another number of hops", "TTL is 41", "63 to 64"], ["went on"]),
-        (Foreign.WENT_ON | Foreign.OTHER_PATH, "high", ["another number of hops, and its sender went on"], []),
+        (ThirdParty.WENT_ON, "high", ["went on with the connection", "(frame 12)"], ["hops"]),
+        (ThirdParty.OTHER_PATH, "medium", ["another number of hops", "TTL is 41", "63 to 64"], ["went on"]),
+        (ThirdParty.WENT_ON | ThirdParty.OTHER_PATH, "high", ["another number of hops, and its sender went on"], []),
     ],
 )
-def test_a_reset_in_the_name_of_another(how: Foreign, level: str, words: list[str], not_said: list[str]) -> None:
+def test_a_reset_in_the_name_of_another(how: ThirdParty, level: str, words: list[str], not_said: list[str]) -> None:
     """The RST has no other cause, and nobody is said to have sent it."""
-    foreign = {"foreign": how, "foreign_ttl": 41, "foreign_frame": 11, "foreign_time": at(2)}
-    own = {"ttl_low": 63, "ttl_high": 64, "own_frame": 12 if how & Foreign.WENT_ON else 0}
+    foreign = {"third_party": how, "third_party_ttl": 41, "third_party_frame": 11, "third_party_time": at(2)}
+    own = {"ttl_low": 63, "ttl_high": 64, "own_frame": 12 if how & ThirdParty.WENT_ON else 0}
     made = ledger(reset_by_server(rst_unacked=5, **foreign, **own) | {"close_side": 2})
     assert made.rst_cause.tolist() == [RstCause.THIRD_PARTY]
     assert made.closed_by.tolist() == [0]
@@ -173,7 +173,12 @@ def test_a_reset_in_the_name_of_another(how: Foreign, level: str, words: list[st
 
 
 def test_a_reset_that_was_not_the_foreign_one_has_its_own_cause() -> None:
-    foreign = {"foreign": Foreign.OTHER_PATH, "foreign_ttl": 41, "foreign_frame": 5, "foreign_time": at(1)}
+    foreign = {
+        "third_party": ThirdParty.OTHER_PATH,
+        "third_party_ttl": 41,
+        "third_party_frame": 5,
+        "third_party_time": at(1),
+    }
     assert set(found(ledger(reset_by_server(**foreign)))) == {"TD301", "TD309"}
 
 

@@ -12,14 +12,14 @@ from analyzer.capture import open_captures
 from analyzer.flows.table import FlowTable
 from analyzer.segments import Decoder
 from analyzer.settings import Settings
+from analyzer.tcp.evidence import Basis
+from analyzer.tcp.states import State
 from analyzer.times import outer
-from analyzer.tracker.closing import OTHER
 from analyzer.tracker.endings import RstCause, words_of
-from analyzer.tracker.log import Basis
+from analyzer.tracker.ordinary import OTHER
 from analyzer.tracker.rows import conclude
-from analyzer.tracker.spread import SpreadLedger
+from analyzer.tracker.storage.transpose import TransposedLedger
 from analyzer.tracker.track import Ended, Tracker
-from analyzer.tracker.transitions import State
 
 from .sockdiag import Pair
 
@@ -73,7 +73,7 @@ def _flows(ended: Ended, table: FlowTable, end: int, texts: list[str]) -> Iterat
             rows[entry["end"]].append(_row(entry))
     resets = np.zeros(len(ended.endings), np.int64)
     if ended.kind == OTHER:
-        ledger = SpreadLedger(ended.facts, table.rows[ended.facts.flow("row")], end)
+        ledger = TransposedLedger(ended.facts, table.rows[ended.facts.flow("row")], end)
         conclude(ended.endings, ledger)
         resets = ledger.own("rst_count").sum(axis=1)
     for place, (ending, count) in enumerate(zip(ended.endings, resets.tolist(), strict=True)):

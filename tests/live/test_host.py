@@ -7,7 +7,7 @@ import pytest
 from analyzer.cli import guarded
 from analyzer.live import command, host
 from analyzer.settings import Settings
-from analyzer.tracker.timers import Timer, timers_of
+from analyzer.tcp.timers import Timer, timers_of
 
 SECOND = 10**9
 

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from analyzer.reports.frames import empty, table
 from analyzer.segments.addresses import AddressBook
 from analyzer.segments.table import QUOTED
+from analyzer.tcp.evidence import BASIS_WORDS, NOTE_WORDS
+from analyzer.tcp.states import EVENT_WORDS, NO_ARROW, TABLE, State
 from analyzer.times import UNKNOWN
 from analyzer.tracker.endings import CLOSER_WORDS, OBSERVED_WORDS, Handshake, RstCause, Teardown, words_of
-from analyzer.tracker.log import BASIS_WORDS, NOTE_WORDS
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.transitions import EVENT_WORDS, NO_ARROW, TABLE, State
-from tests.tracker.naive_telling import in_order, rejoined
+from tests.tracker.naive_timeline import in_order, rejoined
 
 STATE_WORDS = [state.name for state in State]
 SIDE_WORDS = ["client", "server"]

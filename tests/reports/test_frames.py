@@ -6,9 +6,9 @@ import pytest
 
 from analyzer.reports.columns import STATES, TABLES
 from analyzer.reports.frames import empty, epoch_ns, seconds_ns, table
+from analyzer.tcp.evidence import BASIS_WORDS
+from analyzer.tcp.states import State
 from analyzer.times import UNKNOWN
-from analyzer.tracker.log import BASIS_WORDS
-from analyzer.tracker.transitions import State
 from tests.reports.sample import START, sample_result
 
 KINDS = {

@@ -18,9 +18,9 @@ from analyzer.reports.result import Result
 from analyzer.reports.vocabulary import note_texts
 from analyzer.segments.table import FIN, RST, SYN
 from analyzer.settings import Settings
-from analyzer.tracker.log import Note
-from analyzer.tracker.timers import timers_of
-from analyzer.tracker.transitions import ARROWS, Event, State
+from analyzer.tcp.evidence import Note
+from analyzer.tcp.states import ARROWS, Event, State
+from analyzer.tcp.timers import timers_of
 
 ROOT = Path(__file__).parents[2]
 OWN = sorted((ROOT / "captures").glob("*.pcap*"))

@@ -34,11 +34,11 @@ from analyzer.reports.tables import write_csv, write_parquet
 from analyzer.reports.vocabulary import note_texts
 from analyzer.segments.table import SEGMENT
 from analyzer.settings import Settings
+from analyzer.tcp.evidence import Note
+from analyzer.tcp.states import TABLE
+from analyzer.tcp.timers import timers_of
 from analyzer.tracker.ending import ENDING, ENTRY, UNKNOWN
 from analyzer.tracker.endings import RstCause
-from analyzer.tracker.log import Note
-from analyzer.tracker.timers import timers_of
-from analyzer.tracker.transitions import TABLE
 from tests.reports import naive_tables
 from tests.tracker.naive_rows import flow_rows
 from tests.tracker.whole import whole

@@ -19,9 +19,9 @@ from analyzer.reports.files import write_analysed
 from analyzer.reports.gathering import BITS, PACKED
 from analyzer.reports.store import Rows, Spool, Store
 from analyzer.settings import Settings
+from analyzer.tcp.evidence import Basis, Note
+from analyzer.tcp.states import NO_ARROW, Event, State
 from analyzer.tracker.ending import ENDING, ENTRY
-from analyzer.tracker.log import Basis, Note
-from analyzer.tracker.transitions import NO_ARROW, Event, State
 
 CAPTURES = [str(path) for path in sorted((Path(__file__).parents[2] / "captures").glob("*.pcap*"))]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from analyzer.flows.table import FlowTable
-from analyzer.tracker.closing import ORDINARY
+from analyzer.tracker.ordinary import ORDINARY
 from analyzer.tracker.track import Ended
 
 

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
 from analyzer.tracker.ledger import ICMP_FACTS, Answered, Known
-from analyzer.tracker.resets import Verdict
+from analyzer.tracker.rst import Reception
 
 from .naive import ACK, FIN, RST, SYN, ahead
 from .observed import Observed, Packet, Seen
@@ -24,8 +24,8 @@ KINDS = {
     "syn-ack": Answered.SYN_ACK,
     "probe": Answered.KEEP_ALIVE,
 }
-VERDICTS = {"": 0, "accepted": Verdict.ACCEPTED, "challenged": Verdict.CHALLENGED, "dropped": Verdict.DROPPED}
-VERDICTS |= {"blind": Verdict.BLIND, "disregarded": Verdict.DISREGARDED}
+VERDICTS = {"": 0, "accepted": Reception.ACCEPTED, "challenged": Reception.CHALLENGED, "dropped": Reception.DROPPED}
+VERDICTS |= {"blind": Reception.BLIND, "disregarded": Reception.DISREGARDED}
 CLOCK_BACK = 1_000_000
 
 
@@ -236,9 +236,9 @@ COLUMNS: dict[str, Meaning] = {
     "clock_back_frame": lambda of: step[1].frame if (step := largest_step_back(of)) else 0,
     "clock_back_time": lambda of: step[1].time if (step := largest_step_back(of)) else 0,
     # data
-    "carried": lambda of: of.data[-1].segment.length if of.data else 0,
-    "carried_byte": lambda of: of.data[-1].segment.first_byte if of.data and of.data[-1].segment.has_byte else 0,
-    "carry_time": lambda of: time_of(
+    "last_payload": lambda of: of.data[-1].segment.length if of.data else 0,
+    "last_payload_byte": lambda of: of.data[-1].segment.first_byte if of.data and of.data[-1].segment.has_byte else 0,
+    "content_time": lambda of: time_of(
         [one for one in of.plain if one.carries or (one.segment.flags & FIN and not one.segment.flags & SYN)][-1:]
     ),
     "data_time": lambda of: time_of([one for one in of.data if fresh(one) or of.overtaken(one)][-1:]),
@@ -285,8 +285,6 @@ COLUMNS: dict[str, Meaning] = {
     "ack_passed": lambda of: of.end.ack_passed,
     "spoke_last": spoke_last,
     "fin_repeats": lambda of: len(want_of_ack(of)),
-    "fin_repeat_time": lambda of: time_of(want_of_ack(of)[-1:]),
-    "fin_repeat_frame": lambda of: frame_of(want_of_ack(of)[-1:]),
     "fin_after_ack_time": lambda of: time_of(of.doubted),
     "fin_after_ack_frame": lambda of: frame_of(of.doubted),
     "fin_reacked_frame": lambda of: frame_of(
@@ -383,7 +381,7 @@ FLOW_COLUMNS: dict[str, FlowMeaning] = {
     "client_basis": lambda of: opener(of)[1],
 }
 
-FOREIGN = ["foreign", "foreign_ttl", "foreign_frame", "foreign_time", "own_frame"]
+FOREIGN = ["third_party", "third_party_ttl", "third_party_frame", "third_party_time", "own_frame"]
 REFUSALS = ["refusals", "refused_syn_frame", "refused_frame", "refused_time", "refused_after"]
 LEFT_OUT = {
     **dict.fromkeys(["unusual", "later", "next_free"], "a place in memory"),
@@ -410,7 +408,7 @@ LEFT_OUT = {
         "told by the entries (test_times.py)",
     ),
     **dict.fromkeys(
-        ["time_wait_time", "closing", "close_wait_basis", "state_time", "state_basis"],
+        ["time_wait_time", "through_closing", "close_wait_basis", "state_time", "state_basis"],
         "told by the entries (test_times.py)",
     ),
 }

@@ -316,7 +316,7 @@ class Connection(Resets):
 
     def carry(self, e: End, p: End, s: Segment, kind: frozenset[str]) -> None:
         if s.flags & SYN:
-            (self.carry_syn_ack if s.flags & ACK else self.carry_syn)(e, p, s)
+            (self.sent_syn_ack if s.flags & ACK else self.sent_syn)(e, p, s)
             e.syn_count += 1
             e.syn_last = s.time
             e.shift = e.shift if s.cut else s.window_scale
@@ -331,9 +331,9 @@ class Connection(Resets):
         if "probe" in kind:
             return
         if s.length:
-            self.carry_data(e, p, s)
+            self.sent_payload(e, p, s)
         if s.flags & FIN:
-            self.carry_fin(e, p, s)
+            self.sent_fin(e, p, s)
         elif s.length == 0 and ahead(s.seq, e.nxt) > 0:
             self.gap(e, s)
             e.nxt, e.unseen = s.seq, True
@@ -343,7 +343,7 @@ class Connection(Resets):
         e.syn_time, e.syn_was_ack = s.time, bool(s.flags & ACK)
         e.fast_open = s.length > 0 and not s.flags & ACK
 
-    def carry_syn(self, e: End, p: End, s: Segment) -> None:
+    def sent_syn(self, e: End, p: End, s: Segment) -> None:
         if e.isn == s.seq:
             e.fresh = 0
             if e.killed and e.state == S.CLOSED:  # it was refused, and tries again
@@ -355,7 +355,7 @@ class Connection(Resets):
             e.move(E.SENT_SYN, SENT, s.frame)
             self.refused_before(e, p, s)
 
-    def carry_syn_ack(self, e: End, p: End, s: Segment) -> None:
+    def sent_syn_ack(self, e: End, p: End, s: Segment) -> None:
         if e.isn == s.seq and e.syn_was_ack:
             before, late = e.state, e.doubt is not None and s.time - e.doubt.time > e.margin
             if before == S.ESTABLISHED and late:
@@ -381,7 +381,7 @@ class Connection(Resets):
             e.hole_from = e.hole_from if e.hole else e.nxt
             e.hole, e.hole_end = e.hole + ahead(s.seq, e.nxt), s.seq
 
-    def carry_data(self, e: End, p: End, s: Segment) -> None:
+    def sent_payload(self, e: End, p: End, s: Segment) -> None:
         assert e.nxt is not None
         e.carried, end = s.time, (s.seq + s.length) % 2**32
         if ahead(end, e.nxt) <= 0:
@@ -422,7 +422,7 @@ class Connection(Resets):
             p.undo()
         p.has_peer_fin = False
 
-    def carry_fin(self, e: End, p: End, s: Segment) -> None:
+    def sent_fin(self, e: End, p: End, s: Segment) -> None:
         assert e.nxt is not None
         end, e.carried, e.later = s.end, s.time, True
         self.fin_fills(e, end)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from analyzer.tcp.states import State
 from analyzer.tracker.ending import UNKNOWN
 from analyzer.tracker.endings import BOTH, CLIENT, NOBODY, SERVER, Handshake, RstCause, Teardown
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.resets import Verdict
-from analyzer.tracker.transitions import State
+from analyzer.tracker.rst import Reception
 
 from .naive import ahead
 
@@ -130,7 +130,7 @@ class Flow:
     @cached_property
     def rst_side(self) -> int | None:
         """The side whose RST counted, the earlier of two."""
-        counts = [side for side in SIDES if self.at("rst_verdict", side) in (Verdict.ACCEPTED, Verdict.BLIND)]
+        counts = [side for side in SIDES if self.at("rst_verdict", side) in (Reception.ACCEPTED, Reception.BLIND)]
         return min(counts, key=lambda side: self.at("rst_time", side), default=None)
 
     @cached_property
@@ -140,7 +140,7 @@ class Flow:
     def cause_of(self, side: int) -> RstCause:
         """Why that side sent its RST: first what a host says that has no such connection, or none that is open."""
         state, reply, answers = self.rst_of(side)
-        if self.at("foreign_frame", side) == self.at("rst_frame", side):
+        if self.at("third_party_frame", side) == self.at("rst_frame", side):
             return RstCause.THIRD_PARTY
         if (Answered.SYN in answers and state <= State.LISTEN) or self.refuses_unseen(side):
             return RstCause.CONNECTION_REFUSED
@@ -284,7 +284,7 @@ NAMES = (
     *("packets", "missing_bytes", "missing_jumps", "known", "ack_sent", "syn_count", "syn_ack", "strays"),
     *("established_time", "state", "last_time", "reach", "reach_last", "fin_count", "fin_ack", "fin_end", "fin_time"),
     *("probe_first_time", "probe_last_time", "zero_window_since"),
-    *("fin_last_time", "probe_run", "repeat_run", "repeat_first_time", "repeat_last_time", "foreign_frame"),
+    *("fin_last_time", "probe_run", "repeat_run", "repeat_first_time", "repeat_last_time", "third_party_frame"),
     *(f"rst_{name}" for name in ("verdict", "time", "frame", "count", "seq", "ack", "state", "peer_state", "reply")),
     *(f"rst_{name}" for name in ("answers", "answers_ack", "reached", "unread", "unacked", "wait")),
 )

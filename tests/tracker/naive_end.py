@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from analyzer.tracker.transitions import TABLE, Event, State
+from analyzer.tcp.states import TABLE, Event, State
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 SENT, PROVEN, ASSUMED, TIMER = "sent", "proven", "assumed", "timer"

@@ -69,7 +69,7 @@ class Resets:
             return  # it refuses the answer of an older connection, and goes on asking
         verdict = self.judge(e, p, s)
         e.rst_count += 1
-        foreign = self.is_foreign(e, s)
+        foreign = self.is_third_party(e, s)
         if not foreign:
             self.own_reset(e, p, s)
             self.had_opened(e, p, s)
@@ -95,7 +95,7 @@ class Resets:
             return "accepted"
         return "challenged" if place < p.window else "dropped"
 
-    def is_foreign(self, e: End, s: Segment) -> bool:
+    def is_third_party(self, e: End, s: Segment) -> bool:
         """Whether it comes over another number of hops than all else of its sender."""
         low, high = e.ttls
         if e.packets - (e.rst_count - 1) < 1 or not low or not s.ttl:

@@ -23,7 +23,7 @@ from analyzer.segments.table import (
     PART,
     UNTRACKED,
 )
-from analyzer.tracker.transitions import State
+from analyzer.tcp.states import State
 
 from .naive import ACK, FIN, RST, SYN, Connection, End, Segment
 from .naive_end import REPEAT

@@ -18,10 +18,10 @@ from analyzer.flows.table import FLOW, FlowTable
 from analyzer.segments import Decoder
 from analyzer.segments.table import PADDED, SEGMENT
 from analyzer.settings import Settings
+from analyzer.tcp.evidence import BASIS_WORDS, Basis
+from analyzer.tcp.states import State
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT
-from analyzer.tracker.log import BASIS_WORDS, Basis
 from analyzer.tracker.track import Tracker
-from analyzer.tracker.transitions import State
 from tests.captures import OWN, RECORDINGS, cases, public
 
 from .facts import COLUMNS, FLOW_COLUMNS, KNOWN, LEFT_OUT, MEANS_SOMETHING, opener
@@ -42,8 +42,8 @@ OF_BYTES = {
     *OF_REPEATS,
     *("missing_bytes", "missing_frame", "missing_time", "hole_bytes", "half_close_acked", "half_close_ack_frame"),
 }
-OF_FINS = ["fin_frame", "fin_ack", "fin_last_time", "fin_last_frame", "fin_repeats", "fin_repeat_time"]
-OF_FINS += ["fin_repeat_frame", "fin_after_ack_frame", "fin_after_ack_time"]
+OF_FINS = ["fin_frame", "fin_ack", "fin_last_time", "fin_last_frame", "fin_repeats"]
+OF_FINS += ["fin_after_ack_frame", "fin_after_ack_time"]
 
 
 class Followed(NamedTuple):

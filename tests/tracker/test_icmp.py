@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from analyzer.flows.table import FLOW
 from analyzer.segments.table import HAS_IP_ID, IPV6, QUOTED, SHORT_QUOTE
 from analyzer.settings import Settings
-from analyzer.tracker.closing import OTHER
+from analyzer.tracker.ordinary import OTHER
 from analyzer.tracker.track import Tracker
 
 from .stories import batch, told

@@ -52,7 +52,15 @@ def test_a_newer_connection_is_not_taken_for_this(end: str, left_out: int, forth
     both = outcome(followed_by(end, left_out, forth, back))
     for side in (0, 1):
         assert both[side]["known"] & Known.MIXED
-        for name in ("state", "snd_nxt", "fin_count", "missing_bytes", "half_close_bytes", "rst_verdict", "foreign"):
+        for name in (
+            "state",
+            "snd_nxt",
+            "fin_count",
+            "missing_bytes",
+            "half_close_bytes",
+            "rst_verdict",
+            "third_party",
+        ):
             assert both[side][name] == alone[side][name], name
 
 

@@ -116,8 +116,8 @@ TELLING = {
     "the next data stand behind them": "A P. 7:107 ack 1 |",
 }
 KNOWN = (
-    *("snd_nxt", "bytes", "data_time", "data_frame", "carried", "carry_time", "missing_bytes", "hole_bytes"),
-    *("state", "known", "fin_end", "fin_acked_time", "fin_count", "half_close_bytes", "rst_verdict", "foreign"),
+    *("snd_nxt", "bytes", "data_time", "data_frame", "last_payload", "content_time", "missing_bytes", "hole_bytes"),
+    *("state", "known", "fin_end", "fin_acked_time", "fin_count", "half_close_bytes", "rst_verdict", "third_party"),
 )
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from analyzer.flows.table import FlowTable
 from analyzer.settings import Settings
-from analyzer.tracker.log import Basis
+from analyzer.tcp.evidence import Basis
+from analyzer.tcp.states import NO_ARROW, TABLE, Event, State
 from analyzer.tracker.track import Tracker
-from analyzer.tracker.transitions import NO_ARROW, TABLE, Event, State
 
 from .entries import sided
 from .stories import Expected, Told, batch, told

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from analyzer.flows.table import FLOW
 from analyzer.segments.table import HAS_IP_ID, SEGMENT
 from analyzer.settings import Settings
-from analyzer.tracker.log import BASIS_WORDS, Basis
+from analyzer.tcp.evidence import BASIS_WORDS, Basis
+from analyzer.tcp.states import State
 from analyzer.tracker.track import Tracker
-from analyzer.tracker.transitions import State
 
 from .naive import ACK, FIN, RST, SYN, Connection, Segment
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from analyzer.tracker.transitions import Event
+from analyzer.tcp.states import Event
 
 from .naive import FIN, SLACK, SYN
 from .observed import Seen

@@ -6,15 +6,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.tracker import closing
+from analyzer.tcp.states import ARROWS
+from analyzer.tracker import finish
 from analyzer.tracker.ending import ENDING
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT
-from analyzer.tracker.log import ELSEWHERE, LOG, OTHER_SIDE, ROWS_A_BLOCK, UNBOUNDED, VOID
+from analyzer.tracker.ordinary import ORDINARY, OTHER, REUSED
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.pools import Pools
-from analyzer.tracker.spread import Chosen, Columns, columns_of
+from analyzer.tracker.storage.layout import ELSEWHERE, LOG, OTHER_SIDE, ROWS_A_BLOCK, UNBOUNDED, VOID
+from analyzer.tracker.storage.pools import Pools
+from analyzer.tracker.storage.transpose import Chosen, Columns, columns_of
 from analyzer.tracker.track import Tracker
-from analyzer.tracker.transitions import ARROWS
 
 SAID = ("time", "frame", "event", "basis")
 MORE = [
@@ -46,23 +47,23 @@ def whole(tracker: Tracker, table: NDArray[np.void], end: int) -> Whole:
     counts, left, endings = np.zeros(4, np.int64), np.empty(len(slots), np.int64), np.zeros(len(slots), ENDING)
     room, done = tracker._blank(slots), 0
     while done < len(slots):
-        done = closing.close_books(tracker._desk, slots, done, np.int64(end), 0, counts, left, endings, *room)
+        done = finish.finish_flows(tracker._context, slots, done, np.int64(end), 0, counts, left, endings, *room)
         if done < len(slots):
             tracker._grow()
     ordinary, reused, other, _ = counts.tolist()
     assert ordinary + reused + other == len(slots)
-    kinds = np.full(len(slots), closing.ORDINARY, np.uint8)
-    kinds[np.isin(slots, left[len(slots) - reused :])] = closing.REUSED
-    kinds[np.isin(slots, left[:other])] = closing.OTHER
+    kinds = np.full(len(slots), ORDINARY, np.uint8)
+    kinds[np.isin(slots, left[len(slots) - reused :])] = REUSED
+    kinds[np.isin(slots, left[:other])] = OTHER
     told: NDArray[np.void] = np.zeros(len(slots), ENDING)
-    told[kinds == closing.ORDINARY] = endings[:ordinary]
-    told[kinds == closing.REUSED] = endings[len(slots) - reused :][::-1]
+    told[kinds == ORDINARY] = endings[:ordinary]
+    told[kinds == REUSED] = endings[len(slots) - reused :][::-1]
     entries, lengths = tracker.timelines(slots)
-    check_ordinary(kinds == closing.ORDINARY, (entries, lengths), (room[1][: counts[closing.TOLD]], room[2][:ordinary]))
+    check_ordinary(kinds == ORDINARY, (entries, lengths), (room[1][: counts[finish.TOLD]], room[2][:ordinary]))
     books = tracker._books(slots)
     ledger = Ledger(books.ends, books.flows, table[books.flows["row"]], end)
-    facts = columns_of(tracker._desk, slots, ALL)
-    endings, noted = told[kinds <= closing.REUSED], tracker._noted(slots, end)
+    facts = columns_of(tracker._context, slots, ALL)
+    endings, noted = told[kinds <= REUSED], tracker._noted(slots, end)
     return Whole(ledger, kinds, endings, noted, entries, lengths, facts, log_of(tracker, slots))
 
 

@@ -40,9 +40,9 @@ from analyzer.findings.facts import (
 )
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
+from analyzer.tcp.states import State
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.transitions import State
 
 CODE = "TD101"
 NAME = "close-wait-leak"

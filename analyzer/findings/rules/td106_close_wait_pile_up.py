@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 from analyzer.findings.facts import gaps, idle_in_close_wait, over_in_close_wait, state_is, unwatched
 from analyzer.findings.rule import Bools, Crowd
 from analyzer.settings import Settings
+from analyzer.tcp.states import State
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.transitions import State
 
 CODE = "TD106"
 NAME = "close-wait-pile-up"

@@ -22,8 +22,8 @@ socket is still there.
 from analyzer.findings.facts import how_over, idle_in_close_wait, over_in_close_wait, state_is
 from analyzer.findings.rule import AT_THE_END, Verdict
 from analyzer.settings import Settings
+from analyzer.tcp.states import State
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.transitions import State
 
 CODE = "TD107"
 NAME = "half-closed-at-capture-end"

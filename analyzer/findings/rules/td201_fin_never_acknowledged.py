@@ -25,9 +25,9 @@ FIN arrive there, and did an acknowledgment leave?
 from analyzer.findings.facts import fin_acked, phrase, state_is, unseen
 from analyzer.findings.rule import Verdict
 from analyzer.settings import SECOND, Settings
+from analyzer.tcp.states import State
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.outcome import NEVER_TAKEN, Ledger
-from analyzer.tracker.transitions import State
 
 CODE = "TD201"
 NAME = "fin-never-acknowledged"

@@ -71,7 +71,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
 def _passed(ledger: Ledger) -> NDArray[np.int64]:
     """Which of PASSED is true of each flow."""
     every = np.arange(ledger.flows)
-    closing = ledger.own("closing") > 0
+    closing = ledger.own("through_closing") > 0
     client, server = closing[every, ledger.client], closing[every, 1 - ledger.client]
     waited = (closing <= (ledger.own("time_wait_time") > 0)).all(axis=1) & closing.any(axis=1)
     return np.asarray(client + 2 * server + 3 * waited, np.int64)

@@ -81,7 +81,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "closed": ledger.own("fin_time"),
             "idle": idle,
             "data": ledger.own("rst_answers_frame"),
-            "size": ledger.peer("carried"),
+            "size": ledger.peer("last_payload"),
             "margin": abs(margin),
             "order": phrase(margin < 0, "before it at the tap", "behind it at the tap"),
             "rst": ledger.own("rst_frame"),

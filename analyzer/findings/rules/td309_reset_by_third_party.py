@@ -26,7 +26,7 @@ alleged sender at the same time: a RST that never left there was made on the way
 from analyzer.findings.facts import phrases
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.ledger import Foreign
+from analyzer.tracker.ledger import ThirdParty
 from analyzer.tracker.outcome import Ledger
 
 CODE = "TD309"
@@ -34,7 +34,7 @@ NAME = "reset-by-third-party"
 SEVERITY = "warning"
 SUPERSEDES = ("TD310",)
 THRESHOLDS = ()
-NEEDS = ("foreign",)
+NEEDS = ("third_party",)
 EXAMPLE = "reset-by-third-party.pcap"
 NEAR_MISS = "abortive-close.pcap"
 OTHER_HOPS = "it came over another number of hops"
@@ -52,16 +52,16 @@ ADVICE = (
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    how = ledger.own("foreign")
-    went_on, hops = how & Foreign.WENT_ON > 0, how & Foreign.OTHER_PATH > 0
+    how = ledger.own("third_party")
+    went_on, hops = how & ThirdParty.WENT_ON > 0, how & ThirdParty.OTHER_PATH > 0
     return Verdict(
         fires=how > 0,
-        when=ledger.own("foreign_time"),
-        frames=[ledger.own("foreign_frame"), ledger.own("own_frame")],
+        when=ledger.own("third_party_time"),
+        frames=[ledger.own("third_party_frame"), ledger.own("own_frame")],
         values={
-            "rst": ledger.own("foreign_frame"),
-            "when": ledger.own("foreign_time"),
-            "ttl": ledger.own("foreign_ttl"),
+            "rst": ledger.own("third_party_frame"),
+            "when": ledger.own("third_party_time"),
+            "ttl": ledger.own("third_party_ttl"),
             "low": ledger.own("ttl_low"),
             "high": ledger.own("ttl_high"),
             "why": phrases([went_on & hops, hops], [BOTH, OTHER_HOPS], WENT_ON),

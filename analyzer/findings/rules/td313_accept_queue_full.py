@@ -28,10 +28,10 @@ import numpy as np
 from analyzer.findings.facts import phrase, resetter, state_is
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.acknowledge import DROPS_THEM
+from analyzer.tcp.states import State
+from analyzer.tracker.acknowledgment import DROPS_THEM
 from analyzer.tracker.endings import RstCause
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.transitions import State
 
 CODE = "TD313"
 NAME = "accept-queue-full"

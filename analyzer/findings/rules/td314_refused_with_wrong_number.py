@@ -22,8 +22,8 @@ Its RST has to acknowledge the SYN's number plus one.
 
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
+from analyzer.tcp.states import State
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.transitions import State
 
 CODE = "TD314"
 NAME = "refused-with-wrong-number"

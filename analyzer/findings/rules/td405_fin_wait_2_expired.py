@@ -22,9 +22,9 @@ closed the socket is ended by `tcp_fin_timeout`; one that is held by a program h
 from analyzer.findings.facts import blind_reset
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
+from analyzer.tcp.states import State
 from analyzer.tracker.ledger import Answered
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.transitions import State
 
 CODE = "TD405"
 NAME = "fin-wait-2-expired"

@@ -27,8 +27,8 @@ import numpy as np
 from analyzer.findings.facts import phrase
 from analyzer.findings.rule import Choice, Verdict
 from analyzer.settings import Settings
+from analyzer.tcp.states import State
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.transitions import State
 
 CODE = "TD502"
 NAME = "reuse-delayed"

@@ -23,9 +23,9 @@ import numpy as np
 
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
+from analyzer.tcp.states import State
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.resets import Verdict as Reception
-from analyzer.tracker.transitions import State
+from analyzer.tracker.rst import Reception
 
 CODE = "TD503"
 NAME = "time-wait-assassinated"

@@ -1,0 +1,26 @@
+"""Sequence numbers: arithmetic modulo 2^32 (RFC 9293 3.4). Every comparison of them is made here, for kernels, for
+single numbers and for numpy's arrays."""
+
+from typing import Any
+
+import numpy as np
+
+from analyzer.kernels import part
+
+MODULUS = 1 << 32
+HALF = 1 << 31
+
+
+def difference(a: Any, b: Any) -> Any:
+    """How far the number ``a`` is ahead of ``b``: -2^31 .. 2^31 - 1, negative where it is behind."""
+    return ((np.int64(a) - np.int64(b) + HALF) & (MODULUS - 1)) - HALF
+
+
+seq_diff: Any = part(difference)
+"""The same for kernels."""
+
+
+@part
+def seq_add(a, count):
+    """The sequence number ``count`` after ``a``."""
+    return (np.int64(a) + np.int64(count)) & (MODULUS - 1)

@@ -1,0 +1,118 @@
+"""What flows.csv says of a flow that is finished: a row of ENDING.
+
+Of every flow what was noted; and of an ordinary one how it ended and who closed first, too. Of the others the
+rules conclude that (``outcome``; the tests hold the two together).
+
+Fence: only numpy and this project's enums inside.
+"""
+
+import numpy as np
+
+from analyzer.kernels import const, kernel, part
+from analyzer.tcp.sequence import seq_diff
+from analyzer.tracker.context import CONTEXT, end_at, flow_at, later, tuple_at
+from analyzer.tracker.ending import ENDING, UNKNOWN
+from analyzer.tracker.endings import CLIENT, NOBODY, SERVER, Handshake, RstCause, Teardown
+from analyzer.tracker.gaps import watched
+
+NO_CAUSE, BY_NOBODY = np.int64(RstCause.NONE), np.int64(2)
+GRACEFUL, NEVER_ESTABLISHED = np.int64(Teardown.GRACEFUL), np.int64(Teardown.NEVER_ESTABLISHED)
+NOT_KNOWN = np.int64(UNKNOWN)
+COMPLETE, UNANSWERED, PARTIAL = (
+    np.int64(Handshake.COMPLETE),
+    np.int64(Handshake.UNANSWERED),
+    np.int64(Handshake.PARTIAL),
+)
+
+
+@kernel(CONTEXT, const(np.int64), int, ENDING)
+def note_down(contexts, slots, end_time, endings):
+    """Fill in what was noted of the flows in ``slots``, whose books are closed, in the rows of ``endings``; nothing is
+    concluded from it."""
+    context = contexts[0]
+    for place in range(len(slots)):
+        noted(context, np.int64(slots[place]), end_time, endings[place])
+
+
+@part
+def end_flow(context, slot, end_time, row):
+    """Fill in ``row`` (ENDING) for an ordinary flow whose books are closed."""
+    noted(context, slot, end_time, row)
+    f = flow_at(context, slot)
+    client = 2 * slot + np.int64(f["client"])
+    row["findings"], row["observability"] = 0, 0
+    row["rst_by"], row["rst_cause"] = BY_NOBODY, NO_CAUSE
+    closed_first(f, later(context, end_at(context, client)), later(context, end_at(context, client ^ 1)), row)
+
+
+@part
+def noted(context, slot, end_time, row):
+    """Fill in what was noted of a flow, be it ordinary or not."""
+    f = flow_at(context, slot)
+    tuple_ = tuple_at(context, f["row"])
+    client = np.int64(f["client"])
+    row["stream"] = tuple_["stream"]
+    row["client_ip"], row["server_ip"] = tuple_["address"][client], tuple_["address"][1 - client]
+    row["client_port"], row["server_port"] = tuple_["port"][client], tuple_["port"][1 - client]
+    row["client_known"] = f["client_basis"] > 0
+    row["first_frame"], row["last_frame"] = f["first_frame"], end_at(context, 2 * slot + f["end_side"])["last_frame"]
+    row["first_epoch"], row["last_epoch"] = f["first_time"], f["end_time"]
+    row["duration_s"] = max(np.int64(0), np.int64(f["end_time"]) - np.int64(f["first_time"]))
+    c, s = end_at(context, 2 * slot + client), end_at(context, 2 * slot + 1 - client)
+    sent_by(c, s, row)
+    until = watched(context, 2 * slot + client, end_time), watched(context, 2 * slot + 1 - client, end_time)
+    ends_of(later(context, c), later(context, s), until, row)
+
+
+@part
+def closed_first(f, c, s, row):
+    """Who closed first: by the acknowledgments on the FINs, else by time; and how it ended."""
+    if c["fin_count"] == 0:
+        row["teardown"], row["closed_by"] = NEVER_ESTABLISHED, NOBODY
+        row["handshake"] = PARTIAL if row["client_packets"] > 0 and row["server_packets"] > 0 else UNANSWERED
+        row["idle_before_close_s"] = NOT_KNOWN
+        return
+    row["handshake"], row["teardown"] = COMPLETE, GRACEFUL
+    by_client = seq_diff(c["fin_ack"], s["fin_end"]) < 0
+    if not by_client and not seq_diff(s["fin_ack"], c["fin_end"]) < 0:
+        by_client = np.int64(c["fin_time"]) <= np.int64(s["fin_time"])
+    row["closed_by"] = CLIENT if by_client else SERVER
+    row["idle_before_close_s"] = f["close_idle"]
+
+
+@part
+def sent_by(c, s, row):
+    """What the two endpoints sent, and their states."""
+    row["client_packets"], row["server_packets"] = c["packets"], s["packets"]
+    row["client_bytes"], row["server_bytes"] = c["bytes"], s["bytes"]
+    row["client_state"], row["server_state"] = c["state"], s["state"]
+
+
+@part
+def ends_of(c, s, until, row):
+    """The columns of how the two endpoints closed; ``until`` when each is known."""
+    row["client_fin_epoch"] = c["fin_time"] if c["fin_count"] > 0 else NOT_KNOWN
+    row["server_fin_epoch"] = s["fin_time"] if s["fin_count"] > 0 else NOT_KNOWN
+    row["client_fin_acked_epoch"], row["server_fin_acked_epoch"] = (
+        known(c["fin_acked_time"]),
+        known(s["fin_acked_time"]),
+    )
+    row["client_close_wait_s"] = stay(c["close_wait_time"], c["close_wait_end"], until[0])
+    row["server_close_wait_s"] = stay(s["close_wait_time"], s["close_wait_end"], until[1])
+    row["client_fin_wait_2_s"] = stay(c["fin_wait_2_time"], c["fin_wait_2_end"], until[0])
+    row["server_fin_wait_2_s"] = stay(s["fin_wait_2_time"], s["fin_wait_2_end"], until[1])
+
+
+@part
+def known(time):
+    """0 stands for "has not happened" in the ledger, and for "not known" in a table stands UNKNOWN."""
+    return np.int64(time) if time != 0 else NOT_KNOWN
+
+
+@part
+def stay(entered, left, end_time):
+    """How long an endpoint was in a state, until ``end_time`` where it still is."""
+    if entered == 0:
+        return NOT_KNOWN
+    until = end_time if left == 0 else np.int64(left)
+    return max(np.int64(0), until - np.int64(entered))

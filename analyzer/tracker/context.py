@@ -1,0 +1,184 @@
+"""What the tracker's kernels have in front of them, and the two things they all do: move an endpoint, make a note.
+
+Fence: only numpy and this project's enums inside; the typed wrapper is ``tracker.track``.
+"""
+
+import numpy as np
+
+from analyzer.flows.row import FLOW
+from analyzer.kernels import part, record_at
+from analyzer.tcp.evidence import Basis, Note
+from analyzer.tcp.states import Event, State
+from analyzer.tracker.ledger import FOLLOWED, KEPT, LATER, OLDER, UNUSUAL, Known
+from analyzer.tracker.storage.pools import LATERS, UNUSUALS, take
+
+# Names as numbers. numpy's, not Python's: numba compiles a function anew for each Python constant it is called with.
+UNKNOWN, CLOSED, LISTEN, SYN_SENT, SYN_RECEIVED, ESTABLISHED = (np.int64(state) for state in list(State)[:6])
+FIN_WAIT_1, FIN_WAIT_2, CLOSING, TIME_WAIT, CLOSE_WAIT, LAST_ACK = (np.int64(state) for state in list(State)[6:])
+SENT, PROVEN, ASSUMED, BY_TIMER, AT_END = (np.int64(basis) for basis in Basis)
+NO_NOTE, UNEXPECTED = np.int64(Note.NONE), np.int64(Note.UNEXPECTED)
+RCVD_FIN, RCVD_ACK_OF_FIN = np.int64(Event.RCVD_FIN), np.int64(Event.RCVD_ACK_OF_FIN)
+REPLACED = np.int64(Event.REPLACED)
+MID_STREAM, SENT_DATA, ACKED = np.int64(Known.MID_STREAM), np.int64(Known.SENT_DATA), np.int64(Known.ACK)
+NEVER = NO_FRAME = np.int64(0)
+NOT_OVER = np.int64(np.iinfo(np.int64).max)
+
+
+CONTEXT = np.dtype(
+    [
+        # where the tracker's rows lie in memory
+        ("ends", "<i8"),  # KEPT, two rows a slot
+        ("flows", "<i8"),  # FOLLOWED, one row a slot
+        ("later", "<i8"),  # LATER
+        ("unusual", "<i8"),  # UNUSUAL
+        ("older", "<i8"),  # OLDER
+        ("blocks", "<i8"),  # BLOCK
+        ("log", "<i8"),  # LOG
+        ("far", "<i8"),  # FAR
+        ("pools", "<i8"),  # POOL, the state of the pools of these
+        ("tuples", "<i8"),  # FLOW, the flow table's own rows
+        ("places", "<i8"),  # PLACE, one row a row of the flow table
+        ("late", "<i8"),  # segments of flows whose books were closed
+        ("timeline", "<i8"),  # ENTRY, for that of a flow told at a glance; 0 where none is wanted
+        ("clock", "<i8"),  # highest frame time so far, that of this segment included
+        # lengths of time, nanoseconds
+        ("time_wait_length", "<i8"),
+        ("fin_wait_2_length", "<i8"),
+        ("slack", "<i8"),
+        ("repeat", "<i8"),
+        ("duplicate_blind", "<i8"),
+        ("duplicate_by_id", "<i8"),
+        ("reordering", "<i8"),
+        ("linger", "<i8"),
+        ("linger_reset", "<i8"),
+        ("slow_close", "<i8"),
+        ("clock_back", "<i8"),
+        ("gaps", "<i8"),  # GAP: when nobody captured
+        ("gap_count", "<i8"),
+        ("rst_ends_time_wait", "<i8"),  # 1, or 0 where the profile's hosts drop a RST in TIME_WAIT
+    ]
+)
+# Where the tracker keeps a flow: NOT_YET, its slot + 1, or FINISHED. The ledger's rows are slots, used again.
+PLACE = np.dtype([("slot", "<i4")])
+NOT_YET, FINISHED = 0, -1
+_place = record_at(PLACE)
+_end, _flow, _tuple = record_at(KEPT), record_at(FOLLOWED), record_at(FLOW)
+_later, _unusual, _older = record_at(LATER), record_at(UNUSUAL), record_at(OLDER)
+
+
+@part
+def end_at(context, i):
+    """The ledger's row of endpoint ``i``."""
+    return _end(context["ends"], np.int64(i))
+
+
+@part
+def later(context, e):
+    """What is noted of endpoint ``e`` once it is established or closes, to be read only: zeros before that."""
+    return _later(context["later"], np.int64(e["later"]))
+
+
+@part
+def mark_later(context, e):
+    """The same, to be written."""
+    if e["later"] == 0:
+        e["later"] = take(context, LATERS)
+    return _later(context["later"], np.int64(e["later"]))
+
+
+@part
+def unusual(context, e):
+    """What is noted of endpoint ``e`` beyond the ordinary, to be read only: zeros where that is nothing."""
+    return _unusual(context["unusual"], np.int64(e["unusual"]))
+
+
+@part
+def mark_unusual(context, e):
+    """The same, to be written."""
+    if e["unusual"] == 0:
+        e["unusual"] = take(context, UNUSUALS)
+    return _unusual(context["unusual"], np.int64(e["unusual"]))
+
+
+@part
+def flow_at(context, flow):
+    """The ledger's row of a flow."""
+    return _flow(context["flows"], np.int64(flow))
+
+
+@part
+def older_at(context, f):
+    """What was noted of the older flow on the same tuple when flow ``f`` began; zeros where none was kept."""
+    return _older(context["older"], np.int64(f["older"]))
+
+
+@part
+def tuple_at(context, flow):
+    """The flow table's row of a flow."""
+    return _tuple(context["tuples"], np.int64(flow))
+
+
+@part
+def place_at(context, row):
+    """Where the flow with that row of the flow table is kept."""
+    return _place(context["places"], np.int64(row))
+
+
+@part
+def over(context, slot):
+    """Whether the flow in ``slot`` ended so long ago that its books are closed, whether or not they have been put away
+    yet."""
+    return context["clock"] > over_after(context, slot)
+
+
+@part
+def over_after(context, slot):
+    """When the books of the flow in ``slot`` are closed, timers included, if no more of it comes; NOT_OVER where it has
+    not ended."""
+    e, p = end_at(context, 2 * slot), end_at(context, 2 * slot + 1)
+    state, peer_state = np.int64(e["state"]), np.int64(p["state"])
+    if (state != CLOSED and state != TIME_WAIT) or (peer_state != CLOSED and peer_state != TIME_WAIT):
+        return NOT_OVER
+    reset_ended = unusual(context, e)["rst_count"] + unusual(context, p)["rst_count"] > 0
+    heard = np.int64(flow_at(context, slot)["end_time"]) + (
+        context["linger_reset"] if reset_ended else context["linger"]
+    )
+    return max(heard, np.int64(later(context, e)["deadline"]), np.int64(later(context, p)["deadline"]))
+
+
+@part
+def still_kept(context, f):
+    """Whether the older flow on the same tuple, noted when ``f`` began, is still in the slot where it was then."""
+    previous = np.int64(tuple_at(context, f["row"])["previous"])
+    slot = np.int64(place_at(context, previous)["slot"]) - 1 if previous >= 0 else np.int64(-1)
+    return slot >= 0 and slot == np.int64(older_at(context, f)["old_end"]) >> 1 and not over(context, slot)
+
+
+@part
+def last_syn(context, e):
+    """When endpoint ``e`` last sent a SYN or SYN-ACK."""
+    again = np.int64(unusual(context, e)["syn_last_time"])
+    return again if again > 0 else np.int64(e["syn_time"])
+
+
+@part
+def last_fin(context, e):
+    """When the FIN of endpoint ``e`` last passed."""
+    again = np.int64(unusual(context, e)["fin_last_time"])
+    return again if again > 0 else np.int64(later(context, e)["fin_time"])
+
+
+@part
+def knows(e, bits):
+    """Whether all of ``bits`` are known of the endpoint."""
+    return (np.int64(e["known"]) & bits) == bits
+
+
+@part
+def learn(e, bits):
+    e["known"] = np.int64(e["known"]) | bits
+
+
+@part
+def forget(e, bits):
+    e["known"] = np.int64(e["known"]) & (0xFFFF ^ bits)

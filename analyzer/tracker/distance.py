@@ -1,0 +1,94 @@
+"""How far a host is from the tap: what it takes from the tap there and back, as the handshake and later answers show.
+
+Once that is known, what the host did before is placed better: half of it is the way there.
+
+Fence: only numpy and this project's enums inside.
+"""
+
+import numpy as np
+
+from analyzer.kernels import part
+from analyzer.tcp.states import Event
+from analyzer.tracker.context import CLOSED, SENT, TIME_WAIT, end_at, flow_at, older_at, still_kept
+from analyzer.tracker.moves import stamp_leave
+from analyzer.tracker.storage.event_log import bound, earliest_of, latest_of, log_at, row_before, state_before
+
+REPLACED = np.int64(Event.REPLACED)
+SENT_SYN_ACK = np.int64(Event.SENT_SYN_ACK)
+
+FURTHEST = np.int64(86_400 * 10**9)  # a clock was set, if an answer seems to have taken a day: no host is so far away
+
+
+@part
+def measure(context, i, sample):
+    """Keep the shortest time from the tap to endpoint ``i`` and back; place its first entries better by it."""
+    e = end_at(context, i)
+    if sample <= 0 or sample > FURTHEST:
+        return
+    first = e["reach"] == 0
+    if first or sample < np.int64(e["reach"]):
+        e["reach"] = sample
+    if first:
+        row, opening = np.int64(e["last_event"]), np.int64(0)
+        while row > 0:
+            entry = log_at(context, row)
+            earliest, latest = earliest_of(context, entry), latest_of(context, entry)
+            before = row_before(context, row)
+            if to_be_placed(context, entry):
+                floor = cause_of(context, i, entry, before)
+                if earliest > 0:  # else it is the first that was seen of it: nothing bounds it
+                    earliest = min(earliest, max(floor, np.int64(entry["time"]) - sample - context["slack"]))
+                entry["time"] = min(np.int64(entry["time"]), max(floor, np.int64(entry["time"]) - sample // 2))
+                bound(context, entry, earliest, latest)
+            row, opening = before, row
+        if flow_at(context, i >> 1)["older"] > 0 and opening > 0:
+            replaced_by(context, i, log_at(context, opening))
+
+
+@part
+def replaced_by(context, i, first):
+    """The older connection of endpoint ``i`` on this tuple was gone when this one began, by its ``first`` entry, which
+    has been placed better; but not before the older connection's own last."""
+    f = flow_at(context, i >> 1)
+    if not still_kept(context, f):
+        was = np.int64(older_at(context, f)["old_state_0"] if i & 1 == 0 else older_at(context, f)["old_state_1"])
+        if was != CLOSED and was != TIME_WAIT:  # it was replaced when this one's SYN passed, and is told
+            place(context, first, latest_of(context, first) - context["slack"])
+        return
+    old = end_at(context, np.int64(older_at(context, f)["old_end"]) ^ (i & 1))
+    row = np.int64(old["last_event"])
+    entry = log_at(context, row)
+    began = np.int64(first["time"])
+    if row == 0 or entry["event"] != REPLACED or np.int64(entry["time"]) <= began:
+        return
+    before = row_before(context, row)
+    place(context, entry, max(began, np.int64(log_at(context, before)["time"]) if before > 0 else began))
+    stamp_leave(context, old, state_before(entry), np.int64(entry["time"]))
+    if np.int64(entry["time"]) > began:
+        place(context, first, np.int64(entry["time"]))
+
+
+@part
+def place(context, entry, time):
+    """Give an entry another best time, within the same bounds."""
+    earliest, latest = earliest_of(context, entry), latest_of(context, entry)
+    entry["time"] = time
+    bound(context, entry, earliest, latest)
+
+
+@part
+def to_be_placed(context, entry):
+    """Whether an entry is what its endpoint sent, dated by its passing the tap for want of anything better."""
+    return entry["basis"] == SENT and latest_of(context, entry) - context["slack"] == np.int64(entry["time"])
+
+
+@part
+def cause_of(context, i, entry, before):
+    """The moment before which an entry of endpoint ``i`` did not happen: what it answers passed the tap then, or what
+    the row ``before`` it says was received. 0 none."""
+    floor = np.int64(0)
+    if before > 0 and not to_be_placed(context, log_at(context, before)):
+        floor = np.int64(log_at(context, before)["time"])
+    if entry["event"] == SENT_SYN_ACK:
+        floor = max(floor, np.int64(end_at(context, i ^ 1)["syn_time"]))
+    return floor

@@ -1,0 +1,129 @@
+"""Connections whose addresses and ports a newer one takes over, told at a glance together with that.
+
+The tracker notes for the newer connection what the older one is doing then, and a SYN or SYN-ACK of an endpoint that is
+still in TIME_WAIT ends that. Where both went by the book nothing else passes between the two (``step.begin``,
+``syn.replace_old``); what remains of it stands here.
+
+Fence: only numpy and this project's constants inside ``hand_over``.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.kernels import part
+from analyzer.segments.table import HAS_TIMESTAMP
+from analyzer.tcp.sequence import seq_diff
+from analyzer.tcp.states import Event
+from analyzer.tracker.bounds import half
+from analyzer.tracker.context import NEVER, SENT, TIME_WAIT, end_at, flow_at, mark_later, over_after, tuple_at
+from analyzer.tracker.fast_path.buffered import segment_of
+from analyzer.tracker.fast_path.whole_flow import CLIENT, SERVER, SLOT, enter, sent_by, time_out
+from analyzer.tracker.ledger import Known
+from analyzer.tracker.step import timer_ended
+from analyzer.tracker.storage.transpose import OF_REUSED, Columns
+
+REPLACED = np.int64(Event.REPLACED)
+TOOK_OVER = np.dtype(
+    [
+        ("row", "<i4"),  # the flow's row of the flow table
+        ("answer_frame", "<u4"),  # its SYN-ACK
+        ("answer_time", "<i8"),
+        ("old_seen", "u1"),  # 0 where the flow before was over, or there was none; these as in ``ledger.OLDER``
+        ("old_state_0", "u1"),
+        ("old_state_1", "u1"),
+        ("old_time_wait", "<i8"),
+        ("old_seq_ahead", "<i8"),
+        ("old_ts_ahead", "<i8"),
+    ]
+)
+THROUGH = Known.ISN | Known.NXT | Known.ACK | Known.FIN | Known.FIN_ACKED | Known.PEER_FIN
+
+
+@part
+def hand_over(room, context, group, newer, took):
+    """The flow in SLOT, whose segments are those of ``group``, loses its addresses and ports to the one of the group
+    ``newer``; what it was doing then is noted in ``took`` (TOOK_OVER). Returns whether that begins by the book."""
+    took["old_seen"] = 0
+    if newer["count"] < 3:
+        return False
+    syn, answer, ack = segment_of(room, newer, 0), segment_of(room, newer, 1), segment_of(room, newer, 2)
+    took["row"], took["answer_frame"], took["answer_time"] = newer["row"], answer["frame"], answer["time"]
+    now, then = np.int64(syn["time"]), np.int64(answer["time"])
+    if now > over_after(context, SLOT):
+        return True
+    for side in (CLIENT, SERVER):
+        if timer_ended(context, end_at(context, side), now):
+            time_out(context, end_at(context, side), side)
+    f = flow_at(context, SLOT)
+    mine, its = tuple_at(context, f["row"]), tuple_at(context, newer["row"])
+    same = mine["address"][0] == its["address"][0] and mine["port"][0] == its["port"][0]
+    first = CLIENT if same else SERVER
+    remember(room, context, group, first, syn, took)
+    began = now - placed_by(context, then, np.int64(ack["time"]))
+    e = end_at(context, first)
+    if np.int64(e["state"]) == TIME_WAIT and began < np.int64(e["state_time"]):
+        return False  # the newer begins with the end of that TIME_WAIT, later than its own segments tell
+    replace(context, first, began, now, np.int64(syn["frame"]))
+    if then <= over_after(context, SLOT):
+        replace(context, first ^ 1, then - half(then - now), then, np.int64(answer["frame"]))
+    return True
+
+
+@part
+def placed_by(context, then, acked):
+    """How much earlier than its SYN passes the newer flow begins: half the time from its SYN-ACK, which passed
+    ``then``, to the acknowledgment of that; 0 where the flow in SLOT is over before that is known."""
+    kept = np.int64(flow_at(context, SLOT)["end_time"]) + context["linger"]
+    return half(acked - then) if acked <= kept else np.int64(0)
+
+
+@part
+def remember(room, context, group, first, syn, old):
+    """Note what the flow in SLOT is doing; ``first`` is its endpoint with the address that sends ``syn`` now."""
+    now = np.int64(syn["time"])
+    old["old_seen"] = 1
+    old["old_state_0"], old["old_state_1"] = end_at(context, first)["state"], end_at(context, first ^ 1)["state"]
+    old["old_time_wait"] = -1
+    for end in (first, first ^ 1):
+        if np.int64(end_at(context, end)["state"]) == TIME_WAIT:
+            old["old_time_wait"] = now - np.int64(end_at(context, end)["state_time"])
+    old["old_seq_ahead"], old["old_ts_ahead"] = seq_diff(syn["seq"], end_at(context, first)["snd_nxt"]), 0
+    if not np.int64(syn["marks"]) & HAS_TIMESTAMP:
+        return
+    for k in range(np.int64(group["count"]) - 1, -1, -1):
+        s = segment_of(room, group, k)
+        if sent_by(s) == first and np.int64(s["marks"]) & HAS_TIMESTAMP:
+            if s["ts_val"] > 0:
+                old["old_ts_ahead"] = seq_diff(syn["ts_val"], s["ts_val"])
+            return
+
+
+@part
+def replace(context, i, best, now, frame):
+    """A new connection of endpoint ``i`` takes the place of this one, if its TIME_WAIT still lasts; at ``best``, when
+    it enters its first state."""
+    e = end_at(context, i)
+    if np.int64(e["state"]) == TIME_WAIT:
+        enter(context, e, i, TIME_WAIT, REPLACED, SENT, best, NEVER, now, frame)
+        mark_later(context, e)["deadline"] = NEVER
+
+
+def facts_of(took: NDArray[np.void], endings: NDArray[np.void]) -> Columns:
+    """What the rules may ask of flows that took over from older ones (TOOK_OVER) and went by the book, as told in
+    ``endings`` (ENDING). Side 0 is the client."""
+    count = len(took)
+    ends, flows = np.zeros((len(OF_REUSED.ends), 2, count), np.int64), np.empty((len(OF_REUSED.flows), count), np.int64)
+    facts = Columns(OF_REUSED, ends, flows)
+    facts.end("packets")[:] = endings["client_packets"], endings["server_packets"]
+    facts.end("known")[:], facts.end("syn_count")[:] = THROUGH, 1
+    facts.end("syn_ack")[1] = 1
+    facts.end("syn_time")[:] = endings["first_epoch"], took["answer_time"]
+    facts.end("syn_frame")[:] = endings["first_frame"], took["answer_frame"]
+    facts.end("established_time")[:] = took["answer_time"]
+    facts.end("last_time")[:] = endings["last_epoch"]
+    facts.flow("row")[:], facts.flow("client")[:] = took["row"], 0
+    facts.flow("first_frame")[:], facts.flow("first_time")[:] = endings["first_frame"], endings["first_epoch"]
+    for name in OF_REUSED.flows:
+        if name.startswith("old_"):
+            facts.flow(name)[:] = took[name]
+    return facts

@@ -1,0 +1,365 @@
+"""Connections that go by the book, told at a glance.
+
+Nine connections in ten are opened by a handshake, carry data of which nothing is lost or repeated, and are closed by
+one FIN from each side; or they are a single SYN. Where all their segments are at hand, what the tracker would make of
+such a connection can be told with little of what it does for the others. So here stands, in the order in which the
+tracker goes, what remains of its rules when nothing unforeseen happens; and wherever something does, the connection is
+left to the tracker. The tests hold the two together: what is told here, the tracker tells likewise.
+
+Where nothing is lost or repeated, much of what the tracker notes follows from the rest and is left out. How many bytes
+an endpoint has sent is in its sequence numbers. Who acknowledges all that a peer has sent which has closed acknowledges
+its FIN; until then it acknowledged less (``lower_ack_time``) with every segment, so with its last one. What was sent
+last (``fresh_time``) is what was carried last (``content_time``). And after the handshake only FINs and their
+acknowledgments move an endpoint: all other segments, which are most, change a few numbers.
+
+It writes the ledger's columns that ``finish`` reads of an ordinary flow, into the rows of one flow that are used again
+and again; and where timelines are wanted, their rows, in the order in which the tracker learns of things.
+
+Fence: only numpy and this project's enums inside.
+"""
+
+import numpy as np
+
+from analyzer.kernels import inlined, part, record_at
+from analyzer.segments.table import (
+    ACK,
+    BAD_OFFSET,
+    CUT_HEADER,
+    DUPLICATE,
+    FIN,
+    LENGTH_BEYOND,
+    NO_IP_LENGTH,
+    PADDED,
+    PART,
+    QUOTED,
+    REASSEMBLED,
+    RST,
+    SYN,
+)
+from analyzer.tcp.evidence import Note
+from analyzer.tcp.sequence import seq_add, seq_diff
+from analyzer.tcp.states import ARROWS, NEXT, Event
+from analyzer.tracker.bounds import busy_time, half, margin, since, until
+from analyzer.tracker.conclusion import end_flow
+from analyzer.tracker.context import (
+    ASSUMED,
+    AT_END,
+    BY_TIMER,
+    CLOSE_WAIT,
+    CLOSED,
+    ESTABLISHED,
+    FIN_WAIT_1,
+    FIN_WAIT_2,
+    LAST_ACK,
+    LISTEN,
+    NEVER,
+    NO_FRAME,
+    PROVEN,
+    RCVD_ACK_OF_FIN,
+    RCVD_FIN,
+    SENT,
+    SYN_RECEIVED,
+    SYN_SENT,
+    TIME_WAIT,
+    UNKNOWN,
+    end_at,
+    flow_at,
+    later,
+)
+from analyzer.tracker.ending import ENTRY
+from analyzer.tracker.fast_path.buffered import SIDE_BIT
+from analyzer.tracker.finish import CAPTURE_END
+from analyzer.tracker.gaps import silent_since, watched_until
+from analyzer.tracker.ledger import LATER
+from analyzer.tracker.moves import at_best
+from analyzer.tracker.step import GRANULE, TIMER, timer_ended
+
+SENT_SYN, SENT_SYN_ACK, SENT_FIN = np.int64(Event.SENT_SYN), np.int64(Event.SENT_SYN_ACK), np.int64(Event.SENT_FIN)
+RCVD_SYN_ACK, RCVD_ACK_OF_SYN = np.int64(Event.RCVD_SYN_ACK), np.int64(Event.RCVD_ACK_OF_SYN)
+NO_NOTE = np.int64(Note.NONE)
+KIND = np.int64(SYN | RST | ACK)
+ODD = np.int64(  # marks with which a segment is left to the tracker
+    QUOTED | CUT_HEADER | NO_IP_LENGTH | LENGTH_BEYOND | REASSEMBLED | DUPLICATE | BAD_OFFSET | PART | PADDED
+)
+_later, _entry = record_at(LATER), record_at(ENTRY)
+SLOT, CLIENT, SERVER = np.int64(0), np.int64(0), np.int64(1)
+
+
+@part
+def lone_syn(context, row, s, ending):
+    """Tell the flow in ``row`` of the flow table by its only segment, if that is a SYN; returns whether it is."""
+    if np.int64(s["flags"]) & (KIND | FIN) != SYN or s["payload_len"] > 0 or np.int64(s["marks"]) & ODD:
+        return False
+    begin(context, row, s)
+    now, end_time = np.int64(s["time"]), np.int64(context["clock"])
+    for side in (CLIENT, SERVER):
+        e = end_at(context, side)
+        e["state"], e["state_time"], e["later"], e["bytes"] = (UNKNOWN if side else CLOSED), now, 0, 0
+    enter(context, end_at(context, CLIENT), CLIENT, CLOSED, SENT_SYN, SENT, now, NEVER, now, np.int64(s["frame"]))
+    for side in (CLIENT, SERVER):
+        stay(context, end_at(context, side), side, watched_until(context, now, end_time))
+    finish(context, s, 1, 0)
+    end_flow(context, SLOT, end_time, ending)
+    return True
+
+
+@part
+def opened(context, row, syn, syn_ack, ack):
+    """Begin the flow in ``row`` of the flow table, if its first three segments are a handshake, which moves both to
+    ESTABLISHED; returns whether they are. What else the third is and carries ``followed`` takes in."""
+    kinds = np.int64(syn["flags"]) & (KIND | FIN), np.int64(syn_ack["flags"]) & (KIND | FIN)
+    if kinds[0] != SYN or kinds[1] != SYN | ACK or sent_by(syn_ack) == 0 or sent_by(ack) == 1:
+        return False
+    odd = (np.int64(syn["marks"]) | np.int64(syn_ack["marks"])) & ODD
+    if odd or syn["payload_len"] > 0 or syn_ack["payload_len"] > 0:
+        return False
+    if seq_diff(syn_ack["ack"], syn["seq"]) != 1 or seq_diff(ack["ack"], syn_ack["seq"]) != 1:
+        return False
+    asked, answered, now = np.int64(syn["time"]), np.int64(syn_ack["time"]), np.int64(ack["time"])
+    if answered <= asked or now <= answered:
+        return False  # nothing is known of the way from the tap to the hosts
+    begin(context, row, syn)
+    c, s = end_at(context, CLIENT), end_at(context, SERVER)
+    set_out(c, syn, CLOSED, now - answered, syn_ack["seq"], answered if syn_ack["window"] > 0 else NEVER)
+    set_out(s, syn_ack, LISTEN, answered - asked, syn_ack["ack"], NEVER)
+    c["later"], s["later"] = 1, 2
+    shake_hands(context, c, s, asked, answered, now, syn, syn_ack, ack)
+    return True
+
+
+@part
+def begin(context, row, syn):
+    """A new flow, whose first segment is a SYN of side 0."""
+    f = flow_at(context, SLOT)
+    f["row"], f["client"], f["client_basis"] = row, CLIENT, 2
+    f["first_frame"], f["first_time"] = syn["frame"], syn["time"]
+    f["log_rows"] = 0
+
+
+@inlined
+def set_out(e, s, state, reach, acknowledged, idle_since):
+    """What is known of endpoint ``e`` by its SYN or SYN-ACK, and by the answer to that."""
+    now = np.int64(s["time"])
+    e["isn"], e["snd_nxt"], e["ack_sent"] = s["seq"], seq_add(s["seq"], 1), acknowledged
+    e["state"], e["state_time"], e["reach"] = state, now - half(reach), reach
+    e["idle_since"], e["busy_since"], e["proof_event"] = idle_since, NEVER, 0
+    e["fresh_time"] = e["last_time"] = now
+    e["ip_id"] = s["ip_id"]
+
+
+@part
+def shake_hands(context, c, s, asked, answered, now, syn, syn_ack, ack):
+    """The moves of a handshake."""
+    frame = np.int64(ack["frame"])
+    enter(context, c, CLIENT, CLOSED, SENT_SYN, SENT, np.int64(c["state_time"]), NEVER, asked, np.int64(syn["frame"]))
+    best = np.int64(s["state_time"])
+    enter(context, s, SERVER, LISTEN, SENT_SYN_ACK, SENT, best, asked, answered, np.int64(syn_ack["frame"]))
+    best = answered + half(np.int64(c["reach"]))
+    enter(context, c, CLIENT, SYN_SENT, RCVD_SYN_ACK, PROVEN, best, answered, now, frame)
+    best = now + half(np.int64(s["reach"]))
+    enter(context, s, SERVER, SYN_RECEIVED, RCVD_ACK_OF_SYN, ASSUMED, best, now, until(context, s, now), frame)
+    if context["timeline"] > 0:
+        s["proof_event"] = flow_at(context, SLOT)["log_rows"]
+
+
+@inlined
+def followed(context, e, p, i, s, before):
+    """Take in the next segment, if it is one that is expected; returns whether it is. It is of endpoint ``e``, the one
+    with the number ``i``; ``p`` is its peer, and the segment ``before`` passed at that time.
+
+    What kind of segment comes next nobody can foretell, not the processor either: so nothing here depends on that but
+    what is chosen, until one of the two closes.
+    """
+    now, flags, length = np.int64(s["time"]), np.int64(s["flags"]), np.int64(s["payload_len"])
+    sent, fin = np.int64(e["snd_nxt"]), flags & FIN
+    fresh, left = seq_diff(s["ack"], e["ack_sent"]), seq_diff(p["snd_nxt"], s["ack"])
+    other = (flags & KIND ^ ACK) | (np.int64(s["marks"]) & ODD) | (np.int64(s["seq"]) ^ sent)
+    if other != 0 or s["window"] == 0:
+        return False
+    back = (now - before) | fresh | left  # negative where any of them is
+    if back < 0 or (length | fin | fresh) == 0:
+        return False  # or the same once more
+    whole, sample, reach = (fresh > 0) & (left == 0), now - np.int64(p["fresh_time"]), np.int64(e["reach"])
+    fresh_time = np.int64(e["fresh_time"])
+    state, peer_state = np.int64(e["state"]), np.int64(p["state"])
+    e["reach"] = sample if whole & (sample > 0) & (sample < reach) else reach
+    e["fresh_time"] = now if length > 0 else fresh_time
+    e["ack_sent"], e["snd_nxt"] = s["ack"], seq_add(sent, length)
+    if context["timeline"] > 0:
+        pause(context, e, p, whole, length > 0, now)
+    any_fin = (state ^ ESTABLISHED) | (peer_state ^ ESTABLISHED) | fin
+    if any_fin != 0 and not closes(context, e, p, i, s, whole, before):
+        return False
+    e["last_time"], e["ip_id"] = now, s["ip_id"]
+    return True
+
+
+@inlined
+def pause(context, e, p, whole, carries, now):
+    """Since when the two have had something to send, or nothing: this bounds in timelines when they decided to close.
+    And what was assumed of ``e`` is proven by now."""
+    idle, busy, peer_idle = np.int64(e["idle_since"]), np.int64(e["busy_since"]), np.int64(p["idle_since"])
+    busy_again = busy_time(now, idle, busy, np.int64(e["reach"]) + context["slack"])
+    p["idle_since"] = now if whole else peer_idle
+    e["busy_since"] = busy_again if carries else busy
+    e["idle_since"] = NEVER if carries else idle
+    if e["proof_event"] > 0:
+        prove(context, e, now)
+
+
+@part
+def prove(context, e, now):
+    """The endpoint sends something it could not have sent without what was assumed: see ``step``."""
+    entry = _entry(context["timeline"], np.int64(e["proof_event"]) - 1)
+    entry["basis"], entry["latest"] = PROVEN, max(np.int64(entry["time"]), now + context["slack"])
+    e["proof_event"] = 0
+
+
+@part
+def closes(context, e, p, i, s, whole, before):
+    """Take in the same segment once one of the two has closed, or as it does; returns whether it is expected then: one
+    sends its FIN, the other acknowledges it and sends its own, and that is acknowledged too."""
+    state, peer_state, carries = np.int64(e["state"]), np.int64(p["state"]), s["payload_len"] > 0
+    own, peers = _later(context["later"], i + 1), _later(context["later"], (i ^ 1) + 1)
+    if carries and state != ESTABLISHED:
+        return False  # data after a FIN
+    if whole and peer_state == FIN_WAIT_1:
+        if carries or state != ESTABLISHED:
+            return False  # data after the peer's FIN, or the FINs crossed
+        own["close_wait_time"] = fin_received(context, e, peers, i, ESTABLISHED, s)
+        peers["fin_wait_2_time"] = fin_acked(context, p, peers, i ^ 1, FIN_WAIT_1, s)
+        state = CLOSE_WAIT
+    elif whole and peer_state == LAST_ACK:
+        time = fin_received(context, e, peers, i, FIN_WAIT_2, s)
+        own["fin_wait_2_end"], own["deadline"] = time, time + context["time_wait_length"]
+        fin_acked(context, p, peers, i ^ 1, LAST_ACK, s)
+    if not np.int64(s["flags"]) & FIN:
+        return True
+    if state == CLOSE_WAIT:
+        own["close_wait_end"] = send_fin(context, e, own, i, CLOSE_WAIT, s)
+        return True
+    if state != ESTABLISHED or peer_state != ESTABLISHED:
+        return False
+    send_fin(context, e, own, i, ESTABLISHED, s)
+    flow_at(context, SLOT)["close_idle"] = np.int64(s["time"]) - silent_since(context, before, np.int64(s["time"]))
+    own["close_wait_time"] = own["close_wait_end"] = NEVER
+    peers["fin_wait_2_time"] = peers["fin_wait_2_end"] = peers["deadline"] = NEVER
+    return True
+
+
+@inlined
+def send_fin(context, e, own, i, state, s):
+    """Endpoint ``e`` sends its FIN; returns when, at best."""
+    now, best, earliest = np.int64(s["time"]), np.int64(s["time"]) - half(np.int64(e["reach"])), NEVER
+    if context["timeline"] > 0:
+        busy = busy_time(now, np.int64(e["idle_since"]), np.int64(e["busy_since"]), margin(context, e))
+        earliest = since(context, e, s, busy)  # it is before the best time anyway
+    end = seq_add(e["snd_nxt"], 1)
+    own["fin_end"], own["fin_time"], own["fin_ack"], own["fin_count"] = end, now, s["ack"], 1
+    e["snd_nxt"], e["fresh_time"] = end, now
+    return enter(context, e, i, state, SENT_FIN, SENT, best, earliest, now, np.int64(s["frame"]))
+
+
+@inlined
+def fin_received(context, e, peers, i, state, s):
+    """Endpoint ``e`` proves that it has received the peer's FIN; returns when, at best."""
+    now, reach = np.int64(s["time"]), np.int64(e["reach"])
+    earliest = max(np.int64(peers["fin_time"]), np.int64(e["last_time"]) - reach - context["slack"])
+    return enter(context, e, i, state, RCVD_FIN, PROVEN, earliest + half(reach), earliest, now, np.int64(s["frame"]))
+
+
+@inlined
+def fin_acked(context, p, peers, j, state, s):
+    """The acknowledgment passes of the FIN of endpoint ``p``, which will receive it; returns when, at best."""
+    now = np.int64(s["time"])
+    peers["fin_acked_time"], best, late = now, now + half(np.int64(p["reach"])), until(context, p, now)
+    return enter(context, p, j, state, RCVD_ACK_OF_FIN, ASSUMED, best, now, late, np.int64(s["frame"]))
+
+
+@part
+def over_with(context, last, count, replies):
+    """Whether the flow has closed, of which that is the ``last`` segment. It has ``count`` of them, ``replies`` of them
+    the server's."""
+    c, s = end_at(context, CLIENT), end_at(context, SERVER)
+    if c["state"] != TIME_WAIT and s["state"] != TIME_WAIT:
+        return False  # if one waits, the other is CLOSED
+    c["bytes"], s["bytes"] = (
+        seq_diff(c["snd_nxt"], c["isn"]) - 2,
+        seq_diff(s["snd_nxt"], s["isn"]) - 2,
+    )  # less SYN and FIN
+    finish(context, last, count - replies, replies)
+    return True
+
+
+@part
+def finish(context, last, asks, replies):
+    """Note the ``last`` segment of the flow, and how many each side sent."""
+    f, side = flow_at(context, SLOT), sent_by(last)
+    f["end_time"], f["end_side"] = last["time"], side
+    end_at(context, side)["last_frame"] = last["frame"]
+    end_at(context, CLIENT)["packets"], end_at(context, SERVER)["packets"] = asks, replies
+
+
+@part
+def closed(context, ended, ending):
+    """Tell the flow that is over, if it closed without delay and its timers have run out by the clock, or the capture
+    ``ended`` then; returns whether it is told."""
+    end_time = np.int64(context["clock"])
+    for side in (CLIENT, SERVER):
+        e, after = end_at(context, side), later(context, end_at(context, side))
+        if np.int64(after["deadline"]) > end_time and not ended:
+            return False
+        if np.int64(after["close_wait_end"]) - np.int64(after["close_wait_time"]) > context["slow_close"]:
+            return False
+        if timer_ended(context, e, end_time):
+            time_out(context, e, side)
+        elif e["state"] == TIME_WAIT:
+            stay(context, e, side, watched_until(context, np.int64(e["last_time"]), end_time))
+    end_flow(context, SLOT, end_time, ending)
+    return True
+
+
+@part
+def time_out(context, e, i):
+    """TIME_WAIT's timer has run out, by the profile in force."""
+    after = later(context, e)
+    due = np.int64(after["deadline"])
+    enter(context, e, i, TIME_WAIT, TIMER, BY_TIMER, due, due, due + GRANULE, NO_FRAME)
+    after["deadline"] = NEVER
+
+
+@inlined
+def enter(context, e, i, state, event, basis, best, earliest, latest, frame):
+    """Move endpoint ``e``, the one with the number ``i``, along the table's arrow from ``state`` for ``event``: at the
+    best time between its bounds, not before its last move. Returns that time."""
+    time = max(min(max(best, earliest), latest), np.int64(e["state_time"]))
+    if context["timeline"] > 0:
+        note_down(context, i, state, event, basis, time, earliest, max(time, latest) + context["slack"], frame)
+    e["state"], e["state_time"] = NEXT[ARROWS[state, event]], time
+    return time
+
+
+@part
+def stay(context, e, i, end_time):
+    """The capture ends, and leaves endpoint ``e`` in its state."""
+    if context["timeline"] > 0:
+        time = max(end_time, np.int64(e["state_time"]))
+        note_down(context, i, np.int64(e["state"]), CAPTURE_END, AT_END, time, end_time, time, NO_FRAME)
+
+
+@part
+def note_down(context, i, state, event, basis, time, earliest, latest, frame):
+    """The next row of the timeline."""
+    f, arrow = flow_at(context, SLOT), ARROWS[state, event]
+    row = _entry(context["timeline"], np.int64(f["log_rows"]))
+    row["time"], row["earliest"], row["latest"] = time, min(earliest, time), latest
+    row["end"], row["frame"], row["event"], row["arrow"] = i, frame, event, arrow
+    row["from_state"], row["state"], row["note"] = state, NEXT[arrow], NO_NOTE
+    row["basis"] = at_best(state, np.int64(NEXT[arrow]), basis)
+    f["log_rows"] = f["log_rows"] + 1
+
+
+@inlined
+def sent_by(s):
+    """The side that sent a segment."""
+    return np.int64(s["marks"]) >> SIDE_BIT

@@ -1,0 +1,164 @@
+"""Segments that are not of the connection they are numbered with.
+
+Three kinds. While an endpoint awaits the answer to its SYN, RFC 9293 3.10.7.3 lets it take nothing but a SYN and a
+RST that acknowledge that SYN exactly: everything else, whichever side of it the acknowledgment lies on, means nothing
+to the new connection (`answers_no_syn`). A segment far from all numbers of its sender belongs to another connection on
+the same addresses and ports (`is_stranger`), unless the sender goes on from there. And a flow may hold more than one
+connection, or the same one twice: files put together, a capture shuffled. Nothing is concluded of what comes then
+(`mark_mixed`).
+"""
+
+import numpy as np
+
+from analyzer.kernels import part
+from analyzer.segments.table import ACK, FIN, RST, SYN
+from analyzer.tcp.evidence import Note
+from analyzer.tcp.sequence import seq_add, seq_diff
+from analyzer.tcp.states import Event
+from analyzer.tracker.context import (
+    CLOSED,
+    ESTABLISHED,
+    SYN_SENT,
+    UNKNOWN,
+    end_at,
+    knows,
+    last_syn,
+    later,
+    learn,
+    mark_unusual,
+    unusual,
+)
+from analyzer.tracker.ledger import Known
+from analyzer.tracker.moves import note
+from analyzer.tracker.segment import length_of
+
+ISN, NXT = np.int64(Known.ISN), np.int64(Known.NXT)
+ACKED, MIXED = np.int64(Known.ACK), np.int64(Known.MIXED)
+RST_STANDS, KILLED = np.int64(Known.RST), np.int64(Known.KILLED)
+FIN_ACKED, FIN_INFERRED = np.int64(Known.FIN_ACKED), np.int64(Known.FIN_INFERRED)
+STALE_ACK = np.int64(Event.STALE_ACK)
+OLD_CONNECTION = np.int64(Note.OLD_CONNECTION)
+CHALLENGE_NS = 3_000_000_000  # an old connection answers a SYN at once: this is more than any way there and back takes
+FAR = 1 << 24  # bytes beyond which numbers are those of another connection, unless a larger window was advertised
+TOO_MANY = 3  # strangers, after which the flow is taken to hold more than one connection
+SAME_AGAIN, OTHER_NUMBERS = np.int64(1), np.int64(2)
+
+
+@part
+def acceptable_in_syn_sent(s, p):
+    """Whether endpoint ``p``, in SYN_SENT, finds the acknowledgment of ``s`` acceptable: ISS < SEG.ACK =< SND.NXT."""
+    return (
+        np.int64(s["flags"]) & ACK != 0 and seq_diff(s["ack"], p["isn"]) > 0 and seq_diff(s["ack"], p["snd_nxt"]) <= 0
+    )
+
+
+@part
+def answers_no_syn(s, e, p):
+    """Whether ``p`` still awaits the answer to its SYN, or was refused, and segment ``s`` of ``e`` is no answer."""
+    asks = np.int64(p["state"]) in (SYN_SENT, CLOSED) and knows(p, ISN) and p["syn_ack"] == 0 and not knows(p, ACKED)
+    if not asks or knows(e, ISN) or np.int64(s["flags"]) & RST:
+        return False
+    if not np.int64(s["flags"]) & SYN:
+        return True
+    return np.int64(s["flags"]) & ACK != 0 and not acceptable_in_syn_sent(s, p)
+
+
+@part
+def pass_by(context, s, i):
+    """Note a segment that answers no SYN; an old acknowledgment is what an older connection on this tuple answers."""
+    e, p = end_at(context, i), end_at(context, i ^ 1)
+    u = mark_unusual(context, e)
+    u["strays"] = u["strays"] + 1
+    bare = np.int64(s["flags"]) & (SYN | FIN | ACK) == ACK and length_of(s) == 0
+    soon = np.int64(s["time"]) - last_syn(context, p) <= CHALLENGE_NS
+    if not bare or not soon or acceptable_in_syn_sent(s, p):
+        return
+    u["stale_acks"] = u["stale_acks"] + 1
+    if u["stale_ack_frame"] == 0:
+        u["stale_ack_frame"] = s["frame"]
+    if np.int64(e["state"]) == UNKNOWN:
+        note(context, i, STALE_ACK, s["time"], s["frame"], OLD_CONNECTION)
+
+
+@part
+def reach_of_window(e, p):
+    """How far from its numbers endpoint ``e`` may be: a window of ``p`` where its scale is known, else FAR."""
+    return max(np.int64(FAR), np.int64(p["window"])) if e["window_scale"] > 0 and p["window_scale"] > 0 else FAR
+
+
+@part
+def is_stranger(context, s, e, p):
+    """Whether segment ``s`` is far from all numbers of its sender ``e``, which has not gone on from there yet."""
+    if not knows(e, NXT) or abs(seq_diff(s["seq"], e["snd_nxt"])) <= reach_of_window(e, p):
+        return False
+    u = mark_unusual(context, e)
+    if u["strangers"] > 0 and abs(seq_diff(s["seq"], u["stranger_next"])) <= 1:
+        e["snd_nxt"] = s["seq"]  # it goes on there: much was not captured
+        e["fresh_time"] = 0
+        u["missing_jumps"] = u["missing_jumps"] + 1
+        u["unseen_time"] = s["time"]
+        return False
+    u["strangers"] = u["strangers"] + 1
+    u["stranger_next"] = seq_add(s["seq"], length_of(s))
+    return True
+
+
+@part
+def repeats_all(s, e, p):
+    """Whether SYN ``s`` is that of a connection which has gone on since: the capture holds the same exchange again."""
+    begun = knows(e, ISN) and np.int64(e["isn"]) == np.int64(s["seq"]) and e["syn_ack"] == 0
+    spoke = np.int64(e["state"]) >= ESTABLISHED and seq_diff(e["snd_nxt"], e["isn"]) > 1
+    return begun and spoke and np.int64(s["flags"]) & (SYN | ACK) == SYN and p["packets"] > 0
+
+
+@part
+def begins_anew(context, s, e, p):
+    """Whether segment ``s`` can only be of a newer connection whose SYN was not captured: it lies beyond a FIN that was
+    acknowledged, or, behind a RST, beyond what its receiver had room for; or is a SYN-ACK with another number than that
+    of ``e`` and no answer to the SYN of ``p``."""
+    if np.int64(s["flags"]) & SYN:
+        other = knows(e, ISN) and np.int64(e["isn"]) != np.int64(s["seq"]) and knows(p, ISN) and p["packets"] > 0
+        return other and np.int64(s["flags"]) & ACK != 0 and not acceptable_in_syn_sent(s, p)
+    if knows(e, FIN_ACKED) and not knows(e, FIN_INFERRED) and seq_diff(s["seq"], later(context, e)["fin_end"]) > 0:
+        return True
+    reset = (knows(e, RST_STANDS) or knows(e, KILLED)) and knows(e, NXT) and p["packets"] > 0
+    return reset and (
+        seq_diff(s["seq"], e["snd_nxt"]) > np.int64(p["window"]) or seq_diff(s["seq"], e["snd_nxt"]) < -FAR
+    )
+
+
+@part
+def mark_mixed(context, s, i, how):
+    """From segment ``s`` of endpoint ``i`` on, the flow holds more than one connection, or the same again."""
+    u = mark_unusual(context, end_at(context, i))
+    u["mixed_frame"] = s["frame"]
+    u["mixed_time"] = s["time"]
+    u["replayed"] = how
+    learn(end_at(context, i), MIXED)
+    learn(end_at(context, i ^ 1), MIXED)
+
+
+@part
+def of_another(context, s, i):
+    """Whether segment ``s`` of endpoint ``i`` is none of the connection that is followed, so that it only counts."""
+    e, p = end_at(context, i), end_at(context, i ^ 1)
+    if knows(e, MIXED):
+        return True
+    if np.int64(s["flags"]) & SYN:
+        if repeats_all(s, e, p):
+            mark_mixed(context, s, i, SAME_AGAIN)
+            return True
+        if begins_anew(context, s, e, p):
+            mark_mixed(context, s, i, OTHER_NUMBERS)
+            return True
+    elif not np.int64(s["flags"]) & RST and begins_anew(context, s, e, p):
+        mark_mixed(context, s, i, OTHER_NUMBERS)
+        return True
+    elif not np.int64(s["flags"]) & RST and is_stranger(context, s, e, p):
+        if unusual(context, e)["strangers"] >= TOO_MANY:
+            mark_mixed(context, s, i, OTHER_NUMBERS)
+        return True
+    if answers_no_syn(s, e, p):
+        pass_by(context, s, i)
+        return True
+    return False

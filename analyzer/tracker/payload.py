@@ -1,0 +1,197 @@
+"""What a segment carries: SYN, payload, FIN, or only a probe. Each is the sender's own act, so its basis is `sent`."""
+
+import numpy as np
+
+from analyzer.kernels import part
+from analyzer.segments.table import ACK, FIN, HAS_FIRST_BYTE, LENGTH_BEYOND, NO_IP_LENGTH, PART, SYN
+from analyzer.tcp.sequence import seq_add, seq_diff
+from analyzer.tcp.states import Event
+from analyzer.tracker.bounds import busy_time, margin
+from analyzer.tracker.context import (
+    ASSUMED,
+    MID_STREAM,
+    NEVER,
+    NO_NOTE,
+    UNKNOWN,
+    end_at,
+    forget,
+    knows,
+    later,
+    learn,
+    mark_later,
+    mark_unusual,
+    unusual,
+)
+from analyzer.tracker.fin import sent_fin
+from analyzer.tracker.ledger import Answered, Known
+from analyzer.tracker.missing import came_late, gap, seen_again
+from analyzer.tracker.moves import move, note, take_back
+from analyzer.tracker.segment import length_of
+from analyzer.tracker.syn import options, sent_syn, sent_syn_ack
+
+NXT, ACKED, FIN_KNOWN = np.int64(Known.NXT), np.int64(Known.ACK), np.int64(Known.FIN)
+FIN_ACKED, PEER_FIN = np.int64(Known.FIN_ACKED), np.int64(Known.PEER_FIN)
+FIN_INFERRED, SENT_DATA = np.int64(Known.FIN_INFERRED), np.int64(Known.SENT_DATA)
+SENT_MID_STREAM = np.int64(Event.SENT_MID_STREAM)
+DATA_AFTER_FIN = np.int64(Event.DATA_AFTER_FIN)
+DATA_AFTER_PEER_FIN = np.int64(Event.DATA_AFTER_PEER_FIN)
+KIND_ACK, KIND_DATA, KIND_FIN = np.int64(Answered.ACK), np.int64(Answered.DATA), np.int64(Answered.FIN)
+KIND_SYN, KIND_SYN_ACK, KIND_PROBE = np.int64(Answered.SYN), np.int64(Answered.SYN_ACK), np.int64(Answered.KEEP_ALIVE)
+
+
+@part
+def kind_of(context, s, i):
+    """The kind of segment ``s`` of endpoint ``i``, as Answered bits."""
+    e, p = end_at(context, i), end_at(context, i ^ 1)
+    flags, length = np.int64(s["flags"]), length_of(s)
+    if flags & SYN:
+        return KIND_SYN_ACK if flags & ACK else KIND_SYN
+    if flags & FIN:
+        return KIND_FIN | (KIND_DATA if length > 0 else 0)
+    if knows(e, NXT) and length <= 1 and seq_diff(s["seq"], e["snd_nxt"]) == -1:
+        acknowledged = knows(p, ACKED) and seq_diff(p["ack_sent"], e["snd_nxt"]) >= 0
+        if length == 0 or acknowledged:
+            return KIND_PROBE
+    return KIND_DATA if length > 0 else KIND_ACK
+
+
+@part
+def sent_contents(context, s, i, kind):
+    """Take in what segment ``s`` of endpoint ``i`` carries."""
+    e = end_at(context, i)
+    flags = np.int64(s["flags"])
+    if flags & SYN:
+        if flags & ACK:
+            sent_syn_ack(context, s, i)
+        else:
+            sent_syn(context, s, i)
+        options(s, e)
+        return
+    if np.int64(e["state"]) == UNKNOWN and unusual(context, e)["stale_acks"] == 0:
+        learn(e, MID_STREAM)
+        if not flags & FIN:
+            move(context, i, SENT_MID_STREAM, ASSUMED, s["time"], NEVER, s["time"], s["frame"], NO_NOTE)
+            e["mark_event"] = 0  # that is no assumption a later segment could take back
+    if not knows(e, NXT):
+        e["snd_nxt"] = s["seq"]
+        learn(e, NXT)
+    if kind == KIND_PROBE:
+        probe(s, mark_unusual(context, e))
+        return
+    if length_of(s) > 0:
+        sent_payload(context, s, i)
+    if flags & FIN:
+        sent_fin(context, s, i)
+    elif length_of(s) == 0 and seq_diff(s["seq"], e["snd_nxt"]) > 0:
+        gap(context, s, e)
+        e["snd_nxt"] = s["seq"]
+        mark_unusual(context, e)["unseen_time"] = s["time"]
+
+
+@part
+def probe(s, u):
+    """A keep-alive or window probe: it repeats a number already acknowledged and is no data."""
+    u["probes"] = u["probes"] + 1
+    if u["probe_run"] == 0:
+        u["probe_first_time"] = s["time"]
+    u["probe_run"] = u["probe_run"] + 1
+    u["probe_last_frame"] = s["frame"]
+    u["probe_last_time"] = s["time"]
+
+
+@part
+def sent_payload(context, s, i):
+    """Payload: new, repeated, or filling a hole."""
+    e, p = end_at(context, i), end_at(context, i ^ 1)
+    now, length = np.int64(s["time"]), length_of(s)
+    end = seq_add(s["seq"], length)
+    e["content_time"] = now
+    e["last_payload"] = length
+    if np.int64(s["marks"]) & (LENGTH_BEYOND | NO_IP_LENGTH | PART):
+        mark_unusual(context, e)["lengths_unsure"] = 1
+    e["last_payload_byte"] = s["first_byte"] if np.int64(s["marks"]) & HAS_FIRST_BYTE else 0
+    new = seq_diff(end, e["snd_nxt"])
+    if new <= 0:
+        if not came_late(context, s, e, length):
+            fill_or_repeat(context, s, e, p, length)
+        return
+    if new < length and not_acknowledged(e, p, e["snd_nxt"]):
+        repeat(context, s, e)
+    if seq_diff(s["seq"], e["snd_nxt"]) > 0:
+        gap(context, s, e)
+        new = length
+    if knows(e, FIN_KNOWN) and seq_diff(end, later(context, e)["fin_end"]) >= 0:
+        after_fin(context, s, i, new)
+    learn(e, SENT_DATA)
+    seen_again(context, e)
+    e["busy_since"] = busy_time(now, np.int64(e["idle_since"]), np.int64(e["busy_since"]), margin(context, e))
+    e["idle_since"] = 0
+    e["snd_nxt"] = end
+    e["fresh_time"] = now
+    e["data_time"] = now
+    e["data_frame"] = s["frame"]
+    if knows(e, PEER_FIN):
+        u = mark_unusual(context, e)
+        if u["half_close_bytes"] == 0:
+            u["half_close_frame"] = s["frame"]
+            u["half_close_seq"] = seq_add(end, -new)
+            note(context, i, DATA_AFTER_PEER_FIN, now, s["frame"], NO_NOTE)
+        u["half_close_bytes"] = u["half_close_bytes"] + new
+        u["half_close_last_frame"] = s["frame"]
+
+
+@part
+def fill_or_repeat(context, s, e, p, length):
+    """Payload below the highest number sent: late (it fills a hole at the tap) or a repeat."""
+    u = mark_unusual(context, e)
+    fills = u["hole_bytes"] > 0 and seq_diff(u["hole_end"], s["seq"]) > 0
+    open_still = not_acknowledged(e, p, seq_add(s["seq"], length))
+    if fills and open_still:
+        u["hole_bytes"] = max(0, np.int64(u["hole_bytes"]) - length)
+        return
+    if open_still:
+        repeat(context, s, e)
+    else:
+        u["repeats"] = u["repeats"] + 1
+    e["fresh_time"] = 0
+
+
+@part
+def not_acknowledged(e, p, end):
+    """Whether ``p`` has not acknowledged all that ``e`` sent up to the number ``end``."""
+    return not knows(p, ACKED) or seq_diff(p["ack_sent"], end) < 0
+
+
+@part
+def repeat(context, s, e):
+    """Payload that its receiver has not acknowledged comes once more."""
+    u = mark_unusual(context, e)
+    u["repeats"] = u["repeats"] + 1
+    if u["repeat_run"] == 0:
+        u["repeat_first_time"] = s["time"]
+    u["repeat_run"] = u["repeat_run"] + 1
+    u["repeat_last_time"] = s["time"]
+    u["repeat_last_frame"] = s["frame"]
+
+
+@part
+def after_fin(context, s, i, new):
+    """New data at or beyond the endpoint's own FIN: the FIN was inferred wrongly, or the sender breaks the rules."""
+    e, p = end_at(context, i), end_at(context, i ^ 1)
+    if knows(e, FIN_INFERRED) and later(context, e)["fin_count"] == 0:
+        forget(e, FIN_KNOWN | FIN_INFERRED | FIN_ACKED)
+        after = mark_later(context, e)
+        after["fin_time"] = 0
+        after["fin_acked_time"] = 0
+        u = mark_unusual(context, e)
+        u["missing_bytes"] = u["missing_bytes"] + 1
+        if e["mark_event"] > 0:
+            take_back(context, i)
+        if knows(p, PEER_FIN) and p["mark_event"] > 0:
+            take_back(context, i ^ 1)
+        forget(p, PEER_FIN)
+        return
+    u = mark_unusual(context, e)
+    if u["beyond_fin_bytes"] == 0:
+        note(context, i, DATA_AFTER_FIN, s["time"], s["frame"], NO_NOTE)
+    u["beyond_fin_bytes"] = u["beyond_fin_bytes"] + new

@@ -1,0 +1,157 @@
+"""A segment's SYN or SYN-ACK: a request for a connection, its answer, and what both negotiate."""
+
+import numpy as np
+
+from analyzer.kernels import part
+from analyzer.segments.table import CUT_HEADER, HAS_TIMESTAMP
+from analyzer.tcp.sequence import seq_add
+from analyzer.tcp.states import Event
+from analyzer.tracker.bounds import half, margin
+from analyzer.tracker.context import (
+    CLOSED,
+    ESTABLISHED,
+    LISTEN,
+    NEVER,
+    NO_NOTE,
+    PROVEN,
+    SENT,
+    SYN_RECEIVED,
+    TIME_WAIT,
+    UNKNOWN,
+    end_at,
+    flow_at,
+    forget,
+    knows,
+    last_syn,
+    learn,
+    mark_unusual,
+    older_at,
+    still_kept,
+    unusual,
+)
+from analyzer.tracker.distance import measure
+from analyzer.tracker.ledger import Known
+from analyzer.tracker.moves import move, note, take_back
+from analyzer.tracker.rst import DISREGARDED, KIND_SYN, refused_before
+from analyzer.tracker.segment import length_of
+from analyzer.tracker.third_party import came_another_way
+
+ISN, NXT, KILLED = np.int64(Known.ISN), np.int64(Known.NXT), np.int64(Known.KILLED)
+TIMESTAMPS, CROSSED_SYN = np.int64(Known.TIMESTAMPS), np.int64(Known.CROSSED_SYN)
+SENT_SYN, SENT_SYN_ACK = np.int64(Event.SENT_SYN), np.int64(Event.SENT_SYN_ACK)
+SYN_AGAIN, SYN_ACK_AGAIN = np.int64(Event.SYN_AGAIN), np.int64(Event.SYN_ACK_AGAIN)
+NO_SCALE = 1  # window_scale of an endpoint: not known, none, or one more than this and the shift
+REPLACED = np.int64(Event.REPLACED)
+
+
+@part
+def sent_syn(context, s, i):
+    """A SYN without ACK: a request for a connection, or the same request again."""
+    e = end_at(context, i)
+    now, frame = np.int64(s["time"]), np.int64(s["frame"])
+    if knows(e, ISN) and np.int64(e["isn"]) == np.int64(s["seq"]):
+        e["fresh_time"] = 0
+        if knows(e, KILLED) and np.int64(e["state"]) == CLOSED:
+            forget(e, KILLED)  # it was refused and tries again
+            e["mark_event"] = 0
+            move(context, i, SENT_SYN, SENT, now, NEVER, now, frame, NO_NOTE)
+        else:
+            note(context, i, SYN_AGAIN, now, frame, NO_NOTE)
+    elif np.int64(e["state"]) in (UNKNOWN, CLOSED) and not knows(e, ISN):
+        e["state"] = CLOSED
+        replace_old(context, i, now, now, frame)
+        syn_stamps(s, e, 0)
+        move(context, i, SENT_SYN, SENT, now, NEVER, now, frame, NO_NOTE)
+        refused_before(context, s, i ^ 1)
+    else:
+        note(context, i, SENT_SYN, now, frame, NO_NOTE)
+    count_syn(context, e, now, frame)
+
+
+@part
+def sent_syn_ack(context, s, i):
+    """A SYN-ACK: the answer to a SYN, or the same answer again because its acknowledgment did not come."""
+    e, p = end_at(context, i), end_at(context, i ^ 1)
+    now, frame = np.int64(s["time"]), np.int64(s["frame"])
+    state = np.int64(e["state"])
+    if knows(e, ISN) and e["syn_ack"] == 1 and np.int64(e["isn"]) == np.int64(s["seq"]):
+        open_till_now = state == ESTABLISHED and e["mark_event"] > 0 and now - e["mark_time"] > margin(context, e)
+        if open_till_now:
+            take_back(context, i)
+        if open_till_now or (state == SYN_RECEIVED and unusual(context, e)["syn_ack_after_ack"] > 0):
+            repeated_after_ack(context, e, frame)
+        note(context, i, SYN_ACK_AGAIN, now, frame, NO_NOTE)
+        e["fresh_time"] = 0
+    elif not knows(e, ISN) or np.int64(e["isn"]) == np.int64(s["seq"]):
+        if state == UNKNOWN or (state == CLOSED and not knows(e, ISN)):
+            e["state"] = LISTEN
+        if p["syn_count"] == 1 and not knows(e, ISN):
+            measure(context, i, now - last_syn(context, p))
+        came_another_way(context, s, e)
+        if np.int64(unusual(context, e)["rst_answers"]) == KIND_SYN and np.int64(p["state"]) != CLOSED:
+            mark_unusual(context, e)["rst_verdict"] = (
+                DISREGARDED  # it refused at first; the connection opens all the same
+            )
+        replace_old(context, i, now - half(e["reach"]), now, frame)
+        if knows(e, ISN):
+            learn(e, CROSSED_SYN)
+        seen = np.int64(p["syn_time"])
+        syn_stamps(s, e, 1)
+        move(context, i, SENT_SYN_ACK, SENT, now - half(e["reach"]), min(seen, now), now, frame, NO_NOTE)
+    else:
+        note(context, i, SENT_SYN_ACK, now, frame, NO_NOTE)
+    count_syn(context, e, now, frame)
+
+
+@part
+def repeated_after_ack(context, e, frame):
+    """Count a SYN-ACK that endpoint ``e`` repeats although an acknowledgment of it has passed."""
+    u = mark_unusual(context, e)
+    u["syn_ack_after_ack"] = u["syn_ack_after_ack"] + 1
+    u["syn_ack_after_ack_last"] = frame
+    if u["syn_ack_after_ack_frame"] == 0:
+        u["syn_ack_after_ack_frame"] = frame
+
+
+@part
+def options(s, e):
+    """Remember what a SYN negotiates."""
+    if not np.int64(s["marks"]) & CUT_HEADER:
+        e["window_scale"] = NO_SCALE if s["window_scale"] < 0 else NO_SCALE + 1 + s["window_scale"]
+    if np.int64(s["marks"]) & HAS_TIMESTAMP:
+        learn(e, TIMESTAMPS)
+
+
+@part
+def syn_stamps(s, e, is_ack):
+    """Enter a first SYN or SYN-ACK in the ledger."""
+    e["isn"] = s["seq"]
+    learn(e, ISN | NXT)
+    e["snd_nxt"] = seq_add(s["seq"], 1 + length_of(s))
+    e["syn_time"] = s["time"]
+    e["syn_frame"] = s["frame"]
+    e["syn_ack"] = is_ack
+    e["fast_open"] = 1 if length_of(s) > 0 and is_ack == 0 else 0
+    e["fresh_time"] = s["time"]
+
+
+@part
+def count_syn(context, e, now, frame):
+    """Count a SYN or SYN-ACK, and note it where it is not the first."""
+    e["syn_count"] = e["syn_count"] + 1
+    if e["syn_time"] != now:
+        u = mark_unusual(context, e)
+        u["syn_last_time"] = now
+        u["syn_last_frame"] = frame
+
+
+@part
+def replace_old(context, i, best, now, frame):
+    """A new connection of the endpoint takes the place of the older one on this tuple, whose state was still kept; at
+    ``best``, when it enters its first state."""
+    f = flow_at(context, i >> 1)
+    if f["older"] > 0:
+        old = np.int64(older_at(context, f)["old_end"]) ^ (i & 1)
+        if still_kept(context, f) and np.int64(end_at(context, old)["state"]) != CLOSED:
+            basis = SENT if np.int64(end_at(context, old)["state"]) == TIME_WAIT else PROVEN
+            move(context, old, REPLACED, basis, best, NEVER, now, frame, NO_NOTE)

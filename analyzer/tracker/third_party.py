@@ -1,0 +1,163 @@
+"""RSTs that their alleged sender did not send, and who goes on after a RST.
+
+Who really sent a RST, no capture shows; but two clues tell that it was not the host it names. The sender goes on in
+the same numbers, with something that a host without the connection cannot send (`disown`). Or the RST has come over
+another number of hops than the sender's other segments (`is_third_party`). Such a RST moves its receiver, which cannot
+tell, but not its alleged sender.
+"""
+
+import numpy as np
+
+from analyzer.kernels import part
+from analyzer.segments.table import ACK, FIN, SYN
+from analyzer.tcp.evidence import Note
+from analyzer.tcp.sequence import seq_add, seq_diff
+from analyzer.tcp.states import Event
+from analyzer.tracker import hops
+from analyzer.tracker.bounds import patience
+from analyzer.tracker.context import (
+    CLOSED,
+    SYN_RECEIVED,
+    TIME_WAIT,
+    end_at,
+    forget,
+    knows,
+    mark_later,
+    mark_unusual,
+    unusual,
+)
+from analyzer.tracker.ledger import Known, ThirdParty
+from analyzer.tracker.moves import note, wait_on
+from analyzer.tracker.segment import length_of
+from analyzer.tracker.storage.event_log import is_void, log_at, make_void, row_before, state_before, state_in
+
+NXT, ACKED, RST_STANDS = np.int64(Known.NXT), np.int64(Known.ACK), np.int64(Known.RST)
+SENT_RST, RST_IGNORED = np.int64(Event.SENT_RST), np.int64(Event.RST_IGNORED)
+NOT_ITS_OWN, OTHER_PATH_NOTE = np.int64(Note.NOT_ITS_OWN), np.int64(Note.OTHER_PATH)
+WENT_ON, OTHER_PATH = np.int64(ThirdParty.WENT_ON), np.int64(ThirdParty.OTHER_PATH)
+FITTING = (1, 4, 5)  # a RST that its receiver had to accept, as far as is known (rst.Reception)
+other_path = part(hops.other_path)
+ENOUGH = 1  # so many other segments must show how far the sender is
+
+
+@part
+def is_third_party(context, s, e):
+    """Whether RST ``s`` has come over another number of hops than all other segments of its sender ``e``."""
+    others = np.int64(e["packets"]) - (np.int64(unusual(context, e)["rst_count"]) - 1)  # ``s`` is not in the first yet
+    if others < ENOUGH or e["ttl_low"] == 0 or s["ttl"] == 0:
+        return False
+    low, high, own = np.int64(e["ttl_low"]), np.int64(e["ttl_high"]), np.int64(s["ttl"])
+    return not low <= own <= high and other_path(own, low) and other_path(own, high)
+
+
+@part
+def enter_third_party(u, how, ttl, frame, time):
+    """Enter a RST that somebody else sent in the ledger: the one that counts, else the first."""
+    if u["third_party_frame"] == 0 or u["third_party_frame"] == frame or u["rst_frame"] == frame:
+        u["third_party"] = np.int64(u["third_party"]) | how
+        u["third_party_ttl"], u["third_party_frame"], u["third_party_time"] = ttl, frame, time
+
+
+@part
+def note_third_party(context, s, i):
+    """The RST ``s`` in the name of endpoint ``i`` is somebody else's: the endpoint stays where it is."""
+    u = mark_unusual(context, end_at(context, i))
+    enter_third_party(u, OTHER_PATH, np.int64(s["ttl"]), np.int64(s["frame"]), np.int64(s["time"]))
+    note(context, i, RST_IGNORED, s["time"], s["frame"], OTHER_PATH_NOTE)
+
+
+@part
+def came_another_way(context, s, e):
+    """The first segment of ``e`` that is no RST shows it at another distance than the RST that came before did."""
+    u = unusual(context, e)
+    if u["rst_count"] == 0 or u["rst_count"] != e["packets"] or s["ttl"] == 0 or u["rst_ttl"] == 0:
+        return
+    if not other_path(np.int64(u["rst_ttl"]), np.int64(s["ttl"])):
+        return
+    u = mark_unusual(context, e)
+    enter_third_party(u, OTHER_PATH, np.int64(u["rst_ttl"]), np.int64(u["rst_frame"]), np.int64(u["rst_time"]))
+    row = np.int64(e["last_event"])
+    while row > 0:
+        if log_at(context, row)["event"] == SENT_RST:
+            make_void(log_at(context, row))
+        row = row_before(context, row)
+    forget(e, RST_STANDS)
+
+
+@part
+def is_new(s, e):
+    """Whether segment ``s`` of ``e`` carries new data or a FIN, or acknowledges something new, in its own numbers."""
+    carried = length_of(s) + (1 if np.int64(s["flags"]) & FIN else 0)
+    new = not knows(e, NXT) or seq_diff(seq_add(s["seq"], carried), e["snd_nxt"]) > 0
+    acked = np.int64(s["flags"]) & ACK != 0 and (not knows(e, ACKED) or seq_diff(s["ack"], e["ack_sent"]) > 0)
+    return (new and carried > 0) or acked
+
+
+@part
+def is_repeat(s):
+    """Whether segment ``s`` carries something, be it new or not."""
+    return length_of(s) > 0 or np.int64(s["flags"]) & FIN != 0
+
+
+@part
+def under_way(context, e):
+    """How long after a RST has passed the tap something that its receiver ``e`` sent before may still pass."""
+    return max(2 * patience(context, e), np.int64(context["repeat"]))
+
+
+@part
+def goes_on_after_ignored(context, s, i):
+    """Note the first segment by which endpoint ``i`` shows that it went on after a RST that it did not accept."""
+    u = unusual(context, end_at(context, i ^ 1))
+    if u["rst_ignored"] == 0 or u["went_on_frame"] > 0 or np.int64(s["flags"]) & (SYN | ACK) == SYN:
+        return
+    e = end_at(context, i)
+    if is_new(s, e) and np.int64(s["time"]) - np.int64(u["rst_ignored_time"]) > under_way(context, e):
+        mark_unusual(context, end_at(context, i ^ 1))["went_on_frame"] = s["frame"]
+
+
+@part
+def own_goes_on(context, s, e):
+    """Note the first segment by which endpoint ``e`` shows that it went on after a RST that came from elsewhere."""
+    u = unusual(context, e)
+    if u["third_party_frame"] == 0 or u["own_frame"] > 0 or np.int64(s["flags"]) & SYN or not is_new(s, e):
+        return
+    if np.int64(s["time"]) - np.int64(u["third_party_time"]) > context["reordering"]:
+        u = mark_unusual(context, e)
+        u["own_frame"] = s["frame"]
+        u["third_party"] = np.int64(u["third_party"]) | WENT_ON
+
+
+@part
+def closed_by_reset(entry):
+    """Whether a log row stands that closed its endpoint by its own RST."""
+    closed = state_in(entry) == CLOSED and state_before(entry) != CLOSED
+    return closed and entry["event"] == SENT_RST and not is_void(entry)
+
+
+@part
+def disown(context, s, i, now):
+    """Endpoint ``i`` goes on after "its" RST: unless the network only changed the order, somebody else sent that."""
+    e = end_at(context, i)
+    u = mark_unusual(context, e)
+    if np.int64(u["rst_state"]) < SYN_RECEIVED or np.int64(s["flags"]) & SYN:
+        return  # what a host refuses it may be asked again
+    end, age = seq_add(s["seq"], length_of(s)), now - np.int64(u["rst_time"])
+    if age <= context["reordering"] and seq_diff(end, u["rst_seq"]) <= 0:
+        return
+    if not is_new(s, e) and not (is_repeat(s) and age > under_way(context, e)):
+        return
+    row = np.int64(e["last_event"])
+    while row > 0 and not closed_by_reset(log_at(context, row)):
+        row = row_before(context, row)
+    if row == 0:
+        return
+    make_void(log_at(context, row))
+    e["state"] = state_before(log_at(context, row))
+    if np.int64(e["state"]) == TIME_WAIT:
+        wait_on(context, mark_later(context, e))
+    forget(e, RST_STANDS)
+    u["own_frame"] = s["frame"]
+    if np.int64(u["rst_verdict"]) in FITTING:  # whoever is told nothing by it needs no other sender for it
+        enter_third_party(u, WENT_ON, np.int64(u["rst_ttl"]), np.int64(u["rst_frame"]), np.int64(u["rst_time"]))
+    note(context, i, RST_IGNORED, now, s["frame"], NOT_ITS_OWN)
