@@ -16,7 +16,7 @@ from analyzer.keywords import Keywords
 from analyzer.version import VERSION
 
 if TYPE_CHECKING:
-    from analyzer.reports.result import Result
+    from analyzer.engine.result import Result
 
 __version__ = VERSION
 __all__ = ["Result", "TeardownError", "UnreadableCapture", "UnwritableOutput", "UsageError", "__version__", "analyze"]
@@ -49,7 +49,7 @@ def analyze(source: str | PathLike[str] | bytes | BinaryIO | Iterable[Any], **se
 def __getattr__(name: str) -> Any:
     """``Result`` is imported when it is asked for: it brings numpy along."""
     if name == "Result":
-        from analyzer.reports.result import Result
+        from analyzer.engine.result import Result
 
         return Result
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -23,11 +23,11 @@ import click
 from analyzer import __version__
 from analyzer.errors import TeardownError, UsageError
 from analyzer.live.command import browse, live
-from analyzer.reports.escape import safe
 from analyzer.settings import Settings, adjustable, check, default_text, nanoseconds, option_name
+from analyzer.views.escape import safe
 
 if TYPE_CHECKING:
-    from analyzer.reports.result import Analysed
+    from analyzer.results.result import Analysed
 
 SEVERITIES = ("error", "warning", "info")  # the gravest first
 WRITTEN = frozenset(("flows", "timeline", "findings"))
@@ -148,7 +148,7 @@ def analyze(
     analysed = _analysed(captures, Settings(**thresholds | kept), quiet, out)
     written = _written(analysed, out, format or "csv", (tables or WRITTEN) | ({"segments"} if segments else set()))
     if as_json:
-        from analyzer.reports.document import json_document
+        from analyzer.writers.json_document import json_document
 
         sys.stdout.writelines(json_document(analysed.result()))
     elif codes:
@@ -171,8 +171,8 @@ def analyze(
 def timeline(captures: tuple[str, ...], stream: int, everything: bool, **thresholds: Any) -> None:
     """Show one connection as a ladder: segments, the states of both endpoints, findings."""
     result = _analysed(captures, Settings(keep_segments=True, keep_stream=stream, **thresholds)).result()
-    from analyzer.reports.ladder import ladder_lines
-    from analyzer.reports.text import show, width
+    from analyzer.views.console import show, width
+    from analyzer.views.ladder import ladder_lines
 
     unicode = (sys.stdout.encoding or "").lower().startswith("utf")
     show(ladder_lines(result, stream, width(100, alone=100), everything, unicode))
@@ -185,8 +185,8 @@ def explain(code: str | None, listed: bool) -> None:
     """Explain a finding: what it means, when it is harmless, what to do."""
     if listed == (code is not None):
         raise UsageError("name one finding (teardown explain TD101), or --list them")
-    from analyzer.reports.catalogue import list_lines, page_lines
-    from analyzer.reports.text import show
+    from analyzer.views.console import show
+    from analyzer.views.explanation import list_lines, page_lines
 
     show(list_lines() if code is None else page_lines(code))
 
@@ -201,7 +201,7 @@ def _analysed(paths: Sequence[str], settings: Settings, quiet: bool = False, out
     gc.disable()  # importing makes many objects and no garbage
     from analyzer.engine.pipeline import analyze as run
     from analyzer.kernels import on_compiling
-    from analyzer.reports.progress import ProgressBar
+    from analyzer.views.progress import ProgressBar
 
     gc.freeze()  # they stay: whoever searches for garbage may pass them by
     gc.enable()
@@ -214,22 +214,22 @@ def _analysed(paths: Sequence[str], settings: Settings, quiet: bool = False, out
 def _written(analysed: "Analysed", folder: Path | None, format: str, tables: Collection[str]) -> list[Path]:
     if folder is None:
         return []
-    from analyzer.reports.files import write_analysed
+    from analyzer.writers.tables import write_analysed
 
     return write_analysed(analysed, folder, format, tables)
 
 
 def _print_summary(analysed: "Analysed", written: list[Path]) -> None:
-    from analyzer.reports.terminal import summary_lines
-    from analyzer.reports.text import Line, show, width
+    from analyzer.views.console import Line, show, width
+    from analyzer.views.summary import summary_lines
 
     note = [Line(), Line(safe(f"Wrote {', '.join(map(str, written))}"))] if written else []
     show([*summary_lines(analysed.summary, analysed.overview, analysed.listing, width(100)), *note])
 
 
 def _print_found(analysed: "Analysed", codes: frozenset[str]) -> None:
-    from analyzer.reports.found import found_lines
-    from analyzer.reports.text import show
+    from analyzer.views.console import show
+    from analyzer.views.finding_lines import found_lines
 
     show(found_lines(analysed.listing, codes))
 

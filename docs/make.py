@@ -15,7 +15,7 @@ import click
 from analyzer.cli import cli
 from analyzer.findings import rules
 from analyzer.findings.pages import index, page_with_example
-from analyzer.reports.columns import TABLES, Column
+from analyzer.results.schema import TABLES, TableColumn
 from analyzer.segments.ends import VOCABULARY
 from analyzer.segments.table import COLUMNS as SEGMENT_COLUMNS
 from analyzer.segments.table import MARKS
@@ -55,14 +55,14 @@ KINDS = {
 
 
 def columns_page() -> dict[str, str]:
-    """docs/columns.md from analyzer/reports/columns.py."""
+    """docs/columns.md from analyzer/results/schema.py."""
     return {"columns.md": MADE + "\n".join(_columns_text()) + "\n"}
 
 
 def _columns_text() -> Iterator[str]:
     yield "# The columns of every table\n"
     yield (
-        "Names and meanings are a public interface (source: `analyzer/reports/columns.py`). A column may be added at\n"
+        "Names and meanings are a public interface (source: `analyzer/results/schema.py`). A column may be added at\n"
         "the end of a table; none is renamed, moved or removed. `stream` is Wireshark's `tcp.stream`, `frame` its\n"
         "`frame.number`: either can be typed there.\n\n"
         "In CSV a time is decimal seconds since 1970 UTC with exactly nine decimals, a duration decimal seconds with\n"
@@ -84,7 +84,7 @@ def _columns_text() -> Iterator[str]:
 
 def _vocabularies() -> Iterator[str]:
     """Each vocabulary once, under the names of all columns that use it."""
-    users: dict[tuple[tuple[str, str], ...], list[Column]] = {}
+    users: dict[tuple[tuple[str, str], ...], list[TableColumn]] = {}
     for column in (column for columns in TABLES.values() for column in columns if column.words):
         users.setdefault(tuple(column.words.items()), []).append(column)
     for words, columns in users.items():

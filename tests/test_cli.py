@@ -18,10 +18,10 @@ import pytest
 
 from analyzer.cli import cli, guarded
 from analyzer.errors import UnreadableCapture
-from analyzer.reports.result import Analysed
+from analyzer.results.result import Analysed
 from analyzer.settings import Settings
-from tests.reports.listings import listing
-from tests.reports.sample import sample_analysed, sample_findings
+from tests.results.listings import listing
+from tests.results.sample import sample_analysed, sample_findings
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 ONLY_FOUND = Settings(keep_flows=False, keep_timeline=False)  # all that a summary is made from
@@ -313,7 +313,7 @@ def test_every_command_has_help(run: Run) -> None:
 
 
 def test_the_progress_bar_stays_away_from_files(capsys: pytest.CaptureFixture[str]) -> None:
-    from analyzer.reports.progress import ProgressBar
+    from analyzer.views.progress import ProgressBar
 
     with ProgressBar() as bar:
         bar._started -= 10
@@ -322,7 +322,7 @@ def test_the_progress_bar_stays_away_from_files(capsys: pytest.CaptureFixture[st
 
 
 def test_the_progress_bar_shows_on_a_terminal_after_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    from analyzer.reports.progress import ProgressBar
+    from analyzer.views.progress import ProgressBar
 
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True)
@@ -339,7 +339,7 @@ def test_a_terminated_run_leaves_nothing_behind(tmp_path: Path) -> None:
     code = f"""
 import time
 from pathlib import Path
-import analyzer.cli, analyzer.reports.atomic as atomic
+import analyzer.cli, analyzer.writers.atomic_file as atomic
 def command():
     with atomic.whole_file(Path({str(tmp_path)!r}) / "flows.csv") as file:
         file.write(b"half")

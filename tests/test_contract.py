@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from analyzer.engine.pipeline import analyze
-from analyzer.reports.columns import TABLES
-from analyzer.reports.files import write_analysed
-from analyzer.reports.ladder import ladder_lines
+from analyzer.results.schema import TABLES
 from analyzer.settings import Settings
+from analyzer.views.ladder import ladder_lines
+from analyzer.writers.tables import write_analysed
 
 CAPTURES = sorted((Path(__file__).parents[1] / "captures").glob("*.pcap*"))
 

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from analyzer.cli import cli, guarded
-from analyzer.reports.columns import TABLES
+from analyzer.results.schema import TABLES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from analyzer.engine.pipeline import analyze
-from analyzer.reports.files import write_analysed
-from analyzer.reports.result import Result
+from analyzer.results.result import ResultTables
 from analyzer.settings import Settings
+from analyzer.writers.tables import write_analysed
 from tests.captures import own, public
 
 # The public interface, word for word: columns may be added behind these.
@@ -56,7 +56,7 @@ def written(path: Path, columns: str) -> list[Row]:
         return list(csv.DictReader(file))
 
 
-def check_files_agree(result: Result, tables: Tables, folder: Path) -> None:
+def check_files_agree(result: ResultTables, tables: Tables, folder: Path) -> None:
     """CSV, Parquet and the DataFrame hold the same values."""
     for name in tables:
         frame = getattr(result, name)

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 import analyzer
-from analyzer.reports.result import Result
+from analyzer.results.result import ResultTables
 from tests.captures import OWN, PUBLIC_FOLDER, public
 from tests.oracle import Oracle
 
@@ -148,7 +148,7 @@ def nanoseconds(value: Any) -> int:
     return round(value * 10**9) if isinstance(value, float) else int(value.value)
 
 
-def check(result: Result, rows: Iterator[Row]) -> dict[str, int]:
+def check(result: ResultTables, rows: Iterator[Row]) -> dict[str, int]:
     """Hold every flow against the rows of its stream; how many numbers were compared."""
     streams: dict[int, list[Row]] = {}
     for row in rows:

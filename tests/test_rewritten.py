@@ -24,7 +24,7 @@ from analyzer.engine.pipeline import Analysis
 from analyzer.errors import TeardownError
 from analyzer.flows.row import ANSWER_SIDE
 from analyzer.flows.table import FlowTable
-from analyzer.reports.result import Analysed, Result
+from analyzer.results.result import Analysed, ResultTables
 from analyzer.segments import Decoder
 from analyzer.segments.table import ACK, SEGMENT, SYN
 from analyzer.settings import Settings
@@ -150,7 +150,7 @@ def at(ip: str, port: Any) -> str:
     return f"[{ip}]:{port}" if ":" in str(ip) else f"{ip}:{port}"
 
 
-def by_speaker(tables: Result, swapped: bool) -> list[Any]:
+def by_speaker(tables: ResultTables, swapped: bool) -> list[Any]:
     """What is told of each endpoint in whichever role, named by who it was before the ends were swapped. Crowds
     are left out: they are made of roles."""
     told: list[Any] = []
@@ -292,7 +292,7 @@ class Wrapping:
         struct.pack_into(">II", frame, tcp + 4, (seq + forth) % WRAP, (ack + back) % WRAP)
 
 
-def same_tables(one: Result, other: Result, names: Callable[[str], str] = str) -> None:
+def same_tables(one: ResultTables, other: ResultTables, names: Callable[[str], str] = str) -> None:
     """The same tables, with ``names`` applied to the texts of the first."""
     for name in ("flows", "timeline", "findings"):
         ours, theirs = (getattr(result, name).astype(str).fillna("") for result in (one, other))

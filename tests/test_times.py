@@ -17,12 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyzer.engine.pipeline import analyze
-from analyzer.reports.files import write_analysed
-from analyzer.reports.frames import epoch_ns
-from analyzer.reports.ladder import ladder_lines
-from analyzer.reports.result import Analysed, Result
+from analyzer.results.pandas_types import epoch_ns
+from analyzer.results.result import Analysed, ResultTables
 from analyzer.settings import Settings
 from analyzer.times import NEVER, UNKNOWN, date_text, inner, moment, outer, outer_column
+from analyzer.views.ladder import ladder_lines
+from analyzer.writers.tables import write_analysed
 from tests.shifted import Move, packets_of, shifted, write
 from tests.test_invariants import (
     CONTRACT,
@@ -121,7 +121,7 @@ def test_the_same_at_any_time(path: Path, segments: bool, tmp_path: Path) -> Non
         assert ladders(analysed.result()) == drawn, name
 
 
-def ladders(result: Result) -> list[list[str]]:
+def ladders(result: ResultTables) -> list[list[str]]:
     """Of all connections, without the line with the date; nothing where segments were not kept."""
     if result.segments is None:
         return []

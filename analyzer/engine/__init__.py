@@ -1,1 +1,1 @@
-"""The stages in order: from a capture to all that is said of it."""
+"""The stages in order, from a capture to all that is said of it, and what ``analyzer.analyze()`` takes and returns."""

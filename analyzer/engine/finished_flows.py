@@ -17,11 +17,12 @@ from analyzer.findings.view import views
 from analyzer.flows.answers import answer_ttls
 from analyzer.flows.row import FLOW
 from analyzer.memory import copy_rows
-from analyzer.reports.findings import Listing
-from analyzer.reports.overview import Overview
-from analyzer.reports.result import Analysed, Summary
-from analyzer.reports.store import Store
-from analyzer.reports.vocabulary import note_texts
+from analyzer.results.finding_list import FindingList
+from analyzer.results.overview import Overview
+from analyzer.results.result import Analysed
+from analyzer.results.source_summary import Summary
+from analyzer.results.store import FlowStore
+from analyzer.results.vocabulary import note_texts
 from analyzer.segments.addresses import AddressBook
 from analyzer.settings import Settings
 from analyzer.tcp.timers import timers_of
@@ -38,7 +39,7 @@ PARTS_AT_ONCE = 12  # of finished flows that wait to be taken in
 class FinishedFlows:
     """What is reported of finished flows."""
 
-    def __init__(self, settings: Settings, store: Store, recording: Recording) -> None:
+    def __init__(self, settings: Settings, store: FlowStore, recording: Recording) -> None:
         self._settings, self._store, self._recording = settings, store, recording
         self._rules, self._overview = RuleEngine(recording.frame_files.several), Overview()
         self._end = 0
@@ -64,7 +65,7 @@ class FinishedFlows:
         addresses = book.words()
         timers = timers_of(self._settings)
         self._store.name(addresses, self._rules.combinations, note_texts(timers), self._recording.frame_files)
-        listing = Listing(self._rules, addresses, self._settings, end_ns, self._recording)
+        listing = FindingList(self._rules, addresses, self._settings, end_ns, self._recording)
         summary = Summary(cannot_judge=listing.cannot_judge)
         return Analysed(self._store, self._overview, listing, summary, timers=timers, recording=self._recording)
 

@@ -19,10 +19,11 @@ from analyzer.engine.finished_flows import FinishedFlows
 from analyzer.errors import Notice
 from analyzer.flows.order import Order
 from analyzer.flows.table import FlowTable
-from analyzer.reports.lines import segment_rows
-from analyzer.reports.links import link_name
-from analyzer.reports.result import Analysed, Summary
-from analyzer.reports.store import Store
+from analyzer.results.column_values import segment_rows
+from analyzer.results.link_names import link_name
+from analyzer.results.result import Analysed
+from analyzer.results.source_summary import Summary
+from analyzer.results.store import FlowStore
 from analyzer.segments import Decoder
 from analyzer.segments.addresses import AddressBook
 from analyzer.segments.ends import HIDE_TCP
@@ -107,7 +108,7 @@ class Analysis:
         self._order: Order | None = None
         self._tracker = Tracker(settings, self.recording.gaps)
         self._grouping: FlowBuffer | None = None
-        self._finished = FinishedFlows(settings, Store(scratch), self.recording)
+        self._finished = FinishedFlows(settings, FlowStore(scratch), self.recording)
         self._retiring: Iterator[Ended] = iter(())
         self._kept: list[NDArray[np.void]] = []
         self._quoted: list[NDArray[np.void]] = [NO_SEGMENTS]
@@ -273,7 +274,7 @@ class Analysis:
 
     def _alone(self, parts: Iterable[Ended], end_ns: int) -> Analysed:
         """Some flows for themselves."""
-        finished = FinishedFlows(self._settings, Store(), self.recording)
+        finished = FinishedFlows(self._settings, FlowStore(), self.recording)
         finished.take(parts, self._table.rows, end_ns)
         return finished.analysed(self.book, end_ns, self._table.rows)
 

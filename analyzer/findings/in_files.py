@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from analyzer.capture.frame_files import FrameFiles
 from analyzer.findings.view import View
-from analyzer.lines import Piece, Words, code, number
+from analyzer.text import TemplatePiece, Words, code, number
 
 # Columns of endpoints that name a frame, and those with its time.
 DATED = (
@@ -77,7 +77,7 @@ def is_frame(literal: str, before: bool) -> bool:
     return bool(A_FRAME.search(literal)) or (before and literal in ANOTHER)
 
 
-def numbered(name: str) -> list[Piece | str]:
+def numbered(name: str) -> list[TemplatePiece | str]:
     """A frame's number in its file, and that file: ``12 of b.pcap``; nothing for 0."""
     return [number(f"own:{name}", none=0), code(f"file:{name}", "of files")]
 
@@ -94,10 +94,10 @@ def words_of(files: FrameFiles, quotes: bool) -> dict[str, Words]:
     }
 
 
-CONVERSATION: list[Piece | str] = [
+CONVERSATION: list[TemplatePiece | str] = [
     *(code("v6:client_ip", "address fields"), code("client_ip", "addresses"), " && "),
     *(code("v6:server_ip", "address fields"), code("server_ip", "addresses")),
     *(" && tcp.port == ", number("client_port"), " && tcp.port == ", number("server_port")),
 ]
-COMMAND_CAPTURE: list[Piece | str] = [code("file:decides", "captures")]
+COMMAND_CAPTURE: list[TemplatePiece | str] = [code("file:decides", "captures")]
 ADDRESS_FIELDS = Words.of(["ip.addr == ", "ipv6.addr == "])

@@ -39,11 +39,11 @@ from analyzer.capture.gaps import watched_until
 from analyzer.capture.recording import Recording, unbroken
 from analyzer.findings import in_files
 from analyzer.findings.rule import Rule
-from analyzer.lines import Piece, Words, code, number
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
+from analyzer.text import TemplatePiece, Words, code, number
 
-Pieces = list[Piece | str]
+Pieces = list[TemplatePiece | str]
 NEEDS_QUOTES = frozenset('",\r\n')
 ROLES = ("client", "server")
 UNITS = ("s", "ms", "µs")

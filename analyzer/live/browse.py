@@ -5,10 +5,11 @@ from analyzer.engine.pipeline import Analysis
 from analyzer.live.census import census
 from analyzer.live.certain import Told, rows_of
 from analyzer.live.picture import FileSubject, Picture, news_of
-from analyzer.reports.escape import safe
-from analyzer.reports.findings import listing_of
+from analyzer.results.dataframes import findings_frame
+from analyzer.results.finding_list import listing_of
 from analyzer.settings import Settings
 from analyzer.times import inner
+from analyzer.views.escape import safe
 
 
 def subject(paths: list[str], settings: Settings) -> FileSubject:
@@ -20,7 +21,7 @@ def subject(paths: list[str], settings: Settings) -> FileSubject:
         end = analysis.last_ns
         ledger = analysis.snapshot(end)
         places = census(ledger, analysis.book, end)
-        findings = rows_of(listing_of(ledger, analysis.book, settings, capture.recording).frame())
+        findings = rows_of(findings_frame(listing_of(ledger, analysis.book, settings, capture.recording)))
         news = [news_of(Told(row), inner(int(row.time_epoch.as_unit("ns").value))) for row in reversed(findings)]
         flows = ledger.flows
         result = analysis.result(paths, capture).result()

@@ -15,8 +15,8 @@ from click.core import ParameterSource
 
 from analyzer.capture.live.request import BUFFER_MIB, ENGINES, FILTER, SNAP_LENGTH, Request
 from analyzer.errors import TeardownError, UsageError
-from analyzer.reports.escape import safe
 from analyzer.settings import Settings, nanoseconds
+from analyzer.views.escape import safe
 
 if TYPE_CHECKING:
     from analyzer.live.lines import Lines

@@ -14,11 +14,11 @@ import pandas as pd
 
 from analyzer.live.certain import Told
 from analyzer.live.tally import Tally
-from analyzer.reports.catalogue import names
-from analyzer.reports.document import finding_object
-from analyzer.reports.escape import safe
-from analyzer.reports.text import count, duration, endpoint
 from analyzer.times import moment, outer
+from analyzer.views.console import count, duration, endpoint
+from analyzer.views.escape import safe
+from analyzer.views.explanation import names
+from analyzer.writers.json_document import finding_object
 
 MOST_WAITING = 200_000
 

@@ -13,9 +13,9 @@ from analyzer.live.save import Saver, pair
 from analyzer.live.sockets import Owners
 from analyzer.live.store import Store
 from analyzer.live.watch import Watch
-from analyzer.reports.columns import FINDINGS, TABLES
-from analyzer.reports.frames import table
-from analyzer.reports.result import Result
+from analyzer.results.pandas_types import table
+from analyzer.results.result import ResultTables
+from analyzer.results.schema import FINDINGS, TABLES
 from analyzer.times import outer
 from analyzer.tracker.outcome import Ledger
 
@@ -29,7 +29,7 @@ class Silent:
 
     def told(self, news: Sequence[Told], now_ns: int, watch: Watch) -> None: ...
 
-    def closed(self, result: Result, watch: Watch) -> None: ...
+    def closed(self, result: ResultTables, watch: Watch) -> None: ...
 
     def looked(self, ledger: Ledger, now_ns: int, watch: Watch) -> None: ...
 
@@ -71,7 +71,7 @@ class Storing(Silent):
         rows.insert(1, "event", [EVENTS[told.over] for told in news])
         self._store.add("announced", rows)
 
-    def closed(self, result: Result, watch: Watch) -> None:
+    def closed(self, result: ResultTables, watch: Watch) -> None:
         for name in ("flows", "timeline", "findings"):
             frame: pd.DataFrame = getattr(result, name)
             self._store.add(name, frame)

@@ -20,12 +20,12 @@ from analyzer.live.lines import text_of, who
 from analyzer.live.outputs import Silent
 from analyzer.live.sockets import Owners
 from analyzer.live.watch import Watch, Wishes
-from analyzer.reports.escape import safe
 from analyzer.tracker.outcome import Ledger
+from analyzer.views.escape import safe
 
 if TYPE_CHECKING:
-    from analyzer.reports.result import Analysed, Result
-    from analyzer.reports.text import Line
+    from analyzer.results.result import Analysed, ResultTables
+    from analyzer.views.console import Line
 
 NEWS_KEPT = 500
 PATIENCE = 10.0  # seconds to wait for a ladder
@@ -151,7 +151,7 @@ class LiveSubject(Silent):
 class FileSubject:
     """A capture, read to its end, as a subject."""
 
-    def __init__(self, result: "Result", picture: Picture) -> None:
+    def __init__(self, result: "ResultTables", picture: Picture) -> None:
         self._result, self._picture = result, picture
 
     def picture(self) -> Picture:
@@ -163,7 +163,7 @@ class FileSubject:
     def stop(self) -> None: ...
 
 
-def ladder_of(result: "Result", stream: int, columns: int) -> "list[Line]":
-    from analyzer.reports.ladder import ladder_lines
+def ladder_of(result: "ResultTables", stream: int, columns: int) -> "list[Line]":
+    from analyzer.views.ladder import ladder_lines
 
     return ladder_lines(result, stream, columns)

@@ -16,7 +16,7 @@ from textual.widgets import DataTable, Footer, Input, Static
 from analyzer.errors import TeardownError
 from analyzer.live.census import STATES, Place
 from analyzer.live.picture import News, Picture, Subject
-from analyzer.reports.text import SEVERITY_STYLES, Line, duration
+from analyzer.views.console import SEVERITY_STYLES, Line, duration
 
 REFRESH = 0.5  # seconds
 ROWS_SHOWN = 500

@@ -19,8 +19,8 @@ from pathlib import Path
 import pandas as pd
 
 from analyzer.errors import UnwritableOutput
-from analyzer.reports.atomic import output_folder, whole_file
-from analyzer.reports.tables import csv_lines, write_parquet
+from analyzer.writers.atomic_file import output_folder, whole_file
+from analyzer.writers.dataframes import csv_lines, write_parquet
 
 MOST_WAITING = 64 * 1024 * 1024
 PARQUET_EVERY = 60.0  # seconds

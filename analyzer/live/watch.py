@@ -29,9 +29,10 @@ from analyzer.live.certain import Announcer, Told
 from analyzer.live.clock import CaptureClock
 from analyzer.live.losses import Losses
 from analyzer.live.tally import Tally
-from analyzer.reports.findings import listing_of
-from analyzer.reports.frames import epoch_ns
-from analyzer.reports.result import Analysed, Result
+from analyzer.results.dataframes import findings_frame
+from analyzer.results.finding_list import listing_of
+from analyzer.results.pandas_types import epoch_ns
+from analyzer.results.result import Analysed, ResultTables
 from analyzer.settings import SECOND, Settings
 from analyzer.tcp.states import State
 from analyzer.times import inner
@@ -55,7 +56,7 @@ class Viewer(Protocol):
 
     def told(self, news: Sequence[Told], now_ns: int, watch: "Watch") -> None: ...
 
-    def closed(self, result: Result, watch: "Watch") -> None: ...
+    def closed(self, result: ResultTables, watch: "Watch") -> None: ...
 
     def looked(self, ledger: Ledger, now_ns: int, watch: "Watch") -> None: ...
 
@@ -215,7 +216,7 @@ class Watch:
         self._tell(self.announcer.close(result.findings, result.flows["stream"]), self.clock.now() or 0)
         self._hand_on(result)
 
-    def _hand_on(self, result: Result) -> None:
+    def _hand_on(self, result: ResultTables) -> None:
         self.tally.count(result.flows, result.findings)
         for viewer in self.viewers:
             viewer.closed(result, self)
@@ -243,7 +244,7 @@ class Watch:
         self._judged_until = now
         if judged.flows:
             listing = listing_of(judged, self.analysis.book, self.settings)
-            findings = listing.frame()
+            findings = findings_frame(listing)
             if self.losses.total and len(findings):
                 single, start = (listing.numbers(name, listing.order) for name in ("stream", "start"))
                 first = np.where(single >= 0, start, now)
@@ -293,7 +294,7 @@ class Watch:
         if self.stream.trouble:
             raise UnreadableCapture(self.stream.trouble)
 
-    def _close_all(self, result: Result, now: int) -> None:
+    def _close_all(self, result: ResultTables, now: int) -> None:
         """The books of everything that was kept are closed: announce and hand on the rest."""
         findings = self._less_sure(result.findings, result.flows)
         self._hand_on(replace(result, findings=findings))

@@ -7,10 +7,10 @@ from ipaddress import IPv4Address, IPv6Address
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.lines import SLACK, Words
 from analyzer.memory import GrowingRows
 from analyzer.segments.kernels.addresses import ADDRESS, KEYS, MODULUS_BITS, NAMED, SHIFT, USED, fill_slots
 from analyzer.segments.kernels.texts import LONGEST, write_addresses
+from analyzer.text import SLACK, Words
 
 
 class AddressBook:

@@ -19,7 +19,7 @@ from analyzer.segments.fragments import Fragment, Reassembler
 from analyzer.segments.kernels.batch import PENDING, PROGRESS, decode
 from analyzer.segments.kernels.cursor import CURSOR
 from analyzer.segments.kernels.dull import PLACES
-from analyzer.segments.table import QUOTED, REASSEMBLED, SEGMENT, TUNNELLED
+from analyzer.segments.table import REASSEMBLED, SEGMENT, TUNNELLED, said
 from analyzer.times import NEVER, inner
 
 FRAGMENTS_AT_ONCE = 4096
@@ -180,11 +180,6 @@ class Decoder:
         whole["src"], whole["dst"] = renumbered[whole["src"]], renumbered[whole["dst"]]
         whole["ts_ecr"] = np.where(said(whole), renumbered[tellers], whole["ts_ecr"])
         return whole
-
-
-def said(segments: NDArray[np.void]) -> NDArray[np.bool_]:
-    """Which of the rows are quotations that tell what was said of them, and who said it."""
-    return np.asarray((segments["marks"] & QUOTED > 0) & (segments["ts_val"] > 0))
 
 
 def _fragment(data: NDArray[np.uint8], pending: np.void, time: int) -> Fragment:

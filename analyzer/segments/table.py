@@ -8,6 +8,7 @@ generated from :data:`COLUMNS` and :data:`MARKS`.
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 class Column(NamedTuple):
@@ -134,3 +135,8 @@ MARKS = (
 UNTRACKED = QUOTED | BAD_OFFSET
 """Segments with one of these never reach an endpoint's TCP: they count for Wireshark's numbering, and a quotation for
 what is said of the packet it quotes."""
+
+
+def said(segments: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Which of the rows are quotations that tell what was said of them, and who said it."""
+    return np.asarray((segments["marks"] & QUOTED > 0) & (segments["ts_val"] > 0))

@@ -16,9 +16,7 @@ from analyzer.errors import TeardownError
 from analyzer.findings.engine import RuleEngine
 from analyzer.findings.ordinary import Kind
 from analyzer.flows.table import FlowTable
-from analyzer.reports.files import write_analysed
-from analyzer.reports.result import Analysed
-from analyzer.reports.terminal import summary_lines
+from analyzer.results.result import Analysed
 from analyzer.segments import Decoder
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
@@ -26,6 +24,8 @@ from analyzer.tracker import track
 from analyzer.tracker.ordinary import ORDINARY, OTHER
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.track import Ended, Tracker
+from analyzer.views.summary import summary_lines
+from analyzer.writers.tables import write_analysed
 
 CAPTURES = sorted(
     path for path in (Path(__file__).parents[2] / "captures").iterdir() if path.suffix in (".pcap", ".pcapng")

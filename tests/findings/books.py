@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from analyzer.findings import Rule, rules
 from analyzer.findings.words import Rows, wording
 from analyzer.flows.table import FLOW
-from analyzer.lines import Template, Words
-from analyzer.reports.findings import Listing, listing_of
+from analyzer.results.dataframes import findings_frame
+from analyzer.results.finding_list import FindingList, listing_of
 from analyzer.settings import Settings
 from analyzer.tcp.evidence import Basis
 from analyzer.tcp.states import State
+from analyzer.text import Template, Words
 from analyzer.times import inner
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT, Answered, Known
 from analyzer.tracker.outcome import Ledger
@@ -107,7 +108,7 @@ def asked(**server: Any) -> dict[str, Any]:
 
 def found(made: Ledger, **settings: Any) -> dict[str, dict[str, Any]]:
     """A row of the findings for each code, the last one."""
-    rows = listing_of(made, Book(), Settings(**settings)).frame()
+    rows = findings_frame(listing_of(made, Book(), Settings(**settings)))
     return {row["code"]: row for row in rows.to_dict("records")}
 
 
@@ -133,7 +134,7 @@ def sentences(
     return [lines[place].decode() for place in range(count)]
 
 
-def csv_lines(listing: Listing) -> bytes:
+def csv_lines(listing: FindingList) -> bytes:
     """The lines of findings.csv, without the header."""
     some, room = [], np.empty(0, np.uint8)
     for places in listing.parts():

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import analyzer
-from analyzer.reports.result import Result
+from analyzer.results.result import ResultTables
 from tests.capture.build import EPOCH, pcap
 from tests.tracker.stories import Line, nanoseconds, told
 
@@ -57,12 +57,12 @@ def captured(text: str, first_port: int = 40_000) -> bytes:
     return pcap([(*divmod(time, 10**9), data) for time, data in frames], magic=NANOSECONDS)
 
 
-def analyzed(text: str, folder: Path, **settings: Any) -> Result:
+def analyzed(text: str, folder: Path, **settings: Any) -> ResultTables:
     """What the program tells of the connections of a text."""
     path = folder / "told.pcap"
     path.write_bytes(captured(text))
     return analyzer.analyze(path, **settings)
 
 
-def codes(result: Result) -> list[str]:
+def codes(result: ResultTables) -> list[str]:
     return sorted(result.findings["code"])

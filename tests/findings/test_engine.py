@@ -12,11 +12,12 @@ from analyzer.findings import RuleEngine, engine
 from analyzer.findings.combinations import FoundAbout
 from analyzer.findings.rule import CannotJudge, Rule, Verdict, rules
 from analyzer.findings.view import View
-from analyzer.lines import Words
-from analyzer.reports.findings import Listing, listing_of
+from analyzer.results.dataframes import findings_frame
+from analyzer.results.finding_list import FindingList, listing_of
 from analyzer.settings import Settings
 from analyzer.tcp.evidence import Basis
 from analyzer.tcp.states import State
+from analyzer.text import Words
 from analyzer.times import outer
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.outcome import Ledger
@@ -89,18 +90,18 @@ def rule(code: str, *supersedes: str, blind: bool = False) -> Rule:
     return rules()["TD101"]._replace(**given, judge=everywhere)
 
 
-def with_rules(monkeypatch: pytest.MonkeyPatch, *made: Rule) -> tuple[Listing, list[str]]:
+def with_rules(monkeypatch: pytest.MonkeyPatch, *made: Rule) -> tuple[FindingList, list[str]]:
     monkeypatch.setattr(engine, "rules", lambda: {entry.code: entry for entry in made})
     applied = RuleEngine()
     codes = [applied.combinations[place] for place in applied.judge(ledger({}, {}), Settings())]
-    return Listing(applied, Words.of(Book().texts()), Settings(), END), codes
+    return FindingList(applied, Words.of(Book().texts()), Settings(), END), codes
 
 
 def test_a_more_exact_rule_supersedes_a_vaguer_one_and_what_that_one_supersedes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     listing, codes = with_rules(monkeypatch, rule("A", "B"), rule("B", "C"), rule("C"), rule("D"))
-    assert listing.frame()["code"].tolist() == ["A", "A", "D", "D"]
+    assert findings_frame(listing)["code"].tolist() == ["A", "A", "D", "D"]
     assert codes == ["A;D", "A;D"]
 
 
@@ -112,7 +113,7 @@ def test_there_may_be_as_many_rules_as_one_likes(monkeypatch: pytest.MonkeyPatch
     listing, about = with_rules(monkeypatch, *map(rule, codes[:-1]), last)
     assert about == [";".join(codes[1:])] * 2
     assert len(listing) == 2 * (count - 1)
-    assert set(listing.frame()["code"]) == set(codes[1:])
+    assert set(findings_frame(listing)["code"]) == set(codes[1:])
     _, about = with_rules(monkeypatch, *(rule(code, blind=True) for code in codes[:-1]), last)
     assert about == [codes[-1]] * 2
 
@@ -138,7 +139,7 @@ def test_a_leak_cannot_be_judged_where_only_the_other_direction_was_captured() -
     one_way = leaking_server(packets=0, known=int(Known.NXT), state=State.UNKNOWN, syn_count=0)
     one_way["client"] |= {"ack_sent": 500}
     listing = listing_of(ledger(one_way), Book(), Settings())
-    assert "TD101" not in set(listing.frame()["code"])
+    assert "TD101" not in set(findings_frame(listing)["code"])
     assert [entry.code for entry in listing.cannot_judge] == ["TD101"]
 
 
@@ -156,7 +157,7 @@ def test_of_a_flow_that_holds_more_than_one_connection_nothing_is_concluded_and_
 
 
 def test_the_findings_fit_the_declared_table() -> None:
-    typed = listing_of(ledger(leaking_server(), copies=12), Book(), Settings()).frame()
+    typed = findings_frame(listing_of(ledger(leaking_server(), copies=12), Book(), Settings()))
     assert set(typed["code"]) == {"TD101", "TD106"}
     pile = typed[typed["code"] == "TD106"].iloc[0]
     assert (pile["server_ip"], int(pile["server_port"]), pile["endpoint"]) == ("2001:db8::2", 80, "server")
@@ -166,7 +167,7 @@ def test_the_findings_fit_the_declared_table() -> None:
 
 def test_no_flows_no_findings() -> None:
     listing = listing_of(ledger(), Book(), Settings())
-    assert len(listing) == len(listing.frame()) == 0
+    assert len(listing) == len(findings_frame(listing)) == 0
 
 
 def test_many_flows_take_no_loop() -> None:
@@ -186,7 +187,7 @@ def written(chunks: list[Ledger], **more: Any) -> tuple[str, list[CannotJudge], 
     for place, chunk in enumerate(chunks):
         numbers = applied.judge(chunk, Settings(), last=place == len(chunks) - 1, first_time=START, **more)
         codes.append([applied.combinations[number] for number in numbers])
-    listing = Listing(applied, Words.of(Book().texts()), Settings(), END)
+    listing = FindingList(applied, Words.of(Book().texts()), Settings(), END)
     return csv_lines(listing).decode(), applied.cannot_judge, codes
 
 

@@ -12,11 +12,11 @@ from analyzer.findings import RuleEngine, engine, rules
 from analyzer.findings.ordinary import Kind, kinds
 from analyzer.findings.rule import CannotJudge
 from analyzer.flows.table import FlowTable
-from analyzer.lines import Words
-from analyzer.reports.findings import Listing
+from analyzer.results.finding_list import FindingList
 from analyzer.segments import AddressBook, Decoder
 from analyzer.settings import SECOND, Settings
 from analyzer.tcp.states import State
+from analyzer.text import Words
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.storage.transpose import OF_REUSED, Columns, TransposedLedger
 from analyzer.tracker.track import Tracker
@@ -49,7 +49,7 @@ def all_said(
 ) -> tuple[bytes, list[CannotJudge], list[str]]:
     found = RuleEngine()
     numbers = found.judge(ledger, Settings(), known=known, last=last)
-    listing = Listing(found, Words.of(book.texts()), Settings(), ledger.end_time)
+    listing = FindingList(found, Words.of(book.texts()), Settings(), ledger.end_time)
     lines = csv_lines(listing)
     return lines, found.cannot_judge, [found.combinations[number] for number in numbers]
 

@@ -13,20 +13,20 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from analyzer.reports.result import Result
+from analyzer.results.result import ResultTables
 from analyzer.settings import adjustable
 from tests.findings.filed import OPENED, analyzed, codes
 
 NANOSECOND = 0.000_001
-Said = Callable[[Result], Any]
+Said = Callable[[ResultTables], Any]
 
 
-def found(result: Result) -> str:
+def found(result: ResultTables) -> str:
     """The codes of what was found."""
     return " ".join(codes(result))
 
 
-def confidences(result: Result) -> str:
+def confidences(result: ResultTables) -> str:
     return " ".join(f"{row.code} {row.confidence}" for row in result.findings.itertuples())
 
 
@@ -230,7 +230,7 @@ def test_one_decides(count: Count, tmp_path: Path) -> None:
 
 def test_every_setting_decides_here() -> None:
     """But for the engine, which judges nothing; ``fin_timeout``, by which the ladder alone says what may have ended
-    (tests/reports/test_ladder_truth.py); and ``capture_gap``, which takes two files (tests/several/test_gaps.py)."""
+    (tests/views/test_ladder_truth.py); and ``capture_gap``, which takes two files (tests/several/test_gaps.py)."""
     elsewhere = {"engine", "fin_timeout_ns", "capture_gap_ns"}
     tried = {name for edge in [*EDGES.values(), *COUNTS.values()] for name in edge.settings}
     assert {name.removesuffix("_s") for name in tried} == {

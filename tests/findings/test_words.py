@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from analyzer.findings import rules
 from analyzer.findings.words import Rows, wording
-from analyzer.reports.findings import _needs_quotes
+from analyzer.results.finding_list import _needs_quotes
 from analyzer.settings import Settings
 from tests.findings.books import END, sentences
 

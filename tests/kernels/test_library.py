@@ -55,10 +55,10 @@ def test_a_run_needs_no_numba_and_keeps_nothing(checkout: Path, tmp_path: Path) 
 
 
 def test_a_changed_kernel_is_noticed_and_compiled(checkout: Path) -> None:
-    change(checkout, "reports/gathering.py")  # quickly compiled
+    change(checkout, "results/packed_entries.py")  # quickly compiled
     done = analysed(checkout, "--out", str(checkout / "out"))
     assert done.returncode == 0
-    assert done.stderr == f"reports/gathering.py: {REASON} (numba compiles in this process, at every start)\n"
+    assert done.stderr == f"results/packed_entries.py: {REASON} (numba compiles in this process, at every start)\n"
     assert done.stdout.endswith("True\n")
     again = analysed(ROOT, "--out", str(checkout / "other"))
     assert again.stderr == ""
@@ -67,7 +67,7 @@ def test_a_changed_kernel_is_noticed_and_compiled(checkout: Path) -> None:
 
 
 def test_only_kernels_made_of_what_changed_are_compiled_anew(checkout: Path) -> None:
-    change(checkout, "reports/gathering.py")
+    change(checkout, "results/packed_entries.py")
     done = analysed(checkout)  # which calls none of that file
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("False\n")
@@ -139,7 +139,7 @@ def test_what_kernels_are_made_of() -> None:
     """Compared with what Python has imported when it has imported the module, and nothing else."""
     made = sources.made_of("analyzer.flows.kernels")
     assert {"flows/kernels.py", "flows/row.py", "segments/table.py", "kernels/marks.py", "kernels/emit.py"} <= made
-    assert "reports/text.py" not in made
+    assert "views/console.py" not in made
     program = "import sys, analyzer.flows.kernels; print(*(m for m in sys.modules if m.startswith('analyzer.')))"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     imported = {sources._path_of(module) for module in done.stdout.split()}
@@ -161,10 +161,10 @@ def test_other_machines(target: str, magic: bytes, tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from analyzer.kernels import build, link\n"
         f"target, at = {target!r}, Path({str(tmp_path)!r})\n"
-        "build._compile(target, 'analyzer.reports.gathering', at)\n"
-        "link.link(target, sorted(at.glob('*.o')), ['analyzer_reports_gathering_pack'], at / 'library')\n"
+        "build._compile(target, 'analyzer.results.packed_entries', at)\n"
+        "link.link(target, sorted(at.glob('*.o')), ['analyzer_results_packed_entries_pack'], at / 'library')\n"
     )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
     made = (tmp_path / "library").read_bytes()
     assert made.startswith(magic)
-    assert b"analyzer_reports_gathering_pack" in made
+    assert b"analyzer_results_packed_entries_pack" in made

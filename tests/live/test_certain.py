@@ -10,8 +10,8 @@ from analyzer.findings.rule import AT_THE_END, SETTLE, rules
 from analyzer.live.certain import Announcer
 from analyzer.live.clock import CaptureClock
 from analyzer.live.losses import Losses
-from analyzer.reports.columns import FINDINGS
-from analyzer.reports.frames import table
+from analyzer.results.pandas_types import table
+from analyzer.results.schema import FINDINGS
 from analyzer.times import inner, outer
 
 NOW = inner(1_700_000_000 * 10**9)

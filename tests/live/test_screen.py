@@ -10,8 +10,8 @@ from analyzer.errors import UsageError
 from analyzer.live.browse import subject
 from analyzer.live.census import Place
 from analyzer.live.picture import News, Picture
-from analyzer.reports.text import Line
 from analyzer.settings import Settings
+from analyzer.views.console import Line
 
 pytest.importorskip("textual", reason="needs textual (the extra live)")
 

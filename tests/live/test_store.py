@@ -12,9 +12,9 @@ from analyzer.capture import open_captures
 from analyzer.errors import UnwritableOutput
 from analyzer.live.save import PacketFile, Saver
 from analyzer.live.store import Store
-from analyzer.reports.columns import FLOWS
-from analyzer.reports.frames import empty
-from tests.reports.sample import sample_result
+from analyzer.results.pandas_types import empty
+from analyzer.results.schema import FLOWS
+from tests.results.sample import sample_result
 
 CAPTURE = Path(__file__).parents[2] / "captures" / "close-wait-leak.pcap"
 COLUMNS = {"flows": [column.name for column in FLOWS]}

@@ -12,8 +12,8 @@ from typing import Any, Literal, get_args, get_type_hints
 import pytest
 
 import analyzer
+from analyzer.engine.segments_from_dataframe import REQUIRED
 from analyzer.keywords import Keywords, Seconds
-from analyzer.reports.from_frame import REQUIRED
 from analyzer.settings import Settings, settings_of
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +38,7 @@ def test_analysing_a_path_imports_neither_scapy_nor_pyshark() -> None:
 
 def test_the_result_is_exported() -> None:
     from analyzer import Result
-    from analyzer.reports.result import Result as Own
+    from analyzer.engine.result import Result as Own
 
     assert Result is Own
     assert "Result" in analyzer.__all__

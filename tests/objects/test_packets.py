@@ -72,7 +72,7 @@ def test_where_there_are_no_packets_it_is_said() -> None:
 def test_bytes_that_scapy_has_no_class_for_are_raw() -> None:
     from scapy.packet import Raw
 
-    from analyzer.reports.packets import Captured, _dissected
+    from analyzer.engine.connection_packets import Captured, _dissected
 
     made = _dissected(Captured(-1_500_000_001, 9, 147, b"abc"))
     exact = _dissected(Captured(1_700_000_000_123_456_789, 9, 1, b"abc")).time

@@ -19,7 +19,7 @@ from analyzer.capture import open_captures
 from analyzer.capture.objects.frames import nanoseconds
 from analyzer.capture.objects.scapy_packets import frames, untouched
 from analyzer.errors import UsageError
-from analyzer.reports.frames import epoch_ns
+from analyzer.results.pandas_types import epoch_ns
 from tests.captures import OWN, public
 from tests.objects.tables import LATE_FIN, LEAK
 

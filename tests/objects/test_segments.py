@@ -9,8 +9,8 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import Ether
 
 import analyzer
+from analyzer.engine.segments_from_dataframe import REQUIRED
 from analyzer.errors import UsageError
-from analyzer.reports.from_frame import REQUIRED
 from analyzer.segments.table import DUPLICATE, QUOTED
 from tests.objects.tables import LATE_FIN, LEAK, REJECTED, tables
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from analyzer.reports.ladder import ladder_lines
+from analyzer.views.ladder import ladder_lines
 from tests.second_opinion.capture import SIDES, Capture
 from tests.second_opinion.packets import Flow, Segment
 from tests.second_opinion.sources import short

@@ -14,12 +14,12 @@ import pytest
 
 from analyzer.engine.pipeline import analyze
 from analyzer.findings.rule import rules
-from analyzer.reports.document import json_document
-from analyzer.reports.files import write_analysed
-from analyzer.reports.ladder import ladder_lines
-from analyzer.reports.result import Result
-from analyzer.reports.terminal import summary_lines
+from analyzer.results.result import ResultTables
 from analyzer.settings import Settings
+from analyzer.views.ladder import ladder_lines
+from analyzer.views.summary import summary_lines
+from analyzer.writers.json_document import json_document
+from analyzer.writers.tables import write_analysed
 from tests.lab.pcapfile import Packet
 from tests.several.parts import read, write
 from tests.several.test_names_of_frames import CAPTURES, ordered, seconds
@@ -49,7 +49,7 @@ def capture(name: str) -> Path:
     return next(path for path in CAPTURES if path.stem == name)
 
 
-def result(*paths: Path) -> Result:
+def result(*paths: Path) -> ResultTables:
     return analyze([str(path) for path in paths], Settings(keep_segments=True)).result()
 
 
@@ -102,7 +102,7 @@ def of_part(ours: Any, theirs: Any) -> bool:
     return bool(ours["duration_s"] < 3600 and ours["first_epoch"] == theirs["first_epoch"])
 
 
-def check_alike(alone: Result, theirs: Any, joined: Result, ours: Any, first: bool) -> None:
+def check_alike(alone: ResultTables, theirs: Any, joined: ResultTables, ours: Any, first: bool) -> None:
     for name in PLAIN:
         assert (pd.isna(ours[name]) and pd.isna(theirs[name])) or ours[name] == theirs[name], name
     for side in ("client", "server"):
@@ -112,7 +112,7 @@ def check_alike(alone: Result, theirs: Any, joined: Result, ours: Any, first: bo
     assert happened(joined, ours) == happened(alone, theirs)
 
 
-def told(made: Result, stream: int) -> list[tuple[str, ...]]:
+def told(made: ResultTables, stream: int) -> list[tuple[str, ...]]:
     """What is said of a connection, frames apart, and with one word for the end of what was captured."""
     rows = made.findings[made.findings["stream"] == stream]
     return [
@@ -121,7 +121,7 @@ def told(made: Result, stream: int) -> list[tuple[str, ...]]:
     ]
 
 
-def happened(made: Result, flow: Any) -> list[tuple[str, ...]]:
+def happened(made: ResultTables, flow: Any) -> list[tuple[str, ...]]:
     """Its timeline without timers, frames counted from its first one's."""
     rows = made.timeline[(made.timeline["stream"] == flow["stream"]) & (made.timeline["basis"] != "timer")]
     waits = (rows["event"] == "capture-end") & rows["state"].isin(TIMERS)
@@ -129,7 +129,7 @@ def happened(made: Result, flow: Any) -> list[tuple[str, ...]]:
     return [tuple(map(str, row)) for row in rows[["endpoint", *HAPPENED]].itertuples(index=False)]
 
 
-def crossing(name: str, place: int, folder: Path, **settings: Any) -> Result:
+def crossing(name: str, place: int, folder: Path, **settings: Any) -> ResultTables:
     """The capture with its gap before the packet at ``place``."""
     before, after = cut(capture(name), place, folder)
     return analyze([str(before), str(after)], Settings(**{"keep_segments": True, **settings})).result()
@@ -142,7 +142,7 @@ def place_of(name: str, wanted: str, endpoint: str) -> int:
     return int(rows["frame"].iloc[0]) - 1
 
 
-def codes(made: Result) -> set[str]:
+def codes(made: ResultTables) -> set[str]:
     return set(made.findings["code"])
 
 
@@ -181,7 +181,7 @@ def test_no_silence_is_told_that_nobody_heard(tmp_path: Path) -> None:
         assert not re.search(r"3[56]\d\d(\.\d+)? s( of silence| after)", said(made)), said(made)
 
 
-def said(made: Result) -> str:
+def said(made: ResultTables) -> str:
     return " ".join(made.findings["message"])
 
 

@@ -12,11 +12,11 @@ import pytest
 
 from analyzer.engine.pipeline import analyze
 from analyzer.findings.rule import rules
-from analyzer.reports.files import write_analysed
-from analyzer.reports.ladder import ladder_lines
-from analyzer.reports.result import Analysed
-from analyzer.reports.terminal import summary_lines
+from analyzer.results.result import Analysed
 from analyzer.settings import Settings
+from analyzer.views.ladder import ladder_lines
+from analyzer.views.summary import summary_lines
+from analyzer.writers.tables import write_analysed
 from tests.lab.pcapfile import Packet
 from tests.several.parts import Cut, cut, read
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from analyzer.kernels import kernel, part, record_at
-from analyzer.lines.kernels import put_small, store
 from analyzer.segments.kernels.addresses import ADDRESS
+from analyzer.text.kernels import put_small, store
 
 LONGEST = 45  # bytes
 DOT, COLON, DIGIT, LETTER = np.int64(ord(".")), np.int64(ord(":")), np.int64(ord("0")), np.int64(ord("a") - 10)

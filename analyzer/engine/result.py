@@ -1,0 +1,43 @@
+"""What ``analyzer.analyze()`` returns: the tables, and what can be done with them in Python and in Jupyter."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from analyzer.errors import UsageError
+from analyzer.results.result import Analysed, ResultTables
+
+if TYPE_CHECKING:
+    from scapy.plist import PacketList
+
+    from analyzer.engine.connection_packets import PacketSource
+
+
+@dataclass
+class Result(ResultTables):
+    """The tables of an analysis as DataFrames with the columns of docs/columns.md; in Jupyter it shows its summary."""
+
+    source: "PacketSource | None" = field(default=None, repr=False)
+
+    def packets(self, stream: int) -> "PacketList":
+        """The packets of one connection as scapy has them, read again from where they came; ``time`` is exact, and
+        ``wirelen`` the length on the wire.
+
+        Raises UsageError for an unknown stream, or where the packets cannot be read a second time: from standard input,
+        from an iterator, from a DataFrame.
+        """
+        from analyzer.engine.connection_packets import packets_of
+
+        if self.source is None:
+            raise UsageError("this result does not know where its packets came from; analyzer.analyze() gives one")
+        return packets_of(self.source, stream, self.listing.settings)
+
+    def _repr_html_(self) -> str:
+        """What Jupyter shows of it."""
+        from analyzer.views.notebook import page
+
+        return page(self)
+
+
+def result_of(analysed: Analysed, source: "PacketSource") -> Result:
+    """The result of an analysis; ``source`` has the packets once more."""
+    return Result(**vars(analysed.result()), source=source)

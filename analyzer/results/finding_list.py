@@ -1,0 +1,345 @@
+"""The findings of an analysis, in order and in words: findings.csv, its columns for Parquet, its DataFrame.
+
+They stay numbers until a row is asked for, and are put into words some thousand rows at a time.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.capture.recording import Recording, unbroken
+from analyzer.findings.engine import RuleEngine
+from analyzer.findings.finding_columns import CONFIDENCES, UNKNOWN, Findings
+from analyzer.findings.rule import SEVERITIES
+from analyzer.findings.words import ROLES, Pieces, Rows, Wording, wording
+from analyzer.settings import Settings
+from analyzer.text import Template, TextLines, Words, code, in_order, number, quoted, run_on, seconds
+from analyzer.times import EPOCH, NEVER
+from analyzer.tracker.outcome import Ledger
+
+AT_ONCE = 16_384  # rows that are put into words together
+Text = NDArray[np.uint8]
+
+
+def distinct(values: NDArray[Any]) -> NDArray[Any]:
+    """The different values, ascending. (``numpy.unique`` would import masked arrays for that, which takes 7 ms.)"""
+    ordered = np.sort(values)
+    first = np.ones(len(ordered), np.bool_)
+    first[1:] = ordered[1:] != ordered[:-1]
+    return np.asarray(ordered[first])
+
+
+class FindingRows(NamedTuple):
+    """Where some findings stand: which of the tables of one rule each, and which rows of it."""
+
+    table: NDArray[np.uint16]
+    row: NDArray[np.int64]
+
+    def some(self, start: int, count: int) -> "FindingRows":
+        return FindingRows(self.table[start : start + count], self.row[start : start + count])
+
+    def of(self, tables: list[int]) -> "FindingRows":
+        """Those of some tables."""
+        wanted = np.zeros(int(self.table.max(initial=0)) + 1, np.bool_)
+        wanted[tables] = True
+        kept = wanted[self.table]
+        return FindingRows(self.table[kept], self.row[kept])
+
+
+class BlamedEndpoint(NamedTuple):
+    """An endpoint, and how many findings blame it; the port of a client is -1."""
+
+    role: str
+    address: str
+    port: int
+    findings: int
+
+
+class FindingList:
+    """What an analysis has found. ``addresses`` are the texts of the address book, ``end_time`` when it ended."""
+
+    def __init__(
+        self,
+        engine: RuleEngine,
+        addresses: Words,
+        settings: Settings,
+        end_time: int,
+        recording: Recording | None = None,
+    ) -> None:
+        self.recording = recording or unbroken()
+        self.files = self.recording.frame_files
+        self.tables = [RuleFindings(findings, settings, self.recording) for findings in engine.of_rules()]
+        self.cannot_judge = engine.cannot_judge
+        self.settings = settings
+        self._addresses, self._end = addresses, end_time
+        self._v6 = np.append(_colons(addresses), False)
+
+    def __len__(self) -> int:
+        return sum(len(table) for table in self.tables)
+
+    @cached_property
+    def order(self) -> FindingRows:
+        """In the order of time; at the same moment the gravest first, then by code and stream."""
+        grave = sorted(range(len(self.tables)), key=lambda place: SEVERITIES.index(self.tables[place].rule.severity))
+        rows = [self.tables[place].by_stream for place in grave]
+        which = np.repeat(np.array(grave, np.uint16), [len(row) for row in rows])
+        row = np.concatenate([np.zeros(0, np.int64), *rows])
+        times = [self.tables[place].columns["when"][some] for place, some in zip(grave, rows, strict=True)]
+        order = np.argsort(np.concatenate([np.zeros(0, np.int64), *times]), kind="stable")
+        return FindingRows(which[order], row[order])
+
+    def parts(self) -> Iterator[FindingRows]:
+        """All of them in that order, some thousand at a time."""
+        return (self.order.some(start, AT_ONCE) for start in range(0, len(self), AT_ONCE))
+
+    def csv(self, places: FindingRows, room: Text) -> tuple[TextLines, Text]:
+        """The lines of findings.csv for some findings, made of texts in ``room``; and that itself, or a larger one
+        where it did not suffice."""
+        parts: list[TextLines] = []
+        order = np.zeros(len(places.row), np.int64)
+        for table, here in self._groups(places):
+            rows = places.row[here]
+            quotes = table.quotes(self.rows_of(table, rows))
+            for kind in distinct(quotes).tolist():
+                chosen = np.flatnonzero(quotes == kind)
+                order[here[chosen]] = np.arange(len(chosen)) + sum(lines.count for lines in parts)
+                parts.append(self._lines(table.line(kind), table, rows[chosen]))
+        words, room = run_on(parts, room)
+        return in_order(words, order), room
+
+    def column(self, name: str, places: FindingRows) -> Words:
+        """``message``, ``advice`` or ``frames`` of some findings."""
+        parts: list[TextLines] = []
+        order = np.zeros(len(places.row), np.int64)
+        for table, here in self._groups(places):
+            order[here] = np.arange(len(here)) + sum(lines.count for lines in parts)
+            parts.append(self._lines(table.template(name), table, places.row[here]))
+        words, _ = run_on(parts, np.empty(0, np.uint8))
+        return in_order(words, order).words()
+
+    def numbers(self, name: str, places: FindingRows) -> NDArray[np.int64]:
+        """A column of numbers of some findings."""
+        made = np.zeros(len(places.row), np.int64)
+        for table, here in self._groups(places):
+            made[here] = table.columns[name][places.row[here]]
+        return made
+
+    @property
+    def vocabularies(self) -> tuple[list[str], list[str]]:
+        """The code and the severity of each table."""
+        return [table.rule.code for table in self.tables], [table.rule.severity for table in self.tables]
+
+    def rows_of(self, table: "RuleFindings", rows: NDArray[np.intp]) -> Rows:
+        """Some findings of one rule, as its templates want them."""
+        return Rows(table.columns, rows, self._v6, self._end, self.recording)
+
+    def address(self, row: int) -> str:
+        """An address as text, "" for -1."""
+        return self._addresses[row].decode() if row >= 0 else ""
+
+    def ends(self, table: "RuleFindings", row: int) -> tuple[list[str], list[int]]:
+        """The addresses and the ports of client and server that a finding names."""
+        hosts, ports = ([int(table.columns[f"{role}_{what}"][row]) for role in ROLES] for what in ("ip", "port"))
+        return [self.address(host) for host in hosts if host >= 0], [port for port in ports if port >= 0]
+
+    def blamed(self, table: "RuleFindings", most: int) -> tuple[list[BlamedEndpoint], int]:
+        """The endpoints that a rule's findings blame, ``most`` at most, the one with the most findings first; and how
+        many others there are. Clients are told by their address, since each connection has a port of its own."""
+        side = table.columns["blamed"]
+        keys = np.zeros(len(table), np.int64)
+        for place, role in enumerate(ROLES):
+            port = table.columns["server_port"] if role == "server" else -1
+            key = (table.columns[f"{role}_ip"] + 1 << 20 | port + 1 << 1) + place
+            keys = np.where(side == place, key, keys)
+        ordered = np.sort(keys[keys > 1])
+        ends = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1) if len(ordered) else np.zeros(0, np.intp)
+        counts = np.diff(ends, prepend=-1)
+        largest = np.argsort(-counts, kind="stable")
+        found = [(int(ordered[ends[place]]), int(counts[place])) for place in largest[:most].tolist()]
+        told = [
+            BlamedEndpoint(ROLES[key & 1], self.address((key >> 20) - 1), (key >> 1 & 0x7FFFF) - 1, n)
+            for key, n in found
+        ]
+        return told, len(counts) - len(told)
+
+    def say(self, table: "RuleFindings", name: str, row: int) -> str:
+        """``message``, ``advice`` or ``frames`` of one finding."""
+        return self._lines(table.template(name), table, np.array([row])).words()[0].decode()
+
+    def located(self, places: FindingRows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The file of the frame that decides each finding, by number, and the number that it has there; -1 and 0 where
+        only one capture was given."""
+        decides = self.numbers("decides", places) if self.files.several else np.zeros(len(places.row), np.int64)
+        return self.files.locate(decides)
+
+    def where(self, table: "RuleFindings", row: int) -> tuple[str, int]:
+        """The file of the frame that decides a finding, and its number there; of several captures."""
+        file, frame = self.files.locate(table.columns["decides"][[row]])
+        return self.files.files[int(file[0])], int(frame[0])
+
+    def _groups(self, places: FindingRows) -> Iterator[tuple["RuleFindings", NDArray[np.intp]]]:
+        for place in np.flatnonzero(np.bincount(places.table, minlength=1)).tolist():
+            yield self.tables[place], np.flatnonzero(places.table == place)
+
+    def _lines(self, made: "BoundWording", table: "RuleFindings", rows: NDArray[np.intp]) -> TextLines:
+        source = self.rows_of(table, rows)
+        columns = {piece.column: source[piece.column] for piece in made.template.pieces if piece.column}
+        words = made.words | {"addresses": self._addresses}
+        return made.template.bind(columns or {"row": rows}, words)
+
+
+class AddressTexts(Protocol):
+    """What is asked of the address book."""
+
+    def texts(self) -> list[str]: ...
+
+
+def listing_of(
+    ledger: Ledger, book: AddressTexts, settings: Settings, recording: Recording | None = None
+) -> FindingList:
+    """What is to be said of ``ledger`` alone."""
+    recording = recording or unbroken()
+    engine = RuleEngine(recording.frame_files.several)
+    engine.judge(ledger, settings, last=True, first_time=first_time(ledger))
+    engine.judge_capture(recording, settings, first_time(ledger))
+    return FindingList(engine, Words.of(book.texts()), settings, ledger.end_time, recording)
+
+
+def first_time(ledger: Ledger) -> int:
+    """When the first of the flows began, by the inner clock."""
+    return int(ledger.flow("first_time").min(initial=np.iinfo(np.int64).max)) if ledger.flows else NEVER
+
+
+class BoundWording(NamedTuple):
+    """A template and the words that it looks up, those of addresses apart."""
+
+    template: Template
+    words: dict[str, Words]
+
+
+class RuleFindings:
+    """The findings of one rule, and its templates, each made when it is first wanted."""
+
+    def __init__(self, findings: Findings, settings: Settings, recording: Recording) -> None:
+        self.rule, self.columns, self._texts = findings.rule, findings.columns, findings.words
+        self._settings, self._recording, self._files = settings, recording, recording.frame_files
+        self._made: dict[str | int, BoundWording] = {}
+        self._plain = [self._wording(text, False) for text in (self.rule.message, self.rule.advice)]
+
+    def __len__(self) -> int:
+        return len(self.columns["when"])
+
+    @cached_property
+    def by_stream(self) -> NDArray[np.int64]:
+        """The rows in the order of their streams."""
+        stream = self.columns["stream"]
+        ascending = bool((stream[1:] >= stream[:-1]).all())
+        return np.arange(len(stream)) if ascending else np.argsort(stream, kind="stable")
+
+    @cached_property
+    def streams(self) -> NDArray[np.int64]:
+        """The connections they are about, ascending; none for crowds."""
+        stream = self.columns["stream"]
+        return distinct(stream[stream != UNKNOWN])
+
+    @property
+    def first(self) -> int:
+        """The row that comes first in the order of time."""
+        return int(self.by_stream[np.argmin(self.columns["when"][self.by_stream])])
+
+    @property
+    def surest(self) -> int:
+        """The row that comes first among the surest."""
+        level = self.columns["confidence"][self.by_stream]
+        rows = self.by_stream[level == level.min()]
+        return int(rows[np.argmin(self.columns["when"][rows])])
+
+    def confidence(self, row: int) -> str:
+        return CONFIDENCES[self.columns["confidence"][row]]
+
+    def quotes(self, rows: Rows) -> NDArray[np.uint8]:
+        """Which cells of each row need quotes: 1 the message, 2 the advice, 3 both."""
+        message, advice = (_needs_quotes(made, rows, len(rows)) for made in self._plain)
+        return np.asarray(message + 2 * advice, np.uint8)
+
+    def line(self, quotes: int) -> BoundWording:
+        """The template of whole lines of findings.csv."""
+        if quotes not in self._made:
+            message, advice = (
+                self._wording(text, bool(quotes & bit)) for text, bit in ((self.rule.message, 1), (self.rule.advice, 2))
+            )
+            pieces = [*self._cells(), ",", *message.pieces, ",", *advice.pieces, *self._located(), "\n"]
+            words = self._cell_words() | message.words | advice.words
+            self._made[quotes] = BoundWording(Template(_run_together(pieces)), words)
+        return self._made[quotes]
+
+    def template(self, name: str) -> BoundWording:
+        """The template of one cell: ``message``, ``advice`` or ``frames``."""
+        if name not in self._made:
+            made = Wording(self._frames(), {}) if name == "frames" else self._plain[name == "advice"]
+            self._made[name] = BoundWording(
+                Template(_run_together([*made.pieces, ""])), self._cell_words() | made.words
+            )
+        return self._made[name]
+
+    def _wording(self, text: str, quotes: bool) -> Wording:
+        return wording(text, self.rule, self._texts, self._settings, quotes, self._recording)
+
+    def _cells(self) -> Pieces:
+        """The cells before the message."""
+        ends: Pieces = []
+        for role in ROLES:
+            ends += [",", code(f"{role}_ip", "addresses"), ",", number(f"{role}_port", none=-1)]
+        head: Pieces = [f"{self.rule.code},{self.rule.severity},", number("stream"), *ends, ","]
+        when: Pieces = [code("blamed", "endpoints"), ",", seconds("when", none=NEVER, zero=EPOCH), ","]
+        return [*head, *when, *self._frames(), ",", code("confidence", "confidences")]
+
+    def _located(self) -> Pieces:
+        """The cells behind the advice: of several captures the file of the frame that decides, and its number there."""
+        if not self._files.several:
+            return [",,"]
+        return [",", code("file:decides", "files"), ",", number("own:decides", none=0)]
+
+    def _frames(self) -> Pieces:
+        if "frames" in self._texts:
+            return [code("frames", "frames")]
+        names = [name for name in self.columns if name.startswith("frame_")]
+        pieces: Pieces = []
+        for name in names:
+            pieces += [number(name, none=0), code(f"known:{name}", "semicolon")]
+        return pieces[:-1]
+
+    def _cell_words(self) -> dict[str, Words]:
+        made = {"endpoints": [*ROLES, ""], "confidences": CONFIDENCES, "semicolon": ["", ";"]}
+        made["files"] = [quoted(name) for name in self._files.files]
+        return {name: Words.of(texts) for name, texts in (made | {"frames": self._texts.get("frames", ())}).items()}
+
+
+def _run_together(pieces: Pieces) -> Pieces:
+    """Neighbouring texts as one."""
+    made: Pieces = []
+    for piece in pieces:
+        if made and isinstance(piece, str) and isinstance(made[-1], str):
+            made[-1] += piece
+        else:
+            made.append(piece)
+    return made
+
+
+def _needs_quotes(made: Wording, rows: Rows, count: int) -> NDArray[np.bool_]:
+    needs = np.full(count, made.always)
+    if not made.always:
+        for column, special in made.choices.items():
+            if special.any():
+                needs |= special[rows[column].astype(np.int64)]
+    return needs
+
+
+def _colons(words: Words) -> NDArray[np.bool_]:
+    """Which words have a colon in them."""
+    count = np.cumsum(np.append(False, words.text == ord(":")))
+    starts = words.starts - words.starts[0]
+    return np.asarray(count[starts[1:]] > count[starts[:-1]])
