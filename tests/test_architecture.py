@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "architecture.md").read_text("utf8")
-FOLDERS = ("", "capture", "engine", "segments", "segments/kernels", "flows", "tcp", "tracker", "findings", "reports")
+FOLDERS = ("", "capture", "engine", "segments", "segments/kernels", "flows", "tcp", "tracker", "findings", "results")
 RULE = '''"""The server's first segment came.
 
 ## What it sees

@@ -72,7 +72,7 @@ class Timers(NamedTuple):
     rst_ends_time_wait: bool
 
 
-class Wanted(Protocol):
+class TimerSettings(Protocol):
     """The settings (:class:`analyzer.settings.Settings`) that say which timers are in force."""
 
     @property
@@ -88,7 +88,7 @@ class Wanted(Protocol):
     def read_on_host(self) -> tuple[str, ...]: ...
 
 
-def timers_of(settings: Wanted) -> Timers:
+def timers_of(settings: TimerSettings) -> Timers:
     """What the settings ask for."""
     chosen = profile(settings.profile)
 

@@ -21,7 +21,7 @@ from analyzer.tracker.fast_path.flow_buffer import FlowBuffer
 from analyzer.tracker.fast_path.reused import THROUGH
 from analyzer.tracker.ordinary import OTHER, REUSED
 from analyzer.tracker.track import Ended, Tracker
-from tests.test_pipeline import Everything, everything, facts
+from tests.engine.test_pipeline import Everything, everything, facts
 
 from .plausible import SECOND, capture
 
