@@ -175,7 +175,7 @@ def test_its_memory_is_given_back_at_once() -> None:
 
 
 def test_the_same_without_compilation() -> None:
-    code = "import sys; sys.path.insert(0, '.'); from tests.tracker.test_grouping import uncompiled; uncompiled()"
+    code = "import sys; sys.path.insert(0, '.'); from tests.tracker.test_flow_buffer import uncompiled; uncompiled()"
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2], env=environment)
 
