@@ -1,7 +1,7 @@
 """From the ledger to verdicts: :class:`RuleEngine` applies every rule, :func:`explain` tells what one means.
 
-``rule.py`` says what a rule is, ``rules/`` holds them, one a file; ``engine.py`` applies them, ``words.py``
-makes their sentences, ``pages.py`` their pages.
+``rule.py`` says what a rule is, ``rules/`` holds them, one a file; ``engine.py`` applies them, ``wording.py``
+makes pieces of their sentences, ``pages.py`` their pages.
 """
 
 from analyzer.findings.engine import RuleEngine

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.findings.deciding_frame import deciding_frame
 from analyzer.findings.facts import gaps
-from analyzer.findings.in_files import deciding
 from analyzer.findings.rule import Bools, Choice, Crowd, OfCapture, Rule, Verdict
 from analyzer.findings.view import View
 from analyzer.tcp.evidence import Basis
@@ -99,7 +99,7 @@ def flow_columns(
         "confidence": level,
         **({} if verdict.both_directions is None else {BOTH: rows.pick(verdict.both_directions)}),
         **_frames(proof),
-        **({"decides": deciding(when, proof, rows.flow, view)} if several else {}),
+        **({"decides": deciding_frame(when, proof, rows.flow, view)} if several else {}),
         **values,
     }
 

@@ -5,7 +5,7 @@ A rule file is a form, always in this order: a docstring whose first line is the
 ``THRESHOLDS``, the fields of Settings it goes by; ``NEEDS``, columns of the ledger of which one at least must differ
 from 0, at either endpoint, for the rule to have anything to say of a flow; ``LIVE_WAIT``, where that is not SETTLE;
 ``EXAMPLE`` and ``NEAR_MISS``, a capture
-that fires it and one that must not; ``MESSAGE`` and ``ADVICE``, templates (see words.py); and
+that fires it and one that must not; ``MESSAGE`` and ``ADVICE``, templates (see wording.py); and
 ``judge(ledger, settings)``, which answers for all flows at once. The report's text, ``teardown explain`` and the page
 in the docs are made from this file.
 

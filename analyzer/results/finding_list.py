@@ -3,8 +3,9 @@
 They stay numbers until a row is asked for, and are put into words some thousand rows at a time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -14,7 +15,9 @@ from analyzer.capture.recording import Recording, unbroken
 from analyzer.findings.engine import RuleEngine
 from analyzer.findings.finding_columns import CONFIDENCES, UNKNOWN, Findings
 from analyzer.findings.rule import SEVERITIES
-from analyzer.findings.words import ROLES, Pieces, Rows, Wording, wording
+from analyzer.findings.wording import ROLES, Piece, Sentence, sentence
+from analyzer.results.sentence_values import SentenceValues
+from analyzer.results.sentences import LineForm, LinePieces, line_form, needs_quotes
 from analyzer.settings import Settings
 from analyzer.text import Template, TextLines, Words, code, in_order, number, quoted, run_on, seconds
 from analyzer.times import EPOCH, NEVER
@@ -56,6 +59,13 @@ class BlamedEndpoint(NamedTuple):
     address: str
     port: int
     findings: int
+
+
+class Span(NamedTuple):
+    """A piece of a sentence as one finding says it."""
+
+    piece: Piece
+    text: str
 
 
 class FindingList:
@@ -132,9 +142,9 @@ class FindingList:
         """The code and the severity of each table."""
         return [table.rule.code for table in self.tables], [table.rule.severity for table in self.tables]
 
-    def rows_of(self, table: "RuleFindings", rows: NDArray[np.intp]) -> Rows:
+    def rows_of(self, table: "RuleFindings", rows: NDArray[np.intp]) -> SentenceValues:
         """Some findings of one rule, as its templates want them."""
-        return Rows(table.columns, rows, self._v6, self._end, self.recording)
+        return SentenceValues(table.columns, rows, self._v6, self._end, self.recording)
 
     def address(self, row: int) -> str:
         """An address as text, "" for -1."""
@@ -168,6 +178,13 @@ class FindingList:
     def say(self, table: "RuleFindings", name: str, row: int) -> str:
         """``message``, ``advice`` or ``frames`` of one finding."""
         return self._lines(table.template(name), table, np.array([row])).words()[0].decode()
+
+    def spans(self, table: "RuleFindings", name: str, rows: NDArray[np.intp]) -> list[list[Span]]:
+        """``message`` or ``advice`` of some findings of one rule, piece by piece: what each is, and its text. Together
+        the texts are the sentence; those of pieces that say nothing in a row are empty."""
+        parts = zip(table.sentences[name], table.pieces(name), strict=True)
+        columns = [(piece, self._lines(made, table, rows).words().texts()) for piece, made in parts]
+        return [[Span(piece, texts[place]) for piece, texts in columns] for place in range(len(rows))]
 
     def located(self, places: FindingRows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The file of the frame that decides each finding, by number, and the number that it has there; -1 and 0 where
@@ -225,9 +242,13 @@ class RuleFindings:
 
     def __init__(self, findings: Findings, settings: Settings, recording: Recording) -> None:
         self.rule, self.columns, self._texts = findings.rule, findings.columns, findings.words
-        self._settings, self._recording, self._files = settings, recording, recording.frame_files
+        self._recording, self._files = recording, recording.frame_files
         self._made: dict[str | int, BoundWording] = {}
-        self._plain = [self._wording(text, False) for text in (self.rule.message, self.rule.advice)]
+        said = {"message": self.rule.message, "advice": self.rule.advice}
+        self.sentences: dict[str, Sentence] = {
+            name: sentence(text, self.rule, self._texts, settings, recording) for name, text in said.items()
+        }
+        self._plain = {name: line_form(pieces, recording) for name, pieces in self.sentences.items()}
 
     def __len__(self) -> int:
         return len(self.columns["when"])
@@ -260,16 +281,17 @@ class RuleFindings:
     def confidence(self, row: int) -> str:
         return CONFIDENCES[self.columns["confidence"][row]]
 
-    def quotes(self, rows: Rows) -> NDArray[np.uint8]:
+    def quotes(self, rows: SentenceValues) -> NDArray[np.uint8]:
         """Which cells of each row need quotes: 1 the message, 2 the advice, 3 both."""
-        message, advice = (_needs_quotes(made, rows, len(rows)) for made in self._plain)
+        message, advice = (needs_quotes(form, rows) for form in self._plain.values())
         return np.asarray(message + 2 * advice, np.uint8)
 
     def line(self, quotes: int) -> BoundWording:
         """The template of whole lines of findings.csv."""
         if quotes not in self._made:
             message, advice = (
-                self._wording(text, bool(quotes & bit)) for text, bit in ((self.rule.message, 1), (self.rule.advice, 2))
+                line_form(pieces, self._recording, bool(quotes & 1 << place))
+                for place, pieces in enumerate(self.sentences.values())
             )
             pieces = [*self._cells(), ",", *message.pieces, ",", *advice.pieces, *self._located(), "\n"]
             words = self._cell_words() | message.words | advice.words
@@ -279,35 +301,34 @@ class RuleFindings:
     def template(self, name: str) -> BoundWording:
         """The template of one cell: ``message``, ``advice`` or ``frames``."""
         if name not in self._made:
-            made = Wording(self._frames(), {}) if name == "frames" else self._plain[name == "advice"]
-            self._made[name] = BoundWording(
-                Template(_run_together([*made.pieces, ""])), self._cell_words() | made.words
-            )
+            form = LineForm(self._recording, pieces=self._frames()) if name == "frames" else self._plain[name]
+            self._made[name] = _made(form, self._cell_words())
         return self._made[name]
 
-    def _wording(self, text: str, quotes: bool) -> Wording:
-        return wording(text, self.rule, self._texts, self._settings, quotes, self._recording)
+    def pieces(self, name: str) -> list[BoundWording]:
+        """The templates of the pieces of ``message`` or ``advice``, one a piece."""
+        return [_made(line_form([piece], self._recording)) for piece in self.sentences[name]]
 
-    def _cells(self) -> Pieces:
+    def _cells(self) -> LinePieces:
         """The cells before the message."""
-        ends: Pieces = []
+        ends: LinePieces = []
         for role in ROLES:
             ends += [",", code(f"{role}_ip", "addresses"), ",", number(f"{role}_port", none=-1)]
-        head: Pieces = [f"{self.rule.code},{self.rule.severity},", number("stream"), *ends, ","]
-        when: Pieces = [code("blamed", "endpoints"), ",", seconds("when", none=NEVER, zero=EPOCH), ","]
+        head: LinePieces = [f"{self.rule.code},{self.rule.severity},", number("stream"), *ends, ","]
+        when: LinePieces = [code("blamed", "endpoints"), ",", seconds("when", none=NEVER, zero=EPOCH), ","]
         return [*head, *when, *self._frames(), ",", code("confidence", "confidences")]
 
-    def _located(self) -> Pieces:
+    def _located(self) -> LinePieces:
         """The cells behind the advice: of several captures the file of the frame that decides, and its number there."""
         if not self._files.several:
             return [",,"]
         return [",", code("file:decides", "files"), ",", number("own:decides", none=0)]
 
-    def _frames(self) -> Pieces:
+    def _frames(self) -> LinePieces:
         if "frames" in self._texts:
             return [code("frames", "frames")]
         names = [name for name in self.columns if name.startswith("frame_")]
-        pieces: Pieces = []
+        pieces: LinePieces = []
         for name in names:
             pieces += [number(name, none=0), code(f"known:{name}", "semicolon")]
         return pieces[:-1]
@@ -318,9 +339,9 @@ class RuleFindings:
         return {name: Words.of(texts) for name, texts in (made | {"frames": self._texts.get("frames", ())}).items()}
 
 
-def _run_together(pieces: Pieces) -> Pieces:
+def _run_together(pieces: LinePieces) -> LinePieces:
     """Neighbouring texts as one."""
-    made: Pieces = []
+    made: LinePieces = []
     for piece in pieces:
         if made and isinstance(piece, str) and isinstance(made[-1], str):
             made[-1] += piece
@@ -329,13 +350,8 @@ def _run_together(pieces: Pieces) -> Pieces:
     return made
 
 
-def _needs_quotes(made: Wording, rows: Rows, count: int) -> NDArray[np.bool_]:
-    needs = np.full(count, made.always)
-    if not made.always:
-        for column, special in made.choices.items():
-            if special.any():
-                needs |= special[rows[column].astype(np.int64)]
-    return needs
+def _made(form: LineForm, more: Mapping[str, Words] = MappingProxyType({})) -> BoundWording:
+    return BoundWording(Template(_run_together([*form.pieces, ""])), {**more, **form.words})
 
 
 def _colons(words: Words) -> NDArray[np.bool_]:

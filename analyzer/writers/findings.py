@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.findings.finding_columns import CONFIDENCES, UNKNOWN
-from analyzer.findings.words import ROLES
+from analyzer.findings.wording import ROLES
 from analyzer.results.finding_list import FindingList, FindingRows
 from analyzer.results.schema import FINDINGS
 from analyzer.times import outer_column

@@ -5,11 +5,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.capture.recording import unbroken
 from analyzer.findings import Rule, rules
-from analyzer.findings.words import Rows, wording
+from analyzer.findings.wording import sentence
 from analyzer.flows.table import FLOW
 from analyzer.results.dataframes import findings_frame
 from analyzer.results.finding_list import FindingList, listing_of
+from analyzer.results.sentence_values import SentenceValues
+from analyzer.results.sentences import line_form
 from analyzer.settings import Settings
 from analyzer.tcp.evidence import Basis
 from analyzer.tcp.states import State
@@ -125,9 +128,9 @@ def sentences(
     named = {name if bare else f"= {name}": value for name, value in values.items()}
     count = len(next(iter(values.values())))
     words = {f"= {name}": value for name, value in (texts or {}).items()}
-    made = wording(template, rule or rules()["TD307"], words, Settings(), quotes)
+    made = line_form(sentence(template, rule or rules()["TD307"], words, Settings()), unbroken(), quotes)
     v6 = np.array([":" in text for text in [*Book().texts(), ""]])
-    rows = Rows(named | {"start": np.full(count, start)}, np.arange(count), v6, END)
+    rows = SentenceValues(named | {"start": np.full(count, start)}, np.arange(count), v6, END)
     form = Template([*made.pieces, ""])
     columns = {piece.column: rows[piece.column] for piece in form.pieces if piece.column} or {"row": np.arange(count)}
     lines = form.bind(columns, made.words | {"addresses": Words.of(Book().texts())}).words()

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analyzer.findings import rules
 from analyzer.findings.finding_columns import CONFIDENCES, UNKNOWN, Findings
-from analyzer.findings.words import ROLES
+from analyzer.findings.wording import ROLES
 from analyzer.results.finding_list import FindingList
 from analyzer.results.overview import Overview
 from analyzer.settings import Settings

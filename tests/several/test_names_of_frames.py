@@ -177,7 +177,7 @@ def values(rule: Any) -> set[str]:
 
 @pytest.mark.parametrize("code", rules())
 def test_a_bare_number_that_is_a_frame_stands_behind_the_word(code: str) -> None:
-    """As ``in_files`` takes it for one only there; what a name like this says is a frame, is one."""
+    """As ``wording`` takes it for one only there; what a name like this says is a frame, is one."""
     message = rules()[code].message
     frames = {"fin", "ack", "own_fin", "rst", "data", "syn", "answer", "again", "reack", "first", "last", "probe"}
     frames |= {"answered", "frame", "client_fin", "server_fin"}

@@ -1,17 +1,31 @@
 """Sentences: each kind of field against a slow, obvious twin."""
 
 from decimal import ROUND_HALF_UP, Decimal
+from typing import get_args
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analyzer.capture.recording import unbroken
 from analyzer.findings import rules
-from analyzer.findings.words import Rows, wording
-from analyzer.results.finding_list import _needs_quotes
+from analyzer.findings.wording import (
+    Duration,
+    Endpoint,
+    FrameNumber,
+    Number,
+    Piece,
+    Role,
+    Text,
+    Word,
+    sentence,
+)
+from analyzer.results.finding_list import listing_of
+from analyzer.results.sentence_values import SentenceValues
+from analyzer.results.sentences import SETTERS, line_form, needs_quotes
 from analyzer.settings import Settings
-from tests.findings.books import END, sentences
+from tests.findings.books import END, Book, asked, leaking_server, ledger, sentences
 
 
 def say(template: str, start: int = 0, **values: object) -> str:
@@ -116,10 +130,13 @@ def test_endpoints(address: str, port: int, text: str) -> None:
 def test_which_cells_need_quotes(
     template: str, texts: dict[str, tuple[str, ...]], always: bool, needs: list[bool]
 ) -> None:
-    made = wording(template, rules()["TD307"], {f"= {name}": words for name, words in texts.items()}, Settings(), False)
-    rows = Rows({"= why": np.array([0, 1]), "= n": np.array([5, 7])}, np.arange(2), np.zeros(1, np.bool_), END)
+    words = {f"= {name}": values for name, values in texts.items()}
+    made = line_form(sentence(template, rules()["TD307"], words, Settings()), unbroken())
+    rows = SentenceValues(
+        {"= why": np.array([0, 1]), "= n": np.array([5, 7])}, np.arange(2), np.zeros(1, np.bool_), END
+    )
     assert made.always == always
-    assert _needs_quotes(made, rows, 2).tolist() == needs
+    assert needs_quotes(made, rows).tolist() == needs
 
 
 def test_a_quote_is_doubled_in_a_cell_in_quotes() -> None:
@@ -127,3 +144,36 @@ def test_a_quote_is_doubled_in_a_cell_in_quotes() -> None:
     assert sentences('"{why}", {n}', {"why": np.array([0]), "n": np.array([3])}, texts, quotes=True) == [
         '"""say ""no"""", 3"'
     ]
+
+
+def test_every_piece_can_be_set_in_lines() -> None:
+    assert set(SETTERS) == set(get_args(Piece))
+
+
+def test_a_sentence_is_made_of_typed_pieces() -> None:
+    template = "The {blamed} sent {size:byte} in {held:duration} (frames {first} to {last}){why}{again:shown}."
+    pieces = sentence(template, rules()["TD307"], {"= why": ("", ", late")}, Settings())
+    assert pieces == (
+        *(Text("The "), Role("blamed"), Text(" "), Endpoint("blamed"), Text(" sent "), Number("= size", "byte")),
+        *(Text(" in "), Duration("= held"), Text(" (frames "), FrameNumber("= first", known=True), Text(" to ")),
+        *(
+            FrameNumber("= last", known=True),
+            Text(")"),
+            Word("= why", ("", ", late")),
+            FrameNumber("= again", " (frame ", ")"),
+        ),
+        Text("."),
+    )
+
+
+def test_the_pieces_of_a_finding_make_its_sentence() -> None:
+    listing = listing_of(ledger(leaking_server(), {}, asked()), Book(), Settings())
+    for table in listing.tables:
+        rows = np.arange(len(table))
+        for name in ("message", "advice"):
+            for row, spans in enumerate(listing.spans(table, name, rows)):
+                assert "".join(span.text for span in spans) == listing.say(table, name, row)
+    leak = next(table for table in listing.tables if table.rule.code == "TD101")
+    (spans,) = listing.spans(leak, "message", np.array([0]))
+    named = [span.text for span in spans if isinstance(span.piece, FrameNumber | Endpoint)]
+    assert named == ["[2001:db8::2]:80", "frame 8", "9"]
