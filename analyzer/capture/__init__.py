@@ -1,6 +1,6 @@
 """Captures as batches of packets: bytes in, rows of PACKET out.
 
-    bytestream  ->  source (buffer)  ->  walker (records, pcapng: compiled)  ->  merge (files in time order)
+    byte_stream  ->  packet_source (buffer)  ->  pcap, pcapng (compiled parsers)  ->  merge (files in time order)
 
 ``docs/readers.md`` says which formats are read and where the numbers differ from Wireshark's, and why.
 """

@@ -16,10 +16,10 @@ from analyzer.capture.compression import unpacked
 from analyzer.capture.frame_files import FrameFiles
 from analyzer.capture.gaps import Gaps
 from analyzer.capture.interfaces import Interface, harmless
-from analyzer.capture.merge import MERGE_MEMORY, Merge, OneFile, natural
-from analyzer.capture.packet_source import BATCH, Source
+from analyzer.capture.merge import MERGE_MEMORY, CaptureFile, Merge, natural
+from analyzer.capture.packet_source import BATCH, PacketSource
 from analyzer.capture.packets import Packets
-from analyzer.capture.parser import Record, plural
+from analyzer.capture.parser import CaptureInfo, plural
 from analyzer.capture.recording import Recording
 from analyzer.errors import Notice, UnreadableCapture, UsageError
 
@@ -32,27 +32,29 @@ class CaptureStream:
     An iterator and a context manager. A batch's memory is used again for the next one.
     """
 
-    def __init__(self, files: Sequence[OneFile], record: Record, given: Sequence[str] = (), gap_ns: int = 0) -> None:
+    def __init__(
+        self, files: Sequence[CaptureFile], info: CaptureInfo, given: Sequence[str] = (), gap_ns: int = 0
+    ) -> None:
         self.packets = 0  # handed out so far
         self.only: NDArray[np.int64] | None = None  # the frames that are wanted, where that is not all of them
-        self._record = record
+        self._info = info
         self._files = sorted(files, key=lambda file: (file.first_time, natural(file.path)))
         several = len(given) > 1
         self.recording = Recording(FrameFiles([file.path for file in self._files], several), Gaps(gap_ns, given))
-        self._batches: Iterator[Packets] = Merge(self._files, record, self.recording).batches()
+        self._batches: Iterator[Packets] = Merge(self._files, info, self.recording).batches()
 
     @property
     def notices(self) -> list[Notice]:
-        return self._record.notices
+        return self._info.notices
 
     @property
     def interfaces(self) -> list[Interface]:
-        return self._record.interfaces.listed
+        return self._info.interfaces.listed
 
     @property
     def link_types(self) -> Counter[int]:
         """Packets read so far by link type."""
-        return self._record.interfaces.link_types()
+        return self._info.interfaces.link_types()
 
     @property
     def bytes_read(self) -> int:
@@ -96,7 +98,7 @@ class CaptureStream:
     def _note_lost(self) -> None:
         for number, interface in enumerate(self.interfaces):
             if interface.dropped:
-                self._record.note(
+                self._info.note(
                     f"the capture says that {plural(interface.dropped, 'packet')} got lost while capturing on "
                     f"interface {number}{' ' + interface.name if interface.name else ''}"
                 )
@@ -104,20 +106,20 @@ class CaptureStream:
 
 def open_files(paths: Sequence[str | os.PathLike[str]], gap_ns: int) -> CaptureStream:
     """All captures named as one. See :func:`analyzer.capture.open_captures`."""
-    record, given = Record(), [os.fspath(path) for path in paths]
-    names = chosen(given, record)
-    files = [OneFile(name) for name in names]
+    info, given = CaptureInfo(), [os.fspath(path) for path in paths]
+    names = chosen(given, info)
+    files = [CaptureFile(name) for name in names]
     if len(files) == 1:
-        files[0].open(record, BATCH)
-        return CaptureStream(files, record, given)
+        files[0].open(info, BATCH)
+        return CaptureStream(files, info, given)
     try:
         for file in sorted(files, key=lambda file: natural(file.path)):
-            look_ahead(file, record)
+            look_ahead(file, info)
     except BaseException:
         for file in files:
             file.close()
         raise
-    return CaptureStream(files, record, given, gap_ns)
+    return CaptureStream(files, info, given, gap_ns)
 
 
 def open_file(file: io.FileIO, name: str) -> CaptureStream:
@@ -128,19 +130,19 @@ def open_file(file: io.FileIO, name: str) -> CaptureStream:
 def open_stream(stream: ByteStream, name: str) -> CaptureStream:
     """The capture whose bytes ``stream`` gives. ``name`` is the file that commands are to name, ``-`` where there is
     none."""
-    record = Record()
-    only = OneFile(name)
+    info = CaptureInfo()
+    only = CaptureFile(name)
     try:
-        only.source = Source(stream, record)
+        only.source = PacketSource(stream, info)
     except BaseException:
         stream.close()
         raise
     only.size = stream.size
     only.start()
-    return CaptureStream([only], record)
+    return CaptureStream([only], info)
 
 
-def chosen(names: Sequence[str], record: Record) -> list[str]:
+def chosen(names: Sequence[str], info: CaptureInfo) -> list[str]:
     """The files to read: each once, and among several no empty ones (a ring's next file may be waiting)."""
     if not names:
         raise UsageError("no capture was named")
@@ -152,7 +154,7 @@ def chosen(names: Sequence[str], record: Record) -> list[str]:
         facts = facts_of(name)
         key = name if facts is None else (facts.st_dev, facts.st_ino)
         if key in kept:
-            record.note(f"{harmless(name)} is the same file as {harmless(kept[key])}; it was read once")
+            info.note(f"{harmless(name)} is the same file as {harmless(kept[key])}; it was read once")
         elif facts is not None and facts.st_size == 0 and len(names) > 1:
             empty.append(name)
         else:
@@ -160,7 +162,7 @@ def chosen(names: Sequence[str], record: Record) -> list[str]:
     if not kept:
         raise UnreadableCapture(f"{harmless(empty[0])} and all other files named are empty: nothing was captured yet")
     for name in empty:
-        record.note(f"{harmless(name)} is empty; it was left out")
+        info.note(f"{harmless(name)} is empty; it was left out")
     return list(kept.values())
 
 
@@ -173,14 +175,14 @@ def facts_of(name: str) -> os.stat_result | None:
     return facts if facts is not None and stat.S_ISREG(facts.st_mode) else None
 
 
-def look_ahead(file: OneFile, record: Record) -> None:
+def look_ahead(file: CaptureFile, info: CaptureInfo) -> None:
     """Find the time of a file's first packet. A pipe stays open, as it can be read only once."""
     is_pipe = facts_of(file.path) is None
     if is_pipe:
-        file.open(record, MERGE_MEMORY // 4)
-    probe = file if is_pipe else OneFile(file.path)
+        file.open(info, MERGE_MEMORY // 4)
+    probe = file if is_pipe else CaptureFile(file.path)
     if not is_pipe:
-        probe.open(Record(record.zero), PROBE)
+        probe.open(CaptureInfo(info.time_origin), PROBE)
     file.probe(probe)
     if not is_pipe:
         probe.close()

@@ -7,7 +7,7 @@ files of the capture that begin like it. Where such a clock jumps too far to be 
 packet before. Lengths of time are right then, and a notice says which dates stand in the file.
 """
 
-from analyzer.capture.parser import Zero, plural
+from analyzer.capture.parser import TimeOrigin, plural
 from analyzer.settings import SECOND
 from analyzer.times import BEYOND_SECOND, FIRST_SECOND, FIRST_YEAR, LAST_YEAR, date_text
 
@@ -23,13 +23,13 @@ def tellable(date: int) -> bool:
 class Dates:
     """The dates of one file, and by how many nanoseconds earlier all of them are taken to be (``moved``)."""
 
-    def __init__(self, zero: Zero) -> None:
+    def __init__(self, time_origin: TimeOrigin) -> None:
         self.moved = 0
         self.beyond = 0  # packets that took the time of the one before
         self.negative = 0  # packets whose ticks were read as negative numbers
         self.first_beyond: First = (0, 0)
         self.first_negative: First = (0, 0)
-        self._zero = zero
+        self._time_origin = time_origin
         self._began: First | None = None  # where the file was moved
         self._counts_from = 0
         self._jumps = 0
@@ -57,10 +57,10 @@ class Dates:
             self._jumps += 1
             self.moved = date - before
             return
-        if self._zero.second is None:
-            self._zero.second = date // SECOND
-        shared = tellable(date - self._zero.second * SECOND)
-        self.moved = self._counts_from = (self._zero.second if shared else date // SECOND) * SECOND
+        if self._time_origin.second is None:
+            self._time_origin.second = date // SECOND
+        shared = tellable(date - self._time_origin.second * SECOND)
+        self.moved = self._counts_from = (self._time_origin.second if shared else date // SECOND) * SECOND
         self._began = (frame, date)
 
     def remarks(self) -> list[str]:

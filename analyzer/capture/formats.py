@@ -1,4 +1,4 @@
-"""Which format a capture has, told by its first bytes: the walker that reads it, or one line saying what to do.
+"""Which format a capture has, told by its first bytes: the parser that reads it, or one line saying what to do.
 
 Read here: classic pcap (all variants Wireshark knows), pcapng, snoop. Other capture formats that Wireshark reads
 are recognised and answered with the command that converts them.
@@ -7,7 +7,7 @@ are recognised and answered with the command that converts them.
 from collections.abc import Callable
 
 from analyzer.capture import pcap, pcapng
-from analyzer.capture.parser import Record, Walker
+from analyzer.capture.parser import CaptureInfo, Parser
 from analyzer.errors import UnreadableCapture
 
 ENOUGH = 24  # bytes of a file by which every format read here can be told
@@ -37,8 +37,8 @@ FOREIGN = (
 EXPECTED = "give a pcap or pcapng file (tcpdump -w FILE, or saved by Wireshark)"
 
 
-def recognise(name: str, head: bytes, whole: bool, record: Record) -> tuple[Walker, int]:
-    """The walker for the capture that begins with ``head``, and where its first record or block stands.
+def recognise(name: str, head: bytes, whole: bool, info: CaptureInfo) -> tuple[Parser, int]:
+    """The parser for the capture that begins with ``head``, and where its first record or block stands.
 
     ``whole``: there is nothing beyond ``head``. Raises UnreadableCapture for anything else than a capture.
     """
@@ -46,22 +46,22 @@ def recognise(name: str, head: bytes, whole: bool, record: Record) -> tuple[Walk
         raise UnreadableCapture(f"{name} is empty: the capture has not been written yet, or its copying failed")
     magic = int.from_bytes(head[:4], "big")
     if magic in pcap.MAGICS:
-        return _fixed(name, head, pcap.PCAP_HEADER, "pcap", lambda: pcap.pcap(name, record, head, whole))
+        return _fixed(name, head, pcap.PCAP_HEADER, "pcap", lambda: pcap.pcap(name, info, head, whole))
     if head.startswith(pcap.SNOOP_MAGIC):
-        return _fixed(name, head, pcap.SNOOP_HEADER, "snoop", lambda: pcap.snoop(name, record, head))
+        return _fixed(name, head, pcap.SNOOP_HEADER, "snoop", lambda: pcap.snoop(name, info, head))
     if head.startswith(pcapng.SECTION_MAGIC):
         _check_section(name, head)
-        return pcapng.BlockWalker(name, record), 0
+        return pcapng.PcapngParser(name, info), 0
     raise UnreadableCapture(f"{name} {what_else(head)}")
 
 
-def _fixed(name: str, head: bytes, size: int, kind: str, walker: Callable[[], Walker | None]) -> tuple[Walker, int]:
-    """The walker of a format with a file header of ``size`` bytes."""
+def _fixed(name: str, head: bytes, size: int, kind: str, parser: Callable[[], Parser | None]) -> tuple[Parser, int]:
+    """The parser of a format with a file header of ``size`` bytes."""
     if len(head) < size:
         raise UnreadableCapture(
             f"{name} is cut short inside its {kind} file header ({len(head)} of {size} bytes); fetch it again"
         )
-    found = walker()
+    found = parser()
     if found is None:
         raise UnreadableCapture(f"{name} begins like a {kind} file, but is of a version that is not known; {CONVERT}")
     return found, size

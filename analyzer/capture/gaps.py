@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.capture.rotated_files import joint
+from analyzer.capture.rotated_files import succession
 from analyzer.times import inner
 
 MANY = 4  # of n pauses between packets that come by chance, none is 4 times as long as the longest but one time in n^3
@@ -37,13 +37,13 @@ class Gap(NamedTuple):
     missing: str = ""  # the first file of a ring that is known to be missing there
 
 
-class Side(NamedTuple):
-    """What lies on one side of a joint of two files."""
+class FileBoundary(NamedTuple):
+    """The end of one file, or the beginning of the next."""
 
     name: str
     time: int  # when its last, or first, packet passed
     silence: int  # the longest between two of its packets
-    listened: int | None = None  # until when the file itself says that it listened
+    captured_until: int | None = None  # until when, as the file itself says
 
 
 class Gaps:
@@ -56,12 +56,13 @@ class Gaps:
         self.bounds: NDArray[np.int64] = np.zeros((0, 2), np.int64)  # begin and end of each by the inner clock
         self._least, self._names = least, names
 
-    def between(self, before: Side, after: Side, frame: int) -> Gap | None:
+    def between(self, before: FileBoundary, after: FileBoundary, frame: int) -> Gap | None:
         """The gap between two files, of which the first ends with ``frame``; None where there is none."""
         begin = before.time
-        if before.listened is not None and begin <= before.listened <= after.time:  # else it speaks of other files too
-            begin = before.listened
-        found = joint(before.name, after.name, self._names)
+        until = before.captured_until
+        if until is not None and begin <= until <= after.time:  # else it speaks of other files too
+            begin = until
+        found = succession(before.name, after.name, self._names)
         long = after.time - begin > max(self._least, MANY * max(before.silence, after.silence))
         if after.time <= begin or not (found.missing if found.known else long):
             return None

@@ -1,12 +1,12 @@
-"""The record walks: from bytes to rows of PACKET, compiled.
+"""The compiled parsers: from bytes to rows of PACKET.
 
-Both walk a buffer that may end in the middle of a record. They stop before the first record that is not wholly
+Both parse a buffer that may end in the middle of a record. They stop before the first record that is not wholly
 there and say why they stopped; what state they need between two calls stands in a one-row structured array (a
-"run"), so that a caller can go on in a refilled buffer, however the bytes were cut into chunks. Neither ever looks
-beyond ``run["end"]``, whatever the lengths in the capture claim.
+"state"), so that a caller can go on in a refilled buffer, however the bytes were cut into chunks. Neither ever looks
+beyond ``state["end"]``, whatever the lengths in the capture claim.
 
-``walk_records`` walks formats made of records with one fixed header: classic pcap in all its variants, and snoop.
-``walk_blocks`` walks the blocks of one pcapng section; the rare ones (section, interface, statistics) and the
+``parse_records`` parses formats made of records with one fixed header: classic pcap in all its variants, and snoop.
+``parse_blocks`` parses the blocks of one pcapng section; the rare ones (section, interface, statistics) and the
 damaged ones it leaves to its caller.
 """
 
@@ -17,7 +17,7 @@ from analyzer.capture.parser_state import BLOCKS, INTERFACES, RECORDS
 from analyzer.kernels import const, inlined, kernel, part
 from analyzer.times import BEYOND_SECOND, FIRST_SECOND, UNKNOWN
 
-# Why a walk stopped.
+# Why a parser stopped.
 FULL = 0  # no row left
 MORE = 1  # the next record is not wholly in the buffer
 BAD_LENGTH = 2  # the next record's length cannot be: nothing behind it can be found
@@ -58,23 +58,23 @@ def number(data, at, big):
 
 
 @kernel(const(np.uint8), RECORDS, PACKET)
-def walk_records(data, runs, rows):
-    """Fill ``rows`` from the records in ``data``; return how many. ``runs[0]`` says how, where and why it stopped."""
-    run = runs[0]
-    if run["swap"] or run["record"] >= 0:
-        return records(data, run, rows, run["big"] != 0, False)
-    return records(data, run, rows, True, True) if run["big"] else records(data, run, rows, False, True)
+def parse_records(data, states, rows):
+    """Fill ``rows`` from the records in ``data``; return how many. ``states[0]`` says how, where and why it stopped."""
+    state = states[0]
+    if state["swap"] or state["record"] >= 0:
+        return records(data, state, rows, state["big"] != 0, False)
+    return records(data, state, rows, True, True) if state["big"] else records(data, state, rows, False, True)
 
 
 @inlined
-def records(data, run, rows, big, plain):
-    """See :func:`walk_records`. Written out for each order of bytes of ``plain`` records, in which lengths are what
+def records(data, state, rows, big, plain):
+    """See :func:`parse_records`. Written out for each order of bytes of ``plain`` records, in which lengths are what
     they say: so a number is one load, and the next record is found by little more than that."""
-    at, end, frame = np.int64(run["at"]), np.int64(run["end"]), np.int64(run["frame"])
-    header, most, swap = np.int64(run["header"]), np.int64(run["most"]), run["swap"] != 0
-    seconds_at, fraction_at, tick = np.int64(run["seconds"]), np.int64(run["fraction"]), np.int64(run["tick"])
-    captured_at, length_at = np.int64(run["captured"]), np.int64(run["length"])
-    record_at, link, interface = np.int64(run["record"]), run["link"], run["interface"]
+    at, end, frame = np.int64(state["at"]), np.int64(state["end"]), np.int64(state["frame"])
+    header, most, swap = np.int64(state["header"]), np.int64(state["most"]), state["swap"] != 0
+    seconds_at, fraction_at, tick = np.int64(state["seconds"]), np.int64(state["fraction"]), np.int64(state["tick"])
+    captured_at, length_at = np.int64(state["captured"]), np.int64(state["length"])
+    record_at, link, interface = np.int64(state["record"]), state["link"], state["interface"]
     filled, stop = 0, FULL
     while filled < rows.shape[0]:
         if end - at < header:
@@ -92,7 +92,7 @@ def records(data, run, rows, big, plain):
                 stop = MORE
                 break
             if number(data, at + 20, big) & 0xFFFF == link:
-                run["joined"] += 1  # another capture begins here: files put one behind the other
+                state["joined"] += 1  # another capture begins here: files put one behind the other
                 at += FILE_HEADER
                 continue
             stop = BAD_LENGTH
@@ -106,9 +106,9 @@ def records(data, run, rows, big, plain):
         frame += 1
         fraction = number(data, at + fraction_at, big) * tick
         if fraction >= SECOND:
-            run["odd"] += 1
-            if run["odd"] == 1:
-                run["first_odd"] = frame
+            state["odd"] += 1
+            if state["odd"] == 1:
+                state["first_odd"] = frame
         row = rows[filled]
         row["time"] = number(data, at + seconds_at, big) * SECOND + fraction
         row["frame"] = frame
@@ -119,7 +119,7 @@ def records(data, run, rows, big, plain):
         row["interface"] = interface
         filled += 1
         at += size
-    run["at"], run["frame"], run["stop"] = at, frame, stop
+    state["at"], state["frame"], state["stop"] = at, frame, stop
     return filled
 
 
@@ -178,45 +178,45 @@ def timed(high, low, interface):
 
 
 @part
-def odd_time(run, how, frame):
-    """Count a packet with something odd about its time; or what the walk has to stop for before, FULL for nothing."""
+def odd_time(state, how, frame):
+    """Count a packet with something odd about its time; or what the parser has to stop for before, FULL for nothing."""
     if how == NEGATIVE:
-        if not run["noted"] & 1:
+        if not state["noted"] & 1:
             return NEGATIVE
-        run["negative"] += 1
+        state["negative"] += 1
     elif how == BEYOND:
-        if not run["noted"] & 2 or run["move"] or run["time"] == UNKNOWN:
+        if not state["noted"] & 2 or state["move"] or state["time"] == UNKNOWN:
             return BEYOND
-        run["beyond"] += 1
+        state["beyond"] += 1
     elif how == UNTIMED:
-        run["untimed"] += 1
-        if run["untimed"] == 1:
-            run["first_untimed"] = frame
+        state["untimed"] += 1
+        if state["untimed"] == 1:
+            state["first_untimed"] = frame
     return FULL
 
 
 @part
-def count_other(run, kind):
+def count_other(state, kind):
     """Count a block that is no packet; return how many frame numbers Wireshark gives it."""
     if kind in (NAMES_BLOCK, SECRETS_BLOCK):
         return 0
     if kind in (CUSTOM_BLOCK, CUSTOM_NOT_COPIED):
-        run["custom"] += 1
+        state["custom"] += 1
         return 1
     if kind == JOURNAL_BLOCK:
-        run["journal"] += 1
+        state["journal"] += 1
         return 1
     if kind in (EVENT_BLOCK, EVENT_BLOCK_2, EVENT_BLOCK_2_LARGE):
-        run["event"] += 1
+        state["event"] += 1
         return 1
-    run["unknown"] += 1
-    if run["unknown"] == 1:
-        run["first_unknown"] = kind
+    state["unknown"] += 1
+    if state["unknown"] == 1:
+        state["first_unknown"] = kind
     return 0
 
 
 @inlined
-def packet_place(data, at, kind, size, big, run, interfaces):
+def packet_place(data, at, kind, size, big, state, interfaces):
     """Interface, captured length, length and place of the packet in a packet block; the interface is -1 where it
     was not described, the place -1 where the block is too small for the packet."""
     fixed = 12 if kind == SIMPLE_PACKET else 28
@@ -228,7 +228,7 @@ def packet_place(data, at, kind, size, big, run, interfaces):
     elif kind == OLD_PACKET:
         pair = number(data, at + 8, big)
         which = pair >> 16 if big else pair & 0xFFFF
-    if which >= np.int64(run["described"]):
+    if which >= np.int64(state["described"]):
         return -1, 0, 0, 0
     if kind == SIMPLE_PACKET:
         length = number(data, at + 8, big)
@@ -242,18 +242,18 @@ def packet_place(data, at, kind, size, big, run, interfaces):
 
 
 @kernel(const(np.uint8), BLOCKS, INTERFACES, PACKET)
-def walk_blocks(data, runs, interfaces, rows):
-    """Fill ``rows`` from the packet blocks in ``data``; return how many. ``runs[0]`` says how, where and why it
+def parse_blocks(data, states, interfaces, rows):
+    """Fill ``rows`` from the packet blocks in ``data``; return how many. ``states[0]`` says how, where and why it
     stopped. A block with a length that is no multiple of 4 is padded, as Wireshark reads it."""
-    run = runs[0]
-    return blocks(data, run, interfaces, rows, True) if run["big"] else blocks(data, run, interfaces, rows, False)
+    state = states[0]
+    return blocks(data, state, interfaces, rows, True) if state["big"] else blocks(data, state, interfaces, rows, False)
 
 
 @inlined
-def blocks(data, run, interfaces, rows, big):
-    """See :func:`walk_blocks`. Written out for each order of bytes, as above."""
-    at, end, frame = np.int64(run["at"]), np.int64(run["end"]), np.int64(run["frame"])
-    most, filled, stop = np.int64(run["most"]), 0, FULL
+def blocks(data, state, interfaces, rows, big):
+    """See :func:`parse_blocks`. Written out for each order of bytes, as above."""
+    at, end, frame = np.int64(state["at"]), np.int64(state["end"]), np.int64(state["frame"])
+    most, filled, stop = np.int64(state["most"]), 0, FULL
     while filled < rows.shape[0]:
         if end - at < 12:
             stop = MORE
@@ -276,10 +276,10 @@ def blocks(data, run, interfaces, rows, big):
             stop = INTERFACE if kind == INTERFACE_BLOCK else STATISTICS
             break
         if kind not in (ENHANCED_PACKET, SIMPLE_PACKET, OLD_PACKET):
-            frame += count_other(run, kind)
+            frame += count_other(state, kind)
             at += size
             continue
-        which, captured, length, place = packet_place(data, at, kind, size, big, run, interfaces)
+        which, captured, length, place = packet_place(data, at, kind, size, big, state, interfaces)
         if place < 0 or which < 0:
             stop = TOO_SMALL if place < 0 else NO_INTERFACE
             break
@@ -287,13 +287,13 @@ def blocks(data, run, interfaces, rows, big):
         if kind != SIMPLE_PACKET:
             time, how = timed(number(data, at + 12, big), number(data, at + 16, big), interface)
         if how != FITS:
-            stop = odd_time(run, how, frame + 1)
+            stop = odd_time(state, how, frame + 1)
             if stop != FULL:
                 break
             if how != NEGATIVE:
-                time = np.int64(run["time"])
+                time = np.int64(state["time"])
         if time != UNKNOWN:
-            run["time"] = time
+            state["time"] = time
         else:
             time = np.int64(0)
         frame += 1
@@ -308,7 +308,7 @@ def blocks(data, run, interfaces, rows, big):
         row["interface"] = interface["number"]
         filled += 1
         at += size
-    run["at"], run["frame"], run["stop"] = at, frame, stop
+    state["at"], state["frame"], state["stop"] = at, frame, stop
     return filled
 
 

@@ -25,10 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.compression import open_bytes
-from analyzer.capture.gaps import SAMPLE, Gap, Side
-from analyzer.capture.packet_source import BATCH, Source
+from analyzer.capture.gaps import SAMPLE, FileBoundary, Gap
+from analyzer.capture.packet_source import BATCH, PacketSource
 from analyzer.capture.packets import Packets
-from analyzer.capture.parser import Record
+from analyzer.capture.parser import CaptureInfo
 from analyzer.capture.recording import Recording, unbroken
 
 MERGE_MEMORY = 8 * BATCH  # buffers of all files that are merged, together
@@ -36,13 +36,13 @@ SMALLEST_BATCH = 64 * 1024
 FIRST, NEVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
-class OneFile:
+class CaptureFile:
     """A capture file: when it begins, and while it is open, the batch that is pending."""
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.first_time = NEVER  # of its first packet; stays so where there is none
-        self.source: Source | None = None  # while open
+        self.source: PacketSource | None = None  # while open
         self.pending: Packets | None = None
         self.keys: NDArray[Any] = np.zeros(0, np.int64)  # of the pending rows: latest time in this file so far
         self.last_key = FIRST
@@ -51,7 +51,7 @@ class OneFile:
         self.size: int | None = None
         self.number = 0  # among the files, in the order of their first packets
         self._taken = 0
-        self._listened: int | None = None
+        self._captured_until: int | None = None
         self._batches: Iterator[Packets] = iter(())
 
     @property
@@ -59,8 +59,8 @@ class OneFile:
         """Bytes of the file read so far."""
         return self.source.stream.taken if self.source else self._taken
 
-    def open(self, record: Record, batch: int) -> None:
-        self.source = open_source(self.path, record, batch)
+    def open(self, info: CaptureInfo, batch: int) -> None:
+        self.source = open_source(self.path, info, batch)
         self.size = self.source.stream.size
         self.start()
 
@@ -87,14 +87,14 @@ class OneFile:
         before = int(keys[0]) - self.last_key if self.last_key > FIRST else 0
         return max(before, int(np.diff(keys).max(initial=0)))
 
-    def probe(self, file: "OneFile") -> None:
+    def probe(self, file: "CaptureFile") -> None:
         """Note what ``file``, which is the same, has at its beginning."""
         if file.advance():
             self.first_time = int(file.keys[0])
             self.silence = int(np.diff(file.keys[:SAMPLE]).max(initial=0))
         self.size = file.size
 
-    def take(self, limit: int, with_equal: bool) -> "Part":
+    def take(self, limit: int, with_equal: bool) -> "FilePart":
         """Take the pending rows with a key below ``limit``, or up to it."""
         assert self.pending is not None
         count = int(np.searchsorted(self.keys, limit, side="right" if with_equal else "left"))
@@ -103,29 +103,29 @@ class OneFile:
         rows["offset"] -= begin
         steps = np.diff(rows["frame"], prepend=self.given)
         self.given = int(rows["frame"][-1]) if count else self.given
-        part = Part(self.pending.data[begin:end], rows, keys, steps)
+        part = FilePart(self.pending.data[begin:end], rows, keys, steps)
         self.pending = Packets(self.pending.data, self.pending.rows[count:])
         self.keys = self.keys[count:]
         return part
 
     @property
-    def end(self) -> Side:
+    def end(self) -> FileBoundary:
         """Its last packet, once it is closed."""
-        return Side(self.path, self.last_key, self.silence, self._listened)
+        return FileBoundary(self.path, self.last_key, self.silence, self._captured_until)
 
     def close(self) -> int:
         """Close; return how many frame numbers at its end were not passed on with a packet."""
         if self.source is None:
             return 0
         left = self.source.frames - self.given
-        self._taken, self._listened = self.taken, self.source.listened
+        self._taken, self._captured_until = self.taken, self.source.captured_until
         self.source.close()
         self.source, self.pending = None, None
         return left
 
 
 @dataclass
-class Part:
+class FilePart:
     """What one file gives to a merged batch."""
 
     data: NDArray[np.uint8]
@@ -137,13 +137,13 @@ class Part:
 class Merge:
     """The packets of all files in order, as batches."""
 
-    def __init__(self, files: Sequence[OneFile], record: Record, recording: Recording | None = None) -> None:
-        self._record = record
+    def __init__(self, files: Sequence[CaptureFile], info: CaptureInfo, recording: Recording | None = None) -> None:
+        self._info = info
         self._frame_files, self._gaps = unbroken() if recording is None else recording
         self._waiting = list(files)  # their time has not come yet; in the order of their first packets
-        self._active: list[OneFile] = []  # open, in the same order
+        self._active: list[CaptureFile] = []  # open, in the same order
         self._frames = 0  # frame numbers given so far
-        self._end: Side | None = None  # of what was captured in files that are closed
+        self._end: FileBoundary | None = None  # of what was captured in files that are closed
         self._last_frame = 0  # the last that was a packet
         self._gap: Gap | None = None  # that the next packet will end
         for number, file in enumerate(files):
@@ -159,7 +159,7 @@ class Merge:
             if self._active and not self._someone_due():
                 yield self._noted(self._next_batch())
 
-    def _close(self, file: OneFile) -> None:
+    def _close(self, file: CaptureFile) -> None:
         """Nothing more comes of a file."""
         left = file.close()
         self._frames += left
@@ -179,10 +179,12 @@ class Merge:
     def _open_next(self) -> None:
         file = self._waiting.pop(0)
         if self._end is not None and not self._active:
-            self._gap = self._gaps.between(self._end, Side(file.path, file.first_time, file.silence), self._last_frame)
+            self._gap = self._gaps.between(
+                self._end, FileBoundary(file.path, file.first_time, file.silence), self._last_frame
+            )
         if file.source is None:
             share = MERGE_MEMORY // (len(self._active) + 1)
-            file.open(self._record, min(BATCH, max(SMALLEST_BATCH, share)))
+            file.open(self._info, min(BATCH, max(SMALLEST_BATCH, share)))
         self._active.append(file)
 
     def _someone_due(self) -> bool:
@@ -202,7 +204,7 @@ class Merge:
         files = np.repeat([file.number for file in self._active], [len(part.rows) for part in parts])
         return self._join(parts, files)
 
-    def _only_one(self, file: OneFile) -> Packets:
+    def _only_one(self, file: CaptureFile) -> Packets:
         """The pending batch of the only open file as it is."""
         batch = file.pending
         assert batch is not None
@@ -214,7 +216,7 @@ class Merge:
         file.pending = None
         return batch
 
-    def _join(self, parts: Sequence[Part], files: NDArray[Any]) -> Packets:
+    def _join(self, parts: Sequence[FilePart], files: NDArray[Any]) -> Packets:
         """What was taken from several files, in the order of its keys; ``files`` has the number of each row's."""
         shift = 0
         for part in parts:
@@ -229,7 +231,7 @@ class Merge:
         return Packets(np.concatenate([part.data for part in parts]), rows)
 
 
-def has_pending(file: OneFile) -> bool:
+def has_pending(file: CaptureFile) -> bool:
     return file.pending is not None and len(file.pending.rows) > 0
 
 
@@ -238,11 +240,11 @@ def span(rows: NDArray[Any]) -> tuple[int, int]:
     return int(rows["offset"][0]), int(rows["offset"][-1]) + int(rows["captured"][-1])
 
 
-def open_source(path: str, record: Record, batch: int) -> Source:
+def open_source(path: str, info: CaptureInfo, batch: int) -> PacketSource:
     """The packets of one file; nothing stays open if it cannot be read."""
     stream = open_bytes(path)
     try:
-        return Source(stream, record, batch)
+        return PacketSource(stream, info, batch)
     except BaseException:
         stream.close()
         raise

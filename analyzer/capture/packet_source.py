@@ -1,6 +1,6 @@
-"""One capture as batches of packets: a byte stream read into a buffer, and a walker over that buffer.
+"""One capture as batches of packets: a byte stream read into a buffer, and a parser over that buffer.
 
-The buffer is used again and again: it is filled in steps, walked after each step while the bytes are still in the
+The buffer is used again and again: it is filled in steps, parsed after each step while the bytes are still in the
 processor's cache, handed out when it is full (or, from a pipe, when nothing more comes at once), and then the
 record that was cut off at its end is moved to its front. It grows only for a single record larger than itself.
 """
@@ -15,27 +15,27 @@ from numpy.typing import NDArray
 from analyzer.capture import formats
 from analyzer.capture.byte_stream import ByteStream
 from analyzer.capture.packets import PACKET, Packets
-from analyzer.capture.parser import Record
+from analyzer.capture.parser import CaptureInfo
 from analyzer.capture.pcap import PLENTY
 from analyzer.capture.pcapng import LARGEST_BLOCK
 from analyzer.errors import UnreadableCapture
 
-BATCH = 2 * 1024 * 1024  # bytes of capture in a batch at most: what is read, walked and decoded stays in near caches
-STEP = BATCH  # bytes read before they are walked, at most
+BATCH = 2 * 1024 * 1024  # bytes of capture in a batch at most: what is read, parsed and decoded stays in near caches
+STEP = BATCH  # bytes read before they are parsed, at most
 BYTES_FOR_A_ROW = 64  # rows for a batch: one for so many bytes of it
 LINGER = 0.05  # seconds that packets from a pipe wait for others to fill the batch
 
 
-class Source:
+class PacketSource:
     """The packets of one byte stream. Frame numbers count from 1 in it."""
 
-    def __init__(self, stream: ByteStream, record: Record, batch: int = BATCH) -> None:
+    def __init__(self, stream: ByteStream, info: CaptureInfo, batch: int = BATCH) -> None:
         self.stream = stream
-        self._record = record
+        self._info = info
         self._buffer: NDArray[Any] = np.empty(batch, np.uint8)
         self._memory = self._buffer.data
         self._rows: NDArray[Any] = np.zeros(max(1024, batch // BYTES_FOR_A_ROW), PACKET)
-        self._begin, self._end = 0, 0  # the bytes in the buffer not walked yet
+        self._begin, self._end = 0, 0  # the bytes in the buffer not parsed yet
         self._base = 0  # place of the buffer's first byte in the capture
         self._ended = False  # the stream gave its last byte
         self._filled = 0  # rows not handed out yet
@@ -46,17 +46,17 @@ class Source:
         head = self._buffer[: self._end].tobytes()
         if not head and stream.trouble:
             raise UnreadableCapture(f"{stream.name} is {stream.trouble}; nothing could be unpacked")
-        self._walker, self._begin = formats.recognise(stream.name, head, self._ended, record)
+        self._parser, self._begin = formats.recognise(stream.name, head, self._ended, info)
 
     @property
     def frames(self) -> int:
         """Frame numbers used by what was read so far."""
-        return self._walker.frames
+        return self._parser.frames
 
     @property
-    def listened(self) -> int | None:
-        """Until when the capture says that it listened, by what was read so far; None where it does not."""
-        return self._walker.listened
+    def captured_until(self) -> int | None:
+        """Until when the capture says that it captured, by what was read so far; None where it does not."""
+        return self._parser.captured_until
 
     def _fill(self) -> bool:
         """Read a step's worth of bytes; False at the end."""
@@ -70,18 +70,18 @@ class Source:
     def batches(self) -> Iterator[Packets]:
         """The packets, batch by batch. A batch's memory is used again for the next one."""
         while True:
-            self._walk()
+            self._parse()
             full = self._filled == len(self._rows)
             if full or self._due():
                 yield self._hand_out()
-            if not full and (self._walker.finished or not self._more()):
+            if not full and (self._parser.finished or not self._more()):
                 break
         if self._filled:
             yield self._hand_out()
         self._close()
 
-    def _walk(self) -> None:
-        self._begin, filled = self._walker.walk(
+    def _parse(self) -> None:
+        self._begin, filled = self._parser.parse(
             self._buffer, self._begin, self._end, self._base, self._rows[self._filled :]
         )
         if filled and not self._filled:
@@ -113,17 +113,17 @@ class Source:
         return self._fill()
 
     def _grow(self) -> None:
-        """A record larger than the buffer: the walkers believe none beyond LARGEST_BLOCK."""
+        """A record larger than the buffer: the parsers believe none beyond LARGEST_BLOCK."""
         larger = np.empty(min(2 * len(self._buffer), LARGEST_BLOCK + STEP), np.uint8)
         larger[: self._end] = self._buffer[: self._end]
         self._buffer, self._memory = larger, larger.data
 
     def _close(self) -> None:
-        self._walker.end(self._end - self._begin, self._base + self._begin)
+        self._parser.end(self._end - self._begin, self._base + self._begin)
         if self.stream.trouble:
-            self._record.note(f"{self.stream.name}: the file is {self.stream.trouble}")
+            self._info.note(f"{self.stream.name}: the file is {self.stream.trouble}")
         if not self.frames:
-            self._record.note(f"{self.stream.name}: there is no packet in it")
+            self._info.note(f"{self.stream.name}: there is no packet in it")
         self.close()
 
     def close(self) -> None:

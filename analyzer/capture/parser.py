@@ -1,4 +1,4 @@
-"""What every format gives the reader: a walker, and what the walkers of all files write into."""
+"""What the parsers of all formats have in common, and what they note of the capture."""
 
 from typing import Any, Protocol
 
@@ -15,7 +15,7 @@ LARGEST_PACKET = 262_144
 LARGEST_RECORD = 128 * 1024 * 1024
 
 
-class Zero:
+class TimeOrigin:
     """The moment from which times count in files whose dates cannot be told (see ``dates``); one for all files of a
     capture, so that a ring of them stays in order."""
 
@@ -23,14 +23,14 @@ class Zero:
         self.second: int | None = None  # since 1970; None while there is no such file
 
 
-class Record:
-    """What is known of the capture as a whole: notices and interfaces, for all of its files."""
+class CaptureInfo:
+    """What is known of the capture as a whole, for all of its files: notices and interfaces."""
 
-    def __init__(self, zero: Zero | None = None) -> None:
+    def __init__(self, time_origin: TimeOrigin | None = None) -> None:
         self.notices: list[Notice] = []
         self._said: set[str] = set()
         self.interfaces = Interfaces()
-        self.zero = zero or Zero()
+        self.time_origin = time_origin or TimeOrigin()
 
     def note(self, text: str) -> None:
         """Add a notice once."""
@@ -39,7 +39,7 @@ class Record:
             self.notices.append(Notice(text))
 
 
-class Walker(Protocol):
+class Parser(Protocol):
     """Turns the bytes of one file into rows, chunk by chunk."""
 
     finished: bool  # nothing more can be read, whatever bytes follow
@@ -49,10 +49,10 @@ class Walker(Protocol):
         """Frame numbers used so far."""
 
     @property
-    def listened(self) -> int | None:
+    def captured_until(self) -> int | None:
         """Until when the file says that it was captured into, by what was read so far; None where it does not."""
 
-    def walk(self, data: NDArray[Any], at: int, end: int, base: int, rows: NDArray[Any]) -> tuple[int, int]:
+    def parse(self, data: NDArray[Any], at: int, end: int, base: int, rows: NDArray[Any]) -> tuple[int, int]:
         """Fill ``rows`` from ``data[at:end]``; return where the first record not read begins, and rows filled.
 
         ``base`` is the place of ``data[0]`` in the capture, for messages. Stops when the rows are full, when the
@@ -68,10 +68,10 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
-def note_cut(record: Record, name: str, left: int, at: int, frames: int) -> None:
+def note_cut(info: CaptureInfo, name: str, left: int, at: int, frames: int) -> None:
     """The file ends in the middle of a record."""
     if left:
-        record.note(
+        info.note(
             f"{name}: cut short in the middle of packet {frames + 1:,}, which begins at byte {at:,} "
             f"({plural(left, 'byte')} of it there); everything before it was analysed"
         )

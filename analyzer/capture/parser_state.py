@@ -1,13 +1,13 @@
-"""What a walk over the records of a capture remembers between two calls: one row, a "run" (see ``kernels``)."""
+"""What the compiled parsers (``kernels``) remember between two calls: one row."""
 
 import numpy as np
 
 RECORDS = np.dtype(
     [
-        ("at", "<i8"),  # where the next record begins; moved on by the walk
+        ("at", "<i8"),  # where the next record begins; moved on by the parser
         ("end", "<i8"),  # where the bytes in the buffer end
         ("frame", "<i8"),  # frame numbers used so far; counted on
-        ("stop", "<i8"),  # why the walk stopped
+        ("stop", "<i8"),  # why the parser stopped
         ("odd", "<i8"),  # packets whose fraction of a second was one second or more; counted on
         ("first_odd", "<i8"),  # frame of the first of them
         ("header", "<i8"),  # size of a record's header, and in it the places of ...
@@ -34,7 +34,7 @@ BLOCKS = np.dtype(
         ("stop", "<i8"),
         ("negative", "<i8"),  # packets whose count of ticks was read as a negative number
         ("beyond", "<i8"),  # packets whose date cannot be told
-        ("move", "u1"),  # the clock is moved wherever a date cannot be told, and the walk stops for that
+        ("move", "u1"),  # the clock is moved wherever a date cannot be told, and the parser stops for that
         ("noted", "u1"),  # the caller knows of the first packet that is negative (1), that is beyond (2)
         ("big", "u1"),
         ("most", "<i8"),  # largest block believed
@@ -55,7 +55,7 @@ INTERFACES = np.dtype(
         ("link", "<u2"),
         ("number", "<u2"),  # in the whole capture
         ("snap", "<u4"),  # 0: no limit
-        ("packets", "<i8"),  # counted on by the walk
+        ("packets", "<i8"),  # counted on by the parser
         ("tick", "<i8"),  # nanoseconds in one tick; 0: finer than that, or only the exact way will do
         ("most", "<i8"),  # ticks up to which tick * ticks + offset_ns can be told
         ("offset_ns", "<i8"),  # if_tsoffset in nanoseconds, where it fits, and what more is to be added

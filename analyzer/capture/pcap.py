@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.capture.kernels import BAD_LENGTH, walk_records
-from analyzer.capture.parser import LARGEST_PACKET, LARGEST_RECORD, Record, note_cut, plural
+from analyzer.capture.kernels import BAD_LENGTH, parse_records
+from analyzer.capture.parser import LARGEST_PACKET, LARGEST_RECORD, CaptureInfo, note_cut, plural
 from analyzer.capture.parser_state import RECORDS
 
 PLAIN, MODIFIED, MODIFIED_TWICE, NOKIA = 16, 24, 28, 20  # sizes of a record's header
@@ -53,67 +53,68 @@ class Layout(NamedTuple):
     swap: bool = False  # the lengths may have been confused
 
 
-class RecordWalker:
-    """A Walker over records of one layout."""
+class PcapParser:
+    """A parser of records of one layout."""
 
-    listened: int | None = None  # such a file does not say
+    captured_until: int | None = None  # such a file does not say
 
-    def __init__(self, name: str, record: Record, layout: Layout, link: int, snap: int) -> None:
+    def __init__(self, name: str, info: CaptureInfo, layout: Layout, link: int, snap: int) -> None:
         self.name = name
         self.finished = False
-        self._record = record
-        self._interface = record.interfaces.number("", link, snap, Counter())
-        self._listed = record.interfaces.listed[self._interface]
-        self._runs = np.zeros(1, RECORDS)
-        run = self._runs[0]
+        self._info = info
+        self._interface = info.interfaces.number("", link, snap, Counter())
+        self._listed = info.interfaces.listed[self._interface]
+        self._states = np.zeros(1, RECORDS)
+        state = self._states[0]
         for place in ("header", "tick", "seconds", "fraction", "captured", "length", "record", "swap"):
-            run[place] = getattr(layout, place)
-        run["big"], run["link"], run["interface"] = layout.order == ">", link, self._interface
-        run["most"] = largest(snap)
+            state[place] = getattr(layout, place)
+        state["big"], state["link"], state["interface"] = layout.order == ">", link, self._interface
+        state["most"] = largest(snap)
 
     @property
     def frames(self) -> int:
-        return int(self._runs[0]["frame"])
+        return int(self._states[0]["frame"])
 
-    def walk(self, data: NDArray[Any], at: int, end: int, base: int, rows: NDArray[Any]) -> tuple[int, int]:
-        run = self._runs[0]
-        run["at"], run["end"] = at, end
-        filled = int(walk_records(data, self._runs, rows))
+    def parse(self, data: NDArray[Any], at: int, end: int, base: int, rows: NDArray[Any]) -> tuple[int, int]:
+        state = self._states[0]
+        state["at"], state["end"] = at, end
+        filled = int(parse_records(data, self._states, rows))
         self._listed.packets += filled
-        at = int(run["at"])
-        if run["stop"] == BAD_LENGTH:
+        at = int(state["at"])
+        if state["stop"] == BAD_LENGTH:
             self.finished = True
             self._note_length(data, at, base + at)
         return at, filled
 
     def _note_length(self, data: NDArray[Any], at: int, where: int) -> None:
-        run = self._runs[0]
-        if int(run["record"]) < 0 and not data[at + 8 : at + 16].any():
-            self._record.note(
+        state = self._states[0]
+        if int(state["record"]) < 0 and not data[at + 8 : at + 16].any():
+            self._info.note(
                 f"{self.name}: another capture of another link type begins at byte {where:,}; everything before was "
                 f"analysed. Put captures together with: mergecap -w OUT IN..."
             )
             return
-        place = at + int(run["captured"])
-        claimed = int.from_bytes(data[place : place + 4].tobytes(), "big" if run["big"] else "little")
-        self._record.note(
+        place = at + int(state["captured"])
+        claimed = int.from_bytes(data[place : place + 4].tobytes(), "big" if state["big"] else "little")
+        self._info.note(
             f"{self.name}: packet {self.frames + 1:,} (at byte {where:,}) claims {plural(claimed, 'byte')}, which "
-            f"cannot be (the limit is {int(run['most']):,}); the file is damaged there, everything before was analysed"
+            f"cannot be (the limit is {int(state['most']):,}); the file is damaged there, everything before was "
+            f"analysed"
         )
 
     def end(self, left: int, at: int) -> None:
-        run = self._runs[0]
+        state = self._states[0]
         if not self.finished:
-            note_cut(self._record, self.name, left, at, self.frames)
-        if run["joined"]:
-            self._record.note(
-                f"{self.name}: {plural(int(run['joined']), 'more capture')} begins in the middle of this file: files "
+            note_cut(self._info, self.name, left, at, self.frames)
+        if state["joined"]:
+            self._info.note(
+                f"{self.name}: {plural(int(state['joined']), 'more capture')} begins in the middle of this file: files "
                 f"were put one behind the other; all of it was read in the order of the file"
             )
-        if run["odd"]:
-            self._record.note(
-                f"{self.name}: {plural(int(run['odd']), 'packet')} (first: packet {int(run['first_odd']):,}) with a "
-                f"fraction of a second that is a second or more; it was added to the time as it stands"
+        if state["odd"]:
+            self._info.note(
+                f"{self.name}: {plural(int(state['odd']), 'packet')} (first: packet {int(state['first_odd']):,}) with "
+                f"a fraction of a second that is a second or more; it was added to the time as it stands"
             )
 
 
@@ -122,8 +123,8 @@ def largest(snap: int) -> int:
     return max(LARGEST_PACKET, min(snap, LARGEST_RECORD))
 
 
-def pcap(name: str, record: Record, head: bytes, whole: bool) -> RecordWalker | None:
-    """The walker for the classic pcap file that begins with ``head``; None where the version is not a pcap's.
+def pcap(name: str, info: CaptureInfo, head: bytes, whole: bool) -> PcapParser | None:
+    """The parser for the classic pcap file that begins with ``head``; None where the version is not a pcap's.
 
     ``whole``: there is nothing beyond ``head``.
     """
@@ -143,7 +144,7 @@ def pcap(name: str, record: Record, head: bytes, whole: bool) -> RecordWalker | 
         link, tick = AIX_LINKS[network], 1
     layouts = [Layout(order, size, tick, captured=captured, length=length, swap=swap) for size in headers]
     layout = min(layouts, key=lambda layout: faults(head, layout, snap, whole))
-    return RecordWalker(name, record, layout, link, snap)
+    return PcapParser(name, info, layout, link, snap)
 
 
 def faults(head: bytes, layout: Layout, snap: int, whole: bool) -> int:
@@ -177,10 +178,10 @@ def extra_faults(head: bytes, at: int, layout: Layout) -> int:
     return int(extra > 10_000) + int(not known) + int(kind > 4)
 
 
-def snoop(name: str, record: Record, head: bytes) -> RecordWalker | None:
-    """The walker for the snoop file that begins with ``head``; None where its version or medium is not known."""
+def snoop(name: str, info: CaptureInfo, head: bytes) -> PcapParser | None:
+    """The parser for the snoop file that begins with ``head``; None where its version or medium is not known."""
     version, medium = struct.unpack_from(">II", head, len(SNOOP_MAGIC))
     if version != 2 or medium not in SNOOP_LINKS:
         return None
     layout = Layout(">", 24, 1000, seconds=16, fraction=20, captured=4, length=0, record=8)
-    return RecordWalker(name, record, layout, SNOOP_LINKS[medium], 0)
+    return PcapParser(name, info, layout, SNOOP_LINKS[medium], 0)

@@ -1,8 +1,8 @@
 """pcapng: a file of blocks in sections, each section with its own byte order and its own interfaces.
 
-The compiled walk reads the packet blocks; what it leaves to this module are the blocks that change its state
+The compiled parser reads the packet blocks; what it leaves to this module are the blocks that change its state
 (section, interface, statistics) and the damaged ones. A block that is damaged inside, but whose two lengths agree,
-is left out and the walk goes on behind it; where the lengths cannot be trusted, nothing behind can be found.
+is left out and the parser goes on behind it; where the lengths cannot be trusted, nothing behind can be found.
 
 What consumes a frame number is what Wireshark 4.0 shows as a frame: packets, and also custom blocks, systemd
 journal entries and sysdig events.
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from analyzer.capture import kernels
 from analyzer.capture.dates import Dates
 from analyzer.capture.interfaces import printable
-from analyzer.capture.parser import LARGEST_RECORD, Record, note_cut, plural
+from analyzer.capture.parser import LARGEST_RECORD, CaptureInfo, note_cut, plural
 from analyzer.capture.parser_state import BLOCKS, INTERFACES
 from analyzer.capture.pcapng_clock import Clock, ticks_of
 from analyzer.times import UNKNOWN
@@ -42,52 +42,52 @@ NUMBERED = (
 )
 
 
-class BlockWalker:
-    """A Walker over the blocks of a pcapng file."""
+class PcapngParser:
+    """A parser of the blocks of a pcapng file."""
 
-    def __init__(self, name: str, record: Record) -> None:
+    def __init__(self, name: str, info: CaptureInfo) -> None:
         self.name = name
         self.finished = False
-        self.listened: int | None = None
-        self._record = record
-        self._runs = np.zeros(1, BLOCKS)
-        self._runs[0]["most"], self._runs[0]["time"] = LARGEST_BLOCK, UNKNOWN
+        self.captured_until: int | None = None
+        self._info = info
+        self._states = np.zeros(1, BLOCKS)
+        self._states[0]["most"], self._states[0]["time"] = LARGEST_BLOCK, UNKNOWN
         self._table = np.zeros(4, INTERFACES)
         self._order = "<"
         self._complaints = 0
-        self._dates = Dates(record.zero)
+        self._dates = Dates(info.time_origin)
         self._begin_section()
 
     def _begin_section(self) -> None:
         self._table[:] = 0
-        self._runs[0]["described"] = 0
+        self._states[0]["described"] = 0
         self._earlier: Counter[tuple[str, int, int]] = Counter()
         self._clocks: list[Clock] = []  # of the interfaces described
 
     @property
     def frames(self) -> int:
-        return int(self._runs[0]["frame"])
+        return int(self._states[0]["frame"])
 
-    def walk(self, data: NDArray[Any], at: int, end: int, base: int, rows: NDArray[Any]) -> tuple[int, int]:
-        run, filled = self._runs[0], 0
-        run["at"], run["end"] = at, end
+    def parse(self, data: NDArray[Any], at: int, end: int, base: int, rows: NDArray[Any]) -> tuple[int, int]:
+        state, filled = self._states[0], 0
+        state["at"], state["end"] = at, end
         while not self.finished:
-            filled += int(kernels.walk_blocks(data, self._runs, self._table, rows[filled:]))
-            if run["stop"] in (kernels.FULL, kernels.MORE) or not self._attend(data, base):
+            filled += int(kernels.parse_blocks(data, self._states, self._table, rows[filled:]))
+            if state["stop"] in (kernels.FULL, kernels.MORE) or not self._attend(data, base):
                 break
         self._count_packets()
-        return int(run["at"]), filled
+        return int(state["at"]), filled
 
     def _count_packets(self) -> None:
-        described = self._table[: int(self._runs[0]["described"])]
+        described = self._table[: int(self._states[0]["described"])]
         for row in described[described["packets"] > 0]:
-            self._record.interfaces.listed[int(row["number"])].packets += int(row["packets"])
+            self._info.interfaces.listed[int(row["number"])].packets += int(row["packets"])
         described["packets"] = 0
 
     def _attend(self, data: NDArray[Any], base: int) -> bool:
-        """Do what the walk stopped for, and step over that block; False where it is not wholly there yet."""
-        run = self._runs[0]
-        at, stop = int(run["at"]), int(run["stop"])
+        """Do what the parser stopped for, and step over that block; False where it is not wholly there yet."""
+        state = self._states[0]
+        at, stop = int(state["at"]), int(state["stop"])
         where = base + at
         if stop == kernels.SECTION:
             return self._section(data, at, where)
@@ -111,31 +111,31 @@ class BlockWalker:
             self._statistics(block)
         else:
             self._leave_out(stop, kind, where)
-        run["at"] = at + size
+        state["at"] = at + size
         return True
 
     def _date(self, data: NDArray[Any], at: int, stop: int) -> None:
-        """See to the date of the packet at ``at``, which the walk has yet to read."""
-        run, frame, first = self._runs[0], self.frames + 1, self._runs[0]["time"] == UNKNOWN
+        """See to the date of the packet at ``at``, which the parser has yet to read."""
+        state, frame, first = self._states[0], self.frames + 1, self._states[0]["time"] == UNKNOWN
         clock, ticks = ticks_of(data[at : at + 20].tobytes(), self._order, self._clocks)
         date = clock.date(ticks)
         if stop == kernels.NEGATIVE:
             self._dates.first_negative = frame, date
-            run["noted"] |= 1
-        elif (first or run["move"]) and clock.can_be_moved(ticks):
-            self._dates.move(frame, date, None if first else int(run["time"]))
-            run["move"] = 1
+            state["noted"] |= 1
+        elif (first or state["move"]) and clock.can_be_moved(ticks):
+            self._dates.move(frame, date, None if first else int(state["time"]))
+            state["move"] = 1
             for row, described in zip(self._table, self._clocks, strict=False):
                 described.set(row, self._dates.moved)
         else:
             self._dates.first_beyond = frame, date
-            run["noted"] |= 2
-            run["move"], run["time"] = 0, 0 if first else run["time"]
+            state["noted"] |= 2
+            state["move"], state["time"] = 0, 0 if first else state["time"]
 
     def _give_up(self, what: str) -> None:
         self.finished = True
         before = f", everything before (to packet {self.frames:,}) was analysed" if self.frames else ""
-        self._record.note(f"{self.name}: {what}; the file is damaged there{before}")
+        self._info.note(f"{self.name}: {what}; the file is damaged there{before}")
 
     def _leave_out(self, stop: int, kind: int, where: int) -> None:
         small = stop == kernels.TOO_SMALL
@@ -148,11 +148,11 @@ class BlockWalker:
         """Note something after which the reading goes on; a file full of it is not told in full."""
         self._complaints += 1
         if self._complaints <= MOST_NOTES:
-            self._record.note(f"{self.name}: {what}")
+            self._info.note(f"{self.name}: {what}")
 
     def _section(self, data: NDArray[Any], at: int, where: int) -> bool:
-        run = self._runs[0]
-        head = data[at : min(at + 28, int(run["end"]))].tobytes()
+        state = self._states[0]
+        head = data[at : min(at + 28, int(state["end"]))].tobytes()
         if len(head) < 12:
             return False
         order = ORDERS.get(head[8:12])
@@ -164,7 +164,7 @@ class BlockWalker:
         if not 28 <= size <= LARGEST_BLOCK:
             self._give_up(f"the section at byte {where:,} claims a header of {size:,} bytes, which cannot be")
             return False
-        if int(run["end"]) - at < size:
+        if int(state["end"]) - at < size:
             return False
         (other,) = struct.unpack(order + "I", data[at + size - 4 : at + size].tobytes())
         if other + 3 & ~3 != size:
@@ -176,8 +176,8 @@ class BlockWalker:
             return False
         self._count_packets()
         self._begin_section()
-        self._order, run["big"] = order, order == ">"
-        run["at"] = at + size
+        self._order, state["big"] = order, order == ">"
+        state["at"] = at + size
         return True
 
     def _interface(self, block: bytes, where: int) -> None:
@@ -186,10 +186,10 @@ class BlockWalker:
             return
         link, _, snap = struct.unpack_from(self._order + "HHI", block, 8)
         options = self._options(block, 16)
-        number = self._record.interfaces.number(
+        number = self._info.interfaces.number(
             printable(options.get(IF_NAME, b"") or options.get(IF_DESCRIPTION, b"")), link, snap, self._earlier
         )
-        described = int(self._runs[0]["described"])
+        described = int(self._states[0]["described"])
         if described == MOST_DESCRIBED:
             self._give_up(f"more than {MOST_DESCRIBED:,} interfaces are described up to byte {where:,}")
             return
@@ -208,7 +208,7 @@ class BlockWalker:
                 f"interface {number} counts time in units too fine for any clock; its packets have no time, that of "
                 "the packet before was taken"
             )
-        self._runs[0]["described"] = described + 1
+        self._states[0]["described"] = described + 1
 
     def _options(self, block: bytes, at: int) -> dict[int, bytes]:
         """The options of a block; the first of each kind, and none from where they do not fit into the block."""
@@ -227,7 +227,7 @@ class BlockWalker:
         if len(block) < 24:
             return
         (which,) = struct.unpack_from(self._order + "I", block, 8)
-        if which >= int(self._runs[0]["described"]):
+        if which >= int(self._states[0]["described"]):
             return
         options = self._options(block, 20)
         self._heard(options.get(END_TIME, b""), self._table[which])
@@ -235,7 +235,7 @@ class BlockWalker:
         if counts:
             lost = sum(struct.unpack(self._order + "Q", count)[0] for count in counts)
             begun = options.get(START_TIME, b"")
-            self._record.interfaces.lost(int(self._table[which]["number"]), begun, lost)
+            self._info.interfaces.lost(int(self._table[which]["number"]), begun, lost)
 
     def _heard(self, ended: bytes, interface: Any) -> None:
         """Note when the capture on an interface ended. dumpcap counts microseconds there whatever the interface's
@@ -243,35 +243,35 @@ class BlockWalker:
         if len(ended) != 8:
             return
         high, low = struct.unpack(self._order + "II", ended)
-        last, offset = int(self._runs[0]["time"]), int(interface["offset"])
+        last, offset = int(self._states[0]["time"]), int(interface["offset"])
         for units in (int(interface["units"]), 10**6):
             time = ((high << 32 | low) * kernels.SECOND // units) + offset * kernels.SECOND
             if last <= time < last + DAY:
-                self.listened = time if self.listened is None else max(time, self.listened)
+                self.captured_until = time if self.captured_until is None else max(time, self.captured_until)
 
     def end(self, left: int, at: int) -> None:
         if not self.finished:
-            note_cut(self._record, self.name, left, at, self.frames)
+            note_cut(self._info, self.name, left, at, self.frames)
         for text in self._remarks():
-            self._record.note(f"{self.name}: {text}")
+            self._info.note(f"{self.name}: {text}")
 
     def _remarks(self) -> list[str]:
-        run = self._runs[0]
+        state = self._states[0]
         said = []
         if self._complaints > MOST_NOTES:
             said.append(f"{self._complaints - MOST_NOTES:,} more such complaints are not shown")
-        if run["untimed"]:
+        if state["untimed"]:
             said.append(
-                f"{plural(int(run['untimed']), 'packet')} (first: packet {int(run['first_untimed']):,}) without a time "
-                f"(simple packet blocks have none); the time of the packet before was taken"
+                f"{plural(int(state['untimed']), 'packet')} (first: packet {int(state['first_untimed']):,}) without a "
+                f"time (simple packet blocks have none); the time of the packet before was taken"
             )
-        self._dates.negative, self._dates.beyond = int(run["negative"]), int(run["beyond"])
+        self._dates.negative, self._dates.beyond = int(state["negative"]), int(state["beyond"])
         said += self._dates.remarks()
         for kind, one, many in NUMBERED:
-            if run[kind]:
-                count = plural(int(run[kind]), one, many)
+            if state[kind]:
+                count = plural(int(state[kind]), one, many)
                 said.append(f"{count} skipped; each has a frame number, as in Wireshark")
-        if run["unknown"]:
-            count = plural(int(run["unknown"]), "block")
-            said.append(f"skipped {count} of unknown type (first: 0x{int(run['first_unknown']):08x})")
+        if state["unknown"]:
+            count = plural(int(state["unknown"]), "block")
+            said.append(f"skipped {count} of unknown type (first: 0x{int(state['first_unknown']):08x})")
         return said

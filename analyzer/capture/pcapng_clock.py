@@ -1,4 +1,4 @@
-"""The clock of an interface in a pcapng file: what a count of ticks says, and how the compiled walk is to read it."""
+"""The clock of an interface in a pcapng file: what a count of ticks says, and how the compiled parser is to read it."""
 
 import struct
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ class Clock(NamedTuple):
         return ticks * SECOND // self.units + self.offset * SECOND
 
     def can_be_moved(self, ticks: int) -> bool:
-        """Whether there is an offset with which the walk can tell the time of so many ticks."""
+        """Whether there is an offset with which the parser can tell the time of so many ticks."""
         return ticks // self.units <= kernels.FAR // 2
 
     def set(self, row: Any, moved: int) -> None:

@@ -1,6 +1,6 @@
-"""Packets written as pcapng: a compiled walk turns rows of PACKET into enhanced packet blocks.
+"""Packets written as pcapng: a kernel turns rows of PACKET into enhanced packet blocks.
 
-The counterpart of the record walks: nothing is done per packet in interpreted Python, so that keeping the packets
+The counterpart of the parsers: nothing is done per packet in interpreted Python, so that keeping the packets
 costs less than receiving them. Times are written in nanoseconds whatever they were read from.
 """
 

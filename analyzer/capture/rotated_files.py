@@ -19,7 +19,7 @@ DUMPCAP = (
 TCPDUMP = re.compile(r"(?P<head>.+\.(?:pcap|cap|pcapng|dmp|dump))(?P<number>\d*)", re.IGNORECASE)
 
 
-class Place(NamedTuple):
+class RingPosition(NamedTuple):
     """Where a file stands in its ring."""
 
     ring: tuple[str, ...]  # the same for all of its files
@@ -27,39 +27,39 @@ class Place(NamedTuple):
     shown: str  # the name with the number left open
 
 
-class Joint(NamedTuple):
+class Succession(NamedTuple):
     """How one file follows another: whether their names tell, and the first of those between that is missing."""
 
     known: bool
     missing: str = ""
 
 
-UNKNOWN = Joint(False)
+UNKNOWN = Succession(False)
 
 
-def place_of(name: str) -> Place | None:
+def position_of(name: str) -> RingPosition | None:
     """Where a file stands in a ring, None where its name is not a ring's."""
     path = PurePath(name)
     folder, plain = str(path.parent), PACKING.sub("", path.name)
     for form in DUMPCAP:
         if found := form.fullmatch(plain):
             head, tail, digits = found["head"], found["tail"] or "", found["number"]
-            return Place(("dumpcap", folder, head, tail), int(digits), f"{head}_{{:0{len(digits)}}}_*{tail}")
+            return RingPosition(("dumpcap", folder, head, tail), int(digits), f"{head}_{{:0{len(digits)}}}_*{tail}")
     if found := TCPDUMP.fullmatch(plain):
         digits = found["number"]
         shown = f"{found['head']}{{:0{max(len(digits), 1)}}}"
-        return Place(("tcpdump", folder, found["head"]), int(digits or 0), shown)
+        return RingPosition(("tcpdump", folder, found["head"]), int(digits or 0), shown)
     return None
 
 
-def joint(before: str, after: str, names: Sequence[str]) -> Joint:
+def succession(before: str, after: str, names: Sequence[str]) -> Succession:
     """How the file ``after`` follows ``before`` in time; ``names`` are all that were given, empty ones included.
 
     A lower number after a higher one is a ring that began anew, at its start or at its end: the names do not tell.
     """
-    first, second = place_of(before), place_of(after)
+    first, second = position_of(before), position_of(after)
     if first is None or second is None or first.ring != second.ring or first.number >= second.number:
         return UNKNOWN
-    given = {place.number for place in map(place_of, names) if place is not None and place.ring == first.ring}
+    given = {place.number for place in map(position_of, names) if place is not None and place.ring == first.ring}
     lacking = next((number for number in range(first.number + 1, second.number) if number not in given), None)
-    return Joint(True, "" if lacking is None else first.shown.format(lacking))
+    return Succession(True, "" if lacking is None else first.shown.format(lacking))

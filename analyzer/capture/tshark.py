@@ -26,7 +26,7 @@ from analyzer.capture.dates import Dates
 from analyzer.capture.frame_files import FrameFiles
 from analyzer.capture.gaps import Gaps
 from analyzer.capture.packets import PACKET, Packets
-from analyzer.capture.parser import Zero
+from analyzer.capture.parser import TimeOrigin
 from analyzer.capture.recording import Recording
 from analyzer.errors import Notice, UnreadableCapture, UsageError
 from analyzer.settings import SECOND
@@ -81,7 +81,7 @@ class TsharkStream:
         self._size = 0 if path == "-" else _size(path)
         self._done = False
         self._left_out = 0
-        self._dates = Dates(Zero())
+        self._dates = Dates(TimeOrigin())
         program = _program()
         self._said = TemporaryFile()  # noqa: SIM115 (closed with the stream; a pipe that nobody reads would fill up)
         self._process = _start(program, path, self._said)

@@ -4,9 +4,9 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from analyzer.capture.packet_source import Source
+from analyzer.capture.packet_source import PacketSource
 from analyzer.capture.packets import Packets
-from analyzer.capture.parser import Record
+from analyzer.capture.parser import CaptureInfo
 
 EPOCH = 1_700_000_000
 Row = tuple[int, int, int, int, int, bytes]  # frame, time, length, link, interface, captured bytes
@@ -111,12 +111,12 @@ def rows_of(batch: Packets) -> list[Row]:
 
 def read(
     data: bytes, sizes: Sequence[int] = (1 << 30,), batch: int = 1 << 16, live: bool = False
-) -> tuple[list[Row], Record]:
+) -> tuple[list[Row], CaptureInfo]:
     """All packets that the readers find in ``data``, and what they note."""
-    record = Record()
-    source = Source(Trickle(data, sizes, live), record, batch)
-    return [row for packets in source.batches() for row in rows_of(packets)], record
+    info = CaptureInfo()
+    source = PacketSource(Trickle(data, sizes, live), info, batch)
+    return [row for packets in source.batches() for row in rows_of(packets)], info
 
 
-def notes(record: Record) -> str:
-    return "\n".join(notice.text for notice in record.notices)
+def notes(info: CaptureInfo) -> str:
+    return "\n".join(notice.text for notice in info.notices)

@@ -1,4 +1,4 @@
-"""The slow, obvious twins of the record walks: struct and Python's own numbers, one record at a time.
+"""The slow, obvious twins of the compiled parsers: struct and Python's own numbers, one record at a time.
 
 Each reads as far as it makes sense and says how it ended: "" (at the end of a record), "cut" or "damaged".
 """

@@ -10,9 +10,9 @@ import pytest
 
 from analyzer.capture import open_captures
 from analyzer.capture.live import engines, error_messages
-from analyzer.capture.live.capture_process import Child
+from analyzer.capture.live.capture_process import CaptureProcess
 from analyzer.capture.live.request import ENGINES, Request
-from analyzer.capture.live.stream import LiveStream, Order
+from analyzer.capture.live.stream import LiveStream, TimeOrder
 from analyzer.capture.packets import PACKET, Packets
 from analyzer.errors import UnreadableCapture
 from tests.lab.hosts import is_root
@@ -88,7 +88,7 @@ def test_every_engine_has_a_call() -> None:
 )
 def test_losses_are_read_from_what_engines_say(said: bytes, lost: int) -> None:
     script = f"import sys; sys.stderr.buffer.write({said!r})"
-    child = Child(engines.Call("tcpdump", (sys.executable, "-c", script), ("lo",)), "tcp")
+    child = CaptureProcess(engines.Call("tcpdump", (sys.executable, "-c", script), ("lo",)), "tcp")
     assert child.output.read() == b""
     child.trouble()
     assert child.lost == lost
@@ -127,13 +127,13 @@ def bytes_of(packets: Packets) -> list[int]:
 
 
 def test_sources_are_put_in_order() -> None:
-    order = Order(hold=0.0)
+    order = TimeOrder(hold=0.0)
     order.add(1, batch(10, 30, 50))
     order.add(2, batch(20, 40, 70))
     first = order.due(running=2)
     assert first is not None
     assert first.rows["time"].tolist() == [10, 20, 30, 40, 50, 70] == bytes_of(first)
-    order = Order(hold=1e-8)
+    order = TimeOrder(hold=1e-8)
     order.add(1, batch(10, 30, 50))
     order.add(2, batch(20, 40, 55))
     order._since -= 2e-8

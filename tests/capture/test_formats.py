@@ -49,9 +49,9 @@ def test_pcap_orders_and_units(order: str, magic: int, tick: int) -> None:
     ids=["modified", "modified with the usual magic", "modified twice", "nokia"],
 )
 def test_pcap_with_longer_records(magic: int, extra: bytes) -> None:
-    rows, record = read(pcap(PACKETS, magic=magic, extra=extra))
+    rows, info = read(pcap(PACKETS, magic=magic, extra=extra))
     assert [row[5] for row in rows] == [data for _, _, data in PACKETS]
-    assert notes(record) == ""
+    assert notes(info) == ""
 
 
 @needs_editcap
@@ -91,39 +91,39 @@ def test_link_type_has_16_bits() -> None:
 
 
 def test_fraction_beyond_a_second() -> None:
-    rows, record = read(pcap([(EPOCH, 5, b"x"), (EPOCH, 1_500_000, b"y"), (EPOCH, 2_000_000, b"z")]))
+    rows, info = read(pcap([(EPOCH, 5, b"x"), (EPOCH, 1_500_000, b"y"), (EPOCH, 2_000_000, b"z")]))
     assert rows[1][1] == EPOCH * 10**9 + 1_500_000_000
-    assert "2 packets (first: packet 2) with a fraction of a second that is a second or more" in notes(record)
+    assert "2 packets (first: packet 2) with a fraction of a second that is a second or more" in notes(info)
 
 
 def test_impossible_length() -> None:
     data = pcap(PACKETS)
     at = len(data)
-    rows, record = read(data + struct.pack("<IIII", EPOCH, 0, 0xFFFFFFFF, 60) + bytes(60))
+    rows, info = read(data + struct.pack("<IIII", EPOCH, 0, 0xFFFFFFFF, 60) + bytes(60))
     assert len(rows) == len(PACKETS)
-    assert f"packet 7 (at byte {at:,}) claims 4,294,967,295 bytes, which cannot be" in notes(record)
+    assert f"packet 7 (at byte {at:,}) claims 4,294,967,295 bytes, which cannot be" in notes(info)
 
 
 def test_packets_as_large_as_the_file_announces() -> None:
     large = [(EPOCH, 0, bytes(1_000_000)), (EPOCH, 1, b"next")]
     assert [len(row[5]) for row in read(pcap(large, snap=1_000_000), batch=4096)[0]] == [1_000_000, 4]
-    rows, record = read(pcap(large))
+    rows, info = read(pcap(large))
     assert rows == []
-    assert "claims 1,000,000 bytes, which cannot be (the limit is 262,144)" in notes(record)
+    assert "claims 1,000,000 bytes, which cannot be (the limit is 262,144)" in notes(info)
 
 
 def test_damage_at_once_is_no_packet_and_a_notice() -> None:
-    rows, record = read(pcap([]) + b"\xff" * 40)
+    rows, info = read(pcap([]) + b"\xff" * 40)
     assert rows == []
-    assert "packet 1 (at byte 24) claims 4,294,967,295 bytes" in notes(record)
-    assert "there is no packet in it" in notes(record)
+    assert "packet 1 (at byte 24) claims 4,294,967,295 bytes" in notes(info)
+    assert "there is no packet in it" in notes(info)
 
 
 def test_no_packet() -> None:
     for data in (pcap([]), section(), section() + interface()):
-        rows, record = read(data)
+        rows, info = read(data)
         assert rows == []
-        assert notes(record) == "capture: there is no packet in it"
+        assert notes(info) == "capture: there is no packet in it"
 
 
 def test_files_that_are_no_captures(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from analyzer.capture import open_captures
 from analyzer.capture.gaps import MANY, Gap, crossed, watched_until
-from analyzer.capture.rotated_files import joint, place_of
+from analyzer.capture.rotated_files import position_of, succession
 from tests.capture.build import EPOCH, block, clock, enhanced, interface, option, section
 from tests.capture.test_merge import packets, write
 
@@ -109,15 +109,15 @@ def test_a_ring_that_begins_anew_is_judged_by_time(tmp_path: Path) -> None:
 )
 def test_names_of_rings(before: str, after: str, missing: str | None) -> None:
     """None: they do not tell."""
-    found = joint(before, after, [before, after])
+    found = succession(before, after, [before, after])
     assert (found.missing if found.known else None) == missing
 
 
 def test_what_lies_between_may_be_given() -> None:
     names = ["t.pcap", "t.pcap1", "t.pcap3"]
-    assert joint("t.pcap", "t.pcap3", [*names, "t.pcap2"]) == (True, "")
-    assert joint("t.pcap", "t.pcap3", names) == (True, "t.pcap2")
-    assert place_of("t.pcap").number == 0  # type: ignore[union-attr]
+    assert succession("t.pcap", "t.pcap3", [*names, "t.pcap2"]) == (True, "")
+    assert succession("t.pcap", "t.pcap3", names) == (True, "t.pcap2")
+    assert position_of("t.pcap").number == 0  # type: ignore[union-attr]
 
 
 def pcapng(ticks: list[int], ended: int | None, resolution: int = 9) -> bytes:
@@ -132,15 +132,15 @@ def pcapng(ticks: list[int], ended: int | None, resolution: int = 9) -> bytes:
 
 @pytest.mark.parametrize("unit", [1, 1000])
 @pytest.mark.parametrize(
-    ("listened", "gap"), [(50, (50, 90)), (87, None), (None, (2, 90)), (1, (2, 90)), (95, (2, 90)), (89, None)]
+    ("captured_until", "gap"), [(50, (50, 90)), (87, None), (None, (2, 90)), (1, (2, 90)), (95, (2, 90)), (89, None)]
 )
 def test_a_capture_that_says_when_it_ended(
-    listened: int | None, gap: tuple[int, int] | None, unit: int, tmp_path: Path
+    captured_until: int | None, gap: tuple[int, int] | None, unit: int, tmp_path: Path
 ) -> None:
     """In ticks of its own or, as dumpcap writes it, in microseconds; what lies beyond the next file's begin speaks of
     more than this file."""
     second, start = 10**9, EPOCH * 10**9
-    ended = None if listened is None else (start + listened * second) // unit
+    ended = None if captured_until is None else (start + captured_until * second) // unit
     first, later = tmp_path / "a", tmp_path / "b"
     first.write_bytes(pcapng([start, start + second, start + 2 * second], ended))
     later.write_bytes(pcapng([start + 90 * second], None))

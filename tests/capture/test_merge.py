@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyzer.capture import merge, open_captures
-from analyzer.capture.packet_source import Source
-from analyzer.capture.parser import Record
+from analyzer.capture.packet_source import PacketSource
+from analyzer.capture.parser import CaptureInfo
 from analyzer.errors import UnreadableCapture
 from tests.capture.build import EPOCH, Row, Trickle, block, clock, enhanced, interface, pcap, read, rows_of, section
 
@@ -84,16 +84,16 @@ def test_overlapping_files_are_merged_by_the_head_of_the_queue(files: list[list[
     captures = [
         [(EPOCH + time, 0, bytes([at, number])) for number, time in enumerate(file)] for at, file in enumerate(files)
     ]
-    record = Record()
+    info = CaptureInfo()
     opened = []
     for at, capture in enumerate(captures):
-        file = merge.OneFile(f"file{at}")
+        file = merge.CaptureFile(f"file{at}")
         file.first_time = (capture[0][0]) * 10**9
-        file.source = Source(Trickle(pcap(capture), [batch], live=True), record, batch)
+        file.source = PacketSource(Trickle(pcap(capture), [batch], live=True), info, batch)
         file.start()
         opened.append(file)
     opened.sort(key=lambda file: file.first_time)
-    rows = [row for part in merge.Merge(opened, record).batches() for row in rows_of(part)]
+    rows = [row for part in merge.Merge(opened, info).batches() for row in rows_of(part)]
     assert [row[5] for row in rows] == naive_merge(captures)
     assert [row[0] for row in rows] == list(range(1, len(rows) + 1))
 

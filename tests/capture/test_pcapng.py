@@ -46,9 +46,9 @@ def test_finer_than_wireshark_can(resolution: int) -> None:
 def test_units_that_no_clock_has(resolution: int) -> None:
     packets = enhanced(5, b"x") + enhanced(EPOCH * 10**6, b"y", 1) + enhanced(7, b"z")
     data = section() + interface(options=clock(resolution)) + interface() + packets
-    rows, record = read(data)
+    rows, info = read(data)
     assert [row[1] for row in rows] == [0, EPOCH * 10**9, EPOCH * 10**9]
-    assert "counts time in units too fine for any clock; its packets have no time" in notes(record)
+    assert "counts time in units too fine for any clock; its packets have no time" in notes(info)
 
 
 def test_offset() -> None:
@@ -65,8 +65,8 @@ def second(year: int) -> int:
 def dated(*ticks: int, resolution: int = 9, offset: int = 0) -> tuple[list[int], str]:
     """The times of packets with so many ticks each, negative ones as they are written, and what is said of them."""
     packets = b"".join(enhanced(count % (1 << 64), b"x") for count in ticks)
-    rows, record = read(section() + interface(options=clock(resolution, offset)) + packets)
-    return [row[1] for row in rows], notes(record)
+    rows, info = read(section() + interface(options=clock(resolution, offset)) + packets)
+    return [row[1] for row in rows], notes(info)
 
 
 def test_at_1970_and_before() -> None:
@@ -151,13 +151,13 @@ def test_sections_have_their_own_interfaces_and_byte_order() -> None:
             section() + interface(link=1, options=clock(3, name="eth0")) + enhanced(EPOCH * 10**3, b"c"),
         ]
     )
-    rows, record = read(data)
+    rows, info = read(data)
     assert [(row[0], row[1], row[3], row[4]) for row in rows] == [
         (1, EPOCH * 10**9, 1, 0),
         (2, EPOCH * 10**9, 113, 1),
         (3, EPOCH * 10**9, 1, 0),
     ]
-    listed = [(one.name, one.link_type, one.packets) for one in record.interfaces.listed]
+    listed = [(one.name, one.link_type, one.packets) for one in info.interfaces.listed]
     assert listed == [("eth0", 1, 2), ("any", 113, 1)]
 
 
@@ -168,13 +168,13 @@ def test_equal_interfaces_of_one_section_are_two() -> None:
 
 def test_simple_packets_take_the_time_before() -> None:
     data = section() + interface(snap=4) + simple(b"abcd", 60) + enhanced(EPOCH * 10**6, b"x") + simple(b"efgh", 60)
-    rows, record = read(data)
+    rows, info = read(data)
     assert [(row[1], row[2], row[5]) for row in rows] == [
         (0, 60, b"abcd"),
         (EPOCH * 10**9, 5, b"x"),
         (EPOCH * 10**9, 60, b"efgh"),
     ]
-    assert "2 packets (first: packet 1) without a time" in notes(record)
+    assert "2 packets (first: packet 1) without a time" in notes(info)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -198,16 +198,16 @@ PASSED_OVER = [0x201, 0x203, 0x205, 0x208, 0x217, 0x222, 0x101, 7, 8, 0x7777, 0x
 @pytest.mark.parametrize("kind", [*FRAMES, *PASSED_OVER])
 def test_blocks_that_are_no_packets(kind: int) -> None:
     packets = [enhanced(EPOCH * 10**6 + number, b"x") for number in range(2)]
-    rows, record = read(section() + interface() + packets[0] + block(kind, bytes(40)) + packets[1])
+    rows, info = read(section() + interface() + packets[0] + block(kind, bytes(40)) + packets[1])
     assert [row[0] for row in rows] == ([1, 3] if kind in FRAMES else [1, 2])
     said = FRAMES.get(kind, f"skipped 1 block of unknown type (first: 0x{kind:08x})")
-    assert said in notes(record)
+    assert said in notes(info)
 
 
 def test_names_and_secrets_are_passed_over_in_silence() -> None:
-    rows, record = read(section() + interface() + block(4, bytes(8)) + block(0xA, bytes(8)) + enhanced(0, b"x"))
+    rows, info = read(section() + interface() + block(4, bytes(8)) + block(0xA, bytes(8)) + enhanced(0, b"x"))
     assert [row[0] for row in rows] == [1]
-    assert record.notices == []
+    assert info.notices == []
 
 
 def statistics(drops: int, os_drops: int | None = None, begun: int = 1, which: int = 0) -> bytes:
@@ -220,53 +220,53 @@ def statistics(drops: int, os_drops: int | None = None, begun: int = 1, which: i
 def test_drops_are_those_of_the_last_statistics_of_each_capture() -> None:
     start = section() + interface(options=clock(name="eth0"))
     first = start + statistics(3) + statistics(5, 2) + start + statistics(9)
-    _, record = read(first + start + statistics(100, begun=2))
-    assert record.interfaces.listed[0].dropped == 109
-    _, record = read(start + statistics(3, which=1))
-    assert record.interfaces.listed[0].dropped is None
+    _, info = read(first + start + statistics(100, begun=2))
+    assert info.interfaces.listed[0].dropped == 109
+    _, info = read(start + statistics(3, which=1))
+    assert info.interfaces.listed[0].dropped is None
 
 
 def test_names_from_the_capture_are_made_harmless() -> None:
     name = b"eth0\x1b[31m\n" + "ü\u202e".encode() + b"\xff" + b"x" * 1000
-    _, record = read(section() + interface(options=option(2, name)))
-    (listed,) = record.interfaces.listed
+    _, info = read(section() + interface(options=option(2, name)))
+    (listed,) = info.interfaces.listed
     assert listed.name.startswith("eth0�[31m�ü��xxx")
     assert len(listed.name) == 200
 
 
 def test_packet_too_large_for_its_block_is_left_out() -> None:
     bad = block(6, struct.pack("<IIIII", 0, 0, 0, 65_536, 65_536))
-    rows, record = read(section() + interface() + bad + enhanced(0, b"x"))
+    rows, info = read(section() + interface() + bad + enhanced(0, b"x"))
     assert [row[0] for row in rows] == [1]
-    assert "block of type 6 at byte 48 (after packet 0) is too small for the packet it announces" in notes(record)
+    assert "block of type 6 at byte 48 (after packet 0) is too small for the packet it announces" in notes(info)
 
 
 def test_packet_of_unknown_interface_is_left_out() -> None:
-    rows, record = read(section() + simple(b"no") + interface() + enhanced(0, b"no", 1) + enhanced(0, b"x"))
+    rows, info = read(section() + simple(b"no") + interface() + enhanced(0, b"no", 1) + enhanced(0, b"x"))
     assert [row[5] for row in rows] == [b"x"]
-    assert notes(record).count("is of an interface that was not described") == 2
+    assert notes(info).count("is of an interface that was not described") == 2
 
 
 def test_a_file_full_of_damage_is_told_shortly() -> None:
-    _, record = read(section() + enhanced(0, b"no") * 500)
-    assert len(record.notices) == 12
-    assert "490 more such complaints" in notes(record)
+    _, info = read(section() + enhanced(0, b"no") * 500)
+    assert len(info.notices) == 12
+    assert "490 more such complaints" in notes(info)
 
 
 @pytest.mark.parametrize("size", [0, 8, 0x7FFFFFFF, 0xFFFFFFFF])
 def test_impossible_block_length(size: int) -> None:
     data = section() + interface() + enhanced(0, b"x")
-    rows, record = read(data + struct.pack("<II", 6, size) + bytes(100))
+    rows, info = read(data + struct.pack("<II", 6, size) + bytes(100))
     assert len(rows) == 1
-    assert f"the block at byte {len(data)} claims a length of {size:,} bytes, which cannot be" in notes(record)
+    assert f"the block at byte {len(data)} claims a length of {size:,} bytes, which cannot be" in notes(info)
 
 
 def test_lengths_that_disagree() -> None:
     data = section() + interface() + enhanced(0, b"x")
     broken = enhanced(0, b"y")[:-4] + struct.pack("<I", 44)
-    rows, record = read(data + broken + enhanced(0, b"z"))
+    rows, info = read(data + broken + enhanced(0, b"z"))
     assert len(rows) == 1
-    assert f"the block at byte {len(data)} has two lengths that disagree (36 and 44)" in notes(record)
+    assert f"the block at byte {len(data)} has two lengths that disagree (36 and 44)" in notes(info)
 
 
 def test_length_without_padding_is_accepted() -> None:
@@ -285,6 +285,6 @@ def test_a_broken_section_in_the_middle() -> None:
         (section()[:4] + b"\x08\0\0\0" + section()[8:], "claims a header of 8 bytes"),
         (section()[:-4] + b"\x20\0\0\0", "two lengths that disagree"),
     ):
-        rows, record = read(start + broken + enhanced(0, b"y"))
+        rows, info = read(start + broken + enhanced(0, b"y"))
         assert len(rows) == 1
-        assert why in notes(record)
+        assert why in notes(info)

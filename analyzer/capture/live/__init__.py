@@ -1,6 +1,6 @@
 """Packets as they pass: a capture program writes pcap or pcapng into a pipe, and the pipe is read like a file.
 
-    engine (child process)  ──pipe──▶  feeder (thread: records walked, compiled)  ──queue──▶  LiveStream.poll()
+    engine (child process)  ──pipe──▶  reader (thread: packets parsed, compiled)  ──queue──▶  LiveStream.poll()
 
 Only the child needs the privilege to capture; this program may run as anybody. Whatever the engine is, its bytes
 take the one way every capture takes, so nothing is decoded twice or differently. The thread keeps the pipe empty

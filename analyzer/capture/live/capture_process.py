@@ -18,7 +18,7 @@ DUMPCAP_LOST = re.compile(r"Packets received/dropped on interface '.*': \d+/(\d+
 PATIENCE = 5.0  # seconds a child has for its last words
 
 
-class Child:
+class CaptureProcess:
     """A running engine. ``output`` is what it writes; ``lost`` the packets it says it lost so far."""
 
     def __init__(self, call: Call, filter: str) -> None:

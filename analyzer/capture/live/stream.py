@@ -1,6 +1,6 @@
 """The packets of all engines as one stream, in batches that the caller asks for with a time limit.
 
-A thread for each engine reads its pipe, walks the records and puts batches with memory of their own into a queue
+A thread for each engine reads its pipe, parses the packets and puts batches with memory of their own into a queue
 of bounded size; when that is full the thread waits, the pipe fills, and the engine counts what it loses.
 
 Several sources are not in step: one may be silent, another a quarter of a second late. Their packets wait until
@@ -22,57 +22,59 @@ from analyzer.capture.byte_stream import ByteStream, RawBytes
 from analyzer.capture.compression import open_bytes, unpacked
 from analyzer.capture.interfaces import Interface
 from analyzer.capture.live import engines
-from analyzer.capture.live.capture_process import Child
+from analyzer.capture.live.capture_process import CaptureProcess
 from analyzer.capture.live.request import Request
 from analyzer.capture.merge import span
-from analyzer.capture.packet_source import Source
+from analyzer.capture.packet_source import PacketSource
 from analyzer.capture.packets import Packets
-from analyzer.capture.parser import Record
+from analyzer.capture.parser import CaptureInfo
 from analyzer.errors import Notice, UnreadableCapture
 
 BATCH = 8 * 1024 * 1024  # bytes in a batch at most: what comes while another is looked at
 BATCHES_WAITING = 24  # what a burst may occupy
 HOLD = 0.5  # seconds; dumpcap hands on after 0.25, tcpdump after a second where hardly anything passes
-CLOSING = 2.0  # seconds for a feeder to see that its pipe has ended
+CLOSING = 2.0  # seconds for a reader to see that its pipe has ended
 BEGIN = 20.0  # seconds an engine has to begin (pyshark starts two programs)
 
 
-class Piece(NamedTuple):
-    """What a feeder puts into the queue: a batch, or None and why it ended."""
+class QueueItem(NamedTuple):
+    """What a reader puts into the queue: a batch, or None and why it ended."""
 
-    feeder: "Feeder"
+    reader: "ReaderThread"
     packets: Packets | None
     error: Exception | None = None
 
 
-class Feeder(threading.Thread):
+class ReaderThread(threading.Thread):
     """Reads one source to its end."""
 
-    def __init__(self, name: str, child: Child | None, record: Record, pieces: "queue.Queue[Piece]") -> None:
+    def __init__(
+        self, name: str, child: CaptureProcess | None, info: CaptureInfo, items: "queue.Queue[QueueItem]"
+    ) -> None:
         super().__init__(name=name, daemon=True)
         self.child = child
         self.begun = threading.Event()  # its header has been read
         self.taken = 0
         self.stop = False
-        self._record, self._pieces = record, pieces
+        self._info, self._queue = info, items
 
     def run(self) -> None:
         error: Exception | None = None
         stream: ByteStream | None = None
         try:
             stream = self._open()
-            source = Source(stream, self._record, BATCH)
+            source = PacketSource(stream, self._info, BATCH)
             self.begun.set()
             for batch in source.batches():
                 self.taken = stream.taken
-                self._hand_on(Piece(self, _own(batch)))
+                self._hand_on(QueueItem(self, _own(batch)))
                 if self.stop and self.child is None:
                     break
         except Exception as trouble:
             error = trouble
         if stream is not None:
             stream.close()
-        self._hand_on(Piece(self, None, error))
+        self._hand_on(QueueItem(self, None, error))
         self.begun.set()
 
     def _open(self) -> ByteStream:
@@ -80,11 +82,11 @@ class Feeder(threading.Thread):
             return open_bytes(self.name)
         return unpacked(RawBytes(self.child.output, self.name))
 
-    def _hand_on(self, piece: Piece) -> None:
+    def _hand_on(self, item: QueueItem) -> None:
         waiting = True
         while waiting:
             try:
-                self._pieces.put(piece, timeout=1.0)
+                self._queue.put(item, timeout=1.0)
                 waiting = False
             except queue.Full:
                 waiting = not (self.stop and self.child is None)
@@ -103,20 +105,22 @@ class LiveStream:
 
     bytes_total: int | None = None
 
-    def __init__(self, children: list[Child], pipe: str | None) -> None:
+    def __init__(self, children: list[CaptureProcess], pipe: str | None) -> None:
         self.packets = 0
         self.ended = False  # no more packets come
         self.trouble = ""  # why it ended though nobody asked it to
-        self._record = Record()
-        self._pieces: queue.Queue[Piece] = queue.Queue(BATCHES_WAITING)
+        self._info = CaptureInfo()
+        self._queue: queue.Queue[QueueItem] = queue.Queue(BATCHES_WAITING)
         self._children = children
-        sources: list[tuple[str, Child | None]] = [(", ".join(child.call.interfaces), child) for child in children]
+        sources: list[tuple[str, CaptureProcess | None]] = [
+            (", ".join(child.call.interfaces), child) for child in children
+        ]
         if pipe is not None:
             sources.append((pipe, None))
-        self._feeders = [Feeder(name, child, self._record, self._pieces) for name, child in sources]
-        self._running = set(self._feeders)
+        self._readers = [ReaderThread(name, child, self._info, self._queue) for name, child in sources]
+        self._running = set(self._readers)
         interfaces = sum(len(child.call.interfaces) for child in children)
-        self._order = Order(HOLD) if interfaces > 1 else None
+        self._order = TimeOrder(HOLD) if interfaces > 1 else None
 
     @classmethod
     def begin(cls, request: Request) -> "LiveStream":
@@ -125,10 +129,10 @@ class LiveStream:
             stream = cls([], request.pipe)
             stream._start()
             return stream
-        children: list[Child] = []
+        children: list[CaptureProcess] = []
         try:
             for call in engines.calls(request):
-                children.append(Child(call, request.filter))
+                children.append(CaptureProcess(call, request.filter))
             stream = cls(children, None)
             stream._start()
         except BaseException:
@@ -143,16 +147,16 @@ class LiveStream:
         return stream
 
     def _start(self) -> None:
-        for feeder in self._feeders:
-            feeder.start()
+        for reader in self._readers:
+            reader.start()
 
     def _await_engines(self) -> None:
-        for feeder in self._feeders:
-            assert feeder.child is not None
-            if not feeder.begun.wait(BEGIN):
-                raise UnreadableCapture(f"{feeder.child.call.engine} did not begin to capture within {BEGIN:.0f} s")
-            if not feeder.is_alive() and feeder.taken == 0 and not self._record.interfaces.listed:
-                raise UnreadableCapture(feeder.child.refusal())
+        for reader in self._readers:
+            assert reader.child is not None
+            if not reader.begun.wait(BEGIN):
+                raise UnreadableCapture(f"{reader.child.call.engine} did not begin to capture within {BEGIN:.0f} s")
+            if not reader.is_alive() and reader.taken == 0 and not self._info.interfaces.listed:
+                raise UnreadableCapture(reader.child.refusal())
 
     @property
     def engine(self) -> str:
@@ -161,19 +165,19 @@ class LiveStream:
 
     @property
     def notices(self) -> list[Notice]:
-        return [note for note in self._record.notices if "there is no packet in it" not in note.text]
+        return [note for note in self._info.notices if "there is no packet in it" not in note.text]
 
     @property
     def interfaces(self) -> list[Interface]:
-        return self._record.interfaces.listed
+        return self._info.interfaces.listed
 
     @property
     def link_types(self) -> Counter[int]:
-        return self._record.interfaces.link_types()
+        return self._info.interfaces.link_types()
 
     @property
     def bytes_read(self) -> int:
-        return sum(feeder.taken for feeder in self._feeders)
+        return sum(reader.taken for reader in self._readers)
 
     @property
     def lost(self) -> int:
@@ -193,37 +197,37 @@ class LiveStream:
                 return self._numbered(batch)
             wait = min(deadline - time.monotonic(), HOLD / 4 if self._order else seconds)
             try:
-                piece = self._pieces.get(timeout=max(0.0, wait)) if wait > 0 else self._pieces.get_nowait()
+                item = self._queue.get(timeout=max(0.0, wait)) if wait > 0 else self._queue.get_nowait()
             except queue.Empty:
                 self.ended = not self._running and not (self._order and self._order.waiting)
                 if time.monotonic() >= deadline:
                     return None
                 continue
-            if batch := self._take(piece):
+            if batch := self._take(item):
                 return self._numbered(batch)
         return None
 
-    def _take(self, piece: Piece) -> Packets | None:
-        if piece.packets is not None:
+    def _take(self, item: QueueItem) -> Packets | None:
+        if item.packets is not None:
             if self._order is None:
-                return piece.packets
-            self._order.add(id(piece.feeder), piece.packets)
+                return item.packets
+            self._order.add(id(item.reader), item.packets)
             return None
-        self._running.discard(piece.feeder)
-        self._note_end(piece)
+        self._running.discard(item.reader)
+        self._note_end(item)
         self.ended = not self._running and (self._order is None or not self._order.waiting)
         return None
 
-    def _note_end(self, piece: Piece) -> None:
-        child = piece.feeder.child
+    def _note_end(self, item: QueueItem) -> None:
+        child = item.reader.child
         trouble = child.trouble() if child else ""
-        if not trouble and piece.error is not None and not piece.feeder.stop:
-            if not isinstance(piece.error, UnreadableCapture):
-                raise piece.error
-            trouble = str(piece.error)
+        if not trouble and item.error is not None and not item.reader.stop:
+            if not isinstance(item.error, UnreadableCapture):
+                raise item.error
+            trouble = str(item.error)
         self.trouble = self.trouble or trouble
         if trouble and self._running:
-            self._record.note(trouble)
+            self._info.note(trouble)
 
     def _numbered(self, batch: Packets) -> Packets:
         """Frame numbers of what is handed on, in that order: those of the packets saved beside it."""
@@ -236,8 +240,8 @@ class LiveStream:
 
     def stop(self) -> None:
         """Ask the engines to end; what they still hold comes with the next polls, then ``ended`` is set."""
-        for feeder in self._feeders:
-            feeder.stop = True
+        for reader in self._readers:
+            reader.stop = True
         for child in self._children:
             child.stop()
         if not self._children:
@@ -246,13 +250,13 @@ class LiveStream:
     def close(self) -> None:
         """Leave nothing running."""
         self.ended = True
-        for feeder in self._feeders:
-            feeder.stop = True
+        for reader in self._readers:
+            reader.stop = True
         for child in self._children:
             child.close()
-        for feeder in self._feeders:
-            if feeder.child is not None:
-                feeder.join(CLOSING)
+        for reader in self._readers:
+            if reader.child is not None:
+                reader.join(CLOSING)
 
     def __enter__(self) -> "LiveStream":
         return self
@@ -263,7 +267,7 @@ class LiveStream:
         self.close()
 
 
-class Order:
+class TimeOrder:
     """Batches of several sources, handed on in the order of time once nobody can be earlier any more."""
 
     def __init__(self, hold: float) -> None:

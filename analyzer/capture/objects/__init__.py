@@ -1,7 +1,7 @@
 """Captures that are no files on disk: bytes, open files, packets of scapy and pyshark.
 
     bytes, open file  ->  files      ┐
-    scapy packets     ->  frames     ├─>  a byte stream  ->  source, walker: the reader of files
+    scapy packets     ->  frames     ├─>  a byte stream  ->  packet_source: read as a file is
     pyshark packets   ->  frames     ┘
     pyshark capture   ->  its file, and of that the frames that its filter lets pass
 

@@ -1,4 +1,4 @@
-"""The compiled walks against their slow twins, whole, piece by piece, cut anywhere, and damaged anywhere."""
+"""The compiled parsers against their slow twins, whole, piece by piece, cut anywhere, and damaged anywhere."""
 
 import itertools
 import os
@@ -54,10 +54,10 @@ def test_blocks_like_twin(data: bytes) -> None:
 @slow_at_first
 @given(captures, st.lists(st.integers(1, 60), min_size=1, max_size=9), st.sampled_from([64, 100, 4096]), st.booleans())
 def test_pieces_make_no_difference(data: bytes, sizes: list[int], batch: int, live: bool) -> None:
-    whole, record = read(data)
+    whole, info = read(data)
     rows, piecewise = read(data, sizes, batch, live)
     assert rows == whole
-    assert notes(piecewise) == notes(record)
+    assert notes(piecewise) == notes(info)
 
 
 @pytest.mark.parametrize("data", [SMALL_PCAP, SMALL_PCAPNG], ids=["pcap", "pcapng"])
@@ -69,10 +69,10 @@ def test_cut_at_every_byte(data: bytes) -> None:
             with pytest.raises(TeardownError):
                 read(data[:end])
             continue
-        rows, record = read(data[:end])
+        rows, info = read(data[:end])
         expected, how = twin(data[:end])
         assert rows == expected == whole[: len(rows)]
-        assert ("cut short" in notes(record)) == (how == "cut")
+        assert ("cut short" in notes(info)) == (how == "cut")
 
 
 def damaged(data: bytes, chance: random.Random) -> bytes:
