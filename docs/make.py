@@ -16,7 +16,7 @@ from analyzer.cli import cli
 from analyzer.findings import rules
 from analyzer.findings.pages import index, page_with_example
 from analyzer.results.schema import TABLES, TableColumn
-from analyzer.segments.ends import VOCABULARY
+from analyzer.segments.header_numbers import VOCABULARY
 from analyzer.segments.table import COLUMNS as SEGMENT_COLUMNS
 from analyzer.segments.table import MARKS
 from analyzer.settings import adjustable, default_text
@@ -141,7 +141,7 @@ def findings_pages() -> dict[str, str]:
 
 
 def segments_page() -> dict[str, str]:
-    """docs/segments.md from analyzer/segments/table.py and ends.py."""
+    """docs/segments.md from analyzer/segments/table.py and header_numbers.py."""
     lines = ["# The table of segments inside the program\n", SEGMENTS, "| column | type | meaning |\n|---|---|---|"]
     lines += [f"| `{column.name}` | `{column.dtype}` | {column.meaning} |" for column in SEGMENT_COLUMNS]
     lines += ["\n## The bits of `marks`\n", "| bit | name | meaning |\n|---|---|---|"]

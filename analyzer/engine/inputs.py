@@ -124,12 +124,12 @@ def _of_packets(frames: Frames, packets: Iterable[Any], settings: Settings) -> R
 
 def _of_segments(frame: Any, settings: Settings) -> Result:
     from analyzer.engine.segments_from_dataframe import segments_of
-    from analyzer.segments.ready import ReadyDecoder, ReadyStream
+    from analyzer.segments.predecoded import PredecodedDecoder, PredecodedStream
 
     _native(settings)
     ready = segments_of(frame)
     names = ready.recording.frame_files.files or [SEGMENTS]
-    made = run(ReadyStream(ready), names, settings, decoder=ReadyDecoder(ready))
+    made = run(PredecodedStream(ready), names, settings, decoder=PredecodedDecoder(ready))
     return result_of(made, PacketSource(None, "a DataFrame of segments holds none; analyze the capture itself"))
 
 

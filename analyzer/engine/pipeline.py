@@ -26,8 +26,8 @@ from analyzer.results.source_summary import Summary
 from analyzer.results.store import FlowStore
 from analyzer.segments import Decoder
 from analyzer.segments.addresses import AddressBook
-from analyzer.segments.ends import HIDE_TCP
-from analyzer.segments.supply import Supply
+from analyzer.segments.header_numbers import HIDE_TCP
+from analyzer.segments.segment_batches import SegmentBatches
 from analyzer.segments.table import QUOTED, SEGMENT
 from analyzer.settings import Settings
 from analyzer.threads import BackgroundTask, computed_in_order, prefetched
@@ -39,9 +39,9 @@ from analyzer.tracker.track import Ended, Tracker
 if TYPE_CHECKING:
     from analyzer.capture.live.stream import LiveStream
     from analyzer.capture.tshark import TsharkStream
-    from analyzer.segments.ready import ReadyStream
+    from analyzer.segments.predecoded import PredecodedStream
 
-    Whole = CaptureStream | TsharkStream | ReadyStream
+    Whole = CaptureStream | TsharkStream | PredecodedStream
     Source = Whole | LiveStream
 
 SETTLED_AT_ONCE = 3  # parts of finished flows: what becomes of a few thousand of them
@@ -154,14 +154,14 @@ class Analysis:
 
     def _batches(self, capture: "Whole") -> Iterator[Callable[[], NDArray[np.void]]]:
         """The segments of a capture: calls that give them arranged, and are to be made in turn."""
-        supply, interfaces = Supply(self._decoder), 1
+        batched, interfaces = SegmentBatches(self._decoder), 1
         for packets in capture:
             if len(capture.interfaces) > interfaces:
-                yield partial(self._arranged, supply.rest(), interfaces)
+                yield partial(self._arranged, batched.rest(), interfaces)
                 interfaces = len(capture.interfaces)
-            for batch in supply.add(packets):
+            for batch in batched.add(packets):
                 yield partial(self._arranged, batch, interfaces)
-        yield partial(self._arranged, supply.rest(), interfaces)
+        yield partial(self._arranged, batched.rest(), interfaces)
         yield self._left_waiting
 
     def _arranged(self, batch: NDArray[np.void], interfaces: int = 1) -> NDArray[np.void]:

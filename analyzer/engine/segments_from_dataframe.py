@@ -19,7 +19,7 @@ from analyzer.results import segment_attrs
 from analyzer.results.pandas_types import epoch_ns
 from analyzer.results.segment_attrs import SegmentAttrs
 from analyzer.segments.addresses import AddressBook
-from analyzer.segments.ready import Ready
+from analyzer.segments.predecoded import PredecodedSegments
 from analyzer.segments.table import (
     DUPLICATE,
     HAS_FIRST_BYTE,
@@ -29,7 +29,7 @@ from analyzer.segments.table import (
     QUOTED,
     SEGMENT,
     SHORT_QUOTE,
-    said,
+    tells_icmp_error,
 )
 from analyzer.settings import SECOND
 from analyzer.times import BEYOND_SECOND, FIRST_SECOND, inner, outer
@@ -47,7 +47,7 @@ VALID = {HAS_IP_ID: ("ip_id",), HAS_TIMESTAMP: ("ts_val", "ts_ecr"), HAS_FIRST_B
 LOWEST, HIGHEST = {"frame": 1, "window_scale": -1}, {"frame": 1 << 62, "window_scale": WIDEST_SCALE, "flags": 0xFFF}
 
 
-def segments_of(frame: pd.DataFrame) -> Ready:
+def segments_of(frame: pd.DataFrame) -> PredecodedSegments:
     """The segments of a DataFrame in the order of their frames, with what is kept beside them.
 
     Raises UsageError, which names the column, where one is missing or holds what it cannot.
@@ -66,7 +66,7 @@ def segments_of(frame: pd.DataFrame) -> Ready:
     book = _by_appearance(rows, numbers)
     times = rows["time"]
     last = outer(int(times.max())) if len(times) else None
-    return Ready(
+    return PredecodedSegments(
         rows,
         book,
         known.first_ns if known.first_ns is not None or not len(times) else outer(int(times[0])),
@@ -173,7 +173,7 @@ def _quoted(known: SegmentAttrs, rows: Rows, numbers: _Numbers) -> Rows:
     """The quotations; of a part of the segments, those about a connection of which there are any."""
     quoted = known.quoted.copy()
     places = np.array([numbers.of(text, "attrs of the DataFrame") for text in known.texts] or [0], np.int64)
-    telling = said(quoted)
+    telling = tells_icmp_error(quoted)
     for field, which in (("src", slice(None)), ("dst", slice(None)), ("ts_ecr", telling)):
         quoted[field][which] = places[quoted[field][which]]
     if known.segments == len(rows):
@@ -186,7 +186,7 @@ def _quoted(known: SegmentAttrs, rows: Rows, numbers: _Numbers) -> Rows:
 
 def _by_appearance(rows: Rows, numbers: _Numbers) -> AddressBook:
     """Number the addresses as decoding does: in the order of the packets that have them."""
-    telling = said(rows)
+    telling = tells_icmp_error(rows)
     seen = np.stack([rows["src"], rows["dst"], np.where(telling, rows["ts_ecr"], rows["src"])], axis=1).ravel()
     used, first = np.unique(seen, return_index=True)
     order = used[np.argsort(first)]

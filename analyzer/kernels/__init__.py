@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.kernels.marks import BigEndian, Kernel, Part, Prefetch, RecordAt, Wipe, const
+from analyzer.kernels.decorated import BigEndian, Kernel, KernelPart, Prefetch, RecordAt, Wipe, const
 
 __all__ = ["be64", "const", "inlined", "kernel", "on_compiling", "part", "prefetch", "record_at", "wipe"]
 
@@ -46,13 +46,13 @@ def _load(kernel: Kernel) -> Callable[..., Any]:
 
 def part(function: Callable[..., Any]) -> Any:
     """Compile ``function`` as a part of kernels: called by them only, never from Python. It allocates nothing."""
-    return function if AS_PYTHON else Part(function)
+    return function if AS_PYTHON else KernelPart(function)
 
 
 def inlined(function: Callable[..., Any]) -> Any:
     """A part that is written out where it is called: for the few that every packet passes, as a call among parts
     hands each array over as seven numbers."""
-    return function if AS_PYTHON else Part(function, inlined=True)
+    return function if AS_PYTHON else KernelPart(function, inlined=True)
 
 
 def record_at(dtype: np.dtype[np.void]) -> Callable[[int, int], Any]:

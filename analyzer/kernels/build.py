@@ -19,9 +19,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from analyzer.kernels import sources
+from analyzer.kernels.decorated import Kernel
 from analyzer.kernels.link import TARGETS, here, library_name, link
 from analyzer.kernels.load import DESCRIPTION, described
-from analyzer.kernels.marks import Kernel
 
 if TYPE_CHECKING:
     from analyzer.kernels.emit import Emitter

@@ -1,7 +1,7 @@
-"""Marks as numba knows them.
+"""Decorated functions as numba knows them.
 
-A kernel finds what it calls through its module's globals, where only marks stand. So each function is taken once
-more, over a copy of those globals in which every mark is replaced by what numba made of it.
+A kernel finds what it calls through its module's globals, where only decorated functions stand. So each
+function is taken once more, over a copy of those globals in which each of them is replaced by what numba made of it.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from analyzer.kernels.marks import BigEndian, Kernel, Mark, Part, Prefetch, RecordAt, Wipe
+from analyzer.kernels.decorated import BigEndian, Decorated, Kernel, KernelPart, Prefetch, RecordAt, Wipe
 
 OPTIONS = {"nogil": True, "_nrt": False, "error_model": "numpy", "no_cfunc_wrapper": True}
 """``_nrt``: kernels allocate nothing, and counting references to arguments, atomically, at every call among them costs
@@ -23,25 +23,25 @@ Primitive = Prefetch | Wipe | BigEndian  # what is an instruction or two rather 
 
 
 class Dispatchers:
-    """numba's dispatchers for marks, each made when it is first asked for.
+    """numba's dispatchers for decorated functions, each made when it is first asked for.
 
     ``in_process``: for use in this process; else only to be compiled and emitted.
     """
 
     def __init__(self, in_process: bool) -> None:
         self._in_process = in_process
-        self._made: dict[int, Any] = {}  # by the identity of the mark
+        self._made: dict[int, Any] = {}  # by the identity of the decorated function
         self._globals: dict[int, dict[str, Any]] = {}  # by the identity of the module's own
 
-    def of(self, mark: Mark | RecordAt | Primitive) -> Any:
-        if isinstance(mark, Primitive):
-            return PRIMITIVES[type(mark)]
-        if isinstance(mark, RecordAt):
-            return self._made.setdefault(id(mark), _record_at(mark.dtype))
-        within = self._known(mark.function.__globals__)
-        if id(mark) not in self._made:
-            self._made[id(mark)] = self._dispatcher(mark, _over(mark.function, within))
-        return self._made[id(mark)]
+    def of(self, decorated: Decorated | RecordAt | Primitive) -> Any:
+        if isinstance(decorated, Primitive):
+            return PRIMITIVES[type(decorated)]
+        if isinstance(decorated, RecordAt):
+            return self._made.setdefault(id(decorated), _record_at(decorated.dtype))
+        within = self._known(decorated.function.__globals__)
+        if id(decorated) not in self._made:
+            self._made[id(decorated)] = self._dispatcher(decorated, _over(decorated.function, within))
+        return self._made[id(decorated)]
 
     def _known(self, names: dict[str, Any]) -> dict[str, Any]:
         if id(names) not in self._globals:
@@ -50,11 +50,11 @@ class Dispatchers:
         return self._globals[id(names)]
 
     def _seen(self, value: Any) -> Any:
-        return self.of(value) if isinstance(value, Mark | RecordAt | Primitive) else value
+        return self.of(value) if isinstance(value, Decorated | RecordAt | Primitive) else value
 
-    def _dispatcher(self, mark: Mark, function: Callable[..., Any]) -> Any:
-        entry = self._in_process and isinstance(mark, Kernel)
-        inlined = isinstance(mark, Part) and mark.inlined
+    def _dispatcher(self, decorated: Decorated, function: Callable[..., Any]) -> Any:
+        entry = self._in_process and isinstance(decorated, Kernel)
+        inlined = isinstance(decorated, KernelPart) and decorated.inlined
         dispatcher = numba.njit(no_cpython_wrapper=not entry, forceinline=inlined, **OPTIONS)(function)
         return dispatcher if self._in_process else _once(dispatcher)
 

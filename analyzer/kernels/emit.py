@@ -19,8 +19,8 @@ from numba.core.registry import cpu_target
 from numba.np.arrayobj import populate_array
 
 from analyzer.kernels.by_numba import Dispatchers
+from analyzer.kernels.decorated import Array, Kernel
 from analyzer.kernels.link import OUTSIDE, Target
-from analyzer.kernels.marks import Array, Kernel
 
 INT, FAILED = ir.IntType(64), ir.IntType(32)
 KINDS = {numba.types.none: "nothing", numba.types.boolean: "truth"}

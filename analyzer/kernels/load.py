@@ -19,8 +19,8 @@ import numpy as np
 
 from analyzer.errors import NotCompiled
 from analyzer.kernels import sources
+from analyzer.kernels.decorated import Array, Kernel
 from analyzer.kernels.link import here, library_name
-from analyzer.kernels.marks import Array, Kernel
 
 LIBRARY = Path(__file__).with_name(library_name(here()))
 DESCRIPTION = b'{"teardown kernels": '  # what the text in a library begins with that says what is in it; a 0 ends it

@@ -17,7 +17,7 @@ from analyzer.capture.gaps import Gap, Gaps
 from analyzer.capture.recording import Recording, unbroken
 from analyzer.errors import UsageError
 from analyzer.results.source_summary import Summary
-from analyzer.segments.table import SEGMENT, said
+from analyzer.segments.table import SEGMENT, tells_icmp_error
 
 KEY = "teardown"
 PLAIN = ("segments", "packets", "first_ns", "last_ns", "not_understood")
@@ -39,11 +39,11 @@ class SegmentAttrs(NamedTuple):
 def text_of(segments: int, quoted: NDArray[np.void], texts: Sequence[str], summary: Summary, of: Recording) -> str:
     """All that as text; ``texts`` are those of the address book."""
     files, (file, frames) = of.frame_files, of.frame_files.runs()
-    named = np.concatenate([quoted["src"], quoted["dst"], quoted["ts_ecr"][said(quoted)]])
+    named = np.concatenate([quoted["src"], quoted["dst"], quoted["ts_ecr"][tells_icmp_error(quoted)]])
     used, places = np.unique(named, return_inverse=True)
     rows = quoted.copy()
     rows["src"], rows["dst"] = places[: len(rows)], places[len(rows) : 2 * len(rows)]
-    rows["ts_ecr"][said(rows)] = places[2 * len(rows) :]
+    rows["ts_ecr"][tells_icmp_error(rows)] = places[2 * len(rows) :]
     return json.dumps(
         {
             "segments": segments,

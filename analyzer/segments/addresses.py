@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.memory import GrowingRows
+from analyzer.segments.kernels.address_text import LONGEST, write_addresses
 from analyzer.segments.kernels.addresses import ADDRESS, KEYS, MODULUS_BITS, NAMED, SHIFT, USED, fill_slots
-from analyzer.segments.kernels.texts import LONGEST, write_addresses
 from analyzer.text import SLACK, Words
 
 

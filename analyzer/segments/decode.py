@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from analyzer.capture.packets import PACKET, Packets
 from analyzer.segments.addresses import AddressBook
-from analyzer.segments.ends import (
+from analyzer.segments.fragments import Fragment, Reassembler
+from analyzer.segments.header_numbers import (
     FRAGMENT_JOINED,
     FRAGMENT_PENDING,
     FRAGMENT_REFUSED,
@@ -15,11 +16,10 @@ from analyzer.segments.ends import (
     detail,
     reason,
 )
-from analyzer.segments.fragments import Fragment, Reassembler
 from analyzer.segments.kernels.batch import PENDING, PROGRESS, decode
 from analyzer.segments.kernels.cursor import CURSOR
-from analyzer.segments.kernels.dull import PLACES
-from analyzer.segments.table import REASSEMBLED, SEGMENT, TUNNELLED, said
+from analyzer.segments.kernels.udp_fragments import PLACES
+from analyzer.segments.table import REASSEMBLED, SEGMENT, TUNNELLED, tells_icmp_error
 from analyzer.times import NEVER, inner
 
 FRAGMENTS_AT_ONCE = 4096
@@ -33,10 +33,10 @@ class Decoder:
 
     def __init__(self, book: AddressBook | None = None) -> None:
         self.book = AddressBook() if book is None else book
-        self._ends = np.zeros(NUMBERS, np.int64)
+        self._stopped = np.zeros(NUMBERS, np.int64)
         self._reassembler = Reassembler()
         self._scratch: NDArray[np.void] = np.zeros(1, CURSOR)
-        self._dull = np.zeros(PLACES, np.int64)
+        self._udp_fragments = np.zeros(PLACES, np.int64)
         self._fragments: NDArray[np.void] = np.zeros(FRAGMENTS_AT_ONCE, PENDING)
         self._progress: NDArray[np.void] = np.zeros(1, PROGRESS)
         self.first_ns = NEVER  # time of the first packet, by the inner clock
@@ -92,8 +92,8 @@ class Decoder:
 
     def _named(self, name: Callable[[int], str]) -> dict[str, int]:
         result: dict[str, int] = {}
-        for number in np.flatnonzero(self._ends).tolist():
-            result[name(number)] = result.get(name(number), 0) + int(self._ends[number])
+        for number in np.flatnonzero(self._stopped).tolist():
+            result[name(number)] = result.get(name(number), 0) + int(self._stopped[number])
         return result
 
     def _run(
@@ -111,11 +111,11 @@ class Decoder:
             data,
             np.ascontiguousarray(packets.rows),
             segments,
-            self._ends,
+            self._stopped,
             fragments,
             self._scratch,
             progress,
-            self._dull,
+            self._udp_fragments,
             self.book.rows,
             self.book.slots,
             self.book.state,
@@ -145,13 +145,13 @@ class Decoder:
         """Enter a fragment and count what came of it; the whole packet if that may hold TCP."""
         outcome = self._reassembler.add(fragment)
         earlier = max(outcome.fragments - 1, 0)
-        self._ends[FRAGMENT_PENDING] -= earlier
+        self._stopped[FRAGMENT_PENDING] -= earlier
         if outcome.refused:
-            self._ends[FRAGMENT_REFUSED] += 1 + earlier
+            self._stopped[FRAGMENT_REFUSED] += 1 + earlier
         elif outcome.packet is None:
-            self._ends[FRAGMENT_PENDING] += 1
+            self._stopped[FRAGMENT_PENDING] += 1
         else:
-            self._ends[FRAGMENT_JOINED] += earlier
+            self._stopped[FRAGMENT_JOINED] += earlier
         return outcome.packet
 
     def _decode_one(self, packets: Packets) -> tuple[NDArray[np.void], NDArray[np.void]]:
@@ -168,8 +168,8 @@ class Decoder:
         """Put the joined segments where their frames belong, and number this batch's new addresses by that order."""
         places = [place for place, _ in joined]
         whole = np.insert(segments, places, np.array([segment for _, segment in joined], SEGMENT))
-        tellers = np.where(said(whole), whole["ts_ecr"], whole["src"])
-        seen = np.stack([whole["src"], whole["dst"], tellers], axis=1).ravel()
+        icmp_senders = np.where(tells_icmp_error(whole), whole["ts_ecr"], whole["src"])
+        seen = np.stack([whole["src"], whole["dst"], icmp_senders], axis=1).ravel()
         new, first = np.unique(seen[seen >= first_new], return_index=True)
         order = new[np.argsort(first)]
         if (order == new).all():
@@ -178,7 +178,7 @@ class Decoder:
         renumbered = np.arange(first_new + len(order), dtype=np.int32)
         renumbered[order] = np.arange(first_new, first_new + len(order))
         whole["src"], whole["dst"] = renumbered[whole["src"]], renumbered[whole["dst"]]
-        whole["ts_ecr"] = np.where(said(whole), renumbered[tellers], whole["ts_ecr"])
+        whole["ts_ecr"] = np.where(tells_icmp_error(whole), renumbered[icmp_senders], whole["ts_ecr"])
         return whole
 
 

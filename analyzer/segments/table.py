@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Column(NamedTuple):
+class SegmentColumn(NamedTuple):
     """One column of the table."""
 
     name: str
@@ -20,45 +20,47 @@ class Column(NamedTuple):
 
 
 COLUMNS = (
-    Column("time", "<i8", "nanoseconds by the inner clock: those since 1970 UTC plus times.EPOCH, 0 is no time"),
-    Column("frame", "<i8", "Wireshark's frame.number"),
-    Column("src", "<i4", "sender's address: row of the AddressBook"),
-    Column("dst", "<i4", "receiver's address: row of the AddressBook"),
-    Column("src_port", "<u2", "sender's port"),
-    Column("dst_port", "<u2", "receiver's port"),
-    Column("seq", "<u4", "sequence number, raw as on the wire"),
-    Column("ack", "<u4", "acknowledgment number, raw; meaningless without the ACK flag"),
-    Column("payload_len", "<u4", "bytes of TCP payload by the IP length, whatever was captured of them"),
-    Column("window", "<u2", "raw, not yet scaled"),
-    Column(
+    SegmentColumn("time", "<i8", "nanoseconds by the inner clock: those since 1970 UTC plus times.EPOCH, 0 is no time"),
+    SegmentColumn("frame", "<i8", "Wireshark's frame.number"),
+    SegmentColumn("src", "<i4", "sender's address: row of the AddressBook"),
+    SegmentColumn("dst", "<i4", "receiver's address: row of the AddressBook"),
+    SegmentColumn("src_port", "<u2", "sender's port"),
+    SegmentColumn("dst_port", "<u2", "receiver's port"),
+    SegmentColumn("seq", "<u4", "sequence number, raw as on the wire"),
+    SegmentColumn("ack", "<u4", "acknowledgment number, raw; meaningless without the ACK flag"),
+    SegmentColumn("payload_len", "<u4", "bytes of TCP payload by the IP length, whatever was captured of them"),
+    SegmentColumn("window", "<u2", "raw, not yet scaled"),
+    SegmentColumn(
         "flags",
         "<u2",
         "FIN=1 SYN=2 RST=4 PSH=8 ACK=16 URG=32 ECE=64 CWR=128 AE=256, the three reserved bits above",
     ),
-    Column("ip_id", "<u2", "IPv4 identification, valid with HAS_IP_ID"),
-    Column("ttl", "u1", "IPv4 TTL or IPv6 hop limit"),
-    Column("window_scale", "i1", "shift count of a SYN's window scale option (at most 14), -1 where there is none"),
-    Column(
+    SegmentColumn("ip_id", "<u2", "IPv4 identification, valid with HAS_IP_ID"),
+    SegmentColumn("ttl", "u1", "IPv4 TTL or IPv6 hop limit"),
+    SegmentColumn(
+        "window_scale", "i1", "shift count of a SYN's window scale option (at most 14), -1 where there is none"
+    ),
+    SegmentColumn(
         "ts_val",
         "<u4",
         "timestamp option's own clock, valid with HAS_TIMESTAMP. Of a QUOTED header: what the ICMP error says of its "
         "packet, type * 256 + code; 0 where it says that of another packet, around or inside this one",
     ),
-    Column(
+    SegmentColumn(
         "ts_ecr",
         "<u4",
         "timestamp option's echo of the peer's clock, valid with HAS_TIMESTAMP. Of a QUOTED header with ts_val: who "
         "sent the ICMP error, a row of the AddressBook",
     ),
-    Column(
+    SegmentColumn(
         "sender",
         "<i4",
         "filled in by the flow stage: 2 * flow row + side; the peer is sender ^ 1; -1 before, and of a SHORT_QUOTE "
         "where there is no such flow",
     ),
-    Column("marks", "<u2", "what decoding found, the bits of MARKS"),
-    Column("first_byte", "u1", "first byte of payload, valid with HAS_FIRST_BYTE"),
-    Column("interface", "u1", "capture interface, 255 for any beyond"),
+    SegmentColumn("marks", "<u2", "what decoding found, the bits of MARKS"),
+    SegmentColumn("first_byte", "u1", "first byte of payload, valid with HAS_FIRST_BYTE"),
+    SegmentColumn("interface", "u1", "capture interface, 255 for any beyond"),
 )
 
 SEGMENT = np.dtype([(column.name, column.dtype) for column in COLUMNS])
@@ -66,7 +68,7 @@ SEGMENT = np.dtype([(column.name, column.dtype) for column in COLUMNS])
 FIN, SYN, RST, PSH, ACK, URG, ECE, CWR, AE = (1 << bit for bit in range(9))
 
 
-class Mark(NamedTuple):
+class SegmentMark(NamedTuple):
     """One bit of the column ``marks``."""
 
     name: str
@@ -74,40 +76,40 @@ class Mark(NamedTuple):
 
 
 MARKS = (
-    Mark(
+    SegmentMark(
         "QUOTED",
         "a header quoted inside an ICMP error: numbered like Wireshark does, never taken for a segment that was sent. "
         "The tracker notes what the error says",
     ),
-    Mark("IPV6", "the packet is IPv6"),
-    Mark("TUNNELLED", "found inside another IP packet or a tunnel protocol"),
-    Mark("CUT_HEADER", "the capture cut the TCP header behind its window: options may be missing"),
-    Mark("NO_IP_LENGTH", "the IP length was 0 (segmentation offload); the frame's own length was taken"),
-    Mark("LENGTH_BEYOND", "the IP length claims more bytes than the frame had; the frame's was taken"),
-    Mark("HAS_TIMESTAMP", "ts_val and ts_ecr are valid"),
-    Mark("HAS_IP_ID", "ip_id is valid"),
-    Mark("HAS_FIRST_BYTE", "first_byte is valid"),
-    Mark("REASSEMBLED", "put together from IP fragments; stands on the frame that completed it"),
-    Mark("DUPLICATE", "the same packet captured before: set by the tracker, counted once"),
-    Mark("NO_FRAGMENT", 'IPv4 "don\'t fragment" was set'),
-    Mark(
+    SegmentMark("IPV6", "the packet is IPv6"),
+    SegmentMark("TUNNELLED", "found inside another IP packet or a tunnel protocol"),
+    SegmentMark("CUT_HEADER", "the capture cut the TCP header behind its window: options may be missing"),
+    SegmentMark("NO_IP_LENGTH", "the IP length was 0 (segmentation offload); the frame's own length was taken"),
+    SegmentMark("LENGTH_BEYOND", "the IP length claims more bytes than the frame had; the frame's was taken"),
+    SegmentMark("HAS_TIMESTAMP", "ts_val and ts_ecr are valid"),
+    SegmentMark("HAS_IP_ID", "ip_id is valid"),
+    SegmentMark("HAS_FIRST_BYTE", "first_byte is valid"),
+    SegmentMark("REASSEMBLED", "put together from IP fragments; stands on the frame that completed it"),
+    SegmentMark("DUPLICATE", "the same packet captured before: set by the tracker, counted once"),
+    SegmentMark("NO_FRAGMENT", 'IPv4 "don\'t fragment" was set'),
+    SegmentMark(
         "BAD_OFFSET",
         "the TCP data offset is impossible (below 5, or beyond the packet): the payload is unknown and given as "
         "0 bytes. Any receiver drops it: numbered like Wireshark does, never tracked. With CUT_HEADER: beyond "
         "the packet, then Wireshark learns no sequence number from it",
     ),
-    Mark(
+    SegmentMark(
         "PART",
         "the first fragment of a datagram that the snap length cut, so that it could not be put together: "
         "payload_len is what this fragment carries, the datagram had more",
     ),
-    Mark(
+    SegmentMark(
         "PADDED",
         "the payload looks like the padding of a short Ethernet frame that somebody counted: one to six bytes, all "
         "captured and zero, up to the 46th byte of the IP packet or the 60th of the frame, without PSH. "
         "payload_len counts them, as Wireshark does; the tracker does not",
     ),
-    Mark(
+    SegmentMark(
         "SHORT_QUOTE",
         "QUOTED, and only the ports and the sequence number (RFC 792 asks for no more): Wireshark gives it no stream, "
         "so it is looked up among those there are and starts none; everything else of its header is 0",
@@ -137,6 +139,6 @@ UNTRACKED = QUOTED | BAD_OFFSET
 what is said of the packet it quotes."""
 
 
-def said(segments: NDArray[np.void]) -> NDArray[np.bool_]:
-    """Which of the rows are quotations that tell what was said of them, and who said it."""
+def tells_icmp_error(segments: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Which of the rows are quotations whose ICMP error is known, and its sender."""
     return np.asarray((segments["marks"] & QUOTED > 0) & (segments["ts_val"] > 0))

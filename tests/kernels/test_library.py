@@ -138,7 +138,7 @@ def test_a_damaged_library_is_not_loaded(damage: bytes, tmp_path: Path) -> None:
 def test_what_kernels_are_made_of() -> None:
     """Compared with what Python has imported when it has imported the module, and nothing else."""
     made = sources.made_of("analyzer.flows.kernels")
-    assert {"flows/kernels.py", "flows/row.py", "segments/table.py", "kernels/marks.py", "kernels/emit.py"} <= made
+    assert {"flows/kernels.py", "flows/row.py", "segments/table.py", "kernels/decorated.py", "kernels/emit.py"} <= made
     assert "views/console.py" not in made
     program = "import sys, analyzer.flows.kernels; print(*(m for m in sys.modules if m.startswith('analyzer.')))"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analyzer.segments import Decoder
-from analyzer.segments.ends import VOCABULARY
+from analyzer.segments.header_numbers import VOCABULARY
 from analyzer.segments.table import (
     BAD_OFFSET,
     CUT_HEADER,

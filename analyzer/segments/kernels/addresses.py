@@ -73,7 +73,7 @@ def intern(high: int, low: int, version: int, rows: Rows, slots: Rows, state: St
 
 
 @inlined
-def intern_4(low: int, rows: Rows, slots: Rows, state: State) -> int:
+def intern_ipv4(low: int, rows: Rows, slots: Rows, state: State) -> int:
     """The row of an IPv4 address: one look, and :func:`intern` where it is not in its own slot."""
     entry = slots[hashed(ZERO, low, state) >> state[SHIFT]]
     if (entry["low"] ^ low) | (entry["version"] ^ FOUR) == 0:  # of IPv4, ``high`` is 0 anyway
@@ -82,7 +82,7 @@ def intern_4(low: int, rows: Rows, slots: Rows, state: State) -> int:
 
 
 @inlined
-def ask_4(low: int, state: State, slots_at: int) -> None:
+def prefetch_ipv4(low: int, state: State, slots_at: int) -> None:
     """Have the slot brought near where the search for an IPv4 address begins."""
     prefetch(slots_at + (hashed(ZERO, low, state) >> state[SHIFT]) * SLOT_SIZE)
 
@@ -99,17 +99,17 @@ def enter(high: int, low: int, version: int, rows: Rows, entry: Record, state: S
 
 
 @part
-def name_ends(data: Bytes, cursor: Record, segment: Record, rows: Rows, slots: Rows, state: State) -> None:
+def fill_addresses(data: Bytes, cursor: Record, segment: Record, rows: Rows, slots: Rows, state: State) -> None:
     """Fill in the segment's two addresses from the IP header that the cursor has passed, and who sent the ICMP error
     that quotes it."""
-    segment["src"] = name(data, cursor, cursor["source"], rows, slots, state)
-    segment["dst"] = name(data, cursor, cursor["target"], rows, slots, state)
-    if cursor["said"]:
-        segment["ts_ecr"] = name(data, cursor, cursor["teller"], rows, slots, state)
+    segment["src"] = address_row(data, cursor, cursor["source"], rows, slots, state)
+    segment["dst"] = address_row(data, cursor, cursor["target"], rows, slots, state)
+    if cursor["icmp_error"]:
+        segment["ts_ecr"] = address_row(data, cursor, cursor["icmp_sender"], rows, slots, state)
 
 
 @part
-def name(data: Bytes, cursor: Record, at: int, rows: Rows, slots: Rows, state: State) -> int:
+def address_row(data: Bytes, cursor: Record, at: int, rows: Rows, slots: Rows, state: State) -> int:
     """The row of the address at ``at``, of the version of the cursor's IP header."""
     high, low, version = np.int64(0), be32(data, at), 4
     if cursor["marks"] & IPV6:

@@ -1,7 +1,7 @@
 """A batch of packets through all header steps, in one compiled pass.
 
-Nearly every packet is read at one go (see ``usual``). All others walk: each step reads one header and names the next
-one (see ``ends``).
+Nearly every packet is plain TCP over IPv4 and Ethernet and is read at one go (``plain_ethernet``). For all others each
+step reads one header and names the next one (``header_numbers``).
 """
 
 import numpy as np
@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from analyzer.capture.packets import PACKET
 from analyzer.kernels import be64, const, inlined, kernel, part
-from analyzer.segments.ends import DEEP, END, FRAGMENT, LINK, PROTOCOL, STOP, TCP
-from analyzer.segments.kernels.addresses import ADDRESS, NAMED, USED, ask_4, intern_4, name_ends
+from analyzer.segments.header_numbers import DEEP, END, FRAGMENT, LINK, PROTOCOL, STOP, TCP
+from analyzer.segments.kernels.addresses import ADDRESS, NAMED, USED, fill_addresses, intern_ipv4, prefetch_ipv4
 from analyzer.segments.kernels.cursor import CURSOR, NOWHERE, Bytes, Record, be32
-from analyzer.segments.kernels.dull import is_dull
 from analyzer.segments.kernels.ethertypes import ethertype
-from analyzer.segments.kernels.internet import ipv4, ipv6, protocol
-from analyzer.segments.kernels.links import IPV4, IPV6
-from analyzer.segments.kernels.linktypes import link
+from analyzer.segments.kernels.ip import ipv4, ipv6, protocol
+from analyzer.segments.kernels.link_layers import IPV4, IPV6
+from analyzer.segments.kernels.link_types import link
+from analyzer.segments.kernels.plain_ethernet import SHORTEST, plain_segment
 from analyzer.segments.kernels.tcp import segment
 from analyzer.segments.kernels.tunnels import UDP
-from analyzer.segments.kernels.usual import LEAST, usual
+from analyzer.segments.kernels.udp_fragments import is_plain_udp
 from analyzer.segments.table import SEGMENT
 from analyzer.times import EPOCH
 
@@ -83,7 +83,7 @@ def begin(cursor: Record, packet: Record) -> None:
     cursor["ethernet"] = cursor["at"] if packet["link"] == 1 else NOWHERE
     cursor["seen"] = packet["offset"] + np.int64(packet["captured"])
     cursor["end"] = packet["offset"] + max(np.int64(packet["captured"]), np.int64(packet["length"]))
-    cursor["ip"], cursor["marks"], cursor["said"] = -1, 0, 0
+    cursor["ip"], cursor["marks"], cursor["icmp_error"] = -1, 0, 0
 
 
 @inlined
@@ -104,15 +104,15 @@ def set_aside(cursor: Record, packet: int, written: int, fragment: Record) -> No
 
 
 @part
-def look_ahead(
+def prefetch_addresses(
     data: Bytes, packets: NDArray[np.void], index: int, stop: int, state: NDArray[np.int64], slots_at: int
 ) -> None:
-    """Have the addresses brought near that packets have if they are usual ones."""
+    """Ask the processor for the addresses of the packets to come, as if they were plain ones."""
     while index < stop:
         packet = packets[np.uint64(index)]
-        if packet["captured"] >= LEAST:
-            ask_4(be32(data, packet["offset"] + 26), state, slots_at)
-            ask_4(be32(data, packet["offset"] + 30), state, slots_at)
+        if packet["captured"] >= SHORTEST:
+            prefetch_ipv4(be32(data, packet["offset"] + 26), state, slots_at)
+            prefetch_ipv4(be32(data, packet["offset"] + 30), state, slots_at)
         index += 1
 
 
@@ -134,11 +134,11 @@ def decode(
     data: Bytes,
     packets: NDArray[np.void],
     segments: NDArray[np.void],
-    ends: NDArray[np.int64],
+    counts: NDArray[np.int64],
     fragments: NDArray[np.void],
     scratch: NDArray[np.void],
     progress_: NDArray[np.void],
-    dull: NDArray[np.int64],
+    udp_fragments: NDArray[np.int64],
     rows: NDArray[np.void],
     slots: NDArray[np.void],
     state: NDArray[np.int64],
@@ -146,7 +146,7 @@ def decode(
 ) -> None:
     """Decode packets from ``progress["packet"]`` on, until all are done or the book or ``fragments`` are full.
 
-    ``segments`` has a place for every packet; ``ends[number]`` counts the packets whose walk ended at ``number``;
+    ``segments`` has a place for every packet; ``counts[number]`` counts the packets whose walk ended at ``number``;
     ``slots_at`` is the address of ``slots``. A packet has NAMED addresses at most, so there is room for those of all
     up to ``stop``.
     """
@@ -158,18 +158,18 @@ def decode(
         if number_of >= stop:
             break
         if len(slots) > NEAR:
-            look_ahead(data, packets, number_of, stop, state, slots_at)
+            prefetch_addresses(data, packets, number_of, stop, state, slots_at)
         while number_of < stop and aside < len(fragments):
             packet = packets[np.uint64(number_of)]
             row = segments[np.uint64(written)]
             latest = max(latest, packet["time"] + BEFORE_1970)
-            if packet["link"] == 1 and usual(
+            if packet["link"] == 1 and plain_segment(
                 data, packet["offset"], np.int64(packet["captured"]), np.int64(packet["length"]), row
             ):
                 stamp(row, packet)
                 both = be64(data, packet["offset"] + 26)
-                row["src"] = intern_4(both >> 32 & 0xFFFFFFFF, rows, slots, state)
-                row["dst"] = intern_4(both & 0xFFFFFFFF, rows, slots, state)
+                row["src"] = intern_ipv4(both >> 32 & 0xFFFFFFFF, rows, slots, state)
+                row["dst"] = intern_ipv4(both & 0xFFFFFFFF, rows, slots, state)
                 written += 1
                 number_of += 1
                 continue
@@ -180,15 +180,15 @@ def decode(
                 number = short if short else TCP
             if number == TCP:
                 stamp(row, packet)
-                name_ends(data, cursor, row, rows, slots, state)
+                fill_addresses(data, cursor, row, rows, slots, state)
                 written += 1
-            elif number == FRAGMENT and is_dull(data, cursor, dull, state):
-                ends[UDP & ~STOP] += 1
+            elif number == FRAGMENT and is_plain_udp(data, cursor, udp_fragments, state):
+                counts[UDP & ~STOP] += 1
             elif number == FRAGMENT:
                 set_aside(cursor, number_of, written, fragments[aside])
                 aside += 1
             else:
-                ends[number & ~STOP] += 1
+                counts[number & ~STOP] += 1
             number_of += 1
     progress["packet"], progress["written"], progress["fragments"] = number_of, written, aside
     progress["latest"] = latest

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.kernels import part
-from analyzer.segments.ends import CUT, MALFORMED
+from analyzer.segments.header_numbers import CUT, MALFORMED
 
 CURSOR = np.dtype(
     [
@@ -26,8 +26,8 @@ CURSOR = np.dtype(
         ("marks", "<i8"),
         ("fragment", "<i8"),  # of a fragment: its offset in the datagram, plus 1 if more follow
         ("protocol", "<i8"),  # of a fragment: what the datagram carries
-        ("said", "<i8"),  # what an ICMP error says of the packet it quotes, type * 256 + code; 0 nothing
-        ("teller", "<i8"),  # where the address stands of who sent that
+        ("icmp_error", "<i8"),  # what an ICMP error says of the packet it quotes, type * 256 + code; 0 nothing
+        ("icmp_sender", "<i8"),  # where the address stands of who sent that
     ]
 )
 

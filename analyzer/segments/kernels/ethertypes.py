@@ -4,9 +4,9 @@ Every tag is passed; which VLAN a packet is in decides nothing about its TCP con
 """
 
 from analyzer.kernels import part
-from analyzer.segments.ends import ETHERTYPE, MALFORMED, NO_NETWORK_LAYER, STOP
+from analyzer.segments.header_numbers import ETHERTYPE, MALFORMED, NO_NETWORK_LAYER, STOP
 from analyzer.segments.kernels.cursor import Bytes, Record, be16, lack, skip, u8
-from analyzer.segments.kernels.links import ETHERNET, IPV4, IPV6, LLC, MPLS, WLAN, ethertype_at, ppp
+from analyzer.segments.kernels.link_layers import ETHERNET, IPV4, IPV6, LLC, MPLS, WLAN, ethertype_at, ppp
 
 NSH = ETHERTYPE | 0x894F
 
@@ -84,13 +84,17 @@ def mpls(data: Bytes, cursor: Record) -> int:
 def pseudowire(data: Bytes, cursor: Record) -> int:
     """Ethernet behind a control word, or a frame to an address that begins with 0: seen by where its EtherType is."""
     at = cursor["at"]
-    if lack(cursor, 18) == 0 and leads_on(be16(data, at + 12)) and not leads_on(be16(data, at + 16)):
+    if (
+        lack(cursor, 18) == 0
+        and may_follow_addresses(be16(data, at + 12))
+        and not may_follow_addresses(be16(data, at + 16))
+    ):
         return ETHERNET
     return skip(cursor, 4, ETHERNET)
 
 
 @part
-def leads_on(number: int) -> bool:
+def may_follow_addresses(number: int) -> bool:
     return number in (0x0800, 0x86DD, 0x8100, 0x88A8)
 
 

@@ -8,7 +8,7 @@ capture shows them before the network card fills them in.
 """
 
 from analyzer.kernels import inlined, part
-from analyzer.segments.ends import CUT, MALFORMED
+from analyzer.segments.header_numbers import CUT, MALFORMED
 from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32, u8
 from analyzer.segments.table import (
     BAD_OFFSET,
@@ -55,7 +55,7 @@ def segment(data: Bytes, cursor: Record, row: Record) -> int:
     row["marks"] = cursor["marks"]
     if cursor["marks"] & QUOTED:
         row["marks"] = cursor["marks"] & ~HAS_TIMESTAMP
-        row["ts_val"], row["ts_ecr"] = cursor["said"], 0
+        row["ts_val"], row["ts_ecr"] = cursor["icmp_error"], 0
     return 0
 
 
@@ -76,7 +76,7 @@ def short_quote(data: Bytes, cursor: Record, row: Record) -> int:
     begin(data, cursor, row)
     row["ack"], row["flags"], row["window"], row["window_scale"] = 0, 0, 0, -1
     row["payload_len"], row["first_byte"] = 0, 0
-    row["ts_val"], row["ts_ecr"] = cursor["said"], 0
+    row["ts_val"], row["ts_ecr"] = cursor["icmp_error"], 0
     row["marks"] = cursor["marks"] | SHORT_QUOTE
     return 0
 

@@ -27,7 +27,7 @@ def _argument(declared: Any) -> Array | None:
     return declared if isinstance(declared, Array) else Array(np.dtype(declared))
 
 
-class Mark:
+class Decorated:
     """A function that is to be compiled."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -45,7 +45,7 @@ class Mark:
         return self.function.__module__
 
 
-class Part(Mark):
+class KernelPart(Decorated):
     """A function that kernels call."""
 
     def __init__(self, function: Callable[..., Any], inlined: bool = False) -> None:
@@ -53,7 +53,7 @@ class Part(Mark):
         self.inlined = inlined
 
 
-class Kernel(Mark):
+class Kernel(Decorated):
     """A function that Python calls; ``arguments`` is None where they were not declared, ``load`` finds its machine code
     at the first call."""
 

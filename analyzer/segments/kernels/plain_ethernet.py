@@ -1,4 +1,4 @@
-"""The usual packet, read at one go: Ethernet, IPv4 without options or fragments, TCP with its whole header captured.
+"""The plain packet, read at one go: Ethernet, IPv4 without options or fragments, TCP with its whole header captured.
 
 That is nearly everything in most captures. Nothing here is a rule of its own: for these packets the walk over
 the headers (``batch.walk``, then ``tcp.segment``) gives the very same row, only it takes several times as long.
@@ -11,7 +11,7 @@ from analyzer.segments.kernels.cursor import Bytes, Record, be32, u8
 from analyzer.segments.kernels.tcp import LEAST_PACKET, ONLY_TIMESTAMP, is_padding, options
 from analyzer.segments.table import HAS_FIRST_BYTE, HAS_IP_ID, HAS_TIMESTAMP, NO_FRAGMENT, PADDED
 
-TO_IP, TO_TCP, LEAST = np.int64(14), np.int64(34), np.int64(54)
+TO_IP, TO_TCP, SHORTEST = np.int64(14), np.int64(34), np.int64(54)
 """Where the headers stand in the frame, and the least bytes of them."""
 PADDED_FRAME = TO_IP + LEAST_PACKET
 
@@ -22,13 +22,13 @@ FRAGMENT_AND_PROTOCOL, WHOLE_TCP = 0x3FFF00FF, 6
 
 
 @inlined
-def usual(data: Bytes, at: int, captured: int, length: int, row: Record) -> bool:
-    """Fill ``row`` from the frame at ``at``, but for its addresses, time and number; False where it is not usual.
+def plain_segment(data: Bytes, at: int, captured: int, length: int, row: Record) -> bool:
+    """Fill ``row`` from the frame at ``at``, but for its addresses, time and number; False where it is not plain.
 
     The headers are read in words of eight bytes: ``ip`` begins with the datagram's length, ``ports`` with the ports,
     ``tcp`` with the acknowledgment number.
     """
-    if captured < LEAST:
+    if captured < SHORTEST:
         return False
     ip, ports, tcp = be64(data, at + 16), be64(data, at + 34), be64(data, at + 42)
     if be64(data, at + 8) >> 8 & 0xFFFFFF != SHORT_IPV4 or ip & FRAGMENT_AND_PROTOCOL != WHOLE_TCP:

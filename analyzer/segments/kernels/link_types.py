@@ -1,9 +1,21 @@
 """Which header each link type of the LINKTYPE_ registry begins with. What is not here is not supported, and counted."""
 
 from analyzer.kernels import part
-from analyzer.segments.ends import ETHERTYPE, LINK, STOP
+from analyzer.segments.header_numbers import ETHERTYPE, LINK, STOP
+from analyzer.segments.kernels.capture_headers import (
+    NFULA_PAYLOAD,
+    cooked,
+    erf,
+    measured,
+    netfilter,
+    netlink,
+    pflog,
+    pktap,
+    ppi,
+    prism,
+)
 from analyzer.segments.kernels.cursor import Bytes, Record, skip
-from analyzer.segments.kernels.links import (
+from analyzer.segments.kernels.link_layers import (
     ETHERNET,
     IPV4,
     IPV6,
@@ -23,18 +35,6 @@ from analyzer.segments.kernels.links import (
     raw_ip,
     token_ring,
     wlan,
-)
-from analyzer.segments.kernels.pseudo import (
-    NFULA_PAYLOAD,
-    cooked,
-    erf,
-    measured,
-    netfilter,
-    netlink,
-    pflog,
-    pktap,
-    ppi,
-    prism,
 )
 
 

@@ -19,7 +19,7 @@ from analyzer.segments.table import SEGMENT
 BATCH = 65_536  # segments; 4 MiB: two or three such batches fit the processor's last cache
 
 
-class Supply:
+class SegmentBatches:
     """Batches of segments, made from pieces of packets by ``decoder``.
 
     Who asked for a batch may read and write in it. Its memory is used again once nobody has it or a part of it any

@@ -1,9 +1,9 @@
 """IPv4 and IPv6: where the payload begins and, by the IP length, where it ends; fragments; what ICMP quotes."""
 
 from analyzer.kernels import part
-from analyzer.segments.ends import FRAGMENT, FRAGMENT_CUT, MALFORMED, PROTOCOL, QUOTED_PART, STOP
+from analyzer.segments.header_numbers import FRAGMENT, FRAGMENT_CUT, MALFORMED, PROTOCOL, QUOTED_PART, STOP
 from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32, lack, skip, u8
-from analyzer.segments.kernels.links import ETHERNET, IPV4, IPV6, MPLS
+from analyzer.segments.kernels.link_layers import ETHERNET, IPV4, IPV6, MPLS
 from analyzer.segments.kernels.tunnels import gre, udp
 from analyzer.segments.table import HAS_IP_ID, LENGTH_BEYOND, NO_FRAGMENT, NO_IP_LENGTH, PART, QUOTED, TUNNELLED
 from analyzer.segments.table import IPV6 as IS_IPV6
@@ -17,7 +17,7 @@ def enter(cursor: Record, mark: int) -> None:
     """Begin an IP header at the cursor, inside another one or not."""
     inside = TUNNELLED if cursor["ip"] >= 0 else 0
     if inside:
-        cursor["said"] = 0  # it is said of the packet around this one
+        cursor["icmp_error"] = 0  # it is said of the packet around this one
     cursor["marks"] = (cursor["marks"] & OF_THE_PACKET) | inside | mark
     cursor["ip"] = cursor["at"]
 
@@ -159,7 +159,7 @@ def quoted(data: Bytes, cursor: Record, first: int, last: int, following: int) -
     if kind < first or kind > last or (following == IPV4 and kind in (6, 7, 8, 9, 10)):
         return STOP | PROTOCOL | (1 if following == IPV4 else 58)
     own = cursor["marks"] & QUOTED == 0 and (cursor["marks"] & IS_IPV6 != 0) == (following == IPV6)
-    cursor["said"], cursor["teller"] = be16(data, cursor["at"]) if own else 0, cursor["source"]
+    cursor["icmp_error"], cursor["icmp_sender"] = be16(data, cursor["at"]) if own else 0, cursor["source"]
     cursor["marks"] |= QUOTED
     cursor["ip"] = -1
     cursor["seen"] = min(cursor["seen"], cursor["end"])  # bytes behind the ICMP message are no part of the quotation

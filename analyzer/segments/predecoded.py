@@ -1,7 +1,7 @@
 """Segments that were decoded before, in place of packets: the same analysis goes on from there.
 
-ReadyStream  gives rows of SEGMENT where a capture gives rows of PACKET
-ReadyDecoder hands them on, and knows of the capture what decoding would have found out
+PredecodedStream  gives rows of SEGMENT where a capture gives rows of PACKET
+PredecodedDecoder hands them on, and knows of the capture what decoding would have found out
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ NO_BYTES: NDArray[np.uint8] = np.zeros(0, np.uint8)
 
 
 @dataclass
-class Ready:
+class PredecodedSegments:
     """Segments of a capture in the order of its frames, quotations among them; ``book`` has their addresses. The rest
     is what else was known of the capture; times are ns since 1970, None where there was no packet."""
 
@@ -39,14 +39,14 @@ class Ready:
     recording: Recording = field(default_factory=unbroken)
 
 
-class ReadyDecoder(Decoder):
+class PredecodedDecoder(Decoder):
     """Decodes what is decoded already."""
 
-    def __init__(self, ready: Ready) -> None:
-        super().__init__(ready.book)
-        self.first_ns = NEVER if ready.first_ns is None else inner(ready.first_ns)
-        self.last_ns = NEVER if ready.last_ns is None else inner(ready.last_ns)
-        self._counts = ready.not_understood
+    def __init__(self, segments: PredecodedSegments) -> None:
+        super().__init__(segments.book)
+        self.first_ns = NEVER if segments.first_ns is None else inner(segments.first_ns)
+        self.last_ns = NEVER if segments.last_ns is None else inner(segments.last_ns)
+        self._counts = segments.not_understood
 
     @property
     def counts(self) -> dict[str, int]:
@@ -59,16 +59,16 @@ class ReadyDecoder(Decoder):
         return rows.copy() if room is None else copy_rows(rows, room[: len(rows)])
 
 
-class ReadyStream:
+class PredecodedStream:
     """The segments as a source; the interface is that of CaptureStream."""
 
     bytes_read, bytes_total = 0, 0
 
-    def __init__(self, ready: Ready) -> None:
-        self.packets, self.recording, self._rows = ready.packets, ready.recording, ready.rows
+    def __init__(self, segments: PredecodedSegments) -> None:
+        self.packets, self.recording, self._rows = segments.packets, segments.recording, segments.rows
         self.notices: list[Notice] = []
         self.link_types: Counter[int] = Counter()
-        self.interfaces = range(1 + int(ready.rows["interface"].max(initial=0)))
+        self.interfaces = range(1 + int(segments.rows["interface"].max(initial=0)))
 
     def __enter__(self) -> Self:
         return self

@@ -7,7 +7,7 @@ others has its link type's number there too: Ethernet in a tunnel is ``LINK | 1`
 import numpy as np
 
 from analyzer.kernels import part
-from analyzer.segments.ends import COMPRESSED, ENCRYPTED, ETHERTYPE, LINK, MALFORMED, NO_NETWORK_LAYER
+from analyzer.segments.header_numbers import COMPRESSED, ENCRYPTED, ETHERTYPE, LINK, MALFORMED, NO_NETWORK_LAYER
 from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32, lack, le16, skip, u8
 
 ETHERNET = LINK | 1

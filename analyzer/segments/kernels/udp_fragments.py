@@ -21,7 +21,7 @@ PLACES = 1 << PLACE_BITS
 
 
 @part
-def is_dull(data: Bytes, cursor: Record, places: NDArray[np.int64], state: NDArray[np.int64]) -> bool:
+def is_plain_udp(data: Bytes, cursor: Record, places: NDArray[np.int64], state: NDArray[np.int64]) -> bool:
     """Whether the fragment at the cursor belongs to UDP without a tunnel, as far as is known."""
     if cursor["protocol"] != 17:
         return False
@@ -30,7 +30,7 @@ def is_dull(data: Bytes, cursor: Record, places: NDArray[np.int64], state: NDArr
     name = hashed(cursor["ip_id"], ends, state) | 1  # never 0, which is an empty place
     place = name >> MODULUS_BITS - PLACE_BITS  # the lower bits of such a hash are not as good
     if cursor["fragment"] < 8:
-        if leads_on(data, cursor):
+        if may_be_tunnel(data, cursor):
             return False
         places[place] = name
         return True
@@ -41,7 +41,7 @@ def is_dull(data: Bytes, cursor: Record, places: NDArray[np.int64], state: NDArr
 
 
 @part
-def leads_on(data: Bytes, cursor: Record) -> bool:
+def may_be_tunnel(data: Bytes, cursor: Record) -> bool:
     """Whether a first fragment's ports can be a tunnel's."""
     at = cursor["at"]
     if at + 8 > cursor["end"]:
