@@ -19,9 +19,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from analyzer.capture.packets import PACKET, Packets
-from analyzer.live.outputs import Storing
-from analyzer.live.tally import Tally
-from analyzer.live.warm import warm
+from analyzer.live.totals import WatchTotals
+from analyzer.live.viewers import Storing
+from analyzer.live.warm_up import warm_up
 from analyzer.live.watch import Limits, Watch
 from analyzer.settings import Settings
 from benchmarks.live_rate import CONVERSATIONS, FRAME, STORY, frames
@@ -72,11 +72,11 @@ class Endless:
             return
         self._next += REPORT
         resident = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-        kept, tally = self.watch.analysis.held, self.watch.tally
+        kept, totals = self.watch.analysis.held, self.watch.totals
         spent = time.process_time()
         print(
-            f"{self._made:>12,} connections  {kept:>9,} kept  {tally.flows:>12,} finished  "
-            f"{tally.crowded_out:>9,} beyond --max-flows  {resident / 1e6:>7,.0f} MB  {spent:>7,.0f} s CPU",
+            f"{self._made:>12,} connections  {kept:>9,} kept  {totals.flows:>12,} finished  "
+            f"{totals.crowded_out:>9,} beyond --max-flows  {resident / 1e6:>7,.0f} MB  {spent:>7,.0f} s CPU",
             flush=True,
         )
 
@@ -89,10 +89,10 @@ class Endless:
 
 
 def main(millions: float, folder: str | None) -> None:
-    warm()
+    warm_up()
     stream = Endless(round(millions * 1e6))
     viewers = [Storing(Path(folder), "csv", print)] if folder else []
-    watch = Watch(stream, Settings(), Limits(), viewers, Tally("benchmark"))  # type: ignore[arg-type]
+    watch = Watch(stream, Settings(), Limits(), viewers, WatchTotals("benchmark"))  # type: ignore[arg-type]
     stream.watch = watch
     watch.run()
     for viewer in viewers:

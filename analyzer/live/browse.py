@@ -4,7 +4,7 @@ from analyzer.capture import open_captures
 from analyzer.engine.pipeline import Analysis
 from analyzer.live.census import census
 from analyzer.live.certain import Told, rows_of
-from analyzer.live.picture import FileSubject, Picture, news_of
+from analyzer.live.screen_data import CaptureScreenSource, ScreenData, news_of
 from analyzer.results.dataframes import findings_frame
 from analyzer.results.finding_list import listing_of
 from analyzer.settings import Settings
@@ -12,7 +12,7 @@ from analyzer.times import inner
 from analyzer.views.escape import safe
 
 
-def subject(paths: list[str], settings: Settings) -> FileSubject:
+def subject(paths: list[str], settings: Settings) -> CaptureScreenSource:
     """Read the captures. Raises UnreadableCapture if one cannot be analysed at all."""
     with open_captures(paths, settings.capture_gap_ns) as capture:
         analysis = Analysis(settings, recording=capture.recording)
@@ -20,10 +20,10 @@ def subject(paths: list[str], settings: Settings) -> FileSubject:
             analysis.feed(packets)
         end = analysis.last_ns
         ledger = analysis.snapshot(end)
-        places = census(ledger, analysis.book, end)
+        groups = census(ledger, analysis.book, end)
         findings = rows_of(findings_frame(listing_of(ledger, analysis.book, settings, capture.recording)))
         news = [news_of(Told(row), inner(int(row.time_epoch.as_unit("ns").value))) for row in reversed(findings)]
         flows = ledger.flows
         result = analysis.result(paths, capture).result()
     counts = f"{capture.packets:,} packets   {flows:,} connections   findings: {len(findings):,}"
-    return FileSubject(result, Picture(f"{safe(', '.join(paths))}   {counts}", places, news=news))
+    return CaptureScreenSource(result, ScreenData(f"{safe(', '.join(paths))}   {counts}", groups, news=news))

@@ -26,7 +26,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Place:
+class SocketGroup:
     """One row of the census."""
 
     role: str  # client or server
@@ -52,9 +52,9 @@ class Place:
 STREAMS_KEPT = 50
 
 
-def census(ledger: Ledger, book: AddressBook, now_ns: int) -> list[Place]:
-    """All places with at least one socket, the one with the most closing sockets first."""
-    found: list[Place] = []
+def census(ledger: Ledger, book: AddressBook, now_ns: int) -> list[SocketGroup]:
+    """All groups with at least one socket, the one with the most closing sockets first."""
+    found: list[SocketGroup] = []
     if ledger.flows:
         every = np.arange(ledger.flows)
         address, port = ledger.flow("address").astype(np.int64), ledger.flow("port").astype(np.int64)
@@ -62,8 +62,8 @@ def census(ledger: Ledger, book: AddressBook, now_ns: int) -> list[Place]:
         server, server_port = address[every, server_side], port[every, server_side]
         for role, side in (("server", server_side), ("client", ledger.client)):
             ends = Ends(ledger, side, now_ns)
-            found += _places(role, ends, address[every, side], server, server_port, book)
-    return sorted(found, key=lambda place: (-place.closing, -sum(place.counts.values()), place.name))
+            found += _groups(role, ends, address[every, side], server, server_port, book)
+    return sorted(found, key=lambda group: (-group.closing, -sum(group.counts.values()), group.name))
 
 
 class Ends:
@@ -78,30 +78,32 @@ class Ends:
         self.counted = ledger.reported & ~np.isin(self.state, NOT_OPEN)
 
 
-def _places(role: str, ends: Ends, own: Ints, server: Ints, port: Ints, book: AddressBook) -> list[Place]:
+def _groups(role: str, ends: Ends, own: Ints, server: Ints, port: Ints, book: AddressBook) -> list[SocketGroup]:
     rows = np.flatnonzero(ends.counted)
     if not len(rows):
         return []
     _, called = np.unique(server[rows] << 16 | port[rows], return_inverse=True)
-    distinct, first, group = np.unique(own[rows] * len(rows) + called, return_index=True, return_inverse=True)
+    distinct, first, group_of = np.unique(own[rows] * len(rows) + called, return_index=True, return_inverse=True)
     counts = np.zeros((len(distinct), len(State)), np.int64)
-    np.add.at(counts, (group, ends.state[rows]), 1)
-    order = np.lexsort((-ends.age[rows], group))
-    begins = np.searchsorted(group[order], np.arange(len(distinct) + 1))
+    np.add.at(counts, (group_of, ends.state[rows]), 1)
+    order = np.lexsort((-ends.age[rows], group_of))
+    begins = np.searchsorted(group_of[order], np.arange(len(distinct) + 1))
     made = []
-    for place, (begin, end) in enumerate(pairwise(begins.tolist())):
+    for number, (begin, end) in enumerate(pairwise(begins.tolist())):
         members = rows[order[begin:end]]
-        row = int(rows[first[place]])
-        made.append(_place(role, ends, members, counts[place], book.text(int(own[row])), book.text(int(server[row])),
-                           int(port[row])))  # fmt: skip
+        row = int(rows[first[number]])
+        address, called_at = book.text(int(own[row])), book.text(int(server[row]))
+        made.append(_group_of_rows(role, ends, members, counts[number], address, called_at, int(port[row])))
     return made
 
 
-def _place(role: str, ends: Ends, members: Ints, counts: Ints, address: str, server: str, port: int) -> Place:
+def _group_of_rows(
+    role: str, ends: Ends, members: Ints, counts: Ints, address: str, server: str, port: int
+) -> SocketGroup:
     closing = members[np.isin(ends.state[members], CLOSING_STATES)]
     left = ends.left[members]
     left = left[left >= 0]
-    return Place(
+    return SocketGroup(
         role=role,
         address=address,
         server=server,
@@ -113,12 +115,12 @@ def _place(role: str, ends: Ends, members: Ints, counts: Ints, address: str, ser
     )
 
 
-def kernel_counts(sockets: dict[Any, Any], places: list[Place]) -> dict[str, dict[str, int]]:
-    """For each place that is local: how many sockets this host's kernel has there, by state."""
+def kernel_counts(sockets: dict[Any, Any], groups: list[SocketGroup]) -> dict[str, dict[str, int]]:
+    """For each group that is local: how many sockets this host's kernel has there, by state."""
     counts: dict[tuple[str, str, str, int], dict[str, int]] = {}
     for (local, remote), entry in sockets.items():
         for key in (("server", local[0], local[0], local[1]), ("client", local[0], remote[0], remote[1])):
             states = counts.setdefault(key, {})
             states[entry.state] = states.get(entry.state, 0) + 1
-    keys = {place.name: (place.role, place.address, place.server, place.port) for place in places}
+    keys = {group.name: (group.role, group.address, group.server, group.port) for group in groups}
     return {name: counts[key] for name, key in keys.items() if key in counts}

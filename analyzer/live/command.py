@@ -19,11 +19,11 @@ from analyzer.settings import Settings, nanoseconds
 from analyzer.views.escape import safe
 
 if TYPE_CHECKING:
-    from analyzer.live.lines import Lines
-    from analyzer.live.outputs import Silent
-    from analyzer.live.picture import LiveSubject
-    from analyzer.live.tally import Tally
-    from analyzer.live.watch import Watch, Wishes
+    from analyzer.live.line_output import LineOutput
+    from analyzer.live.screen_data import WatchScreenSource
+    from analyzer.live.totals import WatchTotals
+    from analyzer.live.viewers import BaseViewer
+    from analyzer.live.watch import Commands, Watch
 
 DAY = 24 * 3600
 RECENT = 300_000  # segments kept for ladders on the screen
@@ -127,7 +127,7 @@ def live(
 
 def watch_settings(thresholds: dict[str, Any], local: bool) -> Settings:
     """The settings of a watch. On this host its own timers are in force, where no option says otherwise."""
-    from analyzer.live.host import own_timers
+    from analyzer.live.host_timers import own_timers
 
     asked = click.get_current_context().get_parameter_source("profile") != ParameterSource.DEFAULT
     read = {} if asked or not local else own_timers()
@@ -175,39 +175,39 @@ class Wanted:
 def watch(request: Request, settings: Settings, wanted: Wanted) -> int:
     """Set everything up, watch, say the last words. The order matters: what can fail fails before packets flow."""
     from analyzer.capture.live.stream import LiveStream
-    from analyzer.live.lines import Lines
-    from analyzer.live.outputs import Printing
-    from analyzer.live.picture import LiveSubject
+    from analyzer.live.line_output import LineOutput
+    from analyzer.live.screen_data import WatchScreenSource
     from analyzer.live.sockets import Owners
-    from analyzer.live.tally import Tally
-    from analyzer.live.warm import warm
-    from analyzer.live.watch import Limits, Watch, Wishes
+    from analyzer.live.totals import WatchTotals
+    from analyzer.live.viewers import Printing
+    from analyzer.live.warm_up import warm_up
+    from analyzer.live.watch import Commands, Limits, Watch
 
-    warm()
-    lines = Lines(sys.stdout, wanted.as_json)
-    wishes, tally = Wishes(), Tally(source_name(request))
+    warm_up()
+    lines = LineOutput(sys.stdout, wanted.as_json)
+    commands, totals = Commands(), WatchTotals(source_name(request))
     on_screen = not wanted.plain and sys.stdin.isatty() and sys.stdout.isatty() and screen_there()
-    say = tally.note if on_screen else lines.note
+    say = totals.note if on_screen else lines.note
     local = request.pipe is None
-    subject = LiveSubject(wishes, local) if on_screen else None
+    subject = WatchScreenSource(commands, local) if on_screen else None
     shown = subject or Printing(lines, Owners() if local else None)
-    viewers: list[Silent] = [*writers(wanted, tally, say), shown]  # what a line says is in the files by then
+    viewers: list[BaseViewer] = [*writers(wanted, totals, say), shown]  # what a line says is in the files by then
     limits = Limits(wanted.duration, wanted.count, wanted.idle_timeout, wanted.max_flows)
     with ExitStack() as stack:
-        stack.enter_context(signals(wishes))
+        stack.enter_context(signals(commands))
         stream = stack.enter_context(LiveStream.begin(request))
-        watch = Watch(stream, settings, limits, viewers, tally, wishes, RECENT if subject else 0)
+        watch = Watch(stream, settings, limits, viewers, totals, commands, RECENT if subject else 0)
         if subject is None:
-            click.echo(f"watching {safe(tally.source)}{with_engine(stream.engine)}; Ctrl-C ends it", err=True)
+            click.echo(f"watching {safe(totals.source)}{with_engine(stream.engine)}; Ctrl-C ends it", err=True)
             run(watch, viewers, partial(last_words, lines))
         else:
             behind(lambda: run(watch, viewers, lambda _: None), subject)
-            last_words(lines, tally)
+            last_words(lines, totals)
     return 0
 
 
-def last_words(lines: "Lines", tally: "Tally") -> None:
-    lines.summary(tally)
+def last_words(lines: "LineOutput", totals: "WatchTotals") -> None:
+    lines.summary(totals)
     lines.close()
 
 
@@ -221,7 +221,7 @@ def screen_there() -> bool:
     return True
 
 
-def behind(work: Callable[[], None], subject: "LiveSubject") -> None:
+def behind(work: Callable[[], None], subject: "WatchScreenSource") -> None:
     """Do ``work`` in a thread while the screen shows ``subject``; what it raises is raised here."""
     from analyzer.live.screen import show
 
@@ -246,15 +246,15 @@ def behind(work: Callable[[], None], subject: "LiveSubject") -> None:
         raise troubles[0]
 
 
-def writers(wanted: Wanted, tally: "Tally", say: Callable[[str], None]) -> "list[Silent]":
+def writers(wanted: Wanted, totals: "WatchTotals", say: Callable[[str], None]) -> "list[BaseViewer]":
     """The viewers that write files."""
-    from analyzer.live.outputs import Saving, Storing
+    from analyzer.live.viewers import Saving, Storing
 
     def both(text: str) -> None:
-        tally.note(text)
+        totals.note(text)
         say(text)
 
-    made: list[Silent] = []
+    made: list[BaseViewer] = []
     if wanted.out is not None:
         made.append(Storing(wanted.out, wanted.format, both))
     if wanted.write is not None:
@@ -266,11 +266,11 @@ def writers(wanted: Wanted, tally: "Tally", say: Callable[[str], None]) -> "list
     return made
 
 
-def run(watch: "Watch", viewers: "list[Silent]", last_words: "Callable[[Tally], None]") -> None:
+def run(watch: "Watch", viewers: "list[BaseViewer]", last_words: "Callable[[WatchTotals], None]") -> None:
     """Watch to the end and close the files; the first trouble is raised when all is done."""
     troubles: list[TeardownError | OSError] = []
     closing = [partial(viewer.close, watch) for viewer in viewers]
-    steps: list[Callable[[], None]] = [watch.run, *closing, partial(last_words, watch.tally)]
+    steps: list[Callable[[], None]] = [watch.run, *closing, partial(last_words, watch.totals)]
     for step in steps:
         try:
             step()
@@ -293,8 +293,8 @@ def source_name(request: Request) -> str:
 class signals:  # noqa: N801 (a context manager used as a word)
     """SIGINT and SIGTERM end the watch in order, SIGHUP begins new files; a second SIGINT ends it at once."""
 
-    def __init__(self, wishes: "Wishes") -> None:
-        self._wishes = wishes
+    def __init__(self, commands: "Commands") -> None:
+        self._commands = commands
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> None:
@@ -304,12 +304,12 @@ class signals:  # noqa: N801 (a context manager used as a word)
         self._before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
 
     def _stop(self, number: int, frame: object) -> None:
-        if self._wishes.stop and number == signal.SIGINT:
+        if self._commands.stop and number == signal.SIGINT:
             os._exit(130)
-        self._wishes.stop = True
+        self._commands.stop = True
 
     def _rotate(self, number: int, frame: object) -> None:
-        self._wishes.rotate = True
+        self._commands.rotate = True
 
     def __exit__(self, *error: object) -> None:
         for number, handler in self._before.items():

@@ -1,7 +1,7 @@
 """``--metrics PORT``: the census and the counts, served to Prometheus by its own client library.
 
 Served on the loopback interface unless another address is given, because addresses of whoever talks to whom are
-nobody else's business. At most ``MOST_PLACES`` places are served, those with the most closing sockets first: every
+nobody else's business. At most ``MOST_GROUPS`` groups are served, those with the most closing sockets first: every
 combination of labels is a time series that Prometheus keeps for ever.
 """
 
@@ -11,18 +11,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from analyzer.errors import UsageError
-from analyzer.live.census import STATES, Place, census
+from analyzer.live.census import STATES, SocketGroup, census
 from analyzer.live.certain import Told
-from analyzer.live.outputs import Silent
+from analyzer.live.viewers import BaseViewer
 from analyzer.live.watch import Watch
 from analyzer.tracker.outcome import Ledger
 
-MOST_PLACES = 1000
+MOST_GROUPS = 1000
 MOST_FINDINGS = 5000  # combinations of code and endpoint
 LABELS = ["role", "address", "server", "port", "state"]
 
 
-class Metrics(Silent):
+class Metrics(BaseViewer):
     """The endpoint; what it serves is replaced after each look."""
 
     def __init__(self, port: int, address: str) -> None:
@@ -31,7 +31,7 @@ class Metrics(Silent):
         except ImportError:
             raise UsageError("--metrics needs prometheus-client: pip install 'teardown[live]'") from None
         self._lock = threading.Lock()
-        self._places: list[Place] = []
+        self._groups: list[SocketGroup] = []
         self._found: Counter[tuple[str, str, str]] = Counter()
         self._numbers = {"packets": 0, "lost": 0, "kept": 0, "finished": 0}
         registry = prometheus_client.CollectorRegistry()
@@ -51,12 +51,12 @@ class Metrics(Silent):
                     self._found[label] += 1
 
     def looked(self, ledger: Ledger, now_ns: int, watch: Watch) -> None:
-        places = census(ledger, watch.analysis.book, now_ns)[:MOST_PLACES]
-        tally = watch.tally
+        groups = census(ledger, watch.analysis.book, now_ns)[:MOST_GROUPS]
+        totals = watch.totals
         with self._lock:
-            self._places = places
+            self._groups = groups
             self._numbers = {
-                "packets": tally.packets, "lost": tally.lost, "kept": ledger.flows, "finished": tally.flows,
+                "packets": totals.packets, "lost": totals.lost, "kept": ledger.flows, "finished": totals.flows,
             }  # fmt: skip
 
     def collect(self) -> Iterator[Any]:
@@ -64,12 +64,12 @@ class Metrics(Silent):
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
         with self._lock:
-            places, found, numbers = list(self._places), dict(self._found), dict(self._numbers)
+            groups, found, numbers = list(self._groups), dict(self._found), dict(self._numbers)
         sockets = GaugeMetricFamily("teardown_sockets", "Sockets in each state now, from the packets", labels=LABELS)
-        for place in places:
+        for group in groups:
             for state in STATES:
-                if count := place.counts.get(state.name):
-                    where = [place.role, place.address, place.server, str(place.port), state.name]
+                if count := group.counts.get(state.name):
+                    where = [group.role, group.address, group.server, str(group.port), state.name]
                     sockets.add_metric(where, count)
         yield sockets
         findings = CounterMetricFamily("teardown_findings", "Findings announced", labels=["code", "severity", "server"])

@@ -1,7 +1,7 @@
-"""The screen of ``live`` and ``browse``: a table of places with their sockets by state, and what was found.
+"""The screen of ``live`` and ``browse``: a table of groups with their sockets by state, and what was found.
 
-It draws what a :class:`~analyzer.live.picture.Subject` shows, twice a second, and asks it for ladders. Nothing is
-computed here. All text is drawn as it is, never as markup.
+It draws the data of a :class:`~analyzer.live.screen_data.ScreenSource` twice a second, and asks it for ladders. Nothing
+is computed here. All text is drawn as it is, never as markup.
 """
 
 from typing import ClassVar
@@ -14,8 +14,8 @@ from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Input, Static
 
 from analyzer.errors import TeardownError
-from analyzer.live.census import STATES, Place
-from analyzer.live.picture import News, Picture, Subject
+from analyzer.live.census import STATES, SocketGroup
+from analyzer.live.screen_data import News, ScreenData, ScreenSource
 from analyzer.views.console import SEVERITY_STYLES, Line, duration
 
 REFRESH = 0.5  # seconds
@@ -49,7 +49,7 @@ class Screen(App[None]):
     #head { height: 1; background: $panel; }
     #filter { display: none; }
     #filter.open { display: block; }
-    #places { height: 3fr; }
+    #groups { height: 3fr; }
     #news { height: 2fr; border-top: solid $panel; }
     LadderScreen { background: $surface; }
     """
@@ -61,67 +61,67 @@ class Screen(App[None]):
         Binding("q,ctrl+c", "leave", "quit", priority=True),
     ]
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: ScreenSource) -> None:
         super().__init__()
         self._subject = subject
         self._sort = 0
         self._words = ""
         self._paused = False
-        self._picture = Picture()
-        self._shown: list[Place] = []
+        self._data = ScreenData()
+        self._shown: list[SocketGroup] = []
         self._news: list[News] = []
 
     def compose(self) -> ComposeResult:
         yield Static("", id="head", markup=False)
         yield Input(placeholder="show only what contains ...", id="filter")
-        yield DataTable(id="places", cursor_type="row", zebra_stripes=True)
+        yield DataTable(id="groups", cursor_type="row", zebra_stripes=True)
         yield DataTable(id="news", cursor_type="row", show_header=False)
         yield Footer()
 
     def on_mount(self) -> None:
-        self._table("places").add_columns(
+        self._table("groups").add_columns(
             "endpoint", *(SHORT.get(state.name, state.name) for state in STATES), "next", "oldest", "process", "kernel"
         )
         self._table("news").add_columns("news")
-        self._table("places").focus()
-        self.set_interval(REFRESH, self.refresh_picture)
-        self.refresh_picture()
+        self._table("groups").focus()
+        self.set_interval(REFRESH, self.redraw)
+        self.redraw()
 
     def _table(self, name: str) -> "DataTable[Text]":
         return self.query_one(f"#{name}", DataTable)
 
-    def refresh_picture(self) -> None:
-        """Draw the newest picture, unless paused or behind a ladder."""
+    def redraw(self) -> None:
+        """Draw the newest data, unless paused or behind a ladder."""
         if len(self.screen_stack) > 1:
             return
         if not self._paused:
-            self._picture = self._subject.picture()
+            self._data = self._subject.data()
         self._draw()
-        if self._picture.ended and not self._paused:
+        if self._data.ended and not self._paused:
             self.exit()
 
     def _draw(self) -> None:
         sort = SORTS[self._sort]
         state = "   PAUSED" if self._paused else ""
         words = f"   filter: {self._words}" if self._words else ""
-        self.query_one("#head", Static).update(Text(f"{self._picture.head}   sorted by {sort}{words}{state}"))
-        chosen = [place for place in self._picture.places if self._words in f"{place.name} {self._owner(place)}"]
-        self._shown = sorted(chosen, key=lambda place: order(place, sort))[:ROWS_SHOWN]
-        self._fill("places", [self._row(place) for place in self._shown])
-        self._news = [news for news in self._picture.news if self._words in news.search][:ROWS_SHOWN]
+        self.query_one("#head", Static).update(Text(f"{self._data.head}   sorted by {sort}{words}{state}"))
+        chosen = [group for group in self._data.groups if self._words in f"{group.name} {self._owner(group)}"]
+        self._shown = sorted(chosen, key=lambda group: order(group, sort))[:ROWS_SHOWN]
+        self._fill("groups", [self._row(group) for group in self._shown])
+        self._news = [news for news in self._data.news if self._words in news.search][:ROWS_SHOWN]
         styles = SEVERITY_STYLES
         self._fill("news", [[Text(news.text, style=styles.get(news.severity, "dim"))] for news in self._news])
 
-    def _owner(self, place: Place) -> str:
-        return self._picture.owners.get(place.name, "")
+    def _owner(self, group: SocketGroup) -> str:
+        return self._data.owners.get(group.name, "")
 
-    def _row(self, place: Place) -> list[Text]:
-        counts = [place.counts.get(state.name, 0) for state in STATES]
+    def _row(self, group: SocketGroup) -> list[Text]:
+        counts = [group.counts.get(state.name, 0) for state in STATES]
         cells = [Text(f"{count:,}" if count else "-", justify="right") for count in counts]
-        left = "" if place.next_s is None else duration(max(place.next_s, 0.0))
-        oldest = duration(place.oldest_s) if place.oldest_s else ""
-        tail = (Text(left, justify="right"), Text(oldest, justify="right"), Text(self._owner(place)))
-        return [Text(place.name), *cells, *tail, Text(difference(place, self._picture.kernel.get(place.name)))]
+        left = "" if group.next_s is None else duration(max(group.next_s, 0.0))
+        oldest = duration(group.oldest_s) if group.oldest_s else ""
+        tail = (Text(left, justify="right"), Text(oldest, justify="right"), Text(self._owner(group)))
+        return [Text(group.name), *cells, *tail, Text(difference(group, self._data.kernel.get(group.name)))]
 
     def _fill(self, name: str, rows: list[list[Text]]) -> None:
         """Draw the rows anew, the cursor and the scrolling where they were."""
@@ -150,19 +150,19 @@ class Screen(App[None]):
         """The filter is what was typed; nothing typed is no filter."""
         self._words = event.value
         event.input.remove_class("open")
-        self._table("places").focus()
+        self._table("groups").focus()
         self._draw()
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         self._open(event.data_table.id or "", event.cursor_row)
 
     def _open(self, table: str, row: int) -> None:
-        """The ladder of the finding's connection, or of the place's oldest closing one."""
+        """The ladder of the finding's connection, or of the group's oldest closing one."""
         streams: list[int] = []
         if table == "news" and row < len(self._news):
             stream = self._news[row].stream
             streams = [] if stream is None else [stream]
-        elif table == "places" and row < len(self._shown):
+        elif table == "groups" and row < len(self._shown):
             streams = list(self._shown[row].streams)
         if not streams:
             self.notify("no closing connection there", markup=False)
@@ -177,23 +177,23 @@ class Screen(App[None]):
         self.exit()
 
 
-def order(place: Place, sort: str) -> tuple[float | str, ...]:
+def order(group: SocketGroup, sort: str) -> tuple[float | str, ...]:
     """A key for the sort: the most first, names from A."""
     if sort == "name":
-        return (place.name,)
+        return (group.name,)
     if sort == "closing":
-        return (-place.closing, place.name)
-    return (-(place.oldest_s if sort == "oldest" else place.counts.get(sort, 0)), place.name)
+        return (-group.closing, group.name)
+    return (-(group.oldest_s if sort == "oldest" else group.counts.get(sort, 0)), group.name)
 
 
-def difference(place: Place, kernel: dict[str, int] | None) -> str:
-    """Where this host's kernel counts otherwise than the packets show; "" where the place is not of this host."""
+def difference(group: SocketGroup, kernel: dict[str, int] | None) -> str:
+    """Where this host's kernel counts otherwise than the packets show; "" where the group is not of this host."""
     if kernel is None:
         return ""
-    states = [state.name for state in STATES if kernel.get(state.name, 0) != place.counts.get(state.name, 0)]
+    states = [state.name for state in STATES if kernel.get(state.name, 0) != group.counts.get(state.name, 0)]
     return ", ".join(f"{SHORT.get(name, name)} {kernel.get(name, 0)}" for name in states) or "same"
 
 
-def show(subject: Subject) -> None:
+def show(subject: ScreenSource) -> None:
     """Run the screen until its end, or the subject's."""
     Screen(subject).run()

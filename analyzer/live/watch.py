@@ -28,7 +28,7 @@ from analyzer.errors import TeardownError, UnreadableCapture
 from analyzer.live.certain import Announcer, Told
 from analyzer.live.clock import CaptureClock
 from analyzer.live.losses import Losses
-from analyzer.live.tally import Tally
+from analyzer.live.totals import WatchTotals
 from analyzer.results.dataframes import findings_frame
 from analyzer.results.finding_list import listing_of
 from analyzer.results.pandas_types import epoch_ns
@@ -74,7 +74,7 @@ class Limits:
 
 
 @dataclass
-class Wishes:
+class Commands:
     """What was asked for from outside (signals, keys); read by the loop."""
 
     stop: bool = False
@@ -90,8 +90,8 @@ class Watch:
     settings: Settings
     limits: Limits
     viewers: Sequence[Viewer]
-    tally: Tally
-    wishes: Wishes = field(default_factory=Wishes)
+    totals: WatchTotals
+    commands: Commands = field(default_factory=Commands)
     recent_segments: int = 0  # so many of the newest segments are kept, for ladders
 
     def __post_init__(self) -> None:
@@ -127,9 +127,9 @@ class Watch:
         return State(int(self.ledger.own("state")[rows[0], side])).name
 
     def _over(self) -> bool:
-        if self.stream.ended or self.wishes.stop:
+        if self.stream.ended or self.commands.stop:
             return True
-        if self.limits.count is not None and self.tally.packets >= self.limits.count:
+        if self.limits.count is not None and self.totals.packets >= self.limits.count:
             return True
         limit = self.limits.duration_ns
         return limit is not None and time.monotonic() - self._begun >= limit / 1e9
@@ -139,10 +139,10 @@ class Watch:
         packets = self.stream.poll(wait)
         if packets is not None:
             self._take(packets)
-        while self.wishes.questions:
-            self.wishes.questions.pop(0)(self)
-        if self.wishes.rotate:
-            self.wishes.rotate = False
+        while self.commands.questions:
+            self.commands.questions.pop(0)(self)
+        if self.commands.rotate:
+            self.commands.rotate = False
             for viewer in self.viewers:
                 viewer.rotate()
         if time.monotonic() >= self._next:
@@ -151,16 +151,16 @@ class Watch:
     def _take(self, packets: Packets) -> None:
         """One batch through the stages; no more of it than ``--count`` wants."""
         if self.limits.count is not None:
-            packets = Packets(packets.data, packets.rows[: self.limits.count - self.tally.packets])
+            packets = Packets(packets.data, packets.rows[: self.limits.count - self.totals.packets])
         if not len(packets.rows):
             return
         newest = inner(int(packets.rows["time"].max()))
         step = self.clock.feed(newest)
         if step and self.stream.engine:
-            self.tally.note(f"the clock was set by {step / 1e9:+.3f} s at packet {int(packets.rows['frame'][0]):,}")
-        self.tally.packets += len(packets.rows)
-        self.tally.first_ns = self.tally.first_ns or inner(int(packets.rows["time"][0]))
-        self.tally.last_ns = max(newest, self.tally.last_ns or newest)
+            self.totals.note(f"the clock was set by {step / 1e9:+.3f} s at packet {int(packets.rows['frame'][0]):,}")
+        self.totals.packets += len(packets.rows)
+        self.totals.first_ns = self.totals.first_ns or inner(int(packets.rows["time"][0]))
+        self.totals.last_ns = max(newest, self.totals.last_ns or newest)
         for viewer in self.viewers:
             viewer.packets(packets, self)
         self._track(self.analysis.decode(packets))
@@ -188,10 +188,10 @@ class Watch:
         self._next = max(self._next + LOOK, time.monotonic() + min(SHARE * took, LONGEST_PAUSE))
 
     def _count_losses(self, now: int) -> None:
-        new = self.losses.heard(self.stream.lost, now, self.tally.first_ns or now)
-        self.tally.lost = self.losses.total
+        new = self.losses.heard(self.stream.lost, now, self.totals.first_ns or now)
+        self.totals.lost = self.losses.total
         if new:
-            self.tally.note("packets were lost while capturing: verdicts on connections alive then are less sure")
+            self.totals.note("packets were lost while capturing: verdicts on connections alive then are less sure")
         self.stream.ask_losses()
 
     def _evict(self) -> None:
@@ -199,11 +199,11 @@ class Watch:
         self._closed(self.analysis.retire())
         before = self.analysis.held
         self._closed(self.analysis.drop_idle(self.limits.idle_ns, 1 << 62))
-        self.tally.idle += before - self.analysis.held
+        self.totals.idle += before - self.analysis.held
         before = self.analysis.held
         if before > self.limits.max_flows:
             self._closed(self.analysis.drop_idle(1 << 62, self.limits.max_flows))
-            self.tally.crowded_out += before - self.analysis.held
+            self.totals.crowded_out += before - self.analysis.held
         if self.analysis.forget(MOST_ROWS):
             self.recent.clear()
 
@@ -217,7 +217,7 @@ class Watch:
         self._hand_on(result)
 
     def _hand_on(self, result: ResultTables) -> None:
-        self.tally.count(result.flows, result.findings)
+        self.totals.count(result.flows, result.findings)
         for viewer in self.viewers:
             viewer.closed(result, self)
 
@@ -263,7 +263,7 @@ class Watch:
         return np.asarray(~over | (ledger.flow("end_time") >= self._judged_until - 2 * SECOND))
 
     def _tell(self, news: Sequence[Told], now: int) -> None:
-        self.tally.announced += sum(not told.over for told in news)
+        self.totals.announced += sum(not told.over for told in news)
         if news:
             for viewer in self.viewers:
                 viewer.told(news, now, self)
@@ -278,13 +278,13 @@ class Watch:
             if packets is not None:
                 self._take(packets)
         self.stream.close()
-        now = max(self.tally.last_ns or 0, (self.clock.now() or 0) if silent else 0)
+        now = max(self.totals.last_ns or 0, (self.clock.now() or 0) if silent else 0)
         self._count_losses(now)
-        self.tally.last_ns = now or None
-        result = self.analysis.result([self.tally.source], self.stream, now).result()
-        self.tally.segments, self.tally.bytes = result.summary.segments, result.summary.bytes
+        self.totals.last_ns = now or None
+        result = self.analysis.result([self.totals.source], self.stream, now).result()
+        self.totals.segments, self.totals.bytes = result.summary.segments, result.summary.bytes
         for notice in result.summary.notices:
-            self.tally.note(notice.text)
+            self.totals.note(notice.text)
         try:
             self._close_all(result, now)
         except (TeardownError, OSError) as error:

@@ -15,7 +15,7 @@ import pytest
 from analyzer.capture.live.request import Request
 from analyzer.capture.live.stream import LiveStream
 from analyzer.capture.packets import PACKET, Packets
-from analyzer.live.tally import Tally
+from analyzer.live.totals import WatchTotals
 from analyzer.live.watch import Limits, Watch
 from analyzer.segments.table import SYN
 from analyzer.settings import Settings
@@ -157,14 +157,14 @@ class Burst:
 
 
 def test_a_burst_of_syns_is_survived_in_bounded_memory() -> None:
-    watch = Watch(Burst(300_000), Settings(), Limits(max_flows=5_000), (), Tally("burst"))  # type: ignore[arg-type]
+    watch = Watch(Burst(300_000), Settings(), Limits(max_flows=5_000), (), WatchTotals("burst"))  # type: ignore[arg-type]
     held = []
     track = watch._track
     watch._track = lambda batch: (track(batch), held.append(watch.analysis.held))[0]  # type: ignore[method-assign]
     watch.run()
-    assert watch.tally.packets == watch.tally.flows == 300_000
+    assert watch.totals.packets == watch.totals.flows == 300_000
     assert max(held) <= 5_000 * 1.25 + 50_000
-    assert watch.tally.crowded_out >= 290_000
+    assert watch.totals.crowded_out >= 290_000
 
 
 def test_a_full_disk_is_survived_or_told(tmp_path: Path) -> None:

@@ -48,13 +48,13 @@ def ss(host: Host) -> Counter[str]:
 def test_states_served_are_those_of_ss(lab: Lab) -> None:
     watching = Watching(lab.a, "--metrics", "9464", "--close-wait-leak", "2")
     kept = []
-    for place in range(12):
+    for group in range(12):
         client, server = lab.connect(8080)
-        if place % 4 == 0:
+        if group % 4 == 0:
             client.close()  # FIN_WAIT_2 at A, CLOSE_WAIT at B
-        elif place % 4 == 1:
+        elif group % 4 == 1:
             server.close()  # the other way round
-        elif place % 4 == 2:
+        elif group % 4 == 2:
             client.close()
             server.close()  # TIME_WAIT at A
         kept += [client, server]

@@ -8,8 +8,8 @@ import pytest
 
 from analyzer.errors import UsageError
 from analyzer.live.browse import subject
-from analyzer.live.census import Place
-from analyzer.live.picture import News, Picture
+from analyzer.live.census import SocketGroup
+from analyzer.live.screen_data import News, ScreenData
 from analyzer.settings import Settings
 from analyzer.views.console import Line
 
@@ -28,13 +28,13 @@ class Played:
     """A subject that shows what the test puts there."""
 
     def __init__(self) -> None:
-        leak = Place("server", "10.0.0.2", "10.0.0.2", 80, {"CLOSE_WAIT": 7}, 12.0, None, (3,))
-        waits = Place("client", "10.0.0.1", "10.0.0.2", 80, {"TIME_WAIT": 9, "ESTABLISHED": 1}, 5.0, 31.0, ())
+        leak = SocketGroup("server", "10.0.0.2", "10.0.0.2", 80, {"CLOSE_WAIT": 7}, 12.0, None, (3,))
+        waits = SocketGroup("client", "10.0.0.1", "10.0.0.2", 80, {"TIME_WAIT": 9, "ESTABLISHED": 1}, 5.0, 31.0, ())
         hostile = News("[red]not markup[/red] \\x1b[2J", "error", 3, "10.0.0.2 TD101")
-        self.now = Picture("eth0", [leak, waits], {leak.name: {"CLOSE_WAIT": 6}}, {leak.name: "py[1]"}, [hostile])
+        self.now = ScreenData("eth0", [leak, waits], {leak.name: {"CLOSE_WAIT": 6}}, {leak.name: "py[1]"}, [hostile])
         self.stopped = False
 
-    def picture(self) -> Picture:
+    def data(self) -> ScreenData:
         return self.now
 
     def ladder(self, stream: int, columns: int) -> list[Line]:
@@ -67,14 +67,14 @@ def head(screen: Screen) -> str:
 
 def test_places_are_shown_sorted_and_filtered() -> None:
     async def steps(screen: Screen, pilot: Pilot[None]) -> None:
-        assert cells(screen, "places") == ["10.0.0.1 -> 10.0.0.2:80", "10.0.0.2:80"]
+        assert cells(screen, "groups") == ["10.0.0.1 -> 10.0.0.2:80", "10.0.0.2:80"]
         await pilot.press("s")
         assert "sorted by CLOSE_WAIT" in head(screen)
-        assert cells(screen, "places") == ["10.0.0.2:80", "10.0.0.1 -> 10.0.0.2:80"]
-        assert cells(screen, "places", -2) == ["py[1]", ""]
-        assert cells(screen, "places", -1) == ["CLOSE_W 6", ""]
+        assert cells(screen, "groups") == ["10.0.0.2:80", "10.0.0.1 -> 10.0.0.2:80"]
+        assert cells(screen, "groups", -2) == ["py[1]", ""]
+        assert cells(screen, "groups", -1) == ["CLOSE_W 6", ""]
         await pilot.press("slash", *"10.0.0.1", "enter")
-        assert cells(screen, "places") == ["10.0.0.1 -> 10.0.0.2:80"]
+        assert cells(screen, "groups") == ["10.0.0.1 -> 10.0.0.2:80"]
         assert cells(screen, "news") == []
 
     drive(Played(), steps)
@@ -92,12 +92,12 @@ def test_pause_holds_the_picture_and_quit_stops_the_watch() -> None:
 
     async def steps(screen: Screen, pilot: Pilot[None]) -> None:
         await pilot.press("p")
-        played.now = Picture("changed")
-        screen.refresh_picture()
+        played.now = ScreenData("changed")
+        screen.redraw()
         assert head(screen).startswith("eth0")
         assert head(screen).endswith("PAUSED")
         await pilot.press("p")
-        screen.refresh_picture()
+        screen.redraw()
         assert head(screen).startswith("changed")
         await pilot.press("q")
 
@@ -122,7 +122,7 @@ def test_browse_shows_a_capture() -> None:
 
     async def steps(screen: Screen, pilot: Pilot[None]) -> None:
         assert "20 packets   2 connections   findings: 1" in head(screen)
-        assert "10.1.2.2:8080" in cells(screen, "places")
+        assert "10.1.2.2:8080" in cells(screen, "groups")
         assert "TD101 close-wait-leak" in cells(screen, "news")[0]
         await pilot.press("tab", "enter")
         await pilot.pause()
@@ -135,7 +135,7 @@ def test_browse_shows_a_capture() -> None:
 
 
 def test_kernel_and_packets_agree_or_differ() -> None:
-    place = Place("server", "a", "a", 1, {"TIME_WAIT": 2}, 0.0, None, ())
-    assert difference(place, None) == ""
-    assert difference(place, {"TIME_WAIT": 2}) == "same"
-    assert difference(place, {"TIME_WAIT": 1, "CLOSE_WAIT": 1}) == "CLOSE_W 1, TIME_W 1"
+    group = SocketGroup("server", "a", "a", 1, {"TIME_WAIT": 2}, 0.0, None, ())
+    assert difference(group, None) == ""
+    assert difference(group, {"TIME_WAIT": 2}) == "same"
+    assert difference(group, {"TIME_WAIT": 1, "CLOSE_WAIT": 1}) == "CLOSE_W 1, TIME_W 1"

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import pandas as pd
 
 from analyzer.live.certain import Told
-from analyzer.live.tally import Tally
+from analyzer.live.totals import WatchTotals
 from analyzer.times import moment, outer
 from analyzer.views.console import count, duration, endpoint
 from analyzer.views.escape import safe
@@ -23,7 +23,7 @@ from analyzer.writers.json_document import finding_object
 MOST_WAITING = 200_000
 
 
-class Lines:
+class LineOutput:
     """Writes to ``file``; ``as_json`` chooses the form. What is wrong with the file is raised by the next call."""
 
     def __init__(self, file: TextIO, as_json: bool) -> None:
@@ -46,11 +46,11 @@ class Lines:
         """Something about the capture or the output that must be known."""
         self._put(json.dumps({"event": "notice", "text": text}) if self._json else f"notice: {safe(text)}")
 
-    def summary(self, tally: Tally) -> None:
+    def summary(self, totals: WatchTotals) -> None:
         if self._json:
-            self._put(json.dumps(tally.as_json()))
+            self._put(json.dumps(totals.as_json()))
         else:
-            for line in summary_lines(tally):
+            for line in summary_lines(totals):
                 self._put(line)
 
     def _put(self, line: str) -> None:
@@ -97,22 +97,25 @@ def who(row: Any) -> str:
     return " - ".join(ends)
 
 
-def summary_lines(tally: Tally) -> Iterator[str]:
+def summary_lines(totals: WatchTotals) -> Iterator[str]:
     """What the watch saw in all."""
-    span = duration(((tally.last_ns or 0) - (tally.first_ns or 0)) / 1e9)
-    yield f"watched {safe(tally.source)} for {span}"
+    span = duration(((totals.last_ns or 0) - (totals.first_ns or 0)) / 1e9)
+    yield f"watched {safe(totals.source)} for {span}"
     yield ", ".join(
-        [count(tally.packets, "packet"), count(tally.segments, "TCP segment"), count(tally.flows, "connection")]
-        + ([f"{count(tally.lost, 'packet')} lost by the capture"] if tally.lost else [])
+        [count(totals.packets, "packet"), count(totals.segments, "TCP segment"), count(totals.flows, "connection")]
+        + ([f"{count(totals.lost, 'packet')} lost by the capture"] if totals.lost else [])
     )
-    if tally.endings:
-        yield "endings: " + ", ".join(f"{word} {number:,}" for word, number in tally.endings.most_common())
-    for severity, code, number in tally.worst_first():
+    if totals.endings:
+        yield "endings: " + ", ".join(f"{word} {number:,}" for word, number in totals.endings.most_common())
+    for severity, code, number in totals.worst_first():
         yield f"{severity:<8} {code} {names().get(code, '')}: {number:,}"
-    if not tally.findings:
+    if not totals.findings:
         yield "no findings"
-    for number, why in ((tally.idle, "were silent for --idle-timeout"), (tally.crowded_out, "were beyond --max-flows")):
+    for number, why in (
+        (totals.idle, "were silent for --idle-timeout"),
+        (totals.crowded_out, "were beyond --max-flows"),
+    ):
         if number:
             yield f"{count(number, 'connection')} {why}: their books were closed as they stood"
-    for notice in tally.notices:
+    for notice in totals.notices:
         yield f"notice: {safe(notice.text)}"

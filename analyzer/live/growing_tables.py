@@ -27,7 +27,7 @@ PARQUET_EVERY = 60.0  # seconds
 PARQUET_ROWS = 500_000  # or so many rows
 
 
-class Growing:
+class GrowingFile:
     """A file that grows by whole lines; what does not fit on the disk waits."""
 
     def __init__(self, path: Path) -> None:
@@ -72,7 +72,7 @@ class Growing:
         return kept
 
 
-class Table:
+class GrowingTable:
     """One table: its growing CSV file, and with Parquet the rows since the last rotation."""
 
     def __init__(self, folder: Path, name: str, columns: list[str], parquet: bool) -> None:
@@ -81,7 +81,7 @@ class Table:
         path = folder / f"{name}.csv"
         if path.exists() and path.stat().st_size:
             path.rename(unused(folder, name, "csv", path.stat().st_mtime))
-        self._file = Growing(path)
+        self._file = GrowingFile(path)
         self._file.write(self._head)
         self._rows: list[pd.DataFrame] | None = [] if parquet else None
 
@@ -134,12 +134,12 @@ def unused(folder: Path, name: str, ending: str, moment: float) -> Path:
     return path
 
 
-class Store:
+class GrowingTables:
     """The four tables of ``--out``. ``say`` is called with one line when something is wrong that may pass."""
 
     def __init__(self, folder: Path, format: str, columns: dict[str, list[str]], say: Callable[[str], None]) -> None:
         output_folder(folder)
-        self._tables = {name: Table(folder, name, words, format == "parquet") for name, words in columns.items()}
+        self._tables = {name: GrowingTable(folder, name, words, format == "parquet") for name, words in columns.items()}
         self._say = say
         self._trouble = ""
         self._parquet = format == "parquet"

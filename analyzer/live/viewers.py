@@ -8,10 +8,10 @@ import pandas as pd
 
 from analyzer.capture.packets import Packets
 from analyzer.live.certain import Told
-from analyzer.live.lines import Lines
-from analyzer.live.save import Saver, pair
+from analyzer.live.growing_tables import GrowingTables
+from analyzer.live.line_output import LineOutput
+from analyzer.live.packet_file import PacketWriter, pair
 from analyzer.live.sockets import Owners
-from analyzer.live.store import Store
 from analyzer.live.watch import Watch
 from analyzer.results.pandas_types import table
 from analyzer.results.result import ResultTables
@@ -22,7 +22,7 @@ from analyzer.tracker.outcome import Ledger
 EVENTS = {False: "finding", True: "over"}
 
 
-class Silent:
+class BaseViewer:
     """A viewer that does nothing; the others override what they are interested in."""
 
     def packets(self, packets: Packets, watch: Watch) -> None: ...
@@ -38,10 +38,10 @@ class Silent:
     def close(self, watch: Watch) -> None: ...
 
 
-class Printing(Silent):
+class Printing(BaseViewer):
     """``owners`` know the sockets of this host; None where the packets are another host's."""
 
-    def __init__(self, lines: Lines, owners: Owners | None) -> None:
+    def __init__(self, lines: LineOutput, owners: Owners | None) -> None:
         self._lines, self._owners = lines, owners
 
     def told(self, news: Sequence[Told], now_ns: int, watch: Watch) -> None:
@@ -58,11 +58,11 @@ class Printing(Silent):
         return self._owners.about(*ends, watch.state_of(int(row.stream), str(row.endpoint)))
 
 
-class Storing(Silent):
+class Storing(BaseViewer):
     def __init__(self, folder: Path, format: str, say: Callable[[str], None]) -> None:
         columns = {name: [c.name for c in TABLES[name]] for name in ("flows", "timeline", "findings")}
         columns["announced"] = ["announced_epoch", "event", *columns["findings"]]
-        self._store = Store(folder, format, columns, say)
+        self._store = GrowingTables(folder, format, columns, say)
 
     def told(self, news: Sequence[Told], now_ns: int, watch: Watch) -> None:
         rows = table("findings", pd.DataFrame([told.finding for told in news], columns=[c.name for c in FINDINGS]))
@@ -86,18 +86,18 @@ class Storing(Silent):
         self._store.close()
 
 
-class Saving(Silent):
+class Saving(BaseViewer):
     def __init__(self, path: Path, only_findings: bool, say: Callable[[str], None]) -> None:
-        self._saver = Saver(path, only_findings, say)
+        self._writer = PacketWriter(path, only_findings, say)
 
     def packets(self, packets: Packets, watch: Watch) -> None:
-        self._saver.add(packets, watch.stream.interfaces)
+        self._writer.add(packets, watch.stream.interfaces)
 
     def told(self, news: Sequence[Told], now_ns: int, watch: Watch) -> None:
-        self._saver.want(pair(told.finding) for told in news if not pd.isna(told.finding.stream))
+        self._writer.want(pair(told.finding) for told in news if not pd.isna(told.finding.stream))
 
     def rotate(self) -> None:
-        self._saver.rotate()
+        self._writer.rotate()
 
     def close(self, watch: Watch) -> None:
-        self._saver.close(watch.tally.lost, outer(watch.tally.last_ns) if watch.tally.last_ns else 0)
+        self._writer.close(watch.totals.lost, outer(watch.totals.last_ns) if watch.totals.last_ns else 0)

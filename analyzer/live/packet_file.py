@@ -22,7 +22,7 @@ from analyzer.capture.interfaces import Interface
 from analyzer.capture.packets import Packets
 from analyzer.capture.pcapng_writer import SECTION, blocks, description, statistics
 from analyzer.errors import UnwritableOutput
-from analyzer.live.store import unused
+from analyzer.live.growing_tables import unused
 from analyzer.segments import Decoder
 
 End = tuple[str, int]  # address and port
@@ -85,7 +85,7 @@ class PacketFile:
         return kept
 
 
-class Saver:
+class PacketWriter:
     """``--write``: a packet file, filtered when it is done if only ``findings`` are wanted."""
 
     def __init__(self, path: Path, only_findings: bool, say: Callable[[str], None]) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from analyzer.capture import open_captures
 from analyzer.errors import UnwritableOutput
-from analyzer.live.save import PacketFile, Saver
-from analyzer.live.store import Store
+from analyzer.live.growing_tables import GrowingTables
+from analyzer.live.packet_file import PacketFile, PacketWriter
 from analyzer.results.pandas_types import empty
 from analyzer.results.schema import FLOWS
 from tests.results.sample import sample_result
@@ -24,8 +24,8 @@ def rows() -> pd.DataFrame:
     return sample_result().flows
 
 
-def store(folder: Path, format: str = "csv", said: list[str] | None = None) -> Store:
-    return Store(folder, format, COLUMNS, (said if said is not None else []).append)
+def store(folder: Path, format: str = "csv", said: list[str] | None = None) -> GrowingTables:
+    return GrowingTables(folder, format, COLUMNS, (said if said is not None else []).append)
 
 
 def test_rows_are_on_disk_at_once(tmp_path: Path) -> None:
@@ -109,14 +109,14 @@ def packets_of(path: Path) -> list[tuple[int, bytes, int, int]]:
         ]
 
 
-def save(target: Saver | PacketFile, path: Path = CAPTURE) -> None:
+def save(target: PacketWriter | PacketFile, path: Path = CAPTURE) -> None:
     with open_captures([path]) as capture:
         for batch in capture:
             target.add(batch, capture.interfaces)
 
 
 def test_saved_packets_are_the_packets(tmp_path: Path) -> None:
-    saver = Saver(tmp_path / "kept.pcapng", False, print)
+    saver = PacketWriter(tmp_path / "kept.pcapng", False, print)
     save(saver)
     saver.rotate()
     save(saver)
@@ -126,7 +126,7 @@ def test_saved_packets_are_the_packets(tmp_path: Path) -> None:
 
 
 def test_only_connections_with_findings(tmp_path: Path) -> None:
-    saver = Saver(tmp_path / "kept.pcapng", True, print)
+    saver = PacketWriter(tmp_path / "kept.pcapng", True, print)
     save(saver)
     saver.want([frozenset({("10.1.1.2", 0), ("10.1.2.2", 8080)})])
     leaking = {port for port in range(65536) if port}

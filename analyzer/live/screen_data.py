@@ -1,7 +1,7 @@
-"""What the screen shows, gathered in the watch's thread and read by the screen's: a picture a second.
+"""What the screen shows, gathered in the watch's thread and read by the screen's, once a second.
 
-The screen knows nothing of where it comes from: a :class:`LiveSubject` is a watch, a :class:`FileSubject` a capture
-read to its end. Whatever text comes from a capture is escaped here.
+The screen does not know where it comes from: a :class:`WatchScreenSource` is a watch, a :class:`CaptureScreenSource` a
+capture read to its end. Whatever text comes from a capture is escaped here.
 """
 
 import threading
@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Protocol
 import pandas as pd
 
 from analyzer.errors import UsageError
-from analyzer.live.census import Place, census, kernel_counts
+from analyzer.live.census import SocketGroup, census, kernel_counts
 from analyzer.live.certain import Told
-from analyzer.live.lines import text_of, who
-from analyzer.live.outputs import Silent
+from analyzer.live.line_output import text_of, who
 from analyzer.live.sockets import Owners
-from analyzer.live.watch import Watch, Wishes
+from analyzer.live.viewers import BaseViewer
+from analyzer.live.watch import Commands, Watch
 from analyzer.tracker.outcome import Ledger
 from analyzer.views.escape import safe
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 NEWS_KEPT = 500
 PATIENCE = 10.0  # seconds to wait for a ladder
-PLACES_ASKED = 200  # places for which the kernel and the processes are asked
+GROUPS_ASKED = 200  # groups for which the kernel and the processes are asked
 
 
 @dataclass(frozen=True)
@@ -43,21 +43,21 @@ class News:
 
 
 @dataclass(frozen=True)
-class Picture:
+class ScreenData:
     """Everything the screen shows at one moment."""
 
     head: str = ""
-    places: Sequence[Place] = ()
-    kernel: dict[str, dict[str, int]] = field(default_factory=dict)  # place -> the kernel's counts, where local
-    owners: dict[str, str] = field(default_factory=dict)  # place -> process
+    groups: Sequence[SocketGroup] = ()
+    kernel: dict[str, dict[str, int]] = field(default_factory=dict)  # group -> the kernel's counts, where local
+    owners: dict[str, str] = field(default_factory=dict)  # group -> process
     news: Sequence[News] = ()
     ended: bool = False
 
 
-class Subject(Protocol):
+class ScreenSource(Protocol):
     """What can be looked at."""
 
-    def picture(self) -> Picture: ...
+    def data(self) -> ScreenData: ...
 
     def ladder(self, stream: int, columns: int) -> "list[Line]":
         """The ladder of one connection. Raises UsageError where it is no longer kept."""
@@ -72,15 +72,15 @@ def news_of(told: Told, now_ns: int) -> News:
     return News(safe(text_of(told, now_ns)), severity, stream, f"{who(row)} {row.code}")
 
 
-class LiveSubject(Silent):
+class WatchScreenSource(BaseViewer):
     """A watch as a subject: a viewer of it, and the questions asked of it."""
 
-    def __init__(self, wishes: Wishes, local: bool) -> None:
-        self._wishes = wishes
+    def __init__(self, commands: Commands, local: bool) -> None:
+        self._commands = commands
         self._owners = Owners() if local else None
         self._lock = threading.Lock()
         self._news: deque[News] = deque(maxlen=NEWS_KEPT)
-        self._picture = Picture()
+        self._data = ScreenData()
         self._before = (time.monotonic(), 0)
         self.ended = False
 
@@ -89,18 +89,18 @@ class LiveSubject(Silent):
             self._news.extendleft(news_of(told, now_ns) for told in news)
 
     def looked(self, ledger: Ledger, now_ns: int, watch: Watch) -> None:
-        places = census(ledger, watch.analysis.book, now_ns)
-        kernel, owners = self._ask(places)
-        made = Picture(self._head(watch, ledger), places, kernel, owners)
+        groups = census(ledger, watch.analysis.book, now_ns)
+        kernel, owners = self._ask(groups)
+        made = ScreenData(self._head(watch, ledger), groups, kernel, owners)
         with self._lock:
-            self._picture = made
+            self._data = made
 
-    def _ask(self, places: Sequence[Place]) -> tuple[dict[str, dict[str, int]], dict[str, str]]:
-        """What the kernel counts at the places that are of this host, and which process holds them."""
+    def _ask(self, groups: Sequence[SocketGroup]) -> tuple[dict[str, dict[str, int]], dict[str, str]]:
+        """What the kernel counts at the groups that are of this host, and which process holds them."""
         if self._owners is None:
             return {}, {}
         sockets = self._owners.sockets()
-        asked = list(places[:PLACES_ASKED])
+        asked = list(groups[:GROUPS_ASKED])
         self._owners.find({entry.inode for entry in sockets.values() if entry.inode})
         held: dict[tuple[object, ...], int] = {}
         for (local, remote), entry in sockets.items():
@@ -108,26 +108,26 @@ class LiveSubject(Silent):
                 held.setdefault(("server", local[0], *local), entry.inode)
                 held.setdefault(("client", local[0], *remote), entry.inode)
         holders: dict[str, str] = {}
-        for place in asked:
-            process = self._owners.holder(held.get((place.role, place.address, place.server, place.port), 0))
+        for group in asked:
+            process = self._owners.holder(held.get((group.role, group.address, group.server, group.port), 0))
             if process is not None:
-                holders[place.name] = safe(f"{process.command}[{process.pid}]")
+                holders[group.name] = safe(f"{process.command}[{process.pid}]")
         return kernel_counts(sockets, asked), holders
 
     def _head(self, watch: Watch, ledger: Ledger) -> str:
-        tally, now = watch.tally, time.monotonic()
+        totals, now = watch.totals, time.monotonic()
         then, packets = self._before
-        self._before = (now, tally.packets)
-        rate = (tally.packets - packets) / max(now - then, 1e-9)
-        lost = f"   LOST {tally.lost:,}" if tally.lost else ""
-        finished = f"{ledger.flows:,} kept, {tally.flows:,} finished"
-        counts = f"{rate:,.0f} packets/s   connections: {finished}   findings: {tally.announced:,}{lost}"
-        return f"{safe(tally.source)}   {counts}"
+        self._before = (now, totals.packets)
+        rate = (totals.packets - packets) / max(now - then, 1e-9)
+        lost = f"   LOST {totals.lost:,}" if totals.lost else ""
+        finished = f"{ledger.flows:,} kept, {totals.flows:,} finished"
+        counts = f"{rate:,.0f} packets/s   connections: {finished}   findings: {totals.announced:,}{lost}"
+        return f"{safe(totals.source)}   {counts}"
 
-    def picture(self) -> Picture:
+    def data(self) -> ScreenData:
         with self._lock:
-            kept = self._picture
-            return Picture(kept.head, kept.places, kept.kernel, kept.owners, list(self._news), self.ended)
+            kept = self._data
+            return ScreenData(kept.head, kept.groups, kept.kernel, kept.owners, list(self._news), self.ended)
 
     def ladder(self, stream: int, columns: int) -> "list[Line]":
         answered = threading.Event()
@@ -139,23 +139,23 @@ class LiveSubject(Silent):
             finally:
                 answered.set()
 
-        self._wishes.questions.append(question)
+        self._commands.questions.append(question)
         if not answered.wait(PATIENCE) or not answer or answer[0] is None:
             raise UsageError(f"connection {stream} is over and no longer kept; its rows are written by --out")
         return ladder_of(answer[0].result(), stream, columns)
 
     def stop(self) -> None:
-        self._wishes.stop = True
+        self._commands.stop = True
 
 
-class FileSubject:
+class CaptureScreenSource:
     """A capture, read to its end, as a subject."""
 
-    def __init__(self, result: "ResultTables", picture: Picture) -> None:
-        self._result, self._picture = result, picture
+    def __init__(self, result: "ResultTables", data: ScreenData) -> None:
+        self._result, self._data = result, data
 
-    def picture(self) -> Picture:
-        return self._picture
+    def data(self) -> ScreenData:
+        return self._data
 
     def ladder(self, stream: int, columns: int) -> "list[Line]":
         return ladder_of(self._result, stream, columns)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from analyzer.cli import guarded
-from analyzer.live import command, host
+from analyzer.live import command, host_timers
 from analyzer.settings import Settings
 from analyzer.tcp.timers import Timer, timers_of
 
@@ -17,8 +17,8 @@ def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Settings]:
     """The settings of the watches that were asked for; this host's tcp_fin_timeout is 17 s."""
     seen: list[Settings] = []
     (tmp_path / "tcp_fin_timeout").write_text("17\n")
-    monkeypatch.setattr(host, "FIN_TIMEOUT", tmp_path / "tcp_fin_timeout")
-    monkeypatch.setattr(host.sys, "platform", "linux")
+    monkeypatch.setattr(host_timers, "FIN_TIMEOUT", tmp_path / "tcp_fin_timeout")
+    monkeypatch.setattr(host_timers.sys, "platform", "linux")
     monkeypatch.setattr(command, "watch", lambda request, settings, wanted: seen.append(settings) or 0)
     return seen
 
@@ -57,14 +57,14 @@ def test_whose_timers_a_watch_goes_by(
 
 @pytest.mark.parametrize("text", [None, "soon\n"])
 def test_a_host_that_does_not_tell_has_the_profiles(told: list[Settings], text: str | None) -> None:
-    host.FIN_TIMEOUT.unlink()
+    host_timers.FIN_TIMEOUT.unlink()
     if text is not None:
-        host.FIN_TIMEOUT.write_text(text)
+        host_timers.FIN_TIMEOUT.write_text(text)
     assert guarded(["live", "-i", "lo"]) == 0
     assert told[0] == Settings()
 
 
 def test_the_real_file_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not host.FIN_TIMEOUT.exists():
+    if not host_timers.FIN_TIMEOUT.exists():
         pytest.skip("no Linux")
-    assert host.own_timers()["fin_timeout_ns"] == int(host.FIN_TIMEOUT.read_text()) * SECOND
+    assert host_timers.own_timers()["fin_timeout_ns"] == int(host_timers.FIN_TIMEOUT.read_text()) * SECOND

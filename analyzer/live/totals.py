@@ -13,7 +13,7 @@ MOST_NOTICES = 50
 
 
 @dataclass
-class Tally:
+class WatchTotals:
     """Counts since the watch began."""
 
     source: str

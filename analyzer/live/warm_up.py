@@ -19,7 +19,7 @@ STORY = ((0, SYN, 0, 0), (1, SYN_ACK, 0, 1), (0, ACK, 1, 1), (0, FIN, 1, 1))  # 
 RAW_IP, PCAP_HEADER = 101, struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 256, 101)
 
 
-def warm() -> None:
+def warm_up() -> None:
     """Call every kernel that a watch uses, through both parsers."""
     story = [segment(*step) for step in STORY]
     records = b"".join(struct.pack("<IIII", 1, place, len(data), len(data)) + data for place, data in enumerate(story))
