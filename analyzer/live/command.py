@@ -122,7 +122,7 @@ def live(
         raise UsageError("name what to watch: -i IFACE, or -r PIPE")
     request = Request(tuple(dict.fromkeys(interfaces)), engine, filter, snaplen, buffer, pipe)
     thresholds = {name: given.pop(name) for name in list(given) if name in Settings.__dataclass_fields__}
-    return watch(request, watch_settings(thresholds, local=pipe is None), Wanted(**given))
+    return watch(request, watch_settings(thresholds, local=pipe is None), WatchOptions(**given))
 
 
 def watch_settings(thresholds: dict[str, Any], local: bool) -> Settings:
@@ -150,7 +150,7 @@ def browse(captures: tuple[str, ...], **thresholds: Any) -> int:
     return 0
 
 
-class Wanted:
+class WatchOptions:
     """What the options ask for beyond the source."""
 
     def __init__(self, **given: Any) -> None:
@@ -172,7 +172,7 @@ class Wanted:
             raise UsageError("--only-findings needs --write FILE")
 
 
-def watch(request: Request, settings: Settings, wanted: Wanted) -> int:
+def watch(request: Request, settings: Settings, options: WatchOptions) -> int:
     """Set everything up, watch, say the last words. The order matters: what can fail fails before packets flow."""
     from analyzer.capture.live.stream import LiveStream
     from analyzer.live.line_output import LineOutput
@@ -184,15 +184,15 @@ def watch(request: Request, settings: Settings, wanted: Wanted) -> int:
     from analyzer.live.watch import Commands, Limits, Watch
 
     warm_up()
-    lines = LineOutput(sys.stdout, wanted.as_json)
+    lines = LineOutput(sys.stdout, options.as_json)
     commands, totals = Commands(), WatchTotals(source_name(request))
-    on_screen = not wanted.plain and sys.stdin.isatty() and sys.stdout.isatty() and screen_there()
+    on_screen = not options.plain and sys.stdin.isatty() and sys.stdout.isatty() and screen_there()
     say = totals.note if on_screen else lines.note
     local = request.pipe is None
     subject = WatchScreenSource(commands, local) if on_screen else None
     shown = subject or Printing(lines, Owners() if local else None)
-    viewers: list[BaseViewer] = [*writers(wanted, totals, say), shown]  # what a line says is in the files by then
-    limits = Limits(wanted.duration, wanted.count, wanted.idle_timeout, wanted.max_flows)
+    viewers: list[BaseViewer] = [*writers(options, totals, say), shown]  # what a line says is in the files by then
+    limits = Limits(options.duration, options.count, options.idle_timeout, options.max_flows)
     with ExitStack() as stack:
         stack.enter_context(signals(commands))
         stream = stack.enter_context(LiveStream.begin(request))
@@ -246,7 +246,7 @@ def behind(work: Callable[[], None], subject: "WatchScreenSource") -> None:
         raise troubles[0]
 
 
-def writers(wanted: Wanted, totals: "WatchTotals", say: Callable[[str], None]) -> "list[BaseViewer]":
+def writers(options: WatchOptions, totals: "WatchTotals", say: Callable[[str], None]) -> "list[BaseViewer]":
     """The viewers that write files."""
     from analyzer.live.viewers import Saving, Storing
 
@@ -255,14 +255,14 @@ def writers(wanted: Wanted, totals: "WatchTotals", say: Callable[[str], None]) -
         say(text)
 
     made: list[BaseViewer] = []
-    if wanted.out is not None:
-        made.append(Storing(wanted.out, wanted.format, both))
-    if wanted.write is not None:
-        made.append(Saving(wanted.write, wanted.only_findings, both))
-    if wanted.metrics is not None:
+    if options.out is not None:
+        made.append(Storing(options.out, options.format, both))
+    if options.write is not None:
+        made.append(Saving(options.write, options.only_findings, both))
+    if options.metrics is not None:
         from analyzer.live.metrics import Metrics
 
-        made.append(Metrics(wanted.metrics, wanted.metrics_address))
+        made.append(Metrics(options.metrics, options.metrics_address))
     return made
 
 

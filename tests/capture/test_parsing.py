@@ -116,7 +116,7 @@ def test_damaged_anywhere() -> None:
 def test_damaged_anywhere_checked(checked: str) -> None:
     """The same with every index checked, and with the kernels as ordinary Python."""
     environment = {**os.environ, checked: "1"}
-    script = "from tests.capture.test_walks import fuzz; print(fuzz(300, 2))"
+    script = "from tests.capture.test_parsing import fuzz; print(fuzz(300, 2))"
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", script],
         env=environment,

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from analyzer.capture.packets import Packets
-from analyzer.segments import SEGMENT, Decoder, batched
+from analyzer.segments import SEGMENT, Decoder, segment_batches
 from analyzer.segments.segment_batches import SegmentBatches
 from tests.segments.build import batch
 from tests.segments.test_batches import traffic
@@ -26,7 +26,7 @@ def supplied(pieces: Sequence[Packets]) -> list[NDArray[np.void]]:
 @pytest.mark.parametrize("size", [1, 2, 7, 30, 1000])
 @pytest.mark.parametrize("piece", [1, 5, 29, 500])
 def test_same_segments(monkeypatch: pytest.MonkeyPatch, size: int, piece: int) -> None:
-    monkeypatch.setattr(batched, "BATCH", size)
+    monkeypatch.setattr(segment_batches, "BATCH", size)
     frames = traffic()
     pieces = [batch(frames[at : at + piece], at + 1) for at in range(0, len(frames), piece)]
     found = supplied(pieces)
@@ -35,7 +35,7 @@ def test_same_segments(monkeypatch: pytest.MonkeyPatch, size: int, piece: int) -
 
 
 def test_a_batch_stays_while_somebody_has_a_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batched, "BATCH", 4)
+    monkeypatch.setattr(segment_batches, "BATCH", 4)
     source = SegmentBatches(Decoder())
     kept: list[NDArray[np.void]] = []
     copies: list[bytes] = []
@@ -48,7 +48,7 @@ def test_a_batch_stays_while_somebody_has_a_part_of_it(monkeypatch: pytest.Monke
 
 
 def test_a_batch_that_nobody_has_any_more_makes_room_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batched, "BATCH", 4)
+    monkeypatch.setattr(segment_batches, "BATCH", 4)
     source = SegmentBatches(Decoder())
     places = [given.ctypes.data for given in source.add(batch(traffic()))]
     assert len(set(places)) < 4 < len(places)
