@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from scapy.plist import PacketList
 
 
-class PacketSource(NamedTuple):
-    """Where packets come from: what opens it once more, or ``why`` that cannot be done."""
+class PacketAccess(NamedTuple):
+    """How the packets of the capture are read once more: what opens it again, or ``why`` that cannot be done."""
 
     again: Callable[[], CaptureStream] | None
     why: str = ""
@@ -37,7 +37,7 @@ class Captured(NamedTuple):
     data: bytes
 
 
-def packets_of(source: PacketSource, stream: int, settings: Settings) -> "PacketList":
+def packets_of(source: PacketAccess, stream: int, settings: Settings) -> "PacketList":
     """The packets of the connection with this number as a list of scapy's."""
     if settings.engine == "tshark":
         raise UsageError(

@@ -23,7 +23,7 @@ from analyzer.capture.capture_stream import CaptureStream, open_stream
 from analyzer.capture.interfaces import harmless
 from analyzer.capture.objects import open_files, pyshark_captures, scapy_packets
 from analyzer.capture.objects.frames import Frame, FrameBytes
-from analyzer.engine.connection_packets import PacketSource
+from analyzer.engine.connection_packets import PacketAccess
 from analyzer.engine.pipeline import opened, run
 from analyzer.engine.result import Result, result_of
 from analyzer.errors import UsageError
@@ -58,23 +58,23 @@ def _of_paths(paths: list[Any], settings: Settings) -> Result:
         if not isinstance(path, str | PathLike):
             raise UsageError(f"{_named(path)} among paths: analyze() takes {ACCEPTED}")
     names = [str(path) for path in paths]
-    source = PacketSource(partial(open_captures, names, settings.capture_gap_ns))
+    source = PacketAccess(partial(open_captures, names, settings.capture_gap_ns))
     if "-" in names:
-        source = PacketSource(None, "standard input can be read only once; write the capture into a file")
+        source = PacketAccess(None, "standard input can be read only once; write the capture into a file")
     with opened(names, settings) as capture:
         return result_of(run(capture, names, settings), source)
 
 
 def _of_bytes(data: bytes, settings: Settings) -> Result:
     again = partial(_open, partial(open_files.of_bytes, data))
-    return _read(again(), open_files.THE_BYTES, settings, PacketSource(again))
+    return _read(again(), open_files.THE_BYTES, settings, PacketAccess(again))
 
 
 def _of_file(file: BinaryIO, settings: Settings) -> Result:
     place = open_files.place_of(file)
-    source = PacketSource(None, "the open file cannot be rewound; give its path, or its bytes")
+    source = PacketAccess(None, "the open file cannot be rewound; give its path, or its bytes")
     if place is not None:
-        source = PacketSource(partial(_open, partial(open_files.rewound, file, place)))
+        source = PacketAccess(partial(_open, partial(open_files.rewound, file, place)))
     return _read(_open(partial(open_files.of_file, file)), open_files.file_name(file), settings, source)
 
 
@@ -91,7 +91,7 @@ def _of_pyshark(capture: Any, settings: Settings) -> Result:
         chosen.only = wanted
         return chosen
 
-    return _read(again(), path, settings, PacketSource(again))
+    return _read(again(), path, settings, PacketAccess(again))
 
 
 def _of_many(source: object, settings: Settings) -> Result:
@@ -116,9 +116,9 @@ def _of_packets(frames: Frames, packets: Iterable[Any], settings: Settings) -> R
     def stream() -> ByteStream:
         return FrameBytes(frames(packets), PACKETS)
 
-    source = PacketSource(partial(_open, stream))
+    source = PacketAccess(partial(_open, stream))
     if iter(packets) is packets:
-        source = PacketSource(None, "they came from an iterator, which is used up; give a list of packets")
+        source = PacketAccess(None, "they came from an iterator, which is used up; give a list of packets")
     return _read(_open(stream), PACKETS, settings, source)
 
 
@@ -130,10 +130,10 @@ def _of_segments(frame: Any, settings: Settings) -> Result:
     ready = segments_of(frame)
     names = ready.recording.frame_files.files or [SEGMENTS]
     made = run(PredecodedStream(ready), names, settings, decoder=PredecodedDecoder(ready))
-    return result_of(made, PacketSource(None, "a DataFrame of segments holds none; analyze the capture itself"))
+    return result_of(made, PacketAccess(None, "a DataFrame of segments holds none; analyze the capture itself"))
 
 
-def _read(capture: CaptureStream, name: str, settings: Settings, source: PacketSource) -> Result:
+def _read(capture: CaptureStream, name: str, settings: Settings, source: PacketAccess) -> Result:
     with capture:
         _native(settings)
         made: Analysed = run(capture, [name], settings)

@@ -9,14 +9,14 @@ from analyzer.results.result import Analysed, ResultTables
 if TYPE_CHECKING:
     from scapy.plist import PacketList
 
-    from analyzer.engine.connection_packets import PacketSource
+    from analyzer.engine.connection_packets import PacketAccess
 
 
 @dataclass
 class Result(ResultTables):
     """The tables of an analysis as DataFrames with the columns of docs/columns.md; in Jupyter it shows its summary."""
 
-    source: "PacketSource | None" = field(default=None, repr=False)
+    source: "PacketAccess | None" = field(default=None, repr=False)
 
     def packets(self, stream: int) -> "PacketList":
         """The packets of one connection as scapy has them, read again from where they came; ``time`` is exact, and
@@ -38,6 +38,6 @@ class Result(ResultTables):
         return page(self)
 
 
-def result_of(analysed: Analysed, source: "PacketSource") -> Result:
+def result_of(analysed: Analysed, source: "PacketAccess") -> Result:
     """The result of an analysis; ``source`` has the packets once more."""
     return Result(**vars(analysed.result()), source=source)
