@@ -16,7 +16,7 @@ from analyzer.capture.compression import unpacked
 from analyzer.capture.frame_files import FrameFiles
 from analyzer.capture.gaps import Gaps
 from analyzer.capture.interfaces import Interface, harmless
-from analyzer.capture.merge import MERGE_MEMORY, CaptureFile, Merge, natural
+from analyzer.capture.merge import MERGE_MEMORY, Merge, OpenCapture, natural
 from analyzer.capture.packet_source import BATCH, PacketSource
 from analyzer.capture.packets import Packets
 from analyzer.capture.parser import CaptureInfo, plural
@@ -33,7 +33,7 @@ class CaptureStream:
     """
 
     def __init__(
-        self, files: Sequence[CaptureFile], info: CaptureInfo, given: Sequence[str] = (), gap_ns: int = 0
+        self, files: Sequence[OpenCapture], info: CaptureInfo, given: Sequence[str] = (), gap_ns: int = 0
     ) -> None:
         self.packets = 0  # handed out so far
         self.only: NDArray[np.int64] | None = None  # the frames that are wanted, where that is not all of them
@@ -108,7 +108,7 @@ def open_files(paths: Sequence[str | os.PathLike[str]], gap_ns: int) -> CaptureS
     """All captures named as one. See :func:`analyzer.capture.open_captures`."""
     info, given = CaptureInfo(), [os.fspath(path) for path in paths]
     names = chosen(given, info)
-    files = [CaptureFile(name) for name in names]
+    files = [OpenCapture(name) for name in names]
     if len(files) == 1:
         files[0].open(info, BATCH)
         return CaptureStream(files, info, given)
@@ -131,7 +131,7 @@ def open_stream(stream: ByteStream, name: str) -> CaptureStream:
     """The capture whose bytes ``stream`` gives. ``name`` is the file that commands are to name, ``-`` where there is
     none."""
     info = CaptureInfo()
-    only = CaptureFile(name)
+    only = OpenCapture(name)
     try:
         only.source = PacketSource(stream, info)
     except BaseException:
@@ -175,12 +175,12 @@ def facts_of(name: str) -> os.stat_result | None:
     return facts if facts is not None and stat.S_ISREG(facts.st_mode) else None
 
 
-def look_ahead(file: CaptureFile, info: CaptureInfo) -> None:
+def look_ahead(file: OpenCapture, info: CaptureInfo) -> None:
     """Find the time of a file's first packet. A pipe stays open, as it can be read only once."""
     is_pipe = facts_of(file.path) is None
     if is_pipe:
         file.open(info, MERGE_MEMORY // 4)
-    probe = file if is_pipe else CaptureFile(file.path)
+    probe = file if is_pipe else OpenCapture(file.path)
     if not is_pipe:
         probe.open(CaptureInfo(info.time_origin), PROBE)
     file.probe(probe)

@@ -36,7 +36,7 @@ SMALLEST_BATCH = 64 * 1024
 FIRST, NEVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
-class CaptureFile:
+class OpenCapture:
     """A capture file: when it begins, and while it is open, the batch that is pending."""
 
     def __init__(self, path: str) -> None:
@@ -87,7 +87,7 @@ class CaptureFile:
         before = int(keys[0]) - self.last_key if self.last_key > FIRST else 0
         return max(before, int(np.diff(keys).max(initial=0)))
 
-    def probe(self, file: "CaptureFile") -> None:
+    def probe(self, file: "OpenCapture") -> None:
         """Note what ``file``, which is the same, has at its beginning."""
         if file.advance():
             self.first_time = int(file.keys[0])
@@ -137,11 +137,11 @@ class FilePart:
 class Merge:
     """The packets of all files in order, as batches."""
 
-    def __init__(self, files: Sequence[CaptureFile], info: CaptureInfo, recording: Recording | None = None) -> None:
+    def __init__(self, files: Sequence[OpenCapture], info: CaptureInfo, recording: Recording | None = None) -> None:
         self._info = info
         self._frame_files, self._gaps = unbroken() if recording is None else recording
         self._waiting = list(files)  # their time has not come yet; in the order of their first packets
-        self._active: list[CaptureFile] = []  # open, in the same order
+        self._active: list[OpenCapture] = []  # open, in the same order
         self._frames = 0  # frame numbers given so far
         self._end: FileBoundary | None = None  # of what was captured in files that are closed
         self._last_frame = 0  # the last that was a packet
@@ -159,7 +159,7 @@ class Merge:
             if self._active and not self._someone_due():
                 yield self._noted(self._next_batch())
 
-    def _close(self, file: CaptureFile) -> None:
+    def _close(self, file: OpenCapture) -> None:
         """Nothing more comes of a file."""
         left = file.close()
         self._frames += left
@@ -204,7 +204,7 @@ class Merge:
         files = np.repeat([file.number for file in self._active], [len(part.rows) for part in parts])
         return self._join(parts, files)
 
-    def _only_one(self, file: CaptureFile) -> Packets:
+    def _only_one(self, file: OpenCapture) -> Packets:
         """The pending batch of the only open file as it is."""
         batch = file.pending
         assert batch is not None
@@ -231,7 +231,7 @@ class Merge:
         return Packets(np.concatenate([part.data for part in parts]), rows)
 
 
-def has_pending(file: CaptureFile) -> bool:
+def has_pending(file: OpenCapture) -> bool:
     return file.pending is not None and len(file.pending.rows) > 0
 
 

@@ -87,7 +87,7 @@ def test_overlapping_files_are_merged_by_the_head_of_the_queue(files: list[list[
     info = CaptureInfo()
     opened = []
     for at, capture in enumerate(captures):
-        file = merge.CaptureFile(f"file{at}")
+        file = merge.OpenCapture(f"file{at}")
         file.first_time = (capture[0][0]) * 10**9
         file.source = PacketSource(Trickle(pcap(capture), [batch], live=True), info, batch)
         file.start()
