@@ -74,7 +74,7 @@ def test_gaps_do_not_touch_what_is_a_fact_about_the_capture() -> None:
 
 def test_a_leak_ends_where_a_new_connection_takes_its_place() -> None:
     row = found(ledger(leaking_server() | {"replaced_time": at(31)}))["TD101"]
-    assert "in the 30 s from then until a new connection took its addresses and ports" in row["message"]
+    assert "in the 30 s from then until a new connection reused its addresses and ports" in row["message"]
 
 
 def rule(code: str, *supersedes: str, blind: bool = False) -> Rule:

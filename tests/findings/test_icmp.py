@@ -54,12 +54,12 @@ def test_a_single_syn_answered_by_a_router(tmp_path: Path, quoted: int) -> None:
     result = analysed(tmp_path, (0, client()), (2, error(client()[:quoted])), keep_segments=True)
     found = said(result)
     assert found["message"] == (
-        f"The server {B}:80 never answered: the client {A}:40000 sent its SYN once (frame 1), and no segment of {B}:80 "
-        f"in answer was captured, only ICMP: {ROUTER} said destination unreachable, communication administratively "
+        f"The server {B}:80 never answered: the client {A}:40000 sent its SYN once (frame 1), and no answering segment "
+        f"of {B}:80 was captured, only ICMP: {ROUTER} reported destination unreachable, communication administratively "
         "prohibited (frame 2), 2 ms after a SYN."
     )
     assert found["advice"] == (
-        f"Suspect a firewall with a reject rule first. Next, on {ROUTER}, to see that rule: nft list ruleset || "
+        f"Suspect a firewall with a reject rule first. Next, on {ROUTER}, check the rule: nft list ruleset || "
         f"iptables -S  # meets {B}"
     )
     assert (found["frames"], found["confidence"]) == ("1;2", "high")
@@ -92,8 +92,8 @@ def test_the_host_itself_over_ipv6(tmp_path: Path, quoted: int) -> None:
     found = said(analysed(tmp_path, (0, syn), (1, answer)))
     assert found["message"] == (
         f"The server [{B6}]:80 answered by ICMP only: the client [{A6}]:40000 sent its SYN once (frame 1), and no "
-        f"segment of [{B6}]:80 in answer was captured, only ICMP: {B6} said destination unreachable, port unreachable "
-        "(frame 2), 1 ms after a SYN."
+        f"answering segment of [{B6}]:80 was captured, only ICMP: {B6} reported destination unreachable, port "
+        "unreachable (frame 2), 1 ms after a SYN."
     )
     assert found["confidence"] == "high"
 
@@ -115,12 +115,12 @@ def test_what_is_not_believed(tmp_path: Path, answer: bytes) -> None:
     once = analysed(tmp_path, (0, client()), (2, answer))
     assert once.findings.empty
     found = said(analysed(tmp_path, (0, client()), (2, answer), (1000, client())))
-    assert found["message"].endswith(f"twice in 1 s (frames 1 to 3), and no segment of {B}:80 in answer was captured.")
+    assert found["message"].endswith(f"twice in 1 s (frames 1 to 3), and no answering segment of {B}:80 was captured.")
     assert found["confidence"] == "medium"  # nothing tells that the capture shows both directions
     assert found["advice"].startswith(
         "Suspect a firewall that drops in silence, or a host that is down, first. Next, on"
     )
-    assert f"{B}, to see whether the SYN arrives and is dropped: tcpdump -ni any 'tcp and host {A}'" in found["advice"]
+    assert f"{B}, check whether the SYN arrives and is dropped: tcpdump -ni any 'tcp and host {A}'" in found["advice"]
 
 
 def test_a_whole_header_of_another_connection_is_numbered_but_no_flow(tmp_path: Path) -> None:
@@ -179,8 +179,8 @@ def test_every_code_has_words_and_a_suspect() -> None:
 )
 def test_suspects(tmp_path: Path, type_: int, code: int, words: str, suspect: str, on: str) -> None:
     found = said(analysed(tmp_path, (0, client()), (2, error(client(), type_, code))))
-    assert f"{ROUTER} said {words} (frame 2)" in found["message"]
-    assert found["advice"].startswith(f"Suspect {suspect} first. Next, on {on}, to see ")
+    assert f"{ROUTER} reported {words} (frame 2)" in found["message"]
+    assert found["advice"].startswith(f"Suspect {suspect} first. Next, on {on}, check ")
     assert B in found["advice"]
 
 
@@ -198,4 +198,4 @@ def test_addresses_that_are_forgotten_leave_the_sender_of_an_error_his_own() -> 
     assert analysis.forget(4)
     assert analysis.book.texts() == [A, B, ROUTER]
     found = said(analysis.drop_idle(-1, 0).result())
-    assert f"{ROUTER} said destination unreachable" in found["message"]
+    assert f"{ROUTER} reported destination unreachable" in found["message"]

@@ -80,9 +80,9 @@ WORDS = {  # fields that name an endpoint, whatever the kind
     **dict.fromkeys(("client", "server", "blamed_at", "peer_at", "blamed_ip", "peer_ip", "other"), r"\S+?"),
     **dict.fromkeys(("role", "peer_role"), "client|server"),
     "only_icmp": ", only ICMP: |",
-    "icmp_said": r" said [^()]+|",
+    "icmp_said": r" reported [^()]+|",
     "of_syn": " a SYN|",
-    "anew": " and again after a repeat|",
+    "anew": " and again after a retransmission|",
     "icmp_again": "; and again, last|; then other errors, last|",
 }
 

@@ -51,7 +51,7 @@ def heard(case: Case) -> None:
 def fin_retransmitted(case: Case) -> None:
     fins = the_same_fin(case, case.segment("first", case.own), case.segment("last", case.own))
     ack = case.segment("ack", case.peer)
-    case.number_of("count", fins[1:] if "repeated" in case.finding["message"] else fins)
+    case.number_of("count", fins[1:] if "retransmitted its FIN" in case.finding["message"] else fins)
     case.lasted("span", fins[-1].time - fins[0].time)
     case.happened("when", fins[0])
     must(len(fins) > 1, "the FIN was not repeated")

@@ -85,9 +85,9 @@ def place_fits(case: Case, rst: Segment, place: str) -> None:
     own, peer = ROLES[case.own], ROLES[case.peer]
     if "FIN" in place:
         must(fins, "the other side had sent no FIN")
-    elif f"{peer} had spoken last" in place or f"{peer}'s last data" in place or "its last data" in place:
+    elif f"the {peer} had sent the last data" in place or f"the {peer}'s last data" in place:
         must(last == peer, f"the last data were the {last}'s")
-    elif "its own last data" in place or f"{own} had spoken last" in place:
+    elif "its own" in place or f"the {own} had sent the last data" in place:
         must(last == own, f"the last data were the {last}'s")
     else:
         need(not place, f"the place in the dialogue is not understood: {place}")
@@ -149,10 +149,10 @@ def reset_after_own_fin(case: Case) -> None:
         if "not captured" in why:
             must(not flow.of(case.peer), "segments of the peer were captured")
             return
-        if "changes nothing" in why:
+        if "no effect" in why:
             acked = [list(flow.covering(1 - side, flow.fins(side)[0].end)) for side in (0, 1) if flow.fins(side)]
             must(len(acked) == 2 and all(acked), "not both FINs were acknowledged")
-        if "do not tell" in why:
+        if "do not show" in why:
             must(waiting, "nothing of the peer was unanswered")
             return
         must("answers" not in why.replace("answers no", ""), "what it answers is not named")
@@ -216,7 +216,7 @@ def request_crossed_fin(case: Case) -> None:
     need(earlier, "nothing was captured before them")
     case.lasted("idle", min(first.time, fin.time) - earlier[-1].time, fin.time - earlier[-1].time)
     order = str(case["order"] or "")
-    must(not order or ("behind" in order) == (data.frame > fin.frame), f"frame {data.frame} is not {order}")
+    must(not order or ("after the FIN" in order) == (data.frame > fin.frame), f"frame {data.frame} is not {order}")
 
 
 def within_round_trip(case: Case, fin: Segment, data: Segment) -> None:
@@ -307,7 +307,7 @@ def in_answer(row: Segment, number: int, syns: list[Segment]) -> bool:
 @predicate("TD309")
 def reset_by_third_party(case: Case) -> None:
     rst, why = own_reset(case), str(case["why"] or "")
-    need(any(word in why for word in ("TTL", "hops", "went on", "IP id")), f"the clue is not understood: {why}")
+    need(any(word in why for word in ("TTL", "hops", "continued", "IP id")), f"the clue is not understood: {why}")
     others = [row for row in case.flow.of(case.own) if not row.rst]
     if case["ttl"] is not None:
         case.counted("ttl", rst.ttl)
@@ -325,7 +325,7 @@ def reset_by_third_party(case: Case) -> None:
             habit |= case.capture.reset_ttls(case.flow.ends[case.own], case.flow)
         must(rst.ttl not in habit, f"others of this host in the whole capture have the TTLs {sorted(habit)}")
         must(rst.ttl not in {row.ttl for row in others}, f"other segments have the TTL {rst.ttl}, too")
-    if "went on" in why:
+    if "continued" in why:
         on = went_on(case.flow, case.own, rst)
         must(on, "behind the RST its sender sent nothing new in the same numbers")
         must(case["own"] is None or case["own"] in {row.frame for row in on}, f"frame {case['own']} is nothing new")
@@ -373,7 +373,7 @@ def reset_ignored(case: Case) -> None:
     shows = last in on or "something new" not in case.finding["message"]
     must(shows, f"frame {last.frame} was under way, a repeat or a new SYN")
     disowned = went_on(flow, case.own, rst)
-    if "went on, too" in str(case["disowned"] or ""):
+    if "continued too" in str(case["disowned"] or ""):
         must(disowned, "the alleged sender sent nothing new behind it")
     elif not disowned:
         must(not acceptable(flow, rst), f"RST {rst.frame} had the very number that its receiver expected")

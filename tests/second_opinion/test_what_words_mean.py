@@ -8,7 +8,7 @@ from tests.second_opinion.opinion import FOLLOWS, REFUTED, UNDECIDED
 from tests.second_opinion.packets import Flow
 from tests.second_opinion.story import answer, told
 
-NOTHING_MORE = ", then nothing more"
+NOTHING_MORE = "; then it sent nothing more"
 
 
 @pytest.fixture(autouse=True)
@@ -330,7 +330,7 @@ def test_a_hosts_habit_is_no_clue_and_going_on_is_in_the_same_numbers() -> None:
     assert third_party(foreign, [], "its TTL is another") == FOLLOWS
     assert third_party(foreign, [elsewhere], "its TTL is another") == REFUTED
     assert third_party(told("1 C RA 1 1 0 ttl=64"), [], "its TTL is another") == REFUTED
-    on = "its sender went on with the connection as if it had sent none"
+    on = "its sender continued the connection as if it had sent none"
     assert third_party(told("1 C RA 1 1 0 ttl=255", "2 C PA 1 1 10"), [], on) == FOLLOWS
     assert third_party(told("1 C RA 1 1 0 ttl=255", "2 C S 900 0 0"), [], on) == REFUTED
     assert third_party(foreign, [], on) == REFUTED

@@ -242,7 +242,7 @@ def test_a_leak_until_the_gap_is_one(tmp_path: Path) -> None:
     packets = read(capture("close-wait-leak"))[1]
     made = crossing("close-wait-leak", len(packets) - 1, tmp_path)
     leak = made.findings[made.findings["code"] == "TD101"].iloc[0]
-    assert re.search(r"in the 12\.\d+ s from then until the gap in the capture it sent", leak["message"])
+    assert re.search(r"in the 12\.\d+ s from then until a gap in the capture it sent", leak["message"])
     assert made.flows["server_close_wait_s"].iloc[0] == pytest.approx(12, abs=1)
     row = made.timeline[(made.timeline["stream"] == 0) & (made.timeline["event"] == "capture-end")].iloc[-1]
     assert row["time_epoch"].value == made.recording.gaps.rows[0].begin == packets[-2].time

@@ -2,31 +2,29 @@
 
 ## What it sees
 
-The endpoint acknowledged the peer's FIN, so it is in CLOSE_WAIT. From then on it sent neither data nor FIN nor RST
-until the capture's end, for longer than the threshold. Acknowledgments and answers to keep-alive probes do not
-count: its kernel sends those without the application.
+The endpoint acknowledged the peer's FIN, so it is in CLOSE_WAIT. From then until the end of the capture it sent no
+data, FIN or RST, for longer than the threshold. Acknowledgments and answers to keep-alive probes do not count: the
+kernel sends them without the application.
 
 ## Why it matters
 
-CLOSE_WAIT has no timer. The socket stays until the application closes it or its process ends, and holds a
-descriptor (1024 for a process by default: "Too many open files") and on a client a local port. The usual mistakes:
-a response or connection object that is not closed on every path; a parent process that still holds the descriptor
-its forked child has closed, so that no FIN goes out; a pool that never looks at its idle connections; a thread
-stuck elsewhere.
+CLOSE_WAIT has no timer. The socket stays until the application closes it or its process ends. Until then it holds a
+descriptor (by default 1024 for a process: "Too many open files") and, on a client, a local port. Common mistakes: a
+response or connection object that is not closed on every path; a parent process that still holds the descriptor which
+its forked child has closed, so that no FIN is sent; a pool that never checks its idle connections; a blocked thread.
 
 ## When it is harmless
 
-When the endpoint still has something to do before it answers, such as a long query whose result comes later: the
-other side used a half-close on purpose. Then data follow in the end. If it had sent data after the FIN and then
-fell silent, the finding says so and is less sure. The age is a lower bound: the capture ended before the state did.
+When the endpoint still works on its answer, such as a long query whose result comes later: the peer half-closed on
+purpose, and data follow in the end. If the endpoint sent data after the FIN and then became silent, the message says
+so and the confidence is lower. The age is a lower bound: the capture ended before the state did.
 
 ## What to do next
 
-Look at the application of the blamed endpoint, never at the network or at kernel settings: no kernel timer ends
-CLOSE_WAIT. `ss -tnp state close-wait` or `lsof -nP -iTCP -sTCP:CLOSE_WAIT` on its host names the process. Close the
-object on every path (`with`, `finally`, try-with-resources); after a fork close the copy in the parent, or call
-`shutdown()` in the child; open descriptors with `SOCK_CLOEXEC`. Do not set SO_LINGER to zero to hide it: that
-throws data away.
+Check the application of the blamed endpoint, not the network or kernel settings: no kernel timer ends CLOSE_WAIT.
+`ss -tnp state close-wait` or `lsof -nP -iTCP -sTCP:CLOSE_WAIT` on its host names the process. Close the object on
+every path (`with`, `finally`, try-with-resources). After a fork, close the copy in the parent, or call `shutdown()`
+in the child; open descriptors with `SOCK_CLOEXEC`. Do not hide the leak with SO_LINGER 0: that discards data.
 """
 
 from analyzer.findings.facts import (
@@ -54,17 +52,16 @@ LIVE_WAIT = 0  # its own threshold is the wait
 EXAMPLE = "close-wait-leak.pcap"
 NEAR_MISS = "half-closed-at-capture-end.pcap"
 MESSAGE = (
-    "The {blamed} acknowledged the {peer_role}'s FIN ({fin:frame}) in frame {ack} at {when:into} and never closed: "
-    "in the {idle:duration} {since} until {until} it sent neither new data nor FIN nor RST (threshold "
+    "The {blamed} acknowledged the {peer_role}'s FIN ({fin:frame}) in frame {ack} at {when:into} and never closed: in "
+    "the {idle:duration} {since} until {until} it sent no new data, FIN or RST (threshold "
     "{close_wait_leak:duration}). It stayed in CLOSE_WAIT."
 )
 ADVICE = (
-    "Suspect the application on {blamed_ip} first: it was told that the {peer_role} had closed and did not close "
-    "its own socket. Find the process, then the path on which the socket is not closed. Next, on {blamed_ip}: ss "
-    "-tnp state close-wait {ss}"
+    "Suspect the application on {blamed_ip} first: it did not close its socket after the {peer_role}'s FIN. Find the "
+    "process, then the path on which the socket is not closed. Next, on {blamed_ip}: ss -tnp state close-wait {ss}"
 )
 
-UNTIL = ("a new connection took its addresses and ports", "the gap in the capture", "the capture's end")
+UNTIL = ("a new connection reused its addresses and ports", "a gap in the capture", "the capture's end")
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
@@ -82,7 +79,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "when": ledger.peer("fin_acked_time"),
             "idle": idle,
             "until": how_over(ledger, over_in_close_wait(ledger), UNTIL),
-            "since": phrase(spoke, "after the last data it sent half-closed", "from then"),
+            "since": phrase(spoke, "after the last data that it sent in CLOSE_WAIT", "from then"),
         },
         rests_on=[ledger.own("close_wait_basis"), ledger.own("state_basis")],
         absence=True,

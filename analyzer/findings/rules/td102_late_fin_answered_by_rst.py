@@ -1,27 +1,26 @@
-"""A FIN came so late that the peer no longer knew the connection, and answered RST.
+"""A FIN came so late that the peer no longer had the connection and answered with RST.
 
 ## What it sees
 
-The peer closed first and its FIN was acknowledged. The endpoint stayed in CLOSE_WAIT and sent its own FIN only
-later; the peer answered it with a RST whose number is the one that FIN acknowledged: a host does that when it knows
-no such connection. So the peer had left FIN_WAIT_2 in between, at a moment no packet shows.
+The peer closed first and its FIN was acknowledged. The endpoint stayed in CLOSE_WAIT and sent its own FIN only later.
+The peer answered it with a RST whose sequence number is that FIN's acknowledgment number, as a host does that has no
+such connection. So the peer had left FIN_WAIT_2 in between, at a time that no packet shows.
 
 ## Why it matters
 
-It is a leak that ended by accident: a garbage collector, a pool's cleaner or the end of the process closed what the
-program had forgotten. Until then each such socket holds a descriptor and a port. The RST itself does no harm any
-more.
+This is a leak that ended by accident: a garbage collector, a pool's cleaner or the end of the process closed what the
+program had forgotten. Until then each such socket holds a descriptor and a port. The RST itself does no more harm.
 
 ## When it is harmless
 
-If it is rare and no data follow the FIN. A FIN that comes within the threshold of a slow close and still meets a
-RST is not late: no timer ended the peer's FIN_WAIT_2, it kept none. That is TD304.
+If it is rare and no data follow the FIN. A FIN within the threshold of a slow close that is still answered by RST is
+not late: the peer did not keep FIN_WAIT_2 at all. That is TD304.
 
 ## What to do next
 
-Close the connection on every path of the blamed application, at the moment the end of the stream is read. Do not
-raise time-outs in the kernel of either side. On Linux `tcp_fin_timeout` ends only a FIN_WAIT_2 whose application
-has called `close()`; one that is still held has no time limit, so do not expect the peer to forget after 60 s.
+Close the connection on every path of the blamed application, as soon as it reads the end of the stream. Do not raise
+kernel timeouts on either side. On Linux `tcp_fin_timeout` limits FIN_WAIT_2 only after the application has called
+`close()`; while it holds the socket there is no limit, so do not expect the peer to drop the connection after 60 s.
 """
 
 from analyzer.findings.facts import blind_reset, reset_victim
@@ -40,14 +39,14 @@ EXAMPLE = "late-fin-answered-by-rst.pcapng"
 NEAR_MISS = "late-fin-still-welcome.pcap"
 MESSAGE = (
     "The {blamed} acknowledged the {peer_role}'s FIN ({peer_fin:frame}) in frame {ack}, stayed in CLOSE_WAIT for "
-    "{held:duration} and sent its own FIN only then (frame {fin}, at {late:into}). The {peer_role} no longer knew "
-    "the connection and answered RST (frame {rst}): its FIN_WAIT_2 had ended, unseen, between {began:into} and "
-    "{when:into}."
+    "{held:duration} and only then sent its own FIN (frame {fin}, at {late:into}). The {peer_role} no longer had the "
+    "connection and answered with RST (frame {rst}): its FIN_WAIT_2 had ended, without a packet, between {began:into} "
+    "and {when:into}."
 )
 ADVICE = (
-    "Suspect the application on {blamed_ip} first: it closes its sockets too late, perhaps only when they are "
-    "garbage collected. Close the connection on every path as soon as its end is read; do not work around it by "
-    "raising time-outs. Next, on {blamed_ip}, while it waits: ss -tnp state close-wait {ss}"
+    "Suspect the application on {blamed_ip} first: it closes its sockets too late, perhaps only at garbage "
+    "collection. Close the connection on every path as soon as the end of the stream is read; do not work around it "
+    "by raising timeouts. Next, on {blamed_ip}, while a socket is in CLOSE_WAIT: ss -tnp state close-wait {ss}"
 )
 
 

@@ -1,29 +1,29 @@
-"""An endpoint sent data although it knew of the peer's FIN, and met a RST: the peer had closed both directions.
+"""An endpoint sent data after it had acknowledged the peer's FIN and got a RST: the peer had closed both directions.
 
 ## What it sees
 
-Data whose acknowledgment covers the peer's FIN, so their sender knew of it, were answered by the peer with the RST of
-a host that has no such socket any more. A FIN alone does not say whether the peer only stopped sending (`shutdown`) or
-closed altogether; this RST does. Two stories look like this. Where a client closed that had spoken last, the data are
-the answer to that: it closed without waiting for it, and is blamed. Else the sender used a connection whose end it had
-been told.
+An endpoint sent data whose acknowledgment number covers the peer's FIN, so it knew of the FIN. The peer answered with
+the RST of a host that no longer has the socket. A FIN alone does not show whether the peer only stopped sending
+(`shutdown`) or closed both directions; this RST does. There are two cases. If a client closed and had sent the last
+data before its FIN, the data are the answer to them: the client closed without waiting for it and is blamed.
+Otherwise the sender used a connection that the peer had closed, and the sender is blamed.
 
 ## Why it matters
 
-The data are lost, and the application learns it only at its next write or read (EPIPE, ECONNRESET). The typical case
-is a pool of idle connections that hands out one the other side closed long ago; the other is a proxy that turns a
-half-close into a full one, so that no answer gets through.
+The data are lost, and the application learns it only at its next write or read (EPIPE, ECONNRESET). One typical cause
+is a pool that hands out an idle connection which the other side closed long ago. Another is a proxy that turns a
+half-close into a full close, so that no answer gets through.
 
 ## When it is harmless
 
-When nothing depended on the data. A TLS close_notify, which is sent before a close and often meets a RST, is known
-by its first byte and not reported here (it is TD304).
+When nothing depended on the data. A TLS close_notify, which is sent before a close and is often answered by RST, is
+recognised by its first byte and not reported here (it is TD304).
 
 ## What to do next
 
-Who closed without waiting for an answer should shut down its sending side only, and read to the end. A pool should
-check an idle connection before it is used again (a read that returns 0 bytes), and keep it for a shorter time than the
-other side does. Data that do not acknowledge the FIN were sent in ignorance of it: that is TD306, a race.
+An endpoint that closes without waiting for the answer should shut down its sending side only, and read to the end. A
+pool should check an idle connection before reuse (a read that returns 0 bytes), and drop it sooner than the other
+side does. If the data do not acknowledge the FIN, their sender did not know of it: that is TD306, a race.
 """
 
 import numpy as np
@@ -43,18 +43,18 @@ NEEDS = ("rst_count",)
 EXAMPLE = "write-to-closed-peer.pcapng"
 NEAR_MISS = "half-close-in-use.pcapng"
 MESSAGE = (
-    "The {closer} closed (FIN, frame {fin}). The {sender} knew of it (acknowledged in frame {ack}) and sent "
-    "{sent:byte} {after:duration} after that FIN (frame {data}); the {closer} had closed both directions and answered "
-    "RST (frame {rst}, at {when:into}).{why}"
+    "The {closer} closed (FIN, frame {fin}). The {sender} acknowledged that FIN (frame {ack}) and sent {sent:byte} "
+    "{after:duration} after it (frame {data}). The {closer} had closed both directions and answered with RST (frame "
+    "{rst}, at {when:into}).{why}"
 )
 ADVICE = "Suspect the application on {blamed_ip} first: {advice} Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
-ANSWER = " The last data before the FIN were the client's: it did not wait for an answer to them."
+ANSWER = " The last data before the FIN were the client's: it did not wait for the answer."
 NO_WAIT = (
-    "it closed before the answer came. Let it shut down its sending side only and read to the end, before it closes."
+    "it closed before the answer came. It should shut down its sending side only and read to the end before it closes."
 )
 POOL = (
-    "it used a connection whose end it had been told, as a pool does that does not check idle connections. Keep them "
-    "for a shorter time than the other side does, and check before use."
+    "it used a connection that the peer had closed, like a pool that does not check idle connections. Check them "
+    "before use, and drop them sooner than the other side does."
 )
 ROLES = ("client", "server")
 

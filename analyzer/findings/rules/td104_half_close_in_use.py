@@ -1,25 +1,25 @@
-"""After one side's FIN the other went on sending data that were acknowledged: a legal half-close.
+"""After one side's FIN the other continued to send data that were acknowledged: a legal half-close.
 
 ## What it sees
 
-The endpoint had acknowledged the peer's FIN and sent new data afterwards, and the peer acknowledged them. So the
-peer had only closed its sending side (`shutdown(SHUT_WR)`) and still read.
+The endpoint had acknowledged the peer's FIN and then sent new data, which the peer acknowledged. So the peer had
+closed only its sending side (`shutdown(SHUT_WR)`) and still received.
 
 ## Why it matters
 
-Most programs close both directions at once; where a half-close is used, it must survive everything in between.
-Proxies and firewalls often end half-closed connections after a short time (pf 900 s, some load balancers one
-second), and conntrack's CLOSE_WAIT time-out is the firewall's, not the socket's.
+Most programs close both directions at once. A half-close must survive everything on the path: proxies and firewalls
+often end half-closed connections after a short time (pf 900 s, some load balancers one second). conntrack's
+CLOSE_WAIT timeout is the firewall's, not the socket's.
 
 ## When it is harmless
 
-Almost always. `nc -N`, `rsh`, some HTTP/1.0 clients and replication protocols work like this. CLOSE_WAIT is no leak
-as long as data flow.
+Almost always. `nc -N`, `rsh`, some HTTP/1.0 clients and replication protocols work like this. CLOSE_WAIT is not a
+leak while data flow.
 
 ## What to do next
 
-Nothing, unless answers are cut off: then compare how long the connection was half-closed with the half-closed
-time-out of every device on the way.
+Nothing, unless answers are cut off. Then compare how long the connection was half-closed with the half-closed timeout
+of every device on the path.
 """
 
 from analyzer.findings.facts import farewell
@@ -37,13 +37,13 @@ LIVE_WAIT = AT_THE_END  # its bytes are still counted
 EXAMPLE = "half-close-in-use.pcapng"
 NEAR_MISS = "slow-close.pcap"
 MESSAGE = (
-    "The {peer} closed its sending side (FIN, frame {fin}) and went on receiving: the {blamed} sent {sent:byte} "
-    "after it (frames {first} to {last}), of which {acked:byte} were acknowledged by frame {ack}, the last sent "
-    "{span:duration} after the FIN had passed."
+    "The {peer} closed its sending side (FIN, frame {fin}) and continued to receive: after the FIN the {blamed} sent "
+    "{sent:byte} (frames {first} to {last}), of which {acked:byte} were acknowledged by frame {ack}. The last data "
+    "passed {span:duration} after the FIN."
 )
 ADVICE = (
-    "A half-close is legal; suspect nobody. If answers are cut off, compare this time with the half-closed "
-    "time-out of the proxies and firewalls on the way. Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
+    "A half-close is legal; suspect nobody. If answers are cut off, compare this time with the half-closed timeout of "
+    "the proxies and firewalls on the path. Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
 )
 
 

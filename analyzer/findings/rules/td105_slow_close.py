@@ -1,17 +1,17 @@
-"""CLOSE_WAIT lasted long but ended in order: the application was slow to notice the end, or to act on it.
+"""CLOSE_WAIT lasted long but ended normally: the application was slow to notice the end of the stream, or to close.
 
 ## What it sees
 
-The endpoint acknowledged the peer's FIN and sent its own later than the threshold, with no data in that time (where it
-still sent data, the time counts from the last of them). Both are segments of the same endpoint on the same way, so
-how long the way is does not count. A FIN that is itself the first acknowledgment of the peer's is never slow: a kernel
-acknowledges within half a second.
+The endpoint acknowledged the peer's FIN and sent its own FIN later than the threshold, with no data in between (if it
+still sent data, the time counts from the last of them). Both segments come from the same endpoint over the same path,
+so the path's delay does not count. A FIN that is itself the first acknowledgment of the peer's FIN is never slow: a
+kernel acknowledges within half a second.
 
 ## Why it matters
 
-It is the application's reaction time. For as long, the socket holds a descriptor and the peer a FIN_WAIT_2. A
-little longer and the peer may have forgotten the connection, and the FIN meets a RST (TD102). A pool that only
-finds out when it next uses or cleans its connections looks like this.
+This is the application's reaction time. During it the socket holds a descriptor, and the peer stays in FIN_WAIT_2. If
+it takes a little longer, the peer may have dropped the connection and answer the FIN with RST (TD102). A pool that
+finds out only when it next uses or cleans its connections looks like this.
 
 ## When it is harmless
 
@@ -19,8 +19,8 @@ When the program had work to finish before it closed, or when such connections a
 
 ## What to do next
 
-Ask what the blamed application did in that time: blocked in a call, busy with other connections, or not reading the
-socket at all. Look for a value that repeats over many connections: then it is a timer of the application.
+Find out what the blamed application did in that time: blocked in a call, busy with other connections, or not reading
+the socket at all. Look for a value that repeats over many connections: then it is a timer of the application.
 """
 
 import numpy as np
@@ -43,8 +43,8 @@ MESSAGE = (
     "{own_fin} at {when:into}, {reaction:duration} after {since} (threshold {slow_close:duration})."
 )
 ADVICE = (
-    "Suspect the application on {blamed_ip} first: it noticed the end late, or was busy. Find out what it did in "
-    "that time. Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
+    "Suspect the application on {blamed_ip} first: it noticed the end of the stream late, or was busy. Find out what "
+    "it did in that time. Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
 )
 
 
@@ -59,7 +59,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
         frames=[ledger.peer("fin_frame"), ledger.peer("fin_acked_frame"), ledger.own("fin_frame")],
         values={
             "reaction": reaction,
-            "since": phrase(spoke, "the last data it sent half-closed", "that acknowledgment"),
+            "since": phrase(spoke, "the last data that it sent in CLOSE_WAIT", "that acknowledgment"),
             "fin": ledger.peer("fin_frame"),
             "ack": ledger.peer("fin_acked_frame"),
             "own_fin": ledger.own("fin_frame"),

@@ -2,15 +2,15 @@
 
 ## What it sees
 
-At least as many leaks (TD101) as the threshold at one server's address and port, or at one client's address toward
-one server. Counted are all its connections that stayed in CLOSE_WAIT and were so at the same time; the growth is
-measured from the first leak to the last, and projected to the limit of descriptors, where they lie a minute apart
-at least and each half of that time has its share.
+The number of leaks (TD101) at one server's address and port, or at one client's address toward one server, reaches
+the threshold. The peak counts all its connections that stayed in CLOSE_WAIT and were in it at the same time. The
+growth is measured from the first leak to the last and projected to the limit of descriptors, if they are at least a
+minute apart and each half of that time has its share.
 
 ## Why it matters
 
-Every one holds a descriptor for ever. When the limit is reached the service takes no new connection, or the client
-can open none: "Too many open files". Many TIME_WAIT beside it are harmless; they go by themselves.
+Each leak holds a descriptor forever. At the limit the service accepts no new connection, or the client can open none:
+"Too many open files". Many sockets in TIME_WAIT beside them are harmless; they end by themselves.
 
 ## When it is harmless
 
@@ -18,9 +18,8 @@ When the connections are half-closed on purpose and still have work to do.
 
 ## What to do next
 
-Find the process on the blamed host and the path in its code on which a connection is not closed. To gain time,
-restart it; a higher limit only moves the end. Where each connection is handled by a forked child, close the
-parent's copy.
+Find the process on the blamed host and the code path on which a connection is not closed. A restart gains time; a
+higher limit only delays the failure. If a forked child handles each connection, close the parent's copy.
 """
 
 import numpy as np
@@ -42,14 +41,14 @@ LIVE_WAIT = 0  # as TD101
 EXAMPLE = "reconnect-loop-leaks.pcapng"
 NEAR_MISS = "time-wait-beside-close-wait.pcap"
 MESSAGE = (
-    "The {blamed} leaks {count:connection}{toward}{other}, of which the first began at {first:into} and the last "
-    "at {last:into} (threshold {pile_up} at once). At least {peak} of its sockets were in CLOSE_WAIT "
-    "together{growth}{limit}."
+    "The {blamed} leaks {count:connection}{toward}{other}; the first leak began at {first:into}, the last at "
+    "{last:into} (threshold {pile_up} at once). At least {peak} of its sockets were in CLOSE_WAIT at the same "
+    "time{growth}{limit}."
 )
 ADVICE = (
-    "Suspect the application on {blamed_ip} first: it does not close what its peers have closed. Next, on "
-    "{blamed_ip}, count its sockets and descriptors: ss -tnp state close-wait | wc -l; ls /proc/PID/fd | wc -l; "
-    "grep 'open files' /proc/PID/limits"
+    "Suspect the application on {blamed_ip} first: it does not close connections that its peers have closed. Next, on "
+    "{blamed_ip}, count its sockets and descriptors: ss -tnp state close-wait | wc -l; ls /proc/PID/fd | wc -l; grep "
+    "'open files' /proc/PID/limits"
 )
 MINUTE_NS = 60 * 10**9
 SHOWN = 100  # so many frames are named; the streams of TD101 have the others
@@ -108,7 +107,9 @@ def _crowd(
             "first": np.array([start[0] for start in starts], np.int64),
             "last": np.array([start[-1] for start in starts], np.int64),
             "peak": np.array([_peak(began[member], ended[member]) for member in members], np.int64),
-            "growth": np.array([f"; they grow by {value:.1f} per minute" if value else "" for value in rate], object),
+            "growth": np.array(
+                [f"; the number grows by {value:.1f} per minute" if value else "" for value in rate], object
+            ),
             "limit": np.array([_limit(*pair, settings.descriptors) for pair in zip(count, rate, strict=True)], object),
         },
     )

@@ -3,20 +3,20 @@
 ## What it sees
 
 The endpoint acknowledged the peer's FIN and had not closed when the capture ended, but for a shorter time than the
-threshold from which that is called a leak (TD101).
+threshold of a leak (TD101).
 
 ## Why it matters
 
-It may be the beginning of a leak or an ordinary close cut off by the capture's end. The packets cannot tell.
+It may be the beginning of a leak, or an ordinary close that the capture's end cut off. The packets do not show which.
 
 ## When it is harmless
 
-Where the time is a few milliseconds: the close was under way.
+When the time is a few milliseconds: the close was in progress.
 
 ## What to do next
 
-Capture for longer, at least the threshold beyond the last connection of interest, or look on the host whether the
-socket is still there.
+Capture for longer, at least the threshold beyond the last connection of interest, or check on the host whether the
+socket still exists.
 """
 
 from analyzer.findings.facts import how_over, idle_in_close_wait, over_in_close_wait, state_is
@@ -40,7 +40,7 @@ MESSAGE = (
     "{close_wait_leak:duration})."
 )
 ADVICE = (
-    "The capture ended too early to tell. Capture for longer, or look whether the socket is still there. Next, on "
+    "The capture ended too early to tell. Capture for longer, or check whether the socket still exists. Next, on "
     "{blamed_ip}: ss -tnp state close-wait {ss}"
 )
 

@@ -1,15 +1,16 @@
-"""A FIN was repeated and never acknowledged: the endpoint is stuck in FIN_WAIT_1, CLOSING or LAST_ACK.
+"""A FIN was retransmitted and never acknowledged: the endpoint is stuck in FIN_WAIT_1, CLOSING or LAST_ACK.
 
 ## What it sees
 
-The endpoint sent its FIN several times, and no acknowledgment of it passed the tap; or one did, and the FIN was still
-repeated three times and more without any other answer, so that it cannot have arrived.
+The endpoint sent its FIN several times, and no acknowledgment of it passed the capture point. Or one did pass, and
+the endpoint still retransmitted the FIN three times or more without any other answer, so that the acknowledgment
+cannot have arrived.
 
 ## Why it matters
 
-The other host, or the way to it, was gone. The endpoint keeps the connection until its retries are used up (on
-Linux about 100 s for a closed socket by default) and then drops it without a RST: the other side, if it lives, is
-never told.
+The other host, or the path to it, was gone. The endpoint keeps the connection until its retries are used up (on Linux
+by default about 100 s for a closed socket) and then drops it without a RST: the other side, if it is alive, never
+learns of it.
 
 ## When it is harmless
 
@@ -17,9 +18,9 @@ When the peer was switched off or moved on purpose.
 
 ## What to do next
 
-Suspect the path before the applications: a firewall or load balancer that dropped its state, a link that went down,
-a host that crashed, an interface that filters the last segments. Capture at the other end at the same time: did the
-FIN arrive there, and did an acknowledgment leave?
+Suspect the path before the applications: a firewall or load balancer that dropped its state, a link that went down, a
+crashed host, an interface that filters the last segments. Capture at the other end at the same time: did the FIN
+arrive there, and did an acknowledgment leave?
 """
 
 from analyzer.findings.facts import fin_acked, phrase, state_is, unseen
@@ -42,12 +43,12 @@ FEW = 3  # so many FINs may still be a matter of a moment
 MOMENT_NS = 1_000_000_000
 MESSAGE = (
     "The {blamed} sent its FIN {count:times} in {span:duration} (frames {first} to {last}, the first at "
-    "{when:into}) and {passed}: it is left in {state:state}."
+    "{when:into}){passed}. It remains in {state:state}."
 )
 ADVICE = (
-    "Suspect the network between the two, or the host {peer_ip}, before either application: a device that dropped "
-    "its state, or a host that is gone. Next: capture at {peer_ip} too and see whether the FIN arrives: tcpdump "
-    "-ni any 'tcp and host {blamed_ip}'"
+    "Suspect the network between the two, or the host {peer_ip}, before either application: a device that dropped its "
+    "state, or a host that is gone. Next: capture at {peer_ip} too and check whether the FIN arrives: tcpdump -ni "
+    "any 'tcp and host {blamed_ip}'"
 )
 
 
@@ -71,8 +72,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "when": ledger.own("fin_time"),
             "passed": phrase(
                 acked > 0,
-                "went on doing so after one acknowledgment of it had passed, without another answer",
-                "no acknowledgment of it was captured",
+                " and continued after one acknowledgment of it had passed, without another answer",
+                ", and no acknowledgment of it was captured",
             ),
             "state": ledger.own("state"),
         },

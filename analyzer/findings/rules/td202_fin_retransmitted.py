@@ -1,9 +1,10 @@
-"""A FIN had to be repeated and was then acknowledged.
+"""A FIN was retransmitted and then acknowledged.
 
 ## What it sees
 
-The same FIN passed the tap again (copies made by the capture do not count) before its acknowledgment passed, or longer
-after that than the way there and back takes. A FIN that comes again at once only to acknowledge more is no repeat.
+The same FIN passed the capture point again (copies made by the capture do not count) before its acknowledgment
+passed, or after that by more than the round-trip time. A FIN that is sent again at once only to acknowledge more is
+not a retransmission.
 
 ## Why it matters
 
@@ -12,11 +13,11 @@ that is too busy to answer.
 
 ## When it is harmless
 
-When it is rare. It is what repeats are for: the close went on in order, and it counts as one FIN.
+When it is rare. Retransmissions exist for this: the close completed normally, and the FIN counts once.
 
 ## What to do next
 
-See whether data on the same path are repeated, too: `tcp.analysis.retransmission` in Wireshark.
+Check whether data on the same path are retransmitted too: `tcp.analysis.retransmission` in Wireshark.
 """
 
 from analyzer.findings.facts import fin_acked, phrase
@@ -34,11 +35,11 @@ LIVE_WAIT = AT_THE_END  # repeats are still counted
 EXAMPLE = "fin-retransmitted.pcapng"
 NEAR_MISS = "data-lost-but-fin-not.pcap"
 MESSAGE = (
-    "The {blamed} repeated its FIN (frame {first}) {count:times}, the last time in frame {last}, {span:duration} after "
-    "the first; it was acknowledged in frame {ack}{anew}{again:shown}."
+    "The {blamed} retransmitted its FIN (frame {first}) {count:times}, the last time in frame {last}, {span:duration} "
+    "after the first. The FIN was acknowledged in frame {ack}{anew}{again:shown}."
 )
 ADVICE = (
-    "Suspect loss between the two if there are many of these; one alone means nothing. Next: tshark -r CAPTURE -Y "
+    "Suspect loss between the two if there are many of these; a single one means nothing. Next: tshark -r CAPTURE -Y "
     "'tcp.analysis.retransmission && tcp.stream == {stream}'"
 )
 
@@ -55,7 +56,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "last": ledger.own("fin_last_frame"),
             "span": ledger.own("fin_last_time") - ledger.own("fin_time"),
             "ack": ledger.own("fin_acked_frame"),
-            "anew": phrase(again > 0, " and again after a repeat"),
+            "anew": phrase(again > 0, " and again after a retransmission"),
             "again": again,
         },
     )

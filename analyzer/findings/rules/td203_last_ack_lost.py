@@ -1,23 +1,26 @@
-"""The last acknowledgment was lost: the second FIN was repeated, and TIME_WAIT acknowledged it again.
+"""The last acknowledgment was lost: the second FIN was retransmitted, and TIME_WAIT acknowledged it again.
 
 ## What it sees
 
-The endpoint that closed second repeated its FIN although an acknowledgment of it had passed the tap longer before than
-the way there and back takes, at its shortest and when it was measured last. So that was lost, or later than the
-endpoint's timer: packets do not tell which. The peer, in TIME_WAIT, acknowledged the repeat.
+The endpoint that closed second retransmitted its FIN although an acknowledgment of it had passed the capture point
+earlier than a round trip before, both by the shortest round-trip time and by the last one measured. So the
+acknowledgment was lost, or came later than the endpoint's timer; packets do not show which. The peer, in TIME_WAIT,
+acknowledged the retransmission.
 
 ## Why it matters
 
-This is what TIME_WAIT exists for. It also restarts TIME_WAIT's time, and shows that segments get lost on that path.
+TIME_WAIT exists for this case. The retransmission also restarts the time of TIME_WAIT, and shows that segments are
+lost on that path.
 
 ## When it is harmless
 
-Always, when it is rare: both sides ended in order.
+Always, if it is rare: both sides closed normally.
 
 ## What to do next
 
-Nothing for one. If it is frequent, look for a device that removes its state at the last FIN and drops what comes
-after. Never shorten TIME_WAIT because of it: without it the repeated FIN would have met a RST (TD204).
+Nothing for a single one. If it is frequent, look for a device that removes its state at the last FIN and drops what
+follows. Do not shorten TIME_WAIT because of it: without TIME_WAIT the retransmitted FIN would have been answered by
+RST (TD204).
 """
 
 from analyzer.findings.rule import AT_THE_END, Verdict
@@ -34,13 +37,13 @@ LIVE_WAIT = AT_THE_END  # repeats are still counted
 EXAMPLE = "last-ack-lost.pcapng"
 NEAR_MISS = "last-ack-lost-then-reset.pcap"
 MESSAGE = (
-    "The acknowledgment (frame {ack}) of the FIN of the {blamed} (frame {fin}) was lost or late: the FIN came again "
-    "{after:duration} after it (frame {again}), and the {peer_role}, in TIME_WAIT, acknowledged it again (frame "
-    "{reack})."
+    "The acknowledgment (frame {ack}) of the FIN of the {blamed} (frame {fin}) was lost or late: the FIN was "
+    "retransmitted {after:duration} after it (frame {again}), and the {peer_role}, in TIME_WAIT, acknowledged it "
+    "again (frame {reack})."
 )
 ADVICE = (
-    "TIME_WAIT did its work; suspect nobody. If it is frequent, look for a device between the two that drops the "
-    "last acknowledgment. Next: tshark -r CAPTURE -Y 'tcp.flags.fin == 1 && tcp.analysis.retransmission'"
+    "TIME_WAIT did its job; suspect nobody. If it is frequent, look for a device between the two that drops the last "
+    "acknowledgment. Next: tshark -r CAPTURE -Y 'tcp.flags.fin == 1 && tcp.analysis.retransmission'"
 )
 
 

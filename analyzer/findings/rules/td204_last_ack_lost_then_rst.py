@@ -1,14 +1,14 @@
-"""The last acknowledgment was lost, and the repeated FIN met a RST: TIME_WAIT was cut short.
+"""The last acknowledgment was lost, and the retransmitted FIN was answered by RST: TIME_WAIT was cut short.
 
 ## What it sees
 
-The endpoint that closed second repeated its FIN, because the acknowledgment had not reached it. The peer should
-have been in TIME_WAIT and should have acknowledged it again; it answered with the RST of a host that knows no such
+The endpoint that closed second retransmitted its FIN, because the acknowledgment had not reached it. The peer should
+have been in TIME_WAIT and acknowledged it again; instead it answered with the RST of a host that has no such
 connection.
 
 ## Why it matters
 
-The application that closed second may see ECONNRESET for a connection that had ended well. And where TIME_WAIT does
+The application that closed second may get ECONNRESET for a connection that had ended normally. And if TIME_WAIT does
 not last, old segments can disturb a new connection on the same addresses and ports.
 
 ## When it is harmless
@@ -17,9 +17,9 @@ When both applications are done with the connection and ignore the error.
 
 ## What to do next
 
-On the blamed host look for what cut TIME_WAIT short: a full table (`TCPTimeWaitOverflow` in `nstat`, the limit
-`tcp_max_tw_buckets`), or a firewall or load balancer that answers for it. Do not look at `tcp_fin_timeout`: it has
-nothing to do with TIME_WAIT.
+On the blamed host look for the cause of the short TIME_WAIT: a full table (`TCPTimeWaitOverflow` in `nstat`, the
+limit `tcp_max_tw_buckets`), or a firewall or load balancer that answers for the host. `tcp_fin_timeout` has no effect
+on TIME_WAIT.
 """
 
 from analyzer.findings.facts import blind_reset, resetter
@@ -38,12 +38,12 @@ NEEDS = ("rst_count",)
 EXAMPLE = "last-ack-lost-then-reset.pcap"
 NEAR_MISS = "last-ack-lost.pcapng"
 MESSAGE = (
-    "The acknowledgment (frame {ack}) that the {blamed} sent for the {peer_role}'s FIN (frame {fin}) was lost "
-    "or late. The FIN was repeated (frame {again}) and met a RST (frame {rst}, at {when:into}) instead of "
-    "TIME_WAIT: that had lasted at most {held:duration}."
+    "The acknowledgment (frame {ack}) that the {blamed} sent for the {peer_role}'s FIN (frame {fin}) was lost or "
+    "late. The FIN was retransmitted (frame {again}) and answered with RST (frame {rst}, at {when:into}) instead of "
+    "an acknowledgment by TIME_WAIT, which had lasted at most {held:duration}."
 )
 ADVICE = (
-    "Suspect the host {blamed_ip} first, or a device that answers for it: it kept no TIME_WAIT. Next, on "
+    "Suspect the host {blamed_ip} first, or a device that answers for it: it did not keep TIME_WAIT. Next, on "
     "{blamed_ip}: nstat -az TcpExtTCPTimeWaitOverflow; sysctl net.ipv4.tcp_max_tw_buckets"
 )
 

@@ -1,18 +1,19 @@
-"""The FINs crossed on the way: each side closed before it knew of the other's close.
+"""The FINs crossed: each side closed before it knew that the other had closed.
 
 ## What it sees
 
-Neither FIN acknowledges the other, nor had its sender done so before. A FIN without the ACK flag says nothing; what
-its sender had acknowledged until then does.
+Neither FIN acknowledges the other, nor had its sender done so before. A FIN without the ACK flag acknowledges
+nothing; for it, the earlier acknowledgments of its sender count.
 
 ## Why it matters
 
-Both sides end in TIME_WAIT, and nobody was ever in CLOSE_WAIT or LAST_ACK: whoever counts states is surprised.
+Both sides end in TIME_WAIT, and neither was in CLOSE_WAIT or LAST_ACK. This explains counts of states that do not add
+up.
 
 ## When it is harmless
 
-Always. RFC 9293 provides for it (figure 13). Both applications had decided to close within one way of each other,
-as when a protocol's farewell makes both sides close.
+Always. RFC 9293 provides for it (figure 13). Both applications decided to close within the one-way delay of the path,
+for example when a protocol's last message makes both sides close.
 
 ## What to do next
 
@@ -35,8 +36,8 @@ NEEDS = ("fin_count",)
 EXAMPLE = "simultaneous-close.pcapng"
 NEAR_MISS = "graceful-server-first.pcapng"
 MESSAGE = (
-    "The FINs of {client} (frame {client_fin}) and {server} (frame {server_fin}) crossed, {apart:duration} apart "
-    "at the tap: neither side had acknowledged the other's FIN when it sent its own.{passed}"
+    "The FINs of {client} (frame {client_fin}) and {server} (frame {server_fin}) crossed, {apart:duration} apart at "
+    "the capture point: neither side had acknowledged the other's FIN when it sent its own.{passed}"
 )
 ADVICE = "Legal; suspect nobody. Next, to see it: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
 

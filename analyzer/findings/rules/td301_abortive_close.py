@@ -2,26 +2,25 @@
 
 ## What it sees
 
-A RST that its receiver had to accept, from an endpoint that had sent no FIN. It answers no segment of the peer; all
-that it had sent was acknowledged, and nothing of the peer that had surely arrived was not (that is TD303). Whether
-the application had read it, no packet tells.
+A RST that its receiver had to accept, from an endpoint that had sent no FIN. It answers no segment of the peer. All
+data that the endpoint had sent were acknowledged, and it had acknowledged all data of the peer that had certainly
+arrived (otherwise it is TD303). Packets do not show whether the application had read them.
 
 ## Why it matters
 
-Whoever reads on the other side gets ECONNRESET instead of the end of the stream. The sender has no TIME_WAIT, which
-is why some programs do it on purpose: SO_LINGER with zero seconds. That hides a leak, and one day it throws data
-away.
+The application on the other side gets ECONNRESET instead of the end of the stream. The sender has no TIME_WAIT, which
+is why some programs reset on purpose: with SO_LINGER 0. That hides a leak and can discard data.
 
 ## When it is harmless
 
-When both applications are agreed on it, as some load balancers' health checks and benchmark clients are.
+When both applications expect it, as with the health checks of some load balancers and with benchmark clients.
 
 ## What to do next
 
-Candidates, which the packets cannot tell apart: SO_LINGER 0 in the application; a socket closed by an administrator
-(`ss -K`); a proxy that passes on an abort; an idle timer that resets instead of closing; a socket closed, or a process
-killed, with data unread that had arrived long before. Look for SO_LINGER in the program of the blamed endpoint and take
-it out; let it read to the end, and close sockets instead.
+Packets do not distinguish these candidates: SO_LINGER 0 in the application; a socket closed by an administrator
+(`ss -K`); a proxy that passes on an abort; an idle timer that resets instead of closing; a socket closed, or a
+process killed, with unread data that had arrived long before. Look for SO_LINGER in the program of the blamed
+endpoint and remove it; have the program read to the end and then close.
 """
 
 import numpy as np
@@ -43,36 +42,38 @@ EXAMPLE = "abortive-close.pcap"
 NEAR_MISS = "killed-process.pcap"
 MESSAGE = (
     "The {blamed} sent RST (frame {rst}, at {when:into}) without a FIN, {idle:duration} after the connection's last "
-    "segment{place}. It answers no captured segment. {acked}"
+    "segment{place}. The RST answers no captured segment. {acked}"
 )
-ALL_ACKED = "All data sent were acknowledged; whether they had been read, no packet tells."
-UNDER_WAY = "Data that the other side had just sent were not acknowledged; whether they had arrived, no packet tells."
+ALL_ACKED = "All data sent were acknowledged; packets do not show whether the application had read them."
+UNDER_WAY = (
+    "Data that the other side had just sent were not acknowledged; packets do not show whether they had arrived."
+)
 ADVICE = "Suspect {suspect} Next, on {blamed_ip}: strace -f -e trace=setsockopt,close -p PID"
 SILENCE_NS = 10 * LONG_NS  # timers of idle connections are longer than this
 PLACES = (
-    ", when the other side had sent its FIN",
+    "; the other side had sent its FIN",
     "",
-    ", while its own last data were without an answer",
-    ", when the server had spoken last",
-    ", after its own last data",
-    ", without an answer to the client's last data",
+    "; its own last data were unanswered",
+    "; the server had sent the last data",
+    "; the last data were its own",
+    "; the client's last data were unanswered",
 )
 SUSPECTS = (
-    "the application of the blamed endpoint: some systems and programs reset once the other side has closed; often "
-    "that is harmless.",
-    "an idle timer first, of a device between the two or of the blamed endpoint's application: see whether other "
+    "the application of the blamed endpoint: some systems and programs reset once the other side has closed, which "
+    "is often harmless.",
+    "an idle timer first, of a device between the two or of the blamed endpoint's application: check whether other "
     "connections end after the same silence, and capture at both ends.",
-    "a time-out for the answer in the application of the blamed endpoint first: it would not wait longer. Ask why the "
+    "a timeout for the answer in the application of the blamed endpoint first: it stopped waiting. Find out why the "
     "answer took so long.",
-    "the application of the blamed endpoint: it was done and closed with SO_LINGER of zero seconds, or gave up; for a "
-    "client or a health check that is often harmless.",
-    "the application of the blamed endpoint first: it left data unread when it closed, or uses SO_LINGER of zero "
-    "seconds. Let it read to the end before it closes.",
+    "the application of the blamed endpoint: it was done and closed with SO_LINGER 0, or gave up; for a client or a "
+    "health check this is often harmless.",
+    "the application of the blamed endpoint first: it left data unread when it closed, or uses SO_LINGER 0. It should "
+    "read to the end before it closes.",
     "the application of the blamed endpoint first: it was killed, or closed without reading or answering.",
 )
 ELSE = (
-    "the application of the blamed endpoint first: SO_LINGER with zero seconds is the usual cause; an administrator's "
-    "ss -K looks the same."
+    "the application of the blamed endpoint first: SO_LINGER 0 is the usual cause; an administrator's ss -K looks the "
+    "same."
 )
 
 

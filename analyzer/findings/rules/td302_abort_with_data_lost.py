@@ -2,22 +2,22 @@
 
 ## What it sees
 
-A RST from an endpoint that had sent no FIN, and at that moment bytes it had sent were not acknowledged. They may
-have arrived, but a receiver that gets the RST throws away what its application has not read.
+A RST from an endpoint that had sent no FIN, and at that time bytes it had sent were not acknowledged. They may have
+arrived, but a receiver that gets the RST discards what its application has not read.
 
 ## Why it matters
 
-The sending program believes it has written these bytes; the receiving one may never see them. A close in order
-would have delivered them.
+The sending program believes that it has delivered these bytes; the receiving program may never see them. A normal
+close would have delivered them.
 
 ## When it is harmless
 
-When the sender wanted to cancel, and the receiver treats the data as worthless then.
+When the sender wanted to cancel, and the receiver then ignores the data.
 
 ## What to do next
 
-Look for SO_LINGER with zero seconds in the program of the blamed endpoint, and for a close with unread data in its
-receive queue. Use `shutdown(SHUT_WR)`, read to the end of the stream, then close.
+Look for SO_LINGER 0 in the program of the blamed endpoint, and for a close with unread data in its receive queue. Use
+`shutdown(SHUT_WR)`, read to the end of the stream, then close.
 """
 
 from analyzer.findings.facts import blind_reset, resetter
@@ -36,12 +36,12 @@ EXAMPLE = "abort-with-data-lost.pcapng"
 NEAR_MISS = "abortive-close.pcap"
 MESSAGE = (
     "The {blamed} sent RST (frame {rst}, at {when:into}) with data outstanding (last data: frame {data}): {lost:byte} "
-    "it had sent were never acknowledged; the {peer_role}'s application may never have read them."
+    "that it had sent were never acknowledged. The {peer_role}'s application may never have read them."
 )
 ADVICE = (
-    "Suspect the application on {blamed_ip} first: an abort (SO_LINGER with zero seconds, or a close with unread "
-    "data) right after writing. Let it shut down its sending side and read to the end before it closes. Next, on "
-    "{blamed_ip}: strace -f -e trace=setsockopt,shutdown,close -p PID"
+    "Suspect the application on {blamed_ip} first: an abort (SO_LINGER 0, or a close with unread data) right after "
+    "writing. It should shut down its sending side and read to the end before it closes. Next, on {blamed_ip}: strace "
+    "-f -e trace=setsockopt,shutdown,close -p PID"
 )
 
 

@@ -1,28 +1,27 @@
-"""A receiver reset the connection with data in front of it that it had not acknowledged.
+"""A receiver reset the connection before it had acknowledged data that had reached it.
 
 ## What it sees
 
-A RST without FIN from an endpoint that data had reached and that had acknowledged none of the last of them: the RST
-itself acknowledges them, or it came later than the way to the endpoint and back takes. A kernel that closes a socket
-with unread data sends RST instead of FIN (RFC 2525, 2.17; RFC 9293 3.10.4). Data that it had acknowledged, or answered
-with data of its own, are not called unread: packets cannot tell.
+A RST without a FIN from an endpoint that data had reached and that had acknowledged none of the last of them: the RST
+itself acknowledges them, or it came more than a round trip to the endpoint after them. A kernel that closes a socket
+with unread data sends RST instead of FIN (RFC 2525, 2.17; RFC 9293 3.10.4). Data that it had acknowledged, or
+answered with its own data, are not called unread: packets do not show that.
 
 ## Why it matters
 
-What the blamed endpoint had written before may be lost, too: its peer can get ECONNRESET before it has read the
-answer. A server that refuses an upload with an error message and closes at once is the classic case; the client
-never sees the message.
+Data that the blamed endpoint had written before may be lost too: its peer can get ECONNRESET before it has read the
+answer. The classic case is a server that refuses an upload with an error message and closes at once: the client never
+sees the message.
 
 ## When it is harmless
 
-When neither side wants anything more. A small margin is no proof: an application that has read the data and aborts
-with SO_LINGER 0 looks the same.
+When neither side needs anything more. A short time is no proof: an application that has read the data and aborts with
+SO_LINGER 0 looks the same.
 
 ## What to do next
 
-In the blamed application: read to the end of the stream (or at least drain what has come) before closing, or shut
-down the sending side first and wait (nginx calls it lingering close). A killed process with unread data resets,
-too.
+In the blamed application: read to the end of the stream (or at least drain what has arrived) before closing, or shut
+down the sending side first and wait (nginx calls it lingering close). A process killed with unread data resets too.
 """
 
 from analyzer.findings.facts import blind_reset, phrase, resetter
@@ -41,11 +40,12 @@ EXAMPLE = "reset-with-unread-data.pcapng"
 NEAR_MISS = "unread-data-acknowledged.pcapng"
 MESSAGE = (
     "The {blamed} sent RST (frame {rst}, at {when:into}) {age:duration} after data from the {peer_role} (frame "
-    "{data}): {unread:byte} had not been acknowledged by it before{told}.{lost}"
+    "{data}): it had not acknowledged {unread:byte} before{told}.{lost}"
 )
 ADVICE = (
-    "Suspect the application on {blamed_ip} first: it closed without reading what had come, or was killed. Let it "
-    "read to the end before it closes. Next, on {blamed_ip}: strace -f -e trace=read,recvfrom,shutdown,close -p PID"
+    "Suspect the application on {blamed_ip} first: it closed without reading the data that had arrived, or was "
+    "killed. It should read to the end before it closes. Next, on {blamed_ip}: strace -f -e "
+    "trace=read,recvfrom,shutdown,close -p PID"
 )
 
 
@@ -62,7 +62,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "data": ledger.own("rst_data_frame"),
             "unread": ledger.own("rst_unread"),
             "told": phrase(reached, "; the RST does"),
-            "lost": phrase(ledger.own("rst_unacked") > 0, " Data of its own were not acknowledged either."),
+            "lost": phrase(ledger.own("rst_unacked") > 0, " Some of its own data were not acknowledged either."),
         },
         unsure=blind_reset(ledger) | ~reached,
         absence=True,

@@ -2,23 +2,22 @@
 
 ## What it sees
 
-A FIN, then a RST of the same endpoint. What made it reset is named: a segment of the peer that came in between, or
-nothing at all.
+A FIN, then a RST of the same endpoint. The message names what the RST answers: a segment of the peer that came in
+between, or nothing.
 
 ## Why it matters
 
-After its FIN the endpoint had said all it had to say; with the RST it refuses to hear more. If the peer still had
-something to send, that is lost.
+With its FIN the endpoint had finished sending; with the RST it refuses to receive more. If the peer still had
+something to send, it is lost.
 
 ## When it is harmless
 
-Very often. Many clients close, and reset when late data or the peer's farewell still come. After both FINs were
-acknowledged a RST changes nothing.
+Very often. Many clients close, and reset when late data or the peer's last message still arrive. After both FINs were
+acknowledged a RST has no effect.
 
 ## What to do next
 
-If answers are lost: the blamed application should read to the end of the stream before it closes its socket
-altogether.
+If answers are lost, the blamed application should read to the end of the stream before it closes its socket.
 """
 
 from analyzer.findings.facts import blind_reset, farewell, phrase, phrases, resetter
@@ -47,10 +46,10 @@ ADVICE = (
 WORDS = ("it answers data", "it answers a FIN", "it answers a keep-alive probe", "it answers an acknowledgment")
 UNSURE = (
     "what it answers, if anything, was not captured",
-    "whether it answers data that it had not acknowledged, or gave up, the packets do not tell",
-    "it answers no captured segment, and both FINs had been acknowledged: it changes nothing",
+    "packets do not show whether it answers unacknowledged data or whether the endpoint gave up",
+    "it answers no captured segment, and both FINs had been acknowledged: it has no effect",
 )
-NOTHING = "it answers no captured segment: it gave up, or closed with SO_LINGER 0"
+NOTHING = "it answers no captured segment: the endpoint gave up, or closed with SO_LINGER 0"
 CAUSES = (
     RstCause.AFTER_OWN_FIN,
     RstCause.LATE_FIN,
@@ -80,7 +79,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "after": ledger.own("rst_time") - ledger.own("fin_time"),
             "why": phrases([*answered, unseen, waits, through], [*WORDS, *UNSURE], NOTHING),
             "answered": ledger.own("rst_answers_frame"),
-            "farewell": phrase(alert, " They look like a TLS close_notify: nothing was lost."),
+            "farewell": phrase(alert, " The data look like a TLS close_notify: nothing was lost."),
         },
         unsure=blind_reset(ledger) | waits,
     )

@@ -1,25 +1,24 @@
-"""A host answered a segment with the RST of one that knows no such connection.
+"""A host answered a segment with the RST of a host that has no such connection.
 
 ## What it sees
 
-A RST without ACK whose sequence number is the acknowledgment of the segment it answers: a host replies like that to
-what belongs to no socket of its own (RFC 9293 3.5.2). It had sent no FIN and no RST before, and had not acknowledged
-that very segment.
+A RST without ACK whose sequence number is the acknowledgment number of the segment it answers: a host replies like
+this to a segment that belongs to none of its sockets (RFC 9293 3.5.2). It had sent no FIN and no RST before, and had
+not acknowledged that segment.
 
 ## Why it matters
 
-It had lost the connection without a word: it restarted, a device in its place has no state (a failover, an expired
-entry of a firewall or load balancer), or the packet reached another host than before. The other side had no reason
-to expect it, and its data are lost.
+The host had lost the connection without sending anything: it restarted, a device in its place has no state (a
+failover, an expired entry of a firewall or load balancer), or the packet reached another host than before. The other
+side could not expect it, and its data are lost.
 
 ## When it is harmless
 
-When the capture began so late that an earlier close may have been missed, or when the host is known to have
-restarted.
+When the capture began so late that it may have missed an earlier close, or when the host is known to have restarted.
 
 ## What to do next
 
-How long had the connection been idle? A round number of seconds points to the idle time-out of a device between the
+How long had the connection been idle? A round number of seconds points to the idle timeout of a device between the
 two (AWS NLB 350 s, GCP 600 s, Azure 240 s), which answers for a host that never saw the segment. Compare the TTL of
 the RST with that of the host's other segments, and capture behind the device.
 """
@@ -40,13 +39,12 @@ NEEDS = ("rst_count",)
 EXAMPLE = "reset-by-host-without-connection.pcap"
 NEAR_MISS = "abortive-close.pcap"
 MESSAGE = (
-    "The {blamed} answered frame {answered} with a RST (frame {rst}, at {when:into}) whose number is that frame's "
-    "acknowledgment: it knew no such connection{idle:silence}."
+    "The {blamed} answered frame {answered} with a RST (frame {rst}, at {when:into}) whose sequence number is that "
+    "frame's acknowledgment number: it had no such connection{idle:silence}."
 )
 ADVICE = (
-    "Suspect a restart of {blamed_ip}, or a device in front of it whose state expired, first. Compare the TTLs. "
-    "Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}' -T fields -e frame.number -e ip.src -e ip.ttl -e "
-    "tcp.flags.str"
+    "Suspect a restart of {blamed_ip} first, or a device in front of it whose state expired. Compare the TTLs. Next: "
+    "tshark -r CAPTURE -Y 'tcp.stream == {stream}' -T fields -e frame.number -e ip.src -e ip.ttl -e tcp.flags.str"
 )
 
 

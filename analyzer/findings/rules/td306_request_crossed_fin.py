@@ -1,27 +1,28 @@
-"""Data crossed the peer's FIN on the way and met a RST: their sender could not know of the close.
+"""Data crossed the peer's FIN and were answered by RST: their sender could not know of the close.
 
 ## What it sees
 
-An endpoint closed both directions. The other side sent data whose acknowledgment does not cover the FIN, so it did not
-know of it, and they passed the tap within a round trip of the FIN. The data met a RST. After a silence of a second or
-more it is the race of two sides that use an idle connection; else the one who closed did so while data were arriving.
+An endpoint closed both directions. The other side sent data whose acknowledgment number does not cover the FIN, so it
+did not know of the FIN; the data passed the capture point within a round trip of the FIN and were answered by RST.
+After a silence of a second or more this is a race between two sides that use an idle connection; otherwise one side
+closed while data were arriving.
 
 ## Why it matters
 
-The race is how requests fail "at random" over connections that are kept alive: one side's idle timer closes in the
-moment in which the other sends the next request. A load balancer turns it into a 502. Without a silence, part of an
-answer is lost: who closed gave up in the middle of it.
+The race is why requests on keep-alive connections fail "at random": one side's idle timer closes at the moment when
+the other sends the next request. A load balancer reports it as a 502. Without a silence, part of an answer is lost:
+one side closed in the middle of it.
 
 ## When it is harmless
 
-When the request is repeated by itself and nobody sees an error, or nobody misses the rest of the answer.
+When the request is repeated automatically and nobody sees an error, or nobody needs the rest of the answer.
 
 ## What to do next
 
-After a silence: make the side that sends requests give up idle connections first: its idle time must be shorter than
-the time after which the other side closes (for a load balancer in front of a server: the server's keep-alive time
-longer than the load balancer's idle time; Node.js closes after 5 s by default, AWS ALB after 60 s). Repeat requests
-that may be repeated. Without a silence, ask why the one who closed did not read to the end.
+After a silence: have the side that sends requests drop idle connections first; its idle time must be shorter than
+that of the other side (for a load balancer in front of a server: the server's keep-alive time must be longer than the
+load balancer's idle time; Node.js closes after 5 s by default, AWS ALB after 60 s). Repeat requests that may be
+repeated. Without a silence: find out why the side that closed did not read to the end.
 """
 
 from analyzer.findings.facts import (
@@ -49,20 +50,20 @@ EXAMPLE = "request-crossed-fin.pcapng"
 NEAR_MISS = "write-to-closed-peer.pcapng"
 MESSAGE = (
     "The {blamed} closed (FIN, frame {fin}, at {closed:into}). Data of the {peer_role} (frame {data}, {size:byte}) do "
-    "not acknowledge that FIN: the two crossed{idle:silence}, the data {margin:duration} {order}. They met a RST "
-    "(frame {rst}).{story}"
+    "not acknowledge that FIN: the two crossed{idle:silence}. The data passed {margin:duration} {order} and were "
+    "answered by a RST (frame {rst}).{story}"
 )
 ADVICE = (
     "Suspect {suspect} Next, to see how often: tshark -r CAPTURE -Y 'tcp.flags.reset == 1 && tcp.port == {port}' "
     "-T fields -e tcp.stream -e frame.time_relative"
 )
 RACE = (
-    "the idle timer of the side that closed first: let the side that sends requests drop idle connections sooner than "
-    "after that silence, or the other keep them longer."
+    "the idle timer of the side that closed first: have the side that sends requests drop idle connections before "
+    "that silence is reached, or the other side keep them longer."
 )
 CUT_OFF = (
-    "the application of the side that closed first: it closed while the other was still sending. Ask why it did not "
-    "read to the end."
+    "the application of the side that closed first: it closed while the other was still sending. Find out why it did "
+    "not read to the end."
 )
 
 
@@ -83,7 +84,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "data": ledger.own("rst_answers_frame"),
             "size": ledger.peer("last_payload"),
             "margin": abs(margin),
-            "order": phrase(margin < 0, "before it at the tap", "behind it at the tap"),
+            "order": phrase(margin < 0, "before the FIN at the capture point", "after the FIN at the capture point"),
             "rst": ledger.own("rst_frame"),
             "story": phrase(idle == 0, " It closed while data were arriving."),
             "suspect": phrase(idle > 0, RACE, CUT_OFF),

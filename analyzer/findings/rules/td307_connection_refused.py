@@ -1,23 +1,23 @@
-"""A SYN was answered by RST: nobody accepts connections there.
+"""A SYN was answered by RST: the port accepts no connections.
 
 ## What it sees
 
-A RST that acknowledges a SYN, which was still unanswered. Some systems ask again after a refusal; each RST is paired
-with the SYN it acknowledges, and the first pair is named.
+A RST that acknowledges a SYN which was still unanswered. Some systems try again after a refusal; each RST is paired
+with the SYN it acknowledges, and the message names the first pair.
 
 ## Why it matters
 
-The application gets ECONNREFUSED. Either nothing listens on that port, or something on the way rejects it.
+The application gets ECONNREFUSED. Either nothing listens on that port, or a device on the path rejects the
+connection.
 
 ## When it is harmless
 
-Port scans, probes for a service that is optional, a browser that tries several addresses at once.
+Port scans, probes for an optional service, a browser that tries several addresses at once.
 
 ## What to do next
 
-On the server: does anything listen on that address and port? If it does, a firewall with a reject rule answered
-instead. Where the TTLs show that SYN-ACKs of the same host came over another number of hops than the RST, the finding
-says so.
+On the server: does anything listen on that address and port? If so, a firewall with a reject rule answered instead.
+If the TTLs show that SYN-ACKs of the same host took a different number of hops than the RST, the message says so.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,9 +45,9 @@ MESSAGE = (
     "{order}).{ttls}"
 )
 ADVICE = "Suspect {suspect}. Next, on {blamed_ip}: ss -tlnp {ss}"
-TTLS = " The TTL of the RST is {}, that of this host's SYN-ACKs {}: probably another device refused in its name."
-NOBODY_LISTENS = "that nothing listens on that port, else a firewall that rejects"
-IN_ITS_NAME = "a firewall between the two, which refuses in the host's name, else that nothing listens on that port"
+TTLS = " The TTL of the RST is {}, that of this host's SYN-ACKs is {}: another device probably refused in its name."
+NOBODY_LISTENS = "that nothing listens on that port, or else a firewall that rejects"
+IN_ITS_NAME = "a firewall between the two that refuses in the host's name, or else that nothing listens on that port"
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:

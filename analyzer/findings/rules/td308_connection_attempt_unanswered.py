@@ -2,17 +2,18 @@
 
 ## What it sees
 
-The same SYN (same number, so one attempt) more than once, and not a single segment from the other side. Or a SYN,
-however often, and instead of a segment an ICMP error that quotes it: destination unreachable, time exceeded and the
-like, from a router, a firewall or the host itself. Then the finding says who said what. An error whose numbers do not
-fit the SYN is not believed.
+The same SYN (same sequence number, so one attempt) was sent more than once, and there is no segment from the other
+side. Or a SYN, sent once or more, was answered only by an ICMP error that quotes it: destination unreachable, time
+exceeded and the like, from a router, a firewall or the host itself. Then the message gives the error and its sender.
+An error whose numbers do not fit the SYN is ignored.
 
 ## Why it matters
 
-Without any answer the application waits: about two minutes on Linux by default before it gives up with ETIMEDOUT.
+Without an answer the application waits: on Linux by default about two minutes until ETIMEDOUT.
 
-An ICMP error ends that at once on Linux: connect fails with EHOSTUNREACH (no route to host), ENETUNREACH, or for port
-unreachable with ECONNREFUSED, though no RST came. Other systems take it for a hint, repeat the SYN, and time out.
+On Linux an ICMP error ends the wait at once: connect fails with EHOSTUNREACH (no route to host), ENETUNREACH, or for
+port unreachable with ECONNREFUSED, although there was no RST. Other systems treat it as a hint, retransmit the SYN,
+and time out.
 
 ## When it is harmless
 
@@ -20,15 +21,15 @@ Scans, and hosts that are down on purpose.
 
 ## What to do next
 
-Nothing came back, not even a RST: a firewall drops in silence, the host is down, the route back is missing, or the
-server's queue of waiting connections is full. A SYN can also be ignored by a host that still has an old connection
-on the same addresses and ports (TD502). A capture that was filtered for TCP does not show ICMP errors: then look for
-them first (tcpdump -ni any icmp or icmp6).
+If nothing came back, not even a RST: a firewall drops silently, the host is down, the return route is missing, or the
+server's queue of waiting connections is full. A host may also ignore a SYN while it still has an old connection on
+the same addresses and ports (TD502). A capture filtered for TCP does not show ICMP errors: then look for them first
+(tcpdump -ni any icmp or icmp6).
 
-Where an ICMP error came, ask who sent it. Host or address unreachable: the last router had no answer from the host on
-its own link. Net unreachable, no route: that router has no way on. Prohibited, and port unreachable as well (a host
-where nobody listens answers with RST): a firewall with a reject rule. Time exceeded: a routing loop. Fragmentation
-needed, packet too big: a tunnel that is narrower than the hosts know.
+If an ICMP error came, its type and sender show the cause. Host or address unreachable: the last router got no answer
+from the host on its own link. Net unreachable, no route: that router has no route. Prohibited, and also port
+unreachable (a host where nothing listens answers with RST): a firewall with a reject rule. Time exceeded: a routing
+loop. Fragmentation needed, packet too big: a tunnel with a smaller MTU than the hosts use.
 """
 
 import numpy as np
@@ -51,20 +52,20 @@ EXAMPLE = "connection-attempt-unanswered.pcap"
 NEAR_MISS = "syn-lost-once.pcap"
 MESSAGE = (
     "The {blamed} {did}: the {peer} sent its SYN {count:times}{span:within} (frame{s} {first:numbered}{last:to}), and "
-    "no segment of {blamed_at} in answer was captured{only_icmp}{teller:address}{icmp_said}{icmp:shown}{delay:after}"
-    "{of_syn}{icmp_again}{last_icmp:shown}."
+    "no answering segment of {blamed_at} was "
+    "captured{only_icmp}{teller:address}{icmp_said}{icmp:shown}{delay:after}{of_syn}{icmp_again}{last_icmp:shown}."
 )
-ADVICE = "Suspect {suspect} first. Next, on {place:address}, to see {aim}: {look}{target:address}{then}"
-SILENT = "a firewall that drops in silence, or a host that is down,"
+ADVICE = "Suspect {suspect} first. Next, on {place:address}, check {aim}: {look}{target:address}{then}"
+SILENT = "a firewall that drops silently, or a host that is down,"
 LISTEN = "tcpdump -ni any 'tcp and host "
 DROPS = "'; nstat -az TcpExtListenDrops TcpExtListenOverflows"
 SUSPECTS = {  # what to suspect, what to see, and the command before and behind the address it is about
     Reason.NONE: (SILENT, "whether the SYN arrives and is dropped", LISTEN, DROPS),
-    Reason.ROUTE: ("a missing route", "whether it knows a way", "ip route get ", ""),
-    Reason.HOST: ("a host that is down, or a wrong address,", "whether that answers at all", "ip neigh show ", ""),
-    Reason.REFUSED: ("a firewall with a reject rule", "that rule", "nft list ruleset || iptables -S  # meets ", ""),
-    Reason.LOOP: ("a routing loop", "which hops come again", "traceroute -n ", ""),
-    Reason.SIZE: ("a tunnel with a small MTU", "where the MTU falls", "tracepath -n ", ""),
+    Reason.ROUTE: ("a missing route", "whether it has a route", "ip route get ", ""),
+    Reason.HOST: ("a host that is down, or a wrong address,", "whether the host answers at all", "ip neigh show ", ""),
+    Reason.REFUSED: ("a firewall with a reject rule", "the rule", "nft list ruleset || iptables -S  # meets ", ""),
+    Reason.LOOP: ("a routing loop", "which hops repeat", "traceroute -n ", ""),
+    Reason.SIZE: ("a tunnel with a small MTU", "where the MTU drops", "tracepath -n ", ""),
     Reason.HEADER: ("whoever sent the ICMP error", "what it dropped", "journalctl -k | grep ", ""),
 }
 PARTS = ("suspect", "aim", "look", "then")
@@ -96,7 +97,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "last": np.where(again, ledger.peer("syn_last_frame"), 0),
             "only_icmp": phrase(told, ", only ICMP: "),
             "teller": teller,
-            "icmp_said": Choice(text_of(kind), ("", *(f" said {text}" for text in TEXTS[1:]))),
+            "icmp_said": Choice(text_of(kind), ("", *(f" reported {text}" for text in TEXTS[1:]))),
             "icmp": icmp,
             "delay": np.where(told, ledger.peer("icmp_delay"), 0),
             "of_syn": phrase(told & (ledger.peer("icmp_delay") > 0), " a SYN"),

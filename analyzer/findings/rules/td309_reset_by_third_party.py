@@ -2,25 +2,26 @@
 
 ## What it sees
 
-A RST of one of two kinds. Its alleged sender went on with the connection in the same numbers, with new data, a new
-acknowledgment or a repeat that only a host with the connection sends. Or it came over another number of hops than all
-other segments of that sender; hosts begin their TTLs at 32, 64, 128 or 255, so a host whose RSTs begin at 255 and whose
-data begin at 64 is as far away by both. Such a RST closes its receiver, not the host in whose name it came.
+A RST of one of two kinds. Its alleged sender continued the connection in the same numbers, with new data, a new
+acknowledgment or a retransmission that only a host with the connection sends. Or the RST took a different number of
+hops than all other segments of that sender. Hosts start their TTLs at 32, 64, 128 or 255, so a host whose RSTs start
+at 255 and whose data start at 64 is at the same distance by both. Such a RST closes its receiver, not the host in
+whose name it was sent.
 
 ## Why it matters
 
-Neither of the two hosts wanted to end the connection. Firewalls, load balancers, intrusion prevention and
-censorship reset connections in the name of others. Looking for the fault in the application leads nowhere.
+Neither host wanted to end the connection. Firewalls, load balancers, intrusion prevention and censorship reset
+connections in the name of others. The cause is not in the application.
 
 ## When it is harmless
 
-A change of route in the middle of a connection changes the hops, too; so does a host whose RSTs are made by its network
-card or by a container's host. Where only the hops tell, the confidence is not high.
+The number of hops also changes when the route changes during a connection, and differs when a network card or a
+container's host generates the RSTs. If only the hops differ, the confidence is not high.
 
 ## What to do next
 
-The difference of the hops tells how many routers nearer or farther the sender of the RST stands. Capture at the
-alleged sender at the same time: a RST that never left there was made on the way.
+The difference in hops is the number of routers by which the sender of the RST is nearer or farther. Capture at the
+alleged sender at the same time: a RST that never left it was made on the path.
 """
 
 from analyzer.findings.facts import phrases
@@ -37,16 +38,16 @@ THRESHOLDS = ()
 NEEDS = ("third_party",)
 EXAMPLE = "reset-by-third-party.pcap"
 NEAR_MISS = "abortive-close.pcap"
-OTHER_HOPS = "it came over another number of hops"
-WENT_ON = "its sender went on with the connection as if it had sent none"
+OTHER_HOPS = "it took a different number of hops"
+WENT_ON = "its sender continued the connection as if it had sent none"
 BOTH = f"{OTHER_HOPS}, and {WENT_ON}"
 MESSAGE = (
     "The RST in frame {rst} (at {when:into}) does not fit the {blamed}, its alleged sender: {why}{own:shown}. Its TTL "
-    "is {ttl}, that of the sender's other segments {low} to {high}."
+    "is {ttl}; that of the sender's other segments is {low} to {high}."
 )
 ADVICE = (
     "Suspect a device between the two (firewall, load balancer, intrusion prevention) before either host. Next, "
-    "capture at {blamed_ip} at the same time and see whether the RST leaves it: tcpdump -ni any -v 'tcp and src "
+    "capture at {blamed_ip} at the same time and check whether the RST leaves it: tcpdump -ni any -v 'tcp and src "
     "host {blamed_ip}'"
 )
 

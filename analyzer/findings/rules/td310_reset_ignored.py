@@ -1,16 +1,16 @@
-"""A RST came that its receiver did not accept, and the connection went on.
+"""The receiver of a RST did not accept it, and the connection continued.
 
 ## What it sees
 
-A RST whose number is not the one its receiver awaits: outside the window it is dropped in silence, inside it draws a
-challenge acknowledgment (RFC 5961 3.2); or one that acknowledges another number than that of the SYN it answers. And
-the receiver went on: later than anything that was under way, it sent new data or acknowledged something new. A repeat
-or another SYN is no going on.
+A RST whose sequence number is not the one its receiver expects: outside the window it is dropped silently, inside the
+window it causes a challenge ACK (RFC 5961 3.2). Or a RST that answers a SYN with a wrong acknowledgment number. And
+the receiver continued: later than anything in flight at that time, it sent new data or acknowledged something new. A
+retransmission or another SYN does not count.
 
 ## Why it matters
 
-Somebody wanted to end this connection and did not manage to. It may be an attempt to inject a RST, a RST that was
-overtaken by data, or a host whose RSTs carry a number that receivers do not accept.
+Somebody tried to end this connection and failed. It may be an attempt to inject a RST, a RST that was overtaken by
+data, or a host whose RSTs carry a number that receivers do not accept.
 
 ## When it is harmless
 
@@ -18,7 +18,7 @@ A late RST of an older connection on the same addresses and ports.
 
 ## What to do next
 
-Look whether the alleged sender goes on, too. If it does, the RST was not its own.
+Check whether the alleged sender continued too. If it did, the RST was not its own.
 """
 
 from analyzer.findings.facts import phrase
@@ -35,8 +35,8 @@ NEEDS = ("rst_ignored",)
 EXAMPLE = "reset-ignored.pcap"
 NEAR_MISS = "abort-with-data-lost.pcapng"
 MESSAGE = (
-    "The {peer} did not accept {count:RST} of the {blamed} (the first in frame {rst}) and went on: frame {last} shows "
-    "something new of it.{disowned}"
+    "The {peer} did not accept {count:RST} of the {blamed} (the first in frame {rst}) and continued the connection: "
+    "its frame {last} carries new data or a new acknowledgment.{disowned}"
 )
 ADVICE = (
     "Suspect whoever really sent the RST: compare its TTL and IP id with those of {blamed_ip}'s other segments. "
@@ -55,7 +55,9 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "count": ledger.own("rst_ignored"),
             "rst": rst,
             "last": last,
-            "disowned": phrase(ledger.own("own_frame") > 0, " The alleged sender went on, too: somebody else sent it."),
+            "disowned": phrase(
+                ledger.own("own_frame") > 0, " The alleged sender continued too: somebody else sent it."
+            ),
         },
         absence=True,
     )

@@ -1,21 +1,21 @@
-"""SYN, SYN-ACK, RST: somebody looked whether the port is open and went away.
+"""SYN, SYN-ACK, RST: a client checked whether the port is open and did not connect.
 
 ## What it sees
 
-The client asked for a connection, was answered, and reset it instead of acknowledging.
+The client sent a SYN, was answered by a SYN-ACK, and sent RST instead of acknowledging it.
 
 ## Why it matters
 
-No application ever saw the connection. It is how port scanners (`nmap -sS`) and some load balancers' health checks
-work. A client whose own kernel did not send the SYN (a tool with raw sockets) looks the same.
+No application ever saw the connection. Port scanners (`nmap -sS`) and the health checks of some load balancers work
+like this. A client whose own kernel did not send the SYN (a tool with raw sockets) looks the same.
 
 ## When it is harmless
 
-When the client is a health check or a scanner of your own.
+When the client is your own health check or scanner.
 
 ## What to do next
 
-Look at how many ports and hosts the client tries, and how regularly.
+Check how many ports and hosts the client tries, and how regularly.
 """
 
 from analyzer.findings.facts import resetter
@@ -33,13 +33,13 @@ NEEDS = ("rst_count",)
 EXAMPLE = "half-open-probe.pcap"
 NEAR_MISS = "connection-refused.pcap"
 MESSAGE = (
-    "The {blamed} asked for a connection (SYN, frame {syn}), was answered (SYN-ACK, frame {answer}) and sent RST "
-    "(frame {rst}) after {after:duration} instead of opening it."
+    "The {blamed} sent a SYN (frame {syn}), was answered by a SYN-ACK (frame {answer}) and sent RST (frame {rst}) "
+    "after {after:duration} instead of completing the handshake."
 )
 ADVICE = (
-    "A scan, a health check, or an application that gave up its attempt; suspect nobody if you know {blamed_ip}. Next, "
-    "to see what else it tries: tshark -r CAPTURE -Y 'tcp.flags == 2 && ip.src == {blamed_ip}' -T fields -e ip.dst -e "
-    "tcp.dstport | sort | uniq -c"
+    "A scan, a health check, or an application that cancelled its attempt; suspect nobody if you know {blamed_ip}. "
+    "Next, to see what else it tries: tshark -r CAPTURE -Y 'tcp.flags == 2 && ip.src == {blamed_ip}' -T fields -e "
+    "ip.dst -e tcp.dstport | sort | uniq -c"
 )
 
 

@@ -1,26 +1,26 @@
-"""The server's kernel never took the connection: its accept queue is full, or it defers accepting.
+"""The server never accepted the connection: its accept queue is full, or it defers accepting.
 
 ## What it sees
 
-A SYN-ACK that is repeated although the handshake's last acknowledgment has passed, longer ago than the way there and
-back takes, at least twice: the kernel drops that acknowledgment and everything that follows. Or that acknowledgment is
-itself answered by a RST: the kernel was told to do so when the queue is full (Linux tcp_abort_on_overflow).
+A SYN-ACK was retransmitted at least twice although the handshake's last acknowledgment had passed more than a round
+trip before: the kernel drops that acknowledgment and everything that follows. Or that acknowledgment was itself
+answered by a RST, which a kernel can be configured to send when the queue is full (Linux tcp_abort_on_overflow).
 
 ## Why it matters
 
-The client believes that the connection is open and sends; nobody reads. What looks like a network that loses data is
-an application that does not call accept.
+The client believes that the connection is open and sends data; nobody reads them. What looks like packet loss is an
+application that does not call accept.
 
 ## When it is harmless
 
-A listener with TCP_DEFER_ACCEPT drops the bare acknowledgment on purpose and waits for data: then the connection opens
-with the first data.
+A listener with TCP_DEFER_ACCEPT drops the bare acknowledgment on purpose and waits for data: then the connection
+opens with the first data.
 
 ## What to do next
 
-On the server compare Recv-Q with Send-Q of the listening socket: the first is how many wait to be accepted, the second
-how many may. Then ask why the application does not accept: all its workers are busy or blocked, or the backlog is too
-short.
+On the server compare Recv-Q with Send-Q of the listening socket: Recv-Q is how many connections wait to be accepted,
+Send-Q how many may. Then find out why the application does not accept: all its workers are busy or blocked, or the
+backlog is too short.
 """
 
 import numpy as np
@@ -42,15 +42,16 @@ NEEDS = ("syn_ack_after_ack", "rst_count")
 EXAMPLE = "accept-queue-full.pcap"
 NEAR_MISS = "last-handshake-ack-lost.pcap"
 MESSAGE = (
-    "The {blamed} never took the connection: {what} (SYN-ACK in frame {syn_ack}, then frames {first} to {last}). {why}"
+    "The {blamed} never accepted the connection: {what} (SYN-ACK in frame {syn_ack}, then frames {first} to {last}). "
+    "{why}"
 )
 ADVICE = (
     "Suspect the application on {blamed_ip} first: it {does}. Next, on {blamed_ip}, compare Recv-Q with Send-Q: ss "
     "-ltn 'sport = :{port}'; nstat -az TcpExtListenOverflows TcpExtListenDrops"
 )
 NO_ROOM = "Its kernel had no room in the accept queue, or defers accepting."
-GONE = "Its listening socket was closed meanwhile, or its accept queue was full (tcp_abort_on_overflow)."
-AGAIN = "it sent its SYN-ACK again and again although it had been acknowledged"
+GONE = "Its listening socket had been closed, or its accept queue was full (tcp_abort_on_overflow)."
+AGAIN = "it retransmitted its SYN-ACK although it had been acknowledged"
 RESET = "it answered the handshake's last acknowledgment with RST"
 
 

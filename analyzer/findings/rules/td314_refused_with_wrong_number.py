@@ -1,23 +1,23 @@
-"""Every SYN drew a RST that its sender has to ignore, so that connecting runs into its time-out.
+"""Every SYN got a RST that its sender must ignore, so that connect times out.
 
 ## What it sees
 
-SYNs that were answered by RST and by nothing else, and none of these RSTs acknowledges the number after the SYN's, as a
-refusal must (RFC 9293 3.10.7.3). Who asked has to ignore them and asks again until it gives up.
+SYNs that were answered by RST and by nothing else, and none of these RSTs acknowledges the number after the SYN's, as
+a refusal must (RFC 9293 3.10.7.3). The client must ignore them and retransmits the SYN until it gives up.
 
 ## Why it matters
 
-The application gets "timed out" after minutes instead of "refused" at once. Nothing listens at the port, and the stack
-that says so says it wrongly.
+The application gets "timed out" after minutes instead of "refused" at once. Nothing listens at the port, and the
+stack that reports this does so with a wrong number.
 
 ## When it is harmless
 
-Where nobody waits for the answer, as in a scan.
+When nobody waits for the answer, as in a scan.
 
 ## What to do next
 
-See which stack, or which device in front of it, answers on that address: a small embedded one, or a firewall's reject.
-Its RST has to acknowledge the SYN's number plus one.
+Find out which stack, or which device in front of it, answers on that address: a small embedded one, or a firewall's
+reject rule. Its RST must acknowledge the SYN's number plus one.
 """
 
 from analyzer.findings.rule import Verdict
@@ -34,12 +34,12 @@ NEEDS = ("rst_ignored",)
 EXAMPLE = "refused-with-wrong-number.pcap"
 NEAR_MISS = "connection-refused.pcap"
 MESSAGE = (
-    "The {blamed} answered {syns:SYN} of {peer_at} with {count:RST} (SYN in frame {syn}, RST in frame {rst}), of which "
-    "none acknowledges the SYN's number plus one: {peer_at} has to ignore them."
+    "The {blamed} answered {syns:SYN} of {peer_at} with {count:RST} (SYN in frame {syn}, RST in frame {rst}). None of "
+    "them acknowledges the SYN's number plus one, so {peer_at} must ignore them."
 )
 ADVICE = (
-    "Suspect the TCP stack of {blamed_ip}, or a device that answers for it: nothing listens there, and it refuses with "
-    "the wrong number. Next, on {blamed_ip}: ss -tlnp {ss}"
+    "Suspect the TCP stack of {blamed_ip}, or a device that answers for it: nothing listens there, and the refusal "
+    "carries a wrong number. Next, on {blamed_ip}: ss -tlnp {ss}"
 )
 
 

@@ -3,13 +3,13 @@
 ## What it sees
 
 At least three probes in a row without any answer, then a RST of the same endpoint, or silence for longer than two
-more probes would have taken. Probes of the other side are no answer: where they keep arriving, one direction of the
-path is lost. Window probes toward a closed window are something else (TD404).
+more probes would have taken. Probes of the other side are not an answer: if they keep arriving, one direction of the
+path is lost. Window probes toward a closed window do not count (TD404).
 
 ## Why it matters
 
-The other host was gone, or nothing reached it any more, and the connection was idle: without probes nobody would
-have noticed. What the application gets is ETIMEDOUT.
+The other host was gone, or nothing reached it any more, and the connection was idle: without probes nobody would have
+noticed. The application gets ETIMEDOUT.
 
 ## When it is harmless
 
@@ -17,8 +17,8 @@ When the other host was switched off on purpose.
 
 ## What to do next
 
-Suspect the path or the peer's host. If many connections die after the same idle time, a device between forgot them:
-probe more often than its idle time-out.
+Suspect the path or the peer's host. If many connections end after the same idle time, a device on the path dropped
+them: probe more often than its idle timeout.
 """
 
 import numpy as np
@@ -38,15 +38,15 @@ NEEDS = ("probe_run",)
 EXAMPLE = "keepalive-gave-up.pcap"
 NEAR_MISS = "keepalive-answered.pcap"
 MESSAGE = (
-    "The {blamed} sent {count:keep-alive probe} in {span:duration}{silent:silence} (the first at "
-    "{when:into}, the last in frame {last}) and got no answer{though}{end}{rst:shown}."
+    "The {blamed} sent {count:keep-alive probe} in {span:duration}{silent:silence} (the first at {when:into}, the "
+    "last in frame {last}) and got no answer{though}{end}{rst:shown}."
 )
 ADVICE = (
-    "Suspect {suspect} first. Next, on {peer_ip}, see whether the connection still exists there: ss -tno dst "
+    "Suspect {suspect} first. Next, on {peer_ip}, check whether the connection still exists there: ss -tno dst "
     "{blamed_at}"
 )
-FORGOT = "the other host or the path to it, or a device between that forgot the idle connection,"
-ONE_WAY = "the path to the other host, of which only one direction works,"
+FORGOT = "the other host or the path to it, or a device on the path that dropped the idle connection,"
+ONE_WAY = "the path to the other host, which works in one direction only,"
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
@@ -65,11 +65,11 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "span": last - first,
             "when": first,
             "last": ledger.own("probe_last_frame"),
-            "end": phrase(reset, ", then a RST", ", then nothing more"),
+            "end": phrase(reset, "; then it sent RST", "; then it sent nothing more"),
             "rst": ledger.own("rst_frame") * reset,
             "silent": np.maximum(first - ledger.peer("last_time"), 0),
             "suspect": phrase(ledger.peer("last_time") > first, ONE_WAY, FORGOT),
-            "though": phrase(ledger.peer("last_time") > first, ", though probes of the other side kept arriving"),
+            "though": phrase(ledger.peer("last_time") > first, ", although probes of the other side kept arriving"),
         },
         absence=True,
         blind=[("only one direction was captured: answers to probes cannot be seen", probed & hidden)],

@@ -1,15 +1,17 @@
-"""Data were repeated again and again, never acknowledged, and the endpoint gave up.
+"""Data were retransmitted again and again, never acknowledged, and the endpoint gave up.
 
 ## What it sees
 
-Data that the other side had not acknowledged were repeated at least three times (twice, where the repeats are a minute
-and more apart, as late ones are), and no acknowledgment of them came, then a RST of the same endpoint, or silence for
-much longer than the next repeat would have taken. Most kernels drop such a connection without a RST.
+Data that the other side had not acknowledged were retransmitted at least three times (twice, if the retransmissions
+are a minute or more apart, as late ones are), and no acknowledgment of them came. Then the same endpoint sent RST, or
+was silent for much longer than until the next retransmission was due. Most kernels drop such a connection without a
+RST.
 
 ## Why it matters
 
-The data did not arrive, or nothing came back. The application gets ETIMEDOUT after a long time (Linux: 15 repeats,
-a quarter of an hour at least, unless TCP_USER_TIMEOUT says less); the other side may never learn of it.
+The data did not arrive, or nothing came back. The application gets ETIMEDOUT after a long time (Linux: 15
+retransmissions, at least a quarter of an hour, unless TCP_USER_TIMEOUT is shorter); the other side may never learn of
+it.
 
 ## When it is harmless
 
@@ -37,16 +39,16 @@ LIVE_WAIT = 5 * SECOND  # the last repeat may still be answered
 EXAMPLE = "retransmission-gave-up.pcap"
 NEAR_MISS = "data-lost-but-fin-not.pcap"
 MESSAGE = (
-    "The {blamed} repeated data {count:times} (the first repeat at {when:into}, the last {span:duration} later in "
-    "frame {last}){idle:silence}; they were never acknowledged{end}{rst:shown}."
+    "The {blamed} retransmitted data {count:times} (first at {when:into}, last {span:duration} later in frame "
+    "{last}){idle:silence}; they were never acknowledged{end}{rst:shown}."
 )
 ADVICE = (
-    "Suspect {suspect}. Next: capture at {peer_ip} too and see whether the data arrive: tcpdump -ni any 'tcp and host "
-    "{blamed_ip}'"
+    "Suspect {suspect}. Next: capture at {peer_ip} too and check whether the data arrive: tcpdump -ni any 'tcp and "
+    "host {blamed_ip}'"
 )
 IDLE = (
-    "a device between the two first, one that forgot the idle connection without telling (a firewall, NAT or load "
-    "balancer): keep-alives sooner than that silence keep it open"
+    "a device between the two first that dropped the idle connection silently (a firewall, NAT or load balancer): "
+    "keep-alives sent more often than that silence keep it open"
 )
 PATH = "the path between the two, or the other host, before either application"
 
@@ -67,7 +69,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "span": ledger.own("repeat_last_time") - first,
             "when": first,
             "last": ledger.own("repeat_last_frame"),
-            "end": phrase(reset, ", then sent a RST", ", then nothing more"),
+            "end": phrase(reset, "; then it sent RST", "; then it sent nothing more"),
             "rst": ledger.own("rst_frame") * reset,
             "idle": idle,
             "suspect": phrase(idle > 0, IDLE, PATH),

@@ -1,22 +1,22 @@
-"""A receiver's window stayed closed until somebody gave up: its application did not read.
+"""A receiver's window stayed closed until one side gave up: the receiving application did not read.
 
 ## What it sees
 
-An endpoint advertised a window of 0 and never opened it again; the other side probed it or repeated data, and in
+An endpoint advertised a window of 0 and never opened it again; the other side probed it or retransmitted data, and in
 the end one of the two reset the connection.
 
 ## Why it matters
 
-The network was fine and so was the sending program: the receiving program had stopped reading. Data that waited at
-the sender are lost.
+The network and the sending program were fine: the receiving program had stopped reading. Data that waited at the
+sender are lost.
 
 ## When it is harmless
 
-When the receiver was told to stop and the sender's patience is meant to be short.
+When the receiver was told to stop and the sender is meant to give up soon.
 
 ## What to do next
 
-Look at the application behind the closed window: blocked on a lock, a full disk, a slow consumer of its own. On its
+Check the application behind the closed window: blocked on a lock, a full disk, a slow consumer of its own. On its
 host `ss -tnm` shows a full receive queue (Recv-Q).
 """
 
@@ -39,12 +39,12 @@ EXAMPLE = "zero-window-stall.pcap"
 NEAR_MISS = "keepalive-gave-up.pcap"
 STALL_NS = 1_000_000_000  # a window that opens again within a second is everyday flow control
 MESSAGE = (
-    "The {blamed} closed its window (frame {frame}, at {since:into}) and did not open it in the {stall:duration} "
-    "until {who} reset the connection (frame {rst}); the {peer_role} sent {tries:probe} in vain."
+    "The {blamed} closed its window (frame {frame}, at {since:into}) and kept it closed for {stall:duration}, until "
+    "{who} reset the connection (frame {rst}). The {peer_role} sent {tries:probe} in that time."
 )
 ADVICE = (
-    "Suspect the application on {blamed_ip} first: it stopped reading. Next, on {blamed_ip}, while it stalls, look "
-    "at Recv-Q: ss -tnmp {ss}"
+    "Suspect the application on {blamed_ip} first: it stopped reading. Next, on {blamed_ip}, while it stalls, check "
+    "Recv-Q: ss -tnmp {ss}"
 )
 
 

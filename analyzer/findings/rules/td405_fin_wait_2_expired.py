@@ -1,22 +1,23 @@
-"""An endpoint had left FIN_WAIT_2 by its timer, as a later packet proves.
+"""A later packet proves that an endpoint had left FIN_WAIT_2 by its timer.
 
 ## What it sees
 
-The endpoint had sent its FIN, which was acknowledged, and waited for the peer's. Later it answered a keep-alive
-probe with the RST of a host that knows no such connection: a host in FIN_WAIT_2 would have acknowledged it.
+The endpoint had sent its FIN, which was acknowledged, and waited for the peer's FIN. Later it answered a keep-alive
+probe with the RST of a host that has no such connection; in FIN_WAIT_2 it would have acknowledged the probe.
 
 ## Why it matters
 
-The endpoint has forgotten the connection; the peer, still in CLOSE_WAIT, leaks. Only its own keep-alive told it.
+The endpoint has dropped the connection; the peer, still in CLOSE_WAIT, leaks its socket. Only the peer's own
+keep-alive revealed it.
 
 ## When it is harmless
 
-When the peer closes upon this RST.
+When the peer closes after this RST.
 
 ## What to do next
 
-Look at the peer: it should have closed when it received the FIN. On Linux only a FIN_WAIT_2 whose application has
-closed the socket is ended by `tcp_fin_timeout`; one that is held by a program has no limit.
+Check the peer: it should have closed when it received the FIN. On Linux `tcp_fin_timeout` ends FIN_WAIT_2 only after
+the application has closed the socket; while a program holds the socket there is no limit.
 """
 
 from analyzer.findings.facts import blind_reset
@@ -35,13 +36,13 @@ NEEDS = ("rst_count",)
 EXAMPLE = "fin-wait-2-expired.pcap"
 NEAR_MISS = "late-fin-still-welcome.pcap"
 MESSAGE = (
-    "The {blamed} had left FIN_WAIT_2 unseen: its FIN (frame {fin}) was acknowledged at {acked:into} (frame "
-    "{ack}), and at {when:into} it answered a keep-alive probe (frame {probe}) with a RST (frame {rst}), not "
-    "knowing the connection."
+    "The {blamed} had left FIN_WAIT_2 without a packet: its FIN (frame {fin}) was acknowledged at {acked:into} (frame "
+    "{ack}), but at {when:into} it answered a keep-alive probe (frame {probe}) with the RST of a host that has no "
+    "such connection (frame {rst})."
 )
 ADVICE = (
-    "Suspect the application on {peer_ip} first: it was told of the FIN and did not close. Next, on {peer_ip}, "
-    "while it waits: ss -tnp state close-wait"
+    "Suspect the application on {peer_ip} first: it did not close its socket after the {role}'s FIN. Next, on "
+    "{peer_ip}, while a socket is in CLOSE_WAIT: ss -tnp state close-wait"
 )
 
 

@@ -1,4 +1,4 @@
-"""A new connection took over addresses and ports whose old connection was still in TIME_WAIT.
+"""A new connection reused addresses and ports whose old connection was still in TIME_WAIT.
 
 ## What it sees
 
@@ -6,10 +6,9 @@ A SYN on a tuple that was used before, within the old connection's TIME_WAIT, an
 
 ## Why it matters
 
-It works because the new SYN could be told from segments of the old connection: by a newer timestamp, or by a higher
-sequence number (RFC 9293 3.10.7.4, RFC 6191). Where neither holds, the SYN meets an old acknowledgment or silence
-and the connection is delayed (TD502). It also says that one client uses its ports so fast that they come round
-again.
+This works because the new SYN could be told from segments of the old connection: by a newer timestamp, or by a higher
+sequence number (RFC 9293 3.10.7.4, RFC 6191). If neither holds, the SYN gets an old acknowledgment or no answer, and
+the connection is delayed (TD502). It also shows that the client reuses its ports very soon.
 
 ## When it is harmless
 
@@ -17,9 +16,9 @@ Nearly always. Kernels do it on purpose.
 
 ## What to do next
 
-Nothing, unless connections are delayed. Fewer connections (keep-alive, pooling) use fewer ports. `tcp_tw_reuse`
-lets a Linux client reuse a tuple that is in its own TIME_WAIT; it does nothing for a server. Removing TIME_WAIT by
-other settings breaks clients behind address translation.
+Nothing, unless connections are delayed. Fewer connections (keep-alive, pooling) use fewer ports. `tcp_tw_reuse` lets
+a Linux client reuse a tuple that is in its own TIME_WAIT; it has no effect on a server. Removing TIME_WAIT by other
+settings breaks clients behind address translation.
 """
 
 import numpy as np
@@ -42,12 +41,12 @@ HELD_NS = 1_000_000_000  # a host that uses a port again sooner than Linux allow
 EXAMPLE = "tuple-reused-in-time-wait.pcapng"
 NEAR_MISS = "tuple-reused-after-time-wait.pcap"
 MESSAGE = (
-    "The SYN of {client} (frame {syn}, at {when:into}) reused addresses and ports whose old connection had entered "
-    "TIME_WAIT at the {role} {held:duration} before; it was accepted (frame {answer}) {rule}."
+    "The SYN of {client} (frame {syn}, at {when:into}) reused the addresses and ports of an old connection that had "
+    "entered TIME_WAIT at the {role} {held:duration} before; it was accepted (frame {answer}) {rule}."
 )
 ADVICE = (
-    "Legal; suspect nobody. If ports come round this fast, keep connections open and pool them. Next, on "
-    "{blamed_ip}: ss -tan state time-wait {ss} | wc -l"
+    "Legal; suspect nobody. If ports are reused this soon, keep connections open and pool them. Next, on {blamed_ip}: "
+    "ss -tan state time-wait {ss} | wc -l"
 )
 
 
@@ -83,8 +82,8 @@ def _rule(ledger: Ledger, asker: NDArray[np.int64]) -> Choice:
     own = _by_itself(asker)
     newer, higher = ledger.flow("old_ts_ahead")[:, None] > 0, ledger.flow("old_seq_ahead")[:, None] > 0
     words = [
-        "by the client's own choice: the TIME_WAIT, if it kept one, was its own",
+        "by the client's own choice: the TIME_WAIT, if there was one, was its own",
         "because its timestamp is newer than the old connection's",
-        "because its sequence number is beyond the old connection's",
+        "because its sequence number is higher than the old connection's",
     ]
     return phrases([own, newer, higher], words, "although neither timestamp nor sequence number is newer")

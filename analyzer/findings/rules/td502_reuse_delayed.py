@@ -2,14 +2,14 @@
 
 ## What it sees
 
-A SYN on a tuple that was used before. Instead of a SYN-ACK came an acknowledgment that belongs to the old
-connection, or nothing, because the receiver was still in TIME_WAIT, CLOSE_WAIT or another state of the old
-connection. The client answered with a RST or repeated its SYN.
+A SYN on a tuple that was used before. Instead of a SYN-ACK came an acknowledgment that belongs to the old connection,
+or nothing, because the receiver was still in TIME_WAIT, CLOSE_WAIT or another state of the old connection. The client
+answered with a RST or retransmitted its SYN.
 
 ## Why it matters
 
 The connection takes a second or more, or fails, for no reason that either application can see. The client's kernel
-had long forgotten the old connection; the server had not, often because it leaks sockets in CLOSE_WAIT (TD101).
+had dropped the old connection long before; the server had not, often because it leaks sockets in CLOSE_WAIT (TD101).
 
 ## When it is harmless
 
@@ -17,9 +17,8 @@ When it is rare.
 
 ## What to do next
 
-If the old state was CLOSE_WAIT, mend the leak on the blamed endpoint. If it was TIME_WAIT, clients use their ports
-too fast: keep connections open and pool them. A firewall on the way with its own time-outs can swallow such a SYN,
-too.
+If the old state was CLOSE_WAIT, fix the leak on the blamed endpoint. If it was TIME_WAIT, clients reuse their ports
+too soon: keep connections open and pool them. A firewall on the path with its own timeouts can drop such a SYN too.
 """
 
 import numpy as np
@@ -41,11 +40,11 @@ NEAR_MISS = "tuple-reused-in-time-wait.pcapng"
 ALIVE = [state for state in State if state not in (State.UNKNOWN, State.CLOSED, State.LISTEN)]
 OLD = tuple(f"in {state.name} of an older connection on the same addresses and ports" for state in State)
 MESSAGE = (
-    "The SYN of the {peer} (frame {syn}, at {when:into}) met the {blamed} {old}: {stale:old acknowledgment} came "
+    "The SYN of the {peer} (frame {syn}, at {when:into}) found the {blamed} {old}: {stale:old acknowledgment} came "
     "back{stale_frame:shown}, the SYN was sent {count:times}, and {end} {delay:duration}."
 )
 LEAK = "the application on the host that keeps the old connection in CLOSE_WAIT: it leaks"
-REUSE = "a client that uses its ports again too soon"
+REUSE = "a client that reuses its ports too soon"
 ADVICE = "Suspect {suspect} first. Next, on {blamed_ip}: ss -tan {ss} dst {peer_at}"
 
 

@@ -2,20 +2,20 @@
 
 ## What it sees
 
-An endpoint was in TIME_WAIT when a RST came with exactly the number it awaited.
+An endpoint was in TIME_WAIT when a RST with exactly the expected sequence number came.
 
 ## Why it matters
 
-TIME_WAIT keeps old segments away from a new connection on the same addresses and ports, and answers a repeated FIN.
-On Linux such a RST ends it unless `tcp_rfc1337` is set; the packets do not show whether it did.
+TIME_WAIT keeps old segments away from a new connection on the same addresses and ports, and answers a retransmitted
+FIN. On Linux such a RST ends it unless `tcp_rfc1337` is set; the packets do not show whether it did.
 
 ## When it is harmless
 
-When the tuple is not used again soon. A host that got the last acknowledgment twice may send such a RST by itself.
+When the tuple is not reused soon. A host that got the last acknowledgment twice may send such a RST on its own.
 
 ## What to do next
 
-See who sent the RST and what it answers: often a host that had already forgotten the connection answers a repeated
+Find out who sent the RST and what it answers: often a host that had already dropped the connection answers a repeated
 acknowledgment.
 """
 
@@ -37,11 +37,11 @@ EXAMPLE = "time-wait-assassinated.pcap"
 NEAR_MISS = "last-ack-lost.pcapng"
 MESSAGE = (
     "The {blamed} had been in TIME_WAIT for {held:duration} when a RST of the {peer_role} (frame {rst}, at "
-    "{when:into}) came with the number it awaited: that can end TIME_WAIT early."
+    "{when:into}) came with exactly the expected sequence number: this can end TIME_WAIT early."
 )
 ADVICE = (
-    "Suspect whoever sent the RST: {peer_ip}, or a device in its name. Next, on {blamed_ip}, whether such a RST is "
-    "heeded: sysctl net.ipv4.tcp_rfc1337"
+    "Suspect the sender of the RST: {peer_ip}, or a device in its name. Next, on {blamed_ip}, check whether such a "
+    "RST is accepted: sysctl net.ipv4.tcp_rfc1337"
 )
 
 

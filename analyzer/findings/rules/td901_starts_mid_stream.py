@@ -2,21 +2,21 @@
 
 ## What it sees
 
-The first captured segment of the connection is no SYN, and no SYN-ACK follows.
+The first captured segment of the connection is not a SYN, and no SYN-ACK follows.
 
 ## Why it matters
 
-Who is the client was guessed from the ports. Window scaling is not known, nor what happened before: an earlier FIN
-may have passed unseen, so how the connection ended may have another reading.
+The client was guessed from the ports. Window scaling is unknown, and so is what happened before: an earlier FIN may
+have passed unseen, so the connection may have ended differently.
 
 ## When it is harmless
 
-For connections that were open when the capture began, which is every long-lived one.
+For connections that were open when the capture began; that includes every long-lived one.
 
 ## What to do next
 
-Start the capture before the connection. A capture filter that drops SYNs (one on a port of only one side, say) does
-the same for every connection.
+Start the capture before the connection. A capture filter that drops SYNs (for example one on a port of only one side)
+has the same effect on every connection.
 """
 
 from analyzer.findings.facts import opened_before
@@ -34,11 +34,11 @@ LIVE_WAIT = AT_THE_END  # what is about the capture is said once, with the end o
 EXAMPLE = "starts-mid-stream.pcap"
 NEAR_MISS = "graceful-server-first.pcapng"
 MESSAGE = (
-    "The opening of this connection was not captured: frame {first} is its first. That {client} is the client was "
-    "guessed from the ports."
+    "The opening of this connection was not captured: frame {first} is its first. That {client} is the client is a "
+    "guess from the ports."
 )
 ADVICE = (
-    "Suspect the capture, not the connection: it began too late or filters SYNs away. Next: tshark -r CAPTURE -Y "
+    "Suspect the capture, not the connection: it began too late or filters SYNs out. Next: tshark -r CAPTURE -Y "
     "'tcp.flags.syn == 1' | head"
 )
 

@@ -2,22 +2,23 @@
 
 ## What it sees
 
-Segments of one endpoint acknowledge more and more of what the other must have sent, or complete a handshake with it,
-but nothing of the other passed the tap. Where the acknowledgment never moves, the other side may as well be silent.
+Segments of one endpoint acknowledge more and more data that the other must have sent, or complete a handshake with
+it, but no segment of the other passed the capture point. If the acknowledgment number never increases, the other side
+may as well be silent.
 
 ## Why it matters
 
-Half of the connection's history is missing. What the missing side received can be seen, what it sent cannot:
-whether it leaks, resets or repeats itself is beyond this capture.
+Half of the connection's history is missing. What the missing side received is visible, what it sent is not: this
+capture does not show whether it leaks, resets or retransmits.
 
 ## When it is harmless
 
-When it is what you wanted, with a filter on the source address for example.
+When it is intended, for example with a filter on the source address.
 
 ## What to do next
 
-Capture where both directions pass: on the host itself, on both links of an asymmetric route, with both directions
-of a mirror port, and with a filter on `host`, not on `src host`.
+Capture where both directions pass: on the host itself, on both links of an asymmetric route, with both directions of
+a mirror port, and with a filter on `host`, not on `src host`.
 """
 
 import numpy as np
@@ -37,7 +38,7 @@ LIVE_WAIT = AT_THE_END  # what is about the capture is said once, with the end o
 EXAMPLE = "one-direction-only.pcap"
 NEAR_MISS = "connection-attempt-unanswered.pcap"
 MESSAGE = (
-    "Nothing that the {blamed} sent was captured, though the {packets:segment} of the {peer_role} (frames {first} "
+    "Nothing that the {blamed} sent was captured, although the {packets:segment} of the {peer_role} (frames {first} "
     "to {last}) answer it."
 )
 ADVICE = (

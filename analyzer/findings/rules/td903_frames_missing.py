@@ -2,24 +2,24 @@
 
 ## What it sees
 
-An endpoint acknowledged bytes that appear nowhere in the capture: they were sent and received, and the capture has them
-not. A single number at the end may be a FIN, one at the beginning a keep-alive's: neither counts. Steps that no window
-allows are other numbers, and are not counted either, so the figure is the least it can be.
+An endpoint acknowledged bytes that appear nowhere in the capture: they were sent and received, but not captured. A
+single number at the end may be a FIN, one at the beginning a keep-alive's: neither counts. Steps larger than any
+window are something else and do not count either, so the figure is a minimum.
 
 ## Why it matters
 
-Other segments may be missing, too, a FIN or a RST among them. Findings that rest on something not having been sent
-become less sure.
+Other segments may be missing too, including a FIN or a RST. Findings that depend on something not having been sent
+get a lower confidence.
 
 ## When it is harmless
 
-When what is missing lies in the middle of a transfer: how the connection ended is still certain. What may have passed
-between two files in a gap of the capture (TD907) is not told here.
+When the missing bytes are in the middle of a transfer: how the connection ended is still certain. Bytes that may have
+passed in a gap between two files (TD907) are not reported here.
 
 ## What to do next
 
-Look at what the capturing program said at its end ("packets dropped by kernel"); give it a larger buffer (`tcpdump
--B`), a shorter snap length (`-s 128`), a narrower filter, or a faster disk.
+Check what the capturing program reported at its end ("packets dropped by kernel"). Use a larger buffer
+(`tcpdump -B`), a shorter snap length (`-s 128`), a narrower filter, or a faster disk.
 """
 
 import numpy as np
@@ -44,8 +44,8 @@ MESSAGE = (
 )
 HIDDEN = ' They may be in packets of this capture that were not understood (see "not analysed").'
 ADVICE = (
-    "Suspect the capture, not the network. Next: capture again with a larger buffer and a short snap length, and "
-    "read the count of dropped packets at its end: tcpdump -B 65536 -s 128 -w again.pcap"
+    "Suspect the capture, not the network. Next: capture again with a larger buffer and a short snap length, and read "
+    "the number of dropped packets at its end: tcpdump -B 65536 -s 128 -w again.pcap"
 )
 
 

@@ -2,12 +2,12 @@
 
 ## What it sees
 
-Frames that agree in every number of TCP and IP with one just before (the TTL apart), within the time in which no
-host repeats itself.
+Frames that agree with one just before in every number of TCP and IP (except the TTL), within a time in which no host
+retransmits.
 
 ## Why it matters
 
-Other tools count them as retransmissions. Here each packet counts once, so a doubled FIN is one FIN.
+Other tools count them as retransmissions. Here each packet counts once, so a duplicated FIN is one FIN.
 
 ## When it is harmless
 
@@ -15,7 +15,7 @@ Always, once it is known.
 
 ## What to do next
 
-Capture on one interface instead of `any`, or mirror one direction of each port only. `editcap -d` removes exact
+Capture on one interface instead of `any`, or mirror only one direction of each port. `editcap -d` removes exact
 copies.
 """
 
@@ -36,12 +36,12 @@ LIVE_WAIT = AT_THE_END  # what is about the capture is said once, with the end o
 EXAMPLE = "frames-duplicated.pcapng"
 NEAR_MISS = "last-ack-lost.pcapng"
 MESSAGE = (
-    "The capture shows at least {count:packet} of this connection more than once, one of them again in frame {frame}; "
-    "each is counted once."
+    "The capture contains at least {count:packet} of this connection more than once, one of them again in frame "
+    "{frame}; each counts once."
 )
 ADVICE = (
-    "Suspect the capture: the interface any, a bridge, or a mirror port that shows packets coming and going. Next, "
-    "capture on one interface, or remove the copies: editcap -d CAPTURE once.pcapng"
+    "Suspect the capture: the interface any, a bridge, or a mirror port that copies packets both as they enter and as "
+    "they leave. Next, capture on one interface, or remove the copies: editcap -d CAPTURE once.pcapng"
 )
 
 

@@ -2,12 +2,12 @@
 
 ## What it sees
 
-Segments of which the capture holds the first part of the TCP header only: the window or the options are missing.
+Segments of which only the first part of the TCP header was captured: the window or the options are missing.
 
 ## Why it matters
 
-Sequence numbers and flags are there, so states are certain. Window scaling and timestamps are not, so whether a RST
-was inside a window and which rule let a reused tuple in may stay open.
+Sequence numbers and flags are there, so states are certain. Window scaling and timestamps are not: it may stay open
+whether a RST was inside the window, and which rule accepted a reused tuple.
 
 ## When it is harmless
 

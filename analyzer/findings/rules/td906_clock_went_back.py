@@ -2,21 +2,21 @@
 
 ## What it sees
 
-A frame of this connection is dated earlier than a frame before it, by more than the threshold.
+A frame of this connection has an earlier time than a frame before it, by more than the threshold.
 
 ## Why it matters
 
-The order of the frames may be right and their times not, or the other way round. No duration across the step means
-anything, and a timer may seem to have run out or not.
+Either the order of the frames or their times are wrong. No duration across the step is reliable, and a timer may
+wrongly seem to have expired or not.
 
 ## When it is harmless
 
-Steps of some microseconds between capture queues are usual; the threshold leaves them out.
+Steps of some microseconds between capture queues are usual; the threshold excludes them.
 
 ## What to do next
 
-If the clock was set (NTP stepping it, a virtual machine that was paused), capture again. If several files or queues
-were merged out of order, put them in order with `reordercap`.
+If the clock was set (an NTP step, a paused virtual machine), capture again. If several files or queues were merged
+out of order, sort them with `reordercap`.
 """
 
 import numpy as np
@@ -36,7 +36,7 @@ EXAMPLE = "clock-went-back.pcap"
 NEAR_MISS = "frames-slightly-out-of-order.pcap"
 MESSAGE = (
     "The frame times run backward by at least {step:duration} at frame {frame} (threshold {clock_back:duration}): "
-    "durations across it mean nothing."
+    "durations across this step are not reliable."
 )
 ADVICE = (
     "Suspect the capturing host's clock, or files merged out of order. Next, to see how many frames are out of order: "

@@ -1,25 +1,25 @@
-"""Between the files of the capture time passed in which nobody captured.
+"""Between the files of the capture there is a time in which nothing was being captured.
 
 ## What it sees
 
-Several files were given, and between the last packet of one and the first of the next nothing at all was captured for
-longer than the threshold, and for several times as long as in any silence in the two files; or their names are those of
-a ring of files, and one between the two is missing, however short the time. Silence inside a file is no gap, nor is one
-between files that a ring has numbered one after the other.
+Several files were given, and between the last packet of one and the first of the next nothing was captured for longer
+than the threshold, and for several times as long as in any silence in the two files. Or the names are those of a ring
+of files and one between the two is missing, however short the time. Silence inside a file is not a gap, nor is
+silence between neighbouring files of a ring.
 
 ## Why it matters
 
-What happened in a gap nobody knows. A connection that was alive before it is known only up to it: its states and the
-time that it spent in them end there, and no silence is counted through it. What went on afterwards is the same
-connection; what it sent in the gap is missing from it, and what rests on something not having been sent is less sure.
+Nobody knows what happened in a gap. For a connection that was alive before it, states and the time spent in them
+count only up to the gap, and no silence is counted across it. If it continues afterwards it is the same connection;
+what it sent in the gap is missing, and findings that depend on something not having been sent get a lower confidence.
 
 ## When it is harmless
 
-When the files are captures of different times that were never meant to be one: then look at each alone.
+When the files are captures of different times that were never meant to be one: then analyse each alone.
 
 ## What to do next
 
-If a file of a ring is missing, add it. If the capturing program was stopped and started, let it rotate its files
+If a file of a ring is missing, add it. If the capturing program was stopped and started, have it rotate its files
 (`dumpcap -b`, `tcpdump -C` or `-G`) instead. If the link really was that quiet, raise the threshold.
 """
 
@@ -42,10 +42,10 @@ EXAMPLE = "capture-has-gaps"
 NEAR_MISS = "ring-without-gaps"
 MESSAGE = (
     "Nothing at all was captured for {length:duration}, from {begin:into} (frame {before}) to {end:into} (frame "
-    "{after}){why} (threshold {capture_gap:duration}){more}: what was alive then is only known up to it."
+    "{after}){why} (threshold {capture_gap:duration}){more}: connections alive then are known only up to this gap."
 )
 ADVICE = (
-    "Suspect the recording first: it was stopped and begun again, or a file was not given. Next: capinfos -a -e "
+    "Suspect the recording first: it was stopped and started again, or a file was not given. Next: capinfos -a -e "
     "{captures}"
 )
 
@@ -75,7 +75,7 @@ def judge(recording: Recording, settings: Settings) -> OfCapture | None:
 def _more(gaps: list[Gap]) -> str:
     """How many there are, if this is not all."""
     missing = sum(bool(gap.missing) for gap in gaps)
-    known = f", at {missing} of them files are missing" if missing else ""
+    known = f", files are missing in {missing} of them" if missing else ""
     return f"; it is the longest of {len(gaps)} such gaps{known}" if len(gaps) > 1 else ""
 
 
