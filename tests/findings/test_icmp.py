@@ -117,9 +117,7 @@ def test_what_is_not_believed(tmp_path: Path, answer: bytes) -> None:
     found = said(analysed(tmp_path, (0, client()), (2, answer), (1000, client())))
     assert found["message"].endswith(f"twice in 1 s (frames 1 to 3), and no answering segment of {B}:80 was captured.")
     assert found["confidence"] == "medium"  # nothing tells that the capture shows both directions
-    assert found["advice"].startswith(
-        "Suspect a firewall that drops in silence, or a host that is down, first. Next, on"
-    )
+    assert found["advice"].startswith("Suspect a firewall that drops silently, or a host that is down, first. Next, on")
     assert f"{B}, check whether the SYN arrives and is dropped: tcpdump -ni any 'tcp and host {A}'" in found["advice"]
 
 

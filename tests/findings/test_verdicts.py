@@ -74,7 +74,7 @@ def test_who_used_a_closed_connection_is_blamed_unless_the_client_would_not_wait
     }
     assert "did not wait for the answer" in told["asked"]["message"]
     assert "did not wait" not in told["pool"]["message"] + told["other"]["message"]
-    assert "sent 300 bytes 2 s after that FIN (frame 10)" in told["pool"]["message"]
+    assert "sent 300 bytes 2 s after it (frame 10)" in told["pool"]["message"]
 
 
 def test_a_race_is_one_only_after_a_silence() -> None:
@@ -153,7 +153,7 @@ def test_a_host_without_the_connection(facts: dict[str, Any], codes: set[str]) -
     [
         (ThirdParty.WENT_ON, "high", ["continued the connection", "(frame 12)"], ["hops"]),
         (ThirdParty.OTHER_PATH, "medium", ["different number of hops", "TTL is 41", "63 to 64"], ["continued"]),
-        (ThirdParty.WENT_ON | ThirdParty.OTHER_PATH, "high", ["different number of hops, and its sender continued"], []),
+        (ThirdParty.WENT_ON | ThirdParty.OTHER_PATH, "high", ["different number of hops, and its sender"], []),
     ],
 )
 def test_a_reset_in_the_name_of_another(how: ThirdParty, level: str, words: list[str], not_said: list[str]) -> None:
