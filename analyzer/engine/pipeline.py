@@ -20,13 +20,13 @@ from analyzer.errors import Notice
 from analyzer.flows.order import Order
 from analyzer.flows.table import FlowTable
 from analyzer.results.column_values import segment_rows
-from analyzer.results.link_names import link_name
 from analyzer.results.result import Analysed
 from analyzer.results.source_summary import Summary
 from analyzer.results.store import FlowStore
 from analyzer.segments import Decoder
 from analyzer.segments.addresses import AddressBook
 from analyzer.segments.header_numbers import HIDE_TCP
+from analyzer.segments.link_types import link_name
 from analyzer.segments.segment_batches import SegmentBatches
 from analyzer.segments.table import QUOTED, SEGMENT
 from analyzer.settings import Settings

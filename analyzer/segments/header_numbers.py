@@ -17,6 +17,8 @@ NUMBERS = 4 * FAMILY
 STOP = 1 << 20
 """Set in a number at which the walk ends; every end is at least ``END``, every other number below."""
 
+ETHERNET, PPP, LLC, RAW_IP, WLAN = (LINK | number for number in (1, 9, 100, 101, 105))
+IPV4, IPV6, MPLS = (ETHERTYPE | number for number in (0x0800, 0x86DD, 0x8847))
 TCP = PROTOCOL | 6
 IPCOMP = 108
 

@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 
 from analyzer.capture.packets import PACKET
 from analyzer.kernels import be64, const, inlined, kernel, part
-from analyzer.segments.header_numbers import DEEP, END, FRAGMENT, LINK, PROTOCOL, STOP, TCP
+from analyzer.segments.header_numbers import DEEP, END, FRAGMENT, IPV4, IPV6, LINK, PROTOCOL, STOP, TCP
 from analyzer.segments.kernels.addresses import ADDRESS, NAMED, USED, fill_addresses, intern_ipv4, prefetch_ipv4
 from analyzer.segments.kernels.cursor import CURSOR, NOWHERE, Bytes, Record, be32
 from analyzer.segments.kernels.ethertypes import ethertype
 from analyzer.segments.kernels.ip import ipv4, ipv6, protocol
-from analyzer.segments.kernels.link_layers import IPV4, IPV6
 from analyzer.segments.kernels.link_types import link
 from analyzer.segments.kernels.plain_ethernet import SHORTEST, plain_segment
 from analyzer.segments.kernels.tcp import segment

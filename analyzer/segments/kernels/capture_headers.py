@@ -4,9 +4,8 @@ Most are a length and the link type of what follows.
 """
 
 from analyzer.kernels import part
-from analyzer.segments.header_numbers import ETHERTYPE, LINK, MALFORMED, NO_NETWORK_LAYER
+from analyzer.segments.header_numbers import ETHERNET, ETHERTYPE, LINK, LLC, MALFORMED, NO_NETWORK_LAYER, RAW_IP, WLAN
 from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32, lack, le16, skip, u8
-from analyzer.segments.kernels.link_layers import ETHERNET, LLC, RAW_IP, WLAN
 
 HDLC = LINK | 50
 NETLINK = LINK | 253

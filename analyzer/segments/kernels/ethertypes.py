@@ -4,9 +4,20 @@ Every tag is passed; which VLAN a packet is in decides nothing about its TCP con
 """
 
 from analyzer.kernels import part
-from analyzer.segments.header_numbers import ETHERTYPE, MALFORMED, NO_NETWORK_LAYER, STOP
+from analyzer.segments.header_numbers import (
+    ETHERNET,
+    ETHERTYPE,
+    IPV4,
+    IPV6,
+    LLC,
+    MALFORMED,
+    MPLS,
+    NO_NETWORK_LAYER,
+    STOP,
+    WLAN,
+)
 from analyzer.segments.kernels.cursor import Bytes, Record, be16, lack, skip, u8
-from analyzer.segments.kernels.link_layers import ETHERNET, IPV4, IPV6, LLC, MPLS, WLAN, ethertype_at, ppp
+from analyzer.segments.kernels.link_layers import ethertype_at, ppp
 
 NSH = ETHERTYPE | 0x894F
 

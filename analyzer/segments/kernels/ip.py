@@ -1,9 +1,19 @@
 """IPv4 and IPv6: where the payload begins and, by the IP length, where it ends; fragments; what ICMP quotes."""
 
 from analyzer.kernels import part
-from analyzer.segments.header_numbers import FRAGMENT, FRAGMENT_CUT, MALFORMED, PROTOCOL, QUOTED_PART, STOP
+from analyzer.segments.header_numbers import (
+    ETHERNET,
+    FRAGMENT,
+    FRAGMENT_CUT,
+    IPV4,
+    IPV6,
+    MALFORMED,
+    MPLS,
+    PROTOCOL,
+    QUOTED_PART,
+    STOP,
+)
 from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32, lack, skip, u8
-from analyzer.segments.kernels.link_layers import ETHERNET, IPV4, IPV6, MPLS
 from analyzer.segments.kernels.tunnels import gre, udp
 from analyzer.segments.table import HAS_IP_ID, LENGTH_BEYOND, NO_FRAGMENT, NO_IP_LENGTH, PART, QUOTED, TUNNELLED
 from analyzer.segments.table import IPV6 as IS_IPV6

@@ -7,17 +7,19 @@ others has its link type's number there too: Ethernet in a tunnel is ``LINK | 1`
 import numpy as np
 
 from analyzer.kernels import part
-from analyzer.segments.header_numbers import COMPRESSED, ENCRYPTED, ETHERTYPE, LINK, MALFORMED, NO_NETWORK_LAYER
+from analyzer.segments.header_numbers import (
+    COMPRESSED,
+    ENCRYPTED,
+    ETHERNET,
+    ETHERTYPE,
+    IPV4,
+    IPV6,
+    LLC,
+    MALFORMED,
+    MPLS,
+    NO_NETWORK_LAYER,
+)
 from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32, lack, le16, skip, u8
-
-ETHERNET = LINK | 1
-PPP = LINK | 9
-LLC = LINK | 100
-RAW_IP = LINK | 101
-WLAN = LINK | 105
-IPV4 = ETHERTYPE | 0x0800
-IPV6 = ETHERTYPE | 0x86DD
-MPLS = ETHERTYPE | 0x8847
 
 
 @part

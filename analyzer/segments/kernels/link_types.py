@@ -1,7 +1,7 @@
-"""Which header each link type of the LINKTYPE_ registry begins with. What is not here is not supported, and counted."""
+"""A step for the header that each link type of the table ``segments/link_types.py`` begins with."""
 
 from analyzer.kernels import part
-from analyzer.segments.header_numbers import ETHERTYPE, LINK, STOP
+from analyzer.segments.header_numbers import ETHERTYPE, IPV4, IPV6, LINK, STOP, WLAN
 from analyzer.segments.kernels.capture_headers import (
     NFULA_PAYLOAD,
     cooked,
@@ -16,13 +16,6 @@ from analyzer.segments.kernels.capture_headers import (
 )
 from analyzer.segments.kernels.cursor import Bytes, Record, skip
 from analyzer.segments.kernels.link_layers import (
-    ETHERNET,
-    IPV4,
-    IPV6,
-    LLC,
-    PPP,
-    RAW_IP,
-    WLAN,
     arcnet,
     ethernet,
     ethertype_at,
@@ -36,26 +29,35 @@ from analyzer.segments.kernels.link_layers import (
     token_ring,
     wlan,
 )
+from analyzer.segments.link_types import numbers, skipped, with_ethertype
+
+ETHERNETS, LLCS, RAW_IPS, IPV4S, IPV6S = map(numbers, ("ethernet", "llc", "raw_ip", "ipv4", "ipv6"))
+PPPS, HDLCS, LOOPBACKS, PPPOES = map(numbers, ("ppp", "hdlc", "loopback", "pppoe"))
+WLANS, RADIOTAPS, PRISMS, FRAME_RELAYS = map(numbers, ("wlan", "radiotap", "prism", "frame_relay"))
+FDDIS, TOKEN_RINGS, ARCNETS, LINUX_ARCNETS = map(numbers, ("fddi", "token_ring", "arcnet", "arcnet_linux"))
+COOKED, COOKED_2, NFLOGS, NETLINKS = map(numbers, ("cooked", "cooked_2", "nflog", "netlink"))
+PPIS, PKTAPS, ERFS, PFLOGS = map(numbers, ("ppi", "pktap", "erf", "pflog"))
+SKIPPED, WITH_ETHERTYPE = skipped(), with_ethertype()
 
 
 @part
 def link(data: Bytes, cursor: Record, number: int) -> int:
     """The step for link types that stand for a header on the wire; the rest is below."""
-    if number == 1:
+    if number in ETHERNETS:
         return ethernet(data, cursor)
-    if number in (100, 106, 19):
+    if number in LLCS:
         return llc(data, cursor)
-    if number in (101, 12, 14):
+    if number in RAW_IPS:
         return raw_ip(data, cursor)
-    if number == 228:
+    if number in IPV4S:
         return IPV4
-    if number == 229:
+    if number in IPV6S:
         return IPV6
-    if number == 9:
+    if number in PPPS:
         return ppp(data, cursor)
-    if number in (50, 104):
+    if number in HDLCS:
         return hdlc(data, cursor)
-    if number in (0, 108):
+    if number in LOOPBACKS:
         return loopback(data, cursor)
     return wireless(data, cursor, number)
 
@@ -63,21 +65,21 @@ def link(data: Bytes, cursor: Record, number: int) -> int:
 @part
 def wireless(data: Bytes, cursor: Record, number: int) -> int:
     """802.11 with what may stand before it, and the old local networks."""
-    if number == 105:
+    if number in WLANS:
         return wlan(data, cursor)
-    if number == 127:
+    if number in RADIOTAPS:
         return measured(data, cursor, 2, WLAN)
-    if number in (119, 163):
+    if number in PRISMS:
         return prism(data, cursor)
-    if number == 10:
+    if number in FDDIS:
         return fddi(data, cursor)
-    if number == 6:
+    if number in TOKEN_RINGS:
         return token_ring(data, cursor)
-    if number == 7:
+    if number in ARCNETS:
         return arcnet(data, cursor, 2)
-    if number == 129:
+    if number in LINUX_ARCNETS:
         return arcnet(data, cursor, 4)
-    if number == 107:
+    if number in FRAME_RELAYS:
         return frame_relay(data, cursor)
     return annotated(data, cursor, number)
 
@@ -85,21 +87,21 @@ def wireless(data: Bytes, cursor: Record, number: int) -> int:
 @part
 def annotated(data: Bytes, cursor: Record, number: int) -> int:
     """Link types whose header was made by the capture."""
-    if number == 113:
+    if number in COOKED:
         return cooked(data, cursor, 2, 14, 16)
-    if number == 276:
+    if number in COOKED_2:
         return cooked(data, cursor, 8, 0, 20)
-    if number == 239:
+    if number in NFLOGS:
         return netfilter(data, cursor, NFULA_PAYLOAD)
-    if number == 253:
+    if number in NETLINKS:
         return netlink(data, cursor)
-    if number == 192:
+    if number in PPIS:
         return ppi(data, cursor)
-    if number == 258:
+    if number in PKTAPS:
         return pktap(data, cursor)
-    if number == 197:
+    if number in ERFS:
         return erf(data, cursor)
-    if number == 117:
+    if number in PFLOGS:
         return pflog(data, cursor)
     return fixed(data, cursor, number)
 
@@ -107,38 +109,12 @@ def annotated(data: Bytes, cursor: Record, number: int) -> int:
 @part
 def fixed(data: Bytes, cursor: Record, number: int) -> int:
     """Link types with a header of fixed length."""
-    if number == 51:
+    if number in PPPOES:
         return ETHERTYPE | 0x8864
-    if number == 109:  # OpenBSD's encapsulating interface
-        return skip(cursor, 12, RAW_IP)
-    if number == 226:  # Solaris IP observability
-        return skip(cursor, 24, RAW_IP)
-    if number == 138:  # Apple's IP over FireWire
-        return ethertype_at(data, cursor, 16, 18)
-    if number == 242:  # IP over InfiniBand
-        return ethertype_at(data, cursor, 40, 44)
-    if number == 204:  # a direction byte, then PPP, Cisco HDLC, frame relay
-        return skip(cursor, 1, PPP)
-    if number == 166:
-        return skip(cursor, 2, PPP)
-    if number == 205:
-        return skip(cursor, 1, LINK | 104)
-    if number == 206:
-        return skip(cursor, 1, LINK | 107)
-    return tagged(data, cursor, number)
-
-
-@part
-def tagged(data: Bytes, cursor: Record, number: int) -> int:
-    """Ethernet as switch chips and capture cards hand it over."""
-    if number in (281, 284):  # Broadcom's and Marvell's tag between addresses and EtherType
-        return ethertype_at(data, cursor, 16, 18)
-    if number == 285:  # Marvell's tag under an EtherType of its own
-        return ethertype_at(data, cursor, 20, 22)
-    if number in (240, 282):
-        return skip(cursor, 4, ETHERNET)
-    if number == 241:
-        return skip(cursor, 12, ETHERNET)
-    if number == 123:  # SunATM
-        return skip(cursor, 4, LLC)
+    for each, length, following in SKIPPED:
+        if number == each:
+            return skip(cursor, length, following)
+    for each, position, length in WITH_ETHERTYPE:
+        if number == each:
+            return ethertype_at(data, cursor, position, length)
     return STOP | LINK | number

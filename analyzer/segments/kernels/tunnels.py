@@ -5,10 +5,9 @@ whatever fails that is plain UDP.
 """
 
 from analyzer.kernels import part
-from analyzer.segments.header_numbers import ETHERTYPE, PROTOCOL, STOP
+from analyzer.segments.header_numbers import ETHERNET, ETHERTYPE, IPV6, MPLS, PPP, PROTOCOL, RAW_IP, STOP, WLAN
 from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32, lack, skip, u8
 from analyzer.segments.kernels.ethertypes import generic
-from analyzer.segments.kernels.link_layers import ETHERNET, IPV6, MPLS, PPP, RAW_IP, WLAN
 
 UDP = STOP | PROTOCOL | 17
 GRE = STOP | PROTOCOL | 47
