@@ -4,6 +4,7 @@
     ├── UnreadableCapture         the file cannot be analysed at all
     ├── UsageError                what was asked for does not fit the capture or the options
     ├── UnwritableOutput          a result cannot be written: no room, no permission
+    ├── UnusableRule              a rule of findings cannot work: its file says what it could never see
     └── NotCompiled               there is no machine code for the loops over packets, and no numba to make it
 
 A message says what is wrong, where (file, byte offset, packet) and what to do. Trouble after which the analysis
@@ -27,6 +28,10 @@ class UsageError(TeardownError):
 
 class UnwritableOutput(TeardownError):
     """A result cannot be written: the disk is full, the folder is not ours, the reader has gone."""
+
+
+class UnusableRule(TeardownError):
+    """A file of a finding cannot work as it stands: it asks for what no rule is given, or lacks something."""
 
 
 class NotCompiled(TeardownError):

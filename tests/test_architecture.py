@@ -10,11 +10,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "architecture.md").read_text("utf8")
 FOLDERS = ("", "capture", "engine", "segments", "segments/kernels", "flows", "tcp", "tracker", "findings", "results")
-RULE = '''"""The server's first segment came.
+RULE = '''"""An endpoint sent a FIN.
 
 ## What it sees
 
-A server that spoke.
+A FIN.
 
 ## Why it matters
 
@@ -32,29 +32,70 @@ Nothing.
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.signs import Sign
 
 CODE = "TD999"
-NAME = "server-spoke"
+NAME = "sent-a-fin"
 SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ()
-NEEDS = ("fin_count",)
+NEEDS = (Sign.FIN,)
 EXAMPLE = "close-wait-leak.pcap"
 NEAR_MISS = "starts-mid-stream.pcap"
-MESSAGE = "The {blamed} spoke first in frame {frame}."
+MESSAGE = "The {blamed} sent a FIN in frame {frame}."
 ADVICE = "Nothing to do for {blamed_ip}."
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    frame = ledger.own("first_frame")
-    spoke = (frame > 0) & (ledger.own("syn_ack") == 1)
-    return Verdict(fires=spoke, when=ledger.own("syn_time"), frames=[frame], values={"frame": frame})
+    frame = ledger.own("fin_frame")
+    return Verdict(fires=frame > 0, when=ledger.own("fin_time"), frames=[frame], values={"frame": frame})
 '''
-SHOWN = """
+SYN_RULE = RULE.replace("fin_", "syn_").replace("Sign.FIN", "Sign.SYN")  # even a lone SYN shows this
+OLDER_RULE = RULE.replace("Sign.FIN", "Sign.OLDER_FLOW")  # reads more than is kept of such flows as things are
+ANALYSED = """
+import sys
 import analyzer
-found = analyzer.analyze("captures/close-wait-leak.pcap").findings
-print(found.loc[found["code"] == "TD999", "message"].tolist())
+for line in sys.stdin:
+    result = analyzer.analyze(line.strip())
+    flows = result.flows[result.flows["observability"] != "mixed"]
+    made = result.findings[result.findings["code"] == "TD999"]
+    print("fired", sorted(map(str, zip(made["stream"].tolist(), made["endpoint"].tolist()))))
+    sent = [flows.loc[flows[f"{role}_fin_epoch"].notna(), "stream"].tolist() for role in ("client", "server")]
+    ends = [(stream, role) for role, streams in zip(("client", "server"), sent) for stream in streams]
+    print("fins", sorted(map(str, ends)))
+    print("flows with a SYN", sorted(set(flows.loc[flows["handshake"] != "not-captured", "stream"].tolist())))
+    print("streams", sorted(set(made["stream"].tolist())))
+    older = result.findings[result.findings["code"] == "TD501"]
+    print("older", sorted(set(older["stream"].tolist())))
 """
+CAPTURES = sorted(path.name for path in (ROOT / "captures").iterdir() if path.suffix in (".pcap", ".pcapng"))
+
+
+def copied(folder: Path, rule: str) -> Path:
+    """A copy of the program in ``folder``, with one more rule."""
+    shutil.copytree(ROOT / "analyzer", folder / "analyzer", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "captures").symlink_to(ROOT / "captures")
+    (folder / "analyzer" / "findings" / "rules" / "td999_sent_a_fin.py").write_text(rule)
+    return folder
+
+
+def run(folder: Path, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    command = [sys.executable, *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=environment, input=given, capture_output=True, text=True, check=False
+    )
+
+
+def told(folder: Path, names: list[str]) -> dict[str, list[str]]:
+    """What ANALYSED prints of each capture, by what it is about."""
+    done = run(folder, "-c", ANALYSED, given="\n".join(f"captures/{name}" for name in names))
+    assert (done.stderr, done.returncode) == ("", 0)
+    lines: dict[str, list[str]] = {}
+    for line in done.stdout.splitlines():
+        about, rows = line.split(" [", 1)
+        lines.setdefault(about, []).append(rows)
+    return lines
 
 
 def test_every_file_that_the_page_names_is_there() -> None:
@@ -68,15 +109,28 @@ def test_every_file_that_the_page_names_is_there() -> None:
 
 
 def test_a_finding_is_one_file(tmp_path: Path) -> None:
-    copy = tmp_path / "analyzer"
-    shutil.copytree(ROOT / "analyzer", copy, ignore=shutil.ignore_patterns("__pycache__"))
-    (copy / "findings" / "rules" / "td999_server_spoke.py").write_text(RULE)
-    (tmp_path / "captures").symlink_to(ROOT / "captures")
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    command = [sys.executable, "-c", SHOWN]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert (done.stderr, done.returncode) == ("", 0)
-    assert done.stdout == "['The server 10.1.2.2:8080 spoke first in frame 2.']\n"
-    told = [sys.executable, "-m", "analyzer.cli", "explain", "TD999"]
-    page = subprocess.run(told, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
-    assert "The server's first segment came." in page
+    """A rule that fires for every FIN is given every flow with a FIN, the most ordinary ones too."""
+    folder = copied(tmp_path, RULE)
+    lines = told(folder, CAPTURES)
+    assert len(lines["fins"]) == len(CAPTURES) > 50
+    assert lines["fired"] == lines["fins"]
+    assert sum(line.count("server") for line in lines["fired"]) > 70
+    page = run(folder, "-m", "analyzer.cli", "explain", "TD999").stdout
+    assert "An endpoint sent a FIN." in page
+
+
+def test_a_rule_that_asks_for_what_even_a_lone_syn_shows_is_given_all_of_them(tmp_path: Path) -> None:
+    lines = told(copied(tmp_path, SYN_RULE), CAPTURES)
+    assert lines["streams"] == lines["flows with a SYN"]
+
+
+def test_a_rule_may_read_all_of_a_flow_on_a_tuple_that_was_in_use(tmp_path: Path) -> None:
+    lines = told(copied(tmp_path, OLDER_RULE), ["tuple-reused-in-time-wait.pcapng"])
+    assert lines["streams"] == lines["older"] != ["]"]
+
+
+def test_a_rule_that_asks_for_what_could_never_be_seen_is_refused(tmp_path: Path) -> None:
+    folder = copied(tmp_path, RULE.replace("NEEDS = (Sign.FIN,)", 'NEEDS = ("fin_count",)'))
+    done = run(folder, "-m", "analyzer.cli", "analyze", "captures/close-wait-leak.pcap")
+    assert (done.stdout, done.returncode) == ("", 2)
+    assert "td999_sent_a_fin: NEEDS names 'fin_count', which ordinary flows have too; ask for a sign" in done.stderr

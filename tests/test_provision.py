@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analyzer.findings.loading import asked
 from analyzer.flows.table import FlowTable
 from analyzer.memory import HUGE, GrowingRows, Provision
 from analyzer.settings import Settings
@@ -30,7 +31,7 @@ def test_each_kind_up_to_where_it_is_wanted() -> None:
 
 
 def test_once_there_are_many_flows_before_half_of_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage, taken = FlowBuffer(Settings()), []
+    stage, taken = FlowBuffer(Settings(), asked=asked()), []
     monkeypatch.setattr(flow_buffer, "AHEAD", 400)
     monkeypatch.setattr(flow_buffer, "FEW", 100)
     rows = capture(2500, 1, 0.0)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from analyzer.capture.recording import Recording
 from analyzer.findings.engine import RuleEngine
-from analyzer.findings.ordinary import Kind
 from analyzer.findings.view import views
 from analyzer.flows.answers import answer_ttls
 from analyzer.flows.row import FLOW
@@ -28,11 +27,12 @@ from analyzer.settings import Settings
 from analyzer.tcp.timers import timers_of
 from analyzer.threads import BackgroundWorker
 from analyzer.tracker.ending import ENDING
+from analyzer.tracker.ordinary import ORDINARY, OTHER, REUSED
 from analyzer.tracker.rows import conclude
 from analyzer.tracker.storage.transpose import OF_OTHER, OF_REUSED, Chosen, Columns, TransposedLedger
 from analyzer.tracker.track import Ended
 
-JUDGED = {Kind.REUSED: (OF_REUSED, 8192), Kind.TELLING: (OF_OTHER, 4096)}  # what is asked of flows, how many at once
+JUDGED = {int(REUSED): (OF_REUSED, 8192), int(OTHER): (OF_OTHER, 4096)}  # what is asked of flows, how many at once
 PARTS_AT_ONCE = 12  # of finished flows that wait to be taken in
 
 
@@ -72,8 +72,8 @@ class FinishedFlows:
     def _enter(self, given: tuple[Ended, NDArray[np.void], int]) -> None:
         """Take in one part."""
         ended, table, self._end = given
-        kind = Kind(ended.kind)
-        if kind == Kind.ORDINARY:
+        kind = ended.kind
+        if kind == ORDINARY:
             self._overview.add(ended.endings)
             self._keep(ended.endings, ended.entries, ended.lengths)
             return
@@ -82,24 +82,23 @@ class FinishedFlows:
         if len(table):
             self._waiting[kind].add(ended, table)
         if ended.last:
-            self._judge(Kind.REUSED)
-            self._judge(Kind.TELLING, last=True)
+            self._judge(int(REUSED))
+            self._judge(int(OTHER), last=True)
 
-    def _judge(self, kind: Kind, last: bool = False) -> None:
+    def _judge(self, kind: int, last: bool = False) -> None:
         """Judge the flows of a kind that wait."""
         waiting = self._waiting[kind]
         if not len(waiting):
             return
         ledger, endings = waiting.ledger(self._end), waiting.endings
         ledger.gaps = self._recording.gaps.bounds
-        if kind == Kind.TELLING:
+        if kind == OTHER:
             for view in views(ledger, np.arange(ledger.flows)):
                 conclude(endings[view.rows[0] : view.rows[-1] + 1], view)
         self._overview.add(endings)
         endings["findings"] = self._rules.judge(
             ledger,
             self._settings,
-            known=np.full(ledger.flows, kind, np.uint8),
             both_ways=self._overview.both_ways,
             last=last,
             first_time=self._overview.began,
@@ -137,6 +136,7 @@ class WaitingFlows:
             self._make(max(self._count, self._most))
         self._ends[:, :, begin : self._count] = ended.facts.ends
         self._flows[:, begin : self._count] = ended.facts.flows
+        self._signs[begin : self._count] = ended.facts.signs
         copy_rows(table, self._table[begin : self._count])
         copy_rows(ended.endings, self._endings[begin : self._count])
         self.timelines.append((ended.entries, ended.lengths))
@@ -146,12 +146,14 @@ class WaitingFlows:
         self._size = size
         self._ends = np.empty((len(self._chosen.ends), 2, size), np.int64)
         self._flows = np.empty((len(self._chosen.flows), size), np.int64)
+        self._signs = np.empty(size, np.int64)
         self._table: NDArray[np.void] = np.empty(size, FLOW)
         self._endings: NDArray[np.void] = np.empty(size, ENDING)
 
     def ledger(self, end_ns: int) -> TransposedLedger:
         """What is known of them."""
-        facts = Columns(self._chosen, self._ends[:, :, : self._count], self._flows[:, : self._count])
+        some = slice(self._count)
+        facts = Columns(self._chosen, self._ends[:, :, some], self._flows[:, some], self._signs[some])
         return TransposedLedger(facts, self._table[: self._count], end_ns)
 
     @property

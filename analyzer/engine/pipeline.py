@@ -17,6 +17,7 @@ from analyzer.capture.parser import plural
 from analyzer.capture.recording import Recording, unbroken
 from analyzer.engine.finished_flows import FinishedFlows
 from analyzer.errors import Notice
+from analyzer.findings.loading import asked
 from analyzer.flows.order import Order
 from analyzer.flows.table import FlowTable
 from analyzer.results.column_values import segment_rows
@@ -106,7 +107,7 @@ class Analysis:
         self._decoder = decoder or Decoder()
         self._table = FlowTable()
         self._order: Order | None = None
-        self._tracker = Tracker(settings, self.recording.gaps)
+        self._tracker = Tracker(settings, self.recording.gaps, asked())
         self._grouping: FlowBuffer | None = None
         self._finished = FinishedFlows(settings, FlowStore(scratch), self.recording)
         self._retiring: Iterator[Ended] = iter(())
@@ -144,7 +145,7 @@ class Analysis:
         if self._settings.keep_segments:
             yield from map(as_they_come, batches)
             return
-        grouping = self._grouping = FlowBuffer(self._settings, self.recording.gaps)
+        grouping = self._grouping = FlowBuffer(self._settings, self.recording.gaps, asked())
         provider = BackgroundTask(grouping.make_ready)
         for batch in batches:
             if grouping.runs_short():
@@ -240,7 +241,7 @@ class Analysis:
     def snapshot(self, now_ns: int) -> Ledger:
         """The flows still kept as at ``now_ns`` (inner), timers included. Nothing is changed by looking."""
         books = self._tracker.glance(now_ns)
-        ledger = Ledger(books.ends, books.flows, self._table.rows[books.flows["row"]], now_ns)
+        ledger = Ledger(books.ends, books.flows, self._table.rows[books.flows["row"]], now_ns, books.signs)
         ledger.gaps = self.recording.gaps.bounds
         return ledger
 

@@ -5,7 +5,8 @@ makes pieces of their sentences, ``pages.py`` their pages.
 """
 
 from analyzer.findings.engine import RuleEngine
+from analyzer.findings.loading import rules
 from analyzer.findings.pages import explain
-from analyzer.findings.rule import Rule, rules
+from analyzer.findings.rule import Rule
 
 __all__ = ["Rule", "RuleEngine", "explain", "rules"]

@@ -6,8 +6,10 @@ crowds, the capture's end, whether it shows both directions at all) waits for th
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
 import numpy as np
@@ -28,12 +30,14 @@ from analyzer.findings.finding_columns import (
     firing_rows,
     flow_columns,
 )
-from analyzer.findings.ordinary import Kind, kinds
-from analyzer.findings.rule import Bools, CannotJudge, Crowd, Hosts, OfCapture, Rule, Verdict, rules
+from analyzer.findings.loading import rules
+from analyzer.findings.needs import Needs, meeting
+from analyzer.findings.rule import Bools, CannotJudge, Crowd, Hosts, OfCapture, Rule, Verdict
 from analyzer.findings.view import View, views
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.signs import Sign
 
 HIDDEN = "= hidden"  # the value of rules that say so where packets that were not understood may hold TCP
 EVERY = "all"  # stands for a code where no rule can judge a flow
@@ -41,7 +45,6 @@ MIXED = (
     "the packets of these connections are of more than one connection on the same addresses and ports, or the same "
     "exchange is there twice, as in files put together"
 )
-OLDER = "old_seen"  # this column says that there was an older flow on the tuple
 
 
 @dataclass
@@ -68,6 +71,7 @@ class RuleEngine:
         self._numbers: dict[tuple[int, ...], int] = {}  # of each combination, as the places of its rules
         self._kept = {code: FoundByRule() for code in rules()}
         self._not_judged: Counter[tuple[str, str]] = Counter()
+        self._asked = int(reduce(or_, (rule.needs.signs for rule in rules().values()), Sign.OTHER_ENDING))
         self._both_ways = False  # whether any flow shows both directions
         self._one_way = False  # whether of any flow only one was captured
         self.hides = False  # whether packets were captured that may hold TCP and were not understood
@@ -78,26 +82,20 @@ class RuleEngine:
         ledger: Ledger,
         settings: Settings,
         *,
-        known: NDArray[np.uint8] | None = None,
         both_ways: bool = False,
         last: bool = False,
         first_time: int = 0,
     ) -> NDArray[np.uint32]:
         """Apply the rules to a chunk of flows; the number of the combination of codes found about each, (flows,).
 
-        ``known`` is the Kind of each flow, if somebody knows it already. ``both_ways`` tells that some flow of the
+        Ordinary flows may be among them or not: no rule is given them. ``both_ways`` tells that some flow of the
         capture, here or elsewhere, shows both directions. The ``last`` chunk holds all flows with an endpoint in
         CLOSE_WAIT: crowds are looked for there, and their times count from ``first_time``, the capture's.
         """
         self._both_ways = self._both_ways or both_ways or ledger.both_ways
-        kind = kinds(ledger, settings) if known is None else known
         about = FoundAbout(ledger.flows)
-        every = list(enumerate(rules().values()))
-        older = [(place, rule) for place, rule in every if rule.needs == (OLDER,)]
-        for looking, which in ((Kind.REUSED, older), (Kind.TELLING, every)):
-            for view in views(ledger, np.flatnonzero(kind == looking)):
-                view = self._unmixed(view.of(np.flatnonzero(view.reported)))
-                self._some(view, which, settings, about)
+        for view in views(ledger, np.flatnonzero(ledger.signs & self._asked)):
+            self._some(self._unmixed(view.of(np.flatnonzero(view.reported))), settings, about)
         if last:
             self._crowds(ledger, settings, first_time)
         return self._numbered(about)
@@ -145,13 +143,16 @@ class RuleEngine:
             "confidence": np.where(rests, np.maximum(level, LOW if self._one_way else MEDIUM), level).astype(np.uint8)
         }
 
-    def _some(self, view: View, which: Sequence[tuple[int, Rule]], settings: Settings, about: FoundAbout) -> None:
-        """Apply the rules ``which`` to a few thousand flows; what they find is noted in ``about``, too."""
+    def _some(self, view: View, settings: Settings, about: FoundAbout) -> None:
+        """Apply the rules to a few thousand flows; what they find is noted in ``about``, too."""
         self._one_way = self._one_way or bool(view.one_sided.any())
         fired: dict[str, FiringRule] = {}
-        parts: dict[tuple[str, ...], tuple[View, NDArray[np.intp]]] = {}
-        for place, rule in which:
-            part, rows = parts.get(rule.needs) or parts.setdefault(rule.needs, _needed(view, rule.needs))
+        parts: dict[Needs, tuple[View, NDArray[np.intp]]] = {}
+        for place, rule in enumerate(rules().values()):
+            if rule.needs not in parts:
+                rows = meeting(view, rule.needs)
+                parts[rule.needs] = view.of(rows), rows
+            part, rows = parts[rule.needs]
             verdict = rule.judge(part, settings) if len(rows) and rule.of_flows else None
             if isinstance(verdict, Verdict):
                 self._count_not_judged(rule, verdict)
@@ -219,16 +220,6 @@ class FiringRule(NamedTuple):
     verdict: Verdict
     part: View
     flows: NDArray[np.intp]
-
-
-def _needed(view: View, needs: tuple[str, ...]) -> tuple[View, NDArray[np.intp]]:
-    """The flows of which a rule with these needs may have something to say, and their places."""
-    needed = np.zeros(view.flows, np.bool_)
-    for name in needs:
-        column = view.flow(name) if name == OLDER else view.own(name)
-        needed |= _by_flow(column != 0)
-    rows = np.flatnonzero(needed)
-    return view.of(rows), rows
 
 
 def _by_flow(mask: Bools) -> Bools:

@@ -3,7 +3,8 @@
 from dataclasses import fields
 
 from analyzer.errors import UsageError
-from analyzer.findings.rule import Rule, rules
+from analyzer.findings.loading import rules
+from analyzer.findings.rule import Rule
 from analyzer.settings import Settings, option_name, seconds_text
 
 

@@ -2,12 +2,12 @@
 
 A rule file is a form, always in this order: a docstring whose first line is the title and whose headings are
 ``HEADINGS``; ``CODE``, ``NAME``, ``SEVERITY``; ``SUPERSEDES``, the vaguer codes that say the same of a flow;
-``THRESHOLDS``, the fields of Settings it goes by; ``NEEDS``, columns of the ledger of which one at least must differ
-from 0, at either endpoint, for the rule to have anything to say of a flow; ``LIVE_WAIT``, where that is not SETTLE;
-``EXAMPLE`` and ``NEAR_MISS``, a capture
-that fires it and one that must not; ``MESSAGE`` and ``ADVICE``, templates (see wording.py); and
-``judge(ledger, settings)``, which answers for all flows at once. The report's text, ``teardown explain`` and the page
-in the docs are made from this file.
+``THRESHOLDS``, the fields of Settings it goes by; ``NEEDS``, signs and columns of the ledger of which a flow must show
+one for the rule to have anything to say of it (see needs.py); ``LIVE_WAIT``, where that is not SETTLE; ``EXAMPLE`` and
+``NEAR_MISS``, a capture that fires it and one that must not; ``MESSAGE`` and ``ADVICE``, templates (see wording.py);
+and ``judge(ledger, settings)``, which answers for all flows at once. The report's text, ``teardown explain`` and the
+page in the docs are made from this file. ``loading.py`` reads it, and refuses a rule that could never see what it asks
+for.
 
 The answer is a :class:`Verdict`. Its arrays have shape (flows, 2), read at the endpoint that is blamed, or (flows,).
 What the whole capture tells of the blamed hosts may change its words: ``hindsight(address, values, hosts)`` is asked
@@ -21,17 +21,14 @@ for one of two reasons: it needs silence to be right (a FIN just sent is not yet
 then it says ``AT_THE_END``, since one line at the connection's end says more than ten on the way.
 """
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.findings import rules as folder
+from analyzer.findings.needs import Needs
 from analyzer.settings import SECOND, Settings
 
 Bools = NDArray[np.bool_]
@@ -120,7 +117,7 @@ class Rule(NamedTuple):
     page: str
     supersedes: tuple[str, ...]
     thresholds: tuple[str, ...]
-    needs: tuple[str, ...]
+    needs: Needs
     live_wait: int
     example: str
     near_miss: str
@@ -135,37 +132,3 @@ class Rule(NamedTuple):
     def of_flows(self) -> bool:
         """Whether what it says of a flow rests on that flow alone."""
         return not self.crowd and not self.of_capture
-
-
-def read(module: ModuleType) -> Rule:
-    """The rule a module holds."""
-    title, _, page = (module.__doc__ or "").partition("\n")
-    return Rule(
-        module.CODE,
-        module.NAME,
-        module.SEVERITY,
-        title.strip(),
-        page.strip(),
-        module.SUPERSEDES,
-        module.THRESHOLDS,
-        module.NEEDS,
-        getattr(module, "LIVE_WAIT", SETTLE),
-        module.EXAMPLE,
-        module.NEAR_MISS,
-        module.MESSAGE,
-        module.ADVICE,
-        module.judge,
-        getattr(module, "hindsight", None),
-        module.judge.__annotations__["return"] is Crowd,
-        module.judge.__annotations__["return"] == OfCapture | None,
-    )
-
-
-@cache
-def rules() -> dict[str, Rule]:
-    """Every rule there is, by code, in the order of the codes."""
-    modules = (
-        importlib.import_module(f"{folder.__name__}.{entry.name}") for entry in pkgutil.iter_modules(folder.__path__)
-    )
-    found = sorted((read(module) for module in modules), key=lambda rule: rule.code)
-    return {rule.code: rule for rule in found}

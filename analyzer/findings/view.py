@@ -26,6 +26,7 @@ class View(Ledger):
         if len(rows) and rows[-1] - rows[0] == len(rows) - 1:
             self._place = slice(int(rows[0]), int(rows[-1]) + 1)  # nothing need be looked up
         self.end_time, self.gaps = whole.end_time, whole.gaps
+        self.signs = whole.signs[self._place]
         self._kept: dict[str, NDArray[Any]] = {}
         self.views = {}
 

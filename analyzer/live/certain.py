@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from analyzer.findings.rule import AT_THE_END, rules
+from analyzer.findings.loading import rules
+from analyzer.findings.rule import AT_THE_END
 from analyzer.times import inner
 
 Key = tuple[str, int, str, str, int]  # code, stream (-1 for a crowd), whom it blames: role, server address and port

@@ -53,6 +53,9 @@ CONTEXT = np.dtype(
         ("linger_reset", "<i8"),
         ("slow_close", "<i8"),
         ("clock_back", "<i8"),
+        # what is asked of flows: bits of Sign (see ``ordinary.kind_of_flow``)
+        ("asked", "<i8"),
+        ("brief", "<i8"),
         ("gaps", "<i8"),  # GAP: when nobody captured
         ("gap_count", "<i8"),
         ("rst_ends_time_wait", "<i8"),  # 1, or 0 where the profile's hosts drop a RST in TIME_WAIT

@@ -7,6 +7,7 @@ from analyzer.capture.gaps import Gaps
 from analyzer.settings import Settings
 from analyzer.tcp.timers import SECOND, timers_of
 from analyzer.tracker.context import CONTEXT
+from analyzer.tracker.signs import EVERYTHING, Asked, Sign
 
 SLACK_NS = 300_000  # scheduling and interrupt delays on a host: how late an answer may be beyond its way
 DUPLICATE_BLIND_NS = 1_000_000  # no stack repeats a segment this fast (Linux: 2 ms for a loss probe, else 200 ms)
@@ -26,8 +27,9 @@ def show_gaps(context: NDArray[np.void], gaps: Gaps) -> NDArray[np.int64]:
     return bounds
 
 
-def context_of(settings: Settings) -> NDArray[np.void]:
-    """What the kernels hand on (dtype CONTEXT, shape (1,)), with these limits and no rows yet."""
+def context_of(settings: Settings, asked: Asked = EVERYTHING) -> NDArray[np.void]:
+    """What the kernels hand on (dtype CONTEXT, shape (1,)), with these limits and no rows yet; ``asked`` are the signs
+    of flows that somebody has something to say of."""
     context: NDArray[np.void] = np.zeros(1, CONTEXT)
     timers = timers_of(settings)
     context["time_wait_length"], context["fin_wait_2_length"] = timers.time_wait.length, timers.fin_wait_2.length
@@ -36,4 +38,5 @@ def context_of(settings: Settings) -> NDArray[np.void]:
     context["duplicate_blind"], context["duplicate_by_id"] = DUPLICATE_BLIND_NS, DUPLICATE_BY_ID_NS
     context["linger"], context["linger_reset"] = LINGER_NS, LINGER_RESET_NS
     context["slow_close"], context["clock_back"] = settings.slow_close_ns, settings.clock_back_ns
+    context["asked"], context["brief"] = int(asked.signs | Sign.OTHER_ENDING), int(asked.brief)
     return context

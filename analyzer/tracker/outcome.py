@@ -28,20 +28,29 @@ LATE_REPEAT_NS = 60 * 10**9  # repeats this far apart are the last of a long bac
 
 
 class Ledger:
-    """The tracker's facts and what follows from them, for all flows; ``end_time`` is the capture's end in ns, and
-    ``gaps`` when each gap in it begins and ends."""
+    """The tracker's facts and what follows from them, for all flows; ``end_time`` is the capture's end in ns,
+    ``gaps`` when each gap in it begins and ends, and ``signs`` what each flow shows (bits of Sign)."""
 
     gaps: NDArray[np.int64] = np.zeros((0, 2), np.int64)
 
-    def __init__(self, ends: NDArray[np.void], flows: NDArray[np.void], table: NDArray[np.void], end_time: int) -> None:
+    def __init__(
+        self,
+        ends: NDArray[np.void],
+        flows: NDArray[np.void],
+        table: NDArray[np.void],
+        end_time: int,
+        signs: NDArray[np.int64],
+    ) -> None:
         self._ends, self._flows, self._table = ends.reshape(-1, 2), flows, table
-        self.end_time = end_time
+        self.end_time, self.signs = end_time, signs
         self.views: dict[tuple[int, int], Any] = {}  # parts of it with their columns at hand, as they are asked for
         self._of: Ledger | None = None  # the ledger that this one is a part of
 
     def part(self, chosen: Bools | NDArray[np.intp]) -> "Ledger":
         """The ledger of some of the flows: ``chosen`` says of each whether, or numbers them."""
-        part = Ledger(self._ends[chosen].reshape(-1), self._flows[chosen], self._table[chosen], self.end_time)
+        part = Ledger(
+            self._ends[chosen].reshape(-1), self._flows[chosen], self._table[chosen], self.end_time, self.signs[chosen]
+        )
         part._of, part.gaps = self._of or self, self.gaps
         return part
 

@@ -39,7 +39,8 @@ from analyzer.tracker.fast_path.flow_buffer import Gathered, Told
 from analyzer.tracker.fast_path.reused import facts_of
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT
 from analyzer.tracker.limits import LINGER_NS, context_of, show_gaps
-from analyzer.tracker.ordinary import ORDINARY, OTHER, REUSED
+from analyzer.tracker.ordinary import ORDINARY, OTHER, REUSED, tell_signs
+from analyzer.tracker.signs import EVERYTHING, Asked
 from analyzer.tracker.storage.pools import PIECE, Pools
 from analyzer.tracker.storage.slots import copy_ledger_rows, put_away
 from analyzer.tracker.storage.transpose import OF_OTHER, OF_REUSED, Chosen, Columns, columns_of
@@ -47,15 +48,20 @@ from analyzer.tracker.storage.transpose import OF_OTHER, OF_REUSED, Chosen, Colu
 FLOWS_AT_ONCE = 4096  # flows whose books are closed together: their rows stay in the processor's cache
 RESTING = (State.CLOSED, State.TIME_WAIT)
 NOTHING = Columns(
-    OF_REUSED, np.empty((len(OF_REUSED.ends), 2, 0), np.int64), np.empty((len(OF_REUSED.flows), 0), np.int64)
+    OF_REUSED,
+    np.empty((len(OF_REUSED.ends), 2, 0), np.int64),
+    np.empty((len(OF_REUSED.flows), 0), np.int64),
+    np.empty(0, np.int64),
 )
 
 
 class Books(NamedTuple):
-    """The ledger's arrays for some flows: ``ends`` (dtype ENDPOINT, two rows a flow) and ``flows`` (CONNECTION)."""
+    """The ledger's arrays for some flows: ``ends`` (dtype ENDPOINT, two rows a flow), ``flows`` (CONNECTION) and their
+    ``signs`` (bits of Sign)."""
 
     ends: NDArray[np.void]
     flows: NDArray[np.void]
+    signs: NDArray[np.int64]
 
 
 class Ended(NamedTuple):
@@ -100,8 +106,8 @@ class Tracker:
     batches, and when books are closed, makes no difference to the result.
     """
 
-    def __init__(self, settings: Settings, gaps: Gaps | None = None) -> None:
-        self._context, self._gaps = context_of(settings), gaps or Gaps()
+    def __init__(self, settings: Settings, gaps: Gaps | None = None, asked: Asked = EVERYTHING) -> None:
+        self._context, self._gaps = context_of(settings, asked), gaps or Gaps()
         self._bounds = self._gaps.bounds  # that the kernels know of
         self._places = GrowingRows(PLACE, 1024)
         self._pools = Pools()
@@ -267,7 +273,13 @@ class Tracker:
         return endings
 
     def _facts(self, slots: NDArray[np.intp], chosen: Chosen) -> Columns:
-        return columns_of(self._context, np.ascontiguousarray(slots, np.int64), chosen)
+        return columns_of(self._context, np.ascontiguousarray(slots, np.int64), chosen, self._signs(slots))
+
+    def _signs(self, slots: NDArray[np.intp]) -> NDArray[np.int64]:
+        """The signs of the flows in ``slots``."""
+        signs = np.empty(len(slots), np.int64)
+        tell_signs(self._context, np.ascontiguousarray(slots, np.int64), signs)
+        return signs
 
     def timelines(self, slots: NDArray[np.intp]) -> tuple[NDArray[np.void], NDArray[np.uint32]]:
         """The timelines (ENTRY) of the flows in ``slots`` so far, ``end`` counting their places; how long each is."""
@@ -338,7 +350,7 @@ class Tracker:
             for kind in ("time", "frame"):
                 column = ends[f"{what}_last_{kind}"]
                 column[:] = np.where(again | ~once, column, ends[f"{what}_{kind}"])
-        return Books(ends, flows)
+        return Books(ends, flows, self._signs(slots))
 
     def _lay_out(self) -> None:
         """Tell the kernels where the rows lie now."""

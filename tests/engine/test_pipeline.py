@@ -14,7 +14,7 @@ from analyzer.engine import finished_flows
 from analyzer.engine.pipeline import Analysis, analyze
 from analyzer.errors import TeardownError
 from analyzer.findings.engine import RuleEngine
-from analyzer.findings.ordinary import Kind
+from analyzer.findings.loading import asked
 from analyzer.flows.table import FlowTable
 from analyzer.results.result import Analysed
 from analyzer.segments import Decoder
@@ -22,7 +22,8 @@ from analyzer.settings import Settings
 from analyzer.tcp.states import State
 from analyzer.tracker import track
 from analyzer.tracker.ordinary import ORDINARY, OTHER
-from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.signs import Sign
+from analyzer.tracker.storage.transpose import OF_REUSED, TransposedLedger
 from analyzer.tracker.track import Ended, Tracker
 from analyzer.views.summary import summary_lines
 from analyzer.writers.tables import write_analysed
@@ -52,7 +53,7 @@ def everything() -> Everything:
 
 def tracked(batch: NDArray[np.void], flows: FlowTable, end: int, size: int, retire: bool) -> tuple[list[Ended], int]:
     """What has ended, from batches of ``size``, books closed on the way or only at the end; and late segments."""
-    tracker = Tracker(Settings())
+    tracker = Tracker(Settings(), asked=asked())
     parts: list[Ended] = []
     for start in range(0, len(batch), size):
         tracker.feed(batch[start : start + size].copy(), flows.rows)
@@ -230,7 +231,7 @@ def of_one(analysis: Analysis, stream: int, batches: list[NDArray[np.void]]) -> 
 
 def test_a_newer_connection_on_a_tuple_is_noted_with_the_older(everything: Everything) -> None:
     batch, flows, end = everything
-    tracker = Tracker(Settings())
+    tracker = Tracker(Settings(), asked=asked())
     tracker.feed(batch.copy(), flows.rows)
     books = tracker.glance(end)
     place = {int(row): number for number, row in enumerate(books.flows["row"])}
@@ -245,19 +246,21 @@ def test_a_newer_connection_on_a_tuple_is_noted_with_the_older(everything: Every
 
 
 def test_so_many_flows_wait_for_their_judge_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[tuple[Kind, int]] = []
+    given: list[tuple[str, int]] = []
     judge = RuleEngine.judge
 
-    def counted(engine: RuleEngine, ledger: Ledger, *settings: Any, known: Any, **more: Any) -> Any:
-        given.append((Kind(known.max()), ledger.flows))
-        assert (known == known.max()).all()
-        return judge(engine, ledger, *settings, known=known, **more)
+    def counted(engine: RuleEngine, ledger: TransposedLedger, *settings: Any, **more: Any) -> Any:
+        brief = ledger._facts.chosen is OF_REUSED
+        given.append(("few columns" if brief else "all columns", ledger.flows))
+        shown = ledger.signs & int(asked().signs | Sign.OTHER_ENDING)
+        assert (shown > 0).all() and ((shown & ~int(asked().brief) == 0) == brief).all()
+        return judge(engine, ledger, *settings, **more)
 
     monkeypatch.setattr(track, "FLOWS_AT_ONCE", 2)
     for kind, (chosen, _) in finished_flows.JUDGED.items():
         monkeypatch.setitem(finished_flows.JUDGED, kind, (chosen, 5))
     monkeypatch.setattr(RuleEngine, "judge", counted)
     analyze([str(path) for path in CAPTURES], Settings())
-    assert {kind for kind, _ in given} == {Kind.REUSED, Kind.TELLING}
+    assert {kind for kind, _ in given} == {"few columns", "all columns"}
     assert {flows for _, flows in given[:-1]} <= {1, 2, 3, 4, 5}  # all flows left in CLOSE_WAIT come last and together
     assert sum(flows < 4 for _, flows in given) <= 2

@@ -21,6 +21,7 @@ from analyzer.times import inner
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT, Answered, Known
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.rst import Reception
+from tests.tracker.naive_signs import signs_of
 
 SECOND = 1_000_000_000
 START = inner(1_700_000_000 * SECOND)
@@ -53,7 +54,13 @@ def ledger(*flows: dict[str, Any], copies: int = 1, end: int = END) -> Ledger:
         for name, value in flow.items():
             if name not in ("client", "server"):
                 (rows if name in (CONNECTION.names or ()) else table)[name][mine] = value
-    return Ledger(ends, rows, table, end)
+    return with_signs(Ledger(ends, rows, table, end, np.zeros(count, np.int64)))
+
+
+def with_signs(made: Ledger) -> Ledger:
+    """The same with the signs of its flows; any FIN is late that comes after an acknowledgment of the peer's."""
+    made.signs = signs_of(made, 0)
+    return made
 
 
 class Book:

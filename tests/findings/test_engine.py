@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from analyzer.findings import RuleEngine, engine
 from analyzer.findings.combinations import FoundAbout
-from analyzer.findings.rule import CannotJudge, Rule, Verdict, rules
+from analyzer.findings.loading import rules
+from analyzer.findings.needs import Needs
+from analyzer.findings.rule import CannotJudge, Rule, Verdict
 from analyzer.findings.view import View
 from analyzer.results.dataframes import findings_frame
 from analyzer.results.finding_list import FindingList, listing_of
@@ -21,6 +23,7 @@ from analyzer.text import Words
 from analyzer.times import outer
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.signs import Sign
 from tests.findings.books import (
     END,
     SECOND,
@@ -86,7 +89,13 @@ def rule(code: str, *supersedes: str, blind: bool = False) -> Rule:
         reasons = [("it is dark", np.ones((made.flows, 2), np.bool_))] if blind else []
         return Verdict(fires=fires, when=made.own("established_time"), frames=[], blind=reasons)
 
-    given = {"code": code, "supersedes": supersedes, "needs": ("packets",), "message": "", "advice": ""}
+    given = {
+        "code": code,
+        "supersedes": supersedes,
+        "needs": Needs(Sign.SEGMENT, Sign.SEGMENT, ()),
+        "message": "",
+        "advice": "",
+    }
     return rules()["TD101"]._replace(**given, judge=everywhere)
 
 

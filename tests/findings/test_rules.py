@@ -15,7 +15,7 @@ from analyzer.capture.gaps import Gap, Gaps
 from analyzer.capture.recording import Recording
 from analyzer.errors import UsageError
 from analyzer.findings import engine, explain, facts, finding_columns, rules, view
-from analyzer.findings.engine import OLDER
+from analyzer.findings.loading import suffice
 from analyzer.findings.rule import HEADINGS, SEVERITIES, Rule
 from analyzer.findings.view import View
 from analyzer.settings import Settings
@@ -115,9 +115,10 @@ def test_its_templates_use_only_fields_that_exist(rule: Rule) -> None:
 
 
 @each_rule
-def test_what_it_needs_are_columns_of_the_ledger(rule: Rule) -> None:
-    assert rule.needs or rule.of_capture
-    assert set(rule.needs) <= {*(ENDPOINT.names or ()), OLDER}
+def test_all_that_it_reads_is_kept(rule: Rule) -> None:
+    if not rule.of_capture:
+        assert rule.needs.signs
+        assert suffice(rule, OF_OTHER)
 
 
 @each_rule

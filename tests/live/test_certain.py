@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analyzer.findings.rule import AT_THE_END, SETTLE, rules
+from analyzer.findings.loading import rules
+from analyzer.findings.rule import AT_THE_END, SETTLE
 from analyzer.live.certain import Announcer
 from analyzer.live.clock import CaptureClock
 from analyzer.live.losses import Losses

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from analyzer.engine.pipeline import analyze
-from analyzer.findings.rule import rules
+from analyzer.findings.loading import rules
 from analyzer.results.result import ResultTables
 from analyzer.settings import Settings
 from analyzer.views.ladder import ladder_lines

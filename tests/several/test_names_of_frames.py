@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from analyzer.engine.pipeline import analyze
-from analyzer.findings.rule import rules
+from analyzer.findings.loading import rules
 from analyzer.results.result import Analysed
 from analyzer.settings import Settings
 from analyzer.views.ladder import ladder_lines

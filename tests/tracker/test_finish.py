@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from analyzer.capture import open_captures
 from analyzer.engine.pipeline import Analysis
 from analyzer.errors import TeardownError
-from analyzer.findings.ordinary import kinds
+from analyzer.findings.loading import asked
 from analyzer.flows.table import FLOW
 from analyzer.memory import GrowingRows
 from analyzer.segments.table import ACK, SYN, UNTRACKED
@@ -19,11 +19,13 @@ from analyzer.tracker.finish import find_over
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT
 from analyzer.tracker.ordinary import ORDINARY, OTHER, REUSED
 from analyzer.tracker.rows import conclude
+from analyzer.tracker.signs import Sign
 from analyzer.tracker.storage.pools import PIECE, SLOTS, Pools
 from analyzer.tracker.storage.transpose import TransposedLedger
 from analyzer.tracker.track import Tracker
 
 from .naive_rows import flow_rows
+from .naive_signs import signs_of
 from .naive_timeline import entry_rows
 from .stories import batch, told
 from .test_twin import random_segments
@@ -112,7 +114,7 @@ def tracked(segments: NDArray[np.void], seed: int) -> Whole:
     table["port"] = dice.integers(0, 65536, (flows, 2))
     table["address"] = dice.integers(0, 9, (flows, 2))
     table["previous"] = np.where(dice.random(flows) < 0.3, np.arange(flows) - 1, -1)
-    tracker = Tracker(Settings())
+    tracker = Tracker(Settings(), asked=asked())
     tracker.feed(segments, table)
     return whole(tracker, table, int(segments["time"].max()) + 10**9)
 
@@ -138,19 +140,22 @@ def test_all_that_are_over_are_found_wherever_it_is_looked_for_them() -> None:
 
 
 def check(made: Whole) -> tuple[int, int]:
-    """Compare everything; returns how many flows are ordinary to the kernel, and to the columns."""
+    """Compare everything; returns how many flows are ORDINARY, and how many REUSED."""
     ledger = made.ledger
     assert ledger.reported.all()
     check_columns(made)
-    columns = kinds(ledger, Settings())
-    assert (made.kinds >= columns).all()
+    assert np.array_equal(signs_of(ledger, Settings().slow_close_ns), ledger.signs)
+    assert np.array_equal(made.facts.signs, ledger.signs)
+    shown = ledger.signs & int(asked().signs | Sign.OTHER_ENDING)
+    expected = np.where(shown == 0, ORDINARY, np.where(shown & ~int(asked().brief) == 0, REUSED, OTHER))
+    assert np.array_equal(made.kinds, expected)
     endings = flow_rows(ledger)
     assert np.array_equal(endings[made.kinds <= REUSED], made.endings)
     conclude(made.noted, ledger)
     assert np.array_equal(endings, made.noted)
     assert np.array_equal(made.entries, entry_rows(ledger, made.log))
     assert np.array_equal(made.lengths, np.bincount(made.entries["end"] >> 1, minlength=ledger.flows))
-    return int((made.kinds == ORDINARY).sum()), int((columns == ORDINARY).sum())
+    return int((made.kinds == ORDINARY).sum()), int((made.kinds == REUSED).sum())
 
 
 def check_columns(made: Whole) -> None:
@@ -171,7 +176,7 @@ def test_captures() -> None:
         except TeardownError:
             continue
         counts += check(made)
-    assert counts[0] > 0.9 * counts[1] > 100
+    assert counts[0] > 130 and counts[1] > 0
 
 
 def openers(segments: NDArray[np.void], guess: NDArray[np.uint8]) -> dict[int, tuple[int, int]]:
@@ -209,8 +214,8 @@ def test_random_connections(length: int) -> None:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_connections_that_are_nearly_ordinary(seed: int) -> None:
-    kernel, columns = check(tracked(nearly_usual(2000, seed), seed))
-    assert kernel > 0.9 * columns > 100
+    ordinary, reused = check(tracked(nearly_usual(2000, seed), seed))
+    assert ordinary > 200 and reused > 100
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from analyzer.findings.loading import asked
 from analyzer.flows.table import FlowTable
 from analyzer.segments.table import QUOTED
 from analyzer.settings import Settings
@@ -20,6 +21,7 @@ from analyzer.tracker.fast_path.buffered import CHAIN, MOST
 from analyzer.tracker.fast_path.flow_buffer import FlowBuffer
 from analyzer.tracker.fast_path.reused import THROUGH
 from analyzer.tracker.ordinary import OTHER, REUSED
+from analyzer.tracker.signs import OF_LONE_SYN, OF_WHOLE_FLOW, Asked, Sign
 from analyzer.tracker.track import Ended, Tracker
 from tests.engine.test_pipeline import Everything, everything, facts
 
@@ -49,7 +51,7 @@ def as_told(part: Ended) -> Ended:
 def as_they_come(
     batch: NDArray[np.void], flows: NDArray[np.void], end: int, settings: Settings
 ) -> tuple[list[Ended], int]:
-    tracker = Tracker(settings)
+    tracker = Tracker(settings, asked=asked())
     tracker.feed(batch.copy(), flows)
     return [as_told(part) for part in tracker.finish(end)], tracker.late
 
@@ -58,7 +60,7 @@ def together(
     batch: NDArray[np.void], flows: NDArray[np.void], end: int, settings: Settings, size: int
 ) -> tuple[list[Ended], int, int]:
     """What has ended, how many segments were late, and how many flows were told at a glance."""
-    tracker, stage = Tracker(settings), FlowBuffer(settings)
+    tracker, stage = Tracker(settings, asked=asked()), FlowBuffer(settings, asked=asked())
     parts, told = [], 0
 
     def given() -> Iterator[flow_buffer.Gathered]:
@@ -108,7 +110,7 @@ def test_plausible_connections(settings: Settings, trouble: float, least: float)
 def test_what_icmp_errors_say_is_noted_whatever_waits() -> None:
     rows = capture(3000, 12, 0.25)
     flows, end = arranged(rows)
-    tracker = Tracker(Settings())
+    tracker = Tracker(Settings(), asked=asked())
     tracker.feed(rows.copy(), flows)
     noted = sum(int((part.facts.end("icmp_count") > 0).sum()) for part in tracker.finish(end) if part.kind == OTHER)
     assert 40 < noted < np.count_nonzero(rows["marks"] & QUOTED)
@@ -118,7 +120,7 @@ def test_tuples_that_come_again() -> None:
     """Of flows that take over addresses and ports, some are told at a glance too, with those that had them before."""
     rows = capture(1000, 3, 0)
     flows, end = arranged(rows)
-    stage = FlowBuffer(Settings())
+    stage = FlowBuffer(Settings(), asked=asked())
     parts = [*stage.take(rows, flows), *stage.rest(end, flows)]
     assert sum(len(part.told.took) for part in parts) > 30
 
@@ -156,7 +158,7 @@ def test_memory_is_used_again() -> None:
     for count in (1000, 4000):
         rows = capture(count, 5, 0.1)
         flows, _ = arranged(rows)
-        stage = FlowBuffer(Settings())
+        stage = FlowBuffer(Settings(), asked=asked())
         for start in range(0, len(rows), 100):
             for _ in stage.take(rows[start : start + 100].copy(), flows):
                 pass
@@ -166,7 +168,7 @@ def test_memory_is_used_again() -> None:
 
 def test_its_memory_is_given_back_at_once() -> None:
     """Not only when somebody searches for cycles: the tables that are written next need it."""
-    stage = FlowBuffer(Settings())
+    stage = FlowBuffer(Settings(), asked=asked())
     there = weakref.ref(stage)
     gc.disable()
     del stage
@@ -187,3 +189,42 @@ def uncompiled() -> None:
     parts, late, told = together(rows, flows, end, Settings(), 100)
     alone, late_too = as_they_come(rows, flows, end, Settings())
     assert facts(alone) == facts(parts) and late == late_too and told > 5
+
+
+def test_what_the_fast_path_takes_shows_only_what_it_is_said_to() -> None:
+    """So a rule that asks for another sign may leave such flows to the fast path, and one that asks for these not."""
+    taken = signs = 0
+    for seed in range(3):
+        rows = capture(700, seed, 0.1)
+        flows, end = arranged(rows)
+        tracker = Tracker(Settings())  # every sign is asked for: it gives those of all flows
+        tracker.feed(rows.copy(), flows)
+        shown = {}
+        for part in tracker.finish(end):
+            shown |= dict(zip(part.endings["stream"].tolist(), part.facts.signs.tolist(), strict=True))
+        stage = FlowBuffer(Settings(), asked=asked())
+        parts = [*stage.take(rows.copy(), flows), *stage.rest(end, flows)]
+        for part in parts:
+            told = part.told
+            newer = told.endings[len(told.endings) - len(told.took) :]
+            some = [(ending, 0) for ending in told.endings[: told.ordinary]]
+            for ending, more in some + [(ending, int(Sign.OLDER_FLOW)) for ending in newer]:
+                alone = ending["client_packets"] + ending["server_packets"] == 1
+                may = int(OF_LONE_SYN if alone else OF_WHOLE_FLOW) | more
+                assert shown[int(ending["stream"])] & ~may == 0
+                signs |= shown[int(ending["stream"])]
+                taken += 1
+    assert taken > 500
+    assert signs & int(OF_WHOLE_FLOW) == int(OF_WHOLE_FLOW)
+
+
+@pytest.mark.parametrize("sign", [*OF_WHOLE_FLOW, Sign.OLDER_FLOW])
+def test_what_somebody_asks_for_the_fast_path_leaves_to_the_tracker(sign: Sign) -> None:
+    rows = capture(700, 1, 0)
+    flows, _ = arranged(rows)
+    stage = FlowBuffer(Settings(), asked=Asked(sign, Sign(0)))
+    parts = [*stage.take(rows.copy(), flows), *stage.rest(int(rows["time"].max()), flows)]
+    whole = sum(int((part.told.endings[: part.told.ordinary]["server_packets"] > 0).sum()) for part in parts)
+    newer = sum(len(part.told.took) for part in parts)
+    assert newer == 0
+    assert (whole == 0) == (sign in OF_WHOLE_FLOW)

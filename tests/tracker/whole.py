@@ -61,8 +61,8 @@ def whole(tracker: Tracker, table: NDArray[np.void], end: int) -> Whole:
     entries, lengths = tracker.timelines(slots)
     check_ordinary(kinds == ORDINARY, (entries, lengths), (room[1][: counts[finish.TOLD]], room[2][:ordinary]))
     books = tracker._books(slots)
-    ledger = Ledger(books.ends, books.flows, table[books.flows["row"]], end)
-    facts = columns_of(tracker._context, slots, ALL)
+    ledger = Ledger(books.ends, books.flows, table[books.flows["row"]], end, books.signs)
+    facts = columns_of(tracker._context, slots, ALL, books.signs)
     endings, noted = told[kinds <= REUSED], tracker._noted(slots, end)
     return Whole(ledger, kinds, endings, noted, entries, lengths, facts, log_of(tracker, slots))
 

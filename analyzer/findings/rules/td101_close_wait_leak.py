@@ -41,13 +41,14 @@ from analyzer.settings import Settings
 from analyzer.tcp.states import State
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.signs import Sign
 
 CODE = "TD101"
 NAME = "close-wait-leak"
 SEVERITY = "error"
 SUPERSEDES = ("TD107",)
 THRESHOLDS = ("close_wait_leak_ns",)
-NEEDS = ("close_wait_time", "fin_count")
+NEEDS = (Sign.LEFT_IN_CLOSE_WAIT, Sign.ONE_DIRECTION)
 LIVE_WAIT = 0  # its own threshold is the wait
 EXAMPLE = "close-wait-leak.pcap"
 NEAR_MISS = "half-closed-at-capture-end.pcap"

@@ -29,13 +29,14 @@ from analyzer.findings.facts import after_peer_fin, phrase, unwatched
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.signs import Sign
 
 CODE = "TD105"
 NAME = "slow-close"
 SEVERITY = "warning"
 SUPERSEDES = ()
 THRESHOLDS = ("slow_close_ns",)
-NEEDS = ("close_wait_time",)
+NEEDS = (Sign.FIN_LATE,)
 EXAMPLE = "slow-close.pcap"
 NEAR_MISS = "prompt-close.pcap"
 MESSAGE = (

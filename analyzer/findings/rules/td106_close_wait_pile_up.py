@@ -30,13 +30,14 @@ from analyzer.findings.rule import Bools, Crowd
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.signs import Sign
 
 CODE = "TD106"
 NAME = "close-wait-pile-up"
 SEVERITY = "error"
 SUPERSEDES = ()
 THRESHOLDS = ("pile_up", "close_wait_leak_ns", "descriptors")
-NEEDS = ("close_wait_time",)
+NEEDS = (Sign.LEFT_IN_CLOSE_WAIT,)
 LIVE_WAIT = 0  # as TD101
 EXAMPLE = "reconnect-loop-leaks.pcapng"
 NEAR_MISS = "time-wait-beside-close-wait.pcap"

@@ -24,13 +24,14 @@ from analyzer.findings.rule import AT_THE_END, Verdict
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.signs import Sign
 
 CODE = "TD107"
 NAME = "half-closed-at-capture-end"
 SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ("close_wait_leak_ns",)
-NEEDS = ("close_wait_time",)
+NEEDS = (Sign.LEFT_IN_CLOSE_WAIT,)
 LIVE_WAIT = AT_THE_END  # it says that the capture ended, which it has not
 EXAMPLE = "half-closed-at-capture-end.pcap"
 NEAR_MISS = "graceful-client-first.pcap"

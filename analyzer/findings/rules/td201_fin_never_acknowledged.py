@@ -29,13 +29,14 @@ from analyzer.settings import SECOND, Settings
 from analyzer.tcp.states import State
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.outcome import NEVER_TAKEN, Ledger
+from analyzer.tracker.signs import Sign
 
 CODE = "TD201"
 NAME = "fin-never-acknowledged"
 SEVERITY = "error"
 SUPERSEDES = ("TD202", "TD203")
 THRESHOLDS = ()
-NEEDS = ("fin_count",)
+NEEDS = (Sign.FIN_REPEATED,)
 LIVE_WAIT = 5 * SECOND  # a FIN is repeated after 0.2, 0.6, 1.4 and 3 s (RFC 6298): until then it may be a single loss
 EXAMPLE = "fin-never-acknowledged.pcapng"
 NEAR_MISS = "fin-retransmitted.pcapng"

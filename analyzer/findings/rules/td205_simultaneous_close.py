@@ -26,13 +26,14 @@ from numpy.typing import NDArray
 from analyzer.findings.rule import Choice, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.signs import Sign
 
 CODE = "TD205"
 NAME = "simultaneous-close"
 SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ()
-NEEDS = ("fin_count",)
+NEEDS = (Sign.FINS_CROSSED,)
 EXAMPLE = "simultaneous-close.pcapng"
 NEAR_MISS = "graceful-server-first.pcapng"
 MESSAGE = (

@@ -40,13 +40,14 @@ from analyzer.findings.rule import Choice, Verdict
 from analyzer.settings import SECOND, Settings
 from analyzer.tracker.endings import Handshake
 from analyzer.tracker.outcome import Ledger, one_of
+from analyzer.tracker.signs import Sign
 
 CODE = "TD308"
 NAME = "connection-attempt-unanswered"
 SEVERITY = "warning"
 SUPERSEDES = ()
 THRESHOLDS = ()
-NEEDS = ("syn_count",)
+NEEDS = (Sign.SYN_REPEATED, "icmp_syns")
 LIVE_WAIT = 7 * SECOND  # a SYN is repeated after 1, 3 and 7 s
 EXAMPLE = "connection-attempt-unanswered.pcap"
 NEAR_MISS = "syn-lost-once.pcap"

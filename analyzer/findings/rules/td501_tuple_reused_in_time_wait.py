@@ -30,13 +30,14 @@ from analyzer.settings import Settings
 from analyzer.tcp.states import State
 from analyzer.tracker.endings import Handshake
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.signs import Sign
 
 CODE = "TD501"
 NAME = "tuple-reused-in-time-wait"
 SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ()
-NEEDS = ("old_seen",)
+NEEDS = (Sign.OLDER_FLOW,)
 HELD_NS = 1_000_000_000  # a host that uses a port again sooner than Linux allows had kept no TIME_WAIT (tcp_tw_reuse)
 EXAMPLE = "tuple-reused-in-time-wait.pcapng"
 NEAR_MISS = "tuple-reused-after-time-wait.pcap"

@@ -28,13 +28,14 @@ from analyzer.findings.rule import Choice, Verdict
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.signs import Sign
 
 CODE = "TD502"
 NAME = "reuse-delayed"
 SEVERITY = "warning"
 SUPERSEDES = ("TD308", "TD310", "TD501")
 THRESHOLDS = ()
-NEEDS = ("old_seen", "stale_acks")
+NEEDS = (Sign.SYN_REPEATED, "stale_acks")
 EXAMPLE = "reuse-delayed.pcap"
 NEAR_MISS = "tuple-reused-in-time-wait.pcapng"
 ALIVE = [state for state in State if state not in (State.UNKNOWN, State.CLOSED, State.LISTEN)]

@@ -27,13 +27,14 @@ from analyzer.findings.facts import unseen
 from analyzer.findings.rule import AT_THE_END, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.signs import Sign
 
 CODE = "TD902"
 NAME = "one-direction-only"
 SEVERITY = "warning"
 SUPERSEDES = ("TD903",)
 THRESHOLDS = ()
-NEEDS = ("packets",)
+NEEDS = (Sign.ONE_DIRECTION,)
 LIVE_WAIT = AT_THE_END  # what is about the capture is said once, with the end of the connection
 EXAMPLE = "one-direction-only.pcap"
 NEAR_MISS = "connection-attempt-unanswered.pcap"

@@ -33,6 +33,7 @@ from analyzer.tracker.fast_path import buffered, release
 from analyzer.tracker.fast_path.buffered import A_BUNDLE, CHAIN, GROUP, PLACE, ROOM, STORED
 from analyzer.tracker.fast_path.reused import TOOK_OVER
 from analyzer.tracker.limits import LINGER_NS, LINGER_RESET_NS, context_of, show_gaps
+from analyzer.tracker.signs import EVERYTHING, Asked
 from analyzer.tracker.storage.pools import Pools
 
 QUIET_NS = LINGER_NS // 2  # silence of a flow after which its next segment might be late: with a wide margin
@@ -105,8 +106,8 @@ def as_they_come(batch: NDArray[np.void]) -> Gathered:
 class FlowBuffer:
     """Takes segments in the order of the capture. The memory of what it gives is used again once nobody has it."""
 
-    def __init__(self, settings: Settings, gaps: Gaps | None = None) -> None:
-        self._gaps = gaps or Gaps()
+    def __init__(self, settings: Settings, gaps: Gaps | None = None, asked: Asked = EVERYTHING) -> None:
+        self._gaps, self._asked = gaps or Gaps(), asked
         self._places = GrowingRows(PLACE, 1024)
         self._groups, self._stored = GrowingRows(GROUP, 1024), GrowingRows(STORED, 1024 * A_BUNDLE)
         self._free = GrowingRows(np.int32, 1024)  # bundles that are free again
@@ -116,7 +117,7 @@ class FlowBuffer:
         self._room["gathered_at_most"] = TOGETHER
         self._settings, self._wrapping = settings, Wrapping(settings.keep_timeline)
         (self._whole, self._clocks), self._told = self._wrapping.segments(), self._wrapping.told()
-        self._scratch = Scratch(settings, self._gaps)
+        self._scratch = Scratch(settings, self._gaps, asked)
         self._silent_since = np.zeros(4, np.int64)  # see ``release``
         self._linger = max(LINGER_NS, timers_of(settings).time_wait.length)  # then no timer runs any more
         self._looking = (1, 1)  # the rows of groups that have not been looked at yet
@@ -183,7 +184,7 @@ class FlowBuffer:
     def _another(self) -> "FlowBuffer":
         """One with the same groups, which may let others of them go at the end at the same time."""
         other = copy(self)
-        other._room, other._scratch = self._room.copy(), Scratch(self._settings, self._gaps)
+        other._room, other._scratch = self._room.copy(), Scratch(self._settings, self._gaps, self._asked)
         other._wrapping = Wrapping(self._settings.keep_timeline)
         (other._whole, other._clocks), other._told = other._wrapping.segments(), other._wrapping.told()
         other._lay_out()
@@ -250,8 +251,8 @@ class FlowBuffer:
 class Scratch:
     """The ledger's rows of one flow, for flows that are told at a glance one after the other."""
 
-    def __init__(self, settings: Settings, gaps: Gaps) -> None:
-        self._context, self._gaps, self._bounds = context_of(settings), gaps, gaps.bounds
+    def __init__(self, settings: Settings, gaps: Gaps, asked: Asked) -> None:
+        self._context, self._gaps, self._bounds = context_of(settings, asked), gaps, gaps.bounds
         self._timeline: NDArray[np.void] = np.zeros(release.ROWS, ENTRY)
         self._context["timeline"] = self._timeline.ctypes.data if settings.keep_timeline else 0
         self._pools = Pools()

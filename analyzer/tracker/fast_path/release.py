@@ -27,6 +27,7 @@ from analyzer.tracker.fast_path.buffered import (
 )
 from analyzer.tracker.fast_path.reused import TOOK_OVER, hand_over
 from analyzer.tracker.fast_path.whole_flow import closed, followed, lone_syn, opened, over_with, sent_by
+from analyzer.tracker.ordinary import LONE_SYN, OLDER_FLOW, WHOLE_FLOW
 from analyzer.tracker.timeline import put_in_order
 
 STRIDE = 8  # groups: so far ahead of their turn their segments are asked for
@@ -123,8 +124,11 @@ def told(room, context, group, ended, ending, newer_took):
     row, count, newer = np.int64(group["row"]), np.int64(group["count"]), np.int64(group["newer"])
     if count == 1:
         alone = newer == 0 and group["older"] == 0
-        return ended and alone and lone_syn(context, row, segment_of(room, group, 0), ending)
-    if count < 3:
+        asked = np.int64(context["asked"]) & LONE_SYN
+        return ended and alone and asked == 0 and lone_syn(context, row, segment_of(room, group, 0), ending)
+    if count < 3 or np.int64(context["asked"]) & WHOLE_FLOW:
+        return False
+    if newer > 0 and np.int64(context["asked"]) & ~np.int64(context["brief"]) & OLDER_FLOW:
         return False
     if not opened(context, row, segment_of(room, group, 0), segment_of(room, group, 1), segment_of(room, group, 2)):
         return False

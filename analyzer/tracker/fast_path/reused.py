@@ -19,6 +19,7 @@ from analyzer.tracker.context import NEVER, SENT, TIME_WAIT, end_at, flow_at, ma
 from analyzer.tracker.fast_path.buffered import segment_of
 from analyzer.tracker.fast_path.whole_flow import CLIENT, SERVER, SLOT, enter, sent_by, time_out
 from analyzer.tracker.ledger import Known
+from analyzer.tracker.signs import OF_WHOLE_FLOW, Sign
 from analyzer.tracker.step import timer_ended
 from analyzer.tracker.storage.transpose import OF_REUSED, Columns
 
@@ -113,7 +114,7 @@ def facts_of(took: NDArray[np.void], endings: NDArray[np.void]) -> Columns:
     ``endings`` (ENDING). Side 0 is the client."""
     count = len(took)
     ends, flows = np.zeros((len(OF_REUSED.ends), 2, count), np.int64), np.empty((len(OF_REUSED.flows), count), np.int64)
-    facts = Columns(OF_REUSED, ends, flows)
+    facts = Columns(OF_REUSED, ends, flows, np.full(count, int(OF_WHOLE_FLOW | Sign.OLDER_FLOW), np.int64))
     facts.end("packets")[:] = endings["client_packets"], endings["server_packets"]
     facts.end("known")[:], facts.end("syn_count")[:] = THROUGH, 1
     facts.end("syn_ack")[1] = 1

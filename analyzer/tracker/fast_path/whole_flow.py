@@ -72,6 +72,7 @@ from analyzer.tracker.finish import CAPTURE_END
 from analyzer.tracker.gaps import silent_since, watched_until
 from analyzer.tracker.ledger import LATER
 from analyzer.tracker.moves import at_best
+from analyzer.tracker.ordinary import FIN_LATE, fin_late
 from analyzer.tracker.step import GRANULE, TIMER, timer_ended
 
 SENT_SYN, SENT_SYN_ACK, SENT_FIN = np.int64(Event.SENT_SYN), np.int64(Event.SENT_SYN_ACK), np.int64(Event.SENT_FIN)
@@ -302,14 +303,15 @@ def finish(context, last, asks, replies):
 
 @part
 def closed(context, ended, ending):
-    """Tell the flow that is over, if it closed without delay and its timers have run out by the clock, or the capture
-    ``ended`` then; returns whether it is told."""
+    """Tell the flow that is over, if its timers have run out by the clock, or the capture ``ended`` then, and if no FIN
+    was so late that somebody asks for it; returns whether it is told."""
     end_time = np.int64(context["clock"])
     for side in (CLIENT, SERVER):
         e, after = end_at(context, side), later(context, end_at(context, side))
         if np.int64(after["deadline"]) > end_time and not ended:
             return False
-        if np.int64(after["close_wait_end"]) - np.int64(after["close_wait_time"]) > context["slow_close"]:
+        peers = later(context, end_at(context, side ^ 1))
+        if np.int64(context["asked"]) & FIN_LATE and fin_late(context, after, peers):
             return False
         if timer_ended(context, e, end_time):
             time_out(context, e, side)

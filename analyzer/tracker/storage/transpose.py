@@ -145,40 +145,51 @@ def turn_one(rows, begin, end, offset, kind, column, to):
             column[to + place] = _u1(rows[place] + offset, np.int64(0))["value"]
 
 
+class ColumnNotKept(KeyError):
+    """A column was asked for that is not among those chosen."""
+
+
 class Columns(NamedTuple):
     """The facts of some flows: ``ends`` of shape (columns of ENDPOINT, 2, flows) and ``flows`` (columns of CONNECTION,
-    flows), as whole numbers of 64 bits; ``chosen`` tells which columns."""
+    flows), as whole numbers of 64 bits; ``chosen`` tells which columns, ``signs`` has their bits of Sign."""
 
     chosen: Chosen
     ends: NDArray[np.int64]
     flows: NDArray[np.int64]
+    signs: NDArray[np.int64]
 
     def end(self, name: str) -> NDArray[np.int64]:
         """A column of ENDPOINT, shape (2, flows)."""
+        if name not in self.chosen.ends:
+            raise ColumnNotKept(name)
         return np.asarray(self.ends[self.chosen.ends[name]])
 
     def flow(self, name: str) -> NDArray[np.int64]:
         """A column of CONNECTION."""
+        if name not in self.chosen.flows:
+            raise ColumnNotKept(name)
         return np.asarray(self.flows[self.chosen.flows[name]])
 
 
-def columns_of(context: NDArray[np.void], slots: NDArray[np.int64], chosen: Chosen) -> Columns:
-    """The ``chosen`` columns of the flows in ``slots``."""
+def columns_of(
+    context: NDArray[np.void], slots: NDArray[np.int64], chosen: Chosen, signs: NDArray[np.int64]
+) -> Columns:
+    """The ``chosen`` columns of the flows in ``slots``, which show ``signs``."""
     count = len(slots)
     ends = np.empty((len(chosen.ends), 2, count), np.int64)
     flows = np.empty((len(chosen.flows), count), np.int64)
     rows = np.empty(3 * BLOCK, np.int64)
     transpose(context, slots, chosen.end_fields, chosen.flow_fields, rows, ends.reshape(-1), flows.reshape(-1))
-    return Columns(chosen, ends, flows)
+    return Columns(chosen, ends, flows, signs)
 
 
 class TransposedLedger(Ledger):
     """The ledger of flows whose facts are there as columns; ``table`` has their rows of the flow table. Columns that
-    were not chosen raise KeyError."""
+    were not chosen raise ColumnNotKept."""
 
     def __init__(self, facts: Columns, table: NDArray[np.void], end_time: int) -> None:
         nothing: NDArray[np.void] = np.zeros(0, np.uint8)
-        super().__init__(nothing, table, table, end_time)
+        super().__init__(nothing, table, table, end_time, facts.signs)
         self._facts = facts
 
     def noted(self, name: str) -> NDArray[Any]:

@@ -1,0 +1,122 @@
+"""The rules there are: each file in ``rules/`` is read and checked, and all that they ask for is put together.
+
+What is wrong with a rule file is said when the rules are loaded, in one line that names the file. A rule that asks for
+something that it would never be given is refused: else it would be silent, and nobody would know.
+"""
+
+import importlib
+import pkgutil
+from dataclasses import fields
+from functools import cache
+from types import ModuleType
+from typing import Any, get_type_hints
+
+import numpy as np
+
+from analyzer.errors import UnusableRule
+from analyzer.findings import rules as folder
+from analyzer.findings.needs import NO_NEEDS, Needs, needs_of
+from analyzer.findings.rule import AT_THE_END, SETTLE, SEVERITIES, Crowd, OfCapture, Rule, Verdict
+from analyzer.findings.view import View
+from analyzer.flows.row import FLOW
+from analyzer.settings import Settings
+from analyzer.tracker.signs import Asked, Sign
+from analyzer.tracker.storage.transpose import OF_REUSED, Chosen, ColumnNotKept, Columns, TransposedLedger
+
+CONSTANTS = (
+    *("CODE", "NAME", "SEVERITY", "SUPERSEDES", "THRESHOLDS", "NEEDS"),
+    *("EXAMPLE", "NEAR_MISS", "MESSAGE", "ADVICE", "judge"),
+)
+
+
+@cache
+def rules() -> dict[str, Rule]:
+    """Every rule there is, by code, in the order of the codes. Raises UnusableRule where one of them cannot work."""
+    found: dict[str, Rule] = {}
+    for entry in pkgutil.iter_modules(folder.__path__):
+        rule = read(importlib.import_module(f"{folder.__name__}.{entry.name}"))
+        if rule.code in found:
+            raise UnusableRule(f"{entry.name}: there is another rule with the code {rule.code}")
+        found[rule.code] = rule
+    return dict(sorted(found.items()))
+
+
+@cache
+def asked() -> Asked:
+    """What the rules together ask of flows. The few columns that are kept of a flow which shows no more than an older
+    one on its addresses and ports have to suffice for all rules that ask for that sign; else all columns are kept."""
+    signs, brief = Sign(0), Sign.OLDER_FLOW
+    for rule in rules().values():
+        signs |= rule.needs.signs
+        if rule.needs.signs & Sign.OLDER_FLOW and not suffice(rule, OF_REUSED):
+            brief = Sign(0)
+    return Asked(signs, brief)
+
+
+def read(module: ModuleType) -> Rule:
+    """The rule a module holds. Raises UnusableRule where it cannot work."""
+    where = module.__name__.rpartition(".")[2]
+    missing = [name for name in CONSTANTS if not hasattr(module, name)]
+    if missing:
+        raise UnusableRule(f"{where}: a rule needs {', '.join(missing)}")
+    title, _, page = (module.__doc__ or "").partition("\n")
+    answer = get_type_hints(module.judge).get("return")
+    rule = Rule(
+        module.CODE,
+        module.NAME,
+        module.SEVERITY,
+        title.strip(),
+        page.strip(),
+        module.SUPERSEDES,
+        module.THRESHOLDS,
+        _needs(module, answer, where),
+        getattr(module, "LIVE_WAIT", SETTLE),
+        module.EXAMPLE,
+        module.NEAR_MISS,
+        module.MESSAGE,
+        module.ADVICE,
+        module.judge,
+        getattr(module, "hindsight", None),
+        answer is Crowd,
+        answer == OfCapture | None,
+    )
+    _check(rule, where)
+    return rule
+
+
+def _needs(module: ModuleType, answer: Any, where: str) -> Needs:
+    """What the rule needs, by what it answers with."""
+    if answer == OfCapture | None:
+        if module.NEEDS:
+            raise UnusableRule(f"{where}: a rule about the capture is given no flows: its NEEDS must be ()")
+        return NO_NEEDS
+    if answer not in (Verdict, Crowd):
+        raise UnusableRule(f"{where}: judge must be declared to return Verdict, Crowd or OfCapture | None")
+    needs = needs_of(module.NEEDS, where)
+    if answer is Crowd and needs != needs_of((Sign.LEFT_IN_CLOSE_WAIT,), where):
+        raise UnusableRule(
+            f"{where}: a rule about a crowd is given the flows left in CLOSE_WAIT, no others: its NEEDS must be "
+            "(Sign.LEFT_IN_CLOSE_WAIT,)"
+        )
+    return needs
+
+
+def _check(rule: Rule, where: str) -> None:
+    """Raises UnusableRule where a constant has a value that means nothing."""
+    if rule.severity not in SEVERITIES:
+        raise UnusableRule(f"{where}: SEVERITY must be one of {', '.join(SEVERITIES)}")
+    if unknown := set(rule.thresholds) - {entry.name for entry in fields(Settings)}:
+        raise UnusableRule(f"{where}: THRESHOLDS names {', '.join(sorted(unknown))}, which is no setting")
+    if not isinstance(rule.live_wait, int) or (rule.live_wait < 0 and rule.live_wait != AT_THE_END):
+        raise UnusableRule(f"{where}: LIVE_WAIT must be nanoseconds or AT_THE_END")
+
+
+def suffice(rule: Rule, chosen: Chosen) -> bool:
+    """Whether the ``chosen`` columns are all that a rule reads: it is tried with a flow of which nothing is known."""
+    ends, flows = np.zeros((len(chosen.ends), 2, 1), np.int64), np.zeros((len(chosen.flows), 1), np.int64)
+    facts = Columns(chosen, ends, flows, np.array([int(rule.needs.signs)]))
+    try:
+        rule.judge(View(TransposedLedger(facts, np.zeros(1, FLOW), 0), np.arange(1)), Settings())
+    except ColumnNotKept:
+        return False
+    return True

@@ -1,0 +1,120 @@
+"""Rule files that could never see what they ask for, or lack something, are refused with a line that says why."""
+
+from types import ModuleType
+
+import pytest
+
+from analyzer.errors import UnusableRule
+from analyzer.findings import loading
+from analyzer.findings.loading import asked, read, rules, suffice
+from analyzer.findings.needs import Needs
+from analyzer.findings.rule import SETTLE
+from analyzer.tracker.ledger import OLDER, UNUSUAL
+from analyzer.tracker.signs import Sign
+from analyzer.tracker.storage.transpose import OF_OTHER, OF_REUSED
+
+RULE = '''"""An endpoint sent a FIN."""
+
+from analyzer.capture.recording import Recording
+from analyzer.findings.rule import Crowd, OfCapture, Verdict
+from analyzer.settings import Settings
+from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.signs import Sign
+
+CODE = "TD999"
+NAME = "sent-a-fin"
+SEVERITY = "info"
+SUPERSEDES = ()
+THRESHOLDS = ()
+NEEDS = (Sign.FIN,)
+EXAMPLE = NEAR_MISS = MESSAGE = ADVICE = ""
+
+
+def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    return Verdict(fires=ledger.own("fin_count") > 0, when=ledger.own("fin_time"), frames=[ledger.own("fin_frame")])
+'''
+NEEDS = "NEEDS = (Sign.FIN,)"
+ANSWER = ") -> Verdict:"
+CLOSE_WAIT = "NEEDS = (Sign.LEFT_IN_CLOSE_WAIT,)"
+
+
+def rule_file(*changes: tuple[str, str]) -> ModuleType:
+    text = RULE
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    module = ModuleType("analyzer.findings.rules.td999_sent_a_fin")
+    exec(text, module.__dict__)
+    return module
+
+
+def test_a_rule_that_asks_for_what_there_is_is_taken() -> None:
+    rule = read(rule_file())
+    assert rule.needs == Needs(Sign.FIN, Sign.FIN, ())
+    assert (rule.live_wait, rule.of_flows) == (SETTLE, True)
+    mixed = read(rule_file((NEEDS, 'NEEDS = (Sign.FIN, "rst_count", "old_seen")')))
+    assert mixed.needs == Needs(Sign.FIN | Sign.UNUSUAL | Sign.OLDER_FLOW, Sign.FIN, ("rst_count", "old_seen"))
+    crowd = read(rule_file((NEEDS, CLOSE_WAIT), (ANSWER, ") -> Crowd:")))
+    assert crowd.crowd and not crowd.of_flows
+    of_capture = read(rule_file((NEEDS, "NEEDS = ()"), (ANSWER, ") -> OfCapture | None:")))
+    assert of_capture.of_capture and not of_capture.needs.signs
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ([(NEEDS, "NEEDS = ()")], "NEEDS must be a tuple of signs and columns of the ledger, one at least"),
+        ([(NEEDS, "NEEDS = Sign.FIN")], "NEEDS must be a tuple"),
+        ([(NEEDS, 'NEEDS = ("rst_count")')], "NEEDS must be a tuple"),
+        ([(NEEDS, "NEEDS = (Sign.FIN & Sign.SYN,)")], "a sign that is none"),
+        ([(NEEDS, 'NEEDS = ("rst_cuont",)')], "'rst_cuont', which is neither a sign nor a column"),
+        ([(NEEDS, "NEEDS = (16,)")], "16, which is neither a sign nor a column"),
+        (
+            [(NEEDS, 'NEEDS = ("fin_count",)')],
+            "'fin_count', which ordinary flows have too; ask for a sign: SEGM",
+        ),
+        ([(NEEDS, 'NEEDS = ("fin_last_frame",)')], "'fin_last_frame', which ordinary flows have too"),
+        ([(NEEDS, 'NEEDS = ("rst_nxt",)')], "'rst_nxt', which the tracker keeps to itself"),
+        ([(NEEDS, 'NEEDS = ("next_free",)')], "'next_free', which the tracker keeps to itself"),
+        ([(ANSWER, ") -> Crowd:")], "is given the flows left in CLOSE_WAIT, no others"),
+        ([(ANSWER, ") -> OfCapture | None:")], "is given no flows"),
+        ([(ANSWER, "):")], "judge must be declared to return"),
+        ([(NEEDS, "")], "a rule needs NEEDS"),
+        ([("def judge", "def decide")], "a rule needs judge"),
+        ([('SEVERITY = "info"', 'SEVERITY = "grave"')], "SEVERITY must be one of error, warning, info"),
+        ([("THRESHOLDS = ()", 'THRESHOLDS = ("slow_close",)')], "THRESHOLDS names slow_close, which is no setting"),
+        ([(NEEDS, f"{NEEDS}\nLIVE_WAIT = -5")], "LIVE_WAIT must be nanoseconds or AT_THE_END"),
+        ([(NEEDS, f"{NEEDS}\nLIVE_WAIT = 0.5")], "LIVE_WAIT must be nanoseconds or AT_THE_END"),
+    ],
+)
+def test_a_rule_that_cannot_work_is_refused(changes: list[tuple[str, str]], says: str) -> None:
+    with pytest.raises(UnusableRule) as refused:
+        read(rule_file(*changes))
+    assert str(refused.value).startswith("td999_sent_a_fin: ")
+    assert says in str(refused.value)
+
+
+def test_every_column_that_may_be_a_need_is_kept_for_the_rules() -> None:
+    """And is 0 of a flow without its sign: the tracker's rows of those columns are only there with it."""
+    for name in (*(UNUSUAL.names or ()), *(OLDER.names or ())):
+        try:
+            rule = read(rule_file((NEEDS, f'NEEDS = ("{name}",)')))
+        except UnusableRule:
+            continue
+        assert name in {**OF_OTHER.ends, **OF_OTHER.flows}
+        assert rule.needs.signs in (Sign.UNUSUAL, Sign.OLDER_FLOW)
+
+
+def test_the_rules_ask_for_no_sign_that_ordinary_flows_show() -> None:
+    """If one does, the program is much slower: then this test says so."""
+    broad = Sign.SEGMENT | Sign.SYN | Sign.HANDSHAKE | Sign.DATA | Sign.FIN | Sign.CLOSE_WAIT
+    assert not asked().signs & broad
+    assert asked().brief == Sign.OLDER_FLOW
+
+
+def test_few_columns_are_kept_of_tuples_in_use_only_if_they_suffice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else all columns are kept: no rule is without what it reads."""
+    curious = read(rule_file((NEEDS, "NEEDS = (Sign.OLDER_FLOW,)")))
+    assert suffice(curious, OF_OTHER) and not suffice(curious, OF_REUSED)
+    monkeypatch.setattr(loading, "rules", lambda: {**rules(), curious.code: curious})
+    assert asked.__wrapped__().brief == 0
