@@ -13,9 +13,10 @@ from pathlib import Path
 import click
 
 from analyzer.cli import cli
+from analyzer.columns import TableColumn
 from analyzer.findings import rules
 from analyzer.findings.pages import index, page_with_example
-from analyzer.results.schema import TABLES, TableColumn
+from analyzer.results.schema import TABLES
 from analyzer.segments.header_numbers import VOCABULARY
 from analyzer.segments.table import COLUMNS as SEGMENT_COLUMNS
 from analyzer.segments.table import MARKS
@@ -85,8 +86,8 @@ def _columns_text() -> Iterator[str]:
 def _vocabularies() -> Iterator[str]:
     """Each vocabulary once, under the names of all columns that use it."""
     users: dict[tuple[tuple[str, str], ...], list[TableColumn]] = {}
-    for column in (column for columns in TABLES.values() for column in columns if column.words):
-        users.setdefault(tuple(column.words.items()), []).append(column)
+    for column in (column for columns in TABLES.values() for column in columns if column.words.meanings):
+        users.setdefault(tuple(column.words.meanings.items()), []).append(column)
     for words, columns in users.items():
         names = ", ".join(dict.fromkeys(f"`{column.name}`" for column in columns))
         yield f"\n### {names}\n\n| word | meaning |\n|---|---|"

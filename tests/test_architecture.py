@@ -68,6 +68,31 @@ for line in sys.stdin:
     older = result.findings[result.findings["code"] == "TD501"]
     print("older", sorted(set(older["stream"].tolist())))
 """
+COLUMNS = """    TableColumn("client_evidence", "number", "How the client is known.", dtype="u1"),
+    TableColumn("both_sent", "flag", "Whether both sent anything.", made=lambda rows, _: rows["server_packets"] > 0),
+"""
+FILLED_IN = """    row["client_evidence"] = f["client_basis"]
+"""
+TABLES = """
+import runpy
+from pathlib import Path
+import pyarrow.parquet as parquet
+from analyzer.engine.pipeline import analyze
+from analyzer.settings import Settings
+from analyzer.writers.tables import write_analysed
+NEW = ["client_evidence", "both_sent"]
+analysed = analyze(["captures/close-wait-leak.pcap"], Settings())
+flows = analysed.result().flows.iloc[:1]
+print([str(kind) for kind in flows[NEW].dtypes], flows[NEW].to_numpy().tolist())
+for format in ("csv", "parquet"):
+    write_analysed(analysed, Path("out"), format, ["flows"])
+lines = open("out/flows.csv").read().splitlines()
+print(*[",".join(line.split(",")[-2:]) for line in lines[:2]])
+table = parquet.read_table("out/flows.parquet").select(NEW)[:1]
+print([str(kind) for kind in table.schema.types], table.to_pylist())
+pages = runpy.run_path("docs/make.py")["columns_page"]()
+print(next(line for line in pages["columns.md"].splitlines() if "client_evidence" in line))
+"""
 CAPTURES = sorted(path.name for path in (ROOT / "captures").iterdir() if path.suffix in (".pcap", ".pcapng"))
 
 
@@ -134,3 +159,28 @@ def test_a_rule_that_asks_for_what_could_never_be_seen_is_refused(tmp_path: Path
     done = run(folder, "-m", "analyzer.cli", "analyze", "captures/close-wait-leak.pcap")
     assert (done.stdout, done.returncode) == ("", 2)
     assert "td999_sent_a_fin: NEEDS names 'fin_count', which ordinary flows have too; ask for a sign" in done.stderr
+
+
+def test_a_column_of_flows_is_its_declaration_and_where_the_tracker_knows_it(tmp_path: Path) -> None:
+    copy = tmp_path / "analyzer"
+    shutil.copytree(ROOT / "analyzer", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("captures", "docs"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    put_in(copy / "tracker" / "ending.py", ")\n\nENDING = ", COLUMNS)
+    put_in(copy / "tracker" / "conclusion.py", '    row["stream"] = ', FILLED_IN)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "NUMBA_DISABLE_JIT": "1"}
+    command = [sys.executable, "-c", TABLES]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.stderr, done.returncode) == ("", 0)
+    frame, csv, parquet, page = done.stdout.splitlines()
+    assert frame == "['Int64', 'bool'] [[2, True]]"
+    assert csv == "client_evidence,both_sent 2,true"
+    assert parquet == "['int64', 'bool'] [{'client_evidence': 2, 'both_sent': True}]"
+    assert page == "| `client_evidence` | whole number or none | How the client is known. |"
+
+
+def put_in(path: Path, before: str, text: str) -> None:
+    """Put a text into a file."""
+    source = path.read_text("utf8")
+    assert source.count(before) == 1
+    path.write_text(source.replace(before, text + before), "utf8")

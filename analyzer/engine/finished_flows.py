@@ -17,11 +17,11 @@ from analyzer.flows.answers import answer_ttls
 from analyzer.flows.row import FLOW
 from analyzer.memory import copy_rows
 from analyzer.results.finding_list import FindingList
+from analyzer.results.notes import note_texts
 from analyzer.results.overview import Overview
 from analyzer.results.result import Analysed
 from analyzer.results.source_summary import Summary
 from analyzer.results.store import FlowStore
-from analyzer.results.vocabulary import note_texts
 from analyzer.segments.addresses import AddressBook
 from analyzer.settings import Settings
 from analyzer.tcp.timers import timers_of

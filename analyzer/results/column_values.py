@@ -1,8 +1,8 @@
 """Rows of ENDING, ENTRY and SEGMENT as the columns of the tables, still as numbers.
 
-Addresses are rows of the address book, words places in ``VOCABULARIES``, ``note`` a place in ``note_texts``, the column
-``findings`` a number of a combination; a time, a length of time or a ``number`` that is not known is UNKNOWN. Here the
-times of the inner clock become nanoseconds since 1970.
+Addresses are rows of the address book, words places in their vocabularies, ``note`` a place in ``note_texts``, the
+column ``findings`` a number of a combination; a time, a length of time or a ``number`` that is not known is UNKNOWN.
+Here the times of the inner clock become nanoseconds since 1970.
 """
 
 from collections.abc import Sequence
@@ -12,30 +12,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.frame_files import FrameFiles
-from analyzer.results.schema import FLOWS, SEGMENTS, TIMELINE, WHO, TableColumn
-from analyzer.results.vocabulary import ENTRY_WORDS, FLOW_WORDS, NOTES, SIDE_WORDS
+from analyzer.columns import TableColumn
+from analyzer.results.notes import NOTES
+from analyzer.results.schema import SEGMENTS, TABLES
 from analyzer.segments.table import QUOTED, SEGMENT
 from analyzer.times import UNKNOWN, outer_column
+from analyzer.tracker.ending import ENTRY_COLUMNS, WHO
 
 Rows = NDArray[np.void]
 Values = dict[str, NDArray[Any]]
 
-VOCABULARIES = {**FLOW_WORDS, **ENTRY_WORDS, "endpoint": SIDE_WORDS}
-FIRST = ("first_file", "first_file_frame")  # columns of flows that are made when they are written
-SEGMENT_FIELDS = {"src_ip": "src", "dst_ip": "dst", "time_epoch": "time"}
+NOTHING = {"file": -1, "word": 255}  # what stands for no value; for UNKNOWN else
 
 
 def flow_values(endings: Rows, files: FrameFiles) -> Values:
-    """The columns of flows.csv; a file by its number in ``files``, -1 where there is only one."""
-    known = [column for column in FLOWS if column.name not in FIRST]
-    return {column.name: _values(column, endings[column.name]) for column in known} | first_in_file(endings, files)
+    """The columns of flows.csv."""
+    return {column.name: _flow_values(column, endings, files) for column in TABLES["flows"]}
 
 
-def first_in_file(endings: Rows, files: FrameFiles) -> Values:
-    """The file of each flow's first frame, and that frame's number there."""
-    frames = endings["first_frame"] if files.several else np.zeros(len(endings), np.uint32)
-    file, own = files.locate(frames)
-    return dict(zip(FIRST, (file, np.where(own == 0, UNKNOWN, own)), strict=True))
+def _flow_values(column: TableColumn, endings: Rows, files: FrameFiles) -> NDArray[Any]:
+    numbers = made_of(column, endings, files) if column.made else endings[column.source]
+    if numbers is None:
+        return np.full(len(endings), NOTHING.get(column.kind, UNKNOWN))
+    return _values(column, numbers)
+
+
+def made_of(column: TableColumn, endings: Rows, files: FrameFiles) -> NDArray[Any] | None:
+    """A column of flows.csv that is no field of ENDING; None where it has no value in any row."""
+    return column.made(endings, files) if column.made else None
 
 
 def entry_values(entries: Rows, endings: Rows) -> Values:
@@ -45,8 +49,8 @@ def entry_values(entries: Rows, endings: Rows) -> Values:
     values["endpoint"] = side
     for name in ("ip", "port"):
         values[f"endpoint_{name}"] = np.where(side, values[f"server_{name}"], values[f"client_{name}"])
-    for column in TIMELINE[len(values) : -1]:
-        values[column.name] = _values(column, entries[column.name.removesuffix("_epoch")])
+    for column in ENTRY_COLUMNS:
+        values[column.name] = _values(column, entries[column.source])
     values["note"] = entries["arrow"].astype(np.int32) * NOTES + entries["note"]
     return values
 
@@ -55,7 +59,7 @@ def segment_values(segments: Rows, flows: Rows) -> Values:
     """The columns of segments.csv; ``flows`` is the flow table."""
     stream = flows["stream"].take((segments["sender"] >> 1).astype(np.intp)).astype(np.int64)
     own = [column for column in SEGMENTS if column.name != "stream"]
-    values = {column.name: _values(column, segments[SEGMENT_FIELDS.get(column.name, column.name)]) for column in own}
+    values = {column.name: _values(column, segments[column.source]) for column in own}
     return {"stream": stream, **values}
 
 

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from analyzer.capture.frame_files import FrameFiles
 from analyzer.findings.finding_columns import CONFIDENCES
-from analyzer.results.column_values import VOCABULARIES, Rows, Values, entry_values, flow_values, segment_values
+from analyzer.findings.words import ROLES
+from analyzer.results.column_values import Rows, Values, entry_values, flow_values, segment_values
 from analyzer.results.finding_list import FindingList
 from analyzer.results.pandas_types import table
 from analyzer.results.schema import TABLES
-from analyzer.results.vocabulary import SIDE_WORDS
 from analyzer.times import UNKNOWN, outer_column
 
-ENDS = tuple(f"{role}_{what}" for role in SIDE_WORDS for what in ("ip", "port"))
+ENDS = tuple(f"{role}_{what}" for role in ROLES for what in ("ip", "port"))
 NO_FILES = FrameFiles()
 Category = Any  # pd.Categorical, generic in the newest stubs only
 
@@ -52,11 +52,11 @@ def findings_frame(listing: FindingList) -> pd.DataFrame:
         "code": codes[places.table],
         "severity": severities[places.table],
         "stream": picked["stream"],
-        "endpoint": np.array([*SIDE_WORDS, ""], object)[picked["blamed"]],
+        "endpoint": np.array([*ROLES, ""], object)[picked["blamed"]],
         "time_epoch": outer_column(picked["when"]),
         "confidence": np.array(CONFIDENCES, object)[picked["confidence"]],
     }
-    for role in SIDE_WORDS:
+    for role in ROLES:
         data[f"{role}_ip"] = _addresses(listing, picked[f"{role}_ip"])
         data[f"{role}_port"] = np.where(picked[f"{role}_port"] < 0, UNKNOWN, picked[f"{role}_port"])
     for name in ("frames", "message", "advice"):
@@ -95,5 +95,5 @@ def _frame(name: str, values: Values, addresses: Sequence[str], files: FrameFile
         elif column.kind == "file":
             data[column.name] = named(values[column.name], files)
         elif column.kind == "word" and values[column.name].dtype != object:
-            data[column.name] = words(VOCABULARIES[column.name], values[column.name])
+            data[column.name] = words(column.words.by_code, values[column.name])
     return table(name, data)

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from analyzer.memory import GrowingRows
 from analyzer.results.overview_kernels import BEGAN, BOTH_WAYS, HOST, HOSTS, chain, count
-from analyzer.results.schema import TEARDOWNS
-from analyzer.tracker.endings import CLOSER_WORDS, Teardown, words_of
+from analyzer.tracker import endings
+from analyzer.tracker.endings import TEARDOWNS, Teardown
 
-CLOSERS = (*CLOSER_WORDS[1:], "nobody")  # in the order of the columns
+CLOSERS = (*endings.CLOSERS.by_code[1:], "nobody")  # in the order of the columns
 FEW = 1024  # servers for which there is room at first, a power of two
 
 
@@ -70,8 +70,8 @@ class Overview:
     def endings(self) -> dict[str, list[int]]:
         """By ``teardown``, in the order in which docs/columns.md has its words: how many flows each of CLOSERS closed
         first; without those that no flow has."""
-        by_word = dict(zip(words_of(Teardown), self._endings.tolist(), strict=True))
-        return {word: by_word[word] for word in TEARDOWNS if sum(by_word[word])}
+        by_word = dict(zip(TEARDOWNS.by_code, self._endings.tolist(), strict=True))
+        return {word: by_word[word] for word in TEARDOWNS.meanings if sum(by_word[word])}
 
     def servers(self, most: int | None = None) -> tuple[list[ServerCounts], int]:
         """Servers, ``most`` at most, the one with the most flows first, those of as many by address and port; and how

@@ -11,7 +11,7 @@ import numpy as np
 
 from analyzer.kernels import const, kernel, part
 from analyzer.tracker.ending import ENDING
-from analyzer.tracker.endings import CLIENT, CLOSER_WORDS, NOBODY, SERVER
+from analyzer.tracker.endings import BOTH, CLIENT, NOBODY, SERVER
 
 HOST = np.dtype(
     [
@@ -22,7 +22,7 @@ HOST = np.dtype(
     ]
 )
 HOSTS, BEGAN, BOTH_WAYS = (np.int64(place) for place in range(3))  # rows in use; first time; 1 once both were captured
-COLUMN = np.array([{CLIENT: 0, SERVER: 1, NOBODY: 3}.get(code, 2) for code in range(len(CLOSER_WORDS))])
+COLUMN = np.array([{CLIENT: 0, SERVER: 1, NOBODY: 3}.get(code, 2) for code in range(BOTH + 1)])
 BY_RST = np.int64(len(COLUMN))
 MASK_63 = (1 << 63) - 1
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analyzer.results.schema import TABLES, ColumnKind, TableColumn
+from analyzer.columns import ColumnKind, TableColumn
+from analyzer.results.schema import TABLES
 from analyzer.times import UNKNOWN
 
 

@@ -65,6 +65,21 @@ class Event(IntEnum):
     CAPTURE_END = 22
 
 
+STATE_WORDS: dict[State, str] = {
+    State.LISTEN: "waits for a SYN",
+    State.SYN_SENT: "sent a SYN",
+    State.SYN_RECEIVED: "sent a SYN that acknowledges the peer's",
+    State.ESTABLISHED: "the handshake is complete",
+    State.FIN_WAIT_1: "sent its FIN, which is not acknowledged yet",
+    State.FIN_WAIT_2: "its FIN is acknowledged; waits for the peer's FIN",
+    State.CLOSE_WAIT: "received the peer's FIN and has not sent its own",
+    State.CLOSING: "the FINs crossed; its own is not acknowledged yet",
+    State.LAST_ACK: "sent its FIN after the peer's; waits for the acknowledgment",
+    State.TIME_WAIT: "both FINs are acknowledged; stays to answer a repeated FIN",
+    State.CLOSED: "the connection does not exist (any more)",
+    State.UNKNOWN: "the capture does not show it",
+}
+
 # The vocabulary of the column `event` in timeline.csv, with its meaning; indexed by Event.
 EVENT_WORDS: dict[Event, tuple[str, str]] = {
     Event.SENT_SYN: ("syn", "sent a SYN"),

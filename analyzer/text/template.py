@@ -101,10 +101,15 @@ class Template:
             self.pieces.append(piece)
 
     def bind(
-        self, rows: Rows, words: Mapping[str, Words] | None = None, parents: Mapping[str, ParentRows] | None = None
+        self,
+        rows: Rows,
+        words: Mapping[str, Words] | None = None,
+        parents: Mapping[str, ParentRows] | None = None,
+        more: Mapping[str, NDArray[Any]] | None = None,
     ) -> "TextLines":
-        """The lines of ``rows``: a structured array, or a dict of arrays of one length, all of whole numbers."""
-        return TextLines(self, rows, words or {}, parents or {})
+        """The lines of ``rows``: a structured array, or a dict of arrays of one length, all of whole numbers. Columns
+        that it does not have are in ``more``."""
+        return TextLines(self, rows, words or {}, parents or {}, more or {})
 
 
 class TextLines:
@@ -112,13 +117,20 @@ class TextLines:
     at a time may write them: the pieces keep the text of the last whole second."""
 
     def __init__(
-        self, template: Template, rows: Rows, words: Mapping[str, Words], parents: Mapping[str, ParentRows]
+        self,
+        template: Template,
+        rows: Rows,
+        words: Mapping[str, Words],
+        parents: Mapping[str, ParentRows],
+        more: Mapping[str, NDArray[Any]],
     ) -> None:
         self._alive: list[object] = [rows]  # what the kernels read by address
         self._ends = np.array(template.ends, np.int64)
         self.count = _length(rows)
         self.widest = SLACK + sum(len(piece.tail) for piece in template.pieces)
-        sources = {"": self._places(rows)} | {name: self._places(parent.rows) for name, parent in parents.items()}
+        own, added = self._places(rows), self._places(more)
+        sources: dict[str, Places] = {"": lambda name: (added if name in more else own)(name)}
+        sources |= {name: self._places(parent.rows) for name, parent in parents.items()}
         bound = [self._bound(piece, sources, words, parents) for piece in template.pieces]
         self._pieces = np.array(bound, PIECE)
 

@@ -1,64 +1,146 @@
-"""How each flow ended, as one row of numbers: what flows.csv says of it, before numbers become words.
+"""The records of finished flows, and the columns of ``flows`` and ``timeline`` that are kept in them.
 
-Words are codes, places in the vocabularies of ``outcome`` and ``states``; addresses are rows of the address
-book. A time or a length of time that is not known is UNKNOWN; a frame that is not known is 0.
+A row of ENDING says how a flow ended, a row of ENTRY one thing that happened to an endpoint: numbers, which become
+words when the tables are written. A time, or a length of time in nanoseconds, that is not known is UNKNOWN; a frame
+that is not known is 0.
+
+To add a column of ``flows``: declare it here, at the end. One that follows from other columns is ``made`` by a function
+and has no field; any other is a field of ENDING and is filled in by ``conclusion.noted``.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.columns import TableColumn, Vocabulary, record_of
+from analyzer.tcp.evidence import BASIS_WORDS
+from analyzer.tcp.states import EVENT_WORDS, STATE_WORDS, State
+from analyzer.tracker.endings import CLOSERS, HANDSHAKES, OBSERVABILITY, RST_CAUSES, SIDES, TEARDOWNS
+
+if TYPE_CHECKING:
+    from analyzer.capture.frame_files import FrameFiles
 
 UNKNOWN = np.iinfo(np.int64).min  # numpy's NaT
 
-ENDING = np.dtype(
-    [
-        ("stream", "<i8"),
-        ("client_ip", "<i4"),  # row of the address book
-        ("server_ip", "<i4"),
-        ("client_port", "<u2"),
-        ("server_port", "<u2"),
-        ("first_frame", "<u4"),
-        ("last_frame", "<u4"),
-        ("findings", "<u4"),  # number of the combination of codes found about it, 0 none
-        ("first_epoch", "<i8"),
-        ("last_epoch", "<i8"),
-        ("duration_s", "<i8"),  # nanoseconds, as all lengths of time
-        ("client_bytes", "<i8"),
-        ("server_bytes", "<i8"),
-        ("client_packets", "<u4"),
-        ("server_packets", "<u4"),
-        ("client_fin_epoch", "<i8"),
-        ("server_fin_epoch", "<i8"),
-        ("client_fin_acked_epoch", "<i8"),
-        ("server_fin_acked_epoch", "<i8"),
-        ("client_close_wait_s", "<i8"),
-        ("server_close_wait_s", "<i8"),
-        ("client_fin_wait_2_s", "<i8"),
-        ("server_fin_wait_2_s", "<i8"),
-        ("idle_before_close_s", "<i8"),
-        ("handshake", "u1"),  # Handshake
-        ("closed_by", "u1"),  # place in CLOSER_WORDS
-        ("teardown", "u1"),  # Teardown
-        ("client_state", "u1"),  # State
-        ("server_state", "u1"),
-        ("rst_by", "u1"),  # 0 client, 1 server, 2 nobody
-        ("rst_cause", "u1"),  # RstCause
-        ("observability", "u1"),  # place in OBSERVED_WORDS
-        ("client_known", "u1"),
-    ]
+STATES = Vocabulary(tuple(state.name for state in State), {state.name: words for state, words in STATE_WORDS.items()})
+EVENTS = Vocabulary(tuple(word for word, _ in EVENT_WORDS.values()), dict(EVENT_WORDS.values()))
+BASES = Vocabulary(
+    tuple(BASIS_WORDS.values()),
+    {
+        "sent": "the endpoint itself sent the segment that makes the transition",
+        "proven": "a later segment of the endpoint proves that it had received what makes the transition",
+        "assumed": "seen at the capture point and assumed delivered, or the likeliest reading; nothing contradicts it",
+        "timer": "a timer of the host ended the state; `note` says whether a later packet shows that, or the profile",
+        "capture-end": "no transition: the state in which the capture, or a gap in it, left the endpoint",
+    },
 )
 
-# One thing that happened to an endpoint: a row of timeline.csv.
+WHO = (
+    TableColumn("stream", "count", "Number of the connection; equals Wireshark's `tcp.stream`.", dtype="<i8"),
+    TableColumn("client_ip", "address", "Address of whoever opened the connection.", dtype="<i4"),
+    TableColumn("client_port", "count", "Its TCP port.", dtype="<u2"),
+    TableColumn("server_ip", "address", "Address of the side that was connected to.", dtype="<i4"),
+    TableColumn("server_port", "count", "Its TCP port.", dtype="<u2"),
+)
+
+
+def first_file(endings: NDArray[np.void], files: "FrameFiles") -> NDArray[np.int64] | None:
+    """Of several captures, the one that each flow's first frame is in."""
+    return files.locate(endings["first_frame"])[0] if files.several else None
+
+
+def first_file_frame(endings: NDArray[np.void], files: "FrameFiles") -> NDArray[np.int64] | None:
+    """The number that each flow's first frame has in that file."""
+    return files.locate(endings["first_frame"])[1] if files.several else None
+
+
+FLOW_COLUMNS = (
+    *WHO,
+    TableColumn("first_frame", "number", "First frame of the flow; equals Wireshark's `frame.number`.", dtype="<u4"),
+    TableColumn("last_frame", "number", "Last frame of the flow.", dtype="<u4"),
+    TableColumn("first_epoch", "time", "Time of the first frame.", dtype="<i8"),
+    TableColumn("last_epoch", "time", "Time of the last frame.", dtype="<i8"),
+    TableColumn("duration_s", "seconds", "From the first frame to the last.", dtype="<i8"),
+    TableColumn(
+        "client_packets", "count", "TCP segments the client sent, copies of one packet counted once.", dtype="<u4"
+    ),
+    TableColumn("server_packets", "count", "TCP segments the server sent.", dtype="<u4"),
+    TableColumn("client_bytes", "count", "Bytes of payload the client sent, repeats included.", dtype="<i8"),
+    TableColumn("server_bytes", "count", "Bytes of payload the server sent.", dtype="<i8"),
+    TableColumn("handshake", "word", "What the capture shows of the opening.", HANDSHAKES, dtype="u1"),
+    TableColumn("closed_by", "word", "Who closed first; empty while nobody has.", CLOSERS, dtype="u1"),
+    TableColumn("teardown", "word", "How it ended.", TEARDOWNS, dtype="u1"),
+    TableColumn(
+        "client_state",
+        "word",
+        "The client's state when the capture, or a gap, ended sight; timers included.",
+        STATES,
+        dtype="u1",
+    ),
+    TableColumn("server_state", "word", "The server's state then.", STATES, dtype="u1"),
+    TableColumn("client_fin_epoch", "time", "When the client first sent its FIN.", dtype="<i8"),
+    TableColumn("server_fin_epoch", "time", "When the server first sent its FIN.", dtype="<i8"),
+    TableColumn(
+        "client_fin_acked_epoch", "time", "When the acknowledgment of the client's FIN passed the tap.", dtype="<i8"
+    ),
+    TableColumn(
+        "server_fin_acked_epoch", "time", "When the acknowledgment of the server's FIN passed the tap.", dtype="<i8"
+    ),
+    TableColumn("rst_by", "word", "Who sent the RST that counted; empty where there was none.", SIDES, dtype="u1"),
+    TableColumn(
+        "rst_cause", "word", "What the packets say of its cause; empty where there was none.", RST_CAUSES, dtype="u1"
+    ),
+    TableColumn(
+        "client_close_wait_s",
+        "seconds",
+        "Time the client was in CLOSE_WAIT, while watched; empty if it never was.",
+        dtype="<i8",
+    ),
+    TableColumn("server_close_wait_s", "seconds", "Time the server was in CLOSE_WAIT.", dtype="<i8"),
+    TableColumn("client_fin_wait_2_s", "seconds", "Time the client was in FIN_WAIT_2.", dtype="<i8"),
+    TableColumn("server_fin_wait_2_s", "seconds", "Time the server was in FIN_WAIT_2.", dtype="<i8"),
+    TableColumn(
+        "idle_before_close_s",
+        "seconds",
+        "Silence just before the first FIN or RST, as far as somebody listened.",
+        dtype="<i8",
+    ),
+    TableColumn("observability", "word", "What the capture shows of the flow.", OBSERVABILITY, dtype="u1"),
+    TableColumn("findings", "text", "Codes of the findings about it, joined by `;`.", dtype="<u4"),
+    TableColumn(
+        "client_known",
+        "flag",
+        "Whether a SYN or SYN-ACK shows who the client is; else the ports were judged.",
+        dtype="u1",
+    ),
+    TableColumn(
+        "first_file",
+        "file",
+        "Of several captures, the one that the first frame is in, as it was named.",
+        made=first_file,
+    ),
+    TableColumn("first_file_frame", "number", "The first frame's number in that file.", made=first_file_frame),
+)
+
+ENDING = np.dtype(record_of(FLOW_COLUMNS))
+
+ENTRY_COLUMNS = (
+    TableColumn("event", "word", "What happened, seen from the endpoint.", EVENTS, dtype="u1"),
+    TableColumn("from_state", "word", "Its state before.", STATES, dtype="u1"),
+    TableColumn("state", "word", "Its state after; equals `from_state` where nothing changed.", STATES, dtype="u1"),
+    TableColumn("time_epoch", "time", "Best estimate of when.", dtype="<i8", field="time"),
+    TableColumn("earliest_epoch", "time", "Not before this.", dtype="<i8", field="earliest"),
+    TableColumn("latest_epoch", "time", "Not after this.", dtype="<i8", field="latest"),
+    TableColumn("frame", "number", "The frame that shows it; empty for a timer and the capture's end.", dtype="<u4"),
+    TableColumn("basis", "word", "How it is known.", BASES, dtype="u1"),
+)
+
 ENTRY = np.dtype(
-    [
-        ("time", "<i8"),  # best time
-        ("earliest", "<i8"),  # 0 where there is no bound
-        ("latest", "<i8"),
+    record_of(
+        ENTRY_COLUMNS,
         ("end", "<u4"),  # 2 * place of its flow's ENDING + 0 for the client, 1 for the server
-        ("frame", "<u4"),  # 0 where no packet shows it
-        ("event", "u1"),  # Event
-        ("arrow", "u1"),  # row of the transition table, NO_ARROW where it has none
-        ("from_state", "u1"),
-        ("state", "u1"),
-        ("basis", "u1"),
+        ("arrow", "u1"),  # row of the transition table, NO_ARROW where it has none; with ``note`` the column `note`
         ("note", "u1"),
-    ]
+    )
 )

@@ -2,6 +2,8 @@
 
 from enum import IntEnum
 
+from analyzer.columns import Vocabulary, words_of
+
 
 class Handshake(IntEnum):
     """What the capture shows of the opening."""
@@ -64,11 +66,55 @@ RST_CAUSE_WORDS = {
     RstCause.NOT_TAKEN: "it answers the handshake's last acknowledgment: its sender's kernel never took the connection",
 }
 
-NOBODY, CLIENT, SERVER, BOTH = range(4)
-CLOSER_WORDS = ["", "client", "server", "both"]
-OBSERVED_WORDS = ["complete", "starts-mid-stream", "one-direction-only", "frames-missing", "mixed"]
+NOBODY, CLIENT, SERVER, BOTH = range(4)  # codes of the column closed_by
 
-
-def words_of(vocabulary: type[IntEnum]) -> list[str]:
-    """The words of an enumeration as the tables print them, by code: NEVER_ESTABLISHED is never-established."""
-    return [member.name.lower().replace("_", "-") for member in vocabulary]
+SIDES = Vocabulary(
+    ("client", "server", ""),
+    {"client": "the side that sent the SYN, or was taken for it", "server": "the other side"},
+)
+CLOSERS = Vocabulary(
+    ("", "client", "server", "both"),
+    {
+        "client": "the client's FIN or RST came first",
+        "server": "the server's FIN or RST came first",
+        "both": "both sent their FIN before either had received the other's",
+    },
+)
+HANDSHAKES = Vocabulary(
+    tuple(words_of(Handshake)),
+    {
+        "complete": "SYN, SYN-ACK and ACK were captured",
+        "simultaneous": "both sides sent a SYN",
+        "unanswered": "no segment came back for the SYN; an ICMP error is none: TD308 names who sent it",
+        "refused": "SYN answered by a RST",
+        "partial": "some of its segments are missing, or it never completed",
+        "not-captured": "the capture starts after it; who is the client was guessed",
+    },
+)
+TEARDOWNS = Vocabulary(
+    tuple(words_of(Teardown)),
+    {
+        "graceful": "both FINs were sent and acknowledged, one after the other",
+        "simultaneous": "both FINs were sent and acknowledged, and crossed each other",
+        "half-closed": "a FIN was sent; when the capture ended not both sides had sent theirs and had it acknowledged",
+        "reset": "a RST ended it after at least one FIN",
+        "aborted": "a RST ended it, and no FIN had been sent",
+        "timed-out": "an endpoint gave up after repeating itself unanswered",
+        "open": "no sign of an end when the capture ended",
+        "never-established": "refused, unanswered, or given up during the handshake",
+    },
+)
+RST_CAUSES = Vocabulary(
+    ("", *words_of(RstCause)[1:]),
+    {words_of(RstCause)[cause]: meaning for cause, meaning in RST_CAUSE_WORDS.items()},
+)
+OBSERVABILITY = Vocabulary(
+    ("complete", "starts-mid-stream", "one-direction-only", "frames-missing", "mixed"),
+    {
+        "complete": "from the first SYN on, both directions, nothing missing",
+        "starts-mid-stream": "the opening was not captured",
+        "one-direction-only": "only one side's segments were captured",
+        "frames-missing": "the flow proves that segments were sent which are not in the capture",
+        "mixed": "more than one connection is in the flow, or one of them twice: what is told of it may be of either",
+    },
+)

@@ -147,7 +147,7 @@ class Ledger:
 
     @cached_property
     def observed(self) -> Codes:
-        """What the capture shows of the flow: place in OBSERVED_WORDS."""
+        """What the capture shows of the flow: a code of OBSERVABILITY."""
         gaps = ((self.own("missing_bytes") > 0) | (self.own("missing_jumps") > 0)).any(axis=1)
         started = self.knows(Known.ISN).any(axis=1)
         return np.select([self.mixed, self.one_sided, ~started, gaps], [4, 2, 1, 3], 0)

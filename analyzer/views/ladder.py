@@ -16,13 +16,13 @@ import pandas as pd
 
 from analyzer.capture.gaps import Gaps
 from analyzer.errors import UsageError
+from analyzer.results.notes import timer_of
 from analyzer.results.result import ResultTables
-from analyzer.results.schema import EVENTS
-from analyzer.results.vocabulary import timer_of
 from analyzer.settings import seconds_text
 from analyzer.tcp.evidence import NOTE_WORDS, Note
 from analyzer.tcp.states import State
 from analyzer.tcp.timers import Timers
+from analyzer.tracker.ending import EVENTS
 from analyzer.views.console import SEVERITY_STYLES, Line, advice_lines, count, duration, endpoint, heading, wrapped
 from analyzer.views.explanation import names
 from analyzer.views.frame_names import FrameNames, silence
@@ -311,7 +311,7 @@ def _words(entry: Any, paper: LadderLayout) -> list[str]:
     if entry.event == TIMER:
         note = _ended(entry, note, paper)
     elif not note or note in NOTE_WORDS.values():  # no arrow of the table has words for it
-        note = "; ".join(filter(None, (EVENTS[entry.event], note)))
+        note = "; ".join(filter(None, (EVENTS.meanings[entry.event], note)))
     bounds = _bounds(entry, paper) if moved and entry.basis != "sent" else ""
     return wrapped("; ".join(filter(None, (f"{entry.endpoint}: {note}", bounds))), paper.indent, paper.columns)
 

@@ -1,19 +1,24 @@
 """The lines of flows.csv, timeline.csv and segments.csv, from rows of ENDING, ENTRY and SEGMENT."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.frame_files import FrameFiles
-from analyzer.results.column_values import FIRST, SEGMENT_FIELDS, VOCABULARIES, first_in_file
-from analyzer.results.schema import FLOWS, SEGMENTS, TABLES, TIMELINE, WHO, TableColumn
-from analyzer.results.vocabulary import ARROWS, FLOW_WORDS, NOTES, SIDE_WORDS, STATES
+from analyzer.columns import TableColumn
+from analyzer.results.column_values import made_of
+from analyzer.results.notes import NOTES
+from analyzer.results.schema import SEGMENTS, TABLES
+from analyzer.tcp.states import NO_ARROW
 from analyzer.text import ParentRows, Template, TemplatePiece, TextLines, Words, code, literal, number, quoted, seconds
 from analyzer.times import EPOCH, NEVER, UNKNOWN
+from analyzer.tracker.ending import BASES, ENTRY_COLUMNS, EVENTS, FLOW_COLUMNS, STATES, WHO
+from analyzer.tracker.endings import SIDES
 
 Rows = NDArray[np.void]
+WORDS = {"address": "addresses", "file": "files", "flag": "flags"}  # where a kind of column has no words of its own
 
 
 def header(name: str) -> bytes:
@@ -28,11 +33,10 @@ def cells(texts: Sequence[str]) -> Words:
 
 def flow_lines(endings: Rows, addresses: Words, combinations: Words, files: FrameFiles) -> TextLines:
     """Lines of flows.csv. ``combinations`` are the texts of the column ``findings``, as cells."""
-    words = {**_flow_words(), "addresses": addresses, "findings": combinations}
-    if not files.several:
-        return _flow(False).bind(endings, words)
-    columns = {column.name: endings[column.name] for column in FLOWS if column.name not in FIRST}
-    return _flow(True).bind(columns | first_in_file(endings, files), words | {"first_file": cells(files.files)})
+    words = {**_words(), "addresses": addresses, "findings": combinations, "files": cells(files.files)}
+    made = {column.name: made_of(column, endings, files) for column in FLOW_COLUMNS if column.made}
+    known = {name: numbers for name, numbers in made.items() if numbers is not None}
+    return _flow(frozenset(made.keys() - known.keys())).bind(endings, words, more=known)
 
 
 def entry_lines(entries: Rows, endings: Rows, addresses: Words, reasons: Words) -> TextLines:
@@ -47,26 +51,26 @@ def segment_lines(segments: Rows, flows: Rows, addresses: Words) -> TextLines:
 
 
 @cache
-def _flow_words() -> dict[str, Words]:
-    return {name: cells(words) for name, words in FLOW_WORDS.items()}
+def _words() -> dict[str, Words]:
+    """The words of the columns of flows.csv that have a vocabulary."""
+    made = {column.name: cells(column.words.by_code) for column in FLOW_COLUMNS if column.words.by_code}
+    return made | {"flags": cells(["false", "true"])}
 
 
 @cache
-def _flow(several: bool) -> Template:
-    """``several`` captures: else nothing stands in the cells of FIRST."""
-    nothing = literal("")
-    pieces = [_piece(column, column.name) if several or column.name not in FIRST else nothing for column in FLOWS]
-    return Template(_row(pieces))
+def _flow(nothing: Set[str]) -> Template:
+    """The columns ``nothing`` have no value in any row."""
+    return Template(_row([literal("") if column.name in nothing else _piece(column) for column in FLOW_COLUMNS]))
 
 
 @cache
 def _endpoints() -> Template:
     """Two lines a flow, with what each line of its client's or server's begins."""
-    return Template(*(_endpoint(role) for role in SIDE_WORDS))
+    return Template(*(_endpoint(role) for role in SIDES.by_code[:2]))
 
 
 def _endpoint(role: str) -> list[TemplatePiece | str]:
-    who = [_piece(column, column.name) for column in WHO]
+    who = [_piece(column) for column in WHO]
     return [*_row(who)[:-1], f",{role},", code(f"{role}_ip", "addresses"), ",", number(f"{role}_port")]
 
 
@@ -74,28 +78,29 @@ def _endpoint(role: str) -> list[TemplatePiece | str]:
 def _entry() -> Template:
     """All behind the endpoint, which stands in the same words at the head of many lines. Words that stand side by side
     are looked up together: there are few that occur."""
-    behind = [_piece(column, column.name.removesuffix("_epoch")) for column in TIMELINE[len(WHO) + 6 : -2]]
-    happening = code("event", "happening", ("from_state", STATES), ("state", STATES))
-    reason = code("basis", "reason", ("arrow", ARROWS), ("note", NOTES))
+    behind = [
+        _piece(column) for column in ENTRY_COLUMNS if column.name not in ("event", "from_state", "state", "basis")
+    ]
+    happening = code("event", "happening", ("from_state", len(STATES.by_code)), ("state", len(STATES.by_code)))
+    reason = code("basis", "reason", ("arrow", NO_ARROW + 1), ("note", NOTES))
     return Template(_row([code("end", "who"), happening, *behind, reason]))
 
 
 @cache
 def _happenings() -> Words:
     """The cells of ``event``, ``from_state`` and ``state``, by their codes."""
-    states = VOCABULARIES["state"]
-    moves = [f"{before},{after}" for before in states for after in states]
-    return Words.pairs([f"{event}," for event in VOCABULARIES["event"]], moves)
+    moves = [f"{before},{after}" for before in STATES.by_code for after in STATES.by_code]
+    return Words.pairs([f"{event}," for event in EVENTS.by_code], moves)
 
 
 def reason_cells(notes: Sequence[str]) -> Words:
     """The cells of ``basis`` and ``note``, by their codes; ``notes`` are those of ``note_texts``."""
-    return Words.pairs([f"{basis}," for basis in VOCABULARIES["basis"]], [quoted(note) for note in notes])
+    return Words.pairs([f"{basis}," for basis in BASES.by_code], [quoted(note) for note in notes])
 
 
 @cache
 def _segment() -> Template:
-    pieces = [_piece(column, SEGMENT_FIELDS.get(column.name, column.name)) for column in SEGMENTS]
+    pieces = [_piece(column) for column in SEGMENTS]
     return Template(_row([piece._replace(of="flow") if piece.column == "stream" else piece for piece in pieces]))
 
 
@@ -105,12 +110,13 @@ def _row(pieces: Sequence[TemplatePiece]) -> list[TemplatePiece | str]:
     return [*parts, "\n"]
 
 
-def _piece(column: TableColumn, field: str) -> TemplatePiece:
-    """A cell of a column, kept in ``field``."""
+def _piece(column: TableColumn) -> TemplatePiece:
+    """A cell of a column."""
+    field = column.source
     if column.kind == "time":
         return seconds(field, none=NEVER, zero=EPOCH)
     if column.kind == "seconds":
         return seconds(field)
     if column.kind in ("count", "number"):
         return number(field, none=0 if column.kind == "number" else UNKNOWN)
-    return code(field, "addresses" if column.kind == "address" else column.name)
+    return code(field, WORDS.get(column.kind, column.name))

@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from analyzer.capture.frame_files import FrameFiles
-from analyzer.results.column_values import VOCABULARIES, Values, entry_values, flow_values, segment_values
-from analyzer.results.schema import TABLES, ColumnKind, TableColumn
+from analyzer.columns import ColumnKind, TableColumn
+from analyzer.results.column_values import Values, entry_values, flow_values, segment_values
+from analyzer.results.schema import TABLES
 from analyzer.text import Words, compact, in_order
 from analyzer.times import UNKNOWN
 from analyzer.writers import arrow_arrays
@@ -117,7 +118,7 @@ class ArrowColumns:
         if kind == "file":
             return arrow_arrays.dictionary(values.astype(np.int32), self._names, values < 0)
         if kind == "word":
-            return _words(_dictionary(tuple(VOCABULARIES[column.name])), values)
+            return _words(_dictionary(column.words.by_code), values)
         if kind == "text":
             return self._combinations.take(arrow_arrays.numbers(values))
         if kind == "flag":

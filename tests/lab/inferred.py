@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from analyzer.capture import open_captures
+from analyzer.columns import words_of
 from analyzer.flows.table import FlowTable
 from analyzer.segments import Decoder
 from analyzer.settings import Settings
 from analyzer.tcp.evidence import Basis
 from analyzer.tcp.states import State
 from analyzer.times import outer
-from analyzer.tracker.endings import RstCause, words_of
+from analyzer.tracker.endings import RstCause
 from analyzer.tracker.ordinary import OTHER
 from analyzer.tracker.rows import conclude
 from analyzer.tracker.storage.transpose import TransposedLedger

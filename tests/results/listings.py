@@ -16,7 +16,7 @@ from analyzer.settings import Settings
 from analyzer.text import Words
 from analyzer.times import inner
 from analyzer.tracker.ending import ENDING
-from analyzer.tracker.endings import CLOSER_WORDS, Teardown, words_of
+from analyzer.tracker.endings import CLOSERS, TEARDOWNS
 
 HOSTS = ["10.1.0.2", "10.1.0.3", "2001:db8::2", "2001:db8::1"]
 TEXTS = ("message", "advice", "frames")
@@ -65,8 +65,8 @@ def overview(flows: pd.DataFrame) -> Overview:
     endings["server_ip"] = [HOSTS.index(str(host)) for host in flows["server_ip"]]
     endings["server_port"] = flows["server_port"]
     closers = flows["closed_by"].astype(object).fillna("")
-    endings["closed_by"] = [CLOSER_WORDS.index(str(word)) for word in closers]
-    endings["teardown"] = [words_of(Teardown).index(str(word)) for word in flows["teardown"]]
+    endings["closed_by"] = [CLOSERS.by_code.index(str(word)) for word in closers]
+    endings["teardown"] = [TEARDOWNS.by_code.index(str(word)) for word in flows["teardown"]]
     endings["rst_cause"] = flows["rst_cause"].astype(object).fillna("").astype(str) != ""
     made = Overview()
     made.add(endings)

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 import analyzer
 from analyzer.results.overview import CLOSERS, Overview
-from analyzer.results.schema import TEARDOWNS
 from analyzer.tracker.ending import ENDING
-from analyzer.tracker.endings import CLOSER_WORDS, Teardown, words_of
+from analyzer.tracker.endings import TEARDOWNS
 from analyzer.views.summary import summary_lines
 from tests.capture.build import pcap
 
@@ -52,10 +51,10 @@ def test_slices_add_up_to_what_counting_one_by_one_gives(slices: list[list[tuple
             endings[place]["client_packets"], endings[place]["server_packets"] = packets
             endings[place]["server_ip"], endings[place]["server_port"] = address, port
             endings[place]["closed_by"], endings[place]["teardown"] = closer, teardown
-            word = CLOSER_WORDS[closer] or "nobody"
+            word = endings.CLOSERS.by_code[closer] or "nobody"
             by_server[address, port] += 1
             cells[address, port, word] += 1
-            by_ending[words_of(Teardown)[teardown], word] += 1
+            by_ending[TEARDOWNS.by_code[teardown], word] += 1
             endings[place]["rst_cause"] = (closer + teardown) % 3
             resets[address, port] += (closer + teardown) % 3 > 0
         made.add(endings)
@@ -69,7 +68,7 @@ def test_slices_add_up_to_what_counting_one_by_one_gives(slices: list[list[tuple
     assert rows == [(*k, (by_server[k], *(cells[*k, word] for word in CLOSERS), resets[k])) for k in order[:most]]
     told = {word: dict(zip(CLOSERS, counts, strict=True)) for word, counts in made.endings.items()}
     assert {(word, who): count for word, row in told.items() for who, count in row.items() if count} == by_ending
-    assert list(told) == [word for word in TEARDOWNS if word in told]
+    assert list(told) == [word for word in TEARDOWNS.meanings if word in told]
 
 
 def test_very_many_servers_are_counted_exactly() -> None:

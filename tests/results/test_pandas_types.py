@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 
 from analyzer.results.pandas_types import empty, epoch_ns, seconds_ns, table
-from analyzer.results.schema import STATES, TABLES
+from analyzer.results.schema import TABLES
 from analyzer.tcp.evidence import BASIS_WORDS
 from analyzer.tcp.states import State
 from analyzer.times import UNKNOWN
+from analyzer.tracker.ending import STATES
 from tests.results.sample import START, sample_result
 
 KINDS = {
@@ -56,6 +57,6 @@ def test_further_columns_come_behind() -> None:
 
 
 def test_vocabularies_are_the_trackers() -> None:
-    assert set(STATES) == {state.name for state in State}
-    bases = next(column.words for column in TABLES["timeline"] if column.name == "basis")
+    assert set(STATES.meanings) == {state.name for state in State}
+    bases = next(column.words.meanings for column in TABLES["timeline"] if column.name == "basis")
     assert set(bases) == set(BASIS_WORDS.values())

@@ -12,8 +12,8 @@ import pytest
 
 import analyzer
 from analyzer.errors import TeardownError
+from analyzer.results.notes import note_texts
 from analyzer.results.result import ResultTables
-from analyzer.results.vocabulary import note_texts
 from analyzer.segments.table import FIN, RST, SYN
 from analyzer.settings import Settings
 from analyzer.tcp.evidence import Note

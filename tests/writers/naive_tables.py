@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analyzer.columns import words_of
 from analyzer.results.pandas_types import empty, table
 from analyzer.segments.addresses import AddressBook
 from analyzer.segments.table import QUOTED
 from analyzer.tcp.evidence import BASIS_WORDS, NOTE_WORDS
 from analyzer.tcp.states import EVENT_WORDS, NO_ARROW, TABLE, State
 from analyzer.times import UNKNOWN
-from analyzer.tracker.endings import CLOSER_WORDS, OBSERVED_WORDS, Handshake, RstCause, Teardown, words_of
+from analyzer.tracker.endings import CLOSERS, OBSERVABILITY, Handshake, RstCause, Teardown
 from analyzer.tracker.outcome import Ledger
 from tests.tracker.naive_timeline import in_order, rejoined
 
@@ -86,12 +87,12 @@ def flows_table(flows: Flows) -> pd.DataFrame:
         "last_epoch": since_1970(last),
         "duration_s": np.maximum(last - first, 0),
         "handshake": words(words_of(Handshake), ledger.handshake[rows]),
-        "closed_by": words(CLOSER_WORDS, ledger.closed_by[rows]),
+        "closed_by": words(CLOSERS.by_code, ledger.closed_by[rows]),
         "teardown": words(words_of(Teardown), ledger.teardown[rows]),
         "rst_by": words([*SIDE_WORDS, ""], _role(ledger, rows)),
         "rst_cause": words(["", *words_of(RstCause)[1:]], ledger.rst_cause[rows]),
         "idle_before_close_s": np.where(ledger.closed_by[rows] > 0, ledger.flow("close_idle")[rows], UNKNOWN),
-        "observability": words(OBSERVED_WORDS, ledger.observed[rows]),
+        "observability": words(OBSERVABILITY.by_code, ledger.observed[rows]),
         "findings": pd.Series([""] * len(rows), dtype="str"),
         "first_file": pd.Categorical.from_codes([-1] * len(rows), pd.Index([], dtype="str")),
         "first_file_frame": [None] * len(rows),

@@ -25,8 +25,8 @@ from analyzer.errors import TeardownError, UnwritableOutput
 from analyzer.results.column_values import segment_rows
 from analyzer.results.dataframes import flows_frame, segments_frame, timeline_frame
 from analyzer.results.finding_list import distinct
+from analyzer.results.notes import note_texts
 from analyzer.results.schema import TABLES
-from analyzer.results.vocabulary import note_texts
 from analyzer.segments.table import SEGMENT
 from analyzer.settings import Settings
 from analyzer.tcp.evidence import Note
@@ -34,7 +34,7 @@ from analyzer.tcp.states import TABLE
 from analyzer.tcp.timers import timers_of
 from analyzer.text import Words
 from analyzer.tracker.ending import ENDING, ENTRY, UNKNOWN
-from analyzer.tracker.endings import RstCause
+from analyzer.tracker.endings import RST_CAUSES, RstCause
 from analyzer.writers.atomic_file import whole_file
 from analyzer.writers.dataframes import write_csv, write_parquet
 from analyzer.writers.parallel import OrderedWork, Slice, TablePart
@@ -182,13 +182,10 @@ def test_rows_at_the_edges_of_their_types(tmp_path: Path) -> None:
 
 
 def test_codes_mean_what_the_columns_declare() -> None:
-    from analyzer.results.column_values import VOCABULARIES
-
-    for name in ("flows", "timeline"):
-        for column in TABLES[name]:
-            if column.words:
-                assert set(VOCABULARIES[column.name]) - {""} == set(column.words)
-    assert VOCABULARIES["rst_cause"][RstCause.LATE_FIN] == "late-fin"
+    for columns in TABLES.values():
+        for column in columns:
+            assert set(column.words.by_code) - {""} == set(column.words.meanings)
+    assert RST_CAUSES.by_code[RstCause.LATE_FIN] == "late-fin"
     notes = note_texts(timers_of(Settings()))
     assert len(notes) == 256 * len(Note) and notes[0].startswith(TABLE[0].words)
 

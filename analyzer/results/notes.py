@@ -1,37 +1,13 @@
-"""The words that codes stand for in the tables, column by column; "" is no value."""
+"""The words of the column ``note`` in timeline.csv."""
 
 from functools import cache
 
 from analyzer.settings import seconds_text
-from analyzer.tcp.evidence import BASIS_WORDS, NOTE_WORDS, Note
-from analyzer.tcp.states import EVENT_WORDS, NO_ARROW, TABLE, Arrow, Event, State
+from analyzer.tcp.evidence import NOTE_WORDS, Note
+from analyzer.tcp.states import NO_ARROW, TABLE, Arrow, Event, State
 from analyzer.tcp.timers import Timer, Timers
-from analyzer.tracker.endings import CLOSER_WORDS, OBSERVED_WORDS, Handshake, RstCause, Teardown, words_of
 
-STATE_WORDS = [state.name for state in State]
-SIDE_WORDS = ["client", "server"]
-STATES, ARROWS, NOTES = len(STATE_WORDS), NO_ARROW + 1, len(NOTE_WORDS)
-
-FLOW_WORDS = {
-    "handshake": words_of(Handshake),
-    "closed_by": CLOSER_WORDS,
-    "teardown": words_of(Teardown),
-    "client_state": STATE_WORDS,
-    "server_state": STATE_WORDS,
-    "rst_by": [*SIDE_WORDS, ""],
-    "rst_cause": ["", *words_of(RstCause)[1:]],
-    "observability": OBSERVED_WORDS,
-    "client_known": ["false", "true"],
-}
-"""Of ENDING, by code."""
-
-ENTRY_WORDS = {
-    "event": [word for word, _ in EVENT_WORDS.values()],
-    "from_state": STATE_WORDS,
-    "state": STATE_WORDS,
-    "basis": list(BASIS_WORDS.values()),
-}
-"""Of ENTRY, by code; the notes apart."""
+NOTES = len(NOTE_WORDS)
 
 
 @cache
