@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from analyzer.capture.frame_files import FrameFiles
 from analyzer.findings.finding_columns import CONFIDENCES
-from analyzer.findings.words import ROLES
+from analyzer.findings.wording import ROLES
 from analyzer.results.column_values import Rows, Values, entry_values, flow_values, segment_values
 from analyzer.results.finding_list import FindingList
 from analyzer.results.pandas_types import table
