@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from analyzer.memory import GrowingRows
 from analyzer.results.overview_kernels import BEGAN, BOTH_WAYS, HOST, HOSTS, chain, count
-from analyzer.tracker import endings
+from analyzer.tracker.endings import CLOSERS as CLOSED_BY
 from analyzer.tracker.endings import TEARDOWNS, Teardown
 
-CLOSERS = (*endings.CLOSERS.by_code[1:], "nobody")  # in the order of the columns
+CLOSERS = (*CLOSED_BY.by_code[1:], "nobody")  # in the order of the columns
 FEW = 1024  # servers for which there is room at first, a power of two
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import analyzer
 from analyzer.results.overview import CLOSERS, Overview
 from analyzer.tracker.ending import ENDING
+from analyzer.tracker.endings import CLOSERS as CLOSED_BY
 from analyzer.tracker.endings import TEARDOWNS
 from analyzer.views.summary import summary_lines
 from tests.capture.build import pcap
@@ -51,7 +52,7 @@ def test_slices_add_up_to_what_counting_one_by_one_gives(slices: list[list[tuple
             endings[place]["client_packets"], endings[place]["server_packets"] = packets
             endings[place]["server_ip"], endings[place]["server_port"] = address, port
             endings[place]["closed_by"], endings[place]["teardown"] = closer, teardown
-            word = endings.CLOSERS.by_code[closer] or "nobody"
+            word = CLOSED_BY.by_code[closer] or "nobody"
             by_server[address, port] += 1
             cells[address, port, word] += 1
             by_ending[TEARDOWNS.by_code[teardown], word] += 1
