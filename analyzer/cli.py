@@ -76,6 +76,7 @@ def _option(entry: Field[Any]) -> Callable[[Callable[..., Any]], Callable[..., A
     return click.option(option_name(entry), entry.name, help=f"{entry.metadata['help']}  [default: {shown}]", **kind)
 
 
+no_fast_path = click.option("--no-fast-path", "fast_path", flag_value=False, default=True, hidden=True)
 captures = click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True, type=click.Path(allow_dash=True))
 
 
@@ -121,6 +122,7 @@ def cli() -> None:
 @click.option(
     "--fail-on", type=click.Choice(SEVERITIES), help="Exit with status 1 if any finding has this severity or higher."
 )
+@no_fast_path
 @settings_options
 def analyze(
     captures: tuple[str, ...],
@@ -167,6 +169,7 @@ def analyze(
     help="Number of the connection: tcp.stream in Wireshark.",
 )
 @click.option("--all", "everything", is_flag=True, help="Show every segment, also steady data transfer.")
+@no_fast_path
 @settings_options
 def timeline(captures: tuple[str, ...], stream: int, everything: bool, **thresholds: Any) -> None:
     """Show one connection as a ladder: segments, the states of both endpoints, findings."""

@@ -29,3 +29,4 @@ class Keywords(TypedDict, total=False):
     keep_timeline: bool
     keep_segments: bool
     keep_stream: int | None
+    fast_path: bool

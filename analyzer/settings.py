@@ -72,6 +72,7 @@ class Settings:
     keep_timeline: bool = True  # and all that happened to its endpoints
     keep_segments: bool = False  # whether the result holds a row for every segment; memory grows with them
     keep_stream: int | None = None  # with keep_segments: only the segments of this stream
+    fast_path: bool = True  # whether connections without surprises take the fast path; the results are the same
 
 
 def adjustable() -> Iterator[Field[Any]]:

@@ -142,7 +142,7 @@ class Analysis:
         """Everything before the tracker for a whole capture: its segments, those of a connection together, unless the
         segments themselves are asked for. Another thread reads and decodes, and arranges what nobody else has yet."""
         batches = computed_in_order(self._batches(capture), PREFETCHED, BACKLOG)
-        if self._settings.keep_segments:
+        if self._settings.keep_segments or not self._settings.fast_path:
             yield from map(as_they_come, batches)
             return
         grouping = self._grouping = FlowBuffer(self._settings, self.recording.gaps, asked())

@@ -8,10 +8,18 @@ import numpy as np
 
 from analyzer.kernels import part
 from analyzer.segments.table import FIN, SYN
+from analyzer.tcp.bounds import (
+    rcvd_ack_of_fin,
+    rcvd_ack_of_syn,
+    rcvd_fin,
+    rcvd_fin_unproven,
+    rcvd_syn_ack,
+    sent_fin_unseen,
+    shown_by,
+)
 from analyzer.tcp.evidence import Note
 from analyzer.tcp.sequence import seq_diff
 from analyzer.tcp.states import Event
-from analyzer.tracker.bounds import half, open_since, until
 from analyzer.tracker.context import (
     ASSUMED,
     CLOSING,
@@ -37,6 +45,7 @@ from analyzer.tracker.context import (
 )
 from analyzer.tracker.distance import measure
 from analyzer.tracker.ledger import Known
+from analyzer.tracker.missing import open_since
 from analyzer.tracker.moves import at_best, entry_row, move, note_received
 from analyzer.tracker.other_connection import reach_of_window
 from analyzer.tracker.segment import length_of
@@ -118,8 +127,8 @@ def infer_fin(context, s, j, beyond):
     after = mark_later(context, p)
     after["fin_end"] = s["ack"]
     after["fin_time"] = p["last_time"]
-    seen, now = np.int64(p["last_time"]), np.int64(s["time"])
-    move(context, j, SENT_FIN, ASSUMED, seen, seen - half(p["reach"]), now, s["frame"], FIN_NOT_CAPTURED)
+    times = sent_fin_unseen(np.int64(p["last_time"]), np.int64(p["reach"]), np.int64(s["time"]))
+    move(context, j, SENT_FIN, ASSUMED, times, s["frame"], FIN_NOT_CAPTURED)
     return True
 
 
@@ -181,10 +190,10 @@ def received(context, s, i, a):
     state = np.int64(e["state"])
     if state == SYN_SENT and np.int64(s["flags"]) & SYN == 0:
         if knows(p, ISN):
-            seen = last_syn(context, p)
-            move(context, i, RCVD_SYN_ACK, PROVEN, seen + half(e["reach"]), p["syn_time"], now, frame, NO_NOTE)
+            times = rcvd_syn_ack(now, np.int64(e["reach"]), np.int64(p["syn_time"]), last_syn(context, p))
+            move(context, i, RCVD_SYN_ACK, PROVEN, times, frame, NO_NOTE)
         else:
-            move(context, i, RCVD_SYN_ACK, PROVEN, now, e["syn_time"], now, frame, PEER_NOT_CAPTURED)
+            move(context, i, RCVD_SYN_ACK, PROVEN, shown_by(now, np.int64(e["syn_time"])), frame, PEER_NOT_CAPTURED)
     if knows(e, PEER_FIN):
         return
     if not knows(p, FIN_KNOWN) or seq_diff(a, later(context, p)["fin_end"]) < 0:
@@ -198,22 +207,18 @@ def receive_fin(context, i, now, frame):
     """Endpoint ``i`` proves at ``now`` that it has received the peer's FIN."""
     e, p = end_at(context, i), end_at(context, i ^ 1)
     learn(e, PEER_FIN)
-    reach = np.int64(e["reach"])
-    earliest = np.int64(later(context, p)["fin_time"])
-    if e["lower_ack_time"] > 0 and reach > 0:
-        earliest = max(earliest, np.int64(e["lower_ack_time"]) - reach - context["slack"])
-    earliest = min(earliest, now)
     inferred = knows(p, FIN_INFERRED)
     if knows(e, PEER_FIN_ASSUMED):
         confirm(context, i, now)
         return
-    best = max(np.int64(p["content_time"]), earliest) + half(reach)
+    fin, last, lower_ack = later(context, p)["fin_time"], p["content_time"], np.int64(e["lower_ack_time"])
+    times = rcvd_fin(now, np.int64(e["reach"]), context["slack"], np.int64(fin), np.int64(last), lower_ack)
     words = FIN_NOT_CAPTURED if inferred else NO_NOTE
     basis = PROVEN if open_since(context, e, p) and not inferred else ASSUMED
     if np.int64(e["state"]) == FIN_WAIT_1 and later(context, p)["fin_count"] == 0 and inferred:
-        move(context, i, LOST_SIGHT, ASSUMED, now, earliest, now, frame, PEER_NOT_CAPTURED)
+        move(context, i, LOST_SIGHT, ASSUMED, shown_by(now, times[1]), frame, PEER_NOT_CAPTURED)
         return
-    row = move(context, i, RCVD_FIN, basis, min(best, now), earliest, now, frame, words)
+    row = move(context, i, RCVD_FIN, basis, times, frame, words)
     if not inferred:
         e["mark_event"] = 0
     if row > 0:
@@ -243,15 +248,14 @@ def assume(context, s, i, a):
     j = i ^ 1
     e, p = end_at(context, i), end_at(context, j)
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
-    late = until(context, p, now)
-    best = now + half(p["reach"])
+    reach, repeat = np.int64(p["reach"]), np.int64(context["repeat"])
     if (
         np.int64(p["state"]) == SYN_RECEIVED
         and knows(p, ISN)
         and seq_diff(a, p["isn"]) > 0
         and may_be_taken(context, p)
     ):
-        row = move(context, j, RCVD_ACK_OF_SYN, ASSUMED, best, now, late, frame, NO_NOTE)
+        row = move(context, j, RCVD_ACK_OF_SYN, ASSUMED, rcvd_ack_of_syn(now, reach, repeat), frame, NO_NOTE)
         p["proof_event"] = row
     if not knows(p, FIN_KNOWN):
         return
@@ -268,7 +272,7 @@ def assume(context, s, i, a):
         after["fin_acks"] = after["fin_acks"] + 1
         after["ack_passed"] = now
         fin_arrives_first(context, s, j)
-        move(context, j, RCVD_ACK_OF_FIN, ASSUMED, best, now, late, frame, NO_NOTE)
+        move(context, j, RCVD_ACK_OF_FIN, ASSUMED, rcvd_ack_of_fin(now, reach, repeat), frame, NO_NOTE)
     elif after["fin_acks"] < after["fin_count"] and length_of(s) == 0:
         after["fin_acks"] = after["fin_acks"] + 1
         reacked(unusual(context, p), frame)
@@ -307,8 +311,8 @@ def fin_arrives_first(context, s, j):
         return
     if seq_diff(sent["fin_ack"], other["fin_end"]) >= 0:
         return
-    seen = np.int64(sent["fin_time"])
-    row = move(context, j, RCVD_FIN, ASSUMED, seen + half(p["reach"]), seen, np.int64(s["time"]), s["frame"], NO_NOTE)
+    times = rcvd_fin_unproven(np.int64(sent["fin_time"]), np.int64(p["reach"]), np.int64(s["time"]))
+    row = move(context, j, RCVD_FIN, ASSUMED, times, s["frame"], NO_NOTE)
     if row > 0:
         learn(p, PEER_FIN_ASSUMED)
         other["peer_fin_time"] = log_at(context, row)["time"]

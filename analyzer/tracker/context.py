@@ -20,8 +20,7 @@ NO_NOTE, UNEXPECTED = np.int64(Note.NONE), np.int64(Note.UNEXPECTED)
 RCVD_FIN, RCVD_ACK_OF_FIN = np.int64(Event.RCVD_FIN), np.int64(Event.RCVD_ACK_OF_FIN)
 REPLACED = np.int64(Event.REPLACED)
 MID_STREAM, SENT_DATA, ACKED = np.int64(Known.MID_STREAM), np.int64(Known.SENT_DATA), np.int64(Known.ACK)
-NEVER = NO_FRAME = np.int64(0)
-NOT_OVER = np.int64(np.iinfo(np.int64).max)
+NO_FRAME = np.int64(0)
 
 
 CONTEXT = np.dtype(
@@ -125,36 +124,6 @@ def tuple_at(context, flow):
 def place_at(context, row):
     """Where the flow with that row of the flow table is kept."""
     return _place(context["places"], np.int64(row))
-
-
-@part
-def over(context, slot):
-    """Whether the flow in ``slot`` ended so long ago that its books are closed, whether or not they have been put away
-    yet."""
-    return context["clock"] > over_after(context, slot)
-
-
-@part
-def over_after(context, slot):
-    """When the books of the flow in ``slot`` are closed, timers included, if no more of it comes; NOT_OVER where it has
-    not ended."""
-    e, p = end_at(context, 2 * slot), end_at(context, 2 * slot + 1)
-    state, peer_state = np.int64(e["state"]), np.int64(p["state"])
-    if (state != CLOSED and state != TIME_WAIT) or (peer_state != CLOSED and peer_state != TIME_WAIT):
-        return NOT_OVER
-    reset_ended = unusual(context, e)["rst_count"] + unusual(context, p)["rst_count"] > 0
-    heard = np.int64(flow_at(context, slot)["end_time"]) + (
-        context["linger_reset"] if reset_ended else context["linger"]
-    )
-    return max(heard, np.int64(later(context, e)["deadline"]), np.int64(later(context, p)["deadline"]))
-
-
-@part
-def still_kept(context, f):
-    """Whether the older flow on the same tuple, noted when ``f`` began, is still in the slot where it was then."""
-    previous = np.int64(tuple_at(context, f["row"])["previous"])
-    slot = np.int64(place_at(context, previous)["slot"]) - 1 if previous >= 0 else np.int64(-1)
-    return slot >= 0 and slot == np.int64(older_at(context, f)["old_end"]) >> 1 and not over(context, slot)
 
 
 @part

@@ -8,14 +8,18 @@ Fence: only numpy and this project's enums inside.
 import numpy as np
 
 from analyzer.kernels import part
+from analyzer.segments.table import HAS_IP_ID
+from analyzer.tcp.bounds import answer_time, earliest_decision, nearer, sent_after
 from analyzer.tcp.states import Event
-from analyzer.tracker.context import CLOSED, SENT, TIME_WAIT, end_at, flow_at, older_at, still_kept
+from analyzer.tracker.context import CLOSED, SENT, TIME_WAIT, end_at, flow_at, later, older_at
 from analyzer.tracker.moves import stamp_leave
+from analyzer.tracker.over import still_kept
 from analyzer.tracker.storage.event_log import bound, earliest_of, latest_of, log_at, row_before, state_before
 
 REPLACED = np.int64(Event.REPLACED)
 SENT_SYN_ACK = np.int64(Event.SENT_SYN_ACK)
 
+COUNTED = 64  # a larger step of IP identifications is no count of packets
 FURTHEST = np.int64(86_400 * 10**9)  # a clock was set, if an answer seems to have taken a day: no host is so far away
 
 
@@ -26,8 +30,7 @@ def measure(context, i, sample):
     if sample <= 0 or sample > FURTHEST:
         return
     first = e["reach"] == 0
-    if first or sample < np.int64(e["reach"]):
-        e["reach"] = sample
+    e["reach"] = nearer(np.int64(e["reach"]), sample)
     if first:
         row, opening = np.int64(e["last_event"]), np.int64(0)
         while row > 0:
@@ -36,9 +39,8 @@ def measure(context, i, sample):
             before = row_before(context, row)
             if to_be_placed(context, entry):
                 floor = cause_of(context, i, entry, before)
-                if earliest > 0:  # else it is the first that was seen of it: nothing bounds it
-                    earliest = min(earliest, max(floor, np.int64(entry["time"]) - sample - context["slack"]))
-                entry["time"] = min(np.int64(entry["time"]), max(floor, np.int64(entry["time"]) - sample // 2))
+                passed = np.int64(entry["time"])
+                entry["time"], earliest = sent_after(floor, passed, sample, context["slack"], earliest)
                 bound(context, entry, earliest, latest)
             row, opening = before, row
         if flow_at(context, i >> 1)["older"] > 0 and opening > 0:
@@ -92,3 +94,40 @@ def cause_of(context, i, entry, before):
     if entry["event"] == SENT_SYN_ACK:
         floor = max(floor, np.int64(end_at(context, i ^ 1)["syn_time"]))
     return floor
+
+
+@part
+def sent_before(s, e):
+    """Whether endpoint ``e`` sent ``s`` before its last segment that passed, by the IP identifications it counts."""
+    back = (np.int64(e["ip_id"]) - np.int64(s["ip_id"])) & 0xFFFF
+    counted = np.int64(s["marks"]) & HAS_IP_ID and s["ip_id"] > 0 and e["ip_id"] > 0
+    return bool(counted) and 0 < back <= COUNTED
+
+
+@part
+def decided_since(context, e, s, busy):
+    """The earliest moment at which the endpoint may have decided to send ``s``, which passes the tap now.
+
+    That nothing of it was lost before the tap is sure where its IP identifications say that nothing is missing since
+    its last segment, or the tap is on the host and they do not say that something is.
+    """
+    reach, now = np.int64(e["reach"]), np.int64(s["time"])
+    step = (np.int64(s["ip_id"]) - np.int64(e["ip_id"])) & 0xFFFF
+    counted = np.int64(s["marks"]) & HAS_IP_ID and s["ip_id"] > 0 and step == 1
+    unseen = np.int64(s["marks"]) & HAS_IP_ID and s["ip_id"] > 0 and e["ip_id"] > 0 and 1 < step <= COUNTED
+    near = reach > 0 and reach <= context["slack"] and not unseen
+    return earliest_decision(
+        now, np.int64(e["last_time"]), busy, reach, np.int64(context["slack"]), bool(near) or bool(counted)
+    )
+
+
+@part
+def longest_round_trip(context, e):
+    """The same as :func:`round_trip` on a path whose delay may have grown: by the last time measured, too."""
+    return max(round_trip(context, e), answer_time(np.int64(later(context, e)["reach_last"]), context["slack"]))
+
+
+@part
+def round_trip(context, e):
+    """How long after passing the tap something surely has reached the endpoint, and its answer come back."""
+    return answer_time(np.int64(e["reach"]), np.int64(context["slack"]))

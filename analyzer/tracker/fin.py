@@ -3,9 +3,9 @@
 import numpy as np
 
 from analyzer.kernels import part
+from analyzer.tcp.bounds import between, busy_since, sent_fin, shown_by
 from analyzer.tcp.sequence import seq_add, seq_diff
 from analyzer.tcp.states import Event
-from analyzer.tracker.bounds import busy_time, half, margin, open_since, patience, since
 from analyzer.tracker.context import (
     ASSUMED,
     CLOSE_WAIT,
@@ -26,8 +26,9 @@ from analyzer.tracker.context import (
     mark_later,
     mark_unusual,
 )
+from analyzer.tracker.distance import decided_since, longest_round_trip, round_trip
 from analyzer.tracker.ledger import Known
-from analyzer.tracker.missing import fin_fills, gap, seen_again
+from analyzer.tracker.missing import fin_fills, gap, open_since, seen_again
 from analyzer.tracker.moves import move, note, take_back
 from analyzer.tracker.reordering import not_arrived, not_yet_proof
 from analyzer.tracker.segment import ack_of, length_of
@@ -42,7 +43,7 @@ FIN_AGAIN = np.int64(Event.FIN_AGAIN)
 
 
 @part
-def sent_fin(context, s, i):
+def take_fin(context, s, i):
     """A FIN: the first, or the same again; it occupies the number after the segment's payload."""
     e, p = end_at(context, i), end_at(context, i ^ 1)
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
@@ -59,9 +60,8 @@ def sent_fin(context, s, i):
         take_back(context, i)
     if seq_diff(s["seq"], e["snd_nxt"]) > 0:
         gap(context, s, e)
-    reach = np.int64(e["reach"])
-    busy = busy_time(now, np.int64(e["idle_since"]), np.int64(e["busy_since"]), margin(context, e))
-    earliest = since(context, e, s, busy)
+    busy = busy_since(now, np.int64(e["idle_since"]), np.int64(e["busy_since"]), round_trip(context, e))
+    times = sent_fin(now, np.int64(e["reach"]), decided_since(context, e, s, busy))
     inferred = knows(e, FIN_INFERRED)
     forget(e, FIN_INFERRED)
     if not knows(p, ACKED) or seq_diff(p["ack_sent"], end) < 0 or inferred:
@@ -79,9 +79,9 @@ def sent_fin(context, s, i):
     basis = SENT if sure_of_peer(context, e, p) else ASSUMED
     acked = ack_of(s, e["ack_sent"])
     if np.int64(e["state"]) == CLOSE_WAIT and knows(p, FIN_KNOWN) and seq_diff(acked, later(context, p)["fin_end"]) < 0:
-        overtaken(context, i, now - half(reach), earliest, now, frame)
+        overtaken(context, i, times, frame)
     else:
-        move(context, i, SENT_FIN, basis, now - half(reach), earliest, now, frame, NO_NOTE)
+        move(context, i, SENT_FIN, basis, times, frame, NO_NOTE)
     e["mark_event"] = 0  # it did send this, however unsure the state that it sent it from
 
 
@@ -91,7 +91,7 @@ def found_after_all(context, j):
     lost = log_at(context, np.int64(end_at(context, j)["mark_event"]))
     time, frame, earliest = np.int64(lost["time"]), np.int64(lost["frame"]), earliest_of(context, lost)
     take_back(context, j)
-    row = move(context, j, RCVD_FIN, PROVEN, time, earliest, time, frame, NO_NOTE)
+    row = move(context, j, RCVD_FIN, PROVEN, shown_by(time, earliest), frame, NO_NOTE)
     if row > 0:
         after = mark_later(context, end_at(context, j))
         after["peer_fin_time"], after["peer_fin_event"] = log_at(context, row)["time"], row
@@ -122,7 +122,7 @@ def sure_of_peer(context, e, p):
 
 
 @part
-def overtaken(context, i, best, earliest, now, frame):
+def overtaken(context, i, times, frame):
     """A later segment of endpoint ``i`` overtook its FIN on the way to the tap and showed the peer's FIN received.
 
     The FIN itself does not acknowledge that, so it was sent before: the FINs crossed.
@@ -135,9 +135,9 @@ def overtaken(context, i, best, earliest, now, frame):
     e["state"] = state_before(old)
     after["close_wait_time"] = 0
     late = knows(e, MID_STREAM)  # then this may as well be an old copy
-    move(context, i, SENT_FIN, ASSUMED if late else SENT, best, earliest, now, frame, NO_NOTE)
-    seen, basis = earliest_of(context, old), ASSUMED if late else PROVEN
-    row = move(context, i, RCVD_FIN, basis, best, seen, now, np.int64(old["frame"]), NO_NOTE)
+    move(context, i, SENT_FIN, ASSUMED if late else SENT, times, frame, NO_NOTE)
+    received, basis = between(times[0], earliest_of(context, old), times[2]), ASSUMED if late else PROVEN
+    row = move(context, i, RCVD_FIN, basis, received, np.int64(old["frame"]), NO_NOTE)
     after["peer_fin_event"] = row
     after["peer_fin_time"] = log_at(context, row)["time"]
 
@@ -147,8 +147,12 @@ def tells_more(context, s, e, p, now):
     """Whether the FIN comes again only to acknowledge more than the last time: within a round trip, or as the answer to
     what the peer ``p`` has sent since."""
     before = last_fin(context, e)
-    answers = np.int64(p["content_time"]) > before and now - np.int64(p["content_time"]) <= patience(context, e)
-    return seq_diff(ack_of(s, e["last_ack"]), e["last_ack"]) > 0 and (answers or now - before <= patience(context, e))
+    answers = np.int64(p["content_time"]) > before and now - np.int64(p["content_time"]) <= longest_round_trip(
+        context, e
+    )
+    return seq_diff(ack_of(s, e["last_ack"]), e["last_ack"]) > 0 and (
+        answers or now - before <= longest_round_trip(context, e)
+    )
 
 
 @part
@@ -165,7 +169,11 @@ def fin_again(context, s, i):
     u["fin_last_time"] = now
     u["fin_last_frame"] = frame
     e["fresh_time"] = 0
-    if knows(e, FIN_ACKED) and e["mark_event"] > 0 and now - np.int64(after["ack_passed"]) > patience(context, e):
+    if (
+        knows(e, FIN_ACKED)
+        and e["mark_event"] > 0
+        and now - np.int64(after["ack_passed"]) > longest_round_trip(context, e)
+    ):
         u["fin_repeats"] = u["fin_repeats"] + 1
         if u["fin_after_ack"] == 0:
             u["fin_after_ack_frame"] = frame

@@ -12,6 +12,7 @@ from analyzer.flows.row import FLOW
 from analyzer.kernels import const, kernel, part, prefetch
 from analyzer.memory import LINE
 from analyzer.segments.table import SEGMENT
+from analyzer.tcp.bounds import NEVER, at_once, shown_by
 from analyzer.tcp.evidence import Note
 from analyzer.tcp.states import Event
 from analyzer.tracker.conclusion import end_flow
@@ -22,15 +23,11 @@ from analyzer.tracker.context import (
     CONTEXT,
     FIN_WAIT_1,
     FIN_WAIT_2,
-    NEVER,
     NO_FRAME,
-    NOT_OVER,
     PLACE,
     end_at,
     flow_at,
     later,
-    over,
-    over_after,
     place_at,
 )
 from analyzer.tracker.ending import ENDING, ENTRY
@@ -38,6 +35,7 @@ from analyzer.tracker.gaps import watched
 from analyzer.tracker.ledger import FOLLOWED, KEPT, LATER, OLDER, UNUSUAL
 from analyzer.tracker.moves import move, write
 from analyzer.tracker.ordinary import OTHER, REUSED, kind_of_flow
+from analyzer.tracker.over import NOT_OVER, over, over_after
 from analyzer.tracker.step import end_time_wait, timer_ended
 from analyzer.tracker.storage.layout import BLOCK, LOG, ROWS_A_BLOCK
 from analyzer.tracker.storage.pools import (
@@ -171,9 +169,9 @@ def close_flow(context, slot, end_time):
         if timer_ended(context, e, end_time):
             end_time_wait(context, i)
         if unsure_who_closed(context, e, end_at(context, i ^ 1)):
-            move(context, i, LOST_SIGHT, ASSUMED, until, NEVER, until, NO_FRAME, CLOSED_BEFORE)
+            move(context, i, LOST_SIGHT, ASSUMED, shown_by(until, NEVER), NO_FRAME, CLOSED_BEFORE)
         if np.int64(e["state"]) != CLOSED:
-            write(context, i, CAPTURE_END, AT_END, until, until, until, NO_FRAME, NO_NOTE)
+            write(context, i, CAPTURE_END, AT_END, at_once(until), NO_FRAME, NO_NOTE)
 
 
 @part

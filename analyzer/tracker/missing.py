@@ -5,6 +5,10 @@ import numpy as np
 from analyzer.kernels import part
 from analyzer.tcp.sequence import seq_add, seq_diff
 from analyzer.tracker.context import (
+    ACKED,
+    MID_STREAM,
+    UNKNOWN,
+    knows,
     learn,
     mark_unusual,
     unusual,
@@ -57,3 +61,17 @@ def fin_fills(u, end):
         u["hole_bytes"] = u["hole_bytes"] - 1
     elif u["missing_bytes"] > 0 and seq_diff(end, u["missing_from"]) > 0:
         u["missing_bytes"] = u["missing_bytes"] - 1
+
+
+@part
+def open_since(context, e, p):
+    """Whether it is sure that endpoint ``e`` sent no FIN that was not captured.
+
+    The last it is known to have sent was captured, and so was its SYN, or else data of it of which ``p`` acknowledged
+    all and no more (after a FIN it would have acknowledged one number more).
+    """
+    if unusual(context, e)["unseen_time"] > 0:
+        return False
+    if not knows(e, MID_STREAM) and np.int64(e["state"]) != UNKNOWN:
+        return True
+    return knows(e, SENT_DATA) and knows(p, ACKED) and p["ack_sent"] == e["snd_nxt"]

@@ -9,6 +9,7 @@ Fence: only numpy and this project's enums inside.
 import numpy as np
 
 from analyzer.kernels import part
+from analyzer.tcp.bounds import at_once, with_slack, within
 from analyzer.tcp.evidence import Basis, Note
 from analyzer.tcp.states import ARROWS, NEXT, NO_ARROW, Event, State
 from analyzer.tracker.context import end_at, flow_at, mark_later
@@ -61,14 +62,15 @@ def at_best(before, state, basis):
 
 
 @part
-def append(context, i, event, state, basis, best, earliest, latest, frame, note, slack):
+def append(context, i, event, state, basis, times, frame, note, slack):
     """Append a log row for endpoint ``i`` that leaves it in ``state``; returns the row.
 
     The caller has made sure that the log has room. The best time never runs before the endpoint's previous one; the
     latest is ``slack`` later than where that is kept to.
     """
     e = end_at(context, i)
-    best = min(max(best, earliest), latest)
+    best, earliest, latest = times
+    best = within(best, earliest, latest)
     previous = np.int64(e["last_event"])
     while previous > 0 and is_void(log_at(context, previous)):
         previous = row_before(context, previous)
@@ -78,40 +80,42 @@ def append(context, i, event, state, basis, best, earliest, latest, frame, note,
     entry = log_at(context, row)
     entry["time"] = best
     entry["frame"] = frame
-    set_bounds(context, entry, best, earliest, max(best, latest) + slack)
+    set_bounds(context, entry, best, earliest, with_slack(best, latest, slack))
     say(entry, i & 1, event, np.int64(e["state"]), state, at_best(np.int64(e["state"]), state, basis), note)
     e["last_event"] = row
     return row
 
 
 @part
-def write(context, i, event, basis, best, earliest, latest, frame, note):
+def write(context, i, event, basis, times, frame, note):
     """Append a log row for endpoint ``i`` at ``event`` without moving it; returns the row."""
     arrow = np.int64(ARROWS[np.int64(end_at(context, i)["state"]), event])
     state = np.int64(end_at(context, i)["state"] if arrow == NO_ARROW else NEXT[arrow])
     words = UNEXPECTED if arrow == NO_ARROW and note == NO_NOTE else note
-    return append(context, i, event, state, basis, best, earliest, latest, frame, words, np.int64(0))
+    return append(context, i, event, state, basis, times, frame, words, np.int64(0))
 
 
 @part
-def move(context, i, event, basis, best, earliest, latest, frame, note):
-    """Move endpoint ``i`` along the table's arrow for ``event``; returns the log row, or 0 where there is no arrow."""
+def move(context, i, event, basis, times, frame, note):
+    """Move endpoint ``i`` along the table's arrow for ``event``; returns the log row, or 0 where there is no arrow.
+
+    ``times`` are the best, the earliest and the latest time, as ``tcp.bounds`` gives them."""
     e = end_at(context, i)
     state = np.int64(e["state"])
     arrow = np.int64(ARROWS[state, event])
     if arrow == NO_ARROW:
-        write(context, i, event, basis, best, earliest, latest, frame, note)
+        write(context, i, event, basis, times, frame, note)
         return np.int64(0)
     entered = np.int64(NEXT[arrow])
     if entered == state:
-        return write(context, i, event, basis, best, earliest, latest, frame, note)
-    row = append(context, i, event, entered, basis, best, earliest, latest, frame, note, np.int64(context["slack"]))
+        return write(context, i, event, basis, times, frame, note)
+    row = append(context, i, event, entered, basis, times, frame, note, np.int64(context["slack"]))
     if basis != ASSUMED:
         e["mark_event"] = 0
     elif e["mark_event"] == 0:
         e["mark_event"] = row
         e["mark_state"] = state
-        e["mark_time"] = earliest
+        e["mark_time"] = times[1]
     time = np.int64(log_at(context, row)["time"])
     stamp_leave(context, e, state, time)
     stamp_enter(context, e, entered, basis, time)
@@ -172,7 +176,7 @@ def jot(context, i, event, basis, time, frame, words):
     state = np.int64(end_at(context, i)["state"])
     if ARROWS[state, event] == NO_ARROW and words == NO_NOTE:
         words = UNEXPECTED
-    return append(context, i, event, state, basis, time, time, time, frame, words, np.int64(0))
+    return append(context, i, event, state, basis, at_once(np.int64(time)), frame, words, np.int64(0))
 
 
 @part

@@ -8,8 +8,9 @@ import numpy as np
 from analyzer.kernels import part
 from analyzer.segments.table import HAS_TIMESTAMP, SYN
 from analyzer.tcp.sequence import seq_diff
-from analyzer.tracker.context import TIME_WAIT, end_at, flow_at, knows, later, older_at, still_kept
+from analyzer.tracker.context import TIME_WAIT, end_at, flow_at, knows, later, older_at
 from analyzer.tracker.ledger import Known
+from analyzer.tracker.over import still_kept
 from analyzer.tracker.storage.pools import OLDERS, take
 
 ISN = np.int64(Known.ISN)

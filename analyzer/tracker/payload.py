@@ -4,13 +4,12 @@ import numpy as np
 
 from analyzer.kernels import part
 from analyzer.segments.table import ACK, FIN, HAS_FIRST_BYTE, LENGTH_BEYOND, NO_IP_LENGTH, PART, SYN
+from analyzer.tcp.bounds import NEVER, busy_since, shown_by
 from analyzer.tcp.sequence import seq_add, seq_diff
 from analyzer.tcp.states import Event
-from analyzer.tracker.bounds import busy_time, margin
 from analyzer.tracker.context import (
     ASSUMED,
     MID_STREAM,
-    NEVER,
     NO_NOTE,
     UNKNOWN,
     end_at,
@@ -22,12 +21,13 @@ from analyzer.tracker.context import (
     mark_unusual,
     unusual,
 )
-from analyzer.tracker.fin import sent_fin
+from analyzer.tracker.distance import round_trip
+from analyzer.tracker.fin import take_fin
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.missing import came_late, gap, seen_again
 from analyzer.tracker.moves import move, note, take_back
 from analyzer.tracker.segment import length_of
-from analyzer.tracker.syn import options, sent_syn, sent_syn_ack
+from analyzer.tracker.syn import options, take_syn, take_syn_ack
 
 NXT, ACKED, FIN_KNOWN = np.int64(Known.NXT), np.int64(Known.ACK), np.int64(Known.FIN)
 FIN_ACKED, PEER_FIN = np.int64(Known.FIN_ACKED), np.int64(Known.PEER_FIN)
@@ -56,21 +56,21 @@ def kind_of(context, s, i):
 
 
 @part
-def sent_contents(context, s, i, kind):
+def take_contents(context, s, i, kind):
     """Take in what segment ``s`` of endpoint ``i`` carries."""
     e = end_at(context, i)
     flags = np.int64(s["flags"])
     if flags & SYN:
         if flags & ACK:
-            sent_syn_ack(context, s, i)
+            take_syn_ack(context, s, i)
         else:
-            sent_syn(context, s, i)
+            take_syn(context, s, i)
         options(s, e)
         return
     if np.int64(e["state"]) == UNKNOWN and unusual(context, e)["stale_acks"] == 0:
         learn(e, MID_STREAM)
         if not flags & FIN:
-            move(context, i, SENT_MID_STREAM, ASSUMED, s["time"], NEVER, s["time"], s["frame"], NO_NOTE)
+            move(context, i, SENT_MID_STREAM, ASSUMED, shown_by(np.int64(s["time"]), NEVER), s["frame"], NO_NOTE)
             e["mark_event"] = 0  # that is no assumption a later segment could take back
     if not knows(e, NXT):
         e["snd_nxt"] = s["seq"]
@@ -79,9 +79,9 @@ def sent_contents(context, s, i, kind):
         probe(s, mark_unusual(context, e))
         return
     if length_of(s) > 0:
-        sent_payload(context, s, i)
+        take_payload(context, s, i)
     if flags & FIN:
-        sent_fin(context, s, i)
+        take_fin(context, s, i)
     elif length_of(s) == 0 and seq_diff(s["seq"], e["snd_nxt"]) > 0:
         gap(context, s, e)
         e["snd_nxt"] = s["seq"]
@@ -100,7 +100,7 @@ def probe(s, u):
 
 
 @part
-def sent_payload(context, s, i):
+def take_payload(context, s, i):
     """Payload: new, repeated, or filling a hole."""
     e, p = end_at(context, i), end_at(context, i ^ 1)
     now, length = np.int64(s["time"]), length_of(s)
@@ -124,7 +124,7 @@ def sent_payload(context, s, i):
         after_fin(context, s, i, new)
     learn(e, SENT_DATA)
     seen_again(context, e)
-    e["busy_since"] = busy_time(now, np.int64(e["idle_since"]), np.int64(e["busy_since"]), margin(context, e))
+    e["busy_since"] = busy_since(now, np.int64(e["idle_since"]), np.int64(e["busy_since"]), round_trip(context, e))
     e["idle_since"] = 0
     e["snd_nxt"] = end
     e["fresh_time"] = now

@@ -17,10 +17,17 @@ import numpy as np
 
 from analyzer.kernels import part
 from analyzer.segments.table import ACK, FIN, RST, SYN
+from analyzer.tcp.bounds import (
+    arrived_by,
+    arrives_at,
+    rcvd_ack_of_fin,
+    rcvd_fin_unproven,
+    rcvd_rst_after,
+    sent_fin_crossing,
+)
 from analyzer.tcp.evidence import Note
 from analyzer.tcp.sequence import seq_diff
 from analyzer.tcp.states import Event
-from analyzer.tracker.bounds import half, margin, since, until
 from analyzer.tracker.context import (
     ASSUMED,
     CLOSED,
@@ -41,6 +48,7 @@ from analyzer.tracker.context import (
     mark_later,
     unusual,
 )
+from analyzer.tracker.distance import decided_since, round_trip
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.moves import forgive, move, take_back
 from analyzer.tracker.segment import length_of
@@ -63,8 +71,9 @@ def fin_before_reset(context, s, i):
     if not awaits or later(context, e)["fin_count"] == 0 or knows(p, PEER_FIN) or knows(p, PEER_FIN_ASSUMED):
         return
     seen = np.int64(later(context, e)["fin_time"])
-    best = seen + half(p["reach"])
-    row = move(context, i ^ 1, RCVD_FIN, ASSUMED, best, seen, until(context, p, s["time"]), s["frame"], NO_NOTE)
+    reach = np.int64(p["reach"])
+    times = rcvd_fin_unproven(seen, reach, arrived_by(np.int64(s["time"]), reach, context["repeat"]))
+    row = move(context, i ^ 1, RCVD_FIN, ASSUMED, times, s["frame"], NO_NOTE)
     if row > 0:
         learn(p, PEER_FIN_ASSUMED)
         after = mark_later(context, p)
@@ -96,7 +105,9 @@ def own_reset(context, s, i):
     if not knows(e, KILLED) or np.int64(e["state"]) != CLOSED:
         return
     killer = unusual(context, p)
-    abort = np.int64(s["flags"]) & ACK and np.int64(s["time"]) - np.int64(killer["rst_time"]) <= 2 * margin(context, e)
+    abort = np.int64(s["flags"]) & ACK and np.int64(s["time"]) - np.int64(killer["rst_time"]) <= 2 * round_trip(
+        context, e
+    )
     refuses = np.int64(p["run_kind"]) & DATA and p["run_ack"] == s["seq"] and p["run_frame"] < killer["rst_frame"]
     if abort or (refuses and later(context, e)["fin_count"] > 0):
         unkill(context, i)
@@ -152,9 +163,8 @@ def kill_again(context, i, now):
     """The peer's RST then reached endpoint ``i`` after all."""
     e, p = end_at(context, i), end_at(context, i ^ 1)
     u = unusual(context, p)
-    seen = np.int64(u["rst_time"])
-    best = max(seen + half(e["reach"]), now - half(e["reach"]))
-    move(context, i, RCVD_RST, ASSUMED, best, seen, until(context, e, now), np.int64(u["rst_frame"]), NO_NOTE)
+    times = rcvd_rst_after(np.int64(u["rst_time"]), now, np.int64(e["reach"]), context["repeat"])
+    move(context, i, RCVD_RST, ASSUMED, times, np.int64(u["rst_frame"]), NO_NOTE)
 
 
 @part
@@ -177,15 +187,15 @@ def not_arrived(context, i, before, now):
     j = i ^ 1
     p = end_at(context, j)
     crossed = np.int64(p["state"]) in (CLOSING, TIME_WAIT) and p["mark_event"] == later(context, p)["peer_fin_event"]
-    if not knows(p, PEER_FIN_ASSUMED) or not crossed or now - before <= margin(context, p):
+    if not knows(p, PEER_FIN_ASSUMED) or not crossed or now - before <= round_trip(context, p):
         return
     acked = np.int64(p["state"]) == TIME_WAIT
     take_back(context, j)
     forget_arrival(context, p)
     if acked:
         frame, seen = np.int64(later(context, p)["fin_acked_frame"]), np.int64(later(context, p)["fin_acked_time"])
-        best, late = seen + half(p["reach"]), until(context, p, seen)
-        move(context, j, RCVD_ACK_OF_FIN, ASSUMED, best, seen, late, frame, NO_NOTE)
+        times = rcvd_ack_of_fin(seen, np.int64(p["reach"]), context["repeat"])
+        move(context, j, RCVD_ACK_OF_FIN, ASSUMED, times, frame, NO_NOTE)
 
 
 @part
@@ -207,9 +217,10 @@ def unseen_fin(context, s, i):
     after["fin_time"] = s["time"]
     e["snd_nxt"] = s["seq"]
     e["fresh_time"] = 0
-    best = np.int64(theirs["fin_time"]) + half(e["reach"])
-    earliest = since(context, e, s, best)
-    move(context, i, SENT_FIN, ASSUMED, best, earliest, s["time"], s["frame"], FIN_NOT_CAPTURED)
+    peer_fin, reach = np.int64(theirs["fin_time"]), np.int64(e["reach"])
+    decided = decided_since(context, e, s, arrives_at(peer_fin, reach))
+    times = sent_fin_crossing(peer_fin, reach, decided, np.int64(s["time"]))
+    move(context, i, SENT_FIN, ASSUMED, times, s["frame"], FIN_NOT_CAPTURED)
 
 
 @part

@@ -11,11 +11,11 @@ import numpy as np
 
 from analyzer.kernels import part
 from analyzer.segments.table import ACK, SYN
+from analyzer.tcp.bounds import expired, lost_since, rcvd_rst, rcvd_syn_ack, refused_before, sent_at, sent_rst
 from analyzer.tcp.evidence import Note
 from analyzer.tcp.sequence import seq_diff
 from analyzer.tcp.states import Event
 from analyzer.tracker.acknowledgment import receive_fin
-from analyzer.tracker.bounds import half, sent_before, since, until
 from analyzer.tracker.context import (
     ASSUMED,
     BY_TIMER,
@@ -39,13 +39,14 @@ from analyzer.tracker.context import (
     learn,
     mark_unusual,
     older_at,
-    still_kept,
     unusual,
 )
+from analyzer.tracker.distance import decided_since, sent_before
 from analyzer.tracker.gaps import silent_since
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.moves import entry_row, move, note, note_received, take_back
 from analyzer.tracker.other_connection import acceptable_in_syn_sent
+from analyzer.tracker.over import still_kept
 from analyzer.tracker.reordering import fin_before_reset, not_yet_arrived, own_reset, unkill
 from analyzer.tracker.rst_trigger import trigger
 from analyzer.tracker.storage.event_log import bound, log_at
@@ -140,7 +141,8 @@ def had_opened(context, s, i):
     acks = np.int64(s["flags"]) & ACK != 0 and knows(p, ISN) and p["syn_ack"] == 1 and seq_diff(s["ack"], p["isn"]) == 1
     if np.int64(e["state"]) == SYN_SENT and acks:
         seen, now = last_syn(context, p), np.int64(s["time"])
-        move(context, i, RCVD_SYN_ACK, ASSUMED, seen + half(e["reach"]), seen, now, s["frame"], NO_NOTE)
+        times = rcvd_syn_ack(now, np.int64(e["reach"]), seen, seen)
+        move(context, i, RCVD_SYN_ACK, ASSUMED, times, s["frame"], NO_NOTE)
 
 
 @part
@@ -164,7 +166,8 @@ def receive(context, s, i, verdict):
         refuse(context, s, e, p)
     fin_before_reset(context, s, i)
     words = ANSWERS_SYN if asks else NO_NOTE
-    row = move(context, i ^ 1, RCVD_RST, ASSUMED, now + half(p["reach"]), now, until(context, p, now), frame, words)
+    times = rcvd_rst(now, np.int64(p["reach"]), context["repeat"])
+    row = move(context, i ^ 1, RCVD_RST, ASSUMED, times, frame, words)
     if row > 0:
         learn(p, KILLED)
 
@@ -190,7 +193,7 @@ def refuse(context, s, e, p):
 
 
 @part
-def refused_before(context, s, j):
+def refuses_later_syn(context, s, j):
     """The SYN ``s`` was refused by a RST of endpoint ``j`` that stands before it in the capture by a moment."""
     e, p = end_at(context, j), end_at(context, j ^ 1)
     u = unusual(context, e)
@@ -203,9 +206,8 @@ def refused_before(context, s, j):
     now = np.int64(s["time"])
     u["refused_frame"], u["refused_time"] = u["rst_frame"], u["rst_time"]
     u["refused_after"] = max(np.int64(0), now - np.int64(u["rst_time"]))
-    row = move(
-        context, j ^ 1, RCVD_RST, ASSUMED, now, now, until(context, p, now), np.int64(u["rst_frame"]), ANSWERS_SYN
-    )
+    times = refused_before(now, np.int64(p["reach"]), context["repeat"])
+    row = move(context, j ^ 1, RCVD_RST, ASSUMED, times, np.int64(u["rst_frame"]), ANSWERS_SYN)
     if row > 0:
         learn(p, KILLED)
 
@@ -242,13 +244,14 @@ def send(context, s, i, now, frame, counts):
     if knew and state >= ESTABLISHED and not knows(e, PEER_FIN):
         receive_fin(context, i, now, frame)
     reach = np.int64(e["reach"])
-    earliest = since(context, e, s, now)
+    decided = decided_since(context, e, s, now)
     if unusual(context, e)[
         "rst_reply"
     ]:  # it knew no such connection: it may have lost it at any time since it was last heard of
-        earliest = min(earliest, max(np.int64(e["last_time"]), np.int64(e["state_time"])) - reach - context["slack"])
+        heard = max(np.int64(e["last_time"]), np.int64(e["state_time"]))
+        decided = lost_since(decided, heard, reach, context["slack"])
     basis = ASSUMED if state == 0 else SENT  # a SYN of it that was not captured may go on asking
-    move(context, i, SENT_RST, basis, now - half(reach), earliest, now, frame, NO_NOTE)
+    move(context, i, SENT_RST, basis, sent_rst(now, reach, decided), frame, NO_NOTE)
 
 
 @part
@@ -267,7 +270,8 @@ def end_older(context, i, now, frame):
         old = np.int64(older_at(context, f)["old_end"]) ^ (i & 1)
         p = end_at(context, i)
         if np.int64(end_at(context, old)["state"]) != CLOSED:
-            move(context, old, RCVD_RST, ASSUMED, now + half(p["reach"]), now, until(context, p, now), frame, NO_NOTE)
+            times = rcvd_rst(now, np.int64(p["reach"]), context["repeat"])
+            move(context, old, RCVD_RST, ASSUMED, times, frame, NO_NOTE)
 
 
 @part
@@ -286,12 +290,11 @@ def expire(context, i, now, frame):
     """Endpoint ``i`` had left FIN_WAIT_2 or TIME_WAIT at a moment no packet shows, before its RST."""
     e = end_at(context, i)
     entered = np.int64(e["state_time"])
-    length = context["fin_wait_2_length"]
-    latest = now - half(e["reach"])
+    latest = sent_at(now, np.int64(e["reach"]))
     if np.int64(e["state"]) == TIME_WAIT:
         doubt(context, e)
-    best = entered + length if np.int64(e["state"]) == FIN_WAIT_2 and entered + length <= latest else latest
-    row = move(context, i, TIMER, BY_TIMER, best, entered, latest, NO_FRAME, HAD_EXPIRED)
+    times = expired(entered, context["fin_wait_2_length"], latest, np.int64(e["state"]) == FIN_WAIT_2)
+    row = move(context, i, TIMER, BY_TIMER, times, NO_FRAME, HAD_EXPIRED)
     if row > 0:  # the RST proves it
         bound(context, log_at(context, row), entered, now)
 

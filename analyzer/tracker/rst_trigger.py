@@ -6,8 +6,8 @@ import numpy as np
 from analyzer.kernels import part
 from analyzer.segments.table import ACK
 from analyzer.tcp.sequence import seq_diff
-from analyzer.tracker.bounds import patience
 from analyzer.tracker.context import SYN_SENT, knows, unusual
+from analyzer.tracker.distance import longest_round_trip
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.other_connection import acceptable_in_syn_sent
 
@@ -21,7 +21,7 @@ def trigger(context, s, e, p, u):
     """Name the segment of ``p`` that the RST answers: its number is that of a reply (RFC 9293 3.5.2), it comes within
     a round trip, and its sender had not acknowledged that segment before."""
     now, flags, seq = np.int64(s["time"]), np.int64(s["flags"]), np.int64(s["seq"])
-    prompt = now - np.int64(p["last_time"]) <= 2 * patience(context, e) + LATE_NS
+    prompt = now - np.int64(p["last_time"]) <= 2 * longest_round_trip(context, e) + LATE_NS
     u["rst_answers"] = u["rst_reply"] = u["rst_answers_frame"] = 0
     if np.int64(p["state"]) == SYN_SENT and not knows(e, ISN) and acceptable_in_syn_sent(s, p):
         answer(u, p["last_kind"], p["last_frame"], p["last_ack"], p["last_time"])  # however late: it names the SYN
@@ -51,7 +51,7 @@ def trigger(context, s, e, p, u):
 def repeated_since(context, e, p, now):
     """Whether the first segment of ``p`` that ``e`` has not acknowledged is too old to be answered only ``now``, and
     its last, with the same acknowledgment, is not."""
-    old = now - np.int64(p["run_time"]) > 2 * patience(context, e) + context["repeat"]
+    old = now - np.int64(p["run_time"]) > 2 * longest_round_trip(context, e) + context["repeat"]
     return old and np.int64(p["last_kind"]) & CARRIES != 0 and p["last_ack"] == p["run_ack"]
 
 

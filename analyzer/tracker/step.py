@@ -22,17 +22,16 @@ from analyzer.segments.table import (
     SYN,
     UNTRACKED,
 )
+from analyzer.tcp.bounds import NEVER, opened_unseen, proven_by, shown_by, timer_ran_out
 from analyzer.tcp.evidence import Note
 from analyzer.tcp.sequence import seq_add
 from analyzer.tcp.states import Event
 from analyzer.tracker.acknowledgment import acknowledge
-from analyzer.tracker.bounds import half
 from analyzer.tracker.context import (
     BY_TIMER,
     CLOSED,
     CONTEXT,
     FINISHED,
-    NEVER,
     NO_FRAME,
     NOT_YET,
     PROVEN,
@@ -43,7 +42,6 @@ from analyzer.tracker.context import (
     later,
     mark_later,
     mark_unusual,
-    over,
     place_at,
     tuple_at,
     unusual,
@@ -55,8 +53,9 @@ from analyzer.tracker.ledger import KEPT, Known
 from analyzer.tracker.moves import move
 from analyzer.tracker.older_flow import of_older, remember_older, replaces
 from analyzer.tracker.other_connection import of_another
+from analyzer.tracker.over import over
 from analyzer.tracker.padding import padding_was_data, remember_padding
-from analyzer.tracker.payload import KIND_ACK, KIND_PROBE, kind_of, sent_contents
+from analyzer.tracker.payload import KIND_ACK, KIND_PROBE, kind_of, take_contents
 from analyzer.tracker.reordering import kill_again, not_yet_proof, revive, unseen_fin
 from analyzer.tracker.rst import contradict, end_older, reset
 from analyzer.tracker.segment import ack_of, length_of
@@ -71,7 +70,6 @@ RCVD_ACK_OF_SYN = np.int64(Event.RCVD_ACK_OF_SYN)
 PEER_NOT_CAPTURED = np.int64(Note.PEER_NOT_CAPTURED)
 ISN, NXT = np.int64(Known.ISN), np.int64(Known.NXT)
 END_BYTES = np.int64(KEPT.itemsize)
-GRANULE = 2_000_000_000  # Linux ends TIME_WAIT up to about two seconds late
 
 
 @kernel(CONTEXT, SEGMENT, const(np.int64), int)
@@ -158,7 +156,7 @@ def step(context, s, i):
         unseen_fin(context, s, i)
         if flags & ACK:
             acknowledge(context, s, i)
-        sent_contents(context, s, i, kind)
+        take_contents(context, s, i, kind)
         if revived:
             kill_again(context, i, now)
     if flags & (FIN | RST) and f["close_side"] == 0:
@@ -179,10 +177,11 @@ def taken_after_all(context, s, i):
     e, p = end_at(context, i), end_at(context, i ^ 1)
     now = np.int64(s["time"])
     if p["packets"] == 0:
-        move(context, i, RCVD_ACK_OF_SYN, PROVEN, now, NEVER, now, s["frame"], PEER_NOT_CAPTURED)
+        move(context, i, RCVD_ACK_OF_SYN, PROVEN, shown_by(now, NEVER), s["frame"], PEER_NOT_CAPTURED)
     elif unusual(context, e)["syn_ack_after_ack"] > 0:
         seen = max(np.int64(e["syn_time"]), np.int64(p["last_time"]))
-        move(context, i, RCVD_ACK_OF_SYN, PROVEN, seen + half(e["reach"]), seen, now, s["frame"], NO_NOTE)
+        times = opened_unseen(seen, seen, np.int64(e["reach"]), now)
+        move(context, i, RCVD_ACK_OF_SYN, PROVEN, times, s["frame"], NO_NOTE)
 
 
 @part
@@ -259,7 +258,7 @@ def timer_ended(context, e, now):
 def end_time_wait(context, i):
     """TIME_WAIT's timer has run out, by the profile in force."""
     due = np.int64(later(context, end_at(context, i))["deadline"])
-    move(context, i, TIMER, BY_TIMER, due, due, due + GRANULE, NO_FRAME, NO_NOTE)
+    move(context, i, TIMER, BY_TIMER, timer_ran_out(due), NO_FRAME, NO_NOTE)
 
 
 @part
@@ -267,7 +266,7 @@ def prove(context, e, now):
     """The endpoint sends something it could not have sent without what was assumed."""
     entry = log_at(context, np.int64(e["proof_event"]))
     entry["basis"] = PROVEN
-    bound(context, entry, earliest_of(context, entry), max(np.int64(entry["time"]), now + context["slack"]))
+    bound(context, entry, earliest_of(context, entry), proven_by(np.int64(entry["time"]), now, context["slack"]))
     e["proof_event"] = 0
     e["mark_event"] = 0
     e["state_basis"] = PROVEN

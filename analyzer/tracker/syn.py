@@ -4,14 +4,13 @@ import numpy as np
 
 from analyzer.kernels import part
 from analyzer.segments.table import CUT_HEADER, HAS_TIMESTAMP
+from analyzer.tcp.bounds import replaced, sent_at, sent_syn, sent_syn_ack
 from analyzer.tcp.sequence import seq_add
 from analyzer.tcp.states import Event
-from analyzer.tracker.bounds import half, margin
 from analyzer.tracker.context import (
     CLOSED,
     ESTABLISHED,
     LISTEN,
-    NEVER,
     NO_NOTE,
     PROVEN,
     SENT,
@@ -26,13 +25,13 @@ from analyzer.tracker.context import (
     learn,
     mark_unusual,
     older_at,
-    still_kept,
     unusual,
 )
-from analyzer.tracker.distance import measure
+from analyzer.tracker.distance import measure, round_trip
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.moves import move, note, take_back
-from analyzer.tracker.rst import DISREGARDED, KIND_SYN, refused_before
+from analyzer.tracker.over import still_kept
+from analyzer.tracker.rst import DISREGARDED, KIND_SYN, refuses_later_syn
 from analyzer.tracker.segment import length_of
 from analyzer.tracker.third_party import came_another_way
 
@@ -45,7 +44,7 @@ REPLACED = np.int64(Event.REPLACED)
 
 
 @part
-def sent_syn(context, s, i):
+def take_syn(context, s, i):
     """A SYN without ACK: a request for a connection, or the same request again."""
     e = end_at(context, i)
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
@@ -54,28 +53,28 @@ def sent_syn(context, s, i):
         if knows(e, KILLED) and np.int64(e["state"]) == CLOSED:
             forget(e, KILLED)  # it was refused and tries again
             e["mark_event"] = 0
-            move(context, i, SENT_SYN, SENT, now, NEVER, now, frame, NO_NOTE)
+            move(context, i, SENT_SYN, SENT, sent_syn(now, np.int64(0)), frame, NO_NOTE)
         else:
             note(context, i, SYN_AGAIN, now, frame, NO_NOTE)
     elif np.int64(e["state"]) in (UNKNOWN, CLOSED) and not knows(e, ISN):
         e["state"] = CLOSED
         replace_old(context, i, now, now, frame)
         syn_stamps(s, e, 0)
-        move(context, i, SENT_SYN, SENT, now, NEVER, now, frame, NO_NOTE)
-        refused_before(context, s, i ^ 1)
+        move(context, i, SENT_SYN, SENT, sent_syn(now, np.int64(0)), frame, NO_NOTE)
+        refuses_later_syn(context, s, i ^ 1)
     else:
         note(context, i, SENT_SYN, now, frame, NO_NOTE)
     count_syn(context, e, now, frame)
 
 
 @part
-def sent_syn_ack(context, s, i):
+def take_syn_ack(context, s, i):
     """A SYN-ACK: the answer to a SYN, or the same answer again because its acknowledgment did not come."""
     e, p = end_at(context, i), end_at(context, i ^ 1)
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
     state = np.int64(e["state"])
     if knows(e, ISN) and e["syn_ack"] == 1 and np.int64(e["isn"]) == np.int64(s["seq"]):
-        open_till_now = state == ESTABLISHED and e["mark_event"] > 0 and now - e["mark_time"] > margin(context, e)
+        open_till_now = state == ESTABLISHED and e["mark_event"] > 0 and now - e["mark_time"] > round_trip(context, e)
         if open_till_now:
             take_back(context, i)
         if open_till_now or (state == SYN_RECEIVED and unusual(context, e)["syn_ack_after_ack"] > 0):
@@ -92,12 +91,12 @@ def sent_syn_ack(context, s, i):
             mark_unusual(context, e)["rst_verdict"] = (
                 DISREGARDED  # it refused at first; the connection opens all the same
             )
-        replace_old(context, i, now - half(e["reach"]), now, frame)
+        replace_old(context, i, sent_at(now, np.int64(e["reach"])), now, frame)
         if knows(e, ISN):
             learn(e, CROSSED_SYN)
-        seen = np.int64(p["syn_time"])
+        times = sent_syn_ack(now, np.int64(e["reach"]), np.int64(p["syn_time"]))
         syn_stamps(s, e, 1)
-        move(context, i, SENT_SYN_ACK, SENT, now - half(e["reach"]), min(seen, now), now, frame, NO_NOTE)
+        move(context, i, SENT_SYN_ACK, SENT, times, frame, NO_NOTE)
     else:
         note(context, i, SENT_SYN_ACK, now, frame, NO_NOTE)
     count_syn(context, e, now, frame)
@@ -146,12 +145,12 @@ def count_syn(context, e, now, frame):
 
 
 @part
-def replace_old(context, i, best, now, frame):
+def replace_old(context, i, began, now, frame):
     """A new connection of the endpoint takes the place of the older one on this tuple, whose state was still kept; at
-    ``best``, when it enters its first state."""
+    ``began``, when it enters its first state."""
     f = flow_at(context, i >> 1)
     if f["older"] > 0:
         old = np.int64(older_at(context, f)["old_end"]) ^ (i & 1)
         if still_kept(context, f) and np.int64(end_at(context, old)["state"]) != CLOSED:
             basis = SENT if np.int64(end_at(context, old)["state"]) == TIME_WAIT else PROVEN
-            move(context, old, REPLACED, basis, best, NEVER, now, frame, NO_NOTE)
+            move(context, old, REPLACED, basis, replaced(began, now), frame, NO_NOTE)

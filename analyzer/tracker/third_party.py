@@ -14,7 +14,6 @@ from analyzer.tcp.evidence import Note
 from analyzer.tcp.sequence import seq_add, seq_diff
 from analyzer.tcp.states import Event
 from analyzer.tracker import hops
-from analyzer.tracker.bounds import patience
 from analyzer.tracker.context import (
     CLOSED,
     SYN_RECEIVED,
@@ -26,6 +25,7 @@ from analyzer.tracker.context import (
     mark_unusual,
     unusual,
 )
+from analyzer.tracker.distance import longest_round_trip
 from analyzer.tracker.ledger import Known, ThirdParty
 from analyzer.tracker.moves import note, wait_on
 from analyzer.tracker.segment import length_of
@@ -102,7 +102,7 @@ def is_repeat(s):
 @part
 def under_way(context, e):
     """How long after a RST has passed the tap something that its receiver ``e`` sent before may still pass."""
-    return max(2 * patience(context, e), np.int64(context["repeat"]))
+    return max(2 * longest_round_trip(context, e), np.int64(context["repeat"]))
 
 
 @part

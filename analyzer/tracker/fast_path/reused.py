@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from analyzer.kernels import part
 from analyzer.segments.table import HAS_TIMESTAMP
+from analyzer.tcp.bounds import replaced, sent_at
 from analyzer.tcp.sequence import seq_diff
 from analyzer.tcp.states import Event
-from analyzer.tracker.bounds import half
-from analyzer.tracker.context import NEVER, SENT, TIME_WAIT, end_at, flow_at, mark_later, over_after, tuple_at
+from analyzer.tracker.context import SENT, TIME_WAIT, end_at, flow_at, tuple_at
 from analyzer.tracker.fast_path.buffered import segment_of
 from analyzer.tracker.fast_path.whole_flow import CLIENT, SERVER, SLOT, enter, sent_by, time_out
 from analyzer.tracker.ledger import Known
+from analyzer.tracker.over import over_after
 from analyzer.tracker.signs import OF_WHOLE_FLOW, Sign
 from analyzer.tracker.step import timer_ended
 from analyzer.tracker.storage.transpose import OF_REUSED, Columns
@@ -60,22 +61,22 @@ def hand_over(room, context, group, newer, took):
     same = mine["address"][0] == its["address"][0] and mine["port"][0] == its["port"][0]
     first = CLIENT if same else SERVER
     remember(room, context, group, first, syn, took)
-    began = now - placed_by(context, then, np.int64(ack["time"]))
+    began = sent_at(now, reach_known(context, then, np.int64(ack["time"])))
     e = end_at(context, first)
     if np.int64(e["state"]) == TIME_WAIT and began < np.int64(e["state_time"]):
         return False  # the newer begins with the end of that TIME_WAIT, later than its own segments tell
     replace(context, first, began, now, np.int64(syn["frame"]))
     if then <= over_after(context, SLOT):
-        replace(context, first ^ 1, then - half(then - now), then, np.int64(answer["frame"]))
+        replace(context, first ^ 1, sent_at(then, then - now), then, np.int64(answer["frame"]))
     return True
 
 
 @part
-def placed_by(context, then, acked):
-    """How much earlier than its SYN passes the newer flow begins: half the time from its SYN-ACK, which passed
-    ``then``, to the acknowledgment of that; 0 where the flow in SLOT is over before that is known."""
+def reach_known(context, then, acked):
+    """How far the newer flow's client is, as it shows while the flow in SLOT is still kept: the time from its SYN-ACK,
+    which passed ``then``, to the acknowledgment of that; 0 where the flow in SLOT is over before that is known."""
     kept = np.int64(flow_at(context, SLOT)["end_time"]) + context["linger"]
-    return half(acked - then) if acked <= kept else np.int64(0)
+    return acked - then if acked <= kept else np.int64(0)
 
 
 @part
@@ -100,13 +101,12 @@ def remember(room, context, group, first, syn, old):
 
 
 @part
-def replace(context, i, best, now, frame):
-    """A new connection of endpoint ``i`` takes the place of this one, if its TIME_WAIT still lasts; at ``best``, when
+def replace(context, i, began, now, frame):
+    """A new connection of endpoint ``i`` takes the place of this one, if its TIME_WAIT still lasts; at ``began``, when
     it enters its first state."""
     e = end_at(context, i)
     if np.int64(e["state"]) == TIME_WAIT:
-        enter(context, e, i, TIME_WAIT, REPLACED, SENT, best, NEVER, now, frame)
-        mark_later(context, e)["deadline"] = NEVER
+        enter(context, e, i, TIME_WAIT, REPLACED, SENT, replaced(began, now), frame)
 
 
 def facts_of(took: NDArray[np.void], endings: NDArray[np.void]) -> Columns:

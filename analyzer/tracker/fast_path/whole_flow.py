@@ -36,10 +36,25 @@ from analyzer.segments.table import (
     RST,
     SYN,
 )
+from analyzer.tcp.bounds import (
+    NEVER,
+    busy_since,
+    nearer,
+    proven_by,
+    rcvd_ack_of_fin,
+    rcvd_ack_of_syn,
+    rcvd_fin,
+    rcvd_syn_ack,
+    sent_fin,
+    sent_syn,
+    sent_syn_ack,
+    timer_ran_out,
+    with_slack,
+    within,
+)
 from analyzer.tcp.evidence import Note
 from analyzer.tcp.sequence import seq_add, seq_diff
 from analyzer.tcp.states import ARROWS, NEXT, Event
-from analyzer.tracker.bounds import busy_time, half, margin, since, until
 from analyzer.tracker.conclusion import end_flow
 from analyzer.tracker.context import (
     ASSUMED,
@@ -52,7 +67,6 @@ from analyzer.tracker.context import (
     FIN_WAIT_2,
     LAST_ACK,
     LISTEN,
-    NEVER,
     NO_FRAME,
     PROVEN,
     RCVD_ACK_OF_FIN,
@@ -66,14 +80,15 @@ from analyzer.tracker.context import (
     flow_at,
     later,
 )
+from analyzer.tracker.distance import decided_since, round_trip
 from analyzer.tracker.ending import ENTRY
 from analyzer.tracker.fast_path.buffered import SIDE_BIT
 from analyzer.tracker.finish import CAPTURE_END
 from analyzer.tracker.gaps import silent_since, watched_until
 from analyzer.tracker.ledger import LATER
-from analyzer.tracker.moves import at_best
+from analyzer.tracker.moves import at_best, stamp_enter, stamp_leave
 from analyzer.tracker.ordinary import FIN_LATE, fin_late
-from analyzer.tracker.step import GRANULE, TIMER, timer_ended
+from analyzer.tracker.step import TIMER, timer_ended
 
 SENT_SYN, SENT_SYN_ACK, SENT_FIN = np.int64(Event.SENT_SYN), np.int64(Event.SENT_SYN_ACK), np.int64(Event.SENT_FIN)
 RCVD_SYN_ACK, RCVD_ACK_OF_SYN = np.int64(Event.RCVD_SYN_ACK), np.int64(Event.RCVD_ACK_OF_SYN)
@@ -96,7 +111,8 @@ def lone_syn(context, row, s, ending):
     for side in (CLIENT, SERVER):
         e = end_at(context, side)
         e["state"], e["state_time"], e["later"], e["bytes"] = (UNKNOWN if side else CLOSED), now, 0, 0
-    enter(context, end_at(context, CLIENT), CLIENT, CLOSED, SENT_SYN, SENT, now, NEVER, now, np.int64(s["frame"]))
+    times = sent_syn(now, np.int64(0))
+    enter(context, end_at(context, CLIENT), CLIENT, CLOSED, SENT_SYN, SENT, times, np.int64(s["frame"]))
     for side in (CLIENT, SERVER):
         stay(context, end_at(context, side), side, watched_until(context, now, end_time))
     finish(context, s, 1, 0)
@@ -142,7 +158,7 @@ def set_out(e, s, state, reach, acknowledged, idle_since):
     """What is known of endpoint ``e`` by its SYN or SYN-ACK, and by the answer to that."""
     now = np.int64(s["time"])
     e["isn"], e["snd_nxt"], e["ack_sent"] = s["seq"], seq_add(s["seq"], 1), acknowledged
-    e["state"], e["state_time"], e["reach"] = state, now - half(reach), reach
+    e["state"], e["state_time"], e["reach"] = state, NEVER, reach
     e["idle_since"], e["busy_since"], e["proof_event"] = idle_since, NEVER, 0
     e["fresh_time"] = e["last_time"] = now
     e["ip_id"] = s["ip_id"]
@@ -152,13 +168,13 @@ def set_out(e, s, state, reach, acknowledged, idle_since):
 def shake_hands(context, c, s, asked, answered, now, syn, syn_ack, ack):
     """The moves of a handshake."""
     frame = np.int64(ack["frame"])
-    enter(context, c, CLIENT, CLOSED, SENT_SYN, SENT, np.int64(c["state_time"]), NEVER, asked, np.int64(syn["frame"]))
-    best = np.int64(s["state_time"])
-    enter(context, s, SERVER, LISTEN, SENT_SYN_ACK, SENT, best, asked, answered, np.int64(syn_ack["frame"]))
-    best = answered + half(np.int64(c["reach"]))
-    enter(context, c, CLIENT, SYN_SENT, RCVD_SYN_ACK, PROVEN, best, answered, now, frame)
-    best = now + half(np.int64(s["reach"]))
-    enter(context, s, SERVER, SYN_RECEIVED, RCVD_ACK_OF_SYN, ASSUMED, best, now, until(context, s, now), frame)
+    reach, server_reach = np.int64(c["reach"]), np.int64(s["reach"])
+    enter(context, c, CLIENT, CLOSED, SENT_SYN, SENT, sent_syn(asked, reach), np.int64(syn["frame"]))
+    times = sent_syn_ack(answered, server_reach, asked)
+    enter(context, s, SERVER, LISTEN, SENT_SYN_ACK, SENT, times, np.int64(syn_ack["frame"]))
+    enter(context, c, CLIENT, SYN_SENT, RCVD_SYN_ACK, PROVEN, rcvd_syn_ack(now, reach, answered, answered), frame)
+    times = rcvd_ack_of_syn(now, server_reach, context["repeat"])
+    enter(context, s, SERVER, SYN_RECEIVED, RCVD_ACK_OF_SYN, ASSUMED, times, frame)
     if context["timeline"] > 0:
         s["proof_event"] = flow_at(context, SLOT)["log_rows"]
 
@@ -183,7 +199,7 @@ def followed(context, e, p, i, s, before):
     whole, sample, reach = (fresh > 0) & (left == 0), now - np.int64(p["fresh_time"]), np.int64(e["reach"])
     fresh_time = np.int64(e["fresh_time"])
     state, peer_state = np.int64(e["state"]), np.int64(p["state"])
-    e["reach"] = sample if whole & (sample > 0) & (sample < reach) else reach
+    e["reach"] = nearer(reach, sample) if whole & (sample > 0) else reach
     e["fresh_time"] = now if length > 0 else fresh_time
     e["ack_sent"], e["snd_nxt"] = s["ack"], seq_add(sent, length)
     if context["timeline"] > 0:
@@ -200,7 +216,7 @@ def pause(context, e, p, whole, carries, now):
     """Since when the two have had something to send, or nothing: this bounds in timelines when they decided to close.
     And what was assumed of ``e`` is proven by now."""
     idle, busy, peer_idle = np.int64(e["idle_since"]), np.int64(e["busy_since"]), np.int64(p["idle_since"])
-    busy_again = busy_time(now, idle, busy, np.int64(e["reach"]) + context["slack"])
+    busy_again = busy_since(now, idle, busy, round_trip(context, e))
     p["idle_since"] = now if whole else peer_idle
     e["busy_since"] = busy_again if carries else busy
     e["idle_since"] = NEVER if carries else idle
@@ -212,7 +228,7 @@ def pause(context, e, p, whole, carries, now):
 def prove(context, e, now):
     """The endpoint sends something it could not have sent without what was assumed: see ``step``."""
     entry = _entry(context["timeline"], np.int64(e["proof_event"]) - 1)
-    entry["basis"], entry["latest"] = PROVEN, max(np.int64(entry["time"]), now + context["slack"])
+    entry["basis"], entry["latest"] = PROVEN, proven_by(np.int64(entry["time"]), now, context["slack"])
     e["proof_event"] = 0
 
 
@@ -227,17 +243,16 @@ def closes(context, e, p, i, s, whole, before):
     if whole and peer_state == FIN_WAIT_1:
         if carries or state != ESTABLISHED:
             return False  # data after the peer's FIN, or the FINs crossed
-        own["close_wait_time"] = fin_received(context, e, peers, i, ESTABLISHED, s)
-        peers["fin_wait_2_time"] = fin_acked(context, p, peers, i ^ 1, FIN_WAIT_1, s)
+        fin_received(context, e, peers, i, ESTABLISHED, s)
+        fin_acked(context, p, peers, i ^ 1, FIN_WAIT_1, s)
         state = CLOSE_WAIT
     elif whole and peer_state == LAST_ACK:
-        time = fin_received(context, e, peers, i, FIN_WAIT_2, s)
-        own["fin_wait_2_end"], own["deadline"] = time, time + context["time_wait_length"]
+        fin_received(context, e, peers, i, FIN_WAIT_2, s)
         fin_acked(context, p, peers, i ^ 1, LAST_ACK, s)
     if not np.int64(s["flags"]) & FIN:
         return True
     if state == CLOSE_WAIT:
-        own["close_wait_end"] = send_fin(context, e, own, i, CLOSE_WAIT, s)
+        send_fin(context, e, own, i, CLOSE_WAIT, s)
         return True
     if state != ESTABLISHED or peer_state != ESTABLISHED:
         return False
@@ -250,31 +265,33 @@ def closes(context, e, p, i, s, whole, before):
 
 @inlined
 def send_fin(context, e, own, i, state, s):
-    """Endpoint ``e`` sends its FIN; returns when, at best."""
-    now, best, earliest = np.int64(s["time"]), np.int64(s["time"]) - half(np.int64(e["reach"])), NEVER
+    """Endpoint ``e`` sends its FIN."""
+    now, decided = np.int64(s["time"]), NEVER
     if context["timeline"] > 0:
-        busy = busy_time(now, np.int64(e["idle_since"]), np.int64(e["busy_since"]), margin(context, e))
-        earliest = since(context, e, s, busy)  # it is before the best time anyway
+        busy = busy_since(now, np.int64(e["idle_since"]), np.int64(e["busy_since"]), round_trip(context, e))
+        decided = decided_since(context, e, s, busy)  # it is before the best time anyway
     end = seq_add(e["snd_nxt"], 1)
     own["fin_end"], own["fin_time"], own["fin_ack"], own["fin_count"] = end, now, s["ack"], 1
     e["snd_nxt"], e["fresh_time"] = end, now
-    return enter(context, e, i, state, SENT_FIN, SENT, best, earliest, now, np.int64(s["frame"]))
+    times = sent_fin(now, np.int64(e["reach"]), decided)
+    enter(context, e, i, state, SENT_FIN, SENT, times, np.int64(s["frame"]))
 
 
 @inlined
 def fin_received(context, e, peers, i, state, s):
-    """Endpoint ``e`` proves that it has received the peer's FIN; returns when, at best."""
-    now, reach = np.int64(s["time"]), np.int64(e["reach"])
-    earliest = max(np.int64(peers["fin_time"]), np.int64(e["last_time"]) - reach - context["slack"])
-    return enter(context, e, i, state, RCVD_FIN, PROVEN, earliest + half(reach), earliest, now, np.int64(s["frame"]))
+    """Endpoint ``e`` proves that it has received the peer's FIN."""
+    fin, lower_ack = np.int64(peers["fin_time"]), np.int64(e["last_time"])
+    times = rcvd_fin(np.int64(s["time"]), np.int64(e["reach"]), context["slack"], fin, fin, lower_ack)
+    enter(context, e, i, state, RCVD_FIN, PROVEN, times, np.int64(s["frame"]))
 
 
 @inlined
 def fin_acked(context, p, peers, j, state, s):
-    """The acknowledgment passes of the FIN of endpoint ``p``, which will receive it; returns when, at best."""
+    """The acknowledgment passes of the FIN of endpoint ``p``, which will receive it."""
     now = np.int64(s["time"])
-    peers["fin_acked_time"], best, late = now, now + half(np.int64(p["reach"])), until(context, p, now)
-    return enter(context, p, j, state, RCVD_ACK_OF_FIN, ASSUMED, best, now, late, np.int64(s["frame"]))
+    peers["fin_acked_time"] = now
+    times = rcvd_ack_of_fin(now, np.int64(p["reach"]), context["repeat"])
+    enter(context, p, j, state, RCVD_ACK_OF_FIN, ASSUMED, times, np.int64(s["frame"]))
 
 
 @part
@@ -324,21 +341,19 @@ def closed(context, ended, ending):
 @part
 def time_out(context, e, i):
     """TIME_WAIT's timer has run out, by the profile in force."""
-    after = later(context, e)
-    due = np.int64(after["deadline"])
-    enter(context, e, i, TIME_WAIT, TIMER, BY_TIMER, due, due, due + GRANULE, NO_FRAME)
-    after["deadline"] = NEVER
+    enter(context, e, i, TIME_WAIT, TIMER, BY_TIMER, timer_ran_out(np.int64(later(context, e)["deadline"])), NO_FRAME)
 
 
 @inlined
-def enter(context, e, i, state, event, basis, best, earliest, latest, frame):
+def enter(context, e, i, state, event, basis, times, frame):
     """Move endpoint ``e``, the one with the number ``i``, along the table's arrow from ``state`` for ``event``: at the
-    best time between its bounds, not before its last move. Returns that time."""
-    time = max(min(max(best, earliest), latest), np.int64(e["state_time"]))
+    best time between its bounds, not before its last move."""
+    best, earliest, latest = times
+    time = max(within(best, earliest, latest), np.int64(e["state_time"]))
     if context["timeline"] > 0:
-        note_down(context, i, state, event, basis, time, earliest, max(time, latest) + context["slack"], frame)
-    e["state"], e["state_time"] = NEXT[ARROWS[state, event]], time
-    return time
+        note_down(context, i, state, event, basis, time, earliest, with_slack(time, latest, context["slack"]), frame)
+    stamp_leave(context, e, state, time)
+    stamp_enter(context, e, np.int64(NEXT[ARROWS[state, event]]), basis, time)
 
 
 @part
