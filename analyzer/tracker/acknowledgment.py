@@ -17,21 +17,40 @@ from analyzer.tcp.bounds import (
     sent_fin_unseen,
     shown_by,
 )
-from analyzer.tcp.evidence import Note
-from analyzer.tcp.sequence import seq_diff
-from analyzer.tcp.states import Event
-from analyzer.tracker.context import (
+from analyzer.tcp.codes import (
+    ACK_OF_FIN_AGAIN,
     ASSUMED,
     CLOSING,
     ESTABLISHED,
+    FIN_NOT_CAPTURED,
     FIN_WAIT_1,
+    LOST_SIGHT,
     NO_NOTE,
+    PEER_NOT_CAPTURED,
     PROVEN,
     RCVD_ACK_OF_FIN,
+    RCVD_ACK_OF_SYN,
     RCVD_FIN,
+    RCVD_SYN_ACK,
+    SENT_FIN,
     SYN_RECEIVED,
     SYN_SENT,
     TIME_WAIT,
+)
+from analyzer.tcp.sequence import seq_diff
+from analyzer.tracker.codes import (
+    ACKED,
+    FIN_ACKED,
+    FIN_INFERRED,
+    FIN_KNOWN,
+    ISN,
+    MID_STREAM,
+    NXT,
+    PEER_FIN,
+    PEER_FIN_ASSUMED,
+    SENT_DATA,
+)
+from analyzer.tracker.context import (
     end_at,
     forget,
     knows,
@@ -44,23 +63,13 @@ from analyzer.tracker.context import (
     unusual,
 )
 from analyzer.tracker.distance import measure
-from analyzer.tracker.ledger import Known
 from analyzer.tracker.missing import open_since
 from analyzer.tracker.moves import at_best, entry_row, move, note_received
 from analyzer.tracker.other_connection import reach_of_window
 from analyzer.tracker.segment import length_of
 from analyzer.tracker.storage.event_log import bound, earliest_of, log_at, state_before, state_in
+from analyzer.tracker.time_wait import start_again
 
-ISN, NXT, ACKED, FIN_KNOWN = np.int64(Known.ISN), np.int64(Known.NXT), np.int64(Known.ACK), np.int64(Known.FIN)
-FIN_ACKED, PEER_FIN = np.int64(Known.FIN_ACKED), np.int64(Known.PEER_FIN)
-PEER_FIN_ASSUMED = np.int64(Known.PEER_FIN_ASSUMED)
-FIN_INFERRED = np.int64(Known.FIN_INFERRED)
-MID_STREAM, SENT_DATA = np.int64(Known.MID_STREAM), np.int64(Known.SENT_DATA)
-RCVD_SYN_ACK, RCVD_ACK_OF_SYN = np.int64(Event.RCVD_SYN_ACK), np.int64(Event.RCVD_ACK_OF_SYN)
-LOST_SIGHT, SENT_FIN = np.int64(Event.LOST_SIGHT), np.int64(Event.SENT_FIN)
-ACK_OF_FIN_AGAIN = np.int64(Event.ACK_OF_FIN_AGAIN)
-FIN_NOT_CAPTURED, PEER_NOT_CAPTURED = np.int64(Note.FIN_NOT_CAPTURED), np.int64(Note.PEER_NOT_CAPTURED)
-SENT_SYN_ACK, REPLACED = np.int64(Event.SENT_SYN_ACK), np.int64(Event.REPLACED)
 DROPS_THEM = 2  # SYN-ACKs repeated although acknowledged: one may be due to a lost acknowledgment
 ABSURD = 1 << 30  # no window is larger (RFC 7323): an acknowledgment this far beyond is not believed
 
@@ -278,8 +287,7 @@ def assume(context, s, i, a):
         reacked(unusual(context, p), frame)
         note_received(context, j, ACK_OF_FIN_AGAIN, now, frame, NO_NOTE)
     if np.int64(e["state"]) == TIME_WAIT and after["fin_count"] > 1:
-        own = mark_later(context, e)
-        own["deadline"] = max(np.int64(own["deadline"]), last_fin(context, p) + context["time_wait_length"])
+        start_again(context, mark_later(context, e), last_fin(context, p))
 
 
 @part

@@ -7,19 +7,10 @@ import numpy as np
 
 from analyzer.flows.row import FLOW
 from analyzer.kernels import part, record_at
-from analyzer.tcp.evidence import Basis, Note
-from analyzer.tcp.states import Event, State
-from analyzer.tracker.ledger import FOLLOWED, KEPT, LATER, OLDER, UNUSUAL, Known
+from analyzer.tracker.ledger import FOLLOWED, KEPT, LATER, OLDER, UNUSUAL
 from analyzer.tracker.storage.pools import LATERS, UNUSUALS, take
 
 # Names as numbers. numpy's, not Python's: numba compiles a function anew for each Python constant it is called with.
-UNKNOWN, CLOSED, LISTEN, SYN_SENT, SYN_RECEIVED, ESTABLISHED = (np.int64(state) for state in list(State)[:6])
-FIN_WAIT_1, FIN_WAIT_2, CLOSING, TIME_WAIT, CLOSE_WAIT, LAST_ACK = (np.int64(state) for state in list(State)[6:])
-SENT, PROVEN, ASSUMED, BY_TIMER, AT_END = (np.int64(basis) for basis in Basis)
-NO_NOTE, UNEXPECTED = np.int64(Note.NONE), np.int64(Note.UNEXPECTED)
-RCVD_FIN, RCVD_ACK_OF_FIN = np.int64(Event.RCVD_FIN), np.int64(Event.RCVD_ACK_OF_FIN)
-REPLACED = np.int64(Event.REPLACED)
-MID_STREAM, SENT_DATA, ACKED = np.int64(Known.MID_STREAM), np.int64(Known.SENT_DATA), np.int64(Known.ACK)
 NO_FRAME = np.int64(0)
 
 

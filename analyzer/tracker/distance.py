@@ -10,14 +10,11 @@ import numpy as np
 from analyzer.kernels import part
 from analyzer.segments.table import HAS_IP_ID
 from analyzer.tcp.bounds import answer_time, earliest_decision, nearer, sent_after
-from analyzer.tcp.states import Event
-from analyzer.tracker.context import CLOSED, SENT, TIME_WAIT, end_at, flow_at, later, older_at
+from analyzer.tcp.codes import CLOSED, REPLACED, SENT, SENT_SYN_ACK, TIME_WAIT
+from analyzer.tracker.context import end_at, flow_at, later, older_at
 from analyzer.tracker.moves import stamp_leave
 from analyzer.tracker.over import still_kept
 from analyzer.tracker.storage.event_log import bound, earliest_of, latest_of, log_at, row_before, state_before
-
-REPLACED = np.int64(Event.REPLACED)
-SENT_SYN_ACK = np.int64(Event.SENT_SYN_ACK)
 
 COUNTED = 64  # a larger step of IP identifications is no count of packets
 FURTHEST = np.int64(86_400 * 10**9)  # a clock was set, if an answer seems to have taken a day: no host is so far away

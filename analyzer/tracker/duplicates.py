@@ -4,15 +4,14 @@ import numpy as np
 
 from analyzer.kernels import part
 from analyzer.segments.table import FIN, HAS_IP_ID, SYN
+from analyzer.tracker.codes import ID_MOVES
 from analyzer.tracker.context import (
     knows,
     learn,
     unusual,
 )
-from analyzer.tracker.ledger import Known
 from analyzer.tracker.segment import length_of
 
-ID_MOVES = np.int64(Known.ID_MOVES)
 MASK_32, MASK_63 = (1 << 32) - 1, (1 << 63) - 1
 TICK = 10  # bits of a time in ns that the ledger does not keep: 1024 ns; 2^32 ticks are 73 minutes
 MIX_1, MIX_2, MIX_3, MIX_4 = 0x1E3779B97F4A7C15, 0x3F58476D1CE4E5B9, 0x14D049BB133111EB, 0x2545F4914F6CDD1D  # odd

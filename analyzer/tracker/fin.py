@@ -4,42 +4,28 @@ import numpy as np
 
 from analyzer.kernels import part
 from analyzer.tcp.bounds import between, busy_since, sent_fin, shown_by
-from analyzer.tcp.sequence import seq_add, seq_diff
-from analyzer.tcp.states import Event
-from analyzer.tracker.context import (
+from analyzer.tcp.codes import (
     ASSUMED,
     CLOSE_WAIT,
     ESTABLISHED,
+    FIN_AGAIN,
     FIN_WAIT_1,
-    MID_STREAM,
     NO_NOTE,
     PROVEN,
     RCVD_FIN,
     SENT,
+    SENT_FIN,
     UNKNOWN,
-    end_at,
-    forget,
-    knows,
-    last_fin,
-    later,
-    learn,
-    mark_later,
-    mark_unusual,
 )
+from analyzer.tcp.sequence import seq_add, seq_diff
+from analyzer.tracker.codes import ACKED, FIN_ACKED, FIN_INFERRED, FIN_KNOWN, MID_STREAM, PEER_FIN_ASSUMED
+from analyzer.tracker.context import end_at, forget, knows, last_fin, later, learn, mark_later, mark_unusual
 from analyzer.tracker.distance import decided_since, longest_round_trip, round_trip
-from analyzer.tracker.ledger import Known
 from analyzer.tracker.missing import fin_fills, gap, open_since, seen_again
 from analyzer.tracker.moves import move, note, take_back
 from analyzer.tracker.reordering import not_arrived, not_yet_proof
 from analyzer.tracker.segment import ack_of, length_of
 from analyzer.tracker.storage.event_log import earliest_of, log_at, make_void, state_before
-
-ACKED, FIN_KNOWN = np.int64(Known.ACK), np.int64(Known.FIN)
-FIN_ACKED = np.int64(Known.FIN_ACKED)
-PEER_FIN_ASSUMED = np.int64(Known.PEER_FIN_ASSUMED)
-FIN_INFERRED = np.int64(Known.FIN_INFERRED)
-SENT_FIN = np.int64(Event.SENT_FIN)
-FIN_AGAIN = np.int64(Event.FIN_AGAIN)
 
 
 @part

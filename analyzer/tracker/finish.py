@@ -13,30 +13,25 @@ from analyzer.kernels import const, kernel, part, prefetch
 from analyzer.memory import LINE
 from analyzer.segments.table import SEGMENT
 from analyzer.tcp.bounds import NEVER, at_once, shown_by
-from analyzer.tcp.evidence import Note
-from analyzer.tcp.states import Event
-from analyzer.tracker.conclusion import end_flow
-from analyzer.tracker.context import (
+from analyzer.tcp.codes import (
     ASSUMED,
     AT_END,
+    CAPTURE_END,
     CLOSED,
-    CONTEXT,
+    CLOSED_BEFORE,
     FIN_WAIT_1,
     FIN_WAIT_2,
-    NO_FRAME,
-    PLACE,
-    end_at,
-    flow_at,
-    later,
-    place_at,
+    LOST_SIGHT,
+    NO_NOTE,
 )
+from analyzer.tracker.conclusion import end_flow
+from analyzer.tracker.context import CONTEXT, NO_FRAME, PLACE, end_at, flow_at, later, place_at
 from analyzer.tracker.ending import ENDING, ENTRY
 from analyzer.tracker.gaps import watched
 from analyzer.tracker.ledger import FOLLOWED, KEPT, LATER, OLDER, UNUSUAL
-from analyzer.tracker.moves import move, write
+from analyzer.tracker.moves import end_time_wait, move, write
 from analyzer.tracker.ordinary import OTHER, REUSED, kind_of_flow
 from analyzer.tracker.over import NOT_OVER, over, over_after
-from analyzer.tracker.step import end_time_wait, timer_ended
 from analyzer.tracker.storage.layout import BLOCK, LOG, ROWS_A_BLOCK
 from analyzer.tracker.storage.pools import (
     PIECE,
@@ -48,8 +43,6 @@ from analyzer.tracker.timeline import write_timeline
 TOLD = np.int64(3)  # entries of timelines: in the counts, behind those of the kinds
 MORE_ROWS = 6  # that closing its books adds to the log of a flow, at most
 STRIDE = 3  # flows: so far ahead of its turn a row is asked for
-CAPTURE_END, LOST_SIGHT = np.int64(Event.CAPTURE_END), np.int64(Event.LOST_SIGHT)
-NO_NOTE, CLOSED_BEFORE = np.int64(Note.NONE), np.int64(Note.CLOSED_BEFORE)
 KEPT_BYTES, LATER_BYTES, UNUSUAL_BYTES = (np.int64(row.itemsize) for row in (KEPT, LATER, UNUSUAL))
 FOLLOWED_BYTES, OLDER_BYTES = np.int64(FOLLOWED.itemsize), np.int64(OLDER.itemsize)
 TUPLE_BYTES, PLACE_BYTES = np.int64(FLOW.itemsize), np.int64(PLACE.itemsize)
@@ -166,8 +159,7 @@ def close_flow(context, slot, end_time):
     for i in (2 * slot, 2 * slot + 1):
         e = end_at(context, i)
         until = watched(context, i, end_time)
-        if timer_ended(context, e, end_time):
-            end_time_wait(context, i)
+        end_time_wait(context, i, end_time)
         if unsure_who_closed(context, e, end_at(context, i ^ 1)):
             move(context, i, LOST_SIGHT, ASSUMED, shown_by(until, NEVER), NO_FRAME, CLOSED_BEFORE)
         if np.int64(e["state"]) != CLOSED:

@@ -12,10 +12,9 @@ import numpy as np
 from analyzer.kernels import part
 from analyzer.segments.table import HAS_IP_ID, IPV6
 from analyzer.tcp.sequence import seq_diff
+from analyzer.tracker.codes import ISN, NXT
 from analyzer.tracker.context import end_at, knows, last_syn, mark_unusual, unusual
-from analyzer.tracker.ledger import Known
 
-ISN, NXT = np.int64(Known.ISN), np.int64(Known.NXT)
 IN_FLIGHT = 1 << 30  # bytes on their way at most: no window is larger (RFC 7323)
 SOURCE_QUENCH, REDIRECT = np.int64(4), np.int64(5)  # of ICMP for IPv4; those of ICMPv6 beyond 4 are no errors
 

@@ -3,19 +3,10 @@
 import numpy as np
 
 from analyzer.kernels import part
+from analyzer.tcp.codes import UNKNOWN
 from analyzer.tcp.sequence import seq_add, seq_diff
-from analyzer.tracker.context import (
-    ACKED,
-    MID_STREAM,
-    UNKNOWN,
-    knows,
-    learn,
-    mark_unusual,
-    unusual,
-)
-from analyzer.tracker.ledger import Known
-
-SENT_DATA = np.int64(Known.SENT_DATA)
+from analyzer.tracker.codes import ACKED, MID_STREAM, SENT_DATA
+from analyzer.tracker.context import knows, learn, mark_unusual, unusual
 
 
 @part

@@ -9,9 +9,23 @@ Fence: only numpy and this project's enums inside.
 import numpy as np
 
 from analyzer.kernels import part
-from analyzer.tcp.bounds import at_once, with_slack, within
-from analyzer.tcp.evidence import Basis, Note
-from analyzer.tcp.states import ARROWS, NEXT, NO_ARROW, Event, State
+from analyzer.tcp.bounds import at_once, timer_ran_out, with_slack, within
+from analyzer.tcp.codes import (
+    ASSUMED,
+    BY_TIMER,
+    CLOSE_WAIT,
+    CLOSING,
+    ESTABLISHED,
+    FIN_WAIT_1,
+    FIN_WAIT_2,
+    NO_NOTE,
+    REPLACED,
+    SENT,
+    TIME_WAIT,
+    TIMER,
+    UNEXPECTED,
+)
+from analyzer.tcp.states import ARROWS, NEXT, NO_ARROW
 from analyzer.tracker.context import end_at, flow_at, mark_later
 from analyzer.tracker.storage.event_log import (
     bound,
@@ -27,13 +41,9 @@ from analyzer.tracker.storage.event_log import (
     state_before,
     state_in,
 )
+from analyzer.tracker.time_wait import due, resume, start, stop, timer_ended
 
-SENT, PROVEN, ASSUMED, BY_TIMER, AT_END = (np.int64(basis) for basis in Basis)
-FIN_WAIT_1, FIN_WAIT_2, CLOSING, TIME_WAIT, CLOSE_WAIT, LAST_ACK = (np.int64(state) for state in list(State)[6:])
-UNKNOWN, CLOSED, LISTEN, SYN_SENT, SYN_RECEIVED, ESTABLISHED = (np.int64(state) for state in list(State)[:6])
-NO_NOTE = np.int64(Note.NONE)
-REPLACED = np.int64(Event.REPLACED)
-UNEXPECTED = np.int64(Note.UNEXPECTED)
+NO_FRAME = np.int64(0)
 
 
 @part
@@ -123,6 +133,14 @@ def move(context, i, event, basis, times, frame, note):
 
 
 @part
+def end_time_wait(context, i, now):
+    """If TIME_WAIT's timer has run out ``now`` for endpoint ``i``, by the profile in force, that ends the state."""
+    e = end_at(context, i)
+    if timer_ended(context, e, now):
+        move(context, i, TIMER, BY_TIMER, timer_ran_out(due(context, e)), NO_FRAME, NO_NOTE)
+
+
+@part
 def stamp_leave(context, e, state, time):
     """Note in the ledger when the states whose length people ask for were left."""
     if state == CLOSE_WAIT:
@@ -130,7 +148,7 @@ def stamp_leave(context, e, state, time):
     elif state == FIN_WAIT_2:
         mark_later(context, e)["fin_wait_2_end"] = time
     elif state == TIME_WAIT:
-        mark_later(context, e)["deadline"] = 0
+        stop(mark_later(context, e))
 
 
 @part
@@ -154,8 +172,7 @@ def stamp_enter(context, e, state, basis, time):
     elif state == CLOSING:
         after["through_closing"] = 1
     elif state == TIME_WAIT:
-        after["time_wait_time"] = time
-        after["deadline"] = time + context["time_wait_length"]
+        start(context, after, time)
 
 
 @part
@@ -212,13 +229,13 @@ def forgive(context, e, state):
     if e["later"] == 0:
         return
     after = mark_later(context, e)
-    after["deadline"] = 0
+    stop(after)
     if state < ESTABLISHED:
         after["established_time"] = 0
     if state < CLOSE_WAIT:
         after["close_wait_time"] = after["close_wait_end"] = 0
     if state == TIME_WAIT:
-        wait_on(context, after)
+        resume(context, after)
     if state == CLOSE_WAIT:
         after["close_wait_end"] = 0
     if state == FIN_WAIT_1:
@@ -229,9 +246,3 @@ def forgive(context, e, state):
         after["fin_wait_2_end"] = 0
     if state != TIME_WAIT:
         after["time_wait_time"] = 0
-
-
-@part
-def wait_on(context, after):
-    """TIME_WAIT goes on, as if it had never been left."""
-    after["deadline"] = np.int64(after["time_wait_time"]) + context["time_wait_length"]

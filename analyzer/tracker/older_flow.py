@@ -8,13 +8,11 @@ import numpy as np
 from analyzer.kernels import part
 from analyzer.segments.table import HAS_TIMESTAMP, SYN
 from analyzer.tcp.sequence import seq_diff
-from analyzer.tracker.context import TIME_WAIT, end_at, flow_at, knows, later, older_at
-from analyzer.tracker.ledger import Known
+from analyzer.tracker.codes import ISN, NXT
+from analyzer.tracker.context import end_at, flow_at, knows, later, older_at
 from analyzer.tracker.over import still_kept
 from analyzer.tracker.storage.pools import OLDERS, take
-
-ISN = np.int64(Known.ISN)
-NXT = np.int64(Known.NXT)
+from analyzer.tracker.time_wait import waited
 
 NEAR = 1 << 20  # numbers this close to where a connection stands are taken to be its own (a large window's worth)
 
@@ -23,19 +21,34 @@ NEAR = 1 << 20  # numbers this close to where a connection stands are taken to b
 def remember_older(context, s, f, first):
     """Note what the older flow on the tuple was doing; ``first`` is the endpoint there of this flow's side 0."""
     f["older"] = take(context, OLDERS)
-    old, now = older_at(context, f), np.int64(s["time"])
-    old["old_seen"] = 1
+    old = older_at(context, f)
     old["old_end"] = first
-    old["old_state_0"] = end_at(context, first)["state"]
-    old["old_state_1"] = end_at(context, first ^ 1)["state"]
-    old["old_time_wait"] = -1
-    for end in (first, first ^ 1):
-        if np.int64(end_at(context, end)["state"]) == TIME_WAIT:
-            old["old_time_wait"] = now - np.int64(later(context, end_at(context, end))["time_wait_time"])
-    sender = end_at(context, first if np.int64(s["sender"]) & 1 == 0 else first ^ 1)
-    old["old_seq_ahead"] = seq_diff(s["seq"], sender["snd_nxt"])
-    if np.int64(s["marks"]) & HAS_TIMESTAMP and sender["ts_last"] > 0:
-        old["old_ts_ahead"] = seq_diff(s["ts_val"], sender["ts_last"])
+    sender = end_at(context, first ^ (np.int64(s["sender"]) & 1))
+    note_older(context, old, first, s, sender, np.int64(sender["ts_last"]))
+
+
+@part
+def note_older(context, old, first, s, sender, last_timestamp):
+    """Note in ``old`` what the two endpoints of the older flow are doing as ``s`` passes, the newer's first segment.
+
+    ``first`` is the endpoint with the address of the newer's side 0, ``sender`` the one with that of who sent ``s``,
+    whose last timestamp was ``last_timestamp``, 0 none."""
+    now, one, other = np.int64(s["time"]), end_at(context, first), end_at(context, first ^ 1)
+    old["old_seen"] = 1
+    old["old_state_0"], old["old_state_1"] = one["state"], other["state"]
+    waits = waited(context, other, now)
+    old["old_time_wait"] = waits if waits >= 0 else waited(context, one, now)
+    old["old_seq_ahead"], old["old_ts_ahead"] = seq_diff(s["seq"], sender["snd_nxt"]), 0
+    if np.int64(s["marks"]) & HAS_TIMESTAMP and last_timestamp > 0:
+        old["old_ts_ahead"] = seq_diff(s["ts_val"], last_timestamp)
+
+
+@part
+def same_side(older, new):
+    """The side of the older flow that has the address and port of side 0 of the newer; both are rows of the flow
+    table."""
+    same = older["address"][0] == new["address"][0] and older["port"][0] == new["port"][0]
+    return np.int64(0) if same else np.int64(1)
 
 
 @part

@@ -12,8 +12,9 @@ Fence: only numpy and this project's enums inside.
 import numpy as np
 
 from analyzer.kernels import const, inlined, kernel, part
+from analyzer.tcp.codes import CLOSE_WAIT, CLOSED, TIME_WAIT
 from analyzer.tcp.sequence import seq_diff
-from analyzer.tracker.context import CLOSE_WAIT, CLOSED, CONTEXT, TIME_WAIT, end_at, flow_at, knows, later
+from analyzer.tracker.context import CONTEXT, end_at, flow_at, knows, later
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.signs import OF_LONE_SYN, OF_WHOLE_FLOW, Sign
 

@@ -12,32 +12,13 @@ import numpy as np
 
 from analyzer.kernels import part
 from analyzer.segments.table import ACK, FIN, RST, SYN
-from analyzer.tcp.evidence import Note
+from analyzer.tcp.codes import CLOSED, ESTABLISHED, OLD_CONNECTION, STALE_ACK, SYN_SENT, UNKNOWN
 from analyzer.tcp.sequence import seq_add, seq_diff
-from analyzer.tcp.states import Event
-from analyzer.tracker.context import (
-    CLOSED,
-    ESTABLISHED,
-    SYN_SENT,
-    UNKNOWN,
-    end_at,
-    knows,
-    last_syn,
-    later,
-    learn,
-    mark_unusual,
-    unusual,
-)
-from analyzer.tracker.ledger import Known
+from analyzer.tracker.codes import ACKED, FIN_ACKED, FIN_INFERRED, ISN, KILLED, MIXED, NXT, RST_STANDS
+from analyzer.tracker.context import end_at, knows, last_syn, later, learn, mark_unusual, unusual
 from analyzer.tracker.moves import note
 from analyzer.tracker.segment import length_of
 
-ISN, NXT = np.int64(Known.ISN), np.int64(Known.NXT)
-ACKED, MIXED = np.int64(Known.ACK), np.int64(Known.MIXED)
-RST_STANDS, KILLED = np.int64(Known.RST), np.int64(Known.KILLED)
-FIN_ACKED, FIN_INFERRED = np.int64(Known.FIN_ACKED), np.int64(Known.FIN_INFERRED)
-STALE_ACK = np.int64(Event.STALE_ACK)
-OLD_CONNECTION = np.int64(Note.OLD_CONNECTION)
 CHALLENGE_NS = 3_000_000_000  # an old connection answers a SYN at once: this is more than any way there and back takes
 FAR = 1 << 24  # bytes beyond which numbers are those of another connection, unless a larger window was advertised
 TOO_MANY = 3  # strangers, after which the flow is taken to hold more than one connection

@@ -6,17 +6,9 @@ Fence: only numpy and this project's enums inside.
 import numpy as np
 
 from analyzer.kernels import part
-from analyzer.tracker.context import (
-    CLOSED,
-    TIME_WAIT,
-    end_at,
-    flow_at,
-    later,
-    older_at,
-    place_at,
-    tuple_at,
-    unusual,
-)
+from analyzer.tcp.codes import CLOSED, TIME_WAIT
+from analyzer.tracker.context import end_at, flow_at, older_at, place_at, tuple_at, unusual
+from analyzer.tracker.time_wait import due
 
 NOT_OVER = np.int64(np.iinfo(np.int64).max)
 
@@ -39,7 +31,7 @@ def over_after(context, slot):
     heard = np.int64(flow_at(context, slot)["end_time"]) + (
         context["linger_reset"] if reset_ended else context["linger"]
     )
-    return max(heard, np.int64(later(context, e)["deadline"]), np.int64(later(context, p)["deadline"]))
+    return max(heard, due(context, e), due(context, p))
 
 
 @part

@@ -12,10 +12,8 @@ import numpy as np
 from analyzer.kernels import part
 from analyzer.segments.table import FIN, RST, SYN
 from analyzer.tcp.sequence import seq_add, seq_diff
+from analyzer.tracker.codes import FIN_KNOWN, SENT_DATA
 from analyzer.tracker.context import knows, later, learn, mark_later, mark_unusual, unusual
-from analyzer.tracker.ledger import Known
-
-FIN_KNOWN, SENT_DATA = np.int64(Known.FIN), np.int64(Known.SENT_DATA)
 
 
 @part

@@ -5,38 +5,31 @@ import numpy as np
 from analyzer.kernels import part
 from analyzer.segments.table import ACK, FIN, HAS_FIRST_BYTE, LENGTH_BEYOND, NO_IP_LENGTH, PART, SYN
 from analyzer.tcp.bounds import NEVER, busy_since, shown_by
+from analyzer.tcp.codes import ASSUMED, DATA_AFTER_FIN, DATA_AFTER_PEER_FIN, NO_NOTE, SENT_MID_STREAM, UNKNOWN
 from analyzer.tcp.sequence import seq_add, seq_diff
-from analyzer.tcp.states import Event
-from analyzer.tracker.context import (
-    ASSUMED,
+from analyzer.tracker.codes import (
+    ACKED,
+    FIN_ACKED,
+    FIN_INFERRED,
+    FIN_KNOWN,
+    KIND_ACK,
+    KIND_DATA,
+    KIND_FIN,
+    KIND_PROBE,
+    KIND_SYN,
+    KIND_SYN_ACK,
     MID_STREAM,
-    NO_NOTE,
-    UNKNOWN,
-    end_at,
-    forget,
-    knows,
-    later,
-    learn,
-    mark_later,
-    mark_unusual,
-    unusual,
+    NXT,
+    PEER_FIN,
+    SENT_DATA,
 )
+from analyzer.tracker.context import end_at, forget, knows, later, learn, mark_later, mark_unusual, unusual
 from analyzer.tracker.distance import round_trip
 from analyzer.tracker.fin import take_fin
-from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.missing import came_late, gap, seen_again
 from analyzer.tracker.moves import move, note, take_back
 from analyzer.tracker.segment import length_of
 from analyzer.tracker.syn import options, take_syn, take_syn_ack
-
-NXT, ACKED, FIN_KNOWN = np.int64(Known.NXT), np.int64(Known.ACK), np.int64(Known.FIN)
-FIN_ACKED, PEER_FIN = np.int64(Known.FIN_ACKED), np.int64(Known.PEER_FIN)
-FIN_INFERRED, SENT_DATA = np.int64(Known.FIN_INFERRED), np.int64(Known.SENT_DATA)
-SENT_MID_STREAM = np.int64(Event.SENT_MID_STREAM)
-DATA_AFTER_FIN = np.int64(Event.DATA_AFTER_FIN)
-DATA_AFTER_PEER_FIN = np.int64(Event.DATA_AFTER_PEER_FIN)
-KIND_ACK, KIND_DATA, KIND_FIN = np.int64(Answered.ACK), np.int64(Answered.DATA), np.int64(Answered.FIN)
-KIND_SYN, KIND_SYN_ACK, KIND_PROBE = np.int64(Answered.SYN), np.int64(Answered.SYN_ACK), np.int64(Answered.KEEP_ALIVE)
 
 
 @part

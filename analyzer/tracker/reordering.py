@@ -25,41 +25,29 @@ from analyzer.tcp.bounds import (
     rcvd_rst_after,
     sent_fin_crossing,
 )
-from analyzer.tcp.evidence import Note
-from analyzer.tcp.sequence import seq_diff
-from analyzer.tcp.states import Event
-from analyzer.tracker.context import (
+from analyzer.tcp.codes import (
     ASSUMED,
     CLOSED,
     CLOSING,
     ESTABLISHED,
+    FIN_NOT_CAPTURED,
     FIN_WAIT_1,
     FIN_WAIT_2,
     NO_NOTE,
     RCVD_ACK_OF_FIN,
     RCVD_FIN,
+    RCVD_RST,
+    SENT_FIN,
     SYN_RECEIVED,
     TIME_WAIT,
-    end_at,
-    forget,
-    knows,
-    later,
-    learn,
-    mark_later,
-    unusual,
 )
+from analyzer.tcp.sequence import seq_diff
+from analyzer.tracker.codes import ACKED, FIN_INFERRED, FIN_KNOWN, KILLED, KIND_DATA, NXT, PEER_FIN, PEER_FIN_ASSUMED
+from analyzer.tracker.context import end_at, forget, knows, later, learn, mark_later, unusual
 from analyzer.tracker.distance import decided_since, round_trip
-from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.moves import forgive, move, take_back
 from analyzer.tracker.segment import length_of
 from analyzer.tracker.storage.event_log import is_void, log_at, make_void, row_before, state_before, state_in
-
-NXT, ACKED, FIN_KNOWN = np.int64(Known.NXT), np.int64(Known.ACK), np.int64(Known.FIN)
-FIN_INFERRED, PEER_FIN = np.int64(Known.FIN_INFERRED), np.int64(Known.PEER_FIN)
-PEER_FIN_ASSUMED, KILLED = np.int64(Known.PEER_FIN_ASSUMED), np.int64(Known.KILLED)
-SENT_FIN, RCVD_RST = np.int64(Event.SENT_FIN), np.int64(Event.RCVD_RST)
-FIN_NOT_CAPTURED = np.int64(Note.FIN_NOT_CAPTURED)
-DATA = np.int64(Answered.DATA)
 
 
 @part
@@ -108,7 +96,7 @@ def own_reset(context, s, i):
     abort = np.int64(s["flags"]) & ACK and np.int64(s["time"]) - np.int64(killer["rst_time"]) <= 2 * round_trip(
         context, e
     )
-    refuses = np.int64(p["run_kind"]) & DATA and p["run_ack"] == s["seq"] and p["run_frame"] < killer["rst_frame"]
+    refuses = np.int64(p["run_kind"]) & KIND_DATA and p["run_ack"] == s["seq"] and p["run_frame"] < killer["rst_frame"]
     if abort or (refuses and later(context, e)["fin_count"] > 0):
         unkill(context, i)
         forget(e, KILLED)

@@ -12,11 +12,8 @@ import numpy as np
 from analyzer.kernels import part
 from analyzer.segments.table import ACK, SYN
 from analyzer.tcp.bounds import expired, lost_since, rcvd_rst, rcvd_syn_ack, refused_before, sent_at, sent_rst
-from analyzer.tcp.evidence import Note
-from analyzer.tcp.sequence import seq_diff
-from analyzer.tcp.states import Event
-from analyzer.tracker.acknowledgment import receive_fin
-from analyzer.tracker.context import (
+from analyzer.tcp.codes import (
+    ANSWERS_SYN,
     ASSUMED,
     BY_TIMER,
     CLOSE_WAIT,
@@ -24,12 +21,39 @@ from analyzer.tracker.context import (
     CLOSING,
     ESTABLISHED,
     FIN_WAIT_2,
+    HAD_EXPIRED,
     LAST_ACK,
-    NO_FRAME,
     NO_NOTE,
+    NOT_OF_THE_SYN,
+    OUTSIDE_WINDOW,
+    RCVD_RST,
+    RCVD_SYN_ACK,
+    RECEIVER_WENT_ON,
+    RST_AGAIN,
+    RST_IGNORED,
     SENT,
+    SENT_RST,
     SYN_SENT,
     TIME_WAIT,
+    TIMER,
+)
+from analyzer.tcp.sequence import seq_diff
+from analyzer.tracker.acknowledgment import receive_fin
+from analyzer.tracker.codes import (
+    ACKED,
+    FIN_KNOWN,
+    ISN,
+    KILLED,
+    KIND_DATA,
+    KIND_FIN,
+    KIND_PROBE,
+    KIND_SYN,
+    NXT,
+    PEER_FIN,
+    RST_STANDS,
+)
+from analyzer.tracker.context import (
+    NO_FRAME,
     end_at,
     flow_at,
     forget,
@@ -43,7 +67,6 @@ from analyzer.tracker.context import (
 )
 from analyzer.tracker.distance import decided_since, sent_before
 from analyzer.tracker.gaps import silent_since
-from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.moves import entry_row, move, note, note_received, take_back
 from analyzer.tracker.other_connection import acceptable_in_syn_sent
 from analyzer.tracker.over import still_kept
@@ -64,26 +87,6 @@ class Reception(IntEnum):
 
 
 ACCEPTED, CHALLENGED, DROPPED, BLIND, DISREGARDED = (np.int64(verdict) for verdict in Reception)
-ISN, NXT, ACKED = np.int64(Known.ISN), np.int64(Known.NXT), np.int64(Known.ACK)
-FIN_KNOWN = np.int64(Known.FIN)
-RST_STANDS, KILLED, PEER_FIN = np.int64(Known.RST), np.int64(Known.KILLED), np.int64(Known.PEER_FIN)
-SENT_RST, RCVD_RST, RST_AGAIN, RST_IGNORED = (
-    np.int64(Event.SENT_RST),
-    np.int64(Event.RCVD_RST),
-    np.int64(Event.RST_AGAIN),
-    np.int64(Event.RST_IGNORED),
-)
-TIMER = np.int64(Event.TIMER)
-KIND_FIN, KIND_DATA = np.int64(Answered.FIN), np.int64(Answered.DATA)
-KIND_PROBE = np.int64(Answered.KEEP_ALIVE)
-RCVD_SYN_ACK = np.int64(Event.RCVD_SYN_ACK)
-KIND_SYN = np.int64(Answered.SYN)
-OUTSIDE_WINDOW, WENT_ON, NOT_OF_THE_SYN = (
-    np.int64(Note.OUTSIDE_WINDOW),
-    np.int64(Note.WENT_ON),
-    np.int64(Note.NOT_OF_THE_SYN),
-)
-HAD_EXPIRED, ANSWERS_SYN = np.int64(Note.HAD_EXPIRED), np.int64(Note.ANSWERS_SYN)
 
 
 @part
@@ -358,6 +361,6 @@ def contradict(context, s, i):
         u["rst_verdict"] = DISREGARDED
         if np.int64(e["state"]) == SYN_SENT:
             u["refusals"] = u["refused_frame"] = 0  # it did not take it for a refusal
-        note(context, i, RST_IGNORED, now, s["frame"], WENT_ON)
+        note(context, i, RST_IGNORED, now, s["frame"], RECEIVER_WENT_ON)
     elif knows(e, RST_STANDS) and np.int64(unusual(context, e)["rst_state"]) > CLOSED:
         disown(context, s, i, now)

@@ -5,13 +5,14 @@ import numpy as np
 
 from analyzer.kernels import part
 from analyzer.segments.table import ACK
+from analyzer.tcp.codes import SYN_SENT
 from analyzer.tcp.sequence import seq_diff
-from analyzer.tracker.context import SYN_SENT, knows, unusual
+from analyzer.tracker.codes import ACKED, ISN
+from analyzer.tracker.context import knows, unusual
 from analyzer.tracker.distance import longest_round_trip
-from analyzer.tracker.ledger import Answered, Known
+from analyzer.tracker.ledger import Answered
 from analyzer.tracker.other_connection import acceptable_in_syn_sent
 
-ISN, ACKED = np.int64(Known.ISN), np.int64(Known.ACK)
 CARRIES = np.int64(Answered.SYN | Answered.SYN_ACK | Answered.DATA | Answered.FIN)
 LATE_NS = 1_000_000_000  # a kernel answers at once; more than a round trip and this later a RST answers nothing
 

@@ -22,21 +22,22 @@ from analyzer.segments.table import (
     SYN,
     UNTRACKED,
 )
-from analyzer.tcp.bounds import NEVER, opened_unseen, proven_by, shown_by, timer_ran_out
-from analyzer.tcp.evidence import Note
-from analyzer.tcp.sequence import seq_add
-from analyzer.tcp.states import Event
-from analyzer.tracker.acknowledgment import acknowledge
-from analyzer.tracker.context import (
-    BY_TIMER,
+from analyzer.tcp.bounds import NEVER, opened_unseen, proven_by, shown_by
+from analyzer.tcp.codes import (
     CLOSED,
+    NO_NOTE,
+    PEER_NOT_CAPTURED,
+    PROVEN,
+    RCVD_ACK_OF_SYN,
+    SYN_RECEIVED,
+)
+from analyzer.tcp.sequence import seq_add
+from analyzer.tracker.acknowledgment import acknowledge
+from analyzer.tracker.codes import KIND_ACK, KIND_PROBE
+from analyzer.tracker.context import (
     CONTEXT,
     FINISHED,
-    NO_FRAME,
     NOT_YET,
-    PROVEN,
-    SYN_RECEIVED,
-    TIME_WAIT,
     end_at,
     flow_at,
     later,
@@ -49,13 +50,13 @@ from analyzer.tracker.context import (
 from analyzer.tracker.duplicates import same_packet
 from analyzer.tracker.gaps import silent_since
 from analyzer.tracker.icmp import hear
-from analyzer.tracker.ledger import KEPT, Known
-from analyzer.tracker.moves import move
-from analyzer.tracker.older_flow import of_older, remember_older, replaces
+from analyzer.tracker.ledger import KEPT
+from analyzer.tracker.moves import end_time_wait, move
+from analyzer.tracker.older_flow import of_older, remember_older, replaces, same_side
 from analyzer.tracker.other_connection import of_another
 from analyzer.tracker.over import over
 from analyzer.tracker.padding import padding_was_data, remember_padding
-from analyzer.tracker.payload import KIND_ACK, KIND_PROBE, kind_of, take_contents
+from analyzer.tracker.payload import kind_of, take_contents
 from analyzer.tracker.reordering import kill_again, not_yet_proof, revive, unseen_fin
 from analyzer.tracker.rst import contradict, end_older, reset
 from analyzer.tracker.segment import ack_of, length_of
@@ -64,11 +65,6 @@ from analyzer.tracker.storage.pools import SLOTS, next_free, room, slots_taken, 
 from analyzer.tracker.syn import NO_SCALE
 from analyzer.tracker.third_party import goes_on_after_ignored, own_goes_on
 
-TIMER = np.int64(Event.TIMER)
-NO_NOTE = np.int64(Note.NONE)
-RCVD_ACK_OF_SYN = np.int64(Event.RCVD_ACK_OF_SYN)
-PEER_NOT_CAPTURED = np.int64(Note.PEER_NOT_CAPTURED)
-ISN, NXT = np.int64(Known.ISN), np.int64(Known.NXT)
 END_BYTES = np.int64(KEPT.itemsize)
 
 
@@ -113,10 +109,8 @@ def step(context, s, i):
     f = flow_at(context, i >> 1)
     now, flags = np.int64(s["time"]), np.int64(s["flags"])
     clock(context, s, e, np.int64(f["end_time"]))
-    if timer_ended(context, e, now):
-        end_time_wait(context, i)
-    if timer_ended(context, p, now):
-        end_time_wait(context, j)
+    end_time_wait(context, i, now)
+    end_time_wait(context, j, now)
     if same_packet(context, s, e, p):
         s["marks"] = np.int64(s["marks"]) | DUPLICATE
         u = mark_unusual(context, e)
@@ -207,12 +201,10 @@ def begin(context, s, row):
     if old_slot < 0 or over(context, old_slot):
         return slot
     older = tuple_at(context, old)
-    same = older["address"][0] == new["address"][0] and older["port"][0] == new["port"][0]
-    first = 2 * old_slot + (0 if same else 1)
+    first = 2 * old_slot + same_side(older, new)
     now = np.int64(s["time"])
     for end in (first, first ^ 1):
-        if timer_ended(context, end_at(context, end), now):
-            end_time_wait(context, end)
+        end_time_wait(context, end, now)
     remember_older(context, s, f, first)
     return slot
 
@@ -246,19 +238,6 @@ def clock(context, s, e, before):
         u["clock_back"] = back
         u["clock_back_frame"] = s["frame"]
         u["clock_back_time"] = now
-
-
-@part
-def timer_ended(context, e, now):
-    """Whether TIME_WAIT's timer has run out for endpoint ``e``."""
-    return e["state"] == TIME_WAIT and 0 < np.int64(later(context, e)["deadline"]) <= now
-
-
-@part
-def end_time_wait(context, i):
-    """TIME_WAIT's timer has run out, by the profile in force."""
-    due = np.int64(later(context, end_at(context, i))["deadline"])
-    move(context, i, TIMER, BY_TIMER, timer_ran_out(due), NO_FRAME, NO_NOTE)
 
 
 @part

@@ -5,42 +5,33 @@ import numpy as np
 from analyzer.kernels import part
 from analyzer.segments.table import CUT_HEADER, HAS_TIMESTAMP
 from analyzer.tcp.bounds import replaced, sent_at, sent_syn, sent_syn_ack
-from analyzer.tcp.sequence import seq_add
-from analyzer.tcp.states import Event
-from analyzer.tracker.context import (
+from analyzer.tcp.codes import (
     CLOSED,
     ESTABLISHED,
     LISTEN,
     NO_NOTE,
     PROVEN,
+    REPLACED,
     SENT,
+    SENT_SYN,
+    SENT_SYN_ACK,
+    SYN_ACK_AGAIN,
+    SYN_AGAIN,
     SYN_RECEIVED,
     TIME_WAIT,
     UNKNOWN,
-    end_at,
-    flow_at,
-    forget,
-    knows,
-    last_syn,
-    learn,
-    mark_unusual,
-    older_at,
-    unusual,
 )
+from analyzer.tcp.sequence import seq_add
+from analyzer.tracker.codes import CROSSED_SYN, ISN, KILLED, KIND_SYN, NXT, TIMESTAMPS
+from analyzer.tracker.context import end_at, flow_at, forget, knows, last_syn, learn, mark_unusual, older_at, unusual
 from analyzer.tracker.distance import measure, round_trip
-from analyzer.tracker.ledger import Known
 from analyzer.tracker.moves import move, note, take_back
 from analyzer.tracker.over import still_kept
-from analyzer.tracker.rst import DISREGARDED, KIND_SYN, refuses_later_syn
+from analyzer.tracker.rst import DISREGARDED, refuses_later_syn
 from analyzer.tracker.segment import length_of
 from analyzer.tracker.third_party import came_another_way
 
-ISN, NXT, KILLED = np.int64(Known.ISN), np.int64(Known.NXT), np.int64(Known.KILLED)
-TIMESTAMPS, CROSSED_SYN = np.int64(Known.TIMESTAMPS), np.int64(Known.CROSSED_SYN)
-SENT_SYN, SENT_SYN_ACK = np.int64(Event.SENT_SYN), np.int64(Event.SENT_SYN_ACK)
-SYN_AGAIN, SYN_ACK_AGAIN = np.int64(Event.SYN_AGAIN), np.int64(Event.SYN_ACK_AGAIN)
 NO_SCALE = 1  # window_scale of an endpoint: not known, none, or one more than this and the shift
-REPLACED = np.int64(Event.REPLACED)
 
 
 @part

@@ -10,30 +10,18 @@ import numpy as np
 
 from analyzer.kernels import part
 from analyzer.segments.table import ACK, FIN, SYN
-from analyzer.tcp.evidence import Note
+from analyzer.tcp.codes import CAME_ANOTHER_WAY, CLOSED, NOT_ITS_OWN, RST_IGNORED, SENT_RST, SYN_RECEIVED, TIME_WAIT
 from analyzer.tcp.sequence import seq_add, seq_diff
-from analyzer.tcp.states import Event
 from analyzer.tracker import hops
-from analyzer.tracker.context import (
-    CLOSED,
-    SYN_RECEIVED,
-    TIME_WAIT,
-    end_at,
-    forget,
-    knows,
-    mark_later,
-    mark_unusual,
-    unusual,
-)
+from analyzer.tracker.codes import ACKED, NXT, RST_STANDS
+from analyzer.tracker.context import end_at, forget, knows, mark_later, mark_unusual, unusual
 from analyzer.tracker.distance import longest_round_trip
-from analyzer.tracker.ledger import Known, ThirdParty
-from analyzer.tracker.moves import note, wait_on
+from analyzer.tracker.ledger import ThirdParty
+from analyzer.tracker.moves import note
 from analyzer.tracker.segment import length_of
 from analyzer.tracker.storage.event_log import is_void, log_at, make_void, row_before, state_before, state_in
+from analyzer.tracker.time_wait import resume
 
-NXT, ACKED, RST_STANDS = np.int64(Known.NXT), np.int64(Known.ACK), np.int64(Known.RST)
-SENT_RST, RST_IGNORED = np.int64(Event.SENT_RST), np.int64(Event.RST_IGNORED)
-NOT_ITS_OWN, OTHER_PATH_NOTE = np.int64(Note.NOT_ITS_OWN), np.int64(Note.OTHER_PATH)
 WENT_ON, OTHER_PATH = np.int64(ThirdParty.WENT_ON), np.int64(ThirdParty.OTHER_PATH)
 FITTING = (1, 4, 5)  # a RST that its receiver had to accept, as far as is known (rst.Reception)
 other_path = part(hops.other_path)
@@ -63,7 +51,7 @@ def note_third_party(context, s, i):
     """The RST ``s`` in the name of endpoint ``i`` is somebody else's: the endpoint stays where it is."""
     u = mark_unusual(context, end_at(context, i))
     enter_third_party(u, OTHER_PATH, np.int64(s["ttl"]), np.int64(s["frame"]), np.int64(s["time"]))
-    note(context, i, RST_IGNORED, s["time"], s["frame"], OTHER_PATH_NOTE)
+    note(context, i, RST_IGNORED, s["time"], s["frame"], CAME_ANOTHER_WAY)
 
 
 @part
@@ -155,7 +143,7 @@ def disown(context, s, i, now):
     make_void(log_at(context, row))
     e["state"] = state_before(log_at(context, row))
     if np.int64(e["state"]) == TIME_WAIT:
-        wait_on(context, mark_later(context, e))
+        resume(context, mark_later(context, e))
     forget(e, RST_STANDS)
     u["own_frame"] = s["frame"]
     if np.int64(u["rst_verdict"]) in FITTING:  # whoever is told nothing by it needs no other sender for it

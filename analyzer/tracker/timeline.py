@@ -12,8 +12,8 @@ The log has rows in the order in which the tracker learnt of things. Three thing
 import numpy as np
 
 from analyzer.kernels import const, kernel, part, record_at
-from analyzer.tcp.evidence import Note
-from analyzer.tcp.states import ARROWS, NO_ARROW, Event
+from analyzer.tcp.codes import NO_NOTE, SENT_MID_STREAM, UNEXPECTED
+from analyzer.tcp.states import ARROWS, NO_ARROW
 from analyzer.tracker.context import CONTEXT, flow_at
 from analyzer.tracker.ending import ENTRY
 from analyzer.tracker.storage.event_log import (
@@ -30,8 +30,6 @@ from analyzer.tracker.storage.event_log import (
 )
 from analyzer.tracker.storage.layout import ROWS_A_BLOCK
 
-SENT_MID_STREAM = np.int64(Event.SENT_MID_STREAM)
-UNEXPECTED, NO_NOTE = np.int64(Note.UNEXPECTED), np.int64(Note.NONE)
 EVER = np.int64(np.iinfo(np.int64).min)
 _entry = record_at(ENTRY)
 

@@ -44,6 +44,7 @@ from analyzer.tracker.signs import EVERYTHING, Asked
 from analyzer.tracker.storage.pools import PIECE, Pools
 from analyzer.tracker.storage.slots import copy_ledger_rows, put_away
 from analyzer.tracker.storage.transpose import OF_OTHER, OF_REUSED, Chosen, Columns, columns_of
+from analyzer.tracker.time_wait import ran_out
 
 FLOWS_AT_ONCE = 4096  # flows whose books are closed together: their rows stay in the processor's cache
 RESTING = (State.CLOSED, State.TIME_WAIT)
@@ -253,14 +254,14 @@ class Tracker:
         """The books of all flows still kept as at ``now``, timers included; nothing is changed or forgotten."""
         books = self._books(self.held)
         ends = books.ends
-        ends["state"][(ends["deadline"] > 0) & (ends["deadline"] <= now)] = State.CLOSED
+        ends["state"][ran_out(ends["deadline"], now)] = State.CLOSED
         return books
 
     def peek(self, slots: NDArray[np.intp], now: int) -> Ended:
         """The same of some flows, with their timelines so far."""
         endings, facts = self._noted(slots, now), self._facts(slots, OF_OTHER)
         state, deadline = facts.end("state"), facts.end("deadline")
-        state[(deadline > 0) & (deadline <= now)] = State.CLOSED
+        state[ran_out(deadline, now)] = State.CLOSED
         client = facts.flow("client")
         endings["client_state"] = np.where(client == 0, *state)
         endings["server_state"] = np.where(client == 0, *state[::-1])

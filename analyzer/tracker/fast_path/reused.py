@@ -13,18 +13,16 @@ from numpy.typing import NDArray
 from analyzer.kernels import part
 from analyzer.segments.table import HAS_TIMESTAMP
 from analyzer.tcp.bounds import replaced, sent_at
-from analyzer.tcp.sequence import seq_diff
-from analyzer.tcp.states import Event
-from analyzer.tracker.context import SENT, TIME_WAIT, end_at, flow_at, tuple_at
+from analyzer.tcp.codes import REPLACED, SENT, TIME_WAIT
+from analyzer.tracker.context import end_at, flow_at, tuple_at
 from analyzer.tracker.fast_path.buffered import segment_of
-from analyzer.tracker.fast_path.whole_flow import CLIENT, SERVER, SLOT, enter, sent_by, time_out
+from analyzer.tracker.fast_path.whole_flow import CLIENT, SERVER, SLOT, end_time_wait, enter, sent_by
 from analyzer.tracker.ledger import Known
+from analyzer.tracker.older_flow import note_older, same_side
 from analyzer.tracker.over import over_after
 from analyzer.tracker.signs import OF_WHOLE_FLOW, Sign
-from analyzer.tracker.step import timer_ended
 from analyzer.tracker.storage.transpose import OF_REUSED, Columns
 
-REPLACED = np.int64(Event.REPLACED)
 TOOK_OVER = np.dtype(
     [
         ("row", "<i4"),  # the flow's row of the flow table
@@ -54,13 +52,9 @@ def hand_over(room, context, group, newer, took):
     if now > over_after(context, SLOT):
         return True
     for side in (CLIENT, SERVER):
-        if timer_ended(context, end_at(context, side), now):
-            time_out(context, end_at(context, side), side)
-    f = flow_at(context, SLOT)
-    mine, its = tuple_at(context, f["row"]), tuple_at(context, newer["row"])
-    same = mine["address"][0] == its["address"][0] and mine["port"][0] == its["port"][0]
-    first = CLIENT if same else SERVER
-    remember(room, context, group, first, syn, took)
+        end_time_wait(context, end_at(context, side), side, now)
+    first = same_side(tuple_at(context, flow_at(context, SLOT)["row"]), tuple_at(context, newer["row"]))
+    note_older(context, took, first, syn, end_at(context, first), last_timestamp(room, group, first))
     began = sent_at(now, reach_known(context, then, np.int64(ack["time"])))
     e = end_at(context, first)
     if np.int64(e["state"]) == TIME_WAIT and began < np.int64(e["state_time"]):
@@ -80,24 +74,13 @@ def reach_known(context, then, acked):
 
 
 @part
-def remember(room, context, group, first, syn, old):
-    """Note what the flow in SLOT is doing; ``first`` is its endpoint with the address that sends ``syn`` now."""
-    now = np.int64(syn["time"])
-    old["old_seen"] = 1
-    old["old_state_0"], old["old_state_1"] = end_at(context, first)["state"], end_at(context, first ^ 1)["state"]
-    old["old_time_wait"] = -1
-    for end in (first, first ^ 1):
-        if np.int64(end_at(context, end)["state"]) == TIME_WAIT:
-            old["old_time_wait"] = now - np.int64(end_at(context, end)["state_time"])
-    old["old_seq_ahead"], old["old_ts_ahead"] = seq_diff(syn["seq"], end_at(context, first)["snd_nxt"]), 0
-    if not np.int64(syn["marks"]) & HAS_TIMESTAMP:
-        return
+def last_timestamp(room, group, side):
+    """The timestamp of the last segment of that side which has one, 0 none."""
     for k in range(np.int64(group["count"]) - 1, -1, -1):
         s = segment_of(room, group, k)
-        if sent_by(s) == first and np.int64(s["marks"]) & HAS_TIMESTAMP:
-            if s["ts_val"] > 0:
-                old["old_ts_ahead"] = seq_diff(syn["ts_val"], s["ts_val"])
-            return
+        if sent_by(s) == side and np.int64(s["marks"]) & HAS_TIMESTAMP:
+            return np.int64(s["ts_val"])
+    return np.int64(0)
 
 
 @part

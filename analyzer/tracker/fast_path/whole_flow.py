@@ -52,14 +52,11 @@ from analyzer.tcp.bounds import (
     with_slack,
     within,
 )
-from analyzer.tcp.evidence import Note
-from analyzer.tcp.sequence import seq_add, seq_diff
-from analyzer.tcp.states import ARROWS, NEXT, Event
-from analyzer.tracker.conclusion import end_flow
-from analyzer.tracker.context import (
+from analyzer.tcp.codes import (
     ASSUMED,
     AT_END,
     BY_TIMER,
+    CAPTURE_END,
     CLOSE_WAIT,
     CLOSED,
     ESTABLISHED,
@@ -67,32 +64,35 @@ from analyzer.tracker.context import (
     FIN_WAIT_2,
     LAST_ACK,
     LISTEN,
-    NO_FRAME,
+    NO_NOTE,
     PROVEN,
     RCVD_ACK_OF_FIN,
+    RCVD_ACK_OF_SYN,
     RCVD_FIN,
+    RCVD_SYN_ACK,
     SENT,
+    SENT_FIN,
+    SENT_SYN,
+    SENT_SYN_ACK,
     SYN_RECEIVED,
     SYN_SENT,
     TIME_WAIT,
+    TIMER,
     UNKNOWN,
-    end_at,
-    flow_at,
-    later,
 )
+from analyzer.tcp.sequence import seq_add, seq_diff
+from analyzer.tcp.states import ARROWS, NEXT
+from analyzer.tracker.conclusion import end_flow
+from analyzer.tracker.context import NO_FRAME, end_at, flow_at, later
 from analyzer.tracker.distance import decided_since, round_trip
 from analyzer.tracker.ending import ENTRY
 from analyzer.tracker.fast_path.buffered import SIDE_BIT
-from analyzer.tracker.finish import CAPTURE_END
-from analyzer.tracker.gaps import silent_since, watched_until
+from analyzer.tracker.gaps import silent_since, watched
 from analyzer.tracker.ledger import LATER
 from analyzer.tracker.moves import at_best, stamp_enter, stamp_leave
 from analyzer.tracker.ordinary import FIN_LATE, fin_late
-from analyzer.tracker.step import TIMER, timer_ended
+from analyzer.tracker.time_wait import due, stop, timer_ended
 
-SENT_SYN, SENT_SYN_ACK, SENT_FIN = np.int64(Event.SENT_SYN), np.int64(Event.SENT_SYN_ACK), np.int64(Event.SENT_FIN)
-RCVD_SYN_ACK, RCVD_ACK_OF_SYN = np.int64(Event.RCVD_SYN_ACK), np.int64(Event.RCVD_ACK_OF_SYN)
-NO_NOTE = np.int64(Note.NONE)
 KIND = np.int64(SYN | RST | ACK)
 ODD = np.int64(  # marks with which a segment is left to the tracker
     QUOTED | CUT_HEADER | NO_IP_LENGTH | LENGTH_BEYOND | REASSEMBLED | DUPLICATE | BAD_OFFSET | PART | PADDED
@@ -113,9 +113,9 @@ def lone_syn(context, row, s, ending):
         e["state"], e["state_time"], e["later"], e["bytes"] = (UNKNOWN if side else CLOSED), now, 0, 0
     times = sent_syn(now, np.int64(0))
     enter(context, end_at(context, CLIENT), CLIENT, CLOSED, SENT_SYN, SENT, times, np.int64(s["frame"]))
-    for side in (CLIENT, SERVER):
-        stay(context, end_at(context, side), side, watched_until(context, now, end_time))
     finish(context, s, 1, 0)
+    for side in (CLIENT, SERVER):
+        stay(context, end_at(context, side), side, watched(context, side, end_time))
     end_flow(context, SLOT, end_time, ending)
     return True
 
@@ -259,7 +259,8 @@ def closes(context, e, p, i, s, whole, before):
     send_fin(context, e, own, i, ESTABLISHED, s)
     flow_at(context, SLOT)["close_idle"] = np.int64(s["time"]) - silent_since(context, before, np.int64(s["time"]))
     own["close_wait_time"] = own["close_wait_end"] = NEVER
-    peers["fin_wait_2_time"] = peers["fin_wait_2_end"] = peers["deadline"] = NEVER
+    peers["fin_wait_2_time"] = peers["fin_wait_2_end"] = NEVER
+    stop(peers)
     return True
 
 
@@ -325,23 +326,23 @@ def closed(context, ended, ending):
     end_time = np.int64(context["clock"])
     for side in (CLIENT, SERVER):
         e, after = end_at(context, side), later(context, end_at(context, side))
-        if np.int64(after["deadline"]) > end_time and not ended:
+        if due(context, e) > end_time and not ended:
             return False
         peers = later(context, end_at(context, side ^ 1))
         if np.int64(context["asked"]) & FIN_LATE and fin_late(context, after, peers):
             return False
-        if timer_ended(context, e, end_time):
-            time_out(context, e, side)
-        elif e["state"] == TIME_WAIT:
-            stay(context, e, side, watched_until(context, np.int64(e["last_time"]), end_time))
+        end_time_wait(context, e, side, end_time)
+        if e["state"] == TIME_WAIT:
+            stay(context, e, side, watched(context, side, end_time))
     end_flow(context, SLOT, end_time, ending)
     return True
 
 
 @part
-def time_out(context, e, i):
-    """TIME_WAIT's timer has run out, by the profile in force."""
-    enter(context, e, i, TIME_WAIT, TIMER, BY_TIMER, timer_ran_out(np.int64(later(context, e)["deadline"])), NO_FRAME)
+def end_time_wait(context, e, i, now):
+    """If TIME_WAIT's timer has run out ``now``, by the profile in force, that ends the state."""
+    if timer_ended(context, e, now):
+        enter(context, e, i, TIME_WAIT, TIMER, BY_TIMER, timer_ran_out(due(context, e)), NO_FRAME)
 
 
 @inlined
