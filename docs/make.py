@@ -102,7 +102,7 @@ def commands_page() -> dict[str, str]:
 
 def _command(path: str, command: click.Command) -> Iterator[str]:
     arguments = [param for param in command.params if isinstance(param, click.Argument)]
-    options = [param for param in command.params if isinstance(param, click.Option)]
+    options = [param for param in command.params if isinstance(param, click.Option) and not param.hidden]
     names = [param.human_readable_name if param.metavar is None else param.metavar for param in arguments]
     usage = " ".join([path, *(["[OPTIONS]"] if options else []), *names])
     yield f"## `{usage}`\n\n{inspect.cleandoc(command.help or '')}\n"
