@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -84,7 +85,9 @@ def test_the_command_line_loads_nothing_heavy(heavy: str) -> None:
 
 
 def test_an_analysis_loads_only_what_it_needs(tmp_path: Path) -> None:
-    capture, unneeded = CAPTURES / "close-wait-leak.pcap", {"pandas", "pyarrow", "numba", "rich", "numpy.ma"}
+    capture, unneeded = CAPTURES / "close-wait-leak.pcap", {"pandas", "pyarrow", "numba", "rich"}
+    if version("numpy") >= "2":  # before, numpy itself loads it
+        unneeded.add("numpy.ma")
     arguments = ["analyze", str(capture), "--out", str(tmp_path)]
     code = f"import sys; from analyzer.cli import guarded; guarded({arguments}); print({unneeded} & set(sys.modules))"
     done = subprocess.run(

@@ -25,8 +25,19 @@ NEEDS_QUOTES = '[",\r\n]'
 def write_parquet(frame: pd.DataFrame, file: BinaryIO) -> None:
     """Write ``frame`` as Parquet: times are timestamp[ns, UTC], words and addresses dictionaries of
     strings."""
-    arrow = pa.Table.from_pandas(frame, preserve_index=False)
-    pq.write_table(arrow.replace_schema_metadata(None), file, compression="zstd")
+    arrow = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+    columns = dict(zip(arrow.column_names, map(_typed, arrow.columns), strict=True))
+    pq.write_table(pa.table(columns), file, compression="zstd")
+
+
+def _typed(column: pa.ChunkedArray) -> Any:
+    """The column with the type that it has in every version of pandas: some know text as objects, and nothing of words
+    that do not occur."""
+    if pa.types.is_string(column.type):
+        return column.cast(pa.large_string())
+    if pa.types.is_dictionary(column.type) and pa.types.is_null(column.type.value_type):
+        return pa.nulls(len(column), pa.dictionary(column.type.index_type, pa.large_string()))
+    return column
 
 
 def write_csv(frame: pd.DataFrame, file: BinaryIO) -> None:

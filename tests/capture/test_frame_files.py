@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyzer.capture import frame_files, open_captures
@@ -22,6 +22,7 @@ def naive(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return found
 
 
+@settings(deadline=None)
 @given(runs, st.integers(1, 7), st.lists(st.integers(1, 9), min_size=1), st.randoms())
 def test_frames_are_found_as_they_were_added(
     runs: list[tuple[int, int]], together: int, pieces: list[int], chance: "np.random.RandomState"

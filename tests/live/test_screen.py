@@ -94,11 +94,10 @@ def test_pause_holds_the_picture_and_quit_stops_the_watch() -> None:
         await pilot.press("p")
         played.now = ScreenData("changed")
         screen.redraw()
-        assert head(screen).startswith("eth0")
-        assert head(screen).endswith("PAUSED")
+        assert "eth0" in head(screen) and "PAUSED" in head(screen)
         await pilot.press("p")
         screen.redraw()
-        assert head(screen).startswith("changed")
+        assert "changed" in head(screen)
         await pilot.press("q")
 
     drive(played, steps)

@@ -18,7 +18,7 @@ KINDS = {
     "word": "category",
     "address": "category",
     "file": "category",
-    "text": "str",
+    "text": "str" if pd.__version__ >= "3" else "object",
     "time": "datetime64[ns, UTC]",
     "seconds": "float64",
     "flag": "bool",

@@ -1,0 +1,59 @@
+"""The oldest versions that pyproject.toml declares, tried: ``python -m tests.minimum``.
+
+Makes an environment with exactly the declared minimum of each dependency, the extra ``live`` included, installs this
+check-out there, and runs the tests that meet these libraries: decoding, analysis, tables, DataFrames, objects, live.
+``.ci/run`` does this once, after the whole suite has run with the newest versions.
+"""
+
+import subprocess
+import sys
+import tomllib
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).parents[1]
+EXTRAS = ("live",)
+TOOLS = ("hypothesis", "numba", "pytest")  # the tests' own, in any version
+TESTS = (
+    *("capture", "engine", "kernels/test_kernels.py", "live", "objects", "results", "segments", "text", "views"),
+    *("writers", "test_cli.py", "test_contract.py", "test_golden.py", "test_settings.py", "test_times.py"),
+)
+
+
+def minimum() -> Iterator[str]:
+    """``numpy==1.26`` for ``numpy>=1.26``, and so on. Raises ValueError for anything but one lower bound."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
+    for extra in EXTRAS:
+        project["dependencies"] += project["optional-dependencies"][extra]
+    for declared in project["dependencies"]:
+        name, bound, version = declared.partition(">=")
+        if not bound or not all(part.isdigit() for part in version.split(".")):
+            raise ValueError(f"pyproject.toml: {declared} does not declare a minimum and nothing else")
+        yield f"{name}=={version}"
+
+
+def run(*command: str | Path) -> int:
+    """Run a program in the check-out; its exit status."""
+    print("+", *command, flush=True)
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+def main() -> int:
+    """The exit status of the tests, or of pip where it cannot install these versions."""
+    with TemporaryDirectory() as folder:
+        pins = Path(folder, "minimum.txt")
+        pins.write_text("\n".join(minimum()) + "\n")
+        environment = Path(folder, "venv")
+        venv.create(environment, with_pip=True)
+        python = environment / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+        wanted = f".[{','.join(EXTRAS)}]"
+        failed = run(python, "-m", "pip", "install", "-q", "-e", wanted, "-c", pins, *TOOLS)
+        failed = failed or run(python, "-m", "pip", "freeze", "--exclude-editable")
+        chosen = ("-k", "not type_checker", *(f"tests/{name}" for name in TESTS))
+        return failed or run(python, "-m", "pytest", *chosen)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
