@@ -67,3 +67,9 @@ def date_text(since_1970: int) -> str:
     digits = f".{fraction:09d}" if fraction else ""
     year = date.year + cycles * CYCLE_YEARS
     return f"{year:0{4 + (year < 0)}d}-{date:%m-%d %H:%M:%S}{digits} UTC"
+
+
+def decimal(nanoseconds: int) -> str:
+    """Nanoseconds as seconds with exactly nine decimals: no digit goes through a float."""
+    whole, fraction = divmod(abs(nanoseconds), SECOND)
+    return f"{'-' if nanoseconds < 0 else ''}{whole}.{fraction:09d}"

@@ -12,15 +12,17 @@ are written when there is room again.
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import pandas as pd
 
+from analyzer.columns import TableColumn
 from analyzer.errors import UnwritableOutput
 from analyzer.writers.atomic_file import output_folder, whole_file
-from analyzer.writers.dataframes import csv_lines, write_parquet
+from analyzer.writers.csv import frame_lines, header
 
 MOST_WAITING = 64 * 1024 * 1024
 PARQUET_EVERY = 60.0  # seconds
@@ -75,9 +77,9 @@ class GrowingFile:
 class GrowingTable:
     """One table: its growing CSV file, and with Parquet the rows since the last rotation."""
 
-    def __init__(self, folder: Path, name: str, columns: list[str], parquet: bool) -> None:
+    def __init__(self, folder: Path, name: str, columns: Sequence[TableColumn], parquet: bool) -> None:
         self.name = name
-        self._head = (",".join(columns) + "\n").encode()
+        self._columns, self._head = columns, header(columns)
         path = folder / f"{name}.csv"
         if path.exists() and path.stat().st_size:
             path.rename(unused(folder, name, "csv", path.stat().st_mtime))
@@ -94,7 +96,7 @@ class GrowingTable:
         """Append rows; returns why they wait, if they do."""
         if self._rows is not None and len(frame):
             self._rows.append(frame)
-        return self._file.write(b"".join(csv_lines(frame)))
+        return self._file.write(frame_lines(self._columns, frame))
 
     def rotate(self, moment: float) -> str:
         """Begin anew; what there is gets a name with the moment. Returns what went wrong: then its CSV file stays."""
@@ -109,11 +111,16 @@ class GrowingTable:
         try:
             if rows:
                 with whole_file(unused(folder, self.name, "parquet", moment)) as file:
-                    write_parquet(pd.concat(rows, ignore_index=True), file)
+                    self._write_parquet(pd.concat(rows, ignore_index=True), file)
                 old.unlink()
         except (UnwritableOutput, OSError) as error:
             return f"{error}; its rows are in {old}"
         return ""
+
+    def _write_parquet(self, frame: pd.DataFrame, file: BinaryIO) -> None:
+        from analyzer.writers.parquet import write_frame
+
+        write_frame(self._columns, frame, file)
 
     def close(self) -> None:
         trouble = self.rotate(time.time()) if self._rows is not None else ""
@@ -137,7 +144,9 @@ def unused(folder: Path, name: str, ending: str, moment: float) -> Path:
 class GrowingTables:
     """The four tables of ``--out``. ``say`` is called with one line when something is wrong that may pass."""
 
-    def __init__(self, folder: Path, format: str, columns: dict[str, list[str]], say: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: Path, format: str, columns: Mapping[str, Sequence[TableColumn]], say: Callable[[str], None]
+    ) -> None:
         output_folder(folder)
         self._tables = {name: GrowingTable(folder, name, words, format == "parquet") for name, words in columns.items()}
         self._say = say

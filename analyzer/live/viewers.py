@@ -15,7 +15,7 @@ from analyzer.live.sockets import Owners
 from analyzer.live.watch import Watch
 from analyzer.results.pandas_types import table
 from analyzer.results.result import ResultTables
-from analyzer.results.schema import FINDINGS, TABLES
+from analyzer.results.schema import ANNOUNCED, FINDINGS, TABLES
 from analyzer.times import outer
 from analyzer.tracker.outcome import Ledger
 
@@ -60,8 +60,7 @@ class Printing(BaseViewer):
 
 class Storing(BaseViewer):
     def __init__(self, folder: Path, format: str, say: Callable[[str], None]) -> None:
-        columns = {name: [c.name for c in TABLES[name]] for name in ("flows", "timeline", "findings")}
-        columns["announced"] = ["announced_epoch", "event", *columns["findings"]]
+        columns = {name: TABLES[name] for name in ("flows", "timeline", "findings")} | {"announced": ANNOUNCED}
         self._store = GrowingTables(folder, format, columns, say)
 
     def told(self, news: Sequence[Told], now_ns: int, watch: Watch) -> None:

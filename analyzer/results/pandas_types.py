@@ -50,6 +50,21 @@ def seconds_ns(series: pd.Series) -> np.ndarray[Any, np.dtype[np.int64]]:
     return np.where(known, np.rint(np.where(known, seconds, 0) * 1e9).astype(np.int64), UNKNOWN)
 
 
+def numbers_of(column: TableColumn, series: pd.Series) -> tuple[np.ndarray[Any, np.dtype[Any]], list[str]]:
+    """A column of a DataFrame as numbers again, UNKNOWN for none; of texts, the places in those that come with them, -1
+    for none."""
+    if column.kind == "time":
+        return epoch_ns(series), []
+    if column.kind == "seconds":
+        return seconds_ns(series), []
+    if column.kind in ("count", "number"):
+        return series.astype("Int64").fillna(UNKNOWN).to_numpy(np.int64), []
+    if column.kind == "flag":
+        return series.to_numpy(np.int64), []
+    codes, texts = pd.factorize(series)
+    return codes.astype(np.int64), [str(text) for text in texts]
+
+
 def _count(values: Any) -> Any:
     return np.asarray(values, dtype=np.int64)
 

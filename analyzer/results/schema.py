@@ -48,6 +48,12 @@ FINDINGS = [
     TableColumn("file_frame", "number", "That frame's number in that file."),
 ]
 
+ANNOUNCED = [  # what live tells while it watches
+    TableColumn("announced_epoch", "time", "When it was announced, by the clock of the capture."),
+    TableColumn("event", "word", "finding, or over: what was announced no longer lasts."),
+    *FINDINGS,
+]
+
 SEGMENTS = [
     TableColumn("frame", "count", "Wireshark's `frame.number`."),
     TableColumn("stream", "count", "Wireshark's `tcp.stream`."),

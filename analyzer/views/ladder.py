@@ -22,12 +22,12 @@ from analyzer.settings import seconds_text
 from analyzer.tcp.evidence import NOTE_WORDS, Note
 from analyzer.tcp.states import State
 from analyzer.tcp.timers import Timers
+from analyzer.times import decimal
 from analyzer.tracker.ending import EVENTS
 from analyzer.views.console import SEVERITY_STYLES, Line, advice_lines, count, duration, endpoint, heading, wrapped
 from analyzer.views.explanation import names
 from analyzer.views.frame_names import FrameNames, silence
 from analyzer.views.ladder_segments import LadderSegments, folds, ladder_segments, said
-from analyzer.writers.decimals import decimal
 
 SECOND = 1_000_000_000
 SILENCE = SECOND  # from here on a pause is written out

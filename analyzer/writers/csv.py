@@ -1,7 +1,12 @@
-"""The lines of flows.csv, timeline.csv and segments.csv, from rows of ENDING, ENTRY and SEGMENT."""
+"""The tables as CSV: compiled lines from rows of numbers, some thousand rows at a time.
 
-from collections.abc import Sequence, Set
-from functools import cache
+Quotes stand where RFC 4180 asks for them, and only free text and names of files can need them.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from contextlib import contextmanager
+from functools import cache, partial
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,26 +14,92 @@ from numpy.typing import NDArray
 from analyzer.capture.frame_files import FrameFiles
 from analyzer.columns import TableColumn
 from analyzer.results.column_values import made_of
+from analyzer.results.finding_list import FindingList, FindingRows
 from analyzer.results.notes import NOTES
 from analyzer.results.schema import SEGMENTS, TABLES
 from analyzer.tcp.states import NO_ARROW
-from analyzer.text import ParentRows, Template, TemplatePiece, TextLines, Words, code, literal, number, quoted, seconds
+from analyzer.text import (
+    ParentRows,
+    Template,
+    TemplatePiece,
+    TextLines,
+    Words,
+    code,
+    literal,
+    number,
+    quoted,
+    run_on,
+    seconds,
+)
 from analyzer.times import EPOCH, NEVER, UNKNOWN
 from analyzer.tracker.ending import BASES, ENTRY_COLUMNS, EVENTS, FLOW_COLUMNS, STATES, WHO
 from analyzer.tracker.endings import SIDES
+from analyzer.writers.atomic_file import blamed
+from analyzer.writers.parallel import Make, OrderedWork, Steps, TablePart, TableRows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Rows = NDArray[np.void]
 WORDS = {"address": "addresses", "file": "files", "flag": "flags"}  # where a kind of column has no words of its own
 
 
-def header(name: str) -> bytes:
+def header(columns: Iterable[TableColumn]) -> bytes:
     """The first line of a table's file."""
-    return (",".join(column.name for column in TABLES[name]) + "\n").encode()
+    return (",".join(column.name for column in columns) + "\n").encode()
 
 
 def cells(texts: Sequence[str]) -> Words:
     """Texts as cells of a CSV file."""
     return Words.of([quoted(text) for text in texts])
+
+
+@contextmanager
+def parts_maker(tables: TableRows, files: dict[str, BinaryIO], most: int) -> Iterator[Make]:
+    """What makes the lines of parts: UTF-8, a header, lines ended by ``\\n``."""
+    combinations, reasons = cells(tables.combinations), reason_cells(tables.notes)
+    spare: list[NDArray[np.uint8]] = []  # buffers: memory that has been touched is used again
+    for name, file in files.items():
+        file.write(header(TABLES[name]))
+
+    def lines_of(part: TablePart) -> TextLines:
+        if part.table == "flows":
+            return flow_lines(part.rows, tables.addresses, combinations, tables.files)
+        if part.table == "timeline":
+            return entry_lines(part.rows, part.flows, tables.addresses, reasons)
+        return segment_lines(part.rows, part.flows, tables.addresses)
+
+    def write(table: str, text: NDArray[np.uint8]) -> None:
+        with blamed(files[table]):
+            files[table].write(text.data)
+
+    def make(part: TablePart) -> Iterator[Callable[[], None]]:
+        buffer = spare.pop() if spare else np.empty(0, np.uint8)
+        for some in part.cut(most):
+            lines, buffer = run_on([lines_of(some)], buffer)
+            yield partial(write, part.table, lines.text)
+        spare.append(buffer)
+
+    yield make
+
+
+def write_findings(listing: FindingList, file: BinaryIO, threads: int = 1) -> None:
+    """Write findings.csv; so many threads make the lines."""
+    file.write(header(TABLES["findings"]))
+    spare: list[NDArray[np.uint8]] = []  # memory that has been touched is used again
+
+    def make(places: FindingRows) -> Steps:
+        room = spare.pop() if spare else np.empty(0, np.uint8)
+        lines, room = listing.csv(places, room)
+        for text in lines.parts():
+            yield partial(write, text)
+        spare.append(room)
+
+    def write(text: NDArray[np.uint8]) -> None:
+        with blamed(file):
+            file.write(text.data)
+
+    OrderedWork((partial(FindingRows, *places) for places in listing.parts()), make).run(threads)
 
 
 def flow_lines(endings: Rows, addresses: Words, combinations: Words, files: FrameFiles) -> TextLines:
@@ -50,11 +121,32 @@ def segment_lines(segments: Rows, flows: Rows, addresses: Words) -> TextLines:
     return _segment().bind(segments, {"addresses": addresses}, {"flow": ParentRows(flows, "sender", 1)})
 
 
+def frame_lines(columns: Sequence[TableColumn], frame: "pd.DataFrame") -> bytes:
+    """The lines of a DataFrame with these columns."""
+    from analyzer.results.pandas_types import numbers_of
+
+    numbers, words, pieces = {}, {"flags": FLAGS}, []
+    for column in columns:
+        name = column.name
+        numbers[name], texts = numbers_of(column, frame[name])
+        words[name] = cells(texts)
+        if column.kind in ("time", "seconds"):
+            pieces.append(seconds(name))
+        elif column.kind in ("count", "number"):
+            pieces.append(number(name))
+        else:
+            pieces.append(code(name, "flags" if column.kind == "flag" else name))
+    return b"".join(map(bytes, Template(_row(pieces)).bind(numbers, words).parts()))
+
+
+FLAGS = cells(["false", "true"])
+
+
 @cache
 def _words() -> dict[str, Words]:
     """The words of the columns of flows.csv that have a vocabulary."""
     made = {column.name: cells(column.words.by_code) for column in FLOW_COLUMNS if column.words.by_code}
-    return made | {"flags": cells(["false", "true"])}
+    return made | {"flags": FLAGS}
 
 
 @cache

@@ -11,8 +11,8 @@ from analyzer.capture.gaps import Gap
 from analyzer.results.overview import CLOSERS
 from analyzer.results.result import ResultTables
 from analyzer.results.source_summary import Summary
+from analyzer.times import decimal
 from analyzer.version import VERSION
-from analyzer.writers.decimals import decimal
 
 
 def json_document(result: ResultTables) -> Iterator[str]:

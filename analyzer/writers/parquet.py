@@ -6,10 +6,10 @@ in three quarters of the time. Words have no statistics: comparing them takes as
 them, and no reader can skip rows by them, since the rows are in another order.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -18,13 +18,20 @@ from numpy.typing import NDArray
 
 from analyzer.capture.frame_files import FrameFiles
 from analyzer.columns import ColumnKind, TableColumn
+from analyzer.findings.finding_columns import CONFIDENCES
+from analyzer.findings.finding_columns import UNKNOWN as NO_STREAM
+from analyzer.findings.wording import ROLES
 from analyzer.results.column_values import Values, entry_values, flow_values, segment_values
+from analyzer.results.finding_list import FindingList, FindingRows
 from analyzer.results.schema import TABLES
 from analyzer.text import Words, compact, in_order
-from analyzer.times import UNKNOWN
+from analyzer.times import UNKNOWN, outer_column
 from analyzer.writers import arrow_arrays
 from analyzer.writers.atomic_file import blamed
 from analyzer.writers.parallel import Make, TablePart, TableRows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 WORD = pa.dictionary(pa.int8(), pa.string())
 MANY = pa.dictionary(pa.int32(), pa.string())  # addresses and notes: more than a byte can number
@@ -41,15 +48,17 @@ TYPES: dict[ColumnKind, Any] = {
 }
 WHOLE = ("count", "number", "time")
 REPEATED = ("word", "address", "file", "text")
+FINDINGS_AT_ONCE = 1 << 17  # rows of a group
 UNIQUE = ("frames", "message")  # texts that hardly repeat
 
 
 @contextmanager
-def groups_maker(tables: TableRows, files: dict[str, BinaryIO], most: int) -> Iterator[Make]:
+def parts_maker(tables: TableRows, files: dict[str, BinaryIO], most: int) -> Iterator[Make]:
     """What makes row groups of parts, of at most so many rows, and writes them; the files end with the block."""
     with ExitStack() as stack:
         writers = {
-            name: stack.enter_context(writer(name, file, schema(name), "snappy")) for name, file in files.items()
+            name: stack.enter_context(writer(TABLES[name], file, schema(name), "snappy"))
+            for name, file in files.items()
         }
         spare: list[ArrowColumns] = []
 
@@ -69,16 +78,41 @@ def groups_maker(tables: TableRows, files: dict[str, BinaryIO], most: int) -> It
 @cache
 def schema(name: str) -> Any:
     """The columns of a table's file."""
-    return pa.schema([(column.name, _type(column)) for column in TABLES[name]])
+    return _schema(TABLES[name])
+
+
+def _schema(columns: Sequence[TableColumn]) -> Any:
+    return pa.schema([(column.name, _type(column)) for column in columns])
 
 
 def _type(column: TableColumn) -> Any:
     return MANY if column.name == "note" else TYPES[column.kind]
 
 
-def writer(name: str, file: BinaryIO, schema: Any, compression: str) -> Any:
+def write_frame(columns: Sequence[TableColumn], frame: "pd.DataFrame", file: BinaryIO) -> None:
+    """Write a DataFrame with these columns."""
+    arrays = [_of_frame(column, frame[column.name]) for column in columns]
+    made = pa.Table.from_arrays(arrays, schema=_schema(columns))
+    with writer(columns, file, made.schema, "zstd") as groups:
+        groups.write_table(made)
+
+
+def _of_frame(column: TableColumn, series: "pd.Series") -> Any:
+    from analyzer.results.pandas_types import numbers_of
+
+    numbers, texts = numbers_of(column, series)
+    if column.kind == "flag":
+        return arrow_arrays.flags(numbers)
+    if column.kind == "text":
+        return arrow_arrays.texts([texts[code] for code in numbers.tolist()])
+    if column.kind in REPEATED:
+        width = np.int32 if _type(column) == MANY else np.int8
+        return arrow_arrays.dictionary(numbers.astype(width), texts, numbers < 0)
+    return _numbers(column.kind, numbers)
+
+
+def writer(columns: Sequence[TableColumn], file: BinaryIO, schema: Any, compression: str) -> Any:
     """What writes a table's row groups into a file."""
-    columns = TABLES[name]
     repeated = [column.name for column in columns if column.kind in REPEATED and column.name not in UNIQUE]
     whole = [column.name for column in columns if column.kind in WHOLE]
     ordered = [column.name for column in columns if column.kind not in REPEATED]
@@ -91,6 +125,16 @@ def writer(name: str, file: BinaryIO, schema: Any, compression: str) -> Any:
         column_encoding=encoding,
         write_statistics=ordered,
     )
+
+
+def write_findings(listing: FindingList, file: BinaryIO, threads: int = 1) -> None:
+    """Write findings.parquet; the types are those of docs/columns.md. One thread does all."""
+    make = FindingArrays(listing)
+    first = make.batch(0)
+    with writer(TABLES["findings"], file, first.schema, "zstd") as groups:
+        groups.write_table(first)
+        for start in range(FINDINGS_AT_ONCE, len(listing), FINDINGS_AT_ONCE):
+            groups.write_table(make.batch(start))
 
 
 class ArrowColumns:
@@ -156,3 +200,64 @@ def _words(dictionary: tuple[NDArray[Any], Words], codes: NDArray[Any]) -> Any:
     places, words = dictionary
     picked = places[codes]
     return arrow_arrays.dictionary(picked, words, picked < 0)
+
+
+class FindingArrays:
+    """The findings as pyarrow's columns."""
+
+    def __init__(self, listing: FindingList) -> None:
+        self._listing = listing
+        used = {role: np.unique(listing.numbers(f"{role}_ip", listing.order)) for role in ROLES}
+        self._used = {role: addresses[addresses >= 0] for role, addresses in used.items()}
+
+    def batch(self, start: int) -> Any:
+        """A pyarrow.Table of the rows from ``start`` on."""
+        places = self._listing.order.some(start, FINDINGS_AT_ONCE)
+        columns = self._coded(places) | self._numbers(places) | self._located(places)
+        columns |= {
+            name: arrow_arrays.texts(self._listing.column(name, places)) for name in ("frames", "message", "advice")
+        }
+        names = [column.name for column in TABLES["findings"]]
+        return pa.Table.from_arrays([columns[name] for name in names], names)
+
+    def _coded(self, places: FindingRows) -> dict[str, Any]:
+        listing = self._listing
+        codes, severities = listing.vocabularies
+        columns = {
+            "code": dictionary(places.table, codes),
+            "severity": dictionary(places.table, severities),
+            "endpoint": dictionary(listing.numbers("blamed", places), ROLES),
+            "confidence": dictionary(listing.numbers("confidence", places), CONFIDENCES),
+        }
+        for role, used in self._used.items():
+            rows = listing.numbers(f"{role}_ip", places)
+            place = np.where(rows < 0, len(used), np.searchsorted(used, rows))
+            columns[f"{role}_ip"] = dictionary(place, [listing.address(row) for row in used.tolist()])
+        return columns
+
+    def _located(self, places: FindingRows) -> dict[str, Any]:
+        file, frame = self._listing.located(places)
+        names = self._listing.files.files
+        file = np.where(file < 0, len(names), file)
+        return {"file": dictionary(file, names), "file_frame": arrow_arrays.numbers(frame, frame == 0)}
+
+    def _numbers(self, places: FindingRows) -> dict[str, Any]:
+        stream, when = (self._listing.numbers(name, places) for name in ("stream", "when"))
+        when = outer_column(when)
+        columns = {
+            "stream": arrow_arrays.numbers(stream, stream == NO_STREAM),
+            "time_epoch": arrow_arrays.numbers(when, when == UNKNOWN, pa.timestamp("ns", "UTC")),
+        }
+        for name in (f"{role}_port" for role in ROLES):
+            port = self._listing.numbers(name, places)
+            columns[name] = arrow_arrays.numbers(port, port < 0)
+        return columns
+
+
+def dictionary(codes: NDArray[Any], words: Sequence[str]) -> Any:
+    """Codes as pyarrow's dictionary of their distinct words; no value for codes beyond them."""
+    distinct = list(dict.fromkeys(words))
+    size = np.int8 if len(distinct) < 127 else np.int16 if len(distinct) < 32767 else np.int32
+    known = {word: place for place, word in enumerate(distinct)}
+    places = np.array([*(known[word] for word in words), 0], size)
+    return arrow_arrays.dictionary(places[np.minimum(codes, len(words))], distinct, np.asarray(codes >= len(words)))

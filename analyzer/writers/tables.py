@@ -3,30 +3,22 @@
 Memory does not grow with the tables. A file has its name only when it is whole.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, BinaryIO
 
 from analyzer.results.finding_list import FindingList
 from analyzer.results.result import Analysed
-from analyzer.text import TextLines, run_on
 from analyzer.threads import BackgroundWorker
-from analyzer.writers import findings
 from analyzer.writers.atomic_file import blamed, output_folder, whole_file
-from analyzer.writers.csv import cells, entry_lines, flow_lines, header, reason_cells, segment_lines
 from analyzer.writers.page_cache import CacheBudget
 from analyzer.writers.parallel import (
     Gather,
-    Make,
     OrderedWork,
     Rows,
-    TablePart,
     TableRows,
     entry_parts,
     flow_parts,
@@ -66,7 +58,18 @@ def write_analysed(
 
 def _write_findings(listing: FindingList, format: str, threads: int, file: BinaryIO) -> None:
     with blamed(file):
-        findings.WRITERS[format](listing, file, threads)
+        writer_of(format).write_findings(listing, file, threads)
+
+
+def writer_of(format: str) -> Any:
+    """The module that writes a format: it has ``parts_maker`` and ``write_findings``."""
+    if format == "csv":
+        from analyzer.writers import csv
+
+        return csv
+    from analyzer.writers import parquet
+
+    return parquet
 
 
 def write_tables(
@@ -82,38 +85,5 @@ def write_tables(
     if segments and "segments" in files:
         parts.append(segment_parts(*segments, most))
     with ExitStack() as stack:
-        if format == "csv":
-            make = lines_maker(tables, files)
-        else:
-            from analyzer.writers.parquet import groups_maker
-
-            make = stack.enter_context(groups_maker(tables, files, most))
+        make = stack.enter_context(writer_of(format).parts_maker(tables, files, most))
         OrderedWork(chain.from_iterable(parts), make).run(THREADS)
-
-
-def lines_maker(tables: TableRows, files: dict[str, BinaryIO]) -> Make:
-    """What makes the lines of parts: UTF-8, a header, lines ended by ``\\n``."""
-    combinations, reasons = cells(tables.combinations), reason_cells(tables.notes)
-    spare: list[NDArray[np.uint8]] = []  # buffers: memory that has been touched is used again
-    for name, file in files.items():
-        file.write(header(name))
-
-    def lines_of(part: TablePart) -> TextLines:
-        if part.table == "flows":
-            return flow_lines(part.rows, tables.addresses, combinations, tables.files)
-        if part.table == "timeline":
-            return entry_lines(part.rows, part.flows, tables.addresses, reasons)
-        return segment_lines(part.rows, part.flows, tables.addresses)
-
-    def write(table: str, text: NDArray[np.uint8]) -> None:
-        with blamed(files[table]):
-            files[table].write(text.data)
-
-    def make(part: TablePart) -> Iterator[Callable[[], None]]:
-        buffer = spare.pop() if spare else np.empty(0, np.uint8)
-        for some in part.cut(ROWS["csv"]):
-            lines, buffer = run_on([lines_of(some)], buffer)
-            yield partial(write, part.table, lines.text)
-        spare.append(buffer)
-
-    return make

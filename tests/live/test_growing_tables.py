@@ -17,7 +17,7 @@ from analyzer.tracker.ending import FLOW_COLUMNS as FLOWS
 from tests.results.sample import sample_result
 
 CAPTURE = Path(__file__).parents[2] / "captures" / "close-wait-leak.pcap"
-COLUMNS = {"flows": [column.name for column in FLOWS]}
+COLUMNS = {"flows": FLOWS}
 
 
 def rows() -> pd.DataFrame:

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyzer.times import UNKNOWN
-from analyzer.writers.decimals import decimal, decimal_text
+from analyzer.times import UNKNOWN, decimal
+from tests.writers.naive_files import decimal_text
 
 
 def naive(nanoseconds: int) -> str | None:

@@ -36,12 +36,12 @@ from analyzer.text import Words
 from analyzer.tracker.ending import ENDING, ENTRY, UNKNOWN
 from analyzer.tracker.endings import RST_CAUSES, RstCause
 from analyzer.writers.atomic_file import whole_file
-from analyzer.writers.dataframes import write_csv, write_parquet
 from analyzer.writers.parallel import OrderedWork, Slice, TablePart
 from analyzer.writers.tables import ROWS, write_tables
 from tests.tracker.naive_rows import flow_rows
 from tests.tracker.whole import whole
 from tests.writers import naive_tables
+from tests.writers.naive_files import write_csv, write_parquet
 
 ROOT = Path(__file__).parents[2]
 CAPTURES = [path for path in sorted((ROOT / "captures").iterdir()) if ".pcap" in path.name]
@@ -226,7 +226,7 @@ def test_an_error_in_one_thread_ends_all_and_leaves_no_file(tmp_path: Path, monk
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("analyzer.writers.tables.flow_lines", broken)
+    monkeypatch.setattr("analyzer.writers.csv.flow_lines", broken)
     with pytest.raises(ZeroDivisionError):
         write(made, tmp_path)
     assert list(tmp_path.iterdir()) == []

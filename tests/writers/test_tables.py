@@ -19,13 +19,13 @@ from analyzer.results.pandas_types import empty, table
 from analyzer.results.result import Analysed
 from analyzer.results.schema import TABLES
 from analyzer.settings import Settings
+from analyzer.writers import csv as csv_files
+from analyzer.writers import parquet as parquet_files
 from analyzer.writers.atomic_file import whole_file
-from analyzer.writers.dataframes import ROWS_AT_ONCE, write_csv, write_parquet
-from analyzer.writers.findings import write_csv as write_findings_csv
-from analyzer.writers.findings import write_parquet as write_findings_parquet
 from analyzer.writers.tables import write_analysed
 from tests.results.listings import listing
 from tests.results.sample import START, many_flows, sample_findings, sample_result
+from tests.writers.naive_files import ROWS_AT_ONCE, write_csv, write_parquet
 
 CAPTURE = Path(__file__).parents[2] / "captures" / "time-wait-beside-close-wait.pcap"
 
@@ -77,9 +77,9 @@ def test_findings_as_numbers_are_written_as_their_table_is(copies: int, tmp_path
     entries += [crowd | {"time_epoch": START, "endpoint": "server", "message": "many", "advice": ""}] * copies
     made = listing(entries)
     text, file = io.BytesIO(), io.BytesIO()
-    write_findings_csv(made, text)
+    csv_files.write_findings(made, text)
     assert text.getvalue().decode() == as_csv(findings_frame(made))
-    write_findings_parquet(made, file)
+    parquet_files.write_findings(made, file)
     read = pq.read_table(file).to_pandas()
     assert as_csv(table("findings", read)) == text.getvalue().decode()
     assert text.getvalue().count(b"\n") == 1 + 3 * copies
@@ -89,9 +89,17 @@ def test_an_empty_table_is_its_header() -> None:
     assert as_csv(empty("findings")) == ",".join(column.name for column in TABLES["findings"]) + "\n"
 
 
-def test_columns_behind_the_contract_are_written_too() -> None:
-    frame = sample_result().flows.assign(beyond=[1, 2, 3, 4])
-    assert as_csv(frame).splitlines()[1].endswith(",true,,,1")
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("bulk", [0, 300])
+def test_a_frame_is_written_as_the_twin_has_it(name: str, bulk: int) -> None:
+    frame = getattr(sample_result(bulk), name)
+    assert csv_files.header(TABLES[name]) + csv_files.frame_lines(TABLES[name], frame) == as_csv(frame).encode()
+    made, wanted = io.BytesIO(), io.BytesIO()
+    parquet_files.write_frame(TABLES[name], frame, made)
+    write_parquet(frame, wanted)
+    read, twin = pq.read_table(made), pq.read_table(wanted)
+    assert (read.schema.names, read.to_pylist()) == (twin.schema.names, twin.to_pylist())
+    assert csv_files.frame_lines(TABLES[name], frame[:0]) == b""
 
 
 def test_parquet_has_the_same_columns_with_exact_times(tmp_path: Path) -> None:

@@ -1,10 +1,4 @@
-"""The tables as files: CSV for people and scripts, Parquet for everything that reads millions of rows.
-
-CSV is made a few thousand rows at a time, a whole column at once: every column becomes text in Arrow's
-memory, the columns are joined to lines there, and the lines' memory is the file's content. Nothing runs once
-a cell in Python. Quotes appear only where RFC 4180 needs them, and only free text can need them: what comes
-from a capture is addresses and numbers.
-"""
+"""The slow, obvious twin of the files: CSV and Parquet from DataFrames, with pyarrow alone."""
 
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -16,9 +10,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from analyzer.results.pandas_types import epoch_ns, seconds_ns
-from analyzer.writers.decimals import decimal_text
+from analyzer.times import UNKNOWN
 
 ROWS_AT_ONCE = 16_384  # one step's text stays in the processor's cache; ten times as many rows are slower
+NANO = 1_000_000_000
 NEEDS_QUOTES = '[",\r\n]'
 
 
@@ -84,3 +79,29 @@ def _quoted(values: Any) -> pa.Array:
 def _text_size(lines: pa.Array) -> int:
     """Bytes of text in an array that was made whole (its own buffers, from their start)."""
     return int(np.frombuffer(lines.buffers()[1], np.int32, len(lines) + 1)[-1])
+
+
+def decimal_text(nanoseconds: np.ndarray[Any, np.dtype[np.int64]]) -> pa.Array:
+    """A string array such as ``1700000000.000000001`` and ``-0.500000000``, null where UNKNOWN."""
+    unknown = nanoseconds == UNKNOWN
+    known = np.where(unknown, 0, nanoseconds)
+    size = np.abs(known)
+    whole = size // NANO
+    text = pc.binary_join_element_wise(_integers(whole), _fractions(size - whole * NANO), "")
+    if (known < 0).any():
+        text = pc.binary_join_element_wise(pa.array(np.where(known < 0, "-", "")).cast(pa.string()), text, "")
+    return pc.if_else(pa.array(unknown), pa.scalar(None, pa.string()), text) if unknown.any() else text
+
+
+def _integers(whole: np.ndarray[Any, np.dtype[np.int64]]) -> pa.Array:
+    return pa.array(whole).cast(pa.string())
+
+
+def _fractions(fraction: np.ndarray[Any, np.dtype[np.int64]]) -> pa.Array:
+    """``.ddddddddd`` for each: the digits of 1_000_000_000 + fraction, whose leading 1 becomes the point."""
+    digits = pa.array((fraction + NANO).astype(np.int32)).cast(pa.string())
+    width = 10
+    data = np.frombuffer(digits.buffers()[2], np.uint8, width * len(fraction)).reshape(-1, width).copy()
+    data[:, 0] = ord(".")
+    offsets = np.arange(0, data.size + 1, width, dtype=np.int32)
+    return pa.Array.from_buffers(pa.string(), len(fraction), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
