@@ -1,4 +1,4 @@
-"""The findings of an analysis, in order and in words: findings.csv, its columns for Parquet, its DataFrame.
+"""The findings of an analysis, in order and in words: what files, DataFrames and views are made of.
 
 They stay numbers until a row is asked for, and are put into words some thousand rows at a time.
 """
@@ -17,10 +17,10 @@ from analyzer.findings.finding_columns import CONFIDENCES, UNKNOWN, Findings
 from analyzer.findings.rule import SEVERITIES
 from analyzer.findings.wording import ROLES, Piece, Sentence, sentence
 from analyzer.results.sentence_values import SentenceValues
-from analyzer.results.sentences import LineForm, LinePieces, line_form, needs_quotes
+from analyzer.results.sentences import LineForm, LinePieces, line_form
 from analyzer.settings import Settings
-from analyzer.text import Template, TextLines, Words, code, in_order, number, quoted, run_on, seconds
-from analyzer.times import EPOCH, NEVER
+from analyzer.text import Template, TextLines, Words, code, in_order, number, quoted, run_on
+from analyzer.times import NEVER
 from analyzer.tracker.outcome import Ledger
 
 AT_ONCE = 16_384  # rows that are put into words together
@@ -105,35 +105,20 @@ class FindingList:
         """All of them in that order, some thousand at a time."""
         return (self.order.some(start, AT_ONCE) for start in range(0, len(self), AT_ONCE))
 
-    def csv(self, places: FindingRows, room: Text) -> tuple[TextLines, Text]:
-        """The lines of findings.csv for some findings, made of texts in ``room``; and that itself, or a larger one
-        where it did not suffice."""
-        parts: list[TextLines] = []
-        order = np.zeros(len(places.row), np.int64)
-        for table, here in self._groups(places):
-            rows = places.row[here]
-            quotes = table.quotes(self.rows_of(table, rows))
-            for kind in distinct(quotes).tolist():
-                chosen = np.flatnonzero(quotes == kind)
-                order[here[chosen]] = np.arange(len(chosen)) + sum(lines.count for lines in parts)
-                parts.append(self._lines(table.line(kind), table, rows[chosen]))
-        words, room = run_on(parts, room)
-        return in_order(words, order), room
-
     def column(self, name: str, places: FindingRows) -> Words:
         """``message``, ``advice`` or ``frames`` of some findings."""
         parts: list[TextLines] = []
         order = np.zeros(len(places.row), np.int64)
-        for table, here in self._groups(places):
+        for table, here in self.groups(places):
             order[here] = np.arange(len(here)) + sum(lines.count for lines in parts)
-            parts.append(self._lines(table.template(name), table, places.row[here]))
+            parts.append(self.lines(table.template(name), table, places.row[here]))
         words, _ = run_on(parts, np.empty(0, np.uint8))
         return in_order(words, order).words()
 
     def numbers(self, name: str, places: FindingRows) -> NDArray[np.int64]:
         """A column of numbers of some findings."""
         made = np.zeros(len(places.row), np.int64)
-        for table, here in self._groups(places):
+        for table, here in self.groups(places):
             made[here] = table.columns[name][places.row[here]]
         return made
 
@@ -177,13 +162,13 @@ class FindingList:
 
     def say(self, table: "RuleFindings", name: str, row: int) -> str:
         """``message``, ``advice`` or ``frames`` of one finding."""
-        return self._lines(table.template(name), table, np.array([row])).words()[0].decode()
+        return self.lines(table.template(name), table, np.array([row])).words()[0].decode()
 
     def spans(self, table: "RuleFindings", name: str, rows: NDArray[np.intp]) -> list[list[Span]]:
         """``message`` or ``advice`` of some findings of one rule, piece by piece: what each is, and its text. Together
         the texts are the sentence; those of pieces that say nothing in a row are empty."""
         parts = zip(table.sentences[name], table.pieces(name), strict=True)
-        columns = [(piece, self._lines(made, table, rows).words().texts()) for piece, made in parts]
+        columns = [(piece, self.lines(made, table, rows).words().texts()) for piece, made in parts]
         return [[Span(piece, texts[place]) for piece, texts in columns] for place in range(len(rows))]
 
     def located(self, places: FindingRows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -197,11 +182,13 @@ class FindingList:
         file, frame = self.files.locate(table.columns["decides"][[row]])
         return self.files.files[int(file[0])], int(frame[0])
 
-    def _groups(self, places: FindingRows) -> Iterator[tuple["RuleFindings", NDArray[np.intp]]]:
+    def groups(self, places: FindingRows) -> Iterator[tuple["RuleFindings", NDArray[np.intp]]]:
+        """Of some findings those of each rule, and where among them these stand."""
         for place in np.flatnonzero(np.bincount(places.table, minlength=1)).tolist():
             yield self.tables[place], np.flatnonzero(places.table == place)
 
-    def _lines(self, made: "BoundWording", table: "RuleFindings", rows: NDArray[np.intp]) -> TextLines:
+    def lines(self, made: "BoundWording", table: "RuleFindings", rows: NDArray[np.intp]) -> TextLines:
+        """What a template says of some findings of one rule."""
         source = self.rows_of(table, rows)
         columns = {piece.column: source[piece.column] for piece in made.template.pieces if piece.column}
         words = made.words | {"addresses": self._addresses}
@@ -242,13 +229,13 @@ class RuleFindings:
 
     def __init__(self, findings: Findings, settings: Settings, recording: Recording) -> None:
         self.rule, self.columns, self._texts = findings.rule, findings.columns, findings.words
-        self._recording, self._files = recording, recording.frame_files
+        self.recording = recording
         self._made: dict[str | int, BoundWording] = {}
         said = {"message": self.rule.message, "advice": self.rule.advice}
         self.sentences: dict[str, Sentence] = {
             name: sentence(text, self.rule, self._texts, settings, recording) for name, text in said.items()
         }
-        self._plain = {name: line_form(pieces, recording) for name, pieces in self.sentences.items()}
+        self.forms = {name: line_form(pieces, recording) for name, pieces in self.sentences.items()}
 
     def __len__(self) -> int:
         return len(self.columns["when"])
@@ -281,50 +268,19 @@ class RuleFindings:
     def confidence(self, row: int) -> str:
         return CONFIDENCES[self.columns["confidence"][row]]
 
-    def quotes(self, rows: SentenceValues) -> NDArray[np.uint8]:
-        """Which cells of each row need quotes: 1 the message, 2 the advice, 3 both."""
-        message, advice = (needs_quotes(form, rows) for form in self._plain.values())
-        return np.asarray(message + 2 * advice, np.uint8)
-
-    def line(self, quotes: int) -> BoundWording:
-        """The template of whole lines of findings.csv."""
-        if quotes not in self._made:
-            message, advice = (
-                line_form(pieces, self._recording, bool(quotes & 1 << place))
-                for place, pieces in enumerate(self.sentences.values())
-            )
-            pieces = [*self._cells(), ",", *message.pieces, ",", *advice.pieces, *self._located(), "\n"]
-            words = self._cell_words() | message.words | advice.words
-            self._made[quotes] = BoundWording(Template(_run_together(pieces)), words)
-        return self._made[quotes]
-
     def template(self, name: str) -> BoundWording:
         """The template of one cell: ``message``, ``advice`` or ``frames``."""
         if name not in self._made:
-            form = LineForm(self._recording, pieces=self._frames()) if name == "frames" else self._plain[name]
-            self._made[name] = _made(form, self._cell_words())
+            form = LineForm(self.recording, pieces=self.frames()) if name == "frames" else self.forms[name]
+            self._made[name] = _made(form, self.cell_words())
         return self._made[name]
 
     def pieces(self, name: str) -> list[BoundWording]:
         """The templates of the pieces of ``message`` or ``advice``, one a piece."""
-        return [_made(line_form([piece], self._recording)) for piece in self.sentences[name]]
+        return [_made(line_form([piece], self.recording)) for piece in self.sentences[name]]
 
-    def _cells(self) -> LinePieces:
-        """The cells before the message."""
-        ends: LinePieces = []
-        for role in ROLES:
-            ends += [",", code(f"{role}_ip", "addresses"), ",", number(f"{role}_port", none=-1)]
-        head: LinePieces = [f"{self.rule.code},{self.rule.severity},", number("stream"), *ends, ","]
-        when: LinePieces = [code("blamed", "endpoints"), ",", seconds("when", none=NEVER, zero=EPOCH), ","]
-        return [*head, *when, *self._frames(), ",", code("confidence", "confidences")]
-
-    def _located(self) -> LinePieces:
-        """The cells behind the advice: of several captures the file of the frame that decides, and its number there."""
-        if not self._files.several:
-            return [",,"]
-        return [",", code("file:decides", "files"), ",", number("own:decides", none=0)]
-
-    def _frames(self) -> LinePieces:
+    def frames(self) -> LinePieces:
+        """The frames that prove a finding, joined by semicolons."""
         if "frames" in self._texts:
             return [code("frames", "frames")]
         names = [name for name in self.columns if name.startswith("frame_")]
@@ -333,13 +289,14 @@ class RuleFindings:
             pieces += [number(name, none=0), code(f"known:{name}", "semicolon")]
         return pieces[:-1]
 
-    def _cell_words(self) -> dict[str, Words]:
+    def cell_words(self) -> dict[str, Words]:
+        """The words that the cells look up."""
         made = {"endpoints": [*ROLES, ""], "confidences": CONFIDENCES, "semicolon": ["", ";"]}
-        made["files"] = [quoted(name) for name in self._files.files]
+        made["files"] = [quoted(name) for name in self.recording.frame_files.files]
         return {name: Words.of(texts) for name, texts in (made | {"frames": self._texts.get("frames", ())}).items()}
 
 
-def _run_together(pieces: LinePieces) -> LinePieces:
+def run_together(pieces: LinePieces) -> LinePieces:
     """Neighbouring texts as one."""
     made: LinePieces = []
     for piece in pieces:
@@ -351,7 +308,7 @@ def _run_together(pieces: LinePieces) -> LinePieces:
 
 
 def _made(form: LineForm, more: Mapping[str, Words] = MappingProxyType({})) -> BoundWording:
-    return BoundWording(Template(_run_together([*form.pieces, ""])), {**more, **form.words})
+    return BoundWording(Template(run_together([*form.pieces, ""])), {**more, **form.words})
 
 
 def _colons(words: Words) -> NDArray[np.bool_]:

@@ -35,6 +35,7 @@ from analyzer.times import EPOCH, NEVER, UNKNOWN
 from analyzer.tracker.ending import BASES, ENTRY_COLUMNS, EVENTS, FLOW_COLUMNS, STATES, WHO
 from analyzer.tracker.endings import SIDES
 from analyzer.writers.atomic_file import blamed
+from analyzer.writers.finding_lines import FindingLines
 from analyzer.writers.parallel import Make, OrderedWork, Steps, TablePart, TableRows
 
 if TYPE_CHECKING:
@@ -86,11 +87,12 @@ def parts_maker(tables: TableRows, files: dict[str, BinaryIO], most: int) -> Ite
 def write_findings(listing: FindingList, file: BinaryIO, threads: int = 1) -> None:
     """Write findings.csv; so many threads make the lines."""
     file.write(header(TABLES["findings"]))
+    made = FindingLines(listing)
     spare: list[NDArray[np.uint8]] = []  # memory that has been touched is used again
 
     def make(places: FindingRows) -> Steps:
         room = spare.pop() if spare else np.empty(0, np.uint8)
-        lines, room = listing.csv(places, room)
+        lines, room = made.of(places, room)
         for text in lines.parts():
             yield partial(write, text)
         spare.append(room)

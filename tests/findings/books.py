@@ -21,6 +21,7 @@ from analyzer.times import inner
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT, Answered, Known
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.rst import Reception
+from analyzer.writers.finding_lines import FindingLines
 from tests.tracker.naive_signs import signs_of
 
 SECOND = 1_000_000_000
@@ -148,6 +149,6 @@ def csv_lines(listing: FindingList) -> bytes:
     """The lines of findings.csv, without the header."""
     some, room = [], np.empty(0, np.uint8)
     for places in listing.parts():
-        lines, room = listing.csv(places, room)
+        lines, room = FindingLines(listing).of(places, room)
         some += [bytes(text) for text in lines.parts()]
     return b"".join(some)
