@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analyzer.capture.recording import Recording
 from analyzer.findings.engine import RuleEngine
-from analyzer.findings.view import views
+from analyzer.findings.ledger_view import views
 from analyzer.flows.answers import answer_ttls
 from analyzer.flows.row import FLOW
 from analyzer.memory import copy_rows

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.findings.view import View
+from analyzer.findings.ledger_view import LedgerView
 
 # Columns of endpoints that name a frame, and those with its time.
 DATED = (
@@ -31,7 +31,7 @@ DATED = (
 
 
 def deciding_frame(
-    when: NDArray[Any], frames: Sequence[NDArray[Any]], flow: NDArray[np.intp], view: View
+    when: NDArray[Any], frames: Sequence[NDArray[Any]], flow: NDArray[np.intp], view: LedgerView
 ) -> NDArray[Any]:
     """Of some findings about the flows ``flow`` of ``view`` the frame that decides: of their ``frames`` the one that
     passed at the time ``when``; the last, where none did."""
@@ -45,7 +45,7 @@ def deciding_frame(
     return np.asarray(np.where(found > 0, found, last))
 
 
-def _dated(view: View) -> Sequence[tuple[NDArray[Any], NDArray[Any]]]:
+def _dated(view: LedgerView) -> Sequence[tuple[NDArray[Any], NDArray[Any]]]:
     """Frames of each flow and their times, shape (flows,) each."""
     pairs = [(view.flow("first_frame"), view.flow("first_time"))]
     for frame, time in DATED:

@@ -30,10 +30,10 @@ from analyzer.findings.finding_columns import (
     firing_rows,
     flow_columns,
 )
+from analyzer.findings.ledger_view import LedgerView, views
 from analyzer.findings.loading import rules
 from analyzer.findings.needs import Needs, meeting
 from analyzer.findings.rule import Bools, CannotJudge, Crowd, Hosts, OfCapture, Rule, Verdict
-from analyzer.findings.view import View, views
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
 from analyzer.tracker.outcome import Ledger
@@ -143,11 +143,11 @@ class RuleEngine:
             "confidence": np.where(rests, np.maximum(level, LOW if self._one_way else MEDIUM), level).astype(np.uint8)
         }
 
-    def _some(self, view: View, settings: Settings, about: FoundAbout) -> None:
+    def _some(self, view: LedgerView, settings: Settings, about: FoundAbout) -> None:
         """Apply the rules to a few thousand flows; what they find is noted in ``about``, too."""
         self._one_way = self._one_way or bool(view.one_sided.any())
         fired: dict[str, FiringRule] = {}
-        parts: dict[Needs, tuple[View, NDArray[np.intp]]] = {}
+        parts: dict[Needs, tuple[LedgerView, NDArray[np.intp]]] = {}
         for place, rule in enumerate(rules().values()):
             if rule.needs not in parts:
                 rows = meeting(view, rule.needs)
@@ -163,7 +163,7 @@ class RuleEngine:
             about.note(entry.place, view.rows[entry.flows[~hidden[entry.flows]]])
             self._keep(entry, hidden)
 
-    def _unmixed(self, view: View) -> View:
+    def _unmixed(self, view: LedgerView) -> LedgerView:
         """The flows that hold one connection each; of the others nothing is concluded, and that is said once."""
         mixed = int(view.mixed.sum())
         if mixed:
@@ -171,7 +171,7 @@ class RuleEngine:
         return view.of(np.flatnonzero(~view.mixed))
 
     def _count_not_judged(self, rule: Rule, verdict: Verdict) -> None:
-        for reason, where in verdict.blind:
+        for reason, where in verdict.not_judged:
             count = int((_by_flow(where) & ~_by_flow(verdict.fires)).sum())
             if count:
                 self._not_judged[rule.code, reason] += count
@@ -192,7 +192,7 @@ class RuleEngine:
         """Apply the rules about crowds to all flows with an endpoint in CLOSE_WAIT, by stream."""
         waiting = np.flatnonzero((ledger.own("state") == State.CLOSE_WAIT).any(axis=1))
         waiting = waiting[np.argsort(ledger.flow("stream")[waiting], kind="stable")]
-        view = View(ledger, waiting)
+        view = LedgerView(ledger, waiting)
         for rule in rules().values():
             crowd = rule.judge(view, settings) if rule.crowd else None
             if isinstance(crowd, Crowd) and len(crowd.address):
@@ -218,7 +218,7 @@ class FiringRule(NamedTuple):
     place: int
     rule: Rule
     verdict: Verdict
-    part: View
+    part: LedgerView
     flows: NDArray[np.intp]
 
 

@@ -21,7 +21,7 @@ ALERT_BYTES_1_3 = 24  # header 5, alert 2, its real type 1, tag 16
 LONG_NS = 1_000_000_000  # a shorter silence is none: nobody's idle timer is that short
 UNDER_WAY_NS = 1_000_000_000  # what was under way when the capture went on is acknowledged by then
 NO_GAP = np.iinfo(np.int64).min
-HASTE_NS = 1_000_000  # what has just arrived in the kernel no application has looked at
+JUST_ARRIVED_NS = 1_000_000  # what has just arrived in the kernel no application has looked at
 
 
 def on_side(fires: Bools, side: NDArray[Any]) -> Bools:
@@ -41,7 +41,7 @@ def reset_victim(ledger: Ledger, *causes: RstCause) -> Bools:
     return np.asarray(resetter(ledger, *causes)[:, ::-1])
 
 
-def blind_reset(ledger: Ledger, whose: str = "own") -> Bools:
+def acceptance_unknown(ledger: Ledger, whose: str = "own") -> Bools:
     """Where it is not known whether the receiver had to accept the RST of the endpoint (or of its ``peer``)."""
     verdict = ledger.own("rst_verdict") if whose == "own" else ledger.peer("rst_verdict")
     return np.asarray(verdict == Reception.BLIND)
@@ -57,33 +57,33 @@ def gaps(ledger: Ledger) -> Bools:
     return np.asarray(missing.any(axis=1) | ledger.one_sided | ledger.interrupted)
 
 
-def unseen(ledger: Ledger) -> Bools:
+def not_captured(ledger: Ledger) -> Bools:
     """Endpoints of which nothing was captured though the peer shows that they exist."""
     return np.asarray((ledger.own("packets") == 0) & ledger.one_sided[:, None])
 
 
-def opened_before(ledger: Ledger) -> Bools:
+def opening_not_captured(ledger: Ledger) -> Bools:
     """Flows whose opening was not captured, shape (flows,)."""
     return np.asarray(ledger.handshake == Handshake.NOT_CAPTURED)
 
 
-def over(ledger: Ledger, heard: NDArray[np.int64]) -> NDArray[np.int64]:
+def known_until(ledger: Ledger, heard: NDArray[np.int64]) -> NDArray[np.int64]:
     """When endpoints last ``heard`` of then are out of sight, shape (flows, 2): at the first gap in the capture after
     that or at its end, or when a newer connection took their addresses and ports."""
     taken, until = ledger.flow("replaced_time")[:, None], ledger.watched_until(heard)
     return np.asarray(np.where(taken > 0, np.minimum(taken, until), until), np.int64)
 
 
-def over_in_close_wait(ledger: Ledger) -> NDArray[np.int64]:
+def close_wait_known_until(ledger: Ledger) -> NDArray[np.int64]:
     """The same of endpoints in CLOSE_WAIT. Whoever still answers after a gap, in the same numbers, was so within it."""
-    return over(ledger, np.maximum(ledger.own("close_wait_time"), ledger.own("last_time")))
+    return known_until(ledger, np.maximum(ledger.own("close_wait_time"), ledger.own("last_time")))
 
 
 def idle_in_close_wait(ledger: Ledger) -> NDArray[np.int64]:
     """For endpoints in CLOSE_WAIT: ns from their acknowledgment of the peer's FIN, or their last data after it, till
     they are over."""
     since = np.maximum(ledger.peer("fin_acked_time"), np.where(after_peer_fin(ledger), ledger.own("data_time"), 0))
-    return np.asarray(np.maximum(over_in_close_wait(ledger) - since, 0), np.int64)
+    return np.asarray(np.maximum(close_wait_known_until(ledger) - since, 0), np.int64)
 
 
 def unwatched(ledger: Ledger, begin: NDArray[np.int64], end: NDArray[np.int64]) -> Bools:
@@ -95,11 +95,15 @@ def passed_in_gap(ledger: Ledger, shown: NDArray[np.int64]) -> Bools:
     """Endpoints of which something that a segment shows at the time ``shown`` may have passed in a gap in the capture:
     since the connection began, or just before its first segment, where that was no opening."""
     first = ledger.flow("first_time")[:, None]
-    behind = opened_before(ledger)[:, None] & (first >= ledger.gaps[:1, 1].max(initial=NO_GAP)) & (len(ledger.gaps) > 0)
+    behind = (
+        opening_not_captured(ledger)[:, None]
+        & (first >= ledger.gaps[:1, 1].max(initial=NO_GAP))
+        & (len(ledger.gaps) > 0)
+    )
     return np.asarray(unwatched(ledger, first, shown) | (behind & (shown - first < UNDER_WAY_NS)))
 
 
-def how_over(ledger: Ledger, until: NDArray[np.int64], words: Sequence[str]) -> Choice:
+def until_words(ledger: Ledger, until: NDArray[np.int64], words: Sequence[str]) -> Choice:
     """``words`` for endpoints that are out of sight at ``until``: by a newer connection, at a gap, at the end."""
     taken, gap = ledger.flow("replaced_time")[:, None] == until, np.isin(until, ledger.gaps[:, 0])
     return phrases([taken, gap & ~taken], words[:2], words[2])
@@ -110,7 +114,7 @@ def after_peer_fin(ledger: Ledger) -> Bools:
     return np.asarray(ledger.own("half_close_bytes") > 0)
 
 
-def farewell(ledger: Ledger) -> Bools:
+def sent_tls_alert(ledger: Ledger) -> Bools:
     """Endpoints whose last payload looks like a TLS alert, as the close_notify that is sent before a close."""
     kind, size = ledger.own("last_payload_byte"), ledger.own("last_payload")
     disguised = (kind == TLS_DATA) & (size == ALERT_BYTES_1_3)
@@ -129,10 +133,10 @@ def since_peer_fin(ledger: Ledger) -> NDArray[np.int64]:
     return np.asarray(ledger.peer("rst_answers_time") - ledger.peer("fin_time"), np.int64)
 
 
-def in_one_round(ledger: Ledger) -> Bools:
+def within_round_trip(ledger: Ledger) -> Bools:
     """Endpoints that could hardly know of the peer's FIN when they sent what met the RST."""
     reach = np.maximum(ledger.own("reach"), 0) + np.maximum(ledger.peer("reach"), 0)
-    return np.asarray(since_peer_fin(ledger) <= reach + HASTE_NS)
+    return np.asarray(since_peer_fin(ledger) <= reach + JUST_ARRIVED_NS)
 
 
 def fin_acked(ledger: Ledger) -> Bools:

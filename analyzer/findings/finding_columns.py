@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from analyzer.findings.deciding_frame import deciding_frame
 from analyzer.findings.facts import gaps
+from analyzer.findings.ledger_view import LedgerView
 from analyzer.findings.rule import Bools, Choice, Crowd, OfCapture, Rule, Verdict
-from analyzer.findings.view import View
 from analyzer.tcp.evidence import Basis
 
 CONFIDENCES = ("high", "medium", "low")
@@ -84,7 +84,7 @@ def confidence(verdict: Verdict, rows: FiringRows, missing: Bools) -> NDArray[np
 
 
 def flow_columns(
-    verdict: Verdict, rows: FiringRows, view: View, words: dict[str, tuple[str, ...]], several: bool
+    verdict: Verdict, rows: FiringRows, view: LedgerView, words: dict[str, tuple[str, ...]], several: bool
 ) -> FindingColumns:
     """The findings of one rule about the flows ``rows`` of ``view``. The words of values are put into ``words`` once;
     ``several`` captures were given: then it matters in which of them a frame is."""
@@ -112,7 +112,7 @@ def _numbers(name: str, value: NDArray[Any] | Choice, words: dict[str, tuple[str
     return value.codes
 
 
-def _who(rows: FiringRows, ledger: View) -> FindingColumns:
+def _who(rows: FiringRows, ledger: LedgerView) -> FindingColumns:
     """The columns that name the two endpoints of each row, and whom it blames."""
     client = ledger.client[rows.flow]
     server = 1 - client

@@ -15,9 +15,9 @@ import numpy as np
 
 from analyzer.errors import UnusableRule
 from analyzer.findings import rules as folder
+from analyzer.findings.ledger_view import LedgerView
 from analyzer.findings.needs import NO_NEEDS, Needs, needs_of
 from analyzer.findings.rule import AT_THE_END, SETTLE, SEVERITIES, Crowd, OfCapture, Rule, Verdict
-from analyzer.findings.view import View
 from analyzer.flows.row import FLOW
 from analyzer.settings import Settings
 from analyzer.tracker.signs import Asked, Sign
@@ -116,7 +116,7 @@ def suffice(rule: Rule, chosen: Chosen) -> bool:
     ends, flows = np.zeros((len(chosen.ends), 2, 1), np.int64), np.zeros((len(chosen.flows), 1), np.int64)
     facts = Columns(chosen, ends, flows, np.array([int(rule.needs.signs)]))
     try:
-        rule.judge(View(TransposedLedger(facts, np.zeros(1, FLOW), 0), np.arange(1)), Settings())
+        rule.judge(LedgerView(TransposedLedger(facts, np.zeros(1, FLOW), 0), np.arange(1)), Settings())
     except ColumnNotKept:
         return False
     return True

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.errors import UnusableRule
-from analyzer.findings.view import View
+from analyzer.findings.ledger_view import LedgerView
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT, OLDER
 from analyzer.tracker.signs import Sign, sign_of_column
 from analyzer.tracker.storage.transpose import AGAIN, OF_OTHER
@@ -65,7 +65,7 @@ def _sign_of(name: Any, where: str) -> Sign:
     return sign
 
 
-def meeting(view: View, needs: Needs) -> NDArray[np.intp]:
+def meeting(view: LedgerView, needs: Needs) -> NDArray[np.intp]:
     """The places of the flows of ``view`` that meet one of ``needs``."""
     shown = view.signs & int(needs.signs)
     if not needs.columns or not shown.any():

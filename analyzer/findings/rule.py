@@ -63,7 +63,7 @@ class Verdict(NamedTuple):
     unless_hidden: bool = False  # but packets that were captured and not understood may hold what it says is missing
     unsure: Bools | None = None  # where it is not certain for a reason of its own
     doubt: Bools | None = None  # where the capture's start, end or losses leave another reading
-    blind: Sequence[tuple[str, Bools]] = ()  # (reason, where) it cannot judge
+    not_judged: Sequence[tuple[str, Bools]] = ()  # (reason, where) it cannot judge
 
 
 class Crowd(NamedTuple):

@@ -3,7 +3,7 @@
     capture.live ──packets──▶ engine.pipeline.Analysis ──look, twice a second──▶ announcements, tables, census
 
 * ``watch`` is the loop: take packets, look, hand what is new to the ``viewers``, end in order whatever happens.
-* ``certain`` announces a finding once it has waited as long as its rule says, and again when it is over.
+* ``announcements`` announces a finding once it has waited as long as its rule says, and again when it is over.
 * ``growing_tables`` writes the tables of connections as they finish, ``packet_file`` keeps packets, ``line_output``
   prints lines.
 * ``census`` counts how many sockets of each endpoint are in which state now; ``sockets`` asks the kernel the same

@@ -2,8 +2,8 @@
 
 from analyzer.capture import open_captures
 from analyzer.engine.pipeline import Analysis
+from analyzer.live.announcements import Announcement, rows_of
 from analyzer.live.census import census
-from analyzer.live.certain import Told, rows_of
 from analyzer.live.screen_data import CaptureScreenSource, ScreenData, news_of
 from analyzer.results.dataframes import findings_frame
 from analyzer.results.finding_list import listing_of
@@ -22,7 +22,9 @@ def subject(paths: list[str], settings: Settings) -> CaptureScreenSource:
         ledger = analysis.snapshot(end)
         groups = census(ledger, analysis.book, end)
         findings = rows_of(findings_frame(listing_of(ledger, analysis.book, settings, capture.recording)))
-        news = [news_of(Told(row), inner(int(row.time_epoch.as_unit("ns").value))) for row in reversed(findings)]
+        news = [
+            news_of(Announcement(row), inner(int(row.time_epoch.as_unit("ns").value))) for row in reversed(findings)
+        ]
         flows = ledger.flows
         result = analysis.result(paths, capture).result()
     counts = f"{capture.packets:,} packets   {flows:,} connections   findings: {len(findings):,}"

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 import pandas as pd
 
-from analyzer.live.certain import Told
+from analyzer.live.announcements import Announcement
 from analyzer.live.totals import WatchTotals
 from analyzer.times import moment, outer
 from analyzer.views.console import count, duration, endpoint
@@ -33,7 +33,7 @@ class LineOutput:
         self._writer = threading.Thread(target=self._write, name="lines", daemon=True)
         self._writer.start()
 
-    def tell(self, told: Told, now_ns: int, owner: str = "") -> None:
+    def tell(self, told: Announcement, now_ns: int, owner: str = "") -> None:
         """One announcement; ``owner`` is what this host knows of the blamed socket."""
         if self._json:
             event = "over" if told.over else "finding"
@@ -75,7 +75,7 @@ class LineOutput:
             raise self._trouble
 
 
-def text_of(told: Told, now_ns: int, owner: str = "") -> str:
+def text_of(told: Announcement, now_ns: int, owner: str = "") -> str:
     """``18:31:02.123 error TD101 close-wait-leak [stream 3] message [high confidence]``."""
     row = told.finding
     clock = f"{moment(outer(now_ns)):%H:%M:%S.%f}"[:-3]

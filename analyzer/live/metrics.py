@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from analyzer.errors import UsageError
+from analyzer.live.announcements import Announcement
 from analyzer.live.census import STATES, SocketGroup, census
-from analyzer.live.certain import Told
 from analyzer.live.viewers import BaseViewer
 from analyzer.live.watch import Watch
 from analyzer.tracker.outcome import Ledger
@@ -42,7 +42,7 @@ class Metrics(BaseViewer):
             raise UsageError(f"--metrics: cannot listen on {address} port {port}: {error.strerror or error}") from None
         self.port: int = self._server.server_port
 
-    def told(self, news: Sequence[Told], now_ns: int, watch: Watch) -> None:
+    def told(self, news: Sequence[Announcement], now_ns: int, watch: Watch) -> None:
         with self._lock:
             for told in news:
                 row = told.finding

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 import pandas as pd
 
 from analyzer.errors import UsageError
+from analyzer.live.announcements import Announcement
 from analyzer.live.census import SocketGroup, census, kernel_counts
-from analyzer.live.certain import Told
 from analyzer.live.line_output import text_of, who
 from analyzer.live.sockets import Owners
 from analyzer.live.viewers import BaseViewer
@@ -65,7 +65,7 @@ class ScreenSource(Protocol):
     def stop(self) -> None: ...
 
 
-def news_of(told: Told, now_ns: int) -> News:
+def news_of(told: Announcement, now_ns: int) -> News:
     row = told.finding
     stream = None if pd.isna(row.stream) else int(row.stream)
     severity = "over" if told.over else str(row.severity)
@@ -84,7 +84,7 @@ class WatchScreenSource(BaseViewer):
         self._before = (time.monotonic(), 0)
         self.ended = False
 
-    def told(self, news: Sequence[Told], now_ns: int, watch: Watch) -> None:
+    def told(self, news: Sequence[Announcement], now_ns: int, watch: Watch) -> None:
         with self._lock:
             self._news.extendleft(news_of(told, now_ns) for told in news)
 

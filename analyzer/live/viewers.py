@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analyzer.capture.packets import Packets
-from analyzer.live.certain import Told
+from analyzer.live.announcements import Announcement
 from analyzer.live.growing_tables import GrowingTables
 from analyzer.live.line_output import LineOutput
 from analyzer.live.packet_file import PacketWriter, pair
@@ -27,7 +27,7 @@ class BaseViewer:
 
     def packets(self, packets: Packets, watch: Watch) -> None: ...
 
-    def told(self, news: Sequence[Told], now_ns: int, watch: Watch) -> None: ...
+    def told(self, news: Sequence[Announcement], now_ns: int, watch: Watch) -> None: ...
 
     def closed(self, result: ResultTables, watch: Watch) -> None: ...
 
@@ -44,11 +44,11 @@ class Printing(BaseViewer):
     def __init__(self, lines: LineOutput, owners: Owners | None) -> None:
         self._lines, self._owners = lines, owners
 
-    def told(self, news: Sequence[Told], now_ns: int, watch: Watch) -> None:
+    def told(self, news: Sequence[Announcement], now_ns: int, watch: Watch) -> None:
         for told in news:
             self._lines.tell(told, now_ns, self._owner(told, watch))
 
-    def _owner(self, told: Told, watch: Watch) -> str:
+    def _owner(self, told: Announcement, watch: Watch) -> str:
         """What this host knows of the socket a finding blames."""
         row = told.finding
         if self._owners is None or told.over or pd.isna(row.stream) or pd.isna(row.endpoint):
@@ -63,7 +63,7 @@ class Storing(BaseViewer):
         columns = {name: TABLES[name] for name in ("flows", "timeline", "findings")} | {"announced": ANNOUNCED}
         self._store = GrowingTables(folder, format, columns, say)
 
-    def told(self, news: Sequence[Told], now_ns: int, watch: Watch) -> None:
+    def told(self, news: Sequence[Announcement], now_ns: int, watch: Watch) -> None:
         rows = table("findings", pd.DataFrame([told.finding for told in news], columns=[c.name for c in FINDINGS]))
         moment = pd.DatetimeIndex(np.full(len(news), outer(now_ns)).view("datetime64[ns]")).tz_localize("UTC")
         rows.insert(0, "announced_epoch", moment)
@@ -92,7 +92,7 @@ class Saving(BaseViewer):
     def packets(self, packets: Packets, watch: Watch) -> None:
         self._writer.add(packets, watch.stream.interfaces)
 
-    def told(self, news: Sequence[Told], now_ns: int, watch: Watch) -> None:
+    def told(self, news: Sequence[Announcement], now_ns: int, watch: Watch) -> None:
         self._writer.want(pair(told.finding) for told in news if not pd.isna(told.finding.stream))
 
     def rotate(self) -> None:

@@ -25,7 +25,7 @@ from analyzer.capture.live.stream import LiveStream
 from analyzer.capture.packets import Packets
 from analyzer.engine.pipeline import Analysis
 from analyzer.errors import TeardownError, UnreadableCapture
-from analyzer.live.certain import Announcer, Told
+from analyzer.live.announcements import Announcement, Announcer
 from analyzer.live.clock import CaptureClock
 from analyzer.live.losses import Losses
 from analyzer.live.totals import WatchTotals
@@ -54,7 +54,7 @@ class Viewer(Protocol):
 
     def packets(self, packets: Packets, watch: "Watch") -> None: ...
 
-    def told(self, news: Sequence[Told], now_ns: int, watch: "Watch") -> None: ...
+    def told(self, news: Sequence[Announcement], now_ns: int, watch: "Watch") -> None: ...
 
     def closed(self, result: ResultTables, watch: "Watch") -> None: ...
 
@@ -262,7 +262,7 @@ class Watch:
         over = np.isin(ledger.own("state"), RESTING).all(axis=1)
         return np.asarray(~over | (ledger.flow("end_time") >= self._judged_until - 2 * SECOND))
 
-    def _tell(self, news: Sequence[Told], now: int) -> None:
+    def _tell(self, news: Sequence[Announcement], now: int) -> None:
         self.totals.announced += sum(not told.over for told in news)
         if news:
             for viewer in self.viewers:

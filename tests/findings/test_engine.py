@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from analyzer.findings import RuleEngine, engine
 from analyzer.findings.combinations import FoundAbout
+from analyzer.findings.ledger_view import LedgerView
 from analyzer.findings.loading import rules
 from analyzer.findings.needs import Needs
 from analyzer.findings.rule import CannotJudge, Rule, Verdict
-from analyzer.findings.view import View
 from analyzer.results.dataframes import findings_frame
 from analyzer.results.finding_list import FindingList, listing_of
 from analyzer.settings import Settings
@@ -87,7 +87,7 @@ def rule(code: str, *supersedes: str, blind: bool = False) -> Rule:
         fires = np.zeros((made.flows, 2), np.bool_)
         fires[:, 0] = not blind
         reasons = [("it is dark", np.ones((made.flows, 2), np.bool_))] if blind else []
-        return Verdict(fires=fires, when=made.own("established_time"), frames=[], blind=reasons)
+        return Verdict(fires=fires, when=made.own("established_time"), frames=[], not_judged=reasons)
 
     given = {
         "code": code,
@@ -228,7 +228,7 @@ def test_what_rests_on_both_directions_being_captured_waits_for_the_whole_captur
 def test_a_view_of_a_ledger_says_what_the_ledger_says() -> None:
     made = ledger({}, leaking_server(), data_meets_reset(2.0, 300, 0), copies=3)
     rows = np.array([4, 0, 8])
-    view = View(made, rows)
+    view = LedgerView(made, rows)
     assert view.flows == 3 and view.of(np.arange(3)) is view
     for name in ("handshake", "teardown", "closed_by", "rst_cause", "one_sided", "client", "reported", "gave_up"):
         assert np.array_equal(getattr(view, name), getattr(made, name)[rows]), name

@@ -14,10 +14,10 @@ from analyzer.capture.frame_files import FrameFiles
 from analyzer.capture.gaps import Gap, Gaps
 from analyzer.capture.recording import Recording
 from analyzer.errors import UsageError
-from analyzer.findings import engine, explain, facts, finding_columns, rules, view
+from analyzer.findings import engine, explain, facts, finding_columns, ledger_view, rules
+from analyzer.findings.ledger_view import LedgerView
 from analyzer.findings.loading import suffice
 from analyzer.findings.rule import HEADINGS, SEVERITIES, Rule
-from analyzer.findings.view import View
 from analyzer.settings import Settings
 from analyzer.tracker import outcome, rows
 from analyzer.tracker.ledger import ENDPOINT
@@ -105,7 +105,7 @@ def interrupted() -> Recording:
 def test_its_templates_use_only_fields_that_exist(rule: Rule) -> None:
     """Filling them raises KeyError for a field that nobody provides."""
     made = ledger(leaking_server(), copies=12)
-    verdict = rule.judge(interrupted() if rule.of_capture else View(made, np.arange(12)), Settings())
+    verdict = rule.judge(interrupted() if rule.of_capture else LedgerView(made, np.arange(12)), Settings())
     assert verdict is not None
     values = {f"= {name}": np.zeros(1, np.int64) for name in verdict.values}
     ends = {f"{role}_{what}": np.zeros(1, np.int64) for role in ("client", "server") for what in ("ip", "port")}
@@ -128,7 +128,7 @@ def test_what_it_names_of_the_ledger_is_there_for_it(rule: Rule) -> None:
     assert not words & UNTOLD
 
 
-@pytest.mark.parametrize("module", [outcome, rows, view, facts, engine, finding_columns])
+@pytest.mark.parametrize("module", [outcome, rows, ledger_view, facts, engine, finding_columns])
 def test_what_is_asked_for_all_rules_is_there(module: ModuleType) -> None:
     tree = ast.parse(Path(str(module.__file__)).read_text())
     assert not {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)} & UNTOLD

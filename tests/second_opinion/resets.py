@@ -164,7 +164,7 @@ def reset_after_own_fin(case: Case) -> None:
     kind_fits(case, why, row)
     must(not row.takes_room or is_probe(flow, row) or not acked_before(flow, row, rst),
          f"frame {row.frame} had been acknowledged before the RST")  # fmt: skip
-    if "close_notify" in str(case["farewell"] or ""):
+    if "close_notify" in str(case["sent_tls_alert"] or ""):
         alert = row.first_byte == 0x15 or (row.first_byte == 0x17 and row.length == TLS_1_3_ALERT)
         must(alert, f"frame {row.frame} is no TLS alert")
 

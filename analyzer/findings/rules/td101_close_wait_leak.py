@@ -29,12 +29,12 @@ in the child; open descriptors with `SOCK_CLOEXEC`. Do not hide the leak with SO
 
 from analyzer.findings.facts import (
     after_peer_fin,
-    how_over,
+    close_wait_known_until,
     idle_in_close_wait,
-    over_in_close_wait,
+    not_captured,
     phrase,
     state_is,
-    unseen,
+    until_words,
 )
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
@@ -79,17 +79,17 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "ack": ledger.peer("fin_acked_frame"),
             "when": ledger.peer("fin_acked_time"),
             "idle": idle,
-            "until": how_over(ledger, over_in_close_wait(ledger), UNTIL),
+            "until": until_words(ledger, close_wait_known_until(ledger), UNTIL),
             "since": phrase(spoke, "after the last data that it sent in CLOSE_WAIT", "from then"),
         },
         rests_on=[ledger.own("close_wait_basis"), ledger.own("state_basis")],
         absence=True,
         unsure=spoke,
         doubt=~ledger.knows(Known.ISN) & ~ledger.knows(Known.SENT_DATA) & (first == ledger.peer("fin_frame")),
-        blind=[
+        not_judged=[
             (
                 "only the other direction was captured: whether it closed cannot be seen",
-                unseen(ledger) & (ledger.peer("fin_count") > 0),
+                not_captured(ledger) & (ledger.peer("fin_count") > 0),
             )
         ],
     )

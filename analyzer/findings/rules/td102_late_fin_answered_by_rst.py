@@ -23,7 +23,7 @@ kernel timeouts on either side. On Linux `tcp_fin_timeout` limits FIN_WAIT_2 onl
 `close()`; while it holds the socket there is no limit, so do not expect the peer to drop the connection after 60 s.
 """
 
-from analyzer.findings.facts import blind_reset, reset_victim
+from analyzer.findings.facts import acceptance_unknown, reset_victim
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.endings import RstCause
@@ -72,5 +72,5 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "held": held,
         },
         rests_on=[ledger.own("close_wait_basis")],
-        unsure=blind_reset(ledger, "peer"),
+        unsure=acceptance_unknown(ledger, "peer"),
     )

@@ -28,7 +28,7 @@ side does. If the data do not acknowledge the FIN, their sender did not know of 
 
 import numpy as np
 
-from analyzer.findings.facts import blind_reset, farewell, phrase, reset_victim
+from analyzer.findings.facts import acceptance_unknown, phrase, reset_victim, sent_tls_alert
 from analyzer.findings.rule import Choice, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.endings import RstCause
@@ -60,7 +60,7 @@ ROLES = ("client", "server")
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    sender = reset_victim(ledger, RstCause.DATA_AFTER_CLOSE) & ~farewell(ledger)
+    sender = reset_victim(ledger, RstCause.DATA_AFTER_CLOSE) & ~sent_tls_alert(ledger)
     closer = sender[:, ::-1]
     client = np.stack([ledger.client == 0, ledger.client == 1]).T
     asked = closer & client & (ledger.own("spoke_last") == 1)  # a server that spoke last had answered
@@ -90,5 +90,5 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "why": phrase(waited_for, ANSWER),
             "advice": phrase(waited_for, NO_WAIT, POOL),
         },
-        unsure=blind_reset(ledger) | blind_reset(ledger, "peer") | ~ledger.client_known[:, None],
+        unsure=acceptance_unknown(ledger) | acceptance_unknown(ledger, "peer") | ~ledger.client_known[:, None],
     )

@@ -22,7 +22,7 @@ Nothing, unless answers are cut off. Then compare how long the connection was ha
 of every device on the path.
 """
 
-from analyzer.findings.facts import farewell
+from analyzer.findings.facts import sent_tls_alert
 from analyzer.findings.rule import AT_THE_END, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -49,7 +49,7 @@ ADVICE = (
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     return Verdict(
-        fires=(ledger.own("half_close_acked") > 0) & ~farewell(ledger),
+        fires=(ledger.own("half_close_acked") > 0) & ~sent_tls_alert(ledger),
         when=ledger.own("data_time"),
         frames=[
             ledger.peer("fin_frame"),

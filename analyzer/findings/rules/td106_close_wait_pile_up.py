@@ -25,7 +25,7 @@ higher limit only delays the failure. If a forked child handles each connection,
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.findings.facts import gaps, idle_in_close_wait, over_in_close_wait, state_is, unwatched
+from analyzer.findings.facts import close_wait_known_until, gaps, idle_in_close_wait, state_is, unwatched
 from analyzer.findings.rule import Bools, Crowd
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
@@ -83,7 +83,7 @@ def _crowd(
     leaks: Bools,
     members: list[Bools],
 ) -> Crowd:
-    began, ended = ledger.own("close_wait_time")[flow, side], over_in_close_wait(ledger)[flow, side]
+    began, ended = ledger.own("close_wait_time")[flow, side], close_wait_known_until(ledger)[flow, side]
     starts = [np.sort(began[member & leaks]) for member in members]
     first = np.array([np.flatnonzero(member & leaks)[0] for member in members], np.int64)
     count = np.array([len(start) for start in starts], np.int64)

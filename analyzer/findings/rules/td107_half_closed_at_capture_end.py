@@ -19,7 +19,7 @@ Capture for longer, at least the threshold beyond the last connection of interes
 socket still exists.
 """
 
-from analyzer.findings.facts import how_over, idle_in_close_wait, over_in_close_wait, state_is
+from analyzer.findings.facts import close_wait_known_until, idle_in_close_wait, state_is, until_words
 from analyzer.findings.rule import AT_THE_END, Verdict
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
@@ -49,7 +49,7 @@ ENDED = ("a new connection came", "a gap in the capture began", "the capture end
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    idle, until = idle_in_close_wait(ledger), over_in_close_wait(ledger)
+    idle, until = idle_in_close_wait(ledger), close_wait_known_until(ledger)
     taken = ledger.flow("replaced_time")[:, None] == until
     captured = ledger.peer("fin_count") > 0
     return Verdict(
@@ -61,7 +61,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "ack": ledger.peer("fin_acked_frame"),
             "when": ledger.peer("fin_acked_time"),
             "idle": idle,
-            "ended": how_over(ledger, until, ENDED),
+            "ended": until_words(ledger, until, ENDED),
         },
         rests_on=[ledger.own("close_wait_basis"), ledger.own("state_basis")],
         absence=True,

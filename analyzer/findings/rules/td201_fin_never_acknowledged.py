@@ -23,7 +23,7 @@ crashed host, an interface that filters the last segments. Capture at the other 
 arrive there, and did an acknowledgment leave?
 """
 
-from analyzer.findings.facts import fin_acked, phrase, state_is, unseen
+from analyzer.findings.facts import fin_acked, not_captured, phrase, state_is
 from analyzer.findings.rule import Verdict
 from analyzer.settings import SECOND, Settings
 from analyzer.tcp.states import State
@@ -60,7 +60,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     known = ledger.knows(Known.FIN)  # else its number lies in what the peer has acknowledged before
     in_vain = (ledger.own("fin_after_ack") >= NEVER_TAKEN) & (ledger.own("fin_reacked_frame") == 0)
     stuck = waits & known & (count > 1) & ((acked == 0) | in_vain)
-    hidden = unseen(ledger)[:, ::-1]
+    hidden = not_captured(ledger)[:, ::-1]
     return Verdict(
         fires=stuck & ~hidden,
         when=ledger.own("fin_time"),
@@ -82,5 +82,5 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
         absence=True,
         unsure=acked > 0,
         doubt=(count <= FEW) & (ledger.watched_until(last) - last < MOMENT_NS),
-        blind=[("only one direction was captured: acknowledgments of the FIN cannot be seen", stuck & hidden)],
+        not_judged=[("only one direction was captured: acknowledgments of the FIN cannot be seen", stuck & hidden)],
     )

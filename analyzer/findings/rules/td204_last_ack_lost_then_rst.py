@@ -22,7 +22,7 @@ limit `tcp_max_tw_buckets`), or a firewall or load balancer that answers for the
 on TIME_WAIT.
 """
 
-from analyzer.findings.facts import blind_reset, resetter
+from analyzer.findings.facts import acceptance_unknown, resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.endings import RstCause
@@ -67,5 +67,5 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "when": ledger.own("rst_time"),
             "held": ledger.own("rst_time") - ledger.own("time_wait_time"),
         },
-        unsure=blind_reset(ledger),
+        unsure=acceptance_unknown(ledger),
     )

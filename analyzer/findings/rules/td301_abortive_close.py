@@ -25,7 +25,7 @@ endpoint and remove it; have the program read to the end and then close.
 
 import numpy as np
 
-from analyzer.findings.facts import LONG_NS, blind_reset, opened_before, phrase, phrases, resetter
+from analyzer.findings.facts import LONG_NS, acceptance_unknown, opening_not_captured, phrase, phrases, resetter
 from analyzer.findings.rule import Bools, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.endings import RstCause
@@ -78,7 +78,7 @@ ELSE = (
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    open_before = (ledger.own("established_time") > 0) | opened_before(ledger)[:, None]
+    open_before = (ledger.own("established_time") > 0) | opening_not_captured(ledger)[:, None]
     alone = ledger.own("rst_frame") == ledger.flow("first_frame")[:, None]  # nothing but the RST is known
     heard = ~ledger.knows(Known.SENT_DATA) | ledger.knows(Known.ACK)[:, ::-1]  # else nobody knows what is outstanding
     places = _places(ledger)
@@ -94,7 +94,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "acked": phrase(ledger.own("rst_unread") > 0, UNDER_WAY, ALL_ACKED),
             "suspect": phrases(places, SUSPECTS, ELSE),
         },
-        unsure=blind_reset(ledger),
+        unsure=acceptance_unknown(ledger),
         absence=True,
     )
 

@@ -20,7 +20,7 @@ Look for SO_LINGER 0 in the program of the blamed endpoint, and for a close with
 `shutdown(SHUT_WR)`, read to the end of the stream, then close.
 """
 
-from analyzer.findings.facts import blind_reset, resetter
+from analyzer.findings.facts import acceptance_unknown, resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.endings import RstCause
@@ -56,6 +56,6 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "lost": ledger.own("rst_unacked"),
             "data": ledger.own("data_frame"),
         },
-        unsure=blind_reset(ledger),
+        unsure=acceptance_unknown(ledger),
         absence=True,
     )

@@ -24,7 +24,7 @@ In the blamed application: read to the end of the stream (or at least drain what
 down the sending side first and wait (nginx calls it lingering close). A process killed with unread data resets too.
 """
 
-from analyzer.findings.facts import blind_reset, phrase, resetter
+from analyzer.findings.facts import acceptance_unknown, phrase, resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.endings import RstCause
@@ -64,6 +64,6 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "told": phrase(reached, "; the RST does"),
             "lost": phrase(ledger.own("rst_unacked") > 0, " Some of its own data were not acknowledged either."),
         },
-        unsure=blind_reset(ledger) | ~reached,
+        unsure=acceptance_unknown(ledger) | ~reached,
         absence=True,
     )

@@ -20,7 +20,7 @@ acknowledged a RST has no effect.
 If answers are lost, the blamed application should read to the end of the stream before it closes its socket.
 """
 
-from analyzer.findings.facts import blind_reset, farewell, phrase, phrases, resetter
+from analyzer.findings.facts import acceptance_unknown, phrase, phrases, resetter, sent_tls_alert
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.endings import RstCause
@@ -37,7 +37,7 @@ EXAMPLE = "reset-after-own-fin.pcap"
 NEAR_MISS = "slow-close.pcap"
 MESSAGE = (
     "The {blamed} sent its FIN (frame {fin}) and {after:duration} later a RST (frame {rst}, at {when:into}); "
-    "{why}{answered:shown}.{farewell}"
+    "{why}{answered:shown}.{sent_tls_alert}"
 )
 ADVICE = (
     "Often normal. If the {peer_role}'s last data matter, suspect the application on {blamed_ip}: it should read "
@@ -66,7 +66,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     unseen = (answers == 0) & (ledger.peer("packets") == 0)
     through = (answers == 0) & ledger.knows(Known.FIN_ACKED).all(axis=1, keepdims=True)
     waits = (answers == 0) & (ledger.own("rst_unread") > 0)
-    alert = farewell(ledger)[:, ::-1] & (answers & Answered.DATA > 0)
+    alert = sent_tls_alert(ledger)[:, ::-1] & (answers & Answered.DATA > 0)
     closed = (ledger.own("fin_count") > 0) & (ledger.own("fin_time") <= ledger.own("rst_time"))
     return Verdict(
         fires=resetter(ledger, *CAUSES) & closed,
@@ -79,7 +79,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "after": ledger.own("rst_time") - ledger.own("fin_time"),
             "why": phrases([*answered, unseen, waits, through], [*WORDS, *UNSURE], NOTHING),
             "answered": ledger.own("rst_answers_frame"),
-            "farewell": phrase(alert, " The data look like a TLS close_notify: nothing was lost."),
+            "sent_tls_alert": phrase(alert, " The data look like a TLS close_notify: nothing was lost."),
         },
-        unsure=blind_reset(ledger) | waits,
+        unsure=acceptance_unknown(ledger) | waits,
     )

@@ -23,7 +23,7 @@ two (AWS NLB 350 s, GCP 600 s, Azure 240 s), which answers for a host that never
 the RST with that of the host's other segments, and capture behind the device.
 """
 
-from analyzer.findings.facts import blind_reset, ended_silence, opened_before, resetter
+from analyzer.findings.facts import acceptance_unknown, ended_silence, opening_not_captured, resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.endings import RstCause
@@ -63,7 +63,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "when": ledger.own("rst_time"),
             "idle": idle,
         },
-        unsure=blind_reset(ledger) | (idle == 0) | (answered_after < ledger.own("reach")),
+        unsure=acceptance_unknown(ledger) | (idle == 0) | (answered_after < ledger.own("reach")),
         absence=True,
-        doubt=opened_before(ledger),
+        doubt=opening_not_captured(ledger),
     )

@@ -27,13 +27,13 @@ repeated. Without a silence: find out why the side that closed did not read to t
 
 from analyzer.findings.facts import (
     LONG_NS,
-    blind_reset,
+    acceptance_unknown,
     ended_silence,
-    farewell,
-    in_one_round,
     phrase,
     reset_victim,
+    sent_tls_alert,
     since_peer_fin,
+    within_round_trip,
 )
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
@@ -68,7 +68,7 @@ CUT_OFF = (
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    raced = reset_victim(ledger, RstCause.CROSSED_CLOSE) & in_one_round(ledger) & ~farewell(ledger)
+    raced = reset_victim(ledger, RstCause.CROSSED_CLOSE) & within_round_trip(ledger) & ~sent_tls_alert(ledger)
     margin = since_peer_fin(ledger)[:, ::-1]
     before_fin = ledger.flow("close_idle")[:, None] * (ledger.flow("close_idle") >= LONG_NS)[:, None]
     silence = ended_silence(ledger, ledger.peer("rst_answers_frame"))[:, ::-1]
@@ -89,6 +89,6 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "story": phrase(idle == 0, " It closed while data were arriving."),
             "suspect": phrase(idle > 0, RACE, CUT_OFF),
         },
-        unsure=blind_reset(ledger),
+        unsure=acceptance_unknown(ledger),
         absence=True,
     )

@@ -23,7 +23,7 @@ them: probe more often than its idle timeout.
 
 import numpy as np
 
-from analyzer.findings.facts import phrase, resetter, unseen
+from analyzer.findings.facts import not_captured, phrase, resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.endings import RstCause
@@ -55,7 +55,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     last = ledger.own("probe_last_time")
     open_window = ledger.peer("zero_window_since") == 0
     probed = (run >= NEVER_TAKEN) & open_window & (run > ledger.own("repeat_run"))
-    hidden = unseen(ledger)[:, ::-1]
+    hidden = not_captured(ledger)[:, ::-1]
     return Verdict(
         fires=probed & (reset | ledger.probed_in_vain) & ~hidden,
         when=first,
@@ -72,5 +72,5 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "though": phrase(ledger.peer("last_time") > first, ", although probes of the other side kept arriving"),
         },
         absence=True,
-        blind=[("only one direction was captured: answers to probes cannot be seen", probed & hidden)],
+        not_judged=[("only one direction was captured: answers to probes cannot be seen", probed & hidden)],
     )

@@ -23,7 +23,7 @@ Suspect the path or the peer's host: a device that dropped its state, a host tha
 only large segments are lost, suspect the path's MTU.
 """
 
-from analyzer.findings.facts import ended_silence, phrase, resetter, unseen
+from analyzer.findings.facts import ended_silence, not_captured, phrase, resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import SECOND, Settings
 from analyzer.tracker.endings import RstCause
@@ -56,7 +56,7 @@ PATH = "the path between the two, or the other host, before either application"
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     run = ledger.own("repeat_run")
     reset = resetter(ledger, RstCause.GAVE_UP) & (run >= ledger.own("probe_run"))
-    hidden = unseen(ledger)[:, ::-1]
+    hidden = not_captured(ledger)[:, ::-1]
     ended = ledger.in_vain & (reset | ledger.gave_up)
     first = ledger.own("repeat_first_time")
     idle = ended_silence(ledger, ledger.own("data_frame"))
@@ -75,5 +75,5 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "suspect": phrase(idle > 0, IDLE, PATH),
         },
         absence=True,
-        blind=[("only one direction was captured: acknowledgments cannot be seen", ended & hidden)],
+        not_judged=[("only one direction was captured: acknowledgments cannot be seen", ended & hidden)],
     )

@@ -22,7 +22,7 @@ host `ss -tnm` shows a full receive queue (Recv-Q).
 
 import numpy as np
 
-from analyzer.findings.facts import blind_reset, on_side, phrase
+from analyzer.findings.facts import acceptance_unknown, on_side, phrase
 from analyzer.findings.rule import Verdict
 from analyzer.settings import SECOND, Settings
 from analyzer.tracker.endings import RstCause
@@ -70,6 +70,6 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "rst": np.where(reset, ledger.own("rst_frame"), ledger.peer("rst_frame")),
             "tries": tries,
         },
-        unsure=blind_reset(ledger) | blind_reset(ledger, "peer"),
+        unsure=acceptance_unknown(ledger) | acceptance_unknown(ledger, "peer"),
         absence=True,
     )

@@ -20,7 +20,7 @@ Check the peer: it should have closed when it received the FIN. On Linux `tcp_fi
 the application has closed the socket; while a program holds the socket there is no limit.
 """
 
-from analyzer.findings.facts import blind_reset
+from analyzer.findings.facts import acceptance_unknown
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
@@ -65,5 +65,5 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "rst": ledger.own("rst_frame"),
             "when": ledger.own("rst_time"),
         },
-        unsure=blind_reset(ledger),
+        unsure=acceptance_unknown(ledger),
     )

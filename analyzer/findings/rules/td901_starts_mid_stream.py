@@ -19,7 +19,7 @@ Start the capture before the connection. A capture filter that drops SYNs (for e
 has the same effect on every connection.
 """
 
-from analyzer.findings.facts import opened_before
+from analyzer.findings.facts import opening_not_captured
 from analyzer.findings.rule import AT_THE_END, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -48,7 +48,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     first = ledger.flow("first_frame")
     only_resets = (ledger.own("packets") == ledger.own("rst_count")).all(axis=1)  # a RST alone proves no connection
     return Verdict(
-        fires=opened_before(ledger) & ~ledger.never_open & ~only_resets,
+        fires=opening_not_captured(ledger) & ~ledger.never_open & ~only_resets,
         when=ledger.flow("first_time"),
         frames=[first],
         values={"first": first},

@@ -23,7 +23,7 @@ a mirror port, and with a filter on `host`, not on `src host`.
 
 import numpy as np
 
-from analyzer.findings.facts import unseen
+from analyzer.findings.facts import not_captured
 from analyzer.findings.rule import AT_THE_END, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -50,7 +50,7 @@ ADVICE = (
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     return Verdict(
-        fires=unseen(ledger) & (ledger.peer("packets") > 1),
+        fires=not_captured(ledger) & (ledger.peer("packets") > 1),
         when=np.broadcast_to(ledger.flow("first_time")[:, None], (ledger.flows, 2)),
         frames=[ledger.peer("first_frame"), ledger.peer("last_frame")],
         values={

@@ -17,7 +17,7 @@ CONCLUDED = {"rst_side", "rst_cause", "handshake", "one_sided", "crossed_fins"} 
 AT_ONCE = 8192  # flows: so many values of a few columns are about what the processor's second cache holds
 
 
-class View(Ledger):
+class LedgerView(Ledger):
     """The flows ``rows`` of the ledger ``whole``, in that order; reads as the ledger does."""
 
     def __init__(self, whole: Ledger, rows: NDArray[np.intp]) -> None:
@@ -34,12 +34,12 @@ class View(Ledger):
     def flows(self) -> int:
         return len(self.rows)
 
-    def of(self, places: NDArray[np.intp]) -> "View":
+    def of(self, places: NDArray[np.intp]) -> "LedgerView":
         """Some of these flows; this view itself where it is all of them. What was concluded of these already is not
         concluded again."""
         if len(places) == self.flows:
             return self
-        part = View(self._whole, self.rows[places])
+        part = LedgerView(self._whole, self.rows[places])
         vars(part).update({name: vars(self)[name][places] for name in CONCLUDED & vars(self).keys()})
         return part
 
@@ -90,14 +90,14 @@ def _by_sides(column: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(column, np.int64 if wide else column.dtype, order="F")
 
 
-def views(ledger: Ledger, rows: NDArray[np.intp]) -> Iterator[View]:
+def views(ledger: Ledger, rows: NDArray[np.intp]) -> Iterator[LedgerView]:
     """The flows ``rows`` of ``ledger``, some thousand at a time. Of neighbours, asked for again, it is the same."""
     for start in range(0, len(rows), AT_ONCE):
         some = rows[start : start + AT_ONCE]
         key = int(some[0]), int(some[-1])
         if key[1] - key[0] >= len(some):
-            yield View(ledger, some)
+            yield LedgerView(ledger, some)
             continue
         if key not in ledger.views:
-            ledger.views[key] = View(ledger, some)
+            ledger.views[key] = LedgerView(ledger, some)
         yield ledger.views[key]

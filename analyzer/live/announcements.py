@@ -20,7 +20,7 @@ from analyzer.times import inner
 Key = tuple[str, int, str, str, int]  # code, stream (-1 for a crowd), whom it blames: role, server address and port
 
 
-class Told(NamedTuple):
+class Announcement(NamedTuple):
     """An announcement: a row of findings, and whether it begins or is over."""
 
     finding: Any  # a named tuple with the columns of findings.csv
@@ -38,22 +38,22 @@ class Announcer:
         """What was announced and is not over, about connections still kept."""
         return list(self._told.values())
 
-    def look(self, findings: pd.DataFrame, now_ns: int, streams: frozenset[int] | None = None) -> list[Told]:
+    def look(self, findings: pd.DataFrame, now_ns: int, streams: frozenset[int] | None = None) -> list[Announcement]:
         """Announce what has become certain by ``now_ns`` (inner); ``streams`` were judged (None: all, and crowds)."""
         seen = {key(row): row for row in rows_of(findings)}
-        news = [Told(row) for place, row in seen.items() if place not in self._told and certain(row, now_ns)]
+        news = [Announcement(row) for place, row in seen.items() if place not in self._told and certain(row, now_ns)]
         judged = [place for place in self._told if streams is None or place[1] in streams]
-        over = [Told(self._told.pop(place), over=True) for place in judged if place not in seen]
+        over = [Announcement(self._told.pop(place), over=True) for place in judged if place not in seen]
         self._told |= {key(told.finding): told.finding for told in news}
         return over + news
 
-    def close(self, findings: pd.DataFrame, streams: Iterable[int]) -> list[Told]:
+    def close(self, findings: pd.DataFrame, streams: Iterable[int]) -> list[Announcement]:
         """The books of ``streams`` are closed with ``findings``: announce the rest, and forget them."""
         gone = set(streams)
         seen = {key(row): row for row in rows_of(findings) if not pd.isna(row.stream)}
-        news = [Told(row) for place, row in seen.items() if place not in self._told]
+        news = [Announcement(row) for place, row in seen.items() if place not in self._told]
         closed = [place for place in self._told if place[1] in gone]
-        over = [Told(self._told[place], over=True) for place in closed if place not in seen]
+        over = [Announcement(self._told[place], over=True) for place in closed if place not in seen]
         for place in closed:
             del self._told[place]
         return over + news

@@ -8,7 +8,7 @@ import pytest
 
 from analyzer.findings.loading import rules
 from analyzer.findings.rule import AT_THE_END, SETTLE
-from analyzer.live.certain import Announcer
+from analyzer.live.announcements import Announcer
 from analyzer.live.clock import CaptureClock
 from analyzer.live.losses import Losses
 from analyzer.results.pandas_types import table
