@@ -29,7 +29,7 @@ from analyzer.threads import BackgroundWorker
 from analyzer.tracker.ending import ENDING
 from analyzer.tracker.ordinary import ORDINARY, OTHER, REUSED
 from analyzer.tracker.rows import conclude
-from analyzer.tracker.storage.transpose import OF_OTHER, OF_REUSED, Chosen, Columns, TransposedLedger
+from analyzer.tracker.storage.transpose import OF_OTHER, OF_REUSED, ChosenColumns, LedgerColumns, TransposedLedger
 from analyzer.tracker.track import Ended
 
 JUDGED = {int(REUSED): (OF_REUSED, 8192), int(OTHER): (OF_OTHER, 4096)}  # what is asked of flows, how many at once
@@ -118,7 +118,7 @@ class FinishedFlows:
 class WaitingFlows:
     """Flows of one kind that wait for the rules, at most ``most`` of them, in memory that is used again and again."""
 
-    def __init__(self, chosen: Chosen, most: int) -> None:
+    def __init__(self, chosen: ChosenColumns, most: int) -> None:
         self._chosen, self._most, self._size, self._count = chosen, most, 0, 0
         self.timelines: list[tuple[NDArray[np.void], NDArray[np.uint32]]] = []
 
@@ -153,7 +153,7 @@ class WaitingFlows:
     def ledger(self, end_ns: int) -> TransposedLedger:
         """What is known of them."""
         some = slice(self._count)
-        facts = Columns(self._chosen, self._ends[:, :, some], self._flows[:, some], self._signs[some])
+        facts = LedgerColumns(self._chosen, self._ends[:, :, some], self._flows[:, some], self._signs[some])
         return TransposedLedger(facts, self._table[: self._count], end_ns)
 
     @property

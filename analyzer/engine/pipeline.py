@@ -33,7 +33,7 @@ from analyzer.segments.table import QUOTED, SEGMENT
 from analyzer.settings import Settings
 from analyzer.threads import BackgroundTask, computed_in_order, prefetched
 from analyzer.times import outer
-from analyzer.tracker.fast_path.flow_buffer import FlowBuffer, Gathered, as_they_come
+from analyzer.tracker.fast_path.flow_buffer import FlowBuffer, Released, as_they_come
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.track import Ended, Tracker
 
@@ -108,7 +108,7 @@ class Analysis:
         self._table = FlowTable()
         self._order: Order | None = None
         self._tracker = Tracker(settings, self.recording.gaps, asked())
-        self._grouping: FlowBuffer | None = None
+        self._flow_buffer: FlowBuffer | None = None
         self._finished = FinishedFlows(settings, FlowStore(scratch), self.recording)
         self._retiring: Iterator[Ended] = iter(())
         self._kept: list[NDArray[np.void]] = []
@@ -138,20 +138,20 @@ class Analysis:
         """The first half of :meth:`feed`, up to the segments; it touches nothing that the second half does."""
         return self._decoder.decode(packets)
 
-    def gathered(self, capture: "Whole") -> Iterator[Gathered]:
+    def gathered(self, capture: "Whole") -> Iterator[Released]:
         """Everything before the tracker for a whole capture: its segments, those of a connection together, unless the
         segments themselves are asked for. Another thread reads and decodes, and arranges what nobody else has yet."""
         batches = computed_in_order(self._batches(capture), PREFETCHED, BACKLOG)
         if self._settings.keep_segments or not self._settings.fast_path:
             yield from map(as_they_come, batches)
             return
-        grouping = self._grouping = FlowBuffer(self._settings, self.recording.gaps, asked())
-        provider = BackgroundTask(grouping.make_ready)
+        flow_buffer = self._flow_buffer = FlowBuffer(self._settings, self.recording.gaps, asked())
+        provider = BackgroundTask(flow_buffer.make_ready)
         for batch in batches:
-            if grouping.runs_short():
+            if flow_buffer.runs_short():
                 provider.request()
-            yield from grouping.take(batch, self._table.rows)
-        yield from grouping.rest(self.last_ns, self._table.rows)
+            yield from flow_buffer.take(batch, self._table.rows)
+        yield from flow_buffer.rest(self.last_ns, self._table.rows)
 
     def _batches(self, capture: "Whole") -> Iterator[Callable[[], NDArray[np.void]]]:
         """The segments of a capture: calls that give them arranged, and are to be made in turn."""
@@ -182,7 +182,7 @@ class Analysis:
         """The second half of :meth:`feed`: flows and the tracker."""
         self._tell(self._arranged(batch, interfaces))
 
-    def follow(self, given: Gathered) -> None:
+    def follow(self, given: Released) -> None:
         """What comes after :meth:`gathered`. Of the flow table it reads only what is never changed, since another
         thread may be ahead there."""
         rows = self._table.rows
@@ -232,7 +232,7 @@ class Analysis:
         kept = np.flatnonzero(wanted)
         if count <= most or 4 * len(kept) > 3 * count:
             return False
-        addresses = np.union1d(self._table.rows["address"][kept], self._tracker.tellers())
+        addresses = np.union1d(self._table.rows["address"][kept], self._tracker.icmp_senders())
         self._tracker.forget(kept, addresses)
         self._table.forget(kept, addresses)
         self._decoder.book.forget(addresses)
@@ -240,7 +240,7 @@ class Analysis:
 
     def snapshot(self, now_ns: int) -> Ledger:
         """The flows still kept as at ``now_ns`` (inner), timers included. Nothing is changed by looking."""
-        books = self._tracker.glance(now_ns)
+        books = self._tracker.snapshot(now_ns)
         ledger = Ledger(books.ends, books.flows, self._table.rows[books.flows["row"]], now_ns, books.signs)
         ledger.gaps = self.recording.gaps.bounds
         return ledger
@@ -252,7 +252,7 @@ class Analysis:
         places = np.flatnonzero(streams[rows] == stream)
         if not len(places):
             return None
-        seen = self._tracker.peek(self._tracker.held[places], now_ns)
+        seen = self._tracker.so_far(self._tracker.held[places], now_ns)
         analysed = self._alone([seen], now_ns)
         own = [batch[streams[batch["sender"] >> 1] == stream] for batch in batches]
         analysed.segments = (segment_rows(own), self._table.rows)
@@ -295,6 +295,6 @@ class Analysis:
         )
 
     def _late(self) -> list[Notice]:
-        late = self._tracker.late + (self._grouping.late if self._grouping else 0)
+        late = self._tracker.late + (self._flow_buffer.late if self._flow_buffer else 0)
         text = f"{plural(late, 'segment')} came more than a minute after the connection was over: not in its tables"
         return [Notice(text)] if late else []

@@ -21,7 +21,7 @@ from analyzer.findings.rule import AT_THE_END, SETTLE, SEVERITIES, Crowd, OfCapt
 from analyzer.flows.row import FLOW
 from analyzer.settings import Settings
 from analyzer.tracker.signs import Asked, Sign
-from analyzer.tracker.storage.transpose import OF_REUSED, Chosen, ColumnNotKept, Columns, TransposedLedger
+from analyzer.tracker.storage.transpose import OF_REUSED, ChosenColumns, ColumnNotKept, LedgerColumns, TransposedLedger
 
 CONSTANTS = (
     *("CODE", "NAME", "SEVERITY", "SUPERSEDES", "THRESHOLDS", "NEEDS"),
@@ -111,10 +111,10 @@ def _check(rule: Rule, where: str) -> None:
         raise UnusableRule(f"{where}: LIVE_WAIT must be nanoseconds or AT_THE_END")
 
 
-def suffice(rule: Rule, chosen: Chosen) -> bool:
+def suffice(rule: Rule, chosen: ChosenColumns) -> bool:
     """Whether the ``chosen`` columns are all that a rule reads: it is tried with a flow of which nothing is known."""
     ends, flows = np.zeros((len(chosen.ends), 2, 1), np.int64), np.zeros((len(chosen.flows), 1), np.int64)
-    facts = Columns(chosen, ends, flows, np.array([int(rule.needs.signs)]))
+    facts = LedgerColumns(chosen, ends, flows, np.array([int(rule.needs.signs)]))
     try:
         rule.judge(LedgerView(TransposedLedger(facts, np.zeros(1, FLOW), 0), np.arange(1)), Settings())
     except ColumnNotKept:

@@ -20,6 +20,16 @@ seq_diff: Any = part(difference)
 """The same for kernels."""
 
 
+def sent_first(behind: Any, other_behind: Any, time: Any, other_time: Any) -> Any:
+    """Whether one side's FIN was sent before the other's: only it acknowledges less than the other (``behind``), or, as
+    neither or both do, it passed first. For numbers and for arrays."""
+    return (behind > other_behind) | ((behind == other_behind) & (time <= other_time))
+
+
+fin_sent_first: Any = part(sent_first)
+"""The same for kernels."""
+
+
 @part
 def seq_add(a, count):
     """The sequence number ``count`` after ``a``."""

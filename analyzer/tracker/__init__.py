@@ -1,0 +1,18 @@
+"""States with evidence: what each endpoint of each connection went through, and how surely that is known.
+
+Read first, in ``analyzer/tcp``: ``states`` (the arrows, each with its RFC section), ``bounds`` (the times of each),
+``evidence`` (how surely something is known). Then here, in this order:
+
+1. ``track``: the observer's stance, and the wrapper that the pipeline calls.
+2. ``ledger``: what is known of an endpoint and of a flow; the meaning of every column.
+3. ``context`` (what kernels hand on) and ``moves`` (an endpoint is moved along an arrow, or back).
+4. ``step``: one segment, and the order in which it is taken in: ``acknowledgment``; then ``payload``, ``syn``, ``fin``,
+   ``rst`` with ``rst_trigger``; ``icmp`` apart.
+5. What can be wrong with a capture or a network: ``reordering``, ``duplicates``, ``missing``, ``padding``, ``gaps``,
+   ``third_party``, ``other_connection``, ``older_flow``.
+6. What all of them ask: ``distance`` (how far a host is), ``time_wait``, ``over``, ``segment``, ``limits``.
+7. The end of a flow: ``finish``, ``timeline``, ``ordinary``, ``conclusion``, ``outcome``.
+
+``storage`` is how all this is kept in memory; ``fast_path`` tells a connection without surprises from its segments at
+once. The tracker works without the fast path too, and with the same results (``--no-fast-path``).
+"""

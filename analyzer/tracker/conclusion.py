@@ -9,7 +9,7 @@ Fence: only numpy and this project's enums inside.
 import numpy as np
 
 from analyzer.kernels import const, kernel, part
-from analyzer.tcp.sequence import seq_diff
+from analyzer.tcp.sequence import fin_sent_first, seq_diff
 from analyzer.tracker.context import CONTEXT, end_at, flow_at, later, tuple_at
 from analyzer.tracker.ending import ENDING, UNKNOWN
 from analyzer.tracker.endings import CLIENT, NOBODY, SERVER, Handshake, RstCause, Teardown
@@ -27,7 +27,7 @@ COMPLETE, UNANSWERED, PARTIAL = (
 
 @kernel(CONTEXT, const(np.int64), int, ENDING)
 def note_down(contexts, slots, end_time, endings):
-    """Fill in what was noted of the flows in ``slots``, whose books are closed, in the rows of ``endings``; nothing is
+    """Fill in what was noted of the flows in ``slots``, which are finished, in the rows of ``endings``; nothing is
     concluded from it."""
     context = contexts[0]
     for place in range(len(slots)):
@@ -36,13 +36,12 @@ def note_down(contexts, slots, end_time, endings):
 
 @part
 def end_flow(context, slot, end_time, row):
-    """Fill in ``row`` (ENDING) for an ordinary flow whose books are closed."""
+    """Fill in ``row`` (ENDING) for an ordinary flow that is finished."""
     noted(context, slot, end_time, row)
     f = flow_at(context, slot)
-    client = 2 * slot + np.int64(f["client"])
     row["findings"], row["observability"] = 0, 0
     row["rst_by"], row["rst_cause"] = BY_NOBODY, NO_CAUSE
-    closed_first(f, later(context, end_at(context, client)), later(context, end_at(context, client ^ 1)), row)
+    closed_first(f, later(context, end_at(context, 2 * slot)), later(context, end_at(context, 2 * slot + 1)), row)
 
 
 @part
@@ -65,18 +64,18 @@ def noted(context, slot, end_time, row):
 
 
 @part
-def closed_first(f, c, s, row):
+def closed_first(f, own, peers, row):
     """Who closed first: by the acknowledgments on the FINs, else by time; and how it ended."""
-    if c["fin_count"] == 0:
+    if own["fin_count"] == 0:
         row["teardown"], row["closed_by"] = NEVER_ESTABLISHED, NOBODY
         row["handshake"] = PARTIAL if row["client_packets"] > 0 and row["server_packets"] > 0 else UNANSWERED
         row["idle_before_close_s"] = NOT_KNOWN
         return
     row["handshake"], row["teardown"] = COMPLETE, GRACEFUL
-    by_client = seq_diff(c["fin_ack"], s["fin_end"]) < 0
-    if not by_client and not seq_diff(s["fin_ack"], c["fin_end"]) < 0:
-        by_client = np.int64(c["fin_time"]) <= np.int64(s["fin_time"])
-    row["closed_by"] = CLIENT if by_client else SERVER
+    behind, peer_behind = seq_diff(own["fin_ack"], peers["fin_end"]) < 0, seq_diff(peers["fin_ack"], own["fin_end"]) < 0
+    first = fin_sent_first(behind, peer_behind, np.int64(own["fin_time"]), np.int64(peers["fin_time"]))
+    side = np.int64(0) if first else np.int64(1)
+    row["closed_by"] = CLIENT if side == np.int64(f["client"]) else SERVER
     row["idle_before_close_s"] = f["close_idle"]
 
 

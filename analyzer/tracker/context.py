@@ -28,8 +28,8 @@ CONTEXT = np.dtype(
         ("pools", "<i8"),  # POOL, the state of the pools of these
         ("tuples", "<i8"),  # FLOW, the flow table's own rows
         ("places", "<i8"),  # PLACE, one row a row of the flow table
-        ("late", "<i8"),  # segments of flows whose books were closed
-        ("timeline", "<i8"),  # ENTRY, for that of a flow told at a glance; 0 where none is wanted
+        ("late", "<i8"),  # segments of flows that were finished before
+        ("timeline", "<i8"),  # ENTRY, for that of a flow on the fast path; 0 where none is wanted
         ("clock", "<i8"),  # highest frame time so far, that of this segment included
         # lengths of time, nanoseconds
         ("time_wait_length", "<i8"),

@@ -1,4 +1,4 @@
-"""Closing the books: timers that have run out, what the capture left open, and how an ordinary flow ended.
+"""Finishing flows: timers that have run out, what the capture left open, and how an ordinary flow ended.
 
 Most flows of most captures are of two kinds of which nothing more can be said than their numbers: opened by a whole
 handshake and closed by one FIN from each side, or no more than a SYN, perhaps with a SYN-ACK that nobody acknowledged,
@@ -41,7 +41,7 @@ from analyzer.tracker.storage.slots import forget_flow
 from analyzer.tracker.timeline import write_timeline
 
 TOLD = np.int64(3)  # entries of timelines: in the counts, behind those of the kinds
-MORE_ROWS = 6  # that closing its books adds to the log of a flow, at most
+MORE_ROWS = 6  # that finishing it adds to the log of a flow, at most
 STRIDE = 3  # flows: so far ahead of its turn a row is asked for
 KEPT_BYTES, LATER_BYTES, UNUSUAL_BYTES = (np.int64(row.itemsize) for row in (KEPT, LATER, UNUSUAL))
 FOLLOWED_BYTES, OLDER_BYTES = np.int64(FOLLOWED.itemsize), np.int64(OLDER.itemsize)
@@ -96,7 +96,7 @@ def find_whole(contexts, batch, every, found):
 
 @kernel(CONTEXT, const(np.int64), int, int, int, np.int64, np.int64, ENDING, ENTRY, ENTRY, np.uint32)
 def finish_flows(contexts, slots, first, end_time, forget, counts, left, endings, rows, entries, lengths):
-    """Close the books of ``slots`` from place ``first`` on as at ``end_time``; returns where a pool was full.
+    """Finish the flows in ``slots`` from place ``first`` on as at ``end_time``; returns where a pool was full.
 
     With ordinary flows that is all: of each a row of ``endings``, its timeline in ``entries`` and how long that is in
     ``lengths``; and their own rows are free again, if it is to ``forget`` them. The slots of the others stand in

@@ -4,7 +4,7 @@ Most connections are ordinary; a capture may hold millions, many of them no more
 endpoint (``KEPT``) is as small as may be; what comes with ESTABLISHED and after it stands in a second row (``LATER``),
 and what only a repeat, a loss, a RST or the like gives reason to note in a third (``UNUSUAL``) that few endpoints have.
 Of a flow (``FOLLOWED``) whose addresses and ports were in use before there is another (``OLDER``). Whoever reads the
-ledger once the books are closed sees all of an endpoint as one row (``ENDPOINT``, ``CONNECTION``), and does not see the
+ledger once a flow is finished sees all of an endpoint as one row (``ENDPOINT``, ``CONNECTION``), and does not see the
 difference: what was not noted is 0.
 
 Row ``2 * flow + side``; the peer's row is ``row ^ 1``. Times are nanoseconds by the inner clock (``times``), 0 where
@@ -202,8 +202,8 @@ UNUSUAL_FACTS = [
     Column("syn_ack_after_ack_frame", "<u4", "frame of the first of these"),
     Column("syn_ack_after_ack_last", "<u4", "frame of the last of these"),
     Column("missing_jumps", "<i4", "steps of its numbers that no window allows: how much is missing is not known"),
-    Column("strangers", "<i4", "segments of it far from its numbers, as those of another connection are"),
-    Column("stranger_next", "<u4", "the sequence number after the last of these"),
+    Column("far_segments", "<i4", "segments of it far from its numbers, as those of another connection are"),
+    Column("far_next", "<u4", "the sequence number after the last of these"),
     Column("mixed_frame", "<u4", "the frame from which on the flow holds more than one connection, 0 none"),
     Column("mixed_time", "<i8", "time of it"),
     Column("replayed", "u1", "1 where that is the same exchange once more, 2 where it is another sequence of numbers"),

@@ -3,7 +3,7 @@
 Three kinds. While an endpoint awaits the answer to its SYN, RFC 9293 3.10.7.3 lets it take nothing but a SYN and a
 RST that acknowledge that SYN exactly: everything else, whichever side of it the acknowledgment lies on, means nothing
 to the new connection (`answers_no_syn`). A segment far from all numbers of its sender belongs to another connection on
-the same addresses and ports (`is_stranger`), unless the sender goes on from there. And a flow may hold more than one
+the same addresses and ports (`is_far_away`), unless the sender goes on from there. And a flow may hold more than one
 connection, or the same one twice: files put together, a capture shuffled. Nothing is concluded of what comes then
 (`mark_mixed`).
 """
@@ -21,7 +21,7 @@ from analyzer.tracker.segment import length_of
 
 CHALLENGE_NS = 3_000_000_000  # an old connection answers a SYN at once: this is more than any way there and back takes
 FAR = 1 << 24  # bytes beyond which numbers are those of another connection, unless a larger window was advertised
-TOO_MANY = 3  # strangers, after which the flow is taken to hold more than one connection
+TOO_MANY = 3  # segments far away, after which the flow is taken to hold more than one connection
 SAME_AGAIN, OTHER_NUMBERS = np.int64(1), np.int64(2)
 
 
@@ -68,19 +68,19 @@ def reach_of_window(e, p):
 
 
 @part
-def is_stranger(context, s, e, p):
+def is_far_away(context, s, e, p):
     """Whether segment ``s`` is far from all numbers of its sender ``e``, which has not gone on from there yet."""
     if not knows(e, NXT) or abs(seq_diff(s["seq"], e["snd_nxt"])) <= reach_of_window(e, p):
         return False
     u = mark_unusual(context, e)
-    if u["strangers"] > 0 and abs(seq_diff(s["seq"], u["stranger_next"])) <= 1:
+    if u["far_segments"] > 0 and abs(seq_diff(s["seq"], u["far_next"])) <= 1:
         e["snd_nxt"] = s["seq"]  # it goes on there: much was not captured
         e["fresh_time"] = 0
         u["missing_jumps"] = u["missing_jumps"] + 1
         u["unseen_time"] = s["time"]
         return False
-    u["strangers"] = u["strangers"] + 1
-    u["stranger_next"] = seq_add(s["seq"], length_of(s))
+    u["far_segments"] = u["far_segments"] + 1
+    u["far_next"] = seq_add(s["seq"], length_of(s))
     return True
 
 
@@ -135,8 +135,8 @@ def of_another(context, s, i):
     elif not np.int64(s["flags"]) & RST and begins_anew(context, s, e, p):
         mark_mixed(context, s, i, OTHER_NUMBERS)
         return True
-    elif not np.int64(s["flags"]) & RST and is_stranger(context, s, e, p):
-        if unusual(context, e)["strangers"] >= TOO_MANY:
+    elif not np.int64(s["flags"]) & RST and is_far_away(context, s, e, p):
+        if unusual(context, e)["far_segments"] >= TOO_MANY:
             mark_mixed(context, s, i, OTHER_NUMBERS)
         return True
     if answers_no_syn(s, e, p):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.gaps import crossed, watched_until
-from analyzer.tcp.sequence import difference
+from analyzer.tcp.sequence import difference, sent_first
 from analyzer.tcp.states import State
 from analyzer.tracker.endings import BOTH, CLIENT, NOBODY, SERVER, Handshake, RstCause, Teardown
 from analyzer.tracker.ledger import Answered, Known
@@ -224,8 +224,7 @@ class Ledger:
         """The side whose FIN came first: by the acknowledgments where both are known, else by time; -1 none."""
         sent = self.fin_sent
         behind = difference(self.own("fin_ack"), self.peer("fin_end")) < 0
-        sooner = np.argmin(self.own("fin_time"), axis=1)
-        after = np.where(behind[:, 0] == behind[:, 1], sooner, np.where(behind[:, 0], 0, 1))
+        after = np.where(sent_first(*behind.T, *self.own("fin_time").T), 0, 1)
         return np.where(sent.all(axis=1), after, np.where(sent[:, 0], 0, np.where(sent[:, 1], 1, -1)))
 
     @cached_property

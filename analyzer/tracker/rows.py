@@ -1,6 +1,6 @@
 """From the ledger to rows of ENDING: what flows.csv says of flows that did not end in the usual way.
 
-What was noted of such a flow a kernel has filled in as its books were closed (``finish.noted``); here follows what is
+What was noted of such a flow a kernel has filled in when it was finished (``conclusion.noted``); here follows what is
 concluded from that, as the rules conclude it. Of the others the kernel says both.
 """
 

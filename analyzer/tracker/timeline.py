@@ -135,7 +135,7 @@ def merge(rows, count, entries, written, end, client):
 
 @part
 def put_in_order(context, entries, written, lengths, place):
-    """Write the timeline of a flow that was told at a glance, the one with that ``place``, behind what is ``written``:
+    """Write the timeline of a flow on the fast path, the one with that ``place``, behind what is ``written``:
     like ``write_timeline``, from rows with which nothing has to be put right but their order, and that seldom."""
     count = np.int64(flow_at(context, 0)["log_rows"])
     for number in range(count):

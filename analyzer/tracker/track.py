@@ -14,11 +14,9 @@ arrived after it passed the tap and before the endpoint's own proving segment di
 where something and its answer pass the tap (the handshake first of all): half of that is the way there.
 
 Most connections of a capture are never followed segment by segment: ``flow_buffer`` has their segments wait for one
-another, and ``whole_flow`` tells at a glance what would become of those in which nothing unforeseen happens.
+another, and ``whole_flow`` tells at once what becomes of those in which nothing unforeseen happens.
 
-Where to look: the arrows in ``states``, what acknowledgments show in ``acknowledgment``, what segments carry in
-``payload`` and ``syn``, resets in ``rst``, the order of it all in ``step``; the facts kept in ``ledger`` and ``log``,
-the memory they lie in in ``pools``; what becomes of a flow at its end in ``finish``, its timeline in ``timeline``.
+Where to look for what says the package itself (``tracker/__init__.py``).
 """
 
 from collections.abc import Iterator
@@ -35,7 +33,7 @@ from analyzer.tcp.states import State
 from analyzer.tracker import conclusion, finish, step, timeline
 from analyzer.tracker.context import NOT_YET, PLACE
 from analyzer.tracker.ending import ENDING, ENTRY
-from analyzer.tracker.fast_path.flow_buffer import Gathered, Told
+from analyzer.tracker.fast_path.flow_buffer import Concluded, Released
 from analyzer.tracker.fast_path.reused import facts_of
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT
 from analyzer.tracker.limits import LINGER_NS, context_of, show_gaps
@@ -43,12 +41,12 @@ from analyzer.tracker.ordinary import ORDINARY, OTHER, REUSED, tell_signs
 from analyzer.tracker.signs import EVERYTHING, Asked
 from analyzer.tracker.storage.pools import PIECE, Pools
 from analyzer.tracker.storage.slots import copy_ledger_rows, put_away
-from analyzer.tracker.storage.transpose import OF_OTHER, OF_REUSED, Chosen, Columns, columns_of
+from analyzer.tracker.storage.transpose import OF_OTHER, OF_REUSED, ChosenColumns, LedgerColumns, columns_of
 from analyzer.tracker.time_wait import ran_out
 
-FLOWS_AT_ONCE = 4096  # flows whose books are closed together: their rows stay in the processor's cache
+FLOWS_AT_ONCE = 4096  # flows that are finished together: their rows stay in the processor's cache
 RESTING = (State.CLOSED, State.TIME_WAIT)
-NOTHING = Columns(
+NOTHING = LedgerColumns(
     OF_REUSED,
     np.empty((len(OF_REUSED.ends), 2, 0), np.int64),
     np.empty((len(OF_REUSED.flows), 0), np.int64),
@@ -56,7 +54,7 @@ NOTHING = Columns(
 )
 
 
-class Books(NamedTuple):
+class LedgerRows(NamedTuple):
     """The ledger's arrays for some flows: ``ends`` (dtype ENDPOINT, two rows a flow), ``flows`` (CONNECTION) and their
     ``signs`` (bits of Sign)."""
 
@@ -66,7 +64,7 @@ class Books(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """Some flows of one kind (ORDINARY, REUSED, OTHER) whose books are closed.
+    """Some flows of one kind (ORDINARY, REUSED, OTHER) that are finished.
 
     ``endings`` (ENDING) has a row for each, only what was noted where they are OTHER; ``facts`` are what the rules may
     ask of them, nothing where they are ORDINARY; ``entries`` (ENTRY) their timelines, ``lengths`` how long each is.
@@ -74,20 +72,20 @@ class Ended(NamedTuple):
 
     kind: int
     endings: NDArray[np.void]
-    facts: Columns
+    facts: LedgerColumns
     entries: NDArray[np.void]
     lengths: NDArray[np.uint32]
     last: bool = False
 
 
-def in_groups(slots: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+def in_portions(slots: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
     """``slots``, so many at a time as are closed together."""
     for start in range(0, len(slots), FLOWS_AT_ONCE):
         yield slots[start : start + FLOWS_AT_ONCE]
 
 
-def _told(told: Told) -> Iterator[Ended]:
-    """Flows told at a glance, kind by kind."""
+def _from_fast_path(told: Concluded) -> Iterator[Ended]:
+    """Flows that took the fast path, kind by kind."""
     ordinary, endings, took, entries, lengths = told
     last, behind = len(endings) - 1, len(endings) - len(took)
     if len(took):
@@ -103,8 +101,8 @@ def _told(told: Told) -> Iterator[Ended]:
 class Tracker:
     """Follows both endpoints of every flow through the state machine, batch by batch.
 
-    Flows are kept in slots until their books are closed; then the slot is used again. How the capture is cut into
-    batches, and when books are closed, makes no difference to the result.
+    Flows are kept in slots until they are finished; then the slot is used again. How the capture is cut into batches,
+    and when flows are finished, makes no difference to the result.
     """
 
     def __init__(self, settings: Settings, gaps: Gaps | None = None, asked: Asked = EVERYTHING) -> None:
@@ -119,7 +117,7 @@ class Tracker:
 
     @property
     def late(self) -> int:
-        """Segments of flows that had been over for so long that their books were closed; they change nothing."""
+        """Segments of flows that had been over for so long that they were finished; they change nothing."""
         return int(self._context["late"][0])
 
     @property
@@ -165,10 +163,10 @@ class Tracker:
         times = np.where(batch["marks"] & UNTRACKED, 0, batch["time"])
         return np.maximum.accumulate(np.maximum(times, self.clock))
 
-    def follow(self, given: Gathered, flow_rows: NDArray[np.void]) -> Iterator[Ended]:
+    def follow(self, given: Released, flow_rows: NDArray[np.void]) -> Iterator[Ended]:
         """Track what comes from :class:`FlowBuffer`. Finishes those of its whole flows that are over, or, once the
         capture has ended, all but those left in CLOSE_WAIT; and forgets them."""
-        yield from _told(given.told)
+        yield from _from_fast_path(given.concluded)
         self.feed(given.whole, flow_rows, np.ascontiguousarray(given.whole["time"]))
         self.feed(given.apart, flow_rows, given.clocks)
         self._context["clock"] = max(self.clock, given.clock)
@@ -179,12 +177,12 @@ class Tracker:
         yield from self._close(found, self.clock)
 
     def finish(self, end_time: int) -> Iterator[Ended]:
-        """Close all books at the capture's end, ``end_time`` in nanoseconds: timers that have run out by then, and the
+        """Finish all flows at the capture's end, ``end_time`` in nanoseconds: timers that have run out by then, and the
         state in which every endpoint is left. The tracker's memory is given back meanwhile."""
         held = self.held
         leaking = self._leaking(held)
         left = np.bincount(held // PIECE)  # flows in each piece of the ledger
-        for slots in in_groups(held[~leaking]):
+        for slots in in_portions(held[~leaking]):
             yield from self._closed(slots, end_time)
             closed = np.bincount(slots // PIECE, minlength=len(left))
             left -= closed
@@ -195,7 +193,7 @@ class Tracker:
         yield others._replace(last=True)
 
     def retire(self) -> Iterator[Ended]:
-        """Close the books of the flows that have been over for long enough, and forget them.
+        """Finish the flows that have been over for long enough, and forget them.
 
         When this is called makes no difference to any result: later segments of such a flow are late either way.
         """
@@ -211,10 +209,10 @@ class Tracker:
         return self._pools.in_use > slots + slots // 16 + FLOWS_AT_ONCE and self.clock > clock + LINGER_NS // 16
 
     def drop(self, slots: NDArray[np.intp]) -> Iterator[Ended]:
-        """Close the books of ``slots`` now, whatever their state, and forget them."""
+        """Finish the flows in ``slots`` now, whatever their state, and forget them."""
         yield from self._close(slots, self.clock)
 
-    def tellers(self) -> NDArray[np.int32]:
+    def icmp_senders(self) -> NDArray[np.int32]:
         """Who sent ICMP errors about the flows held, one for each endpoint: rows of the AddressBook."""
         return np.asarray(self._pools.unusual.rows["icmp_from"][self._noted_icmp()], np.int32)
 
@@ -226,8 +224,8 @@ class Tracker:
     def forget(self, kept: NDArray[np.intp], addresses: NDArray[np.int32]) -> None:
         """The flow table keeps its rows ``kept`` only (ascending), among them those of all flows held; address number
         ``addresses[k]`` becomes k."""
-        tellers = self._noted_icmp()
-        self._pools.unusual.rows["icmp_from"][tellers] = np.searchsorted(addresses, self.tellers())
+        senders = self._noted_icmp()
+        self._pools.unusual.rows["icmp_from"][senders] = np.searchsorted(addresses, self.icmp_senders())
         held, flows = self.held, self._pools.flows.rows
         new_row = np.full(len(self._places) + 1, -1)  # the last place is for "none", -1
         new_row[kept] = np.arange(len(kept))
@@ -238,7 +236,7 @@ class Tracker:
         self._lay_out()
 
     def idle(self, idle_ns: int, keep: int) -> NDArray[np.intp]:
-        """Slots of the flows silent for longer than ``idle_ns``, and of the least telling beyond ``keep``: first
+        """Slots of the flows silent for longer than ``idle_ns``, and of those that tell least beyond ``keep``: first
         those that are over, then attempts that were never answered, then the most silent of the others."""
         held = self.held
         silent = self._pools.flows.rows["end_time"][held]
@@ -250,14 +248,14 @@ class Tracker:
         spared[newest] = self.clock - silent[newest] <= idle_ns
         return held[~spared]
 
-    def glance(self, now: int) -> Books:
+    def snapshot(self, now: int) -> LedgerRows:
         """The books of all flows still kept as at ``now``, timers included; nothing is changed or forgotten."""
-        books = self._books(self.held)
-        ends = books.ends
+        rows = self._ledger_rows(self.held)
+        ends = rows.ends
         ends["state"][ran_out(ends["deadline"], now)] = State.CLOSED
-        return books
+        return rows
 
-    def peek(self, slots: NDArray[np.intp], now: int) -> Ended:
+    def so_far(self, slots: NDArray[np.intp], now: int) -> Ended:
         """The same of some flows, with their timelines so far."""
         endings, facts = self._noted(slots, now), self._facts(slots, OF_OTHER)
         state, deadline = facts.end("state"), facts.end("deadline")
@@ -273,7 +271,7 @@ class Tracker:
         conclusion.note_down(self._context, np.ascontiguousarray(slots, np.int64), end_time, endings)
         return endings
 
-    def _facts(self, slots: NDArray[np.intp], chosen: Chosen) -> Columns:
+    def _facts(self, slots: NDArray[np.intp], chosen: ChosenColumns) -> LedgerColumns:
         return columns_of(self._context, np.ascontiguousarray(slots, np.int64), chosen, self._signs(slots))
 
     def _signs(self, slots: NDArray[np.intp]) -> NDArray[np.int64]:
@@ -293,7 +291,7 @@ class Tracker:
         return entries[:written], lengths
 
     def _blank(self, slots: NDArray[np.intp]) -> tuple[NDArray[np.void], NDArray[np.void], NDArray[np.uint32]]:
-        """Room for the timelines of ``slots``, once their books are closed: for the log of any one, for all of them and
+        """Room for the timelines of ``slots``, once they are finished: for the log of any one, for all of them and
         for how long each is; for none where nobody wants them."""
         lengths = np.zeros(len(slots), np.uint32)
         if not self._keeps_timelines:
@@ -310,11 +308,11 @@ class Tracker:
         return np.asarray((self._states(slots) == State.CLOSE_WAIT).any(axis=1))
 
     def _close(self, slots: NDArray[np.intp], end_time: int) -> Iterator[Ended]:
-        for some in in_groups(slots):
+        for some in in_portions(slots):
             yield from self._closed(some, end_time)
 
     def _closed(self, slots: NDArray[np.intp], end_time: int) -> list[Ended]:
-        """Close the books of ``slots`` and put them away, kind by kind; the OTHER flows come last."""
+        """Finish the flows in ``slots`` and put them away, kind by kind; the OTHER flows come last."""
         slots, done = np.ascontiguousarray(slots, np.int64), 0
         self._bounds = show_gaps(self._context, self._gaps)
         counts, left = np.zeros(4, np.int64), np.empty(len(slots), np.int64)
@@ -335,13 +333,15 @@ class Tracker:
             self._put_away(OTHER, left[:other], self._noted(left[:other], end_time), OF_OTHER),
         ]
 
-    def _put_away(self, kind: np.int64, slots: NDArray[np.int64], endings: NDArray[np.void], chosen: Chosen) -> Ended:
+    def _put_away(
+        self, kind: np.int64, slots: NDArray[np.int64], endings: NDArray[np.void], chosen: ChosenColumns
+    ) -> Ended:
         """What the rules may ask of the flows in ``slots``, which are forgotten."""
         ended = Ended(int(kind), endings, self._facts(slots, chosen), *self.timelines(slots))
         put_away(self._context, slots)
         return ended
 
-    def _books(self, slots: NDArray[np.intp]) -> Books:
+    def _ledger_rows(self, slots: NDArray[np.intp]) -> LedgerRows:
         """A copy of all that is known of the flows in ``slots``, an endpoint's columns and a flow's each in one row."""
         ends: NDArray[np.void] = np.empty(2 * len(slots), ENDPOINT)
         flows: NDArray[np.void] = np.empty(len(slots), CONNECTION)
@@ -351,7 +351,7 @@ class Tracker:
             for kind in ("time", "frame"):
                 column = ends[f"{what}_last_{kind}"]
                 column[:] = np.where(again | ~once, column, ends[f"{what}_{kind}"])
-        return Books(ends, flows, self._signs(slots))
+        return LedgerRows(ends, flows, self._signs(slots))
 
     def _lay_out(self) -> None:
         """Tell the kernels where the rows lie now."""

@@ -233,7 +233,7 @@ def test_a_newer_connection_on_a_tuple_is_noted_with_the_older(everything: Every
     batch, flows, end = everything
     tracker = Tracker(Settings(), asked=asked())
     tracker.feed(batch.copy(), flows.rows)
-    books = tracker.glance(end)
+    books = tracker.snapshot(end)
     place = {int(row): number for number, row in enumerate(books.flows["row"])}
     opened = (books.ends["established_time"].reshape(-1, 2) > 0).any(axis=1)
     noted = np.flatnonzero(books.flows["replaced_time"])

@@ -20,7 +20,7 @@ from analyzer.text import Words
 from analyzer.tracker.ordinary import ORDINARY, OTHER, REUSED
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.signs import OF_WHOLE_FLOW, Sign
-from analyzer.tracker.storage.transpose import OF_REUSED, ColumnNotKept, Columns, TransposedLedger
+from analyzer.tracker.storage.transpose import OF_REUSED, ColumnNotKept, LedgerColumns, TransposedLedger
 from analyzer.tracker.track import Tracker
 from tests.findings.books import START, Book, csv_lines, ledger
 from tests.lab import pcapfile
@@ -89,7 +89,7 @@ def of_reused(ledger: Ledger) -> TransposedLedger:
     """The same flows, of which only what is declared of such flows is known."""
     ends = np.stack([ledger.own(name).T for name in OF_REUSED.ends])
     flows = np.stack([ledger.flow(name) for name in OF_REUSED.flows])
-    return TransposedLedger(Columns(OF_REUSED, ends, flows, ledger.signs), ledger._table, ledger.end_time)
+    return TransposedLedger(LedgerColumns(OF_REUSED, ends, flows, ledger.signs), ledger._table, ledger.end_time)
 
 
 def reused() -> Ledger:

@@ -17,7 +17,7 @@ def client(steps: list[Step], ports: dict[str, int]) -> tuple[int, int]:
     table, tracker, segments = FlowTable(), Tracker(Settings()), batch(steps, ports=ports)
     table.assign(segments)
     tracker.feed(segments, table.rows)
-    flow = tracker.glance(int(segments["time"][-1])).flows[-1]
+    flow = tracker.snapshot(int(segments["time"][-1])).flows[-1]
     return int(flow["client"]), int(flow["client_basis"])
 
 

@@ -260,7 +260,7 @@ COLUMNS: dict[str, Meaning] = {
     "hole_bytes": lambda of: of.holes,
     "lengths_unsure": lambda of: int(any(one.segment.unsure for one in of.data)),
     "strays": lambda of: sum(one.stray for one in of.own),
-    "strangers": lambda of: sum(one.strange for one in of.own),
+    "far_segments": lambda of: sum(one.strange for one in of.own),
     "beyond_fin_bytes": lambda of: sum(of.beyond(one) for one in of.data if one.fin is not None),
     # SYN and FIN
     "syn_count": lambda of: len(of.syns),
@@ -394,9 +394,7 @@ LEFT_OUT = {
     **dict.fromkeys(["idle_since", "busy_since", "fresh_time", "lower_ack_time"], "bounds of entries rest on them"),
     **dict.fromkeys(["last_seq_end", "window_scale"], "other columns rest on them"),
     **dict.fromkeys(["missing_from", "hole_from", "hole_end", "unseen_time", "fin_acks"], "other columns rest on them"),
-    **dict.fromkeys(
-        ["missing_jumps", "stranger_next", "mixed_frame", "mixed_time", "replayed"], "of several connections"
-    ),
+    **dict.fromkeys(["missing_jumps", "far_next", "mixed_frame", "mixed_time", "replayed"], "of several connections"),
     **dict.fromkeys(["syn_ack_after_ack", "syn_ack_after_ack_frame", "syn_ack_after_ack_last"], "of the states"),
     **dict.fromkeys(["deadline", "overtaken"], "of the states"),
     **dict.fromkeys(FOREIGN, "whose a RST is, is told by the second opinion"),

@@ -14,13 +14,13 @@ from .naive_end import (
     ASSUMED,
     CHALLENGE,
     FAR,
+    FAR_SEGMENTS,
     FIN,
     PROVEN,
     REORDERING,
     RST,
     SENT,
     SLACK,
-    STRANGERS,
     SYN,
     Doubt,
     E,
@@ -120,8 +120,8 @@ class Connection(Resets):
         elif not s.flags & RST and self.begins_anew(e, p, s):
             e.mixed = p.mixed = True
             return True
-        elif not s.flags & RST and self.is_stranger(e, p, s):
-            if e.strangers >= STRANGERS:
+        elif not s.flags & RST and self.is_far_away(e, p, s):
+            if e.far_segments >= FAR_SEGMENTS:
                 e.mixed = p.mixed = True
             return True
         if self.answers_no_syn(e, p, s):
@@ -140,15 +140,15 @@ class Connection(Resets):
         reset = (e.rst_stands or e.killed) and e.nxt is not None and p.packets > 0
         return reset and not -FAR <= ahead(s.seq, e.nxt or 0) <= p.window
 
-    def is_stranger(self, e: End, p: End, s: Segment) -> bool:
+    def is_far_away(self, e: End, p: End, s: Segment) -> bool:
         """Whether it is far from all numbers of its sender, which has not gone on from there."""
         if e.nxt is None or abs(ahead(s.seq, e.nxt)) <= window_of(e, p):
             return False
-        if e.strangers and abs(ahead(s.seq, e.stranger_next)) <= 1:
+        if e.far_segments and abs(ahead(s.seq, e.far_next)) <= 1:
             e.nxt, e.fresh, e.unseen = s.seq, 0, True
             return False
-        e.strangers += 1
-        e.stranger_next = (s.seq + s.length) % 2**32
+        e.far_segments += 1
+        e.far_next = (s.seq + s.length) % 2**32
         return True
 
     def answers_no_syn(self, e: End, p: End, s: Segment) -> bool:

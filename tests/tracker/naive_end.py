@@ -12,7 +12,7 @@ SLACK, REORDERING, REPEAT, CHALLENGE = 300_000, 5_000_000, 200_000_000, 3_000_00
 FURTHEST = 86_400 * 10**9  # no host is a day away: a clock was set
 MOVES = {(arrow.state, arrow.event): arrow.next for arrow in TABLE}
 FAR = 1 << 24  # numbers farther away than that, and than a window, are of another connection
-STRANGERS = 3  # of so many it is one that is mixed with this
+FAR_SEGMENTS = 3  # of so many it is one that is mixed with this
 CARRIES = frozenset({"data", "fin", "syn", "syn-ack"})
 S, E = State, Event
 
@@ -101,8 +101,8 @@ class End:
     hole_end: int = 0
     busy_since: int = 0
     idle_since: int = 0
-    strangers: int = 0
-    stranger_next: int = 0
+    far_segments: int = 0
+    far_next: int = 0
 
     fin: int | None = None  # the number after its FIN, where it can be acknowledged as one
     fin_inferred: bool = False

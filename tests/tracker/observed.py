@@ -262,10 +262,10 @@ class Observed(Connection):
         self.now.stray = True
         super().pass_by(e, p, s)
 
-    def is_stranger(self, e: End, p: End, s: Segment) -> bool:
-        before, strangers = e.nxt, e.strangers
-        found = super().is_stranger(e, p, s)
-        self.now.jumped, self.now.strange = before if e.nxt != before else None, e.strangers > strangers
+    def is_far_away(self, e: End, p: End, s: Segment) -> bool:
+        before, far_segments = e.nxt, e.far_segments
+        found = super().is_far_away(e, p, s)
+        self.now.jumped, self.now.strange = before if e.nxt != before else None, e.far_segments > far_segments
         return found
 
     def miss(self, e: End, p: End, s: Segment, beyond: int) -> None:

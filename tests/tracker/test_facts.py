@@ -168,7 +168,7 @@ def followed(name: str, rows: NDArray[np.void], table: NDArray[np.void]) -> Iter
     and without padding that looks like payload (test_padding.py)."""
     tracker = Tracker(Settings())
     tracker.feed(rows.copy(), table)
-    seen, books = tracker.peek(tracker.held, 0), tracker.glance(0)
+    seen, books = tracker.so_far(tracker.held, 0), tracker.snapshot(0)
     begins = np.cumsum(seen.lengths, dtype=np.int64) - seen.lengths
     segments: dict[int, list[tuple[int, Packet]]] = defaultdict(list)
     for sender, packet in packets(rows):

@@ -203,7 +203,7 @@ def test_who_is_the_client() -> None:
         if not analysis._kept:
             continue
         known = openers(np.concatenate(analysis._kept), analysis._table.rows["guess"])
-        for flow in analysis._tracker.glance(analysis.last_ns).flows:
+        for flow in analysis._tracker.snapshot(analysis.last_ns).flows:
             assert (flow["client"], flow["client_basis"]) == known[int(flow["row"])], path.name
 
 

@@ -63,13 +63,13 @@ def together(
     tracker, stage = Tracker(settings, asked=asked()), FlowBuffer(settings, asked=asked())
     parts, told = [], 0
 
-    def given() -> Iterator[flow_buffer.Gathered]:
+    def given() -> Iterator[flow_buffer.Released]:
         for start in range(0, len(batch), size):
             yield from stage.take(batch[start : start + size].copy(), flows)
         yield from stage.rest(end, flows)
 
     for part in given():
-        told += part.told.ordinary + len(part.told.took)
+        told += part.concluded.ordinary + len(part.concluded.took)
         parts += [as_told(ended._replace(endings=ended.endings.copy())) for ended in tracker.follow(part, flows)]
         if tracker.worth_retiring():
             parts += map(as_told, tracker.retire())
@@ -122,7 +122,7 @@ def test_tuples_that_come_again() -> None:
     flows, end = arranged(rows)
     stage = FlowBuffer(Settings(), asked=asked())
     parts = [*stage.take(rows, flows), *stage.rest(end, flows)]
-    assert sum(len(part.told.took) for part in parts) > 30
+    assert sum(len(part.concluded.took) for part in parts) > 30
 
 
 @pytest.mark.parametrize("seed", [9111, 9112])
@@ -205,7 +205,7 @@ def test_what_the_fast_path_takes_shows_only_what_it_is_said_to() -> None:
         stage = FlowBuffer(Settings(), asked=asked())
         parts = [*stage.take(rows.copy(), flows), *stage.rest(end, flows)]
         for part in parts:
-            told = part.told
+            told = part.concluded
             newer = told.endings[len(told.endings) - len(told.took) :]
             some = [(ending, 0) for ending in told.endings[: told.ordinary]]
             for ending, more in some + [(ending, int(Sign.OLDER_FLOW)) for ending in newer]:
@@ -224,7 +224,7 @@ def test_what_somebody_asks_for_the_fast_path_leaves_to_the_tracker(sign: Sign) 
     flows, _ = arranged(rows)
     stage = FlowBuffer(Settings(), asked=Asked(sign, Sign(0)))
     parts = [*stage.take(rows.copy(), flows), *stage.rest(int(rows["time"].max()), flows)]
-    whole = sum(int((part.told.endings[: part.told.ordinary]["server_packets"] > 0).sum()) for part in parts)
-    newer = sum(len(part.told.took) for part in parts)
+    whole = sum(int((part.concluded.endings[: part.concluded.ordinary]["server_packets"] > 0).sum()) for part in parts)
+    newer = sum(len(part.concluded.took) for part in parts)
     assert newer == 0
     assert (whole == 0) == (sign in OF_WHOLE_FLOW)

@@ -161,6 +161,6 @@ def test_an_error_before_any_segment_or_after_the_end_begins_nothing() -> None:
 
 def test_who_sent_them_is_renumbered_with_the_addresses() -> None:
     tracker = tracked(story("A S 0:1 |", (0, {})))
-    assert tracker.tellers().tolist() == [ROUTER]
+    assert tracker.icmp_senders().tolist() == [ROUTER]
     tracker.forget(np.array([0]), np.array([0, 1, ROUTER], np.int32))
-    assert tracker.tellers().tolist() == [2]
+    assert tracker.icmp_senders().tolist() == [2]

@@ -65,7 +65,7 @@ def facts(rows: NDArray[np.void]) -> tuple[list[Any], bytes, bytes]:
     table["previous"] = -1
     tracker = Tracker(Settings())
     tracker.feed(rows.copy(), table)
-    books, (entries, _) = tracker._books(tracker.held), tracker.timelines(tracker.held)
+    books, (entries, _) = tracker._ledger_rows(tracker.held), tracker.timelines(tracker.held)
     ends = books.ends.copy()
     for name in ("pad_bytes", "pad_end", "pad_time", "pad_frame", "unusual", "later", "next_free", *PRINTS):
         ends[name] = 0
@@ -146,7 +146,7 @@ def outcome(rows: NDArray[np.void]) -> list[dict[str, int]]:
     table["previous"] = -1
     tracker = Tracker(Settings())
     tracker.feed(rows.copy(), table)
-    ends = tracker._books(tracker.held).ends
+    ends = tracker._ledger_rows(tracker.held).ends
     return [{name: int(end[name]) for name in KNOWN} for end in ends]
 
 

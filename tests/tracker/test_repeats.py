@@ -27,7 +27,7 @@ def first_end(rows: NDArray[np.void]) -> Any:
     table["previous"] = -1
     tracker = Tracker(Settings())
     tracker.feed(rows.copy(), table)
-    return tracker._books(tracker.held).ends[0]
+    return tracker._ledger_rows(tracker.held).ends[0]
 
 
 def test_the_first_acknowledgment_of_missing_bytes_shows_them() -> None:

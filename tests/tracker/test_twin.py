@@ -57,7 +57,7 @@ def by_kernels(rows: NDArray[np.void], flows: int) -> list[Story]:
     table["previous"] = -1
     tracker = Tracker(Settings())
     tracker.feed(rows, table)
-    seen = tracker.peek(tracker.held, 0)
+    seen = tracker.so_far(tracker.held, 0)
     client = seen.facts.flow("client")
     entered = seen.entries[seen.entries["state"] != seen.entries["from_state"]]
     stories: list[Story] = [[] for _ in range(2 * flows)]

@@ -14,7 +14,7 @@ from analyzer.tracker.ordinary import ORDINARY, OTHER, REUSED
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.storage.layout import ELSEWHERE, LOG, OTHER_SIDE, ROWS_A_BLOCK, UNBOUNDED, VOID
 from analyzer.tracker.storage.pools import Pools
-from analyzer.tracker.storage.transpose import Chosen, Columns, columns_of
+from analyzer.tracker.storage.transpose import ChosenColumns, LedgerColumns, columns_of
 from analyzer.tracker.track import Tracker
 
 SAID = ("time", "frame", "event", "basis")
@@ -23,7 +23,7 @@ MORE = [
     *((name, "<i8") for name in ("earliest", "latest", "end")),
 ]
 RAW = np.dtype([*((name, LOG[name]) for name in SAID), *MORE])
-ALL = Chosen(ENDPOINT.names or (), CONNECTION.names or ())
+ALL = ChosenColumns(ENDPOINT.names or (), CONNECTION.names or ())
 
 
 class Whole(NamedTuple):
@@ -35,7 +35,7 @@ class Whole(NamedTuple):
     noted: NDArray[np.void]  # of all flows, by the kernel: what was noted of them
     entries: NDArray[np.void]  # by the kernel
     lengths: NDArray[np.uint32]
-    facts: Columns  # the ledger's, column by column
+    facts: LedgerColumns  # the ledger's, column by column
     log: NDArray[np.void]  # RAW: what stands in the log, ``end`` being 2 * place of the flow + side
 
 
@@ -60,7 +60,7 @@ def whole(tracker: Tracker, table: NDArray[np.void], end: int) -> Whole:
     told[kinds == REUSED] = endings[len(slots) - reused :][::-1]
     entries, lengths = tracker.timelines(slots)
     check_ordinary(kinds == ORDINARY, (entries, lengths), (room[1][: counts[finish.TOLD]], room[2][:ordinary]))
-    books = tracker._books(slots)
+    books = tracker._ledger_rows(slots)
     ledger = Ledger(books.ends, books.flows, table[books.flows["row"]], end, books.signs)
     facts = columns_of(tracker._context, slots, ALL, books.signs)
     endings, noted = told[kinds <= REUSED], tracker._noted(slots, end)

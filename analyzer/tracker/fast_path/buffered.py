@@ -54,7 +54,7 @@ GROUP_BYTES, PLACE_BYTES = np.int64(GROUP.itemsize), np.int64(PLACE.itemsize)
 BUNDLE_BYTES = np.int64(A_BUNDLE * STORED.itemsize)
 SOONER = 4  # bundles: so far ahead of their turn they are asked for
 
-ROOM = np.dtype(
+BUFFER = np.dtype(
     [
         # where the rows lie in memory; the first of GROUP and the first bundle belong to nobody
         ("places", "<i8"),  # PLACE, one row a row of the flow table
@@ -72,7 +72,7 @@ ROOM = np.dtype(
         ("gathered", "<i8"),  # segments in ``whole``
         ("gathered_at_most", "<i8"),
         ("left", "<i8"),  # segments that are left in the batch, up to that place
-        ("told", "<i8"),  # flows that were told at a glance and not handed on yet
+        ("told", "<i8"),  # flows that took the fast path and were not handed on yet
         ("taken_over", "<i8"),  # likewise, and they took over from another flow
         ("entries", "<i8"),  # rows of their timelines
         ("late", "<i8"),  # segments of flows that had been told before
@@ -86,174 +86,174 @@ _place, _group, _stored, _segment = record_at(PLACE), record_at(GROUP), record_a
 _bundle = record_at(np.dtype([("number", "<i4")]))
 
 
-@kernel(ROOM, SEGMENT, int, const(FLOW), np.int64)
-def sort_out(rooms, batch, start, flows, clocks):
+@kernel(BUFFER, SEGMENT, int, const(FLOW), np.int64)
+def sort_out(buffers, batch, start, flows, clocks):
     """Take from ``batch``, from ``start`` on, the segments that may wait. Returns where it stopped: the end, or for
     want of room.
 
     The others move up in ``batch``, to the place ``left``, with the clock at each in ``clocks``; what waited of their
     flows is gathered.
     """
-    room, sure = rooms[0], np.int64(0)
+    buffer, sure = buffers[0], np.int64(0)
     for index in range(start, len(batch)):
         if sure == 0:
-            sure = surely(room)
+            sure = surely(buffer)
             if sure == 0:
                 return index
         sure -= 1
         segment = batch[np.uint64(index)]
         if np.int64(segment["marks"]) & UNTRACKED:
-            if goes_on(room, segment):
-                leave(room, batch, index, segment, clocks)
+            if goes_on(buffer, segment):
+                leave(buffer, batch, index, segment, clocks)
             continue
-        room["clock"] = max(np.int64(room["clock"]), np.int64(segment["time"]))
+        buffer["clock"] = max(np.int64(buffer["clock"]), np.int64(segment["time"]))
         row = np.int64(segment["sender"]) >> 1
-        number = np.int64(place_of(room, row)["group"])
+        number = np.int64(place_of(buffer, row)["group"])
         if number in (NEW, AWAITED):
-            number = begin(room, flows, row, segment)
+            number = begin(buffer, flows, row, segment)
         if number > 0:
-            group = group_at(room, number)
-            if may_wait(room, group, segment):
-                store(room, group, segment)
+            group = group_at(buffer, number)
+            if may_wait(buffer, group, segment):
+                store(buffer, group, segment)
                 continue
-            go_on(room, number, True)
+            go_on(buffer, number, True)
         if number == TOLD:
-            room["late"] = room["late"] + 1
+            buffer["late"] = buffer["late"] + 1
             continue
-        leave(room, batch, index, segment, clocks)
+        leave(buffer, batch, index, segment, clocks)
     return len(batch)
 
 
 @inlined
-def leave(room, batch, index, segment, clocks):
+def leave(buffer, batch, index, segment, clocks):
     """Leave the segment in the batch: it goes on at once."""
-    left = np.int64(room["left"])
+    left = np.int64(buffer["left"])
     if left != index:
         batch[left] = segment
-    clocks[left] = room["clock"]
-    room["left"] = left + 1
+    clocks[left] = buffer["clock"]
+    buffer["left"] = left + 1
 
 
 @part
-def goes_on(room, segment):
+def goes_on(buffer, segment):
     """Whether the tracker is to hear of a segment that was not sent: it quotes one of a flow of which some have come,
     in an ICMP error. Those that wait go on before it."""
     if not np.int64(segment["marks"]) & QUOTED or segment["sender"] < 0:
         return False
-    number = np.int64(place_of(room, np.int64(segment["sender"]) >> 1)["group"])
+    number = np.int64(place_of(buffer, np.int64(segment["sender"]) >> 1)["group"])
     if number > 0:
-        go_on(room, number, True)
+        go_on(buffer, number, True)
     return number > 0 or number == APART
 
 
 @part
-def surely(room):
+def surely(buffer):
     """How many segments can surely be dealt with: each may begin a group and a bundle, and have a chain go on."""
-    bundles = room["bundles_in_all"] - room["bundles_taken"]
-    whole = (room["gathered_at_most"] - room["gathered"]) // (CHAIN * MOST)
-    return max(np.int64(0), min(np.int64(room["groups_in_all"]) - np.int64(room["groups_taken"]), bundles, whole))
+    bundles = buffer["bundles_in_all"] - buffer["bundles_taken"]
+    whole = (buffer["gathered_at_most"] - buffer["gathered"]) // (CHAIN * MOST)
+    return max(np.int64(0), min(np.int64(buffer["groups_in_all"]) - np.int64(buffer["groups_taken"]), bundles, whole))
 
 
 @inlined
-def place_of(room, row):
+def place_of(buffer, row):
     """Where the segments of the flow with that row of the flow table wait."""
-    return _place(room["places"], row)
+    return _place(buffer["places"], row)
 
 
 @inlined
-def group_at(room, number):
+def group_at(buffer, number):
     """The row of GROUP with that number."""
-    return _group(room["groups"], np.int64(number))
+    return _group(buffer["groups"], np.int64(number))
 
 
 @inlined
-def segment_of(room, group, k):
+def segment_of(buffer, group, k):
     """Segment ``k`` of a group."""
-    return _stored(room["stored"], np.int64(group["bundles"][k >> 2]) * A_BUNDLE + (k & (A_BUNDLE - 1)))
+    return _stored(buffer["stored"], np.int64(group["bundles"][k >> 2]) * A_BUNDLE + (k & (A_BUNDLE - 1)))
 
 
 @part
-def begin(room, flows, row, segment):
+def begin(buffer, flows, row, segment):
     """The first segment of the flow in ``row`` of the flow table: a group for it. Where an older flow with the same
     addresses and ports waits, the two are chained, since the tracker looks at what that one is doing now; where it was
     followed already, or the chain is long or the segment late, the flow is followed at once too. So are both where
     nothing of the older one has come yet (segments of several interfaces come in another order than flows are
     numbered), lest that is gathered and overtakes the newer."""
-    previous, at_once = np.int64(flows[row]["previous"]), place_of(room, row)["group"] == AWAITED
-    older = np.int64(place_of(room, previous)["group"]) if previous >= 0 else TOLD
+    previous, at_once = np.int64(flows[row]["previous"]), place_of(buffer, row)["group"] == AWAITED
+    older = np.int64(place_of(buffer, previous)["group"]) if previous >= 0 else TOLD
     if older == NEW:
-        place_of(room, previous)["group"] = AWAITED
-    if older > 0 and (at_once or not may_follow(room, older, segment)):
-        go_on(room, older, True)
+        place_of(buffer, previous)["group"] = AWAITED
+    if older > 0 and (at_once or not may_follow(buffer, older, segment)):
+        go_on(buffer, older, True)
         older = APART
     if at_once or (older <= 0 and older != TOLD):
-        place_of(room, row)["group"] = APART
+        place_of(buffer, row)["group"] = APART
         return APART
-    number = np.int64(room["free_group"])
+    number = np.int64(buffer["free_group"])
     if number == 0:
-        number = np.int64(room["groups_taken"])
-        room["groups_taken"] = number + 1
+        number = np.int64(buffer["groups_taken"])
+        buffer["groups_taken"] = number + 1
     else:
-        room["free_group"] = group_at(room, number)["row"]
-    place_of(room, row)["group"] = number
-    group = group_at(room, number)
+        buffer["free_group"] = group_at(buffer, number)["row"]
+    place_of(buffer, row)["group"] = number
+    group = group_at(buffer, number)
     group["row"], group["count"], group["ended_by"] = row, 0, 0
     group["older"], group["newer"] = max(older, np.int64(0)), 0
     if older > 0:
-        group_at(room, older)["newer"] = number
+        group_at(buffer, older)["newer"] = number
     return number
 
 
 @part
-def may_follow(room, older, segment):
+def may_follow(buffer, older, segment):
     """Whether a flow may wait behind the group ``older``: that is the newest of its chain and not the last."""
-    length, number = np.int64(1), np.int64(group_at(room, older)["older"])
+    length, number = np.int64(1), np.int64(group_at(buffer, older)["older"])
     while number > 0:
-        length, number = length + 1, np.int64(group_at(room, number)["older"])
-    on_time = np.int64(segment["time"]) == np.int64(room["clock"])
-    return on_time and length < CHAIN and group_at(room, older)["newer"] == 0
+        length, number = length + 1, np.int64(group_at(buffer, number)["older"])
+    on_time = np.int64(segment["time"]) == np.int64(buffer["clock"])
+    return on_time and length < CHAIN and group_at(buffer, older)["newer"] == 0
 
 
 @part
-def oldest(room, number):
+def oldest(buffer, number):
     """The oldest group of the chain to which a group belongs."""
-    while group_at(room, number)["older"] > 0:
-        number = np.int64(group_at(room, number)["older"])
+    while group_at(buffer, number)["older"] > 0:
+        number = np.int64(group_at(buffer, number)["older"])
     return number
 
 
 @part
-def go_on(room, number, forget):
+def go_on(buffer, number, forget):
     """Gather all groups of the chain to which a group belongs, the oldest flow first; and ``forget`` them."""
-    number = oldest(room, number)
+    number = oldest(buffer, number)
     while number > 0:
-        newer = np.int64(group_at(room, number)["newer"])
-        gather(room, number)
+        newer = np.int64(group_at(buffer, number)["newer"])
+        gather(buffer, number)
         if forget:
-            dissolve(room, number)
+            dissolve(buffer, number)
         number = newer
 
 
 @inlined
-def may_wait(room, group, segment):
+def may_wait(buffer, group, segment):
     """Whether what the tracker will make of the segment does not depend on when it gets it: the flow was heard of
     lately, so it cannot have been over for long, and the segment's time is not behind the clock: not at all in a chain,
     as the clock tells whether the older flow is over. And it has to fit."""
-    count, clock = np.int64(group["count"]), np.int64(room["clock"])
-    lately = count == 0 or clock - np.int64(group["last"]) <= room["quiet"]
+    count, clock = np.int64(group["count"]), np.int64(buffer["clock"])
+    lately = count == 0 or clock - np.int64(group["last"]) <= buffer["quiet"]
     fits = np.int64(segment["payload_len"]) >> 16 == 0 and np.int64(segment["frame"]) >> 32 == 0
-    lag = room["lag"] if group["older"] == 0 else np.int64(0)
+    lag = buffer["lag"] if group["older"] == 0 else np.int64(0)
     fits = fits and group["newer"] == 0 and count < MOST
     return lately and fits and clock - np.int64(segment["time"]) <= lag
 
 
 @inlined
-def store(room, group, segment):
+def store(buffer, group, segment):
     """Have a segment wait with the others of its group."""
     count, flags = np.int64(group["count"]), np.int64(segment["flags"])
     if count & (A_BUNDLE - 1) == 0:
-        group["bundles"][count >> 2] = take_bundle(room)
-    kept = segment_of(room, group, count)
+        group["bundles"][count >> 2] = take_bundle(buffer)
+    kept = segment_of(buffer, group, count)
     kept["time"], kept["frame"] = segment["time"], segment["frame"]
     kept["seq"], kept["ack"] = segment["seq"], segment["ack"]
     kept["ts_val"], kept["ts_ecr"] = segment["ts_val"], segment["ts_ecr"]
@@ -268,34 +268,34 @@ def store(room, group, segment):
 
 
 @part
-def take_bundle(room):
+def take_bundle(buffer):
     """A bundle that nobody uses; there is one."""
-    left = np.int64(room["bundles_free"]) - 1
+    left = np.int64(buffer["bundles_free"]) - 1
     if left < 0:
-        bundle = np.int64(room["bundles_taken"])
-        room["bundles_taken"] = bundle + 1
-        ask(room, bundle + SOONER)
+        bundle = np.int64(buffer["bundles_taken"])
+        buffer["bundles_taken"] = bundle + 1
+        ask(buffer, bundle + SOONER)
         return bundle
-    room["bundles_free"] = left
+    buffer["bundles_free"] = left
     if left >= SOONER:
-        ask(room, np.int64(_bundle(room["free"], left - SOONER)["number"]))
-    return np.int64(_bundle(room["free"], left)["number"])
+        ask(buffer, np.int64(_bundle(buffer["free"], left - SOONER)["number"]))
+    return np.int64(_bundle(buffer["free"], left)["number"])
 
 
 @part
-def ask(room, bundle):
+def ask(buffer, bundle):
     """Have a bundle brought near: it was last used a minute ago, or never."""
     for offset in range(0, BUNDLE_BYTES, LINE):
-        prefetch(room["stored"] + bundle * BUNDLE_BYTES + offset)
+        prefetch(buffer["stored"] + bundle * BUNDLE_BYTES + offset)
 
 
 @part
-def gather(room, number):
+def gather(buffer, number):
     """Put the segments of a group behind one another with what goes on; those of its flow that come later are apart."""
-    group, out = group_at(room, number), np.int64(room["gathered"])
+    group, out = group_at(buffer, number), np.int64(buffer["gathered"])
     row, count = np.int64(group["row"]), np.int64(group["count"])
     for k in range(count):
-        kept, segment = segment_of(room, group, k), _segment(room["whole"], out + k)
+        kept, segment = segment_of(buffer, group, k), _segment(buffer["whole"], out + k)
         flags, marks = np.int64(kept["flags"]), np.int64(kept["marks"])
         segment["time"], segment["frame"] = kept["time"], kept["frame"]
         segment["seq"], segment["ack"] = kept["seq"], kept["ack"]
@@ -306,17 +306,17 @@ def gather(room, number):
         segment["marks"] = marks & ((1 << SIDE_BIT) - 1)
         segment["sender"] = 2 * row + (marks >> SIDE_BIT)
         segment["ttl"], segment["first_byte"] = kept["ttl"], kept["first_byte"]
-    room["gathered"] = out + count
-    place_of(room, row)["group"] = APART
+    buffer["gathered"] = out + count
+    place_of(buffer, row)["group"] = APART
 
 
 @part
-def dissolve(room, number):
+def dissolve(buffer, number):
     """Forget a group: its memory is free for others."""
-    group, free = group_at(room, number), np.int64(room["bundles_free"])
+    group, free = group_at(buffer, number), np.int64(buffer["bundles_free"])
     for k in range((np.int64(group["count"]) + A_BUNDLE - 1) // A_BUNDLE):
-        _bundle(room["free"], free)["number"] = group["bundles"][k]
+        _bundle(buffer["free"], free)["number"] = group["bundles"][k]
         free += 1
-    room["bundles_free"] = free
-    group["count"], group["row"] = 0, room["free_group"]
-    room["free_group"] = number
+    buffer["bundles_free"] = free
+    group["count"], group["row"] = 0, buffer["free_group"]
+    buffer["free_group"] = number

@@ -3,8 +3,8 @@
 Following a connection segment by segment, with thousands of others between, costs more in waiting for memory than in
 thinking; and what the tracker knows of a connection takes twice the memory of the dozen segments that it learnt it
 from. So the segments of a capture wait here, in 40 bytes each, until nothing more is to be expected of their
-connection. Then most of them went by the book and are told at a glance (``whole_flow``); the others go on behind one
-another, are followed, and as a rule their books are closed at once: the next have the same memory, which is still in
+connection. Then most of them hold no surprise and take the fast path (``whole_flow``); the others go on behind one
+another, are followed, and as a rule finished at once: the next have the same memory, which is still in
 the processor's cache.
 
 Nothing comes out otherwise for that. What the tracker makes of a connection depends on its own segments, and on the
@@ -30,7 +30,7 @@ from analyzer.tcp.timers import timers_of
 from analyzer.threads import prefetched
 from analyzer.tracker.ending import ENDING, ENTRY
 from analyzer.tracker.fast_path import buffered, release
-from analyzer.tracker.fast_path.buffered import A_BUNDLE, CHAIN, GROUP, PLACE, ROOM, STORED
+from analyzer.tracker.fast_path.buffered import A_BUNDLE, BUFFER, CHAIN, GROUP, PLACE, STORED
 from analyzer.tracker.fast_path.reused import TOOK_OVER
 from analyzer.tracker.limits import LINGER_NS, LINGER_RESET_NS, context_of, show_gaps
 from analyzer.tracker.signs import EVERYTHING, Asked
@@ -40,20 +40,20 @@ QUIET_NS = LINGER_NS // 2  # silence of a flow after which its next segment migh
 LAG_NS = 1_000_000_000  # a segment that is so far behind the clock does not wait, wherever that is not noted
 TOGETHER = 65_536  # segments that go on together, at most
 TOLD_AT_ONCE, TIMELINES_AT_ONCE = 16_384, 4096  # flows; those with timelines are large
-GIFTS = 3  # that a second thread may be ahead at the end
+PREFETCHED_PARTS = 3  # that a second thread may be ahead at the end
 LOOKED_FOR_NS = LINGER_NS // 16  # how often silent flows are looked for
 BUNDLES_A_FLOW, ROWS_A_FLOW = 3, 12
 AHEAD, FEW = 8192, 1000  # flows for which there is to be memory beforehand, once there are more than a few
 NEVER, ALWAYS = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
-class Gathered(NamedTuple):
+class Released(NamedTuple):
     """What goes on to the tracker: flows that are told already; ``whole`` (SEGMENT), flow after flow, none of which was
     followed before; and then ``apart`` (SEGMENT), in the order of the capture. ``clocks`` is the highest frame time at
     each of these, ``clock`` after all. ``last``: the capture has ended, at ``clock``, and no more comes of the flows in
     ``whole``."""
 
-    told: "Told"
+    concluded: "Concluded"
     whole: NDArray[np.void]
     apart: NDArray[np.void]
     clocks: NDArray[np.int64] | None
@@ -61,7 +61,7 @@ class Gathered(NamedTuple):
     last: bool = False
 
 
-class Told(NamedTuple):
+class Concluded(NamedTuple):
     """Flows that are told: ``endings`` (ENDING), their timelines behind one another in ``entries`` (ENTRY) and how long
     each is in ``lengths``. Those that took over from another flow stand from the back of these on, as many as there are
     rows of ``took`` (TOOK_OVER); ``ordinary`` is how many others there are."""
@@ -73,10 +73,12 @@ class Told(NamedTuple):
     lengths: NDArray[np.uint32]
 
 
-NOTHING_TOLD = Told(0, np.empty(0, ENDING), np.empty(0, TOOK_OVER), np.empty(0, ENTRY), np.empty(0, np.uint32))
+NOTHING_CONCLUDED = Concluded(
+    0, np.empty(0, ENDING), np.empty(0, TOOK_OVER), np.empty(0, ENTRY), np.empty(0, np.uint32)
+)
 
 
-class Wrapping:
+class OutputMemory:
     """Memory for what goes on, used again once nobody has any of it."""
 
     def __init__(self, timelines: bool) -> None:
@@ -91,16 +93,16 @@ class Wrapping:
         """For segments that go on together, and for clocks."""
         return self._whole.get(), self._clocks.get()
 
-    def told(self) -> Told:
+    def told(self) -> Concluded:
         """For flows that are told."""
         entries, lengths = self._entries.get(), self._lengths.get()
         lengths[:] = 0
-        return Told(0, self._endings.get(), self._took.get(), entries if self._timelines else entries[:0], lengths)
+        return Concluded(0, self._endings.get(), self._took.get(), entries if self._timelines else entries[:0], lengths)
 
 
-def as_they_come(batch: NDArray[np.void]) -> Gathered:
+def as_they_come(batch: NDArray[np.void]) -> Released:
     """``batch`` as it is, for a tracker that gets all segments of the capture like that."""
-    return Gathered(NOTHING_TOLD, batch[:0], batch, None, 0)
+    return Released(NOTHING_CONCLUDED, batch[:0], batch, None, 0)
 
 
 class FlowBuffer:
@@ -111,13 +113,13 @@ class FlowBuffer:
         self._places = GrowingRows(PLACE, 1024)
         self._groups, self._stored = GrowingRows(GROUP, 1024), GrowingRows(STORED, 1024 * A_BUNDLE)
         self._free = GrowingRows(np.int32, 1024)  # bundles that are free again
-        self._room = np.zeros(1, ROOM)
-        self._room["groups_taken"] = self._room["bundles_taken"] = 1
-        self._room["quiet"], self._room["lag"] = QUIET_NS, min(LAG_NS, settings.clock_back_ns)
-        self._room["gathered_at_most"] = TOGETHER
-        self._settings, self._wrapping = settings, Wrapping(settings.keep_timeline)
-        (self._whole, self._clocks), self._told = self._wrapping.segments(), self._wrapping.told()
-        self._scratch = Scratch(settings, self._gaps, asked)
+        self._buffer = np.zeros(1, BUFFER)
+        self._buffer["groups_taken"] = self._buffer["bundles_taken"] = 1
+        self._buffer["quiet"], self._buffer["lag"] = QUIET_NS, min(LAG_NS, settings.clock_back_ns)
+        self._buffer["gathered_at_most"] = TOGETHER
+        self._settings, self._output = settings, OutputMemory(settings.keep_timeline)
+        (self._whole, self._clocks), self._told = self._output.segments(), self._output.told()
+        self._scratch_flow = ScratchFlow(settings, self._gaps, asked)
         self._silent_since = np.zeros(4, np.int64)  # see ``release``
         self._linger = max(LINGER_NS, timers_of(settings).time_wait.length)  # then no timer runs any more
         self._looking = (1, 1)  # the rows of groups that have not been looked at yet
@@ -128,12 +130,12 @@ class FlowBuffer:
     @property
     def late(self) -> int:
         """Segments that came more than a minute after their flow was over, which was told by then."""
-        return int(self._room["late"][0])
+        return int(self._buffer["late"][0])
 
     @property
     def taken(self) -> int:
         """Flows that there was ever memory for at a time."""
-        return int(self._room["groups_taken"][0]) - 1
+        return int(self._buffer["groups_taken"][0]) - 1
 
     def runs_short(self) -> bool:
         """Whether it is time for :meth:`make_ready`: half of what it had ready is used, and there are many flows."""
@@ -143,7 +145,7 @@ class FlowBuffer:
         """Have memory for the next flows, so that nothing waits for it; for another thread to call."""
         self._provision.get(self._wanted(AHEAD))
 
-    def take(self, batch: NDArray[np.void], flow_rows: NDArray[np.void]) -> Iterator[Gathered]:
+    def take(self, batch: NDArray[np.void], flow_rows: NDArray[np.void]) -> Iterator[Released]:
         """What goes on once ``batch`` has come (dtype SEGMENT, ``sender`` filled in); ``flow_rows`` is the flow table
         so far. Parts of the batch are among it; there is always something."""
         if len(self._places) < len(flow_rows):
@@ -152,30 +154,30 @@ class FlowBuffer:
         for start in range(0, max(len(batch), 1), TOGETHER):
             yield from self._take(batch[start : start + TOGETHER], flow_rows)
 
-    def _take(self, batch: NDArray[np.void], flow_rows: NDArray[np.void]) -> Iterator[Gathered]:
-        begin = done = self._room["left"] = 0
+    def _take(self, batch: NDArray[np.void], flow_rows: NDArray[np.void]) -> Iterator[Released]:
+        begin = done = self._buffer["left"] = 0
         while True:
-            done = buffered.sort_out(self._room, batch, done, flow_rows, self._clocks)
+            done = buffered.sort_out(self._buffer, batch, done, flow_rows, self._clocks)
             if done == len(batch):
                 break
             if not self._grow():
                 yield self._gathered(batch, begin)
-                begin = self._room["left"] = done
+                begin = self._buffer["left"] = done
         self._look(flow_rows)
         yield self._gathered(batch, begin)
 
-    def rest(self, end_time: int, flow_rows: NDArray[np.void]) -> Iterator[Gathered]:
+    def rest(self, end_time: int, flow_rows: NDArray[np.void]) -> Iterator[Released]:
         """All that still waits, once the capture has ended; where that is much, two threads see to it."""
-        self._room["left"], self._room["clock"] = 0, end_time
+        self._buffer["left"], self._buffer["clock"] = 0, end_time
         stop = self.taken + 1
         if stop < TOLD_AT_ONCE:
             yield from self._rest(1, stop, flow_rows)
             return
-        others = prefetched(self._another()._rest(stop // 2, stop, flow_rows), GIFTS)
+        others = prefetched(self._another()._rest(stop // 2, stop, flow_rows), PREFETCHED_PARTS)
         for pair in zip_longest(self._rest(1, stop // 2, flow_rows), others):
             yield from filter(None, pair)
 
-    def _rest(self, start: int, stop: int, flow_rows: NDArray[np.void]) -> Iterator[Gathered]:
+    def _rest(self, start: int, stop: int, flow_rows: NDArray[np.void]) -> Iterator[Released]:
         everything = np.full(4, ALWAYS)
         while start < stop:
             start = self._depart(start, stop, everything, flow_rows, ended=True)
@@ -184,31 +186,33 @@ class FlowBuffer:
     def _another(self) -> "FlowBuffer":
         """One with the same groups, which may let others of them go at the end at the same time."""
         other = copy(self)
-        other._room, other._scratch = self._room.copy(), Scratch(self._settings, self._gaps, self._asked)
-        other._wrapping = Wrapping(self._settings.keep_timeline)
-        (other._whole, other._clocks), other._told = other._wrapping.segments(), other._wrapping.told()
+        other._buffer, other._scratch_flow = self._buffer.copy(), ScratchFlow(self._settings, self._gaps, self._asked)
+        other._output = OutputMemory(self._settings.keep_timeline)
+        (other._whole, other._clocks), other._told = other._output.segments(), other._output.told()
         other._lay_out()
         return other
 
-    def _gathered(self, batch: NDArray[np.void], begin: int) -> Gathered:
+    def _gathered(self, batch: NDArray[np.void], begin: int) -> Released:
         """What goes on now; of ``batch`` from place ``begin`` on."""
-        room = self._room[0]
+        buffer = self._buffer[0]
         _, endings, took, entries, lengths = self._told
-        told = Told(int(room["told"]), endings, took[: room["taken_over"]], entries[: room["entries"]], lengths)
-        apart, clocks = batch[begin : room["left"]], self._clocks[begin : room["left"]]
-        given = Gathered(told, self._whole[: room["gathered"]], apart, clocks, int(room["clock"]))
-        self._whole, self._clocks = self._wrapping.segments()
+        told = Concluded(
+            int(buffer["told"]), endings, took[: buffer["taken_over"]], entries[: buffer["entries"]], lengths
+        )
+        apart, clocks = batch[begin : buffer["left"]], self._clocks[begin : buffer["left"]]
+        given = Released(told, self._whole[: buffer["gathered"]], apart, clocks, int(buffer["clock"]))
+        self._whole, self._clocks = self._output.segments()
         if told.ordinary + len(told.took):
-            self._told = self._wrapping.told()
-        room["gathered"] = room["told"] = room["taken_over"] = room["entries"] = 0
+            self._told = self._output.told()
+        buffer["gathered"] = buffer["told"] = buffer["taken_over"] = buffer["entries"] = 0
         self._lay_out()
         return given
 
     def _grow(self) -> bool:
         """Make room for more groups or segments that wait; False where there is enough."""
-        room = self._room[0]
-        more_groups = bool(room["groups_taken"] >= room["groups_in_all"])
-        more_bundles = bool(room["bundles_taken"] >= room["bundles_in_all"])
+        buffer = self._buffer[0]
+        more_groups = bool(buffer["groups_taken"] >= buffer["groups_in_all"])
+        more_bundles = bool(buffer["bundles_taken"] >= buffer["bundles_in_all"])
         if more_groups:
             self._groups.grow(2 * len(self._groups))
         if more_bundles:
@@ -219,15 +223,15 @@ class FlowBuffer:
 
     def _lay_out(self) -> None:
         """Tell the kernels where everything is now."""
-        room = self._room[0]
+        buffer = self._buffer[0]
         for name, rows in (("places", self._places), ("groups", self._groups), ("stored", self._stored)):
-            room[name] = rows.address
-        room["free"], room["whole"] = self._free.address, self._whole.ctypes.data
-        room["groups_in_all"], room["bundles_in_all"] = len(self._groups), len(self._free)
+            buffer[name] = rows.address
+        buffer["free"], buffer["whole"] = self._free.address, self._whole.ctypes.data
+        buffer["groups_in_all"], buffer["bundles_in_all"] = len(self._groups), len(self._free)
 
     def _look(self, flow_rows: NDArray[np.void]) -> None:
         """Let flows go of which nothing more is expected, as far as there is room."""
-        clock, (start, stop) = int(self._room["clock"][0]), self._looking
+        clock, (start, stop) = int(self._buffer["clock"][0]), self._looking
         if start == stop and clock > self._looked_at + LOOKED_FOR_NS:
             start, stop, self._looked_at = 1, self.taken + 1, clock
             self._silent_since[:] = NEVER, clock - self._linger, clock - LINGER_RESET_NS, clock - LINGER_RESET_NS
@@ -236,20 +240,20 @@ class FlowBuffer:
     def _depart(
         self, start: int, stop: int, since: NDArray[np.int64], flow_rows: NDArray[np.void], ended: bool = False
     ) -> int:
-        context = self._scratch.context(flow_rows, int(self._room["clock"][0]))
+        context = self._scratch_flow.context(flow_rows, int(self._buffer["clock"][0]))
         looked_for = (start, stop, since, int(ended))
         _, endings, took, entries, lengths = self._told
-        stopped: int = release.release(self._room, context, *looked_for, endings, took, entries, lengths)
+        stopped: int = release.release(self._buffer, context, *looked_for, endings, took, entries, lengths)
         return stopped
 
     def _wanted(self, more: int) -> list[tuple[GrowingRows, int]]:
         """Rows, and up to where so many flows more will need them."""
-        bundles = int(self._room["bundles_taken"][0]) + BUNDLES_A_FLOW * more
+        bundles = int(self._buffer["bundles_taken"][0]) + BUNDLES_A_FLOW * more
         return [(self._groups, self.taken + 1 + more), (self._stored, A_BUNDLE * bundles)]
 
 
-class Scratch:
-    """The ledger's rows of one flow, for flows that are told at a glance one after the other."""
+class ScratchFlow:
+    """The ledger's rows of one flow, for flows that take the fast path one after the other."""
 
     def __init__(self, settings: Settings, gaps: Gaps, asked: Asked) -> None:
         self._context, self._gaps, self._bounds = context_of(settings, asked), gaps, gaps.bounds

@@ -1,4 +1,4 @@
-"""Groups of which nothing more is expected: those that went by the book are told, the others go on to the tracker.
+"""Flows of which nothing more is expected leave the buffer: without surprises by the fast path, else for the tracker.
 
 Fence: only numpy and this project's constants inside the kernels; the typed wrapper is ``flow_buffer``.
 """
@@ -11,11 +11,11 @@ from analyzer.tracker.context import CONTEXT, end_at
 from analyzer.tracker.ending import ENDING, ENTRY
 from analyzer.tracker.fast_path.buffered import (
     A_BUNDLE,
+    BUFFER,
     CHAIN,
     GROUP_BYTES,
     MOST,
     PLACE_BYTES,
-    ROOM,
     TOLD,
     ask,
     dissolve,
@@ -32,37 +32,37 @@ from analyzer.tracker.timeline import put_in_order
 
 STRIDE = 8  # groups: so far ahead of their turn their segments are asked for
 TUPLE_BYTES = np.int64(FLOW.itemsize)
-ROWS = 16  # that the timeline of a flow has at most which goes by the book: one a state, and one of the end
+ROWS = 16  # of the timeline of a flow on the fast path, at most: one a state, and one of the end
 
 
-@kernel(ROOM, CONTEXT, int, int, const(np.int64), int, ENDING, TOOK_OVER, ENTRY, np.uint32)
-def release(rooms, contexts, start, stop, before, ended, endings, took, entries, lengths):
+@kernel(BUFFER, CONTEXT, int, int, const(np.int64), int, ENDING, TOOK_OVER, ENTRY, np.uint32)
+def release(buffers, contexts, start, stop, before, ended, endings, took, entries, lengths):
     """Let the groups in the rows ``start`` to ``stop`` go that were last heard of before ``before[ended_by]``, those in
     chains with the newest. Returns where it stopped: at ``stop``, or for want of room.
 
-    Flows that went by the book are told in ``endings``, those that took over from another from its back on, with more
+    Flows without surprises are concluded in ``endings``, those that took over from another from its back on, with more
     of them in ``took``; their timelines, where they are wanted, in ``entries`` and how long these are in ``lengths``.
     The others are gathered. ``contexts`` has the ledger's rows of one flow, and ROWS for its timeline; its clock is the
     time of the capture, which may have ``ended`` then: others may do the same with other rows meanwhile.
     """
-    room, context = rooms[0], contexts[0]
+    buffer, context = buffers[0], contexts[0]
     for number in range(start, stop):
-        come_nearer(room, context, np.int64(number), stop, before)
-        group = group_at(room, number)
+        come_nearer(buffer, context, np.int64(number), stop, before)
+        group = group_at(buffer, number)
         if not silent(group, before) or group["newer"] > 0:
             continue
-        free = len(endings) - room["told"] - room["taken_over"]
-        if free < CHAIN or room["gathered_at_most"] - room["gathered"] < CHAIN * MOST:
+        free = len(endings) - buffer["told"] - buffer["taken_over"]
+        if free < CHAIN or buffer["gathered_at_most"] - buffer["gathered"] < CHAIN * MOST:
             return number
-        if context["timeline"] > 0 and len(entries) - room["entries"] < CHAIN * ROWS:
+        if context["timeline"] > 0 and len(entries) - buffer["entries"] < CHAIN * ROWS:
             return number
-        first = oldest(room, np.int64(number))
-        if first != number and not all_silent(room, first, before):
+        first = oldest(buffer, np.int64(number))
+        if first != number and not all_silent(buffer, first, before):
             continue
-        if chain_told(room, context, first, ended, endings, took, entries, lengths):
-            forget(room, first, ended)
+        if chain_told(buffer, context, first, ended, endings, took, entries, lengths):
+            forget(buffer, first, ended)
         else:
-            go_on(room, np.int64(number), not ended)
+            go_on(buffer, np.int64(number), not ended)
     return stop
 
 
@@ -73,87 +73,89 @@ def silent(group, before):
 
 
 @part
-def all_silent(room, number, before):
+def all_silent(buffer, number, before):
     """Whether all groups of the chain are silent of which this one is the oldest."""
-    while number > 0 and silent(group_at(room, number), before):
-        number = np.int64(group_at(room, number)["newer"])
+    while number > 0 and silent(group_at(buffer, number), before):
+        number = np.int64(group_at(buffer, number)["newer"])
     return number == 0
 
 
 @part
-def come_nearer(room, context, number, stop, before):
+def come_nearer(buffer, context, number, stop, before):
     """Have brought near what is needed of the groups whose turn comes soon: first the group before each in its chain,
     then their segments and their rows of the flow table."""
     if number + 2 * STRIDE < stop:
-        prefetch(room["groups"] + np.int64(group_at(room, number + 2 * STRIDE)["older"]) * GROUP_BYTES)
-    if number + STRIDE >= stop or not silent(group_at(room, number + STRIDE), before):
+        prefetch(buffer["groups"] + np.int64(group_at(buffer, number + 2 * STRIDE)["older"]) * GROUP_BYTES)
+    if number + STRIDE >= stop or not silent(group_at(buffer, number + STRIDE), before):
         return
     number += STRIDE
     while number > 0:
-        group = group_at(room, number)
+        group = group_at(buffer, number)
         prefetch(context["tuples"] + np.int64(group["row"]) * TUPLE_BYTES)
-        prefetch(room["places"] + np.int64(group["row"]) * PLACE_BYTES)
+        prefetch(buffer["places"] + np.int64(group["row"]) * PLACE_BYTES)
         for k in range((np.int64(group["count"]) + A_BUNDLE - 1) // A_BUNDLE):
-            ask(room, np.int64(group["bundles"][k]))
+            ask(buffer, np.int64(group["bundles"][k]))
         number = np.int64(group["older"])
 
 
 @part
-def chain_told(room, context, number, ended, endings, took, entries, lengths):
-    """Tell the flows of a chain, of which ``number`` is the oldest, if all of them went by the book; returns whether
+def chain_told(buffer, context, number, ended, endings, took, entries, lengths):
+    """Conclude the flows of a chain, of which ``number`` is the oldest, if none of them has a surprise; returns whether
     they did."""
-    place, theirs, written = np.int64(room["told"]), np.int64(room["taken_over"]), np.int64(room["entries"])
+    place, theirs, written = np.int64(buffer["told"]), np.int64(buffer["taken_over"]), np.int64(buffer["entries"])
     took_over = np.int64(0)
     while number > 0:
-        group, own = group_at(room, number), place if took_over == 0 else len(endings) - 1 - theirs
+        group, own = group_at(buffer, number), place if took_over == 0 else len(endings) - 1 - theirs
         place, theirs = place + (1 - took_over), theirs + took_over
-        if not told(room, context, group, ended, endings[own], took[theirs]):
+        if not told(buffer, context, group, ended, endings[own], took[theirs]):
             return False
         if context["timeline"] > 0:
             written += put_in_order(context, entries, written, lengths, own)
         number = np.int64(group["newer"])
         took_over = np.int64(took[theirs]["old_seen"]) if number > 0 else np.int64(0)
-    room["told"], room["taken_over"], room["entries"] = place, theirs, written
+    buffer["told"], buffer["taken_over"], buffer["entries"] = place, theirs, written
     return True
 
 
 @part
-def told(room, context, group, ended, ending, newer_took):
-    """Tell the flow of a group, if it went by the book, and what the one that ``newer_took`` over from it if one did;
+def told(buffer, context, group, ended, ending, newer_took):
+    """Conclude the flow of a group, if it has no surprise, and what ``newer_took`` over from it if a newer one did;
     returns whether it did."""
     row, count, newer = np.int64(group["row"]), np.int64(group["count"]), np.int64(group["newer"])
     if count == 1:
         alone = newer == 0 and group["older"] == 0
         asked = np.int64(context["asked"]) & LONE_SYN
-        return ended and alone and asked == 0 and lone_syn(context, row, segment_of(room, group, 0), ending)
+        return ended and alone and asked == 0 and lone_syn(context, row, segment_of(buffer, group, 0), ending)
     if count < 3 or np.int64(context["asked"]) & WHOLE_FLOW:
         return False
     if newer > 0 and np.int64(context["asked"]) & ~np.int64(context["brief"]) & OLDER_FLOW:
         return False
-    if not opened(context, row, segment_of(room, group, 0), segment_of(room, group, 1), segment_of(room, group, 2)):
+    if not opened(
+        context, row, segment_of(buffer, group, 0), segment_of(buffer, group, 1), segment_of(buffer, group, 2)
+    ):
         return False
-    before, replies = np.int64(segment_of(room, group, 1)["time"]), np.int64(1)
+    before, replies = np.int64(segment_of(buffer, group, 1)["time"]), np.int64(1)
     for k in range(2, count):
-        s = segment_of(room, group, k)
+        s = segment_of(buffer, group, k)
         i = sent_by(s)
         if not followed(context, end_at(context, i), end_at(context, i ^ 1), i, s, before):
             return False
         before, replies = np.int64(s["time"]), replies + i
-    if not over_with(context, segment_of(room, group, count - 1), count, replies):
+    if not over_with(context, segment_of(buffer, group, count - 1), count, replies):
         return False
-    if newer > 0 and not hand_over(room, context, group, group_at(room, newer), newer_took):
+    if newer > 0 and not hand_over(buffer, context, group, group_at(buffer, newer), newer_took):
         return False
     return closed(context, ended, ending)
 
 
 @part
-def forget(room, number, ended):
+def forget(buffer, number, ended):
     """The flows of a chain are told, of which ``number`` is the oldest: their memory is free, unless the capture has
     ended anyway."""
     while number > 0:
-        group = group_at(room, number)
+        group = group_at(buffer, number)
         newer = np.int64(group["newer"])
-        place_of(room, np.int64(group["row"]))["group"] = TOLD
+        place_of(buffer, np.int64(group["row"]))["group"] = TOLD
         if not ended:
-            dissolve(room, number)
+            dissolve(buffer, number)
         number = newer

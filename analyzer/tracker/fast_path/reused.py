@@ -1,7 +1,7 @@
-"""Connections whose addresses and ports a newer one takes over, told at a glance together with that.
+"""Connections whose addresses and ports a newer one takes over, on the fast path together with that.
 
 The tracker notes for the newer connection what the older one is doing then, and a SYN or SYN-ACK of an endpoint that is
-still in TIME_WAIT ends that. Where both went by the book nothing else passes between the two (``step.begin``,
+still in TIME_WAIT ends that. Where neither has a surprise nothing else passes between the two (``step.begin``,
 ``syn.replace_old``); what remains of it stands here.
 
 Fence: only numpy and this project's constants inside ``hand_over``.
@@ -21,7 +21,7 @@ from analyzer.tracker.ledger import Known
 from analyzer.tracker.older_flow import note_older, same_side
 from analyzer.tracker.over import over_after
 from analyzer.tracker.signs import OF_WHOLE_FLOW, Sign
-from analyzer.tracker.storage.transpose import OF_REUSED, Columns
+from analyzer.tracker.storage.transpose import OF_REUSED, LedgerColumns
 
 TOOK_OVER = np.dtype(
     [
@@ -40,13 +40,13 @@ THROUGH = Known.ISN | Known.NXT | Known.ACK | Known.FIN | Known.FIN_ACKED | Know
 
 
 @part
-def hand_over(room, context, group, newer, took):
+def hand_over(buffer, context, group, newer, took):
     """The flow in SLOT, whose segments are those of ``group``, loses its addresses and ports to the one of the group
-    ``newer``; what it was doing then is noted in ``took`` (TOOK_OVER). Returns whether that begins by the book."""
+    ``newer``; what it was doing then is noted in ``took`` (TOOK_OVER). Returns whether that begins as expected."""
     took["old_seen"] = 0
     if newer["count"] < 3:
         return False
-    syn, answer, ack = segment_of(room, newer, 0), segment_of(room, newer, 1), segment_of(room, newer, 2)
+    syn, answer, ack = segment_of(buffer, newer, 0), segment_of(buffer, newer, 1), segment_of(buffer, newer, 2)
     took["row"], took["answer_frame"], took["answer_time"] = newer["row"], answer["frame"], answer["time"]
     now, then = np.int64(syn["time"]), np.int64(answer["time"])
     if now > over_after(context, SLOT):
@@ -54,7 +54,7 @@ def hand_over(room, context, group, newer, took):
     for side in (CLIENT, SERVER):
         end_time_wait(context, end_at(context, side), side, now)
     first = same_side(tuple_at(context, flow_at(context, SLOT)["row"]), tuple_at(context, newer["row"]))
-    note_older(context, took, first, syn, end_at(context, first), last_timestamp(room, group, first))
+    note_older(context, took, first, syn, end_at(context, first), last_timestamp(buffer, group, first))
     began = sent_at(now, reach_known(context, then, np.int64(ack["time"])))
     e = end_at(context, first)
     if np.int64(e["state"]) == TIME_WAIT and began < np.int64(e["state_time"]):
@@ -74,10 +74,10 @@ def reach_known(context, then, acked):
 
 
 @part
-def last_timestamp(room, group, side):
+def last_timestamp(buffer, group, side):
     """The timestamp of the last segment of that side which has one, 0 none."""
     for k in range(np.int64(group["count"]) - 1, -1, -1):
-        s = segment_of(room, group, k)
+        s = segment_of(buffer, group, k)
         if sent_by(s) == side and np.int64(s["marks"]) & HAS_TIMESTAMP:
             return np.int64(s["ts_val"])
     return np.int64(0)
@@ -92,12 +92,12 @@ def replace(context, i, began, now, frame):
         enter(context, e, i, TIME_WAIT, REPLACED, SENT, replaced(began, now), frame)
 
 
-def facts_of(took: NDArray[np.void], endings: NDArray[np.void]) -> Columns:
-    """What the rules may ask of flows that took over from older ones (TOOK_OVER) and went by the book, as told in
+def facts_of(took: NDArray[np.void], endings: NDArray[np.void]) -> LedgerColumns:
+    """What the rules may ask of flows that took over from older ones (TOOK_OVER) on the fast path, as concluded in
     ``endings`` (ENDING). Side 0 is the client."""
     count = len(took)
     ends, flows = np.zeros((len(OF_REUSED.ends), 2, count), np.int64), np.empty((len(OF_REUSED.flows), count), np.int64)
-    facts = Columns(OF_REUSED, ends, flows, np.full(count, int(OF_WHOLE_FLOW | Sign.OLDER_FLOW), np.int64))
+    facts = LedgerColumns(OF_REUSED, ends, flows, np.full(count, int(OF_WHOLE_FLOW | Sign.OLDER_FLOW), np.int64))
     facts.end("packets")[:] = endings["client_packets"], endings["server_packets"]
     facts.end("known")[:], facts.end("syn_count")[:] = THROUGH, 1
     facts.end("syn_ack")[1] = 1

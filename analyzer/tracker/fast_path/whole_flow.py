@@ -1,10 +1,11 @@
-"""Connections that go by the book, told at a glance.
+"""A connection without surprises, told from its segments at once.
 
 Nine connections in ten are opened by a handshake, carry data of which nothing is lost or repeated, and are closed by
 one FIN from each side; or they are a single SYN. Where all their segments are at hand, what the tracker would make of
 such a connection can be told with little of what it does for the others. So here stands, in the order in which the
-tracker goes, what remains of its rules when nothing unforeseen happens; and wherever something does, the connection is
-left to the tracker. The tests hold the two together: what is told here, the tracker tells likewise.
+tracker goes, which segments are expected next; wherever another comes, the connection is left to the tracker. What the
+expected ones do to an endpoint is not decided here: the arrows are those of ``tcp.states``, their times those of
+``tcp.bounds``, and a state is entered in the ledger by ``moves``, as in the tracker.
 
 Where nothing is lost or repeated, much of what the tracker notes follows from the rest and is left out. How many bytes
 an endpoint has sent is in its sequence numbers. Who acknowledges all that a peer has sent which has closed acknowledges

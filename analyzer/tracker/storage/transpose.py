@@ -1,4 +1,4 @@
-"""The facts of flows whose books are closed, column by column.
+"""The facts of finished flows, column by column.
 
 The ledger's rows are made for the tracker, which wants all of one endpoint at once. Rules want one column of all
 endpoints: reading it from such rows costs a cache miss each. So the rows are turned into columns once, in blocks that
@@ -38,7 +38,7 @@ OF_FLOW = frozenset(CONNECTION.names or ())
 _u1, _i1, _u2, _u4, _i4, _i8 = (record_at(np.dtype([("value", name)])) for name in TYPES)
 
 
-class Chosen:
+class ChosenColumns:
     """Some columns: ``ends`` of ENDPOINT and ``flows`` of CONNECTION."""
 
     def __init__(self, ends: Sequence[str], flows: Sequence[str]) -> None:
@@ -59,7 +59,7 @@ def _fields(names: Sequence[str], *rows: "np.dtype[Any]") -> NDArray[np.void]:
 
 
 # All that is read of a flow of the kind REUSED: by the rules about an older flow on the tuple, and of every flow.
-OF_REUSED = Chosen(
+OF_REUSED = ChosenColumns(
     [
         *("packets", "known", "ack_sent", "missing_bytes", "missing_jumps", "rst_count", "strays"),
         *("syn_count", "syn_ack", "syn_time", "syn_frame", "established_time", "last_time"),
@@ -72,11 +72,11 @@ OF_REUSED = Chosen(
 # Of the kind OTHER: what few endpoints have, and of what all endpoints and flows have no more than this.
 INTERNAL = (  # what the tracker alone uses
     *("fin_acks", "peer_fin_event", "next_free", "ack_passed"),
-    *("hole_bytes", "hole_from", "hole_end", "unseen_time", "missing_from", "half_close_seq", "stranger_next"),
+    *("hole_bytes", "hole_from", "hole_end", "unseen_time", "missing_from", "half_close_seq", "far_next"),
     *("rst_nxt", "icmp_id", "icmp_last_time", "pad_bytes", "pad_end", "pad_time", "pad_frame"),
 )
 SELDOM_NOTED = [*LATER_FACTS, *UNUSUAL_FACTS, *ICMP_FACTS, *RESETS, *CAPTURE]
-OF_OTHER = Chosen(
+OF_OTHER = ChosenColumns(
     [
         *(column.name for column in SELDOM_NOTED if column.name not in INTERNAL),
         *("state", "state_basis", "known", "syn_ack", "ack_sent", "reach", "ttl_low", "ttl_high"),
@@ -149,11 +149,11 @@ class ColumnNotKept(KeyError):
     """A column was asked for that is not among those chosen."""
 
 
-class Columns(NamedTuple):
+class LedgerColumns(NamedTuple):
     """The facts of some flows: ``ends`` of shape (columns of ENDPOINT, 2, flows) and ``flows`` (columns of CONNECTION,
     flows), as whole numbers of 64 bits; ``chosen`` tells which columns, ``signs`` has their bits of Sign."""
 
-    chosen: Chosen
+    chosen: ChosenColumns
     ends: NDArray[np.int64]
     flows: NDArray[np.int64]
     signs: NDArray[np.int64]
@@ -172,22 +172,22 @@ class Columns(NamedTuple):
 
 
 def columns_of(
-    context: NDArray[np.void], slots: NDArray[np.int64], chosen: Chosen, signs: NDArray[np.int64]
-) -> Columns:
+    context: NDArray[np.void], slots: NDArray[np.int64], chosen: ChosenColumns, signs: NDArray[np.int64]
+) -> LedgerColumns:
     """The ``chosen`` columns of the flows in ``slots``, which show ``signs``."""
     count = len(slots)
     ends = np.empty((len(chosen.ends), 2, count), np.int64)
     flows = np.empty((len(chosen.flows), count), np.int64)
     rows = np.empty(3 * BLOCK, np.int64)
     transpose(context, slots, chosen.end_fields, chosen.flow_fields, rows, ends.reshape(-1), flows.reshape(-1))
-    return Columns(chosen, ends, flows, signs)
+    return LedgerColumns(chosen, ends, flows, signs)
 
 
 class TransposedLedger(Ledger):
     """The ledger of flows whose facts are there as columns; ``table`` has their rows of the flow table. Columns that
     were not chosen raise ColumnNotKept."""
 
-    def __init__(self, facts: Columns, table: NDArray[np.void], end_time: int) -> None:
+    def __init__(self, facts: LedgerColumns, table: NDArray[np.void], end_time: int) -> None:
         nothing: NDArray[np.void] = np.zeros(0, np.uint8)
         super().__init__(nothing, table, table, end_time, facts.signs)
         self._facts = facts
