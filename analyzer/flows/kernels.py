@@ -91,7 +91,7 @@ def assign(batch, batch_at, start, rows, rows_at, entries, entries_at, counts, s
         prefetch(rows_at + ((soon >> 1) - 1) * FLOW_SIZE)
         ends = _of_segment(batch_at, index)
         addresses, ports = ends["addresses"], np.int64(ends["ports"])
-        found = glance(entries_at, value, value >> shift, last)
+        found = likely_entry(entries_at, value, value >> shift, last)
         special = np.int64((segment["flags"] & SYN) | (segment["marks"] & SPECIAL))
         if (found & MASK_32 ^ value) | special | (~(found >> 32) & SETTLED) == 0:
             number = (found >> 33 & MASK_32) - 1
@@ -99,7 +99,7 @@ def assign(batch, batch_at, start, rows, rows_at, entries, entries_at, counts, s
             if side >= 0:
                 segment["sender"] = number * 2 + side
                 continue
-        entry = entries[seek(entries, rows_at, value, shift, addresses, ports)]
+        entry = entries[find_slot(entries, rows_at, value, shift, addresses, ports)]
         state = np.int64(entry["state"])
         if special | (~state & SETTLED) != 0:
             found_only = np.int64(segment["marks"]) & SHORT_QUOTE
@@ -107,7 +107,7 @@ def assign(batch, batch_at, start, rows, rows_at, entries, entries_at, counts, s
                 return index
             counts[QUOTATIONS] += segment["marks"] & QUOTED != 0
             if not found_only:
-                state = meet(segment, value, rows, rows_at, entry, counts, ranks, addresses, ports)
+                state = update_flow(segment, value, rows, rows_at, entry, counts, ranks, addresses, ports)
             elif state == 0:
                 segment["sender"] = -1
                 continue
@@ -125,7 +125,7 @@ def ask(batch_at, index, hashes, entries_at, shift, secrets):
 
 
 @inlined
-def glance(entries_at, value, slot, last):
+def likely_entry(entries_at, value, slot, last):
     """The entry with the hash ``value`` if it is in ``slot``, where it belongs, or the next, as nearly all are; else
     another one. Without a branch, which would be foretold wrongly too often."""
     there = _entry(entries_at, slot)["word"] & MASK_32 == value
@@ -173,7 +173,7 @@ def hash_of(addresses, ports, secrets):
 
 
 @inlined
-def seek(entries, rows_at, value, shift, addresses, ports):
+def find_slot(entries, rows_at, value, shift, addresses, ports):
     """The slot of the pair of ends with the hash ``value``, or the free slot where it belongs."""
     slot = value >> shift
     while True:
@@ -194,7 +194,7 @@ def mix(secrets, addresses, ports):
 
 
 @inlined
-def meet(segment, value, rows, rows_at, entry, counts, ranks, addresses, ports):
+def update_flow(segment, value, rows, rows_at, entry, counts, ranks, addresses, ports):
     """A segment that may start a flow or teach something of one; returns the entry's new state."""
     handshake = segment["flags"] & SYN_ACK
     state = np.int64(entry["state"])
@@ -269,7 +269,7 @@ def rehash(old, new):
     for index in range(len(old)):
         entry = old[np.uint64(index)]
         if entry["state"]:
-            put(new, shift, np.int64(entry["hash"]), entry["state"])
+            insert(new, shift, np.int64(entry["hash"]), entry["state"])
 
 
 @kernel(int, const(np.uint32), ENTRY, const(np.int64))
@@ -279,11 +279,11 @@ def enter(rows_at, states, entries, secrets):
     shift = HASH_BITS - bits_of(len(entries))
     for index in range(len(states)):
         ends = _of_flow(rows_at, (np.int64(states[index]) >> 1) - 1)
-        put(entries, shift, hash_of(ends["addresses"], np.int64(ends["ports"]), secrets), states[index])
+        insert(entries, shift, hash_of(ends["addresses"], np.int64(ends["ports"]), secrets), states[index])
 
 
 @inlined
-def put(entries, shift, value, state):
+def insert(entries, shift, value, state):
     """Take the free slot where a pair that is not there yet belongs."""
     slot = value >> shift
     while entries[np.uint64(slot)]["state"]:

@@ -64,7 +64,7 @@ from analyzer.tracker.context import (
 )
 from analyzer.tracker.distance import measure
 from analyzer.tracker.missing import open_since
-from analyzer.tracker.moves import at_best, entry_row, move, note_received
+from analyzer.tracker.moves import at_best, entry_row, move, note_peer_fin, note_received
 from analyzer.tracker.other_connection import reach_of_window
 from analyzer.tracker.segment import length_of
 from analyzer.tracker.storage.event_log import bound, earliest_of, log_at, state_before, state_in
@@ -231,9 +231,7 @@ def receive_fin(context, i, now, frame):
     if not inferred:
         e["mark_event"] = 0
     if row > 0:
-        after = mark_later(context, e)
-        after["peer_fin_time"] = log_at(context, row)["time"]
-        after["peer_fin_event"] = row
+        note_peer_fin(context, e, row)
 
 
 @part
@@ -323,5 +321,4 @@ def fin_arrives_first(context, s, j):
     row = move(context, j, RCVD_FIN, ASSUMED, times, s["frame"], NO_NOTE)
     if row > 0:
         learn(p, PEER_FIN_ASSUMED)
-        other["peer_fin_time"] = log_at(context, row)["time"]
-        other["peer_fin_event"] = row
+        note_peer_fin(context, p, row)

@@ -22,7 +22,7 @@ from analyzer.tracker.codes import ACKED, FIN_ACKED, FIN_INFERRED, FIN_KNOWN, MI
 from analyzer.tracker.context import end_at, forget, knows, last_fin, later, learn, mark_later, mark_unusual
 from analyzer.tracker.distance import decided_since, longest_round_trip, round_trip
 from analyzer.tracker.missing import fin_fills, gap, open_since, seen_again
-from analyzer.tracker.moves import move, note, take_back
+from analyzer.tracker.moves import move, note, note_peer_fin, take_back
 from analyzer.tracker.reordering import not_arrived, not_yet_proof
 from analyzer.tracker.segment import ack_of, length_of
 from analyzer.tracker.storage.event_log import earliest_of, log_at, make_void, state_before
@@ -79,8 +79,7 @@ def found_after_all(context, j):
     take_back(context, j)
     row = move(context, j, RCVD_FIN, PROVEN, shown_by(time, earliest), frame, NO_NOTE)
     if row > 0:
-        after = mark_later(context, end_at(context, j))
-        after["peer_fin_time"], after["peer_fin_event"] = log_at(context, row)["time"], row
+        note_peer_fin(context, end_at(context, j), row)
 
 
 @part
@@ -124,8 +123,7 @@ def overtaken(context, i, times, frame):
     move(context, i, SENT_FIN, ASSUMED if late else SENT, times, frame, NO_NOTE)
     received, basis = between(times[0], earliest_of(context, old), times[2]), ASSUMED if late else PROVEN
     row = move(context, i, RCVD_FIN, basis, received, np.int64(old["frame"]), NO_NOTE)
-    after["peer_fin_event"] = row
-    after["peer_fin_time"] = log_at(context, row)["time"]
+    note_peer_fin(context, e, row)
 
 
 @part

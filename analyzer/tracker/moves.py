@@ -176,6 +176,13 @@ def stamp_enter(context, e, state, basis, time):
 
 
 @part
+def note_peer_fin(context, e, row):
+    """Endpoint ``e`` received the peer's FIN, as that row of the log says."""
+    after = mark_later(context, e)
+    after["peer_fin_time"], after["peer_fin_event"] = log_at(context, row)["time"], row
+
+
+@part
 def note(context, i, event, time, frame, words):
     """Record something that endpoint ``i`` does and that moves nothing."""
     return jot(context, i, event, SENT, time, frame, words)

@@ -45,7 +45,7 @@ from analyzer.tcp.sequence import seq_diff
 from analyzer.tracker.codes import ACKED, FIN_INFERRED, FIN_KNOWN, KILLED, KIND_DATA, NXT, PEER_FIN, PEER_FIN_ASSUMED
 from analyzer.tracker.context import end_at, forget, knows, later, learn, mark_later, unusual
 from analyzer.tracker.distance import decided_since, round_trip
-from analyzer.tracker.moves import forgive, move, take_back
+from analyzer.tracker.moves import forgive, move, note_peer_fin, take_back
 from analyzer.tracker.segment import length_of
 from analyzer.tracker.storage.event_log import is_void, log_at, make_void, row_before, state_before, state_in
 
@@ -64,9 +64,7 @@ def fin_before_reset(context, s, i):
     row = move(context, i ^ 1, RCVD_FIN, ASSUMED, times, s["frame"], NO_NOTE)
     if row > 0:
         learn(p, PEER_FIN_ASSUMED)
-        after = mark_later(context, p)
-        after["peer_fin_time"] = log_at(context, row)["time"]
-        after["peer_fin_event"] = row
+        note_peer_fin(context, p, row)
 
 
 @part
