@@ -142,7 +142,7 @@ def analyze(
         option = next(name for name, value in asked.items() if value)
         raise UsageError(f"{option} needs --out DIR, the folder to write into")
     if codes and (as_json or quiet):
-        raise UsageError("--code prints the findings as lines; it goes with neither --json nor --quiet")
+        raise UsageError("--code cannot be combined with --json or --quiet")
     _known(codes)
     wanted = (tables or WRITTEN if out else frozenset()) | (WRITTEN if as_json else frozenset())
     timeline = "timeline" in wanted
@@ -243,7 +243,7 @@ def _known(codes: frozenset[str]) -> None:
         from analyzer.findings import rules
 
         if unknown := sorted(codes - set(rules())):
-            raise UsageError(f"no finding {', '.join(unknown)}; teardown explain --list names them all")
+            raise UsageError(f"no finding {', '.join(unknown)}; teardown explain --list shows all")
 
 
 def _worst(analysed: "Analysed") -> int:
@@ -310,7 +310,7 @@ def _fault(error: Exception) -> int:
     if os.environ.get("TEARDOWN_DEBUG"):
         raise error
     kind = type(error).__name__
-    return _complain(f"a fault in teardown, please report it with TEARDOWN_DEBUG=1 set: {kind}: {error}", 3)
+    return _complain(f"internal error; please report it with the output of TEARDOWN_DEBUG=1: {kind}: {error}", 3)
 
 
 def _complain(text: str, status: int) -> int:

@@ -27,20 +27,22 @@ DOCS = Path(__file__).parent
 MADE = "<!-- Made by docs/make.py; edit the source it names, not this page. -->\n\n"
 TITLES = {
     "flows": "One row for each connection.",
-    "timeline": "One row for each thing that happens to an endpoint during set-up and teardown. A row whose "
-    "`from_state` differs from `state` is a state entered; where they are equal, it is an event in that state.",
+    "timeline": "One row for each event of an endpoint during set-up and teardown. If `from_state` differs from "
+    "`state`, the endpoint entered that state; if they are equal, the event left the state unchanged.",
     "findings": "One row for each finding.",
     "segments": "One row for each TCP segment; written with `--segments`. In Python `result.segments.attrs` holds what "
-    "an analysis of them needs besides: [python.md](python.md).",
+    "an analysis needs in addition: [python.md](python.md).",
 }
-EXIT_STATUS = """The exit status is 0 when it ran, 1 when `--fail-on` was asked for and met, 2 for a usage error, an
-unreadable input or an output that cannot be written, 3 for a fault in the program itself, 130 when interrupted and
-141 when whoever read the output has gone. Whatever goes wrong is one line on standard error.
+EXIT_STATUS = """The exit status is 0 on success, 1 if a finding meets `--fail-on`, 2 for a usage error, an
+unreadable input or an output that cannot be written, 3 for an internal error, 130 when interrupted, and 141 when the
+reader of the output has closed it. An error is one line on standard error.
 
-Colours appear on a terminal only, and not with `NO_COLOR` set. `TEARDOWN_DEBUG=1` shows the traceback of a fault.
+Colours appear on a terminal only, and not with `NO_COLOR` set. `TEARDOWN_DEBUG=1` shows the traceback of an internal
+error.
 """
-SEGMENTS = """A row for each TCP segment, 64 bytes, as one numpy record array: what every source of packets is turned
-into, and all that the later stages see ([decoding.md](decoding.md) says how). `segments.csv` is made from it.
+SEGMENTS = """One numpy record array with a row of 64 bytes for each TCP segment. Every source of packets is
+converted into it, and the later stages see nothing else ([decoding.md](decoding.md) describes how). `segments.csv` is
+made from it.
 """
 KINDS = {
     "count": ("whole number", "`int64`", "`int64`"),
@@ -65,14 +67,14 @@ def _columns_text() -> Iterator[str]:
     yield (
         "Names and meanings are a public interface (source: `analyzer/results/schema.py`). A column may be added at\n"
         "the end of a table; none is renamed, moved or removed. `stream` is Wireshark's `tcp.stream`, `frame` its\n"
-        "`frame.number`: either can be typed there.\n\n"
+        "`frame.number`.\n\n"
         "In CSV a time is decimal seconds since 1970 UTC with exactly nine decimals, a duration decimal seconds with\n"
         "nine decimals, an unknown value an empty cell. In DataFrames and Parquet an unknown value is a missing value\n"
         "(`NaT`, `NaN`, `NA`, null).\n\n"
-        "Where several captures were given, `frame`, `frames`, `first_frame` and `last_frame` are numbers in the\n"
-        "whole, as if `mergecap` had joined them. `first_file` and `file`, and the number beside each, say where that\n"
-        "is: open the file, type the number. Messages name every frame so. Where one capture was given these columns\n"
-        "are empty: all frames are its own. In Python `result.recording.frame_files.locate(frames)` finds any frame.\n"
+        "With several captures, `frame`, `frames`, `first_frame` and `last_frame` are numbers in the whole, as if\n"
+        "`mergecap` had joined them. `first_file` and `file`, and the number beside each, give the frame's file and\n"
+        "its number there; so do messages. With one capture these columns are empty. In Python\n"
+        "`result.recording.frame_files.locate(frames)` finds any frame.\n"
     )
     yield "| kind | in a DataFrame | in Parquet |\n|---|---|---|"
     yield from (f"| {kind} | {pandas} | {parquet} |" for kind, pandas, parquet in KINDS.values())
@@ -107,7 +109,7 @@ def _command(path: str, command: click.Command) -> Iterator[str]:
     usage = " ".join([path, *(["[OPTIONS]"] if options else []), *names])
     yield f"## `{usage}`\n\n{inspect.cleandoc(command.help or '')}\n"
     if path != "teardown":
-        yield "| option | does |\n|---|---|"
+        yield "| option | meaning |\n|---|---|"
         yield from (f"| `{_spelled(option)}` | {option.help} |" for option in options)
         yield ""
     for name, child in getattr(command, "commands", {}).items():
@@ -125,7 +127,7 @@ def _spelled(option: click.Option) -> str:
 
 def _settings_text() -> str:
     """How the options are called in Python."""
-    lines = ["## Settings in Python\n", "| argument of `analyzer.analyze` | default | decides |\n|---|---|---|"]
+    lines = ["## Settings in Python\n", "| argument of `analyzer.analyze` | default | meaning |\n|---|---|---|"]
     for entry in adjustable():
         timed = "seconds" in entry.metadata
         name = entry.name.removesuffix("_ns") + "_s" if timed else entry.name
@@ -143,13 +145,13 @@ def findings_pages() -> dict[str, str]:
 
 def segments_page() -> dict[str, str]:
     """docs/segments.md from analyzer/segments/table.py and header_numbers.py."""
-    lines = ["# The table of segments inside the program\n", SEGMENTS, "| column | type | meaning |\n|---|---|---|"]
+    lines = ["# The internal table of segments\n", SEGMENTS, "| column | type | meaning |\n|---|---|---|"]
     lines += [f"| `{column.name}` | `{column.dtype}` | {column.meaning} |" for column in SEGMENT_COLUMNS]
     lines += ["\n## The bits of `marks`\n", "| bit | name | meaning |\n|---|---|---|"]
     lines += [f"| {1 << bit} | `{mark.name}` | {mark.meaning} |" for bit, mark in enumerate(MARKS)]
     lines += ["\n## Packets that give no segment\n", "| counted as | which |\n|---|---|"]
     lines += [f"| {name} | {meaning} |" for name, meaning in VOCABULARY.items()]
-    lines += ["| link type N not supported | packets of a link type of which nothing is known |"]
+    lines += ["| link type N not supported | packets of an unknown link type |"]
     return {"segments.md": MADE + "\n".join(lines) + "\n"}
 
 
@@ -171,7 +173,7 @@ def states_page() -> dict[str, str]:
 def _states_text() -> Iterator[str]:
     yield "# The state machine\n"
     yield (
-        "Drawn from the one table the tracker works by (`analyzer/tcp/states.py`). Events are named from the\n"
+        "Drawn from the table that the tracker uses (`analyzer/tcp/states.py`). Events are named from the\n"
         "endpoint's own side. Not drawn: from every state a RST leads to CLOSED, and so does a new connection on the\n"
         "same addresses and ports.\n"
     )
@@ -181,7 +183,7 @@ def _states_text() -> Iterator[str]:
         if arrow.next != arrow.state and arrow.event not in common:
             yield f"    {arrow.state.name} --> {arrow.next.name}: {arrow.event.name}"
     yield "```\n\n## Every arrow\n"
-    yield "| in state | at | to | in words | says who |\n|---|---|---|---|---|"
+    yield "| in state | at | to | in words | source |\n|---|---|---|---|---|"
     for arrow in TABLE:
         stays = "stays" if arrow.next == arrow.state else arrow.next.name
         source = f"RFC 9293 {arrow.section}" if arrow.section[0].isdigit() else arrow.section.strip("-")

@@ -73,7 +73,7 @@ def test_damage_on_the_way_is_a_notice_behind_all_results_before_it(run: Run, co
 def test_a_capture_without_tcp_says_so(run: Run) -> None:
     status, out, err = run(GOOD[:24])
     assert (status, err) == (0, "")
-    assert "There is no TCP connection in it." in out
+    assert "The capture contains no TCP connection." in out
 
 
 def test_headers_cut_by_the_snap_length_are_no_lack_of_tcp(run: Run) -> None:
@@ -84,4 +84,4 @@ def test_headers_cut_by_the_snap_length_are_no_lack_of_tcp(run: Run) -> None:
         at += 16 + size
     status, out, err = run(cut)
     assert (status, err) == (0, "")
-    assert "No TCP header is whole: the snap length cut 11 packets. Capture with -s 128 or more." in out
+    assert "No TCP header is complete: the snap length cut 11 packets. Capture with -s 128 or more." in out

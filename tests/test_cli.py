@@ -220,9 +220,9 @@ def test_timeline_asks_for_the_segments_of_one_stream(run: Run, pipeline: Pipeli
         (["explain", "TD000"], "teardown: "),
         (["explain", ""], "teardown: no finding ''; there are TD101"),
         (["analyze", "a", "--pile-up", "0"], "teardown: Invalid value for '--pile-up': 0 is not in the range"),
-        (["analyze", "a", "--code", "TD102,TD7"], "teardown: no finding TD7; teardown explain --list names them all\n"),
-        (["analyze", "a", "--code", "TD102", "--json"], "teardown: --code prints the findings as lines"),
-        (["analyze", "a", "--code", "TD102", "--quiet"], "teardown: --code prints the findings as lines"),
+        (["analyze", "a", "--code", "TD102,TD7"], "teardown: no finding TD7; teardown explain --list shows all\n"),
+        (["analyze", "a", "--code", "TD102", "--json"], "teardown: --code cannot be combined with"),
+        (["analyze", "a", "--code", "TD102", "--quiet"], "teardown: --code cannot be combined with"),
         (["frobnicate"], "teardown: No such command 'frobnicate'."),
     ],
 )

@@ -216,4 +216,4 @@ def test_a_capture_of_2300_is_told_as_one(tmp_path: Path) -> None:
     assert {**now, "time_epoch": ""} == {**then, "time_epoch": ""}
     assert then["time_epoch"] == "0.142119760"
     summary = " ".join(teardown("analyze", str(source)).split())
-    assert "packet 1 is dated 2300-01-01 00:00:00 UTC; as only the years 1824 to 2115 can be told, the times" in summary
+    assert "packet 1 is dated 2300-01-01 00:00:00 UTC, outside the years 1824 to 2115; the times" in summary

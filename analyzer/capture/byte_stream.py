@@ -68,7 +68,7 @@ def open_raw(path: str | os.PathLike[str]) -> "RawBytes":
     except OSError as error:
         raise unreadable(shown, error) from None
     except ValueError:
-        raise UnreadableCapture(f"cannot read {shown}: that is not a possible path") from None
+        raise UnreadableCapture(f"cannot read {shown}: the path is not valid") from None
 
 
 class ReadBytes:

@@ -99,8 +99,8 @@ class CaptureStream:
         for number, interface in enumerate(self.interfaces):
             if interface.dropped:
                 self._info.note(
-                    f"the capture says that {plural(interface.dropped, 'packet')} got lost while capturing on "
-                    f"interface {number}{' ' + interface.name if interface.name else ''}"
+                    f"the capture reports {plural(interface.dropped, 'packet')} lost on interface {number}"
+                    f"{' ' + interface.name if interface.name else ''}"
                 )
 
 
@@ -162,7 +162,7 @@ def chosen(names: Sequence[str], info: CaptureInfo) -> list[str]:
     if not kept:
         raise UnreadableCapture(f"{harmless(empty[0])} and all other files named are empty: nothing was captured yet")
     for name in empty:
-        info.note(f"{harmless(name)} is empty; it was left out")
+        info.note(f"{harmless(name)} is empty; it was skipped")
     return list(kept.values())
 
 

@@ -87,7 +87,7 @@ class GzipBytes:
                 some += member.decompress(self._packed[place : place + 1])
         except zlib.error as error:
             where = self._raw.taken - len(self._packed) + place
-            self._end(f"damaged: its gzip data cannot be unpacked at byte {where:,} ({error})")
+            self._end(f"damaged: its gzip data cannot be decompressed at byte {where:,} ({error})")
         return bytes(some)
 
     def _next_member(self) -> bool:

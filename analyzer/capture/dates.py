@@ -69,23 +69,23 @@ class Dates:
         if self._began:
             frame, date = self._began
             said.append(
-                f"packet {frame:,} is dated {date_text(date)}; as only {YEARS} can be told, the times of this file "
-                f"count from {date_text(self._counts_from)}, which is given as {date_text(0)}"
+                f"packet {frame:,} is dated {date_text(date)}, outside {YEARS}; the times of this file count from "
+                f"{date_text(self._counts_from)}, which is shown as {date_text(0)}"
             )
         if self._jumps:
             said.append(
-                f"its clock jumped further than can be told, {plural(self._jumps, 'time')} (first: "
-                f"{_dated(*self._first_jump)}); it was taken to go on from the packet before"
+                f"its clock jumped outside {YEARS} ({plural(self._jumps, 'time')}, first: {_dated(*self._first_jump)}"
+                f"); it continues from the packet before"
             )
         if self.negative:
             said.append(
                 f"{plural(self.negative, 'packet')} (first: {_dated(*self.first_negative)}) with the highest bit of "
-                f"the timestamp set; it was read as a negative number, as times before 1970 are written"
+                f"the timestamp set; it was read as a negative number, a time before 1970"
             )
         if self.beyond:
             said.append(
-                f"{plural(self.beyond, 'packet')} (first: {_dated(*self.first_beyond)}) with a date outside {YEARS}, "
-                f"which cannot be told; the time of the packet before was taken"
+                f"{plural(self.beyond, 'packet')} (first: {_dated(*self.first_beyond)}) dated outside {YEARS}; the "
+                f"time of the packet before was used"
             )
         return said
 

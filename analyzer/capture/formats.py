@@ -27,11 +27,11 @@ FOREIGN = (
     (b"\x01\x10\x4c\x00", "a LANalyzer capture", CONVERT),
     (b"\x54\x52\x00\x64\x00", "an HP-UX nettl trace", CONVERT),
     (b"\x1c\x00\x01\xac", "an Ixia capture", CONVERT),
-    (b"\xfd7zXZ\0", "packed with xz", "unpack it with: xz -d FILE"),
-    (b"BZh", "packed with bzip2", "unpack it with: bzip2 -d FILE"),
-    (b"\x04\x22\x4d\x18", "packed with lz4", "unpack it with: lz4 -d FILE"),
-    (b"PK\x03\x04", "a zip archive", "unpack it and name the captures in it"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it and name the captures in it"),
+    (b"\xfd7zXZ\0", "compressed with xz", "decompress it with: xz -d FILE"),
+    (b"BZh", "compressed with bzip2", "decompress it with: bzip2 -d FILE"),
+    (b"\x04\x22\x4d\x18", "compressed with lz4", "decompress it with: lz4 -d FILE"),
+    (b"PK\x03\x04", "a zip archive", "extract it and name the captures in it"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "extract it and name the captures in it"),
     (b"\x7fELF", "a program", "give a capture file (tcpdump -w FILE, or saved by Wireshark)"),
 )
 EXPECTED = "give a pcap or pcapng file (tcpdump -w FILE, or saved by Wireshark)"
@@ -43,7 +43,7 @@ def recognise(name: str, head: bytes, whole: bool, info: CaptureInfo) -> tuple[P
     ``whole``: there is nothing beyond ``head``. Raises UnreadableCapture for anything else than a capture.
     """
     if not head:
-        raise UnreadableCapture(f"{name} is empty: the capture has not been written yet, or its copying failed")
+        raise UnreadableCapture(f"{name} is empty: the capture has not been written yet, or copying it failed")
     magic = int.from_bytes(head[:4], "big")
     if magic in pcap.MAGICS:
         return _fixed(name, head, pcap.PCAP_HEADER, "pcap", lambda: pcap.pcap(name, info, head, whole))
@@ -63,7 +63,7 @@ def _fixed(name: str, head: bytes, size: int, kind: str, parser: Callable[[], Pa
         )
     found = parser()
     if found is None:
-        raise UnreadableCapture(f"{name} begins like a {kind} file, but is of a version that is not known; {CONVERT}")
+        raise UnreadableCapture(f"{name} begins like a {kind} file, but has an unknown version; {CONVERT}")
     return found, size
 
 
@@ -74,12 +74,12 @@ def _check_section(name: str, head: bytes) -> None:
         raise UnreadableCapture(f"{name} is cut short inside its pcapng section header; fetch it again")
     if order is None:
         raise UnreadableCapture(
-            f"{name} begins like a pcapng file, but has no valid byte order; a transfer as text does such damage"
+            f"{name} begins like a pcapng file, but has no valid byte order; a transfer in text mode causes this"
         )
     version = tuple(int.from_bytes(head[at : at + 2], "big" if order == ">" else "little") for at in (12, 14))
     if version not in pcapng.VERSIONS:
         raise UnreadableCapture(
-            f"{name} is a pcapng file of version {version[0]}.{version[1]}, which is not known; {CONVERT}"
+            f"{name} is a pcapng file of version {version[0]}.{version[1]}, which is not supported; {CONVERT}"
         )
 
 
@@ -87,12 +87,12 @@ def what_else(head: bytes) -> str:
     """What a file is that is no capture read here, and what to do."""
     for magic, what, advice in FOREIGN:
         if head.startswith(magic):
-            return f"is {what}, which is not read directly; {advice}"
+            return f"is {what}, which is not supported directly; {advice}"
     if is_text(head[:512]):
         return f"is a text file, not a packet capture; {EXPECTED}"
     if is_erf(head):
-        return f"looks like an Endace ERF capture, which is not read directly; {CONVERT}"
-    return f"is of no known capture format (it begins with {head[:4].hex(' ')}); {EXPECTED}, or {CONVERT}"
+        return f"looks like an Endace ERF capture, which is not supported directly; {CONVERT}"
+    return f"is not in a known capture format (it begins with {head[:4].hex(' ')}); {EXPECTED}, or {CONVERT}"
 
 
 def is_text(head: bytes) -> bool:

@@ -45,7 +45,7 @@ class PacketSource:
             pass
         head = self._buffer[: self._end].tobytes()
         if not head and stream.trouble:
-            raise UnreadableCapture(f"{stream.name} is {stream.trouble}; nothing could be unpacked")
+            raise UnreadableCapture(f"{stream.name} is {stream.trouble}; nothing could be decompressed")
         self._parser, self._begin = formats.recognise(stream.name, head, self._ended, info)
 
     @property
@@ -123,7 +123,7 @@ class PacketSource:
         if self.stream.trouble:
             self._info.note(f"{self.stream.name}: the file is {self.stream.trouble}")
         if not self.frames:
-            self._info.note(f"{self.stream.name}: there is no packet in it")
+            self._info.note(f"{self.stream.name}: it contains no packets")
         self.close()
 
     def close(self) -> None:

@@ -90,15 +90,15 @@ class PcapParser:
         state = self._states[0]
         if int(state["record"]) < 0 and not data[at + 8 : at + 16].any():
             self._info.note(
-                f"{self.name}: another capture of another link type begins at byte {where:,}; everything before was "
-                f"analysed. Put captures together with: mergecap -w OUT IN..."
+                f"{self.name}: a capture with another link type begins at byte {where:,}; everything before was "
+                f"analysed. Join captures with: mergecap -w OUT IN..."
             )
             return
         place = at + int(state["captured"])
         claimed = int.from_bytes(data[place : place + 4].tobytes(), "big" if state["big"] else "little")
         self._info.note(
-            f"{self.name}: packet {self.frames + 1:,} (at byte {where:,}) claims {plural(claimed, 'byte')}, which "
-            f"cannot be (the limit is {int(state['most']):,}); the file is damaged there, everything before was "
+            f"{self.name}: packet {self.frames + 1:,} (at byte {where:,}) claims {plural(claimed, 'byte')}, which is "
+            f"impossible (the limit is {int(state['most']):,}); the file is damaged there, everything before was "
             f"analysed"
         )
 
@@ -108,13 +108,13 @@ class PcapParser:
             note_cut(self._info, self.name, left, at, self.frames)
         if state["joined"]:
             self._info.note(
-                f"{self.name}: {plural(int(state['joined']), 'more capture')} begins in the middle of this file: files "
-                f"were put one behind the other; all of it was read in the order of the file"
+                f"{self.name}: {plural(int(state['joined']), 'more capture')} in the middle of this file: files were "
+                f"concatenated; all of them were read in file order"
             )
         if state["odd"]:
             self._info.note(
                 f"{self.name}: {plural(int(state['odd']), 'packet')} (first: packet {int(state['first_odd']):,}) with "
-                f"a fraction of a second that is a second or more; it was added to the time as it stands"
+                f"a fraction of a second that is a second or more; it was added unchanged"
             )
 
 

@@ -97,13 +97,13 @@ class PcapngParser:
         head = data[at : at + 8].tobytes()
         kind, size = struct.unpack(self._order + "II", head)
         if stop == kernels.BAD_LENGTH:
-            self._give_up(f"the block at byte {where:,} claims a length of {size:,} bytes, which cannot be")
+            self._give_up(f"the block at byte {where:,} claims a length of {size:,} bytes, which is impossible")
             return False
         size = size + 3 & ~3
         block = data[at : at + size].tobytes()
         if stop == kernels.LENGTHS_DIFFER:
             (other,) = struct.unpack_from(self._order + "I", block, size - 4)
-            self._give_up(f"the block at byte {where:,} has two lengths that disagree ({size:,} and {other:,})")
+            self._give_up(f"the block at byte {where:,} has two different lengths ({size:,} and {other:,})")
             return False
         if stop == kernels.INTERFACE:
             self._interface(block, where)
@@ -139,9 +139,9 @@ class PcapngParser:
 
     def _leave_out(self, stop: int, kind: int, where: int) -> None:
         small = stop == kernels.TOO_SMALL
-        why = "is too small for the packet it announces" if small else "is of an interface that was not described"
+        why = "is too small for its packet" if small else "belongs to an undescribed interface"
         self._complain(
-            f"the packet block of type {kind} at byte {where:,} (after packet {self.frames:,}) {why}; it was left out"
+            f"the packet block of type {kind} at byte {where:,} (after packet {self.frames:,}) {why}; it was skipped"
         )
 
     def _complain(self, what: str) -> None:
@@ -162,17 +162,17 @@ class PcapngParser:
         (size,) = struct.unpack_from(order + "I", head, 4)
         size = size + 3 & ~3
         if not 28 <= size <= LARGEST_BLOCK:
-            self._give_up(f"the section at byte {where:,} claims a header of {size:,} bytes, which cannot be")
+            self._give_up(f"the section at byte {where:,} claims a header of {size:,} bytes, which is impossible")
             return False
         if int(state["end"]) - at < size:
             return False
         (other,) = struct.unpack(order + "I", data[at + size - 4 : at + size].tobytes())
         if other + 3 & ~3 != size:
-            self._give_up(f"the section header at byte {where:,} has two lengths that disagree")
+            self._give_up(f"the section header at byte {where:,} has two different lengths")
             return False
         version = struct.unpack_from(order + "HH", head, 12)
         if version not in VERSIONS:
-            self._give_up(f"the section at byte {where:,} is of the unknown pcapng version {version[0]}.{version[1]}")
+            self._give_up(f"the section at byte {where:,} has the unknown pcapng version {version[0]}.{version[1]}")
             return False
         self._count_packets()
         self._begin_section()
@@ -205,8 +205,8 @@ class PcapngParser:
         self._clocks.append(clock)
         if not clock.units:
             self._complain(
-                f"interface {number} counts time in units too fine for any clock; its packets have no time, that of "
-                "the packet before was taken"
+                f"interface {number} has a time resolution too fine for any clock; its packets get the time of "
+                "the packet before"
             )
         self._states[0]["described"] = described + 1
 
@@ -259,11 +259,11 @@ class PcapngParser:
         state = self._states[0]
         said = []
         if self._complaints > MOST_NOTES:
-            said.append(f"{self._complaints - MOST_NOTES:,} more such complaints are not shown")
+            said.append(f"{self._complaints - MOST_NOTES:,} more such notices are not shown")
         if state["untimed"]:
             said.append(
                 f"{plural(int(state['untimed']), 'packet')} (first: packet {int(state['first_untimed']):,}) without a "
-                f"time (simple packet blocks have none); the time of the packet before was taken"
+                f"time (simple packet blocks have none); the time of the packet before was used"
             )
         self._dates.negative, self._dates.beyond = int(state["negative"]), int(state["beyond"])
         said += self._dates.remarks()

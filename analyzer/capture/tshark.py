@@ -145,7 +145,7 @@ class TsharkStream:
         told = [*(said if self._process.returncode else []), *self._dates.remarks()]
         self.notices += [Notice(f"{self._path}: {line}") for line in told]
         if self._left_out:
-            self.notices.append(Notice(f"{self._path}: {self._left_out} TCP headers were cut short and left out"))
+            self.notices.append(Notice(f"{self._path}: {self._left_out} TCP headers were cut short and skipped"))
         self._done = True
 
 

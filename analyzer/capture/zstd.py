@@ -118,7 +118,7 @@ class ZstdBytes:
         try:
             count = self._unpacked.readinto1(memory)
         except zstandard.ZstdError as error:
-            self._end(f"damaged: its zstd data cannot be unpacked near byte {self.taken:,} ({error})")
+            self._end(f"damaged: its zstd data cannot be decompressed near byte {self.taken:,} ({error})")
             return 0
         if count == 0:
             self._end(self._how_it_ended())

@@ -41,7 +41,7 @@ def packets_of(source: PacketAccess, stream: int, settings: Settings) -> "Packet
     """The packets of the connection with this number as a list of scapy's."""
     if settings.engine == "tshark":
         raise UsageError(
-            "engine='tshark' gives headers and no packets; tshark itself writes those of a connection: "
+            "engine='tshark' gives headers, not packets; tshark itself writes a connection's packets: "
             f"tshark -r CAPTURE -Y 'tcp.stream == {stream}' -w OUT"
         )
     if source.again is None:

@@ -118,7 +118,7 @@ def _of_packets(frames: Frames, packets: Iterable[Any], settings: Settings) -> R
 
     source = PacketAccess(partial(_open, stream))
     if iter(packets) is packets:
-        source = PacketAccess(None, "they came from an iterator, which is used up; give a list of packets")
+        source = PacketAccess(None, "they came from an iterator, which is exhausted; pass a list of packets")
     return _read(_open(stream), PACKETS, settings, source)
 
 
@@ -130,7 +130,7 @@ def _of_segments(frame: Any, settings: Settings) -> Result:
     ready = segments_of(frame)
     names = ready.recording.frame_files.files or [SEGMENTS]
     made = run(PredecodedStream(ready), names, settings, decoder=PredecodedDecoder(ready))
-    return result_of(made, PacketAccess(None, "a DataFrame of segments holds none; analyze the capture itself"))
+    return result_of(made, PacketAccess(None, "a DataFrame of segments contains none; analyze the capture itself"))
 
 
 def _read(capture: CaptureStream, name: str, settings: Settings, source: PacketAccess) -> Result:

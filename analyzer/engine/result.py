@@ -28,7 +28,7 @@ class Result(ResultTables):
         from analyzer.engine.connection_packets import packets_of
 
         if self.source is None:
-            raise UsageError("this result does not know where its packets came from; analyzer.analyze() gives one")
+            raise UsageError("this result cannot find its packets; use a result of analyzer.analyze()")
         return packets_of(self.source, stream, self.listing.settings)
 
     def _repr_html_(self) -> str:

@@ -88,7 +88,7 @@ class _Numbers:
         try:
             address = ip_address(text)
         except ValueError:
-            raise UsageError(f"{where} holds {harmless(repr(text)[:60])}, which is no IP address") from None
+            raise UsageError(f"{where} holds {harmless(repr(text)[:60])}, which is not an IP address") from None
         return self.addresses.setdefault(address, len(self.addresses))
 
 
@@ -137,7 +137,7 @@ def _whole(frame: pd.DataFrame, name: str, unknown: int | None = None) -> NDArra
     except (ValueError, TypeError, OverflowError):
         fits = False
     if not fits:
-        raise UsageError(f"the column {name} of the DataFrame holds something else than whole numbers {low} to {high}")
+        raise UsageError(f"the column {name} of the DataFrame contains values other than whole numbers {low} to {high}")
     return np.asarray(numbers.to_numpy("int64"))
 
 
@@ -151,7 +151,7 @@ def _times(column: "pd.Series[Any]") -> NDArray[np.int64]:
         try:
             dates = pd.to_datetime(column, utc=True, format="ISO8601")
         except ValueError:
-            raise UsageError("the column time_epoch of the DataFrame holds a text that is no time") from None
+            raise UsageError("the column time_epoch of the DataFrame contains text that is not a time") from None
     if dates.dtype.kind != "M":
         rows = enumerate(column, 1)
         times = np.array([nanoseconds(time, f"row {number:,} of the DataFrame") for number, time in rows], np.int64)
@@ -166,7 +166,7 @@ def _times(column: "pd.Series[Any]") -> NDArray[np.int64]:
 def _check(seconds: NDArray[np.int64]) -> None:
     """Raises UsageError where not all of these times can be told."""
     if len(seconds) and not (seconds.min() >= FIRST_SECOND and seconds.max() < BEYOND_SECOND):
-        raise UsageError("the column time_epoch of the DataFrame holds a time outside of the years 1824 to 2115")
+        raise UsageError("the column time_epoch of the DataFrame contains a time outside the years 1824 to 2115")
 
 
 def _quoted(known: SegmentAttrs, rows: Rows, numbers: _Numbers) -> Rows:

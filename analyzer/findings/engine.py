@@ -42,8 +42,8 @@ from analyzer.tracker.signs import Sign
 HIDDEN = "= hidden"  # the value of rules that say so where packets that were not understood may hold TCP
 EVERY = "all"  # stands for a code where no rule can judge a flow
 MIXED = (
-    "the packets of these connections are of more than one connection on the same addresses and ports, or the same "
-    "exchange is there twice, as in files put together"
+    "their packets belong to more than one connection on the same addresses and ports, or contain the same exchange "
+    "twice, as in merged files"
 )
 
 

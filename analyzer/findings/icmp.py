@@ -55,7 +55,7 @@ UNREACHABLE_6 = (
     ("source address failed ingress or egress policy", Reason.REFUSED),
     ("reject route to destination", Reason.REFUSED),
 )
-IN_TRANSIT, REASSEMBLY = "in transit", "while fragments were put together"
+IN_TRANSIT, REASSEMBLY = "in transit", "during fragment reassembly"
 WHOLE_TYPES = {  # by version and type, whatever the code
     (4, 3): (UNREACHABLE, Reason.HEADER),
     (4, 11): (TIME, Reason.HEADER),

@@ -28,8 +28,8 @@ def page(rule: Rule) -> str:
 def page_with_example(rule: Rule) -> str:
     """The page in the docs: also names the captures that show the finding, and one that almost does."""
     return page(rule) + (
-        f"\n## Captures\n\n`captures/{rule.example}` shows it; `captures/{rule.near_miss}` comes near and must stay "
-        f"quiet. To see it: `teardown analyze captures/{rule.example}{'' if '.' in rule.example else '/*'}`.\n"
+        f"\n## Captures\n\n`captures/{rule.example}` shows it; `captures/{rule.near_miss}` is similar and must not "
+        f"fire. To see it: `teardown analyze captures/{rule.example}{'' if '.' in rule.example else '/*'}`.\n"
     )
 
 
@@ -46,7 +46,7 @@ def _thresholds(rule: Rule) -> str:
 
 def _instead(rule: Rule) -> str:
     named = ", ".join(f"{code} {rules()[code].name}" for code in rule.supersedes if code in rules())
-    return f"## Instead of\n\nOn the same connection this finding takes the place of {named}."
+    return f"## Replaces\n\nOn the same connection this finding replaces {named}."
 
 
 def index() -> str:
@@ -60,9 +60,9 @@ def index() -> str:
 
 
 INDEX_TEXT = """\
-A code is stable and never reused. Severity says how much it matters: `error`, something is broken and somebody must
-act; `warning`, probably wrong, or wasteful; `info`, worth knowing, often legal. Confidence says how sure it is:
-`high` only if every state it rests on was sent or is proven and nothing is missing from the connection; `low` where
-the capture's start, its end or its losses leave another reading; else `medium`. One cause gives one finding: a more
-exact one takes the place of a vaguer one on the same connection. Times in messages count from the connection's first
-frame, like Wireshark's `tcp.time_relative`."""
+A code is stable and never reused. Severity says how much it matters: `error`, something is broken and needs action;
+`warning`, probably wrong, or wasteful; `info`, worth knowing, often legal. Confidence says how sure it is: `high` only
+if every state it relies on was sent or is proven and nothing is missing from the connection; `low` if the capture's
+start, its end or its losses allow another explanation; otherwise `medium`. One cause gives one finding: a more exact
+one replaces a vaguer one on the same connection. Times in messages count from the connection's first frame, like
+Wireshark's `tcp.time_relative`."""

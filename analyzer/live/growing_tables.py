@@ -54,9 +54,9 @@ class GrowingFile:
         except OSError as error:
             if len(self._waiting) > MOST_WAITING:
                 raise UnwritableOutput(
-                    f"cannot write {self.path}: {error.strerror}, and {len(self._waiting):,} bytes wait for it"
+                    f"cannot write {self.path}: {error.strerror}, and {len(self._waiting):,} bytes are waiting"
                 ) from error
-            return f"{self.path}: {error.strerror}; what is to be written waits in memory"
+            return f"{self.path}: {error.strerror}; the rows wait in memory"
         return ""
 
     def close(self) -> None:

@@ -113,9 +113,9 @@ def summary_lines(totals: WatchTotals) -> Iterator[str]:
         yield "no findings"
     for number, why in (
         (totals.idle, "were silent for --idle-timeout"),
-        (totals.crowded_out, "were beyond --max-flows"),
+        (totals.crowded_out, "exceeded --max-flows"),
     ):
         if number:
-            yield f"{count(number, 'connection')} {why}: their books were closed as they stood"
+            yield f"{count(number, 'connection')} {why}: no longer tracked; their rows are written as they were"
     for notice in totals.notices:
         yield f"notice: {safe(notice.text)}"

@@ -66,7 +66,7 @@ class PacketFile:
             self._full = True
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, self._size)
-            self._say(f"{self.path}: {error.strerror}; packets are no longer kept, the watch goes on")
+            self._say(f"{self.path}: {error.strerror}; packets are no longer saved; the watch continues")
             return
         self._size += len(data)
 

@@ -141,7 +141,7 @@ class WatchScreenSource(BaseViewer):
 
         self._commands.questions.append(question)
         if not answered.wait(PATIENCE) or not answer or answer[0] is None:
-            raise UsageError(f"connection {stream} is over and no longer kept; its rows are written by --out")
+            raise UsageError(f"connection {stream} is over and no longer in memory; --out writes its rows")
         return ladder_of(answer[0].result(), stream, columns)
 
     def stop(self) -> None:

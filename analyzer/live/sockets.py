@@ -180,12 +180,12 @@ class Owners:
         if entry is None:
             return ""
         process = self.holder(entry.inode)
-        nobody = "no process we may see" if entry.inode else "no process"
+        nobody = "process not visible" if entry.inode else "no process"
         parts = [f"{process.command}[{process.pid}]" if process else nobody, f"kernel state {entry.state}"]
         if entry.heard_ms >= 0:
             parts.append(f"last heard from the peer {entry.heard_ms / 1000:.1f} s ago")
         if entry.timer_ms >= 0 and entry.state == "TIME_WAIT":
             parts.append(f"{entry.timer_ms / 1000:.1f} s left")
         if inferred and inferred not in ("UNKNOWN", entry.state):
-            parts.append(f"while the packets show {inferred}")
+            parts.append(f"but the packets show {inferred}")
         return ", ".join(parts)

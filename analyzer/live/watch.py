@@ -191,7 +191,7 @@ class Watch:
         new = self.losses.heard(self.stream.lost, now, self.totals.first_ns or now)
         self.totals.lost = self.losses.total
         if new:
-            self.totals.note("packets were lost while capturing: verdicts on connections alive then are less sure")
+            self.totals.note("packets were lost: findings about connections alive then have lower confidence")
         self.stream.ask_losses()
 
     def _evict(self) -> None:

@@ -10,20 +10,20 @@ from analyzer.tracker.ending import ENTRY_COLUMNS, FLOW_COLUMNS, WHO
 from analyzer.tracker.endings import SIDES
 
 SEVERITIES = {
-    "error": "something is broken and somebody must act",
+    "error": "something is broken and needs action",
     "warning": "probably wrong, or wasteful",
     "info": "worth knowing, often legal",
 }
 
 CONFIDENCES = {
-    "high": "every step it rests on was sent or is proven, and no segment is missing there",
-    "medium": "a step it rests on is assumed, a timer's, or inferred",
-    "low": "the capture's start, end or losses leave another reading",
+    "high": "every step it relies on was sent or is proven, and no segment is missing there",
+    "medium": "a step it relies on is assumed, a timer's, or inferred",
+    "low": "the capture's start, end or losses allow another explanation",
 }
 
 TIMELINE = [
     *WHO,
-    TableColumn("endpoint", "word", "Whose row this is.", SIDES),
+    TableColumn("endpoint", "word", "The endpoint that the row is about.", SIDES),
     TableColumn("endpoint_ip", "address", "Its address."),
     TableColumn("endpoint_port", "count", "Its port."),
     *ENTRY_COLUMNS,
@@ -38,13 +38,13 @@ FINDINGS = [
     TableColumn("client_port", "number", "Port of the client, likewise."),
     TableColumn("server_ip", "address", "Address of the server, likewise."),
     TableColumn("server_port", "number", "Port of the server, likewise."),
-    TableColumn("endpoint", "word", "Whom it blames; empty for nobody.", SIDES),
+    TableColumn("endpoint", "word", "The endpoint that it blames; empty if none.", SIDES),
     TableColumn("time_epoch", "time", "When it happened."),
     TableColumn("frames", "text", "The frames that prove it, joined by `;`."),
     TableColumn("confidence", "word", "How sure it is.", Vocabulary(tuple(CONFIDENCES), CONFIDENCES)),
     TableColumn("message", "text", "What was seen, with endpoint, times and frames."),
     TableColumn("advice", "text", "Whom to suspect first, and the next command to run."),
-    TableColumn("file", "file", "Of several captures, the one that the frame which decides is in, as it was named."),
+    TableColumn("file", "file", "With several captures: the file that contains the deciding frame, as named."),
     TableColumn("file_frame", "number", "That frame's number in that file."),
 ]
 
@@ -64,8 +64,8 @@ SEGMENTS = [
     TableColumn("seq", "count", "Sequence number, raw as on the wire."),
     TableColumn("ack", "count", "Acknowledgment number, raw; meaningless without the ACK flag."),
     TableColumn("flags", "count", "Sum of FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128, AE 256."),
-    TableColumn("payload_len", "count", "Bytes of payload by the IP length, whatever was captured of them."),
-    TableColumn("time_epoch", "time", "When the frame passed the tap.", field="time"),
+    TableColumn("payload_len", "count", "Bytes of payload by the IP length, no matter how many were captured."),
+    TableColumn("time_epoch", "time", "When the frame passed the capture point.", field="time"),
     TableColumn("window", "count", "Window, raw: not yet scaled."),
     TableColumn("window_scale", "count", "Shift count of a SYN's window scale option, -1 where there is none."),
     TableColumn("ip_id", "count", "IPv4 identification; valid with HAS_IP_ID in `marks`."),
@@ -74,7 +74,7 @@ SEGMENTS = [
     TableColumn("ts_ecr", "count", "Timestamp option, the echo of the peer's clock; valid likewise."),
     TableColumn("first_byte", "count", "First byte of payload; valid with HAS_FIRST_BYTE in `marks`."),
     TableColumn("marks", "count", "What decoding found: sum of the bits in [segments.md](segments.md)."),
-    TableColumn("interface", "count", "Interface of the capture, from 0; 255 for any beyond."),
+    TableColumn("interface", "count", "Interface of the capture, from 0; 255 for all higher ones."),
 ]
 
 TABLES: dict[str, list[TableColumn]] = {

@@ -75,8 +75,7 @@ def read(attrs: dict[Any, Any]) -> SegmentAttrs:
         )
     except (ValueError, KeyError, TypeError, IndexError, OverflowError):
         raise UsageError(
-            f"attrs[{KEY!r}] of the DataFrame is not what an analysis has put there: take it away with "
-            f"frame.attrs.pop({KEY!r})"
+            f"attrs[{KEY!r}] of the DataFrame was not written by an analysis: remove it with frame.attrs.pop({KEY!r})"
         ) from None
 
 

@@ -38,16 +38,16 @@ IPCOMP = 108
 ) = (END + number for number in range(1, 13))
 """``FRAGMENT`` is an end for the compiled walk only: the reassembler turns it into one of the others."""
 
-NOT_IP = ("not IP", "the link carries another protocol than IP (ARP, LLDP, control of LLC, PPP or Wi-Fi, ...)")
+NOT_IP = ("not IP", "the link carries a protocol other than IP (ARP, LLDP, control of LLC, PPP or Wi-Fi, ...)")
 
 REASONS = {
     CUT: ("headers cut", "the snap length cut the packet before the window of its TCP header"),
     MALFORMED: ("malformed headers", "a header contradicts itself or the length of what surrounds it"),
-    DEEP: ("nested too deeply", "more headers in headers than the decoder is willing to follow"),
+    DEEP: ("nested too deeply", "more nested headers than the decoder follows"),
     NO_NETWORK_LAYER: NOT_IP,
     ENCRYPTED: ("encrypted", "the payload is encrypted (protected 802.11 frames)"),
     QUOTED_PART: ("ICMP quoting a fragment", "an ICMP error quotes a later fragment, which has no TCP header"),
-    FRAGMENT_CUT: ("IP fragments cut", "the snap length cut an IP fragment, so its datagram cannot be put together"),
+    FRAGMENT_CUT: ("IP fragments cut", "the snap length cut an IP fragment, so its datagram cannot be reassembled"),
     FRAGMENT_PENDING: ("IP fragments missing", "other fragments of the same datagram have not been captured"),
     FRAGMENT_JOINED: ("IP fragments joined", "part of a datagram that a later frame completed"),
     FRAGMENT_REFUSED: (

@@ -28,7 +28,7 @@ COLUMNS = (
     SegmentColumn("dst_port", "<u2", "receiver's port"),
     SegmentColumn("seq", "<u4", "sequence number, raw as on the wire"),
     SegmentColumn("ack", "<u4", "acknowledgment number, raw; meaningless without the ACK flag"),
-    SegmentColumn("payload_len", "<u4", "bytes of TCP payload by the IP length, whatever was captured of them"),
+    SegmentColumn("payload_len", "<u4", "bytes of TCP payload by the IP length, no matter how many were captured"),
     SegmentColumn("window", "<u2", "raw, not yet scaled"),
     SegmentColumn(
         "flags",
@@ -43,24 +43,24 @@ COLUMNS = (
     SegmentColumn(
         "ts_val",
         "<u4",
-        "timestamp option's own clock, valid with HAS_TIMESTAMP. Of a QUOTED header: what the ICMP error says of its "
-        "packet, type * 256 + code; 0 where it says that of another packet, around or inside this one",
+        "timestamp option's own clock, valid with HAS_TIMESTAMP. Of a QUOTED header: the ICMP error, type * 256 + "
+        "code; 0 if the error is about another packet, around or inside this one",
     ),
     SegmentColumn(
         "ts_ecr",
         "<u4",
-        "timestamp option's echo of the peer's clock, valid with HAS_TIMESTAMP. Of a QUOTED header with ts_val: who "
-        "sent the ICMP error, a row of the AddressBook",
+        "timestamp option's echo of the peer's clock, valid with HAS_TIMESTAMP. Of a QUOTED header with ts_val: the "
+        "sender of the ICMP error, a row of the AddressBook",
     ),
     SegmentColumn(
         "sender",
         "<i4",
-        "filled in by the flow stage: 2 * flow row + side; the peer is sender ^ 1; -1 before, and of a SHORT_QUOTE "
-        "where there is no such flow",
+        "filled in by the flow stage: 2 * flow row + side; the peer is sender ^ 1; -1 before, and for a SHORT_QUOTE "
+        "without such a flow",
     ),
     SegmentColumn("marks", "<u2", "what decoding found, the bits of MARKS"),
     SegmentColumn("first_byte", "u1", "first byte of payload, valid with HAS_FIRST_BYTE"),
-    SegmentColumn("interface", "u1", "capture interface, 255 for any beyond"),
+    SegmentColumn("interface", "u1", "capture interface, 255 for all higher ones"),
 )
 
 SEGMENT = np.dtype([(column.name, column.dtype) for column in COLUMNS])
@@ -78,41 +78,41 @@ class SegmentMark(NamedTuple):
 MARKS = (
     SegmentMark(
         "QUOTED",
-        "a header quoted inside an ICMP error: numbered like Wireshark does, never taken for a segment that was sent. "
-        "The tracker notes what the error says",
+        "a header quoted inside an ICMP error: counted for stream numbers as in Wireshark, never as a segment that was "
+        "sent. The tracker records the error",
     ),
     SegmentMark("IPV6", "the packet is IPv6"),
     SegmentMark("TUNNELLED", "found inside another IP packet or a tunnel protocol"),
-    SegmentMark("CUT_HEADER", "the capture cut the TCP header behind its window: options may be missing"),
-    SegmentMark("NO_IP_LENGTH", "the IP length was 0 (segmentation offload); the frame's own length was taken"),
-    SegmentMark("LENGTH_BEYOND", "the IP length claims more bytes than the frame had; the frame's was taken"),
+    SegmentMark("CUT_HEADER", "the capture cut the TCP header after its window: options may be missing"),
+    SegmentMark("NO_IP_LENGTH", "the IP length was 0 (segmentation offload); the frame's own length is used"),
+    SegmentMark("LENGTH_BEYOND", "the IP length claims more bytes than the frame had; the frame's is used"),
     SegmentMark("HAS_TIMESTAMP", "ts_val and ts_ecr are valid"),
     SegmentMark("HAS_IP_ID", "ip_id is valid"),
     SegmentMark("HAS_FIRST_BYTE", "first_byte is valid"),
-    SegmentMark("REASSEMBLED", "put together from IP fragments; stands on the frame that completed it"),
+    SegmentMark("REASSEMBLED", "reassembled from IP fragments; has the number of the frame that completed it"),
     SegmentMark("DUPLICATE", "the same packet captured before: set by the tracker, counted once"),
     SegmentMark("NO_FRAGMENT", 'IPv4 "don\'t fragment" was set'),
     SegmentMark(
         "BAD_OFFSET",
-        "the TCP data offset is impossible (below 5, or beyond the packet): the payload is unknown and given as "
-        "0 bytes. Any receiver drops it: numbered like Wireshark does, never tracked. With CUT_HEADER: beyond "
-        "the packet, then Wireshark learns no sequence number from it",
+        "the TCP data offset is impossible (below 5, or beyond the packet): the payload is unknown and counts as "
+        "0 bytes. Any receiver drops it: counted for stream numbers as in Wireshark, never tracked. With CUT_HEADER: "
+        "beyond the packet; Wireshark then takes no sequence number from it",
     ),
     SegmentMark(
         "PART",
-        "the first fragment of a datagram that the snap length cut, so that it could not be put together: "
-        "payload_len is what this fragment carries, the datagram had more",
+        "the first fragment of a datagram that the snap length cut, so that it could not be reassembled: "
+        "payload_len is what this fragment carries; the datagram had more",
     ),
     SegmentMark(
         "PADDED",
-        "the payload looks like the padding of a short Ethernet frame that somebody counted: one to six bytes, all "
-        "captured and zero, up to the 46th byte of the IP packet or the 60th of the frame, without PSH. "
+        "the payload looks like the padding of a short Ethernet frame that a device counted as payload: one to six "
+        "bytes, all captured and zero, up to the 46th byte of the IP packet or the 60th of the frame, without PSH. "
         "payload_len counts them, as Wireshark does; the tracker does not",
     ),
     SegmentMark(
         "SHORT_QUOTE",
-        "QUOTED, and only the ports and the sequence number (RFC 792 asks for no more): Wireshark gives it no stream, "
-        "so it is looked up among those there are and starts none; everything else of its header is 0",
+        "QUOTED, and only the ports and the sequence number (RFC 792 requires no more): Wireshark gives it no stream, "
+        "so it is matched with existing streams and starts none; everything else of its header is 0",
     ),
 )
 (

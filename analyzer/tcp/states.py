@@ -76,7 +76,7 @@ STATE_WORDS: dict[State, str] = {
     State.CLOSING: "the FINs crossed; its own is not acknowledged yet",
     State.LAST_ACK: "sent its FIN after the peer's; waits for the acknowledgment",
     State.TIME_WAIT: "both FINs are acknowledged; stays to answer a repeated FIN",
-    State.CLOSED: "the connection does not exist (any more)",
+    State.CLOSED: "the connection does not exist, or no longer exists",
     State.UNKNOWN: "the capture does not show it",
 }
 
@@ -103,9 +103,9 @@ EVENT_WORDS: dict[Event, tuple[str, str]] = {
     Event.FIN_AGAIN: ("fin-retransmitted", "sent its FIN again"),
     Event.ACK_OF_FIN_AGAIN: ("fin-acked-again", "its repeated FIN was acknowledged again"),
     Event.RST_AGAIN: ("rst-repeated", "sent another RST"),
-    Event.RST_IGNORED: ("rst-ignored", "a RST came that it did not have to accept, or that never reached it"),
+    Event.RST_IGNORED: ("rst-ignored", "a RST that it did not have to accept, or that never reached it"),
     Event.DATA_AFTER_FIN: ("data-after-fin", "sent new data beyond its own FIN"),
-    Event.DATA_AFTER_PEER_FIN: ("data-after-peer-fin", "went on sending data after the peer's FIN"),
+    Event.DATA_AFTER_PEER_FIN: ("data-after-peer-fin", "sent data after the peer's FIN"),
     Event.STALE_ACK: ("stale-ack", "answered a SYN with an old acknowledgment"),
     Event.CAPTURE_END: ("capture-end", "the capture ended with the endpoint in this state"),
 }
@@ -124,7 +124,7 @@ class Arrow(NamedTuple):
 S, E = State, Event
 
 _MOVES = [
-    Arrow(S.CLOSED, E.SENT_SYN, S.SYN_SENT, "3.10.1", "asked for a connection"),
+    Arrow(S.CLOSED, E.SENT_SYN, S.SYN_SENT, "3.10.1", "sent a SYN to open a connection"),
     Arrow(S.LISTEN, E.SENT_SYN_ACK, S.SYN_RECEIVED, "3.10.7.2", "answered a SYN"),
     Arrow(S.SYN_SENT, E.SENT_SYN_ACK, S.SYN_RECEIVED, "3.10.7.3", "SYNs crossed: simultaneous open"),
     Arrow(S.SYN_SENT, E.RCVD_SYN_ACK, S.ESTABLISHED, "3.10.7.3", "SYN acknowledged; connection open"),
@@ -168,7 +168,7 @@ _MOVES = [
         "3.10.7.4",
         "FIN acknowledged; waiting for the peer's FIN",
     ),
-    Arrow(S.FIN_WAIT_1, E.RCVD_FIN, S.CLOSING, "3.10.7.4", "FINs crossed; waiting for the acknowledgment of its own"),
+    Arrow(S.FIN_WAIT_1, E.RCVD_FIN, S.CLOSING, "3.10.7.4", "FINs crossed; waiting for the ACK of its own FIN"),
     Arrow(S.FIN_WAIT_2, E.RCVD_FIN, S.TIME_WAIT, "3.10.7.4", "peer closed too; both sides are closed"),
     Arrow(
         S.CLOSING,
@@ -194,7 +194,7 @@ _RESETS = [
     for state in State
     if state not in (S.CLOSED, S.SYN_SENT)
 ] + [
-    Arrow(S.SYN_SENT, E.SENT_RST, S.CLOSED, "3.5.2", "gave up the connection it had asked for"),
+    Arrow(S.SYN_SENT, E.SENT_RST, S.CLOSED, "3.5.2", "cancelled its connection attempt"),
     *(
         Arrow(state, E.RCVD_RST, S.CLOSED, "3.5.3", "peer reset the connection")
         for state in State
@@ -222,11 +222,11 @@ _STAYS = [
         E.DATA_AFTER_PEER_FIN,
         S.CLOSE_WAIT,
         "3.6.1",
-        "sends data after the peer's FIN, as a half-closed connection may",
+        "sends data after the peer's FIN, which a half-close permits",
     ),
     Arrow(S.CLOSED, E.RST_AGAIN, S.CLOSED, "3.5.2", "sent another RST"),
     Arrow(S.SYN_SENT, E.RST_AGAIN, S.SYN_SENT, "3.10.7.3", "sent a RST: the answer does not fit its SYN"),
-    Arrow(S.CLOSED, E.SENT_RST, S.CLOSED, "3.5.2", "sent a RST: no such connection here (any more)"),
+    Arrow(S.CLOSED, E.SENT_RST, S.CLOSED, "3.5.2", "sent a RST: it has no such connection"),
     *(Arrow(s, E.RST_IGNORED, s, "-", "RST without effect") for s in State),
     Arrow(
         S.UNKNOWN,

@@ -30,17 +30,17 @@ BASES = Vocabulary(
     {
         "sent": "the endpoint itself sent the segment that makes the transition",
         "proven": "a later segment of the endpoint proves that it had received what makes the transition",
-        "assumed": "seen at the capture point and assumed delivered, or the likeliest reading; nothing contradicts it",
+        "assumed": "seen at the capture point and assumed delivered, or the likeliest case; nothing contradicts it",
         "timer": "a timer of the host ended the state; `note` says whether a later packet shows that, or the profile",
-        "capture-end": "no transition: the state in which the capture, or a gap in it, left the endpoint",
+        "capture-end": "no transition: the state of the endpoint at the end of the capture, or at a gap in it",
     },
 )
 
 WHO = (
     TableColumn("stream", "count", "Number of the connection; equals Wireshark's `tcp.stream`.", dtype="<i8"),
-    TableColumn("client_ip", "address", "Address of whoever opened the connection.", dtype="<i4"),
+    TableColumn("client_ip", "address", "Address of the side that opened the connection.", dtype="<i4"),
     TableColumn("client_port", "count", "Its TCP port.", dtype="<u2"),
-    TableColumn("server_ip", "address", "Address of the side that was connected to.", dtype="<i4"),
+    TableColumn("server_ip", "address", "Address of the other side.", dtype="<i4"),
     TableColumn("server_port", "count", "Its TCP port.", dtype="<u2"),
 )
 
@@ -74,27 +74,27 @@ FLOW_COLUMNS = (
     TableColumn(
         "client_state",
         "word",
-        "The client's state when the capture, or a gap, ended sight; timers included.",
+        "The client's state at the end of the capture, or at a gap in it; timers included.",
         STATES,
         dtype="u1",
     ),
-    TableColumn("server_state", "word", "The server's state then.", STATES, dtype="u1"),
+    TableColumn("server_state", "word", "The server's state at that time.", STATES, dtype="u1"),
     TableColumn("client_fin_epoch", "time", "When the client first sent its FIN.", dtype="<i8"),
     TableColumn("server_fin_epoch", "time", "When the server first sent its FIN.", dtype="<i8"),
     TableColumn(
-        "client_fin_acked_epoch", "time", "When the acknowledgment of the client's FIN passed the tap.", dtype="<i8"
+        "client_fin_acked_epoch", "time", "When the acknowledgment of the client's FIN was captured.", dtype="<i8"
     ),
     TableColumn(
-        "server_fin_acked_epoch", "time", "When the acknowledgment of the server's FIN passed the tap.", dtype="<i8"
+        "server_fin_acked_epoch", "time", "When the acknowledgment of the server's FIN was captured.", dtype="<i8"
     ),
-    TableColumn("rst_by", "word", "Who sent the RST that counted; empty where there was none.", SIDES, dtype="u1"),
+    TableColumn("rst_by", "word", "Who sent the RST that took effect; empty if there was none.", SIDES, dtype="u1"),
     TableColumn(
-        "rst_cause", "word", "What the packets say of its cause; empty where there was none.", RST_CAUSES, dtype="u1"
+        "rst_cause", "word", "Its cause according to the packets; empty if there was none.", RST_CAUSES, dtype="u1"
     ),
     TableColumn(
         "client_close_wait_s",
         "seconds",
-        "Time the client was in CLOSE_WAIT, while watched; empty if it never was.",
+        "Time the client was in CLOSE_WAIT, gaps not counted; empty if it never was.",
         dtype="<i8",
     ),
     TableColumn("server_close_wait_s", "seconds", "Time the server was in CLOSE_WAIT.", dtype="<i8"),
@@ -103,7 +103,7 @@ FLOW_COLUMNS = (
     TableColumn(
         "idle_before_close_s",
         "seconds",
-        "Silence just before the first FIN or RST, as far as somebody listened.",
+        "Silence just before the first FIN or RST, gaps not counted.",
         dtype="<i8",
     ),
     TableColumn("observability", "word", "What the capture shows of the flow.", OBSERVABILITY, dtype="u1"),
@@ -111,13 +111,13 @@ FLOW_COLUMNS = (
     TableColumn(
         "client_known",
         "flag",
-        "Whether a SYN or SYN-ACK shows who the client is; else the ports were judged.",
+        "Whether a SYN or SYN-ACK shows who the client is; otherwise the ports decided.",
         dtype="u1",
     ),
     TableColumn(
         "first_file",
         "file",
-        "Of several captures, the one that the first frame is in, as it was named.",
+        "With several captures: the file that contains the first frame, as named.",
         made=first_file,
     ),
     TableColumn("first_file_frame", "number", "The first frame's number in that file.", made=first_file_frame),
@@ -129,9 +129,9 @@ ENTRY_COLUMNS = (
     TableColumn("event", "word", "What happened, seen from the endpoint.", EVENTS, dtype="u1"),
     TableColumn("from_state", "word", "Its state before.", STATES, dtype="u1"),
     TableColumn("state", "word", "Its state after; equals `from_state` where nothing changed.", STATES, dtype="u1"),
-    TableColumn("time_epoch", "time", "Best estimate of when.", dtype="<i8", field="time"),
-    TableColumn("earliest_epoch", "time", "Not before this.", dtype="<i8", field="earliest"),
-    TableColumn("latest_epoch", "time", "Not after this.", dtype="<i8", field="latest"),
+    TableColumn("time_epoch", "time", "Best estimate of the time.", dtype="<i8", field="time"),
+    TableColumn("earliest_epoch", "time", "Earliest possible time.", dtype="<i8", field="earliest"),
+    TableColumn("latest_epoch", "time", "Latest possible time.", dtype="<i8", field="latest"),
     TableColumn("frame", "number", "The frame that shows it; empty for a timer and the capture's end.", dtype="<u4"),
     TableColumn("basis", "word", "How it is known.", BASES, dtype="u1"),
 )

@@ -51,19 +51,19 @@ class RstCause(IntEnum):
 
 RST_CAUSE_WORDS = {
     RstCause.CONNECTION_REFUSED: "a SYN was refused",
-    RstCause.HALF_OPEN: "who had asked for the connection abandoned it after the SYN-ACK",
-    RstCause.LATE_FIN: "it answers a late FIN: its sender no longer knew the connection",
+    RstCause.HALF_OPEN: "the client abandoned its connection attempt after the SYN-ACK",
+    RstCause.LATE_FIN: "it answers a late FIN: its sender no longer had the connection",
     RstCause.DATA_AFTER_CLOSE: "it answers data from an endpoint in CLOSE_WAIT: its sender had closed both directions",
-    RstCause.CROSSED_CLOSE: "it answers data that crossed its sender's FIN on the way",
-    RstCause.TIME_WAIT_GONE: "it answers a segment that TIME_WAIT should have answered: that was over already",
-    RstCause.NO_CONNECTION: "its sender knew no such connection",
+    RstCause.CROSSED_CLOSE: "it answers data that crossed its sender's FIN",
+    RstCause.TIME_WAIT_GONE: "it answers a segment that TIME_WAIT should have answered: TIME_WAIT had already ended",
+    RstCause.NO_CONNECTION: "its sender had no such connection",
     RstCause.AFTER_OWN_FIN: "its sender had closed and then reset",
     RstCause.UNREAD_DATA: "data had arrived that its sender had not acknowledged",
-    RstCause.ABORT_DATA_LOST: "its sender aborted with data of its own unacknowledged",
+    RstCause.ABORT_DATA_LOST: "its sender aborted with its own data unacknowledged",
     RstCause.ABORT: "its sender aborted, nothing outstanding",
-    RstCause.GAVE_UP: "its sender had repeated itself or probed without an answer",
-    RstCause.THIRD_PARTY: "somebody else sent it: its alleged sender went on, or it came from another distance",
-    RstCause.NOT_TAKEN: "it answers the handshake's last acknowledgment: its sender's kernel never took the connection",
+    RstCause.GAVE_UP: "its sender had retransmitted or probed without an answer",
+    RstCause.THIRD_PARTY: "somebody else sent it: its alleged sender continued, or the number of hops differs",
+    RstCause.NOT_TAKEN: "it answers the handshake's last acknowledgment: the server never accepted the connection",
 }
 
 NOBODY, CLIENT, SERVER, BOTH = range(4)  # codes of the column closed_by
@@ -85,10 +85,10 @@ HANDSHAKES = Vocabulary(
     {
         "complete": "SYN, SYN-ACK and ACK were captured",
         "simultaneous": "both sides sent a SYN",
-        "unanswered": "no segment came back for the SYN; an ICMP error is none: TD308 names who sent it",
+        "unanswered": "no segment answered the SYN; an ICMP error does not count: TD308 names its sender",
         "refused": "SYN answered by a RST",
         "partial": "some of its segments are missing, or it never completed",
-        "not-captured": "the capture starts after it; who is the client was guessed",
+        "not-captured": "the capture starts after it; the client is a guess",
     },
 )
 TEARDOWNS = Vocabulary(
@@ -96,10 +96,10 @@ TEARDOWNS = Vocabulary(
     {
         "graceful": "both FINs were sent and acknowledged, one after the other",
         "simultaneous": "both FINs were sent and acknowledged, and crossed each other",
-        "half-closed": "a FIN was sent; when the capture ended not both sides had sent theirs and had it acknowledged",
+        "half-closed": "a FIN was sent, but the capture ended before both FINs were sent and acknowledged",
         "reset": "a RST ended it after at least one FIN",
         "aborted": "a RST ended it, and no FIN had been sent",
-        "timed-out": "an endpoint gave up after repeating itself unanswered",
+        "timed-out": "an endpoint gave up after unanswered retransmissions",
         "open": "no sign of an end when the capture ended",
         "never-established": "refused, unanswered, or given up during the handshake",
     },
@@ -115,6 +115,6 @@ OBSERVABILITY = Vocabulary(
         "starts-mid-stream": "the opening was not captured",
         "one-direction-only": "only one side's segments were captured",
         "frames-missing": "the flow proves that segments were sent which are not in the capture",
-        "mixed": "more than one connection is in the flow, or one of them twice: what is told of it may be of either",
+        "mixed": "the flow contains more than one connection, or one of them twice: its values may belong to either",
     },
 )

@@ -49,4 +49,4 @@ def silence(begin: int, end: int, gaps: Gaps) -> str:
     lasted = duration((end - begin) / 1e9)
     if not unwatched:
         return f"{lasted} of silence"
-    return f"{lasted}, and for {duration(unwatched / 1e9)} of it nobody captured"
+    return f"{lasted}, for {duration(unwatched / 1e9)} of it nothing was being captured"

@@ -37,11 +37,11 @@ CAPTURE_END, TIMER, TIME_WAIT = "capture-end", "timer", "TIME_WAIT"
 DELIVERED, LIKELIEST, BY_TIMER, SHOWN = "~", "?", "*", "^"  # the signs behind a state
 SIGNS = {
     DELIVERED: "assumed: seen at the capture point; assumed delivered",
-    LIKELIEST: "assumed: the likeliest reading; nothing captured proves or contradicts it",
+    LIKELIEST: "assumed: the likeliest explanation; nothing captured proves or contradicts it",
     BY_TIMER: "timer: no packet shows it",
     SHOWN: "timer: a later packet shows that the state had ended, not when",
 }
-NOT_KEPT = "assumed: no packet shows whether a host keeps TIME_WAIT; one with a full table does not"
+NOT_KEPT = "assumed: no packet shows whether a host keeps TIME_WAIT; a host with a full table does not"
 RECEIVED = ("ack", "peer-fin", "fin-acked", "peer-rst")  # events at which something arrives
 NOT_CAPTURED = tuple(NOTE_WORDS[note] for note in (Note.PEER_NOT_CAPTURED, Note.FIN_NOT_CAPTURED))
 EXTRAS = tuple(filter(None, NOTE_WORDS.values()))
@@ -325,7 +325,7 @@ def _ended(entry: Any, note: str, paper: LadderLayout) -> str:
     if within >= timer.length:
         return note
     keeps = f"{timer.keeper} keeps {entry.from_state} for {seconds_text(timer.length)} s"
-    return f"{note.rpartition('; ')[0]}; gone after at most {duration(_up(within))}, though {keeps}"
+    return f"{note.rpartition('; ')[0]}; ended after at most {duration(_up(within))}, although {keeps}"
 
 
 def _up(span: int) -> float:

@@ -110,8 +110,8 @@ def nothing(summary: Summary, overview: Overview) -> str:
     """What to say where there is no finding."""
     cut = summary.not_understood.get("headers cut", 0)
     if not overview.flows and cut:
-        return f"No TCP header is whole: the snap length cut {count(cut, 'packet')}. Capture with -s 128 or more."
-    return "No findings" if overview.flows else "There is no TCP connection in it."
+        return f"No TCP header is complete: the snap length cut {count(cut, 'packet')}. Capture with -s 128 or more."
+    return "No findings" if overview.flows else "The capture contains no TCP connection."
 
 
 def _findings(summary: Summary, overview: Overview, listing: FindingList, columns: int) -> Iterator[Line]:

@@ -101,7 +101,7 @@ def test_impossible_length() -> None:
     at = len(data)
     rows, info = read(data + struct.pack("<IIII", EPOCH, 0, 0xFFFFFFFF, 60) + bytes(60))
     assert len(rows) == len(PACKETS)
-    assert f"packet 7 (at byte {at:,}) claims 4,294,967,295 bytes, which cannot be" in notes(info)
+    assert f"packet 7 (at byte {at:,}) claims 4,294,967,295 bytes, which is impossible" in notes(info)
 
 
 def test_packets_as_large_as_the_file_announces() -> None:
@@ -109,21 +109,21 @@ def test_packets_as_large_as_the_file_announces() -> None:
     assert [len(row[5]) for row in read(pcap(large, snap=1_000_000), batch=4096)[0]] == [1_000_000, 4]
     rows, info = read(pcap(large))
     assert rows == []
-    assert "claims 1,000,000 bytes, which cannot be (the limit is 262,144)" in notes(info)
+    assert "claims 1,000,000 bytes, which is impossible (the limit is 262,144)" in notes(info)
 
 
 def test_damage_at_once_is_no_packet_and_a_notice() -> None:
     rows, info = read(pcap([]) + b"\xff" * 40)
     assert rows == []
     assert "packet 1 (at byte 24) claims 4,294,967,295 bytes" in notes(info)
-    assert "there is no packet in it" in notes(info)
+    assert "it contains no packets" in notes(info)
 
 
 def test_no_packet() -> None:
     for data in (pcap([]), section(), section() + interface()):
         rows, info = read(data)
         assert rows == []
-        assert notes(info) == "capture: there is no packet in it"
+        assert notes(info) == "capture: it contains no packets"
 
 
 def test_files_that_are_no_captures(tmp_path: Path) -> None:
@@ -133,26 +133,26 @@ def test_files_that_are_no_captures(tmp_path: Path) -> None:
     assert "is a text file, not a packet capture" in complaint(file(tmp_path, "Größe\n".encode() * 30))
     letters = b'happened = "The client closed first."\n'  # read as numbers they would pass for an ERF record
     assert "is a text file, not a packet capture" in complaint(file(tmp_path, letters))
-    assert "is of no known capture format (it begins with 00 01 02 03)" in complaint(file(tmp_path, bytes(range(60))))
+    assert "not in a known capture format (it begins with 00 01 02 03)" in complaint(file(tmp_path, bytes(range(60))))
     foreign = complaint(file(tmp_path, b"GMBU" * 9))
-    assert "Network Monitor 2 capture, which is not read directly; add --engine tshark" in foreign
+    assert "Network Monitor 2 capture, which is not supported directly; add --engine tshark" in foreign
     assert "xz -d" in complaint(file(tmp_path, b"\xfd7zXZ\0" + bytes(40)))
     assert "inside its pcap file header (10 of 24 bytes)" in complaint(file(tmp_path, pcap([])[:10]))
-    assert "of a version that is not known" in complaint(file(tmp_path, pcap([], version=(1, 0))))
+    assert "has an unknown version" in complaint(file(tmp_path, pcap([], version=(1, 0))))
     assert "inside its pcapng section header" in complaint(file(tmp_path, section()[:14]))
     assert "no valid byte order" in complaint(file(tmp_path, section()[:8] + bytes(20)))
-    assert "of version 7.1, which is not known" in complaint(file(tmp_path, section(">", (7, 1))))
+    assert "of version 7.1, which is not supported" in complaint(file(tmp_path, section(">", (7, 1))))
 
 
 def test_a_name_that_cannot_be() -> None:
-    assert "that is not a possible path" in complaint("a\0b")
+    assert "the path is not valid" in complaint("a\0b")
 
 
 def test_names_of_files_cannot_disturb_a_terminal(tmp_path: Path) -> None:
     assert "evil�[31m�.txt is a text file" in complaint(file(tmp_path, b"text\n" * 9, "evil\x1b[31m\n.txt"))
     with open_captures([file(tmp_path, pcap([]), os.fsdecode(b"\xff.pcap"))]) as stream:
         assert list(stream) == []
-        assert "/�.pcap: there is no packet in it" in stream.notices[0].text
+        assert "/�.pcap: it contains no packets" in stream.notices[0].text
 
 
 def test_erf_is_recognised(tmp_path: Path) -> None:

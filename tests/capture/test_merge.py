@@ -185,7 +185,7 @@ def test_an_empty_file_among_several_is_left_out(tmp_path: Path) -> None:
     empty.touch()
     rows, said = read_files([empty, write(tmp_path, "one", packets(5))])
     assert len(rows) == 5
-    assert f"{empty} is empty; it was left out" in said
+    assert f"{empty} is empty; it was skipped" in said
     other = tmp_path / "other"
     other.touch()
     with pytest.raises(UnreadableCapture, match="are empty"):
@@ -211,7 +211,7 @@ def test_a_file_without_packets_among_others(tmp_path: Path) -> None:
     files = [write(tmp_path, "none", []), write(tmp_path, "some", packets(5))]
     rows, said = read_files(files)
     assert len(rows) == 5
-    assert "none: there is no packet in it" in said
+    assert "none: it contains no packets" in said
 
 
 def test_a_pipe_among_files(tmp_path: Path) -> None:

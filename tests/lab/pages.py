@@ -12,22 +12,22 @@ from . import conduct, score, table
 from .scenario import REASONS, Scenario, load
 from .score import EXACT, PERMITTED, TAPS, Reset, Verdict
 
-HEAD = """# The inferred states, held against the kernels' own
+HEAD = """# The inferred states compared with the kernels' own
 
-Each endpoint's sequence of states, as read from packets alone, is held against what the kernel that ran it really did:
-{played} scenes with real sockets between two hosts in network namespaces (and {edited} more, the same recordings as a
-worse capture would show them), each recorded at three places at once, on host A, in the middle of a path of 10 ms each
-way (up to 600 ms where hosts are far or the delay jumps), and on host B. The kernels' account comes from tracepoints on
-the captures' own clock and from sock_diag ({kernel}). More than half of the endpoints are those of one crowd, 300
-connections at once over a path that loses packets.
+Each endpoint's sequence of states, inferred from packets alone, is compared with what its kernel really did: {played}
+scenarios with real sockets between two hosts in network namespaces (and {edited} more, the same recordings as a worse
+capture would show them). Each is captured at three points at once: on host A, in the middle of a path of 10 ms each way
+(up to 600 ms where hosts are far apart or the delay jumps), and on host B. The kernels' state changes come from
+tracepoints on the captures' own clock and from sock_diag ({kernel}). More than half of the endpoints belong to one
+scenario with 300 connections at once over a path that loses packets.
 
-    make score          # the recordings kept in tests/lab/recordings; no root needed
-    make lab            # record all of them again (root), then score
+    make score          # scores the recordings in tests/lab/recordings; no root needed
+    make lab            # records all of them again (root), then scores
 
 {table}
 
 High confidence is a basis of `sent` or `proven`, low confidence `assumed` or `timer` (see [columns.md](columns.md)).
-What such a comparison taught is the subject of [what-a-capture-can-show.md](what-a-capture-can-show.md).
+[what-a-capture-can-show.md](what-a-capture-can-show.md) describes what the comparison shows in general.
 
 ## How it is compared
 
@@ -68,7 +68,10 @@ def _hidden() -> str:
 
 def _scenes() -> str:
     """Every scenario with its story and how many of its endpoints are exact or permitted at each tap."""
-    lines = ["## The scenarios\n", "Endpoints exactly right, + as far as packets permit, at A, in the middle, at B.\n"]
+    lines = [
+        "## The scenarios\n",
+        "Endpoints exactly right, + right as far as packets permit, at A, in the middle, at B.\n",
+    ]
     group = ""
     for scenario in load().values():
         if scenario.group != group:

@@ -20,16 +20,16 @@ from .pcapfile import Packet
 
 # What packets cannot show, and why; the documentation's chapter prints it.
 REASONS = {
-    "silent-death": "The kernel gave up without a word: repeats exhausted, a user time-out, or the end of an orphaned "
-    "FIN_WAIT_2 send no RST. To the capture the endpoint stays where it was.",
-    "never-arrived": "The segment passed the tap and was lost behind it, and nothing later proves that: what it would "
-    "have caused is assumed.",
-    "lost-before-the-tap": "The segment was lost before it reached the tap, and nothing later proves that it was sent.",
-    "held-back": "The application has closed, but the FIN waits behind data that the closed window does not let pass.",
+    "silent-death": "The kernel gave up without sending anything: exhausted retransmissions, TCP_USER_TIMEOUT, and the "
+    "end of an orphaned FIN_WAIT_2 send no RST. In the capture the endpoint stays in its last state.",
+    "never-arrived": "The segment passed the capture point and was lost behind it, and nothing later proves that: what "
+    "it would have caused is assumed.",
+    "lost-before-the-tap": "The segment was lost before the capture point, and nothing later proves that it was sent.",
+    "held-back": "The application has closed, but the FIN waits behind data that the closed window holds back.",
     "no-bucket": "The kernel keeps no TIME_WAIT (its table is full): the endpoint is CLOSED at once, and only a "
-    "repeated FIN that meets a RST tells the difference.",
-    "began-later": "What decides the state passed before the capture began.",
-    "not-captured": "What decides the state was sent in the direction that was not captured.",
+    "retransmitted FIN that is answered by RST shows the difference.",
+    "began-later": "The packets that decide the state passed before the capture began.",
+    "not-captured": "The packets that decide the state were sent in the direction that was not captured.",
 }
 
 

@@ -2,23 +2,23 @@
 
 What is compared, so that the comparison is fair both ways:
 
-* The sequence of states entered. An endpoint is right when the program's whole sequence equals the kernel's.
-* Only what happened while the capture ran: of a capture begun late, a state that the kernel entered before the first
-  packet counts as the one the endpoint is found in; states entered after the last packet do not count, but for those
-  that it caused: within a round trip after it they count if the program says so too.
-* A state passed in no time counts like any other: FIN and ACK in one segment take a kernel through FIN_WAIT_2 too.
+* The sequence of states entered. An endpoint is right if the program's whole sequence equals the kernel's.
+* Only what happened during the capture counts. If the capture began late, a state that the kernel entered before the
+  first packet counts as the endpoint's initial state. States entered after the last packet do not count, except those
+  that it caused: within a round trip after it they count if the program reports them too.
+* A state that lasts no time counts like any other: FIN and ACK in one segment take a kernel through FIN_WAIT_2 too.
 * LISTEN is the state of a listening socket, not of a connection: the server's sequence begins with SYN_RECEIVED.
-* A kernel's socket belongs to the connection of its addresses and ports that began after it was asked for, and before
-  the next one was. Where a kernel had no socket at all, an endpoint is CLOSED or nothing is said of it.
-* Where packets cannot show what happened, the scenario says so beforehand (`Hidden`) and what the program should say
-  instead; the endpoint then counts as ``permitted`` and not as ``exact``. Where a scenario loses packets by chance,
-  an endpoint is also ``permitted`` if its connection lost some (the three taps differ) and nothing wrong is said with
-  high confidence. Anything else is ``wrong``.
-* In a capture begun late, the state an endpoint is found in need not be said: there UNKNOWN is an answer.
-* Confidence is high where the basis is ``sent`` or ``proven``. A row is wrong where the kernel's sequence has no place
-  for it.
-* Times: the best time against the kernel's, where that is known exactly and the row's basis is no timer; and whether
-  what is known of the kernel's time lies within ``earliest`` .. ``latest`` (timers included).
+* A kernel's socket belongs to the connection on its addresses and ports that began after the socket was opened and
+  before the next one was. If a kernel had no socket at all, the endpoint is CLOSED or is not reported.
+* If packets cannot show what happened, the scenario declares this beforehand (`Hidden`), and what the program should
+  report instead; the endpoint then counts as ``permitted`` and not as ``exact``. If a scenario loses packets by
+  chance, an endpoint is also ``permitted`` if its connection lost some (the three capture points differ) and nothing
+  with high confidence is wrong. Anything else is ``wrong``.
+* If the capture began late, the initial state of an endpoint may be UNKNOWN.
+* Confidence is high if the basis is ``sent`` or ``proven``. A row is wrong if the kernel's sequence has no place for
+  it.
+* Times: the best time is compared with the kernel's, if that is known exactly and the row's basis is not a timer; and
+  what is known of the kernel's time must lie within ``earliest`` .. ``latest`` (timers included).
 """
 
 from __future__ import annotations

@@ -102,5 +102,5 @@ FIGURES: dict[str, Callable[[list[Verdict]], str]] = {
     "kernel's time inside earliest .. latest": lambda verdicts: f"{100 * inside(verdicts):.1f} %",
 }
 RESET_FIGURES: dict[str, Callable[[list[Reset]], str]] = {
-    "cause of a RST: named right / as far as packets permit / wrong": _right
+    "cause of a RST: right / as far as packets permit / wrong": _right
 }

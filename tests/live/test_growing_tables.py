@@ -83,7 +83,7 @@ def test_rows_wait_while_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.Mo
     for _ in range(9):
         growing.add("flows", rows())
     assert len(said) == 1
-    assert "No space left on device; what is to be written waits in memory" in said[0]
+    assert "No space left on device; the rows wait in memory" in said[0]
     disk.room = 10**9
     growing.add("flows", rows())
     growing.close()

@@ -123,11 +123,11 @@ HEARD = "last heard from the peer"
         (
             Socket("CLOSE_WAIT", 77, -1, 900),
             "LAST_ACK",
-            "nginx[12], kernel state CLOSE_WAIT, while the packets show LAST_ACK",
+            "nginx[12], kernel state CLOSE_WAIT, but the packets show LAST_ACK",
         ),
         (Socket("TIME_WAIT", 0, -1, 41_250), "TIME_WAIT", "no process, kernel state TIME_WAIT, 41.2 s left"),
-        (Socket("ESTABLISHED", 78, -1, -1), "UNKNOWN", "no process we may see, kernel state ESTABLISHED"),
-        (Socket("SYN_SENT", 78, 0, 0), "", f"no process we may see, kernel state SYN_SENT, {HEARD} 0.0 s ago"),
+        (Socket("ESTABLISHED", 78, -1, -1), "UNKNOWN", "process not visible, kernel state ESTABLISHED"),
+        (Socket("SYN_SENT", 78, 0, 0), "", f"process not visible, kernel state SYN_SENT, {HEARD} 0.0 s ago"),
     ],
 )
 def test_what_is_told_of_a_socket(entry: Socket, inferred: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,7 +255,7 @@ def test_whose_socket_it_is(two: Two) -> None:
     two.client.recv(1)
     time.sleep(0.3)
     told = Owners().about(*two.ends, "FIN_WAIT_1")
-    seen = rf"kernel state ESTABLISHED, {HEARD} ([\d.]+) s ago, while the packets show FIN_WAIT_1"
+    seen = rf"kernel state ESTABLISHED, {HEARD} ([\d.]+) s ago, but the packets show FIN_WAIT_1"
     match = re.fullmatch(rf"(.+)\[(\d+)\], {seen}", told)
     assert match, told
     assert int(match[2]) == os.getpid()

@@ -187,7 +187,7 @@ def test_an_interface_that_goes_away_is_one_line_and_nothing_is_lost(lab: Lab, t
     lab.b.run("ip", "link", "del", "eth0")
     status, said = watching.end(None)
     assert status == 2
-    assert "interface eth0 is gone; what was captured until then was analysed" in said
+    assert "interface eth0 is gone; the packets captured so far were analysed" in said
     assert watching.events[-1]["event"] == "summary"
     assert len(pd.read_csv(tmp_path / "flows.csv")) == 1
 

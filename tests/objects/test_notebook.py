@@ -74,7 +74,7 @@ def test_what_others_chose_is_escaped(tmp_path: Path) -> None:
 def test_nothing_is_shown_as_nothing() -> None:
     from scapy.plist import PacketList
 
-    assert "There is no TCP connection in it." in Page(analyzer.analyze(PacketList([]))._repr_html_()).text
+    assert "The capture contains no TCP connection." in Page(analyzer.analyze(PacketList([]))._repr_html_()).text
 
 
 def test_of_much_a_part_is_shown() -> None:

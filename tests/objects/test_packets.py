@@ -65,7 +65,7 @@ def test_an_unknown_stream_is_said() -> None:
 
 def test_where_there_are_no_packets_it_is_said() -> None:
     segments = analyzer.analyze(LATE_FIN, keep_segments=True).segments
-    with pytest.raises(UsageError, match="a DataFrame of segments holds none"):
+    with pytest.raises(UsageError, match="a DataFrame of segments contains none"):
         analyzer.analyze(segments).packets(0)  # type: ignore[arg-type]
 
 

@@ -70,7 +70,7 @@ def test_parameters_of_the_capture_hold(capture: Any) -> None:
 
 
 def test_a_filter_that_tshark_does_not_know_is_said(capture: Any) -> None:
-    with pytest.raises(UnreadableCapture, match="tshark refused to filter it: tshark: tcp"):
+    with pytest.raises(UnreadableCapture, match="tshark could not filter it: tshark: tcp"):
         analyzer.analyze(capture(LEAK, display_filter="tcp.bogus"))
 
 
@@ -79,12 +79,12 @@ def test_packets_with_bytes_are_read(capture: Any) -> None:
     expected = tables(analyzer.analyze(LATE_FIN), LATE_FIN)
     assert tables(analyzer.analyze(packets)) == expected
     assert tables(analyzer.analyze(iter(packets))) == expected
-    with pytest.raises(UsageError, match="item 12 is int, and the first is a pyshark packet"):
+    with pytest.raises(UsageError, match="item 12 is int, but the first is a pyshark packet"):
         analyzer.analyze([*packets, 5])
 
 
 def test_packets_without_bytes_are_told_what_to_do(capture: Any) -> None:
-    with pytest.raises(UsageError, match="packet 1 has no bytes: the pyshark capture that it is of keeps no bytes"):
+    with pytest.raises(UsageError, match="packet 1 has no bytes: its pyshark capture keeps no bytes"):
         analyzer.analyze(iter(capture(LATE_FIN)))
 
 

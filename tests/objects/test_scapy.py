@@ -121,7 +121,7 @@ def test_times_are_exact(time: object, expected: int) -> None:
 def test_what_is_no_time_is_said(time: Any) -> None:
     packets = refused(ip)
     packets[1].time = time
-    with pytest.raises(UsageError, match="packet 2 has no time that can be told"):
+    with pytest.raises(UsageError, match="packet 2 has no valid time"):
         analyzer.analyze(packets)
 
 
@@ -202,9 +202,9 @@ def test_bytes_that_scapy_had_no_class_for_are_counted() -> None:
 @pytest.mark.parametrize(
     ("things", "said"),
     [
-        ([TCP()], "packet 1 begins with TCP, which is no link layer"),
+        ([TCP()], "packet 1 begins with TCP, for which scapy has no link type"),
         ([Ether() / ip("10.0.0.1", "10.0.0.2"), UDP()], "packet 2 begins with UDP"),
-        ([Ether() / ip("10.0.0.1", "10.0.0.2"), "a.pcap"], "item 2 is str, and the first is a scapy packet"),
+        ([Ether() / ip("10.0.0.1", "10.0.0.2"), "a.pcap"], "item 2 is str, but the first is a scapy packet"),
         (["a.pcap", Ether()], "Ether among paths: analyze.. takes a path"),
         ([Ether() / IP(ttl="many")], "scapy cannot write packet 1"),
     ],

@@ -65,19 +65,19 @@ def test_a_missing_column_is_named(name: str) -> None:
 @pytest.mark.parametrize(
     ("column", "value", "said"),
     [
-        ("seq", -1, "column seq of the DataFrame holds something else than whole numbers 0 to 4294967295"),
+        ("seq", -1, "column seq of the DataFrame contains values other than whole numbers 0 to 4294967295"),
         ("seq", 1 << 32, "whole numbers 0 to 4294967295"),
         ("src_port", 65536, "whole numbers 0 to 65535"),
-        ("flags", "SYN", "column flags of the DataFrame holds something else than whole numbers"),
+        ("flags", "SYN", "column flags of the DataFrame contains values other than whole numbers"),
         ("payload_len", 0.5, "whole numbers 0 to"),
         ("window", None, "whole numbers 0 to 65535"),
-        ("src_ip", "nowhere", "column src_ip of the DataFrame holds 'nowhere', which is no IP address"),
+        ("src_ip", "nowhere", "column src_ip of the DataFrame holds 'nowhere', which is not an IP address"),
         ("dst_ip", None, "column dst_ip of the DataFrame has empty cells"),
         ("time_epoch", None, "column time_epoch of the DataFrame has empty cells"),
-        ("time_epoch", 5e9, "a time outside of the years 1824 to 2115"),
-        ("time_epoch", 1e12, "row 1 of the DataFrame has no time that can be told"),
-        ("time_epoch", "soon", "has no time that can be told"),
-        ("time_epoch", "12:00 at night", "a text that is no time"),
+        ("time_epoch", 5e9, "a time outside the years 1824 to 2115"),
+        ("time_epoch", 1e12, "row 1 of the DataFrame has no valid time"),
+        ("time_epoch", "soon", "has no valid time"),
+        ("time_epoch", "12:00 at night", "text that is not a time"),
     ],
 )
 def test_what_a_column_cannot_hold_is_said(column: str, value: Any, said: str) -> None:
@@ -136,7 +136,7 @@ def test_without_the_rest_of_the_capture_the_segments_alone_are_told() -> None:
 def test_foreign_attrs_are_said(text: Any) -> None:
     frame = by_hand()
     frame.attrs["teardown"] = text
-    with pytest.raises(UsageError, match="take it away with frame"):
+    with pytest.raises(UsageError, match="remove it with frame"):
         analyzer.analyze(frame)
 
 

@@ -23,18 +23,18 @@ CONFIDENCES = ("high", "medium", "low")
 MEANINGS = {
     "own": "the project's own, in `captures/`",
     "laboratory": "recordings of real kernels, in `tests/lab/recordings/`",
-    "cases": "connections on which the program was once wrong",
-    "public": "published by other projects with their tests and lessons",
+    "cases": "connections that the program once got wrong",
+    "public": "published by other projects with their tests and tutorials",
 }
 HEAD = """# How many findings are true
 
-Every finding of every capture at hand is derived a second time: by a predicate for each code, a few lines written from
-the definition of the code and from RFC 9293 and not from the rule, over the captured segments alone
-(`tests/second_opinion/`). What a message says has a definition in sequence numbers, frames and times: "never
-acknowledged" is that no segment of the other side covers the bytes anywhere in the capture, "crossed" that neither
-acknowledges the other, and every number, frame and endpoint that the message names is held against the packets. A
-finding *follows*, or it *does not follow* (then a test fails), or it *cannot be re-derived* from what was captured. How
-messages, tables and ladder agree with one another is held against the same captures, for every connection.
+Every finding of every available capture is derived a second time: by a predicate for each code, a few lines written
+from the definition of the code and from RFC 9293, not from the rule, over the captured segments alone
+(`tests/second_opinion/`). The words of a message have definitions in sequence numbers, frames and times: "never
+acknowledged" means that no segment of the other side covers the bytes anywhere in the capture, "crossed" that neither
+acknowledges the other. Every number, frame and endpoint in the message is compared with the packets. A finding
+*follows*, or it *does not follow* (then a test fails), or it *cannot be re-derived* from what was captured. The
+agreement of messages, tables and ladder is checked on the same captures, for every connection.
 
     python -m tests.second_opinion                 # every finding that does not follow, with the reason
     python -m tests.second_opinion CAPTURE...      # of these captures

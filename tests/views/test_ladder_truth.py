@@ -1,4 +1,4 @@
-"""The ladder says on what a state rests: a packet, the profile's timer, or the likeliest reading. Its signs, its words,
+"""The ladder says on what a state rests: a packet, a timer, or the likeliest explanation. Its signs, its words,
 its legend and timeline.csv agree, on every connection at hand."""
 
 import re
@@ -57,8 +57,8 @@ def analysed(path: Path) -> ResultTables | None:
 )
 def test_a_packet_that_contradicts_the_timer_in_force(settings: dict[str, object], keeps: str) -> None:
     text = ladder(LATE_FIN, **settings)
-    shown = "server: FIN_WAIT_2 had ended: the RST shows that it no longer knew the connection; "
-    assert f"{shown}gone after at most 4.96 s, though {keeps}; between 0.141712 and 5.100611" in text
+    shown = "server: FIN_WAIT_2 had ended: the RST shows that it no longer had the connection; "
+    assert f"{shown}ended after at most 4.96 s, although {keeps}; between 0.141712 and 5.100611" in text
     assert re.search(r"5\.100605 +CLOSED\^", text)
     assert "^ timer: a later packet shows that the state had ended, not when" in text
     assert "\n* " not in text
@@ -69,7 +69,7 @@ def test_a_packet_that_contradicts_the_timer_in_force(settings: dict[str, object
 def test_a_packet_that_fits_the_timer_in_force(timeout: float, ended: str) -> None:
     text = ladder(LATE_FIN, fin_timeout_s=timeout)
     assert re.search(rf"{ended} +CLOSED\^\n", text)
-    shown = "the RST shows that it no longer knew the connection"
+    shown = "the RST shows that it no longer had the connection"
     assert f"server: FIN_WAIT_2 had ended: {shown}; --fin-timeout: after {timeout} s; between 0.141712 and" in text
     assert "at most" not in text
 
@@ -100,17 +100,17 @@ def test_a_longer_time_wait_lasts_to_the_captures_end() -> None:
 def test_a_time_wait_is_never_called_delivered() -> None:
     text = ladder("graceful-client-first.pcap")
     assert "TIME_WAIT?" in text
-    assert "? assumed: no packet shows whether a host keeps TIME_WAIT; one with a full table does not" in text
-    assert "the likeliest reading" not in text
+    assert "? assumed: no packet shows whether a host keeps TIME_WAIT; a host with a full table does not" in text
+    assert "the likeliest explanation" not in text
     mixed = ladder("starts-at-the-fin.pcap")
     assert "TIME_WAIT?" in mixed
     assert "FIN_WAIT_1?" in mixed
-    assert "? assumed: the likeliest reading; nothing captured proves or contradicts it" in mixed
+    assert "? assumed: the likeliest explanation; nothing captured proves or contradicts it" in mixed
 
 
 def test_a_time_wait_that_was_not_kept() -> None:
     text = ladder("last-ack-lost-then-reset.pcap")
-    assert "gone after at most 211 ms, though the profile linux keeps TIME_WAIT for 60 s" in text
+    assert "ended after at most 211 ms, although the profile linux keeps TIME_WAIT for 60 s" in text
 
 
 def ladders(path: Path) -> Iterator[tuple[pd.DataFrame, list[str]]]:

@@ -170,7 +170,7 @@ def _note(arrow: int, note: int) -> str:
     row = TABLE[arrow]
     if row.event.name == "TIMER":
         state = TIMERS[row.state]
-        shown = f"{state} had ended: the RST shows that it no longer knew the connection; profile linux: after 60 s"
+        shown = f"{state} had ended: the RST shows that it no longer had the connection; profile linux: after 60 s"
         return shown if extra else f"{state} ends after 60 s: profile linux"
     if row.words.startswith("sent a RST: no such connection") and extra.startswith("the RST shows"):
         extra = ""

@@ -32,7 +32,7 @@ def cannot_begin(engine: str, interfaces: tuple[str, ...], filter: str, lines: l
         return f"interface {shown} is down; bring it up first: ip link set {shown} up"
     if BAD_FILTER.search(words):
         return f"bad capture filter {filter!r}: {said(lines)} (its language: man pcap-filter)"
-    return f"{engine} could not capture on {shown}: {said(lines) or 'it ended without a word'}"
+    return f"{engine} could not capture on {shown}: {said(lines) or 'it ended without an error message'}"
 
 
 def how_to_get_it(engine: str) -> str:
@@ -46,7 +46,7 @@ def how_to_get_it(engine: str) -> str:
             "run with sudo, or give it to the capture program alone: "
             "sudo setcap cap_net_raw,cap_net_admin=eip $(command -v tcpdump)"
         )
-    return "run with sudo, or install dumpcap, which can hold the privilege for you"
+    return "run with sudo, or install dumpcap, which can have the privilege instead"
 
 
 def ended_early(engine: str, interfaces: tuple[str, ...], status: int, lines: list[str]) -> str:
@@ -54,12 +54,12 @@ def ended_early(engine: str, interfaces: tuple[str, ...], status: int, lines: li
     words, shown = " ".join(lines), harmless(", ".join(interfaces))
     gone = [name for name in interfaces if name not in there_are()]
     if gone:
-        return f"interface {harmless(', '.join(gone))} is gone; what was captured until then was analysed"
+        return f"interface {harmless(', '.join(gone))} is gone; the packets captured so far were analysed"
     if GONE.search(words):
-        return f"interface {shown} went down; what was captured until then was analysed"
+        return f"interface {shown} went down; the packets captured so far were analysed"
     how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
     why = f": {said(lines)}" if said(lines) else ""
-    return f"{engine} {how}{why}; what was captured until then was analysed"
+    return f"{engine} {how}{why}; the packets captured so far were analysed"
 
 
 def there_are() -> list[str]:

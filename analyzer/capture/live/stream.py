@@ -165,7 +165,7 @@ class LiveStream:
 
     @property
     def notices(self) -> list[Notice]:
-        return [note for note in self._info.notices if "there is no packet in it" not in note.text]
+        return [note for note in self._info.notices if "it contains no packets" not in note.text]
 
     @property
     def interfaces(self) -> list[Interface]:

@@ -82,5 +82,5 @@ def nanoseconds(time: object, whose: str) -> int:
         if not -(1 << 63) <= whole < 1 << 63:
             raise OverflowError
     except (ArithmeticError, ValueError):
-        raise UsageError(f"{whose} has no time that can be told ({harmless(repr(time)[:60])})") from None
+        raise UsageError(f"{whose} has no valid time ({harmless(repr(time)[:60])})") from None
     return whole

@@ -33,7 +33,7 @@ class HandedBytes(ReadBytes):
         if isinstance(more, str):
             raise UsageError(f'{self.name} is open as text; open it with mode "rb"')
         if more is None:
-            raise UnreadableCapture(f"cannot read {self.name}: it does not wait for its bytes; open it as blocking")
+            raise UnreadableCapture(f"cannot read {self.name}: it is in non-blocking mode; open it in blocking mode")
         self.taken += len(more)
         return bytes(more)
 

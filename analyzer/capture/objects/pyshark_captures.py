@@ -60,7 +60,7 @@ def passing(capture: Any) -> NDArray[np.int64]:
     if asked.returncode:
         lines = asked.stderr.decode(errors="replace").strip().splitlines()
         said = " ".join(line for line in lines if not line.startswith("Running as user"))
-        raise UnreadableCapture(harmless(f"{path_of(capture)}: tshark refused to filter it: {said}"))
+        raise UnreadableCapture(harmless(f"{path_of(capture)}: tshark could not filter it: {said}"))
     return np.array(asked.stdout.split(), np.int64)
 
 
@@ -83,7 +83,7 @@ def loaded(capture: Any) -> list[Any]:
     if not capture.include_raw:
         raise UsageError(f"pyshark's {kind} {NO_BYTES}")
     if not packets:
-        raise UsageError(f"pyshark's {kind} has not loaded any packets: call its sniff() or load_packets() before")
+        raise UsageError(f"pyshark's {kind} has not loaded any packets: call its sniff() or load_packets() first")
     return packets
 
 
@@ -92,9 +92,9 @@ def frames(packets: Iterable[Any]) -> Iterator[Frame]:
     for number, packet in enumerate(packets, 1):
         if not is_packet(packet):
             kind = harmless(type(packet).__name__)
-            raise UsageError(f"item {number:,} is {kind}, and the first is a pyshark packet: give packets alone")
+            raise UsageError(f"item {number:,} is {kind}, but the first is a pyshark packet: pass packets only")
         if "FRAME_RAW" not in packet:
-            raise UsageError(f"packet {number:,} has no bytes: the pyshark capture that it is of {NO_BYTES}")
+            raise UsageError(f"packet {number:,} has no bytes: its pyshark capture {NO_BYTES}")
         link = WIRESHARK_LINKS.get(int(packet.frame_info.encap_type), UNKNOWN)
         time = nanoseconds(str(packet.sniff_timestamp), f"packet {number:,}")
         yield Frame(time, int(packet.length), packet.get_raw_packet(), link, str(packet.interface_captured or ""))

@@ -53,15 +53,15 @@ def link_type(packet: Any, number: int) -> int:
     from scapy.config import conf
 
     if not is_packet(packet):
-        raise UsageError(f"item {number:,} is {named(packet)}, and the first is a scapy packet: give packets alone")
+        raise UsageError(f"item {number:,} is {named(packet)}, but the first is a scapy packet: pass packets only")
     table = conf.l2types.layer2num
     found = next((table[kind] for kind in type(packet).__mro__ if kind in table), None)
     if found is None and isinstance(packet, conf.raw_layer):
         return UNKNOWN
     if found is None:
         raise UsageError(
-            f"packet {number:,} begins with {named(packet)}, which is no link layer that scapy has a number for: "
-            f"give packets from Ethernet or IP on"
+            f"packet {number:,} begins with {named(packet)}, for which scapy has no link type: "
+            f"pass packets that begin with Ethernet or IP"
         )
     return RAW_IP if found in RAW_IPS else int(found)
 
