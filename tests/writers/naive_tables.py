@@ -172,7 +172,7 @@ def _note(arrow: int, note: int) -> str:
         state = TIMERS[row.state]
         shown = f"{state} had ended: the RST shows that it no longer had the connection; profile linux: after 60 s"
         return shown if extra else f"{state} ends after 60 s: profile linux"
-    if row.words.startswith("sent a RST: no such connection") and extra.startswith("the RST shows"):
+    if row.words.startswith("sent a RST: it has no such connection") and extra.startswith("the RST shows"):
         extra = ""
     source = f" (RFC 9293 {row.section})" if row.section[0].isdigit() else ""
     source = f" ({row.section})" if not source and row.section != "-" else source
