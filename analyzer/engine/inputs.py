@@ -10,7 +10,6 @@ scapy, pyshark and pandas are looked for among the modules that are imported alr
 thing.
 """
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain, islice
@@ -22,7 +21,7 @@ from analyzer.capture.byte_stream import ByteStream
 from analyzer.capture.capture_stream import CaptureStream, open_stream
 from analyzer.capture.interfaces import harmless
 from analyzer.capture.objects import open_files, pyshark_captures, scapy_packets
-from analyzer.capture.objects.frames import Frame, FrameBytes
+from analyzer.capture.objects.frames import Frame, FrameBytes, is_a
 from analyzer.engine.connection_packets import PacketAccess
 from analyzer.engine.pipeline import opened, run
 from analyzer.engine.result import Result, result_of
@@ -44,7 +43,7 @@ def analyze(source: object, settings: Settings) -> Result:
         return _of_paths([source], settings)
     if isinstance(source, bytes | bytearray | memoryview):
         return _of_bytes(bytes(source), settings)
-    if _is_frame(source):
+    if is_a(source, "pandas", "DataFrame"):
         return _of_segments(source, settings)
     if pyshark_captures.is_capture(source):
         return _of_pyshark(source, settings)
@@ -148,11 +147,6 @@ def _native(settings: Settings) -> None:
     """tshark is asked about files alone."""
     if settings.engine == "tshark":
         raise UsageError("engine='tshark' reads capture files: give a path")
-
-
-def _is_frame(thing: object) -> bool:
-    found = getattr(sys.modules.get("pandas"), "DataFrame", None)
-    return found is not None and isinstance(thing, found)
 
 
 def _named(thing: object) -> str:

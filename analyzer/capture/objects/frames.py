@@ -6,6 +6,7 @@ first packet, so several interfaces come out as in the capture that dumpcap wrot
 """
 
 import struct
+import sys
 from collections.abc import Iterator
 from decimal import ROUND_FLOOR, Decimal
 from typing import NamedTuple
@@ -60,6 +61,13 @@ class FrameBytes(ReadBytes):
             if len(made) >= TOGETHER:
                 break
         return bytes(made)
+
+
+def is_a(thing: object, module: str, name: str) -> bool:
+    """Whether it is an object of the class ``name`` in ``module``, which is not imported for that: whoever has such an
+    object has imported it."""
+    found = getattr(sys.modules.get(module), name, None)
+    return found is not None and isinstance(thing, found)
 
 
 def block(frame: Frame, interface: int) -> bytes:

@@ -6,7 +6,6 @@ that they have in the file, as pyshark's ``packet.number``; connections are numb
 """
 
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from analyzer.capture.interfaces import harmless
 from analyzer.capture.live.sniffer import WIRESHARK_LINKS
-from analyzer.capture.objects.frames import Frame, nanoseconds
+from analyzer.capture.objects.frames import Frame, is_a, nanoseconds
 from analyzer.errors import UnreadableCapture, UsageError
 
 UNKNOWN = 147  # LINKTYPE_, a private one, of which nothing is known
@@ -27,17 +26,12 @@ NO_BYTES = (
 
 def is_capture(thing: object) -> bool:
     """Whether it is a capture of pyshark's."""
-    return _is_a(thing, "pyshark.capture.capture", "Capture")
+    return is_a(thing, "pyshark.capture.capture", "Capture")
 
 
 def is_packet(thing: object) -> bool:
     """Whether it is a packet of pyshark's."""
-    return _is_a(thing, "pyshark.packet.packet", "Packet")
-
-
-def _is_a(thing: object, module: str, name: str) -> bool:
-    found = getattr(sys.modules.get(module), name, None)
-    return found is not None and isinstance(thing, found)
+    return is_a(thing, "pyshark.packet.packet", "Packet")
 
 
 def path_of(capture: Any) -> str | None:

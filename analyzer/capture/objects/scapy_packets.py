@@ -5,13 +5,12 @@ of one that was made or changed by hand, those that scapy builds (``bytes(packet
 scapy's own table (``conf.l2types``) has for the packet's class.
 """
 
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
 from analyzer.capture.interfaces import harmless
-from analyzer.capture.objects.frames import Frame, nanoseconds
+from analyzer.capture.objects.frames import Frame, is_a, nanoseconds
 from analyzer.errors import UsageError
 
 ETHERNET, RAW_IP, UNKNOWN = 1, 101, 147  # LINKTYPE_; the last is a private one, of which nothing is known
@@ -21,18 +20,12 @@ RAW_IPS = (12, 14, 101, 228, 229)  # numbers for IPv4 and IPv6 without a link la
 
 def is_packet(thing: object) -> bool:
     """Whether it is a packet of scapy's."""
-    return _is_a(thing, "scapy.packet", "Packet")
+    return is_a(thing, "scapy.packet", "Packet")
 
 
 def is_list(thing: object) -> bool:
     """Whether it is one of scapy's own lists of packets."""
-    return _is_a(thing, "scapy.plist", "PacketList")
-
-
-def _is_a(thing: object, module: str, name: str) -> bool:
-    """Nobody has such a thing who has not imported its module."""
-    found = getattr(sys.modules.get(module), name, None)
-    return found is not None and isinstance(thing, found)
+    return is_a(thing, "scapy.plist", "PacketList")
 
 
 def frames(packets: Iterable[Any]) -> Iterator[Frame]:
