@@ -38,7 +38,10 @@ ENDS: Mapping[str, frozenset[str]] = {  # how a silence may end on the wire, by 
     "silent": frozenset(("nothing",)),
     "silent-then-rst-on-next-packet": frozenset(("rst-to-next",)),
 }
-FORGETS_TOO = ENDS | {"silent": frozenset(("rst-to-next",))}  # a host that has forgotten a connection answers with RST
+FORGETS_TOO: Mapping[str, frozenset[str]] = {
+    **ENDS,
+    "silent": frozenset(("rst-to-next",)),
+}  # a host that has forgotten a connection answers with RST
 ACTS = frozenset(("client", "server", "either", "device", "closer", "sender"))
 CLOCKS = frozenset(
     ("packet", "packet-client", "data", "data-client", "connect", "syn-ack", "request", "fin", "fin-acked", "fins",
@@ -50,7 +53,7 @@ WAITS = frozenset(
 VERIFIED = {"[S]": "source code", "[D]": "documentation", "[P]": "a public page", "[I]": "an issue thread"}
 
 
-class Timer(NamedTuple):
+class KnownTimer(NamedTuple):
     """One timer; times in nanoseconds."""
 
     id: str
@@ -88,12 +91,12 @@ class Silence(NamedTuple):
 
 
 @cache
-def catalogue() -> tuple[Timer, ...]:
+def catalogue() -> tuple[KnownTimer, ...]:
     """All timers, the shortest first."""
     return tuple(sorted(_timers(_rows(str(_data("timers.tsv")), COLUMNS)), key=lambda timer: (timer.length, timer.id)))
 
 
-def own_timers(path: str) -> tuple[Timer, ...]:
+def own_timers(path: str) -> tuple[KnownTimer, ...]:
     """A site's own timers, from a file with the columns and words of ``timers.tsv``.
 
     Raises UsageError, which names the line, for a file that cannot be read or a row that is not understood.
@@ -101,7 +104,7 @@ def own_timers(path: str) -> tuple[Timer, ...]:
     return tuple(_timers(_rows(path, COLUMNS)))
 
 
-def fitting(silence: Silence, timers: Iterable[Timer] | None = None) -> list[Timer]:
+def fitting(silence: Silence, timers: Iterable[KnownTimer] | None = None) -> list[KnownTimer]:
     """The timers that fit a silence: those that act when they fire, the nearest first, then the silent ones, the
     longest first."""
     known = catalogue() if timers is None else timers
@@ -109,7 +112,7 @@ def fitting(silence: Silence, timers: Iterable[Timer] | None = None) -> list[Tim
     return sorted(found, key=lambda timer: (timer.silent, _distance(timer, silence), timer.id))
 
 
-def _fits(timer: Timer, silence: Silence) -> bool:
+def _fits(timer: KnownTimer, silence: Silence) -> bool:
     length = silence.lengths.get(timer.clock)
     if length is None or silence.waits not in timer.waits or not _could_act(timer, silence):
         return False
@@ -121,19 +124,19 @@ def _fits(timer: Timer, silence: Silence) -> bool:
     return early <= length <= timer.length + timer.late + LATE_NS + silence.round_trip
 
 
-def _could_act(timer: Timer, silence: Silence) -> bool:
+def _could_act(timer: KnownTimer, silence: Silence) -> bool:
     """Whether the timer's owner can be who ended the silence, and in the way that it ended."""
     if silence.ends not in (FORGETS_TOO if timer.silent and timer.acts != "device" else ENDS)[timer.fires]:
         return False
     return timer.silent or timer.acts not in ("client", "server") or timer.acts == silence.actor
 
 
-def _distance(timer: Timer, silence: Silence) -> int:
+def _distance(timer: KnownTimer, silence: Silence) -> int:
     """How far the silence is from what the timer says."""
     return abs(silence.lengths[timer.clock] - timer.length)
 
 
-def _timers(rows: Iterable[tuple[str, Mapping[str, str]]]) -> Iterator[Timer]:
+def _timers(rows: Iterable[tuple[str, Mapping[str, str]]]) -> Iterator[KnownTimer]:
     for where, row in rows:
         try:
             yield _timer(row)
@@ -141,15 +144,16 @@ def _timers(rows: Iterable[tuple[str, Mapping[str, str]]]) -> Iterator[Timer]:
             raise UsageError(f"{where}: {_fault(error)}") from None
 
 
-def _timer(row: Mapping[str, str]) -> Timer:
+def _timer(row: Mapping[str, str]) -> KnownTimer:
     acts = _roles()[row["role"]]
     if row["fires"] not in FIRES or row["mark"] not in VERIFIED:
         raise KeyError(row["fires"] if row["fires"] not in FIRES else row["mark"])
     clock, waits = _start(row["starts"], row["fires"], acts)
     early, late = _checked().get(row["id"], (0, 0))
-    words = (row[name] for name in ("range", "starts", "fires", "applies_since_or_version", "source", "mark"))
-    named = (row["id"], row["system"], row["role"], row["timer"], _nanoseconds(row["seconds"]))
-    return Timer(*named, *words, acts, clock, waits, early, late)
+    return KnownTimer(
+        row["id"], row["system"], row["role"], row["timer"], _nanoseconds(row["seconds"]), row["range"], row["starts"],
+        row["fires"], row["applies_since_or_version"], row["source"], row["mark"], acts, clock, waits, early, late,
+    )  # fmt: skip
 
 
 def _fault(error: KeyError | InvalidOperation) -> str:
