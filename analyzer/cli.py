@@ -183,12 +183,24 @@ def timeline(captures: tuple[str, ...], stream: int, everything: bool, **thresho
 
 @cli.command()
 @click.argument("code", required=False)
+@click.argument("value", required=False)
 @click.option("--list", "listed", is_flag=True, help="List all findings.")
-def explain(code: str | None, listed: bool) -> None:
-    """Explain a finding: what it means, when it is harmless, what to do."""
-    if listed == (code is not None):
-        raise UsageError("name one finding (teardown explain TD101), or --list them")
+def explain(code: str | None, value: str | None, listed: bool) -> None:
+    """Explain a finding: what it means, when it is harmless, what to do.
+
+    "timers" instead of a CODE lists the known timers of systems, programs and devices; with a VALUE, such as 350 or 5m,
+    those that fire then.
+    """
+    timers = code is not None and code.lower() == "timers"
+    if listed == (code is not None) or (value is not None and not timers):
+        raise UsageError("name one finding (teardown explain TD101), or timers (teardown explain timers 350), or --list")
     from analyzer.views.console import show
+
+    if timers:
+        from analyzer.views.timer_list import timer_lines
+
+        show(timer_lines(value))
+        return
     from analyzer.views.explanation import list_lines, page_lines
 
     show(list_lines() if code is None else page_lines(code))

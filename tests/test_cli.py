@@ -358,3 +358,17 @@ analyzer.cli.main([])
         running.terminate()
         assert running.wait(10) == 143
     assert list(tmp_path.iterdir()) == []
+
+
+def test_timers_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    assert guarded(["explain", "timers", "350"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("350 s\n") and "AWS Network Load Balancer" in said and "nginx" not in said
+    assert guarded(["explain", "timers"]) == 0
+    assert "432000 s (5 days)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("given", [["timers", "much"], ["timers", "0.01"], ["TD101", "350"]])
+def test_a_timer_that_is_not_known(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert guarded(["explain", *given]) == 2
+    assert capsys.readouterr().err.startswith("teardown: ")

@@ -1,0 +1,57 @@
+"""The catalogue of timers for the terminal and for the docs: ``teardown explain timers [VALUE]``."""
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+from analyzer.errors import UsageError
+from analyzer.settings import SECOND, nanoseconds, seconds_text
+from analyzer.tcp.timer_catalogue import EARLY_NS, LATE_NS, VERIFIED, KnownTimer, catalogue
+from analyzer.views.console import Line, wrapped
+
+DOES = {  # when it fires
+    "fin": "closes (FIN)",
+    "rst": "resets (RST)",
+    "silent": "forgets the connection and sends nothing",
+    "silent-then-rst-on-next-packet": "forgets the connection; answers the next packet with RST",
+    "closes-both": "closes both of its connections",
+    "gives-up": "stops waiting: closes, or reports an error and then closes",
+}
+
+
+def timer_lines(value: str | None, columns: int = 80) -> list[Line]:
+    """The timers that fire at ``value`` (a duration as the options take it), all of them without one.
+
+    Raises UsageError for a value that is no duration, and where no timer is near it.
+    """
+    timers = list(catalogue() if value is None else _near(nanoseconds(value)))
+    if not timers:
+        raise UsageError(f"no known timer fires at {value}; teardown explain timers lists all of them")
+    return [line for length, some in groupby(timers, _length) for line in _of_length(length, some, columns)]
+
+
+def _near(length: int) -> Iterator[KnownTimer]:
+    """Those that may end a silence of that length by acting then."""
+    for timer in catalogue():
+        if timer.length - timer.early - EARLY_NS <= length <= timer.length + timer.late + LATE_NS:
+            yield timer
+
+
+def _length(timer: KnownTimer) -> int:
+    return timer.length
+
+
+def _of_length(length: int, timers: Iterable[KnownTimer], columns: int) -> Iterator[Line]:
+    yield Line(f"{seconds_text(length)} s{_longer(length)}", "bold")
+    for timer in timers:
+        yield from map(Line, wrapped(f"{timer.system}: {timer.timer} ({timer.role})", 2, columns))
+        yield from map(Line, wrapped(f"counts from: {timer.starts}; then it {DOES[timer.fires]}", 6, columns))
+        yield from map(Line, wrapped(f"value: {timer.range}; versions: {timer.applies}", 6, columns))
+        yield from (Line(line, "dim") for line in wrapped(f"{VERIFIED[timer.mark]}: {timer.source}", 6, columns))
+
+
+def _longer(length: int) -> str:
+    """The same in minutes, hours or days, where it is a whole number of them."""
+    for name, unit in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if length >= 2 * unit * SECOND and length % (unit * SECOND) == 0:
+            return f" ({length // (unit * SECOND)} {name})"
+    return ""
