@@ -193,7 +193,7 @@ def explain(code: str | None, value: str | None, listed: bool) -> None:
     """
     timers = code is not None and code.lower() == "timers"
     if listed == (code is not None) or (value is not None and not timers):
-        raise UsageError("name one finding (teardown explain TD101), or timers (teardown explain timers 350), or --list")
+        raise UsageError("name a finding (teardown explain TD101), or timers (teardown explain timers 350), or --list")
     from analyzer.views.console import show
 
     if timers:
