@@ -311,7 +311,7 @@ def test_explain_lists_all_findings(run: Run) -> None:
 
 def test_every_command_has_help(run: Run) -> None:
     for name, command in cli.commands.items():
-        assert (command.help or "").endswith("."), name
+        assert (command.help or "").rstrip().endswith("."), name
         assert run(name, "--help")[0] == 0
 
 
