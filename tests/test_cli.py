@@ -216,7 +216,7 @@ def test_timeline_asks_for_the_segments_of_one_stream(run: Run, pipeline: Pipeli
             ["timeline", "a", "--stream", "99"],
             "teardown: there is no stream 99 in the capture; its streams are 0 to 9\n",
         ),
-        (["explain"], "teardown: name one finding (teardown explain TD101), or --list them\n"),
+        (["explain"], "teardown: name a finding (teardown explain TD101), or timers "),
         (["explain", "TD000"], "teardown: "),
         (["explain", ""], "teardown: no finding ''; there are TD101"),
         (["analyze", "a", "--pile-up", "0"], "teardown: Invalid value for '--pile-up': 0 is not in the range"),
