@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from scapy.utils import PcapReader, rdpcap
+from scapy.all import PcapReader, rdpcap  # with its layers: else packets would be without a class
 
 import analyzer
 from tests.captures import own
