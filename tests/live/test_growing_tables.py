@@ -149,7 +149,7 @@ def test_a_full_disk_ends_the_packets_at_a_whole_block(tmp_path: Path, monkeypat
                 file.add(type(batch)(batch.data, batch.rows[place : place + 1]), capture.interfaces)
     file.close()
     assert len(said) == 1
-    assert "packets are no longer kept" in said[0]
+    assert "packets are no longer saved" in said[0]
     kept = packets_of(tmp_path / "kept.pcapng")
     assert kept == packets_of(CAPTURE)[: len(kept)]
     assert kept

@@ -113,7 +113,7 @@ def test_drops_are_counted_and_make_verdicts_less_sure(lab: Lab) -> None:
     assert watching.end() == (0, "")
     summary = watching.events[-1]
     assert summary["lost"] > 100
-    assert any("packets were lost while capturing" in notice for notice in summary["notices"])
+    assert any("packets were lost: findings" in notice for notice in summary["notices"])
 
 
 class Burst:
