@@ -1,6 +1,8 @@
-"""What the tracker's kernels have in front of them, and the two things they all do: move an endpoint, make a note.
+"""What the tracker's kernels hand on to each other (CONTEXT), and how they find the rows that it points to.
 
-Fence: only numpy and this project's enums inside; the typed wrapper is ``tracker.track``.
+How an endpoint is moved, or something is noted of it, stands in ``moves``.
+
+Fence: only numpy and this project's enums inside; what the pipeline calls is ``track.Tracker``.
 """
 
 import numpy as np

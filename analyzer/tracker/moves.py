@@ -1,7 +1,8 @@
 """How an endpoint is moved: along an arrow of the table, or back where a later segment contradicts what was assumed.
 
-Whatever happens to an endpoint is a row of the event log; a move also changes its state in the ledger. What is kept of
-the ledger's columns for each state is decided here, and nowhere else.
+Whatever happens to an endpoint is a row of the event log; a move also changes its state in the ledger. Which
+columns of the ledger are written when a state is entered or left is decided by ``stamp_enter`` and ``stamp_leave``;
+the fast path calls these two as well.
 
 Fence: only numpy and this project's enums inside.
 """

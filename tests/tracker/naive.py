@@ -1,8 +1,9 @@
 """The slow, obvious twin of the tracker's kernels: one connection, two objects, one segment at a time.
 
-The same theory (analyzer/tracker/track.py, crossing.py) in plain objects: an endpoint's story is a list of entries, and
-an assumption that fails is undone by cutting the list. It knows states, bases and frames; no timers that run out, no
-older connection on the same addresses. Times, copies and counters are told by ``observed.py`` and what rests on it.
+The same theory (analyzer/tcp/states.py, and the files that analyzer/tracker/__init__.py names for each event) in plain
+objects: an endpoint's story is a list of entries, and an assumption that fails is undone by cutting the list. It knows
+states, bases and frames; no timers that run out, no older connection on the same addresses. Times, copies and counters
+are told by ``observed.py`` and what rests on it.
 """
 
 from __future__ import annotations
