@@ -17,7 +17,18 @@ from analyzer.errors import UnusableRule
 from analyzer.findings import rules as folder
 from analyzer.findings.ledger_view import LedgerView
 from analyzer.findings.needs import NO_NEEDS, Needs, needs_of
-from analyzer.findings.rule import AT_THE_END, SETTLE, SEVERITIES, Crowd, OfCapture, Rule, Verdict
+from analyzer.findings.rule import (
+    ABOUTS,
+    AT_THE_END,
+    CAPTURE,
+    CONNECTION,
+    SETTLE,
+    SEVERITIES,
+    Crowd,
+    OfCapture,
+    Rule,
+    Verdict,
+)
 from analyzer.flows.row import FLOW
 from analyzer.settings import Settings
 from analyzer.tracker.signs import Asked, Sign
@@ -70,6 +81,7 @@ def read(module: ModuleType) -> Rule:
         module.SUPERSEDES,
         module.THRESHOLDS,
         _needs(module, answer, where),
+        getattr(module, "ABOUT", CONNECTION),
         getattr(module, "LIVE_WAIT", SETTLE),
         module.EXAMPLE,
         module.NEAR_MISS,
@@ -105,6 +117,8 @@ def _check(rule: Rule, where: str) -> None:
     """Raises UnusableRule where a constant has a value that means nothing."""
     if rule.severity not in SEVERITIES:
         raise UnusableRule(f"{where}: SEVERITY must be one of {', '.join(SEVERITIES)}")
+    if rule.about not in ABOUTS or (rule.of_capture and rule.about != CAPTURE):
+        raise UnusableRule(f"{where}: ABOUT must be {' or '.join(ABOUTS)}, and capture if judge is given the recording")
     if unknown := set(rule.thresholds) - {entry.name for entry in fields(Settings)}:
         raise UnusableRule(f"{where}: THRESHOLDS names {', '.join(sorted(unknown))}, which is no setting")
     if not isinstance(rule.live_wait, int) or (rule.live_wait < 0 and rule.live_wait != AT_THE_END):

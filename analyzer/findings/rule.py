@@ -3,7 +3,8 @@
 A rule file is a form, always in this order: a docstring whose first line is the title and whose headings are
 ``HEADINGS``; ``CODE``, ``NAME``, ``SEVERITY``; ``SUPERSEDES``, the vaguer codes that say the same of a flow;
 ``THRESHOLDS``, the fields of Settings it goes by; ``NEEDS``, signs and columns of the ledger of which a flow must show
-one for the rule to have anything to say of it (see needs.py); ``LIVE_WAIT``, where that is not SETTLE; ``EXAMPLE`` and
+one for the rule to have anything to say of it (see needs.py); ``ABOUT``, "capture" where it says something of how the
+capture was made, left out where it is about the connection; ``LIVE_WAIT``, where that is not SETTLE; ``EXAMPLE`` and
 ``NEAR_MISS``, a capture that fires it and one that must not; ``MESSAGE`` and ``ADVICE``, templates (see wording.py);
 and ``judge(ledger, settings)``, which answers for all flows at once. The report's text, ``teardown explain`` and the
 page in the docs are made from this file. ``loading.py`` reads it, and refuses a rule that could never see what it asks
@@ -34,6 +35,7 @@ from analyzer.settings import SECOND, Settings
 Bools = NDArray[np.bool_]
 HEADINGS = ("What it sees", "Why it matters", "When it is harmless", "What to do next")
 SEVERITIES = ("error", "warning", "info")
+CONNECTION, CAPTURE = ABOUTS = ("connection", "capture")  # what a rule may be about
 SETTLE = SECOND // 2  # the usual wait, more than a round trip: what contradicts a RST has come by then
 AT_THE_END = -1  # the wait of what is announced only when the connection is over
 
@@ -118,6 +120,7 @@ class Rule(NamedTuple):
     supersedes: tuple[str, ...]
     thresholds: tuple[str, ...]
     needs: Needs
+    about: str
     live_wait: int
     example: str
     near_miss: str
@@ -127,6 +130,12 @@ class Rule(NamedTuple):
     hindsight: Hindsight | None
     crowd: bool  # it says something of many flows together
     of_capture: bool  # or of the capture
+
+    @property
+    def about_capture(self) -> bool:
+        """Whether it says something of how the capture was made: of a flow, or of the whole. Then nothing is wrong
+        with the connection, and packets that are missing do not make it less sure."""
+        return self.about == CAPTURE
 
     @property
     def of_flows(self) -> bool:

@@ -2,7 +2,7 @@
 
 An engine tells how many packets it lost so far; between two answers lies a stretch in which they were lost. A
 verdict about a connection that lived then may rest on a packet that was among them, so it is one step less sure.
-A verdict about the capture itself (TD9xx) is not: what is missing is what it says.
+A verdict about the capture itself (``ABOUT`` in the file of its rule) is not: what is missing is what it says.
 """
 
 from typing import NamedTuple
@@ -12,9 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analyzer.findings.finding_columns import CONFIDENCES
+from analyzer.findings.loading import rules
 
 MOST_STRETCHES = 1000  # beyond, the two nearest in time become one
-ABOUT_THE_CAPTURE = "TD9"
 
 
 class Stretch(NamedTuple):
@@ -62,7 +62,7 @@ class Losses:
 
     def lower(self, findings: pd.DataFrame, hit: NDArray[np.bool_]) -> pd.DataFrame:
         """``findings`` with the confidence of those ``hit`` one step lower."""
-        about = findings["code"].astype(str).str.startswith(ABOUT_THE_CAPTURE).to_numpy(np.bool_)
+        about = findings["code"].isin([code for code, rule in rules().items() if rule.about_capture]).to_numpy(np.bool_)
         if not (hit & ~about).any():
             return findings
         places = findings["confidence"].astype(str).map(CONFIDENCES.index).to_numpy(np.int64)

@@ -21,7 +21,6 @@ FEW = 10  # entries told in brief for which there are two lines each
 BLAMED_SHOWN = 3  # endpoints that an entry names
 INDENT, ROOM = 9, 68  # columns before the text, columns for a filter
 INFO = "info"
-OF_CAPTURE = "TD9"  # how the codes about the capture itself begin
 
 
 class SummaryContext(NamedTuple):
@@ -37,7 +36,7 @@ def entry_lines(context: SummaryContext) -> Iterator[Line]:
     tables = by_importance(context.listing.tables)
     yield from heading(f"Findings: {_counts(tables)}")
     urgent = [table for table in tables if table.rule.severity != INFO]
-    urgent = urgent or [table for table in tables if not table.rule.code.startswith(OF_CAPTURE)]
+    urgent = urgent or [table for table in tables if not table.rule.about_capture]
     full = list(_in_full(context, urgent))
     yield from (line for told in full for line in told)
     brief = urgent[len(full) :]

@@ -56,7 +56,7 @@ def test_a_rule_that_asks_for_what_there_is_is_taken() -> None:
     assert mixed.needs == Needs(Sign.FIN | Sign.UNUSUAL | Sign.OLDER_FLOW, Sign.FIN, ("rst_count", "old_seen"))
     crowd = read(rule_file((NEEDS, CLOSE_WAIT), (ANSWER, ") -> Crowd:")))
     assert crowd.crowd and not crowd.of_flows
-    of_capture = read(rule_file((NEEDS, "NEEDS = ()"), (ANSWER, ") -> OfCapture | None:")))
+    of_capture = read(rule_file((NEEDS, 'NEEDS = ()\nABOUT = "capture"'), (ANSWER, ") -> OfCapture | None:")))
     assert of_capture.of_capture and not of_capture.needs.signs
 
 
@@ -83,6 +83,8 @@ def test_a_rule_that_asks_for_what_there_is_is_taken() -> None:
         ([("def judge", "def decide")], "a rule needs judge"),
         ([('SEVERITY = "info"', 'SEVERITY = "grave"')], "SEVERITY must be one of error, warning, info"),
         ([("THRESHOLDS = ()", 'THRESHOLDS = ("slow_close",)')], "THRESHOLDS names slow_close, which is no setting"),
+        ([(NEEDS, f'{NEEDS}\nABOUT = "weather"')], "ABOUT must be connection or capture"),
+        ([(NEEDS, "NEEDS = ()"), (ANSWER, ") -> OfCapture | None:")], "capture if judge is given the recording"),
         ([(NEEDS, f"{NEEDS}\nLIVE_WAIT = -5")], "LIVE_WAIT must be nanoseconds or AT_THE_END"),
         ([(NEEDS, f"{NEEDS}\nLIVE_WAIT = 0.5")], "LIVE_WAIT must be nanoseconds or AT_THE_END"),
     ],
@@ -92,6 +94,11 @@ def test_a_rule_that_cannot_work_is_refused(changes: list[tuple[str, str]], says
         read(rule_file(*changes))
     assert str(refused.value).startswith("td999_sent_a_fin: ")
     assert says in str(refused.value)
+
+
+def test_a_rule_is_about_the_connection_unless_its_file_says_otherwise() -> None:
+    assert not read(rule_file()).about_capture
+    assert read(rule_file((NEEDS, f'{NEEDS}\nABOUT = "capture"'))).about_capture
 
 
 def test_every_column_that_may_be_a_need_is_kept_for_the_rules() -> None:

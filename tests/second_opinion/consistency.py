@@ -275,7 +275,7 @@ def foreign_resets_move_nobody(capture: Capture, flow: Flow) -> Iterator[str]:
 
 @check
 def nothing_is_sure_where_frames_are_missing(capture: Capture, flow: Flow) -> Iterator[str]:
-    """What is said of the connection, not of the capture (TD9xx), has high confidence only where no side has gaps."""
+    """What is said of the connection, not of the capture, has high confidence only where no side has gaps."""
     if flow.row["observability"] in ("frames-missing", "one-direction-only"):
         sure = [row["code"] for row in findings_of(capture, flow) if row["confidence"] == "high"]
         yield from (f"{code} is sure, and {flow.row['observability']}" for code in sure if not code.startswith("TD9"))

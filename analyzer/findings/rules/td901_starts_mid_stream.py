@@ -31,6 +31,7 @@ SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ()
 NEEDS = (Sign.NO_OPENING,)
+ABOUT = "capture"
 LIVE_WAIT = AT_THE_END  # what is about the capture is said once, with the end of the connection
 EXAMPLE = "starts-mid-stream.pcap"
 NEAR_MISS = "graceful-server-first.pcapng"

@@ -35,6 +35,7 @@ SEVERITY = "warning"
 SUPERSEDES = ("TD903",)
 THRESHOLDS = ()
 NEEDS = (Sign.ONE_DIRECTION,)
+ABOUT = "capture"
 LIVE_WAIT = AT_THE_END  # what is about the capture is said once, with the end of the connection
 EXAMPLE = "one-direction-only.pcap"
 NEAR_MISS = "connection-attempt-unanswered.pcap"

@@ -35,6 +35,7 @@ SEVERITY = "warning"
 SUPERSEDES = ()
 THRESHOLDS = ()
 NEEDS = ("missing_bytes",)
+ABOUT = "capture"
 LIVE_WAIT = AT_THE_END  # what is about the capture is said once, with the end of the connection
 EXAMPLE = "frames-missing.pcapng"
 NEAR_MISS = "frames-slightly-out-of-order.pcap"

@@ -32,6 +32,7 @@ SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ()
 NEEDS = ("duplicates",)
+ABOUT = "capture"
 LIVE_WAIT = AT_THE_END  # what is about the capture is said once, with the end of the connection
 EXAMPLE = "frames-duplicated.pcapng"
 NEAR_MISS = "last-ack-lost.pcapng"

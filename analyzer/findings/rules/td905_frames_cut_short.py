@@ -31,6 +31,7 @@ SEVERITY = "info"
 SUPERSEDES = ()
 THRESHOLDS = ()
 NEEDS = ("cut_headers",)
+ABOUT = "capture"
 LIVE_WAIT = AT_THE_END  # what is about the capture is said once, with the end of the connection
 EXAMPLE = "frames-cut-short.pcap"
 NEAR_MISS = "graceful-client-first.pcap"

@@ -31,6 +31,7 @@ SEVERITY = "warning"
 SUPERSEDES = ()
 THRESHOLDS = ("clock_back_ns",)
 NEEDS = ("clock_back",)
+ABOUT = "capture"
 LIVE_WAIT = AT_THE_END  # what is about the capture is said once, with the end of the connection
 EXAMPLE = "clock-went-back.pcap"
 NEAR_MISS = "frames-slightly-out-of-order.pcap"

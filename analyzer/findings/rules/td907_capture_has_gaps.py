@@ -37,6 +37,7 @@ SEVERITY = "warning"
 SUPERSEDES = ()
 THRESHOLDS = ("capture_gap_ns",)
 NEEDS = ()
+ABOUT = "capture"
 LIVE_WAIT = AT_THE_END  # what is about the capture is said once, at its end
 EXAMPLE = "capture-has-gaps"
 NEAR_MISS = "ring-without-gaps"
