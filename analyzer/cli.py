@@ -25,12 +25,12 @@ from analyzer.errors import TeardownError, UsageError
 from analyzer.live.command import browse, live
 from analyzer.settings import Settings, adjustable, check, default_text, nanoseconds, option_name
 from analyzer.views.escape import safe
+from analyzer.vocabulary import ANALYSED, SEVERITIES
 
 if TYPE_CHECKING:
     from analyzer.results.result import Analysed
 
-SEVERITIES = ("error", "warning", "info")  # the gravest first
-WRITTEN = frozenset(("flows", "timeline", "findings"))
+WRITTEN = frozenset(ANALYSED)
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from analyzer.errors import UsageError
 from analyzer.tcp.timers import PROFILES
+from analyzer.units import SECOND
 
-SECOND = 1_000_000_000
 ENGINES = ("native", "tshark")
 MOST = 1_000_000_000  # of anything that is counted
 LONGEST_TIMER = 24 * 3600  # seconds; no system keeps TIME_WAIT or FIN_WAIT_2 as long

@@ -18,11 +18,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.settings import SECOND
+from analyzer.units import SECOND, UNKNOWN
 
 EPOCH = 1 << 62  # 1970 by the inner clock, which began on 12 November 1823
 NEVER = 0  # by the inner clock: no time
-UNKNOWN = np.iinfo(np.int64).min  # outside: no time (numpy's NaT)
 
 YEAR_1970 = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_YEAR, LAST_YEAR = 1824, 2115

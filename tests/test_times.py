@@ -20,7 +20,8 @@ from analyzer.engine.pipeline import analyze
 from analyzer.results.pandas_types import epoch_ns
 from analyzer.results.result import Analysed, ResultTables
 from analyzer.settings import Settings
-from analyzer.times import NEVER, UNKNOWN, date_text, inner, moment, outer, outer_column
+from analyzer.times import NEVER, date_text, inner, moment, outer, outer_column
+from analyzer.units import UNKNOWN
 from analyzer.views.ladder import ladder_lines
 from analyzer.writers.tables import write_analysed
 from tests.shifted import Move, packets_of, shifted, write

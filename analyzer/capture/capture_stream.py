@@ -19,9 +19,10 @@ from analyzer.capture.interfaces import Interface, harmless
 from analyzer.capture.merge import MERGE_MEMORY, Merge, OpenCapture, natural
 from analyzer.capture.packet_source import BATCH, PacketSource
 from analyzer.capture.packets import Packets
-from analyzer.capture.parser import CaptureInfo, plural
+from analyzer.capture.parser import CaptureInfo
 from analyzer.capture.recording import Recording
 from analyzer.errors import Notice, UnreadableCapture, UsageError
+from analyzer.units import counted
 
 PROBE = 256 * 1024  # size of the buffer with which a file's first packet is looked for
 
@@ -99,7 +100,7 @@ class CaptureStream:
         for number, interface in enumerate(self.interfaces):
             if interface.dropped:
                 self._info.note(
-                    f"the capture reports {plural(interface.dropped, 'packet')} lost on interface {number}"
+                    f"the capture reports {counted(interface.dropped, 'packet')} lost on interface {number}"
                     f"{' ' + interface.name if interface.name else ''}"
                 )
 

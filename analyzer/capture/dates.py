@@ -7,9 +7,9 @@ files of the capture that begin like it. Where such a clock jumps too far to be 
 packet before. Lengths of time are right then, and a notice says which dates stand in the file.
 """
 
-from analyzer.capture.parser import TimeOrigin, plural
-from analyzer.settings import SECOND
+from analyzer.capture.parser import TimeOrigin
 from analyzer.times import BEYOND_SECOND, FIRST_SECOND, FIRST_YEAR, LAST_YEAR, date_text
+from analyzer.units import SECOND, counted
 
 YEARS = f"the years {FIRST_YEAR} to {LAST_YEAR}"
 First = tuple[int, int]  # frame and date of the first of some packets
@@ -74,17 +74,17 @@ class Dates:
             )
         if self._jumps:
             said.append(
-                f"its clock jumped outside {YEARS} ({plural(self._jumps, 'time')}, first: {_dated(*self._first_jump)}"
+                f"its clock jumped outside {YEARS} ({counted(self._jumps, 'time')}, first: {_dated(*self._first_jump)}"
                 f"); it continues from the packet before"
             )
         if self.negative:
             said.append(
-                f"{plural(self.negative, 'packet')} (first: {_dated(*self.first_negative)}) with the highest bit of "
+                f"{counted(self.negative, 'packet')} (first: {_dated(*self.first_negative)}) with the highest bit of "
                 f"the timestamp set; it was read as a negative number, a time before 1970"
             )
         if self.beyond:
             said.append(
-                f"{plural(self.beyond, 'packet')} (first: {_dated(*self.first_beyond)}) dated outside {YEARS}; the "
+                f"{counted(self.beyond, 'packet')} (first: {_dated(*self.first_beyond)}) dated outside {YEARS}; the "
                 f"time of the packet before was used"
             )
         return said

@@ -15,7 +15,8 @@ import numpy as np
 from analyzer.capture.packets import PACKET
 from analyzer.capture.parser_state import BLOCKS, INTERFACES, RECORDS
 from analyzer.kernels import const, inlined, kernel, part
-from analyzer.times import BEYOND_SECOND, FIRST_SECOND, UNKNOWN
+from analyzer.times import BEYOND_SECOND, FIRST_SECOND
+from analyzer.units import SECOND, UNKNOWN
 
 # Why a parser stopped.
 FULL = 0  # no row left
@@ -35,7 +36,6 @@ FITS = 0  # nothing
 UNTIMED = 11  # it is in a simple packet block, which has none
 NO_CLOCK = 12  # its interface counts in units that no clock has
 
-SECOND = 1_000_000_000
 FAR = 1 << 61  # seconds: a time and an offset up to this can be added in 64 bits; what is beyond is beyond all times
 
 MICROSECONDS, NANOSECONDS, FILE_HEADER = 0xA1B2C3D4, 0xA1B23C4D, 24  # how a classic pcap file begins, and its length

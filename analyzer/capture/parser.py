@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from analyzer.capture.interfaces import Interfaces
 from analyzer.errors import Notice
+from analyzer.units import counted
 
 # A packet larger than this is a damaged length, unless the file's own snapshot length says otherwise. It is what
 # tcpdump and Wireshark write at most and what Wireshark believes at most, so that both stop at the same place.
@@ -63,15 +64,10 @@ class Parser(Protocol):
         """The bytes end here, ``left`` of them unread from byte ``at`` on: note what is to be said of the file."""
 
 
-def plural(count: int, one: str, many: str = "") -> str:
-    """``1 packet``, ``2 packets``."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
 def note_cut(info: CaptureInfo, name: str, left: int, at: int, frames: int) -> None:
     """The file ends in the middle of a record."""
     if left:
         info.note(
             f"{name}: cut short in the middle of packet {frames + 1:,}, which begins at byte {at:,} "
-            f"({plural(left, 'byte')} of it there); everything before it was analysed"
+            f"({counted(left, 'byte')} of it there); everything before it was analysed"
         )

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.kernels import BAD_LENGTH, parse_records
-from analyzer.capture.parser import LARGEST_PACKET, LARGEST_RECORD, CaptureInfo, note_cut, plural
+from analyzer.capture.parser import LARGEST_PACKET, LARGEST_RECORD, CaptureInfo, note_cut
 from analyzer.capture.parser_state import RECORDS
+from analyzer.units import counted
 
 PLAIN, MODIFIED, MODIFIED_TWICE, NOKIA = 16, 24, 28, 20  # sizes of a record's header
 
@@ -97,7 +98,7 @@ class PcapParser:
         place = at + int(state["captured"])
         claimed = int.from_bytes(data[place : place + 4].tobytes(), "big" if state["big"] else "little")
         self._info.note(
-            f"{self.name}: packet {self.frames + 1:,} (at byte {where:,}) claims {plural(claimed, 'byte')}, which is "
+            f"{self.name}: packet {self.frames + 1:,} (at byte {where:,}) claims {counted(claimed, 'byte')}, which is "
             f"impossible (the limit is {int(state['most']):,}); the file is damaged there, everything before was "
             f"analysed"
         )
@@ -108,12 +109,12 @@ class PcapParser:
             note_cut(self._info, self.name, left, at, self.frames)
         if state["joined"]:
             self._info.note(
-                f"{self.name}: {plural(int(state['joined']), 'more capture')} in the middle of this file: files were "
+                f"{self.name}: {counted(int(state['joined']), 'more capture')} in the middle of this file: files were "
                 f"concatenated; all of them were read in file order"
             )
         if state["odd"]:
             self._info.note(
-                f"{self.name}: {plural(int(state['odd']), 'packet')} (first: packet {int(state['first_odd']):,}) with "
+                f"{self.name}: {counted(int(state['odd']), 'packet')} (first: packet {int(state['first_odd']):,}) with "
                 f"a fraction of a second that is a second or more; it was added unchanged"
             )
 

@@ -18,17 +18,17 @@ from numpy.typing import NDArray
 from analyzer.capture import kernels
 from analyzer.capture.dates import Dates
 from analyzer.capture.interfaces import printable
-from analyzer.capture.parser import LARGEST_RECORD, CaptureInfo, note_cut, plural
+from analyzer.capture.parser import LARGEST_RECORD, CaptureInfo, note_cut
 from analyzer.capture.parser_state import BLOCKS, INTERFACES
 from analyzer.capture.pcapng_clock import Clock, ticks_of
-from analyzer.times import UNKNOWN
+from analyzer.units import SECOND, UNKNOWN, counted
 
 SECTION_MAGIC = b"\x0a\x0d\x0d\x0a"
 ORDERS = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
 LARGEST_BLOCK = LARGEST_RECORD + 131_072 + 32  # the largest packet, its options and its header, as in Wireshark
 VERSIONS = ((1, 0), (1, 2))
 MOST_DESCRIBED = 65_536  # interfaces in one section
-DAY = 24 * 3600 * kernels.SECOND
+DAY = 24 * 3600 * SECOND
 MOST_NOTES = 10  # complaints about one file that are told one by one
 MICROSECONDS = 6  # if_tsresol where there is none
 
@@ -245,7 +245,7 @@ class PcapngParser:
         high, low = struct.unpack(self._order + "II", ended)
         last, offset = int(self._states[0]["time"]), int(interface["offset"])
         for units in (int(interface["units"]), 10**6):
-            time = ((high << 32 | low) * kernels.SECOND // units) + offset * kernels.SECOND
+            time = ((high << 32 | low) * SECOND // units) + offset * SECOND
             if last <= time < last + DAY:
                 self.captured_until = time if self.captured_until is None else max(time, self.captured_until)
 
@@ -262,16 +262,16 @@ class PcapngParser:
             said.append(f"{self._complaints - MOST_NOTES:,} more such notices are not shown")
         if state["untimed"]:
             said.append(
-                f"{plural(int(state['untimed']), 'packet')} (first: packet {int(state['first_untimed']):,}) without a "
+                f"{counted(int(state['untimed']), 'packet')} (first: packet {int(state['first_untimed']):,}) without a "
                 f"time (simple packet blocks have none); the time of the packet before was used"
             )
         self._dates.negative, self._dates.beyond = int(state["negative"]), int(state["beyond"])
         said += self._dates.remarks()
         for kind, one, many in NUMBERED:
             if state[kind]:
-                count = plural(int(state[kind]), one, many)
+                count = counted(int(state[kind]), one, many)
                 said.append(f"{count} skipped; each has a frame number, as in Wireshark")
         if state["unknown"]:
-            count = plural(int(state["unknown"]), "block")
+            count = counted(int(state["unknown"]), "block")
             said.append(f"skipped {count} of unknown type (first: 0x{int(state['first_unknown']):08x})")
         return said

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from analyzer.capture import kernels
-from analyzer.settings import SECOND
 from analyzer.times import BEYOND_SECOND, FIRST_SECOND
+from analyzer.units import SECOND
 
 FINEST, FINEST_BINARY = 19, 63  # powers of ten and of two of which 64 bits of ticks make two seconds at least
 

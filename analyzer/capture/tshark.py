@@ -25,15 +25,15 @@ import numpy as np
 from analyzer.capture.dates import Dates
 from analyzer.capture.frame_files import FrameFiles
 from analyzer.capture.gaps import Gaps
+from analyzer.capture.interfaces import MOST_INTERFACES
 from analyzer.capture.packets import PACKET, Packets
 from analyzer.capture.parser import TimeOrigin
 from analyzer.capture.recording import Recording
 from analyzer.errors import Notice, UnreadableCapture, UsageError
-from analyzer.settings import SECOND
+from analyzer.units import SECOND
 
 BATCH = 16_384
 RAW_IP = 101
-MOST_INTERFACES = 65_535
 DONT_FRAGMENT, TCP, TCP_LAYER = 0x4000, 6, ":tcp:"
 FIELDS = (
     *("frame.number", "frame.time_epoch", "frame.protocols", "ip.src", "ip.dst", "ip.id", "ip.ttl", "ip.flags.df"),

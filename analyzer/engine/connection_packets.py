@@ -15,7 +15,8 @@ from analyzer.errors import UsageError
 from analyzer.flows.table import FlowTable
 from analyzer.segments.decode import Decoder
 from analyzer.segments.table import QUOTED
-from analyzer.settings import SECOND, Settings
+from analyzer.settings import Settings
+from analyzer.units import SECOND
 
 if TYPE_CHECKING:
     from scapy.plist import PacketList

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from analyzer.capture import open_captures
 from analyzer.capture.capture_stream import CaptureStream
 from analyzer.capture.packets import Packets
-from analyzer.capture.parser import plural
 from analyzer.capture.recording import Recording, unbroken
 from analyzer.engine.finished_flows import FinishedFlows
 from analyzer.errors import Notice
@@ -36,6 +35,7 @@ from analyzer.times import outer
 from analyzer.tracker.fast_path.flow_buffer import FlowBuffer, Released, as_they_come
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.track import Ended, Tracker
+from analyzer.units import counted
 
 if TYPE_CHECKING:
     from analyzer.capture.live.stream import LiveStream
@@ -296,5 +296,5 @@ class Analysis:
 
     def _late(self) -> list[Notice]:
         late = self._tracker.late + (self._flow_buffer.late if self._flow_buffer else 0)
-        text = f"{plural(late, 'segment')} came more than a minute after the connection was over: not in its tables"
+        text = f"{counted(late, 'segment')} came more than a minute after the connection was over: not in its tables"
         return [Notice(text)] if late else []

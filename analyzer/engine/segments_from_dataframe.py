@@ -31,8 +31,8 @@ from analyzer.segments.table import (
     SHORT_QUOTE,
     tells_icmp_error,
 )
-from analyzer.settings import SECOND
 from analyzer.times import BEYOND_SECOND, FIRST_SECOND, inner, outer
+from analyzer.units import SECOND
 
 Rows = NDArray[np.void]
 Address = IPv4Address | IPv6Address

@@ -19,7 +19,7 @@ ALERT_BYTES = 64  # an alert with any cipher: 7 in clear, 31 with AES-GCM, 53 wi
 TLS_DATA = 23  # TLS 1.3 sends everything under the type of application data (RFC 8446 5.2)
 ALERT_BYTES_1_3 = 24  # header 5, alert 2, its real type 1, tag 16
 LONG_NS = 1_000_000_000  # a shorter silence is none: nobody's idle timer is that short
-UNDER_WAY_NS = 1_000_000_000  # what was under way when the capture went on is acknowledged by then
+CAUGHT_UP_NS = 1_000_000_000  # what was under way when the capture went on is acknowledged by then
 NO_GAP = np.iinfo(np.int64).min
 JUST_ARRIVED_NS = 1_000_000  # what has just arrived in the kernel no application has looked at
 
@@ -100,7 +100,7 @@ def passed_in_gap(ledger: Ledger, shown: NDArray[np.int64]) -> Bools:
         & (first >= ledger.gaps[:1, 1].max(initial=NO_GAP))
         & (len(ledger.gaps) > 0)
     )
-    return np.asarray(unwatched(ledger, first, shown) | (behind & (shown - first < UNDER_WAY_NS)))
+    return np.asarray(unwatched(ledger, first, shown) | (behind & (shown - first < CAUGHT_UP_NS)))
 
 
 def until_words(ledger: Ledger, until: NDArray[np.int64], words: Sequence[str]) -> Choice:

@@ -17,10 +17,9 @@ from analyzer.findings.facts import gaps
 from analyzer.findings.ledger_view import LedgerView
 from analyzer.findings.rule import Bools, Choice, Crowd, OfCapture, Rule, Verdict
 from analyzer.tcp.evidence import Basis
+from analyzer.units import UNKNOWN
 
-CONFIDENCES = ("high", "medium", "low")
 HIGH, MEDIUM, LOW = range(3)
-UNKNOWN = np.iinfo(np.int64).min
 CLIENT, SERVER, NOBODY = range(3)  # whom a finding blames
 
 BOTH = "both directions"  # the column of what rests on the capture's showing both directions

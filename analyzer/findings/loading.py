@@ -23,7 +23,6 @@ from analyzer.findings.rule import (
     CAPTURE,
     CONNECTION,
     SETTLE,
-    SEVERITIES,
     Crowd,
     OfCapture,
     Rule,
@@ -33,6 +32,7 @@ from analyzer.flows.row import FLOW
 from analyzer.settings import Settings
 from analyzer.tracker.signs import Asked, Sign
 from analyzer.tracker.storage.transpose import OF_REUSED, ChosenColumns, ColumnNotKept, LedgerColumns, TransposedLedger
+from analyzer.vocabulary import SEVERITIES
 
 CONSTANTS = (
     *("CODE", "NAME", "SEVERITY", "SUPERSEDES", "THRESHOLDS", "NEEDS"),

@@ -30,11 +30,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.findings.needs import Needs
-from analyzer.settings import SECOND, Settings
+from analyzer.settings import Settings
+from analyzer.units import SECOND
 
 Bools = NDArray[np.bool_]
 HEADINGS = ("What it sees", "Why it matters", "When it is harmless", "What to do next")
-SEVERITIES = ("error", "warning", "info")
 CONNECTION, CAPTURE = ABOUTS = ("connection", "capture")  # what a rule may be about
 SETTLE = SECOND // 2  # the usual wait, more than a round trip: what contradicts a RST has come by then
 AT_THE_END = -1  # the wait of what is announced only when the connection is over

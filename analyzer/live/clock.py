@@ -8,7 +8,7 @@ wall clock was set: that is told, and the new time holds from then on.
 
 import time
 
-from analyzer.settings import SECOND
+from analyzer.units import SECOND
 
 STEP_NS = 2 * SECOND  # packets arrive late by less than this
 BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", None)

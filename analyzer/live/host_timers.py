@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from analyzer.settings import SECOND
 from analyzer.tcp.timers import LINUX
+from analyzer.units import SECOND
 
 FIN_TIMEOUT = Path("/proc/sys/net/ipv4/tcp_fin_timeout")  # seconds
 

@@ -15,7 +15,8 @@ import pandas as pd
 from analyzer.live.announcements import Announcement
 from analyzer.live.totals import WatchTotals
 from analyzer.times import moment, outer
-from analyzer.views.console import count, duration, endpoint
+from analyzer.units import counted
+from analyzer.views.console import duration, endpoint
 from analyzer.views.escape import safe
 from analyzer.views.explanation import names
 from analyzer.writers.json_document import finding_object
@@ -102,8 +103,12 @@ def summary_lines(totals: WatchTotals) -> Iterator[str]:
     span = duration(((totals.last_ns or 0) - (totals.first_ns or 0)) / 1e9)
     yield f"watched {safe(totals.source)} for {span}"
     yield ", ".join(
-        [count(totals.packets, "packet"), count(totals.segments, "TCP segment"), count(totals.flows, "connection")]
-        + ([f"{count(totals.lost, 'packet')} lost by the capture"] if totals.lost else [])
+        [
+            counted(totals.packets, "packet"),
+            counted(totals.segments, "TCP segment"),
+            counted(totals.flows, "connection"),
+        ]
+        + ([f"{counted(totals.lost, 'packet')} lost by the capture"] if totals.lost else [])
     )
     if totals.endings:
         yield "endings: " + ", ".join(f"{word} {number:,}" for word, number in totals.endings.most_common())
@@ -116,6 +121,6 @@ def summary_lines(totals: WatchTotals) -> Iterator[str]:
         (totals.crowded_out, "exceeded --max-flows"),
     ):
         if number:
-            yield f"{count(number, 'connection')} {why}: no longer tracked; their rows are written as they were"
+            yield f"{counted(number, 'connection')} {why}: no longer tracked; their rows are written as they were"
     for notice in totals.notices:
         yield f"notice: {safe(notice.text)}"

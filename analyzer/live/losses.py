@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analyzer.findings.finding_columns import CONFIDENCES
 from analyzer.findings.loading import rules
+from analyzer.vocabulary import CONFIDENCES
 
 MOST_STRETCHES = 1000  # beyond, the two nearest in time become one
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from analyzer.errors import Notice
-from analyzer.findings.rule import SEVERITIES
+from analyzer.vocabulary import SEVERITIES
 
 MOST_NOTICES = 50
 

@@ -18,6 +18,7 @@ from analyzer.results.result import ResultTables
 from analyzer.results.schema import ANNOUNCED, FINDINGS, TABLES
 from analyzer.times import outer
 from analyzer.tracker.outcome import Ledger
+from analyzer.vocabulary import ANALYSED
 
 EVENTS = {False: "finding", True: "over"}
 
@@ -60,7 +61,7 @@ class Printing(BaseViewer):
 
 class Storing(BaseViewer):
     def __init__(self, folder: Path, format: str, say: Callable[[str], None]) -> None:
-        columns = {name: TABLES[name] for name in ("flows", "timeline", "findings")} | {"announced": ANNOUNCED}
+        columns = {name: TABLES[name] for name in ANALYSED} | {"announced": ANNOUNCED}
         self._store = GrowingTables(folder, format, columns, say)
 
     def told(self, news: Sequence[Announcement], now_ns: int, watch: Watch) -> None:

@@ -12,7 +12,8 @@ from analyzer.capture.interfaces import Interface
 from analyzer.capture.packets import Packets
 from analyzer.capture.pcapng_writer import SECTION, blocks, description
 from analyzer.engine.pipeline import Analysis
-from analyzer.settings import SECOND, Settings
+from analyzer.settings import Settings
+from analyzer.units import SECOND
 
 SYN, SYN_ACK, ACK, FIN = 0x02, 0x12, 0x10, 0x11
 STORY = ((0, SYN, 0, 0), (1, SYN_ACK, 0, 1), (0, ACK, 1, 1), (0, FIN, 1, 1))  # side, flags, seq, ack

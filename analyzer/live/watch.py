@@ -33,10 +33,11 @@ from analyzer.results.dataframes import findings_frame
 from analyzer.results.finding_list import listing_of
 from analyzer.results.pandas_types import epoch_ns
 from analyzer.results.result import Analysed, ResultTables
-from analyzer.settings import SECOND, Settings
+from analyzer.settings import Settings
 from analyzer.tcp.states import State
 from analyzer.times import inner
 from analyzer.tracker.outcome import Ledger
+from analyzer.units import SECOND
 
 LOOK = 0.5  # seconds from look to look
 SHARE = 4  # a look is followed by a pause of at least so many times its own length ...

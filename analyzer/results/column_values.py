@@ -16,8 +16,9 @@ from analyzer.columns import TableColumn
 from analyzer.results.notes import NOTES
 from analyzer.results.schema import SEGMENTS, TABLES
 from analyzer.segments.table import QUOTED, SEGMENT
-from analyzer.times import UNKNOWN, outer_column
+from analyzer.times import outer_column
 from analyzer.tracker.ending import ENTRY_COLUMNS, WHO
+from analyzer.units import UNKNOWN
 
 Rows = NDArray[np.void]
 Values = dict[str, NDArray[Any]]

@@ -8,13 +8,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analyzer.capture.frame_files import FrameFiles
-from analyzer.findings.finding_columns import CONFIDENCES
 from analyzer.findings.wording import ROLES
 from analyzer.results.column_values import Rows, Values, entry_values, flow_values, segment_values
 from analyzer.results.finding_list import FindingList
 from analyzer.results.pandas_types import table
 from analyzer.results.schema import TABLES
-from analyzer.times import UNKNOWN, outer_column
+from analyzer.times import outer_column
+from analyzer.units import UNKNOWN
+from analyzer.vocabulary import CONFIDENCES
 
 ENDS = tuple(f"{role}_{what}" for role in ROLES for what in ("ip", "port"))
 NO_FILES = FrameFiles()

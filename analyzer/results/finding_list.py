@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from analyzer.capture.recording import Recording, unbroken
 from analyzer.findings.engine import RuleEngine
-from analyzer.findings.finding_columns import CONFIDENCES, UNKNOWN, Findings
-from analyzer.findings.rule import SEVERITIES
+from analyzer.findings.finding_columns import Findings
 from analyzer.findings.wording import ROLES, Piece, Sentence, sentence
 from analyzer.results.sentence_values import SentenceValues
 from analyzer.results.sentences import LineForm, LinePieces, line_form
@@ -22,6 +21,8 @@ from analyzer.settings import Settings
 from analyzer.text import Template, TextLines, Words, code, in_order, number, quoted, run_on
 from analyzer.times import NEVER
 from analyzer.tracker.outcome import Ledger
+from analyzer.units import UNKNOWN
+from analyzer.vocabulary import CONFIDENCES, SEVERITIES
 
 AT_ONCE = 16_384  # rows that are put into words together
 Text = NDArray[np.uint8]
@@ -266,7 +267,7 @@ class RuleFindings:
         return int(rows[np.argmin(self.columns["when"][rows])])
 
     def confidence(self, row: int) -> str:
-        return CONFIDENCES[self.columns["confidence"][row]]
+        return CONFIDENCES[int(self.columns["confidence"][row])]
 
     def template(self, name: str) -> BoundWording:
         """The template of one cell: ``message``, ``advice`` or ``frames``."""

@@ -12,7 +12,7 @@ import pandas as pd
 
 from analyzer.columns import ColumnKind, TableColumn
 from analyzer.results.schema import TABLES
-from analyzer.times import UNKNOWN
+from analyzer.units import UNKNOWN
 
 
 def table(name: str, data: Mapping[str, Any] | pd.DataFrame) -> pd.DataFrame:

@@ -8,18 +8,7 @@ table; none is renamed, moved or removed. ``columns`` says what a kind is. The c
 from analyzer.columns import TableColumn, Vocabulary
 from analyzer.tracker.ending import ENTRY_COLUMNS, FLOW_COLUMNS, WHO
 from analyzer.tracker.endings import SIDES
-
-SEVERITIES = {
-    "error": "something is broken and needs action",
-    "warning": "probably wrong, or wasteful",
-    "info": "worth knowing, often legal",
-}
-
-CONFIDENCES = {
-    "high": "every step it relies on was sent or is proven, and no segment is missing there",
-    "medium": "a step it relies on is assumed, a timer's, or inferred",
-    "low": "the capture's start, end or losses allow another explanation",
-}
+from analyzer.vocabulary import CONFIDENCE_MEANINGS, CONFIDENCES, SEVERITIES, SEVERITY_MEANINGS, TABLE_NAMES
 
 TIMELINE = [
     *WHO,
@@ -32,7 +21,7 @@ TIMELINE = [
 
 FINDINGS = [
     TableColumn("code", "word", "Which finding; `teardown explain CODE` has its page."),
-    TableColumn("severity", "word", "How much it matters.", Vocabulary(tuple(SEVERITIES), SEVERITIES)),
+    TableColumn("severity", "word", "How much it matters.", Vocabulary(SEVERITIES, SEVERITY_MEANINGS)),
     TableColumn("stream", "number", "The connection; empty for a finding about many."),
     TableColumn("client_ip", "address", "Address of the client; empty where it differs or does not apply."),
     TableColumn("client_port", "number", "Port of the client, likewise."),
@@ -41,7 +30,7 @@ FINDINGS = [
     TableColumn("endpoint", "word", "The endpoint that it blames; empty if none.", SIDES),
     TableColumn("time_epoch", "time", "When it happened."),
     TableColumn("frames", "text", "The frames that prove it, joined by `;`."),
-    TableColumn("confidence", "word", "How sure it is.", Vocabulary(tuple(CONFIDENCES), CONFIDENCES)),
+    TableColumn("confidence", "word", "How sure it is.", Vocabulary(CONFIDENCES, CONFIDENCE_MEANINGS)),
     TableColumn("message", "text", "What was seen, with endpoint, times and frames."),
     TableColumn("advice", "text", "Whom to suspect first, and the next command to run."),
     TableColumn("file", "file", "With several captures: the file that contains the deciding frame, as named."),
@@ -77,9 +66,6 @@ SEGMENTS = [
     TableColumn("interface", "count", "Interface of the capture, from 0; 255 for all higher ones."),
 ]
 
-TABLES: dict[str, list[TableColumn]] = {
-    "flows": list(FLOW_COLUMNS),
-    "timeline": TIMELINE,
-    "findings": FINDINGS,
-    "segments": SEGMENTS,
-}
+TABLES: dict[str, list[TableColumn]] = dict(
+    zip(TABLE_NAMES, (list(FLOW_COLUMNS), TIMELINE, FINDINGS, SEGMENTS), strict=True)
+)

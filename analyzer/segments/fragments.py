@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-SECOND = 1_000_000_000
+from analyzer.units import SECOND
 
 
 class Fragment(NamedTuple):

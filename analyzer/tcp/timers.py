@@ -3,8 +3,7 @@
 from typing import NamedTuple, Protocol
 
 from analyzer.errors import UsageError
-
-SECOND = 1_000_000_000
+from analyzer.units import SECOND
 
 
 class Profile(NamedTuple):

@@ -14,7 +14,7 @@ from enum import IntEnum
 import numpy as np
 
 from analyzer.kernels import const, kernel, part, record_at
-from analyzer.times import UNKNOWN
+from analyzer.units import UNKNOWN
 
 NANO = np.int64(10**9)
 E8 = np.int64(10**8)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from analyzer.text.kernels import PIECE, ZERO_SECONDS, PieceKind, fill, number_anew
 from analyzer.text.words import SLACK, Words
-from analyzer.times import UNKNOWN
+from analyzer.units import UNKNOWN
 
 Rows = NDArray[np.void] | Mapping[str, NDArray[Any]]
 LONGEST = {PieceKind.NUMBER: 20, PieceKind.SECONDS: 21}  # bytes; words are as long as the longest of them

@@ -11,9 +11,10 @@ import numpy as np
 from analyzer.kernels import const, kernel, part
 from analyzer.tcp.sequence import fin_sent_first, seq_diff
 from analyzer.tracker.context import CONTEXT, end_at, flow_at, later, tuple_at
-from analyzer.tracker.ending import ENDING, UNKNOWN
+from analyzer.tracker.ending import ENDING
 from analyzer.tracker.endings import CLIENT, NOBODY, SERVER, Handshake, RstCause, Teardown
 from analyzer.tracker.gaps import watched
+from analyzer.units import UNKNOWN
 
 NO_CAUSE, BY_NOBODY = np.int64(RstCause.NONE), np.int64(2)
 GRACEFUL, NEVER_ESTABLISHED = np.int64(Teardown.GRACEFUL), np.int64(Teardown.NEVER_ESTABLISHED)

@@ -21,8 +21,6 @@ from analyzer.tracker.endings import CLOSERS, HANDSHAKES, OBSERVABILITY, RST_CAU
 if TYPE_CHECKING:
     from analyzer.capture.frame_files import FrameFiles
 
-UNKNOWN = np.iinfo(np.int64).min  # numpy's NaT
-
 STATES = Vocabulary(tuple(state.name for state in State), {state.name: words for state, words in STATE_WORDS.items()})
 EVENTS = Vocabulary(tuple(word for word, _ in EVENT_WORDS.values()), dict(EVENT_WORDS.values()))
 BASES = Vocabulary(

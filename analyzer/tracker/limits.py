@@ -5,9 +5,10 @@ from numpy.typing import NDArray
 
 from analyzer.capture.gaps import Gaps
 from analyzer.settings import Settings
-from analyzer.tcp.timers import SECOND, timers_of
+from analyzer.tcp.timers import timers_of
 from analyzer.tracker.context import CONTEXT
 from analyzer.tracker.signs import EVERYTHING, Asked, Sign
+from analyzer.units import SECOND
 
 SLACK_NS = 300_000  # scheduling and interrupt delays on a host: how late an answer may be beyond its way
 DUPLICATE_BLIND_NS = 1_000_000  # no stack repeats a segment this fast (Linux: 2 ms for a loss probe, else 200 ms)

@@ -27,7 +27,7 @@ from analyzer.tcp.codes import (
     UNEXPECTED,
 )
 from analyzer.tcp.states import ARROWS, NEXT, NO_ARROW
-from analyzer.tracker.context import end_at, flow_at, mark_later
+from analyzer.tracker.context import NO_FRAME, end_at, flow_at, mark_later
 from analyzer.tracker.storage.event_log import (
     bound,
     earliest_of,
@@ -43,8 +43,6 @@ from analyzer.tracker.storage.event_log import (
     state_in,
 )
 from analyzer.tracker.time_wait import due, resume, start, stop, timer_ended
-
-NO_FRAME = np.int64(0)
 
 
 @part

@@ -7,9 +7,9 @@ concluded from that, as the rules conclude it. Of the others the kernel says bot
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.tracker.ending import UNKNOWN
 from analyzer.tracker.endings import RstCause
 from analyzer.tracker.outcome import Ledger
+from analyzer.units import UNKNOWN
 
 NO_SIDE = 2  # in the column rst_by
 CONCLUDED = ("handshake", "closed_by", "teardown", "rst_cause")

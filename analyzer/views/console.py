@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Self, TextIO
 
+from analyzer.units import counted
 from analyzer.views.escape import safe
 
 PLAIN_WIDTH = 80
@@ -120,17 +121,12 @@ def heading(text: str) -> list[Line]:
     return [Line(), Line(text, "bold")]
 
 
-def count(number: int, noun: str) -> str:
-    """``1 packet``, ``1,204 packets``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def size(number: int) -> str:
     """Bytes as people say them: ``512 bytes``, ``1.3 MB``."""
     for unit, name in _SIZES:
         if number >= unit:
             return f"{number / unit:.1f} {name}"
-    return count(number, "byte")
+    return counted(number, "byte")
 
 
 def duration(seconds: float) -> str:

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Iterator
 
-from analyzer.findings.finding_columns import CONFIDENCES
 from analyzer.results.finding_list import FindingList
 from analyzer.views.console import SEVERITY_STYLES, Line
 from analyzer.views.escape import safe
+from analyzer.vocabulary import CONFIDENCES
 
 
 def found_lines(listing: FindingList, codes: Collection[str]) -> Iterator[Line]:

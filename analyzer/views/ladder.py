@@ -24,12 +24,12 @@ from analyzer.tcp.states import State
 from analyzer.tcp.timers import Timers
 from analyzer.times import decimal
 from analyzer.tracker.ending import EVENTS
-from analyzer.views.console import SEVERITY_STYLES, Line, advice_lines, count, duration, endpoint, heading, wrapped
+from analyzer.units import SECOND, counted
+from analyzer.views.console import SEVERITY_STYLES, Line, advice_lines, duration, endpoint, heading, wrapped
 from analyzer.views.explanation import names
 from analyzer.views.frame_names import FrameNames, silence
 from analyzer.views.ladder_segments import LadderSegments, folds, ladder_segments, said
 
-SECOND = 1_000_000_000
 SILENCE = SECOND  # from here on a pause is written out
 SPREAD = SECOND // 1000  # bounds of a state's beginning further apart than this are given
 TIME, FRAME, STATE = 11, 7, 13  # widths of the columns; the first two are wider where their numbers are
@@ -212,7 +212,7 @@ def _folded(talk: LadderSegments, start: int, end: int, paper: LadderLayout) -> 
     up, size = talk.up[start:end], talk.size[start:end]
     lasted = duration((talk.time[end - 1] - talk.time[start]) / SECOND)
     sent = f"client {int(size[up].sum()):,}, server {int(size[~up].sum()):,} bytes"
-    told = f"{count(end - start, 'segment')} up to {paper.frames[talk.frame[end - 1]]} in {lasted}: {sent}"
+    told = f"{counted(end - start, 'segment')} up to {paper.frames[talk.frame[end - 1]]} in {lasted}: {sent}"
     return Line(f"{'...':>{paper.time}} {told}", "dim")
 
 

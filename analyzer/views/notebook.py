@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from analyzer.results.overview import CLOSERS
-from analyzer.views.console import count
+from analyzer.units import counted
 from analyzer.views.escape import safe
 from analyzer.views.summary import SERVERS_SHOWN, ending_rows, nothing, read_lines, server_rows
 from analyzer.views.summary_findings import by_importance, how_many
@@ -51,7 +51,7 @@ def _found(result: "ResultTables") -> Iterator[str]:
         rows.append([severity, *map(_text, (f"{rule.code} {rule.name}", how_many(table), said))])
     yield _table("Findings", ("severity", "finding", "how many", "what was seen, for instance"), rows, 4)
     if len(tables) > FOUND_SHOWN:
-        yield f"<p>... and {_text(count(len(tables) - FOUND_SHOWN, 'more code'))} in <code>findings</code></p>"
+        yield f"<p>... and {_text(counted(len(tables) - FOUND_SHOWN, 'more code'))} in <code>findings</code></p>"
 
 
 def _endings(result: "ResultTables") -> Iterator[str]:
@@ -63,13 +63,13 @@ def _endings(result: "ResultTables") -> Iterator[str]:
     rows = [list(map(_text, row)) for row in servers]
     yield _table("Who closed first, by server", ("server", "flows", *CLOSERS, "by RST"), rows)
     if more:
-        yield f"<p>... and {_text(count(more, 'more server'))} beside these {SERVERS_SHOWN}</p>"
+        yield f"<p>... and {_text(counted(more, 'more server'))} beside these {SERVERS_SHOWN}</p>"
 
 
 def _told(result: "ResultTables") -> Iterator[str]:
     """What could not be judged, and what is to be known of the capture."""
     judged = [
-        f"{entry.code}: {count(entry.flows, 'connection')} could not be judged, {entry.reason}"
+        f"{entry.code}: {counted(entry.flows, 'connection')} could not be judged, {entry.reason}"
         for entry in result.summary.cannot_judge
     ]
     lines = [*judged, *(notice.text for notice in result.summary.notices)]

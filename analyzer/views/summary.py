@@ -10,10 +10,10 @@ from analyzer.results.finding_list import FindingList
 from analyzer.results.overview import CLOSERS, Overview
 from analyzer.results.source_summary import Summary
 from analyzer.times import moment
+from analyzer.units import counted
 from analyzer.views.console import (
     Line,
     aligned,
-    count,
     duration,
     endpoint,
     heading,
@@ -48,13 +48,13 @@ def read_lines(summary: Summary, columns: int) -> Iterator[Line]:
     yield from (Line(safe(name), "bold") for name in summary.files[:FILES_SHOWN])
     if len(summary.files) > FILES_SHOWN:
         yield Line(f"... and {len(summary.files) - FILES_SHOWN} more files")
-    counts = [size(summary.bytes), count(summary.packets, "packet"), count(summary.segments, "TCP segment")]
+    counts = [size(summary.bytes), counted(summary.packets, "packet"), counted(summary.segments, "TCP segment")]
     links = [", ".join(summary.link_types)] if summary.link_types else []
-    yield Line(", ".join([*counts, count(summary.streams, "connection"), *links]))
+    yield Line(", ".join([*counts, counted(summary.streams, "connection"), *links]))
     if summary.first_ns is not None and summary.last_ns is not None:
         yield Line(_span(summary.first_ns, summary.last_ns))
     if summary.not_understood:
-        packets = count(sum(summary.not_understood.values()), "packet")
+        packets = counted(sum(summary.not_understood.values()), "packet")
         most = sorted(summary.not_understood.items(), key=lambda kind: -kind[1])
         kinds = [f"{number:,} {what}" for what, number in most]
         only = next(iter(summary.not_understood))
@@ -86,7 +86,7 @@ def _servers(overview: Overview, listing: FindingList) -> list[Line]:
     if not overview.flows:
         return []
     busiest, more = server_rows(overview, listing)
-    rest = [Line(f"... and {count(more, 'more server')}")] if more else []
+    rest = [Line(f"... and {counted(more, 'more server')}")] if more else []
     return [*_counted("Who closed first, by server", [["server", "flows", *CLOSERS, "by RST"], *busiest]), *rest]
 
 
@@ -110,7 +110,7 @@ def nothing(summary: Summary, overview: Overview) -> str:
     """What to say where there is no finding."""
     cut = summary.not_understood.get("headers cut", 0)
     if not overview.flows and cut:
-        return f"No TCP header is complete: the snap length cut {count(cut, 'packet')}. Capture with -s 128 or more."
+        return f"No TCP header is complete: the snap length cut {counted(cut, 'packet')}. Capture with -s 128 or more."
     return "No findings" if overview.flows else "The capture contains no TCP connection."
 
 
@@ -139,7 +139,7 @@ def _not_judged(summary: Summary, columns: int) -> Iterator[Line]:
     if summary.cannot_judge:
         yield from heading("Could not be judged")
     for entry in summary.cannot_judge:
-        text = f"{entry.code} {names().get(entry.code, '')}: {count(entry.flows, 'connection')}, {entry.reason}"
+        text = f"{entry.code} {names().get(entry.code, '')}: {counted(entry.flows, 'connection')}, {entry.reason}"
         yield from map(Line, wrapped(text, 0, columns))
 
 

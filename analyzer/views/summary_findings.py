@@ -9,12 +9,13 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from analyzer.results.finding_list import FindingList, RuleFindings
-from analyzer.results.schema import SEVERITIES
 from analyzer.results.source_summary import Summary
+from analyzer.units import counted
 from analyzer.views import wireshark_filters
-from analyzer.views.console import SEVERITY_STYLES, Line, advice_lines, count, endpoint, heading, wrapped
+from analyzer.views.console import SEVERITY_STYLES, Line, advice_lines, endpoint, heading, wrapped
 from analyzer.views.escape import safe
 from analyzer.views.next_commands import command
+from analyzer.vocabulary import SEVERITIES
 
 LINES = 75  # of all entries: with the rest of the summary two screens
 FEW = 10  # entries told in brief for which there are two lines each
@@ -73,7 +74,7 @@ def _in_brief(context: SummaryContext, table: RuleFindings, two_lines: bool) -> 
 
 def by_importance(tables: Sequence[RuleFindings]) -> list[RuleFindings]:
     """By severity, then by how many there are, then by code."""
-    grave = list(SEVERITIES).index
+    grave = SEVERITIES.index
     return sorted(tables, key=lambda table: (grave(table.rule.severity), -len(table), table.rule.code))
 
 
@@ -82,7 +83,7 @@ def _counts(tables: Sequence[RuleFindings]) -> str:
     for table in tables:
         counts[table.rule.severity] += len(table)
     return ", ".join(
-        count(counts[word], word) if word != INFO else f"{counts[word]:,} info" for word in SEVERITIES if counts[word]
+        counted(counts[word], word) if word != INFO else f"{counts[word]:,} info" for word in SEVERITIES if counts[word]
     )
 
 
@@ -126,8 +127,8 @@ def how_many(table: RuleFindings) -> str:
     """Of a code: in how many connections it was found."""
     streams = len(table.streams)
     if streams == 0:
-        return count(len(table), "time")
-    connections = count(streams, "connection")
+        return counted(len(table), "time")
+    connections = counted(streams, "connection")
     return connections if streams == len(table) else f"{len(table):,} in {connections}"
 
 

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from analyzer.errors import UsageError
-from analyzer.settings import SECOND, nanoseconds, seconds_text
+from analyzer.settings import nanoseconds, seconds_text
 from analyzer.tcp.timer_catalogue import EARLY_NS, LATE_NS, VERIFIED, KnownTimer, catalogue
+from analyzer.units import SECOND
 from analyzer.views.console import Line, wrapped
 
 DOES = {  # when it fires

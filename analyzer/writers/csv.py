@@ -31,9 +31,10 @@ from analyzer.text import (
     run_on,
     seconds,
 )
-from analyzer.times import EPOCH, NEVER, UNKNOWN
+from analyzer.times import EPOCH, NEVER
 from analyzer.tracker.ending import BASES, ENTRY_COLUMNS, EVENTS, FLOW_COLUMNS, STATES, WHO
 from analyzer.tracker.endings import SIDES
+from analyzer.units import UNKNOWN
 from analyzer.writers.atomic_file import blamed
 from analyzer.writers.finding_lines import FindingLines
 from analyzer.writers.parallel import Make, OrderedWork, Steps, TablePart, TableRows

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from analyzer.capture.frame_files import FrameFiles
 from analyzer.columns import ColumnKind, TableColumn
-from analyzer.findings.finding_columns import CONFIDENCES
-from analyzer.findings.finding_columns import UNKNOWN as NO_STREAM
 from analyzer.findings.wording import ROLES
 from analyzer.results.column_values import Values, entry_values, flow_values, segment_values
 from analyzer.results.finding_list import FindingList, FindingRows
 from analyzer.results.schema import TABLES
 from analyzer.text import Words, compact, in_order
-from analyzer.times import UNKNOWN, outer_column
+from analyzer.times import outer_column
+from analyzer.units import UNKNOWN
+from analyzer.vocabulary import CONFIDENCES
 from analyzer.writers import arrow_arrays
 from analyzer.writers.atomic_file import blamed
 from analyzer.writers.parallel import Make, TablePart, TableRows
@@ -245,7 +245,7 @@ class FindingArrays:
         stream, when = (self._listing.numbers(name, places) for name in ("stream", "when"))
         when = outer_column(when)
         columns = {
-            "stream": arrow_arrays.numbers(stream, stream == NO_STREAM),
+            "stream": arrow_arrays.numbers(stream, stream == UNKNOWN),
             "time_epoch": arrow_arrays.numbers(when, when == UNKNOWN, pa.timestamp("ns", "UTC")),
         }
         for name in (f"{role}_port" for role in ROLES):

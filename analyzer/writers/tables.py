@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 from analyzer.results.finding_list import FindingList
 from analyzer.results.result import Analysed
 from analyzer.threads import BackgroundWorker
+from analyzer.vocabulary import TABLE_NAMES
 from analyzer.writers.atomic_file import blamed, output_folder, whole_file
 from analyzer.writers.page_cache import CacheBudget
 from analyzer.writers.parallel import (
@@ -27,18 +28,17 @@ from analyzer.writers.parallel import (
 
 ROWS = {"csv": 16_384, "parquet": 65_536}  # in a part: three megabytes of text; a row group
 THREADS = 2
-TABLES = ("flows", "timeline", "findings", "segments")
 
 
 def write_analysed(
-    analysed: Analysed, folder: Path, format: str = "csv", names: Collection[str] = TABLES
+    analysed: Analysed, folder: Path, format: str = "csv", names: Collection[str] = TABLE_NAMES
 ) -> list[Path]:
     """Write the tables ``names`` into ``folder``, the segments where there are any; returns the files.
 
     Raises UnwritableOutput if the folder or a file cannot be written.
     """
     output_folder(folder)
-    chosen = [name for name in TABLES if name in names and (name != "segments" or analysed.segments)]
+    chosen = [name for name in TABLE_NAMES if name in names and (name != "segments" or analysed.segments)]
     paths = [folder / f"{name}.{format}" for name in chosen]
     with ExitStack() as stack:
         room = CacheBudget(analysed.tables.spilled)

@@ -14,7 +14,7 @@ from analyzer.findings.rule import CannotJudge
 from analyzer.flows.table import FlowTable
 from analyzer.results.finding_list import FindingList
 from analyzer.segments import AddressBook, Decoder
-from analyzer.settings import SECOND, Settings
+from analyzer.settings import Settings
 from analyzer.tcp.states import State
 from analyzer.text import Words
 from analyzer.tracker.ordinary import ORDINARY, OTHER, REUSED
@@ -22,6 +22,7 @@ from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.signs import OF_WHOLE_FLOW, Sign
 from analyzer.tracker.storage.transpose import OF_REUSED, ColumnNotKept, LedgerColumns, TransposedLedger
 from analyzer.tracker.track import Tracker
+from analyzer.units import SECOND
 from tests.findings.books import START, Book, csv_lines, ledger
 from tests.lab import pcapfile
 from tests.tracker.whole import Whole, whole

@@ -17,11 +17,12 @@ from analyzer.errors import UsageError
 from analyzer.findings import engine, explain, facts, finding_columns, ledger_view, rules
 from analyzer.findings.ledger_view import LedgerView
 from analyzer.findings.loading import suffice
-from analyzer.findings.rule import HEADINGS, SEVERITIES, Rule
+from analyzer.findings.rule import HEADINGS, Rule
 from analyzer.settings import Settings
 from analyzer.tracker import outcome, rows
 from analyzer.tracker.ledger import ENDPOINT
 from analyzer.tracker.storage.transpose import OF_OTHER
+from analyzer.vocabulary import SEVERITIES
 from captures.sets import files_of
 from tests.findings.books import leaking_server, ledger, sentences
 

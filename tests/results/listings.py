@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analyzer.findings import rules
-from analyzer.findings.finding_columns import CONFIDENCES, UNKNOWN, Findings
+from analyzer.findings.finding_columns import Findings
 from analyzer.findings.wording import ROLES
 from analyzer.results.finding_list import FindingList
 from analyzer.results.overview import Overview
@@ -17,6 +17,8 @@ from analyzer.text import Words
 from analyzer.times import inner
 from analyzer.tracker.ending import ENDING
 from analyzer.tracker.endings import CLOSERS, TEARDOWNS
+from analyzer.units import UNKNOWN
+from analyzer.vocabulary import CONFIDENCES
 
 HOSTS = ["10.1.0.2", "10.1.0.3", "2001:db8::2", "2001:db8::1"]
 TEXTS = ("message", "advice", "frames")

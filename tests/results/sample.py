@@ -14,7 +14,7 @@ from analyzer.results.schema import TABLES
 from analyzer.results.source_summary import Summary
 from analyzer.results.store import FlowStore
 from analyzer.segments.table import SEGMENT
-from analyzer.times import UNKNOWN
+from analyzer.units import UNKNOWN
 from tests.results.listings import listing, overview
 
 SECOND = 1_000_000_000

@@ -8,8 +8,8 @@ from analyzer.results.pandas_types import empty, epoch_ns, seconds_ns, table
 from analyzer.results.schema import TABLES
 from analyzer.tcp.evidence import BASIS_WORDS
 from analyzer.tcp.states import State
-from analyzer.times import UNKNOWN
 from analyzer.tracker.ending import STATES
+from analyzer.units import UNKNOWN
 from tests.results.sample import START, sample_result
 
 KINDS = {

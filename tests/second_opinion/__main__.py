@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from analyzer.vocabulary import CONFIDENCES
 from tests.second_opinion import precision
 from tests.second_opinion.consistency import Contradiction
 from tests.second_opinion.opinion import FOLLOWS, REFUTED, UNDECIDED, Opinion
-from tests.second_opinion.precision import CONFIDENCES
 from tests.second_opinion.sources import SETS, captures
 from tests.second_opinion.survey import survey
 

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from analyzer.findings import rules
+from analyzer.vocabulary import CONFIDENCES
 from tests.second_opinion.opinion import FOLLOWS, REFUTED, UNDECIDED, Opinion
 from tests.second_opinion.sources import OURS, ROOT, SETS, captures
 from tests.second_opinion.survey import Survey, survey
@@ -19,7 +20,6 @@ from tests.second_opinion.survey import Survey, survey
 PAGE = ROOT / "docs" / "precision.md"
 README = ROOT / "README.md"
 MADE = "<!-- Made by python -m tests.second_opinion --precision; edit tests/second_opinion, not this page. -->\n\n"
-CONFIDENCES = ("high", "medium", "low")
 MEANINGS = {
     "own": "the project's own, in `captures/`",
     "laboratory": "recordings of real kernels, in `tests/lab/recordings/`",

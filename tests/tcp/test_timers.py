@@ -4,8 +4,9 @@ import pytest
 
 from analyzer.settings import PROFILES as NAMES
 from analyzer.settings import Settings
-from analyzer.tcp.timers import PROFILES, SECOND, timers_of
+from analyzer.tcp.timers import PROFILES, timers_of
 from analyzer.tracker.limits import context_of
+from analyzer.units import SECOND
 
 # Written by hand from the systems' own sources: TIME_WAIT and an orphaned FIN_WAIT_2 in seconds, RST ends TIME_WAIT.
 SYSTEMS = {"linux": (60, 60, 1), "windows": (120, 120, 1), "bsd": (60, 600, 0)}

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from analyzer.text import ParentRows, Template, TextLines, Words, code, in_order, number, quoted, run_on, seconds
 from analyzer.text.words import SLACK
-from analyzer.times import UNKNOWN
+from analyzer.units import UNKNOWN
 
 ROW = np.dtype(
     [

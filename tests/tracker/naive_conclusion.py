@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 
 from analyzer.tcp.states import State
-from analyzer.tracker.ending import UNKNOWN
 from analyzer.tracker.endings import BOTH, CLIENT, NOBODY, SERVER, Handshake, RstCause, Teardown
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.rst import Reception
+from analyzer.units import UNKNOWN
 
 from .naive import ahead
 

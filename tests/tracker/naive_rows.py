@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.tracker.ending import ENDING, UNKNOWN
+from analyzer.tracker.ending import ENDING
 from analyzer.tracker.outcome import Ledger
+from analyzer.units import UNKNOWN
 
 from .naive_conclusion import conclusions
 

@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 
 from analyzer.tcp.evidence import Note
 from analyzer.tcp.states import ARROWS, NO_ARROW, Event
-from analyzer.tracker.ending import ENTRY, UNKNOWN
+from analyzer.tracker.ending import ENTRY
 from analyzer.tracker.outcome import Ledger
+from analyzer.units import UNKNOWN
 
 
 def entry_rows(ledger: Ledger, log: NDArray[np.void]) -> NDArray[np.void]:

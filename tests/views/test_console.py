@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analyzer.units import counted
 from analyzer.views import console
 from analyzer.views.escape import safe
 
@@ -48,7 +49,7 @@ def test_durations(seconds: float, said: str) -> None:
 
 def test_sizes_and_counts() -> None:
     assert [console.size(n) for n in (1, 512, 1500, 5 * 10**9)] == ["1 byte", "512 bytes", "1.5 kB", "5.0 GB"]
-    assert [console.count(n, "packet") for n in (0, 1, 1204)] == ["0 packets", "1 packet", "1,204 packets"]
+    assert [counted(n, "packet") for n in (0, 1, 1204)] == ["0 packets", "1 packet", "1,204 packets"]
 
 
 def test_endpoints() -> None:

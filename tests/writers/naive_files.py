@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from analyzer.results.pandas_types import epoch_ns, seconds_ns
-from analyzer.times import UNKNOWN
+from analyzer.units import UNKNOWN
 
 ROWS_AT_ONCE = 16_384  # one step's text stays in the processor's cache; ten times as many rows are slower
 NANO = 1_000_000_000

@@ -13,9 +13,9 @@ from analyzer.segments.addresses import AddressBook
 from analyzer.segments.table import QUOTED
 from analyzer.tcp.evidence import BASIS_WORDS, NOTE_WORDS
 from analyzer.tcp.states import EVENT_WORDS, NO_ARROW, TABLE, State
-from analyzer.times import UNKNOWN
 from analyzer.tracker.endings import CLOSERS, OBSERVABILITY, Handshake, RstCause, Teardown
 from analyzer.tracker.outcome import Ledger
+from analyzer.units import UNKNOWN
 from tests.tracker.naive_timeline import in_order, rejoined
 
 STATE_WORDS = [state.name for state in State]

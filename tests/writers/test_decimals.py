@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyzer.times import UNKNOWN, decimal
+from analyzer.times import decimal
+from analyzer.units import UNKNOWN
 from tests.writers.naive_files import decimal_text
 
 

@@ -15,7 +15,7 @@ from analyzer.capture.byte_stream import ReadBytes
 from analyzer.capture.interfaces import Interface, harmless
 from analyzer.capture.pcapng_writer import SECTION, description
 from analyzer.errors import UsageError
-from analyzer.settings import SECOND
+from analyzer.units import SECOND
 
 TOGETHER = 256 * 1024  # bytes of blocks that are made before they are handed on
 ROUNDING = Decimal("0.001")  # nanoseconds that arithmetic on a time may have lost: it is not taken for the one before

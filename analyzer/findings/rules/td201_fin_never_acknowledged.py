@@ -25,11 +25,12 @@ arrive there, and did an acknowledgment leave?
 
 from analyzer.findings.facts import fin_acked, not_captured, phrase, state_is
 from analyzer.findings.rule import Verdict
-from analyzer.settings import SECOND, Settings
+from analyzer.settings import Settings
 from analyzer.tcp.states import State
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.outcome import NEVER_TAKEN, Ledger
 from analyzer.tracker.signs import Sign
+from analyzer.units import SECOND
 
 CODE = "TD201"
 NAME = "fin-never-acknowledged"

@@ -37,10 +37,11 @@ import numpy as np
 from analyzer.findings.facts import phrase
 from analyzer.findings.icmp import TEXTS, Reason, reason_of, text_of
 from analyzer.findings.rule import Choice, Verdict
-from analyzer.settings import SECOND, Settings
+from analyzer.settings import Settings
 from analyzer.tracker.endings import Handshake
 from analyzer.tracker.outcome import Ledger, one_of
 from analyzer.tracker.signs import Sign
+from analyzer.units import SECOND
 
 CODE = "TD308"
 NAME = "connection-attempt-unanswered"

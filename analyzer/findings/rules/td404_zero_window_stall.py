@@ -24,9 +24,10 @@ import numpy as np
 
 from analyzer.findings.facts import acceptance_unknown, on_side, phrase
 from analyzer.findings.rule import Verdict
-from analyzer.settings import SECOND, Settings
+from analyzer.settings import Settings
 from analyzer.tracker.endings import RstCause
 from analyzer.tracker.outcome import Ledger
+from analyzer.units import SECOND
 
 CODE = "TD404"
 NAME = "zero-window-stall"
