@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.recording import Recording
+from analyzer.errors import UnusableRule
 from analyzer.findings.combinations import FoundAbout
 from analyzer.findings.finding_columns import (
     BOTH,
@@ -38,6 +39,7 @@ from analyzer.settings import Settings
 from analyzer.tcp.states import State
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.signs import Sign
+from analyzer.tracker.storage.transpose import ColumnNotKept
 
 HIDDEN = "= hidden"  # the value of rules that say so where packets that were not understood may hold TCP
 EVERY = "all"  # stands for a code where no rule can judge a flow
@@ -153,7 +155,7 @@ class RuleEngine:
                 rows = meeting(view, rule.needs)
                 parts[rule.needs] = view.of(rows), rows
             part, rows = parts[rule.needs]
-            verdict = rule.judge(part, settings) if len(rows) and rule.of_flows else None
+            verdict = answer(rule, part, settings) if len(rows) and rule.of_flows else None
             if isinstance(verdict, Verdict):
                 self._count_not_judged(rule, verdict)
                 if verdict.fires.any():
@@ -194,7 +196,7 @@ class RuleEngine:
         waiting = waiting[np.argsort(ledger.flow("stream")[waiting], kind="stable")]
         view = LedgerView(ledger, waiting)
         for rule in rules().values():
-            crowd = rule.judge(view, settings) if rule.crowd else None
+            crowd = answer(rule, view, settings) if rule.crowd else None
             if isinstance(crowd, Crowd) and len(crowd.address):
                 kept = self._kept[rule.code]
                 kept.pieces.append(crowd_columns(crowd, kept.words, first_time))
@@ -220,6 +222,20 @@ class FiringRule(NamedTuple):
     verdict: Verdict
     part: LedgerView
     flows: NDArray[np.intp]
+
+
+def answer(rule: Rule, view: LedgerView, settings: Settings) -> Verdict | Crowd:
+    """What a rule says of some flows. Raises UnusableRule where it reads what is not kept, or answers otherwise than it
+    declares."""
+    try:
+        said = rule.judge(view, settings)
+    except ColumnNotKept as error:
+        raise UnusableRule(f"{rule.code} {rule.name}: judge reads {error}, which is not kept for rules") from error
+    if not isinstance(said, Crowd if rule.crowd else Verdict):
+        raise UnusableRule(f"{rule.code} {rule.name}: judge answers with {type(said).__name__}, not as it declares")
+    if isinstance(said, Verdict) and said.fires.shape not in ((view.flows,), (view.flows, 2)):
+        raise UnusableRule(f"{rule.code} {rule.name}: fires must have the shape (flows,) or (flows, 2)")
+    return said
 
 
 def _by_flow(mask: Bools) -> Bools:

@@ -6,8 +6,10 @@ something that it would never be given is refused: else it would be silent, and 
 
 import importlib
 import pkgutil
+import re
 from dataclasses import fields
 from functools import cache
+from string import Formatter
 from types import ModuleType
 from typing import Any, get_type_hints
 
@@ -45,11 +47,21 @@ def rules() -> dict[str, Rule]:
     """Every rule there is, by code, in the order of the codes. Raises UnusableRule where one of them cannot work."""
     found: dict[str, Rule] = {}
     for entry in pkgutil.iter_modules(folder.__path__):
-        rule = read(importlib.import_module(f"{folder.__name__}.{entry.name}"))
+        rule = _loaded(entry.name)
         if rule.code in found:
             raise UnusableRule(f"{entry.name}: there is another rule with the code {rule.code}")
         found[rule.code] = rule
     return dict(sorted(found.items()))
+
+
+def _loaded(name: str) -> Rule:
+    """The rule in a file of ``rules/``. Raises UnusableRule, whatever is wrong with it."""
+    try:
+        return read(importlib.import_module(f"{folder.__name__}.{name}"))
+    except UnusableRule:
+        raise
+    except Exception as error:
+        raise UnusableRule(f"{name}: this rule cannot be loaded: {type(error).__name__}: {error}") from error
 
 
 @cache
@@ -115,13 +127,22 @@ def _needs(module: ModuleType, answer: Any, where: str) -> Needs:
 
 def _check(rule: Rule, where: str) -> None:
     """Raises UnusableRule where a constant has a value that means nothing."""
+    if not isinstance(rule.code, str) or not re.fullmatch(r"TD\d{3,}", rule.code):
+        raise UnusableRule(f"{where}: CODE must be TD and a number of three digits")
+    for name, value in (("SUPERSEDES", rule.supersedes), ("THRESHOLDS", rule.thresholds)):
+        if not isinstance(value, tuple) or not all(isinstance(word, str) for word in value):
+            raise UnusableRule(f"{where}: {name} must be a tuple of words")
+    if not rule.title:
+        raise UnusableRule(f"{where}: a rule needs a docstring, whose first line is its title")
+    for text in (rule.message, rule.advice):
+        list(Formatter().parse(text))  # raises ValueError where braces do not match
     if rule.severity not in SEVERITIES:
         raise UnusableRule(f"{where}: SEVERITY must be one of {', '.join(SEVERITIES)}")
     if rule.about not in ABOUTS or (rule.of_capture and rule.about != CAPTURE):
         raise UnusableRule(f"{where}: ABOUT must be {' or '.join(ABOUTS)}, and capture if judge is given the recording")
     if unknown := set(rule.thresholds) - {entry.name for entry in fields(Settings)}:
         raise UnusableRule(f"{where}: THRESHOLDS names {', '.join(sorted(unknown))}, which is no setting")
-    if not isinstance(rule.live_wait, int) or (rule.live_wait < 0 and rule.live_wait != AT_THE_END):
+    if type(rule.live_wait) is not int or (rule.live_wait < 0 and rule.live_wait != AT_THE_END):
         raise UnusableRule(f"{where}: LIVE_WAIT must be nanoseconds or AT_THE_END")
 
 

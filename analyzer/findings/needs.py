@@ -8,6 +8,8 @@ A rule that asks for something that it could never see is refused when the rules
 """
 
 from collections.abc import Iterable
+from functools import reduce
+from operator import or_
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,6 +33,7 @@ class Needs(NamedTuple):
 
 OF_OLDER = frozenset(OLDER.names or ())
 NO_NEEDS = Needs(Sign(0), Sign(0), ())
+EVERY_SIGN = reduce(or_, Sign)
 
 
 def needs_of(given: Any, where: str) -> Needs:
@@ -39,7 +42,7 @@ def needs_of(given: Any, where: str) -> Needs:
         raise UnusableRule(f"{where}: NEEDS must be a tuple of signs and columns of the ledger, one at least")
     signs = [need for need in given if isinstance(need, Sign)]
     columns = [need for need in given if not isinstance(need, Sign)]
-    if not all(signs):
+    if not all(sign and sign in EVERY_SIGN for sign in signs):
         raise UnusableRule(f"{where}: NEEDS has a sign that is none; no flow shows it")
     enough = _joined(signs)
     return Needs(enough | _joined(_sign_of(name, where) for name in columns), enough, tuple(columns))

@@ -244,7 +244,7 @@ def forgive(context, e, state):
         resume(context, after)
     if state == CLOSE_WAIT:
         after["close_wait_end"] = 0
-    if state == FIN_WAIT_1:
+    if state <= FIN_WAIT_1:
         after["fin_wait_2_time"] = 0
         after["fin_wait_2_end"] = 0
         after["through_closing"] = 0

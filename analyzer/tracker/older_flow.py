@@ -7,6 +7,7 @@ import numpy as np
 
 from analyzer.kernels import part
 from analyzer.segments.table import HAS_TIMESTAMP, SYN
+from analyzer.tcp.codes import TIME_WAIT
 from analyzer.tcp.sequence import seq_diff
 from analyzer.tracker.codes import ISN, NXT
 from analyzer.tracker.context import end_at, flow_at, knows, later, older_at
@@ -36,8 +37,8 @@ def note_older(context, old, first, s, sender, last_timestamp):
     now, one, other = np.int64(s["time"]), end_at(context, first), end_at(context, first ^ 1)
     old["old_seen"] = 1
     old["old_state_0"], old["old_state_1"] = one["state"], other["state"]
-    waits = waited(context, other, now)
-    old["old_time_wait"] = waits if waits >= 0 else waited(context, one, now)
+    waits = other if other["state"] == TIME_WAIT else one  # it may be negative: entered, by the best time, after now
+    old["old_time_wait"] = waited(context, waits, now)
     old["old_seq_ahead"], old["old_ts_ahead"] = seq_diff(s["seq"], sender["snd_nxt"]), 0
     if np.int64(s["marks"]) & HAS_TIMESTAMP and last_timestamp > 0:
         old["old_ts_ahead"] = seq_diff(s["ts_val"], last_timestamp)

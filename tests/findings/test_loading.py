@@ -2,16 +2,21 @@
 
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 from analyzer.errors import UnusableRule
 from analyzer.findings import loading
+from analyzer.findings.engine import answer
+from analyzer.findings.ledger_view import LedgerView
 from analyzer.findings.loading import asked, read, rules, suffice
 from analyzer.findings.needs import Needs
 from analyzer.findings.rule import SETTLE
+from analyzer.flows.row import FLOW
+from analyzer.settings import Settings
 from analyzer.tracker.ledger import OLDER, UNUSUAL
 from analyzer.tracker.signs import Sign
-from analyzer.tracker.storage.transpose import OF_OTHER, OF_REUSED
+from analyzer.tracker.storage.transpose import OF_OTHER, OF_REUSED, LedgerColumns, TransposedLedger
 
 RULE = '''"""An endpoint sent a FIN."""
 
@@ -67,6 +72,10 @@ def test_a_rule_that_asks_for_what_there_is_is_taken() -> None:
         ([(NEEDS, "NEEDS = Sign.FIN")], "NEEDS must be a tuple"),
         ([(NEEDS, 'NEEDS = ("rst_count")')], "NEEDS must be a tuple"),
         ([(NEEDS, "NEEDS = (Sign.FIN & Sign.SYN,)")], "a sign that is none"),
+        ([(NEEDS, "NEEDS = (Sign(1 << 40),)")], "a sign that is none"),
+        ([('"TD999"', "999")], "CODE must be TD and a number"),
+        ([("SUPERSEDES = ()", 'SUPERSEDES = "TD101"')], "SUPERSEDES must be a tuple of words"),
+        ([("THRESHOLDS = ()", "THRESHOLDS = None")], "THRESHOLDS must be a tuple of words"),
         ([(NEEDS, 'NEEDS = ("rst_cuont",)')], "'rst_cuont', which is neither a sign nor a column"),
         ([(NEEDS, "NEEDS = (16,)")], "16, which is neither a sign nor a column"),
         (
@@ -86,6 +95,7 @@ def test_a_rule_that_asks_for_what_there_is_is_taken() -> None:
         ([(NEEDS, f'{NEEDS}\nABOUT = "weather"')], "ABOUT must be connection or capture"),
         ([(NEEDS, "NEEDS = ()"), (ANSWER, ") -> OfCapture | None:")], "capture if judge is given the recording"),
         ([(NEEDS, f"{NEEDS}\nLIVE_WAIT = -5")], "LIVE_WAIT must be nanoseconds or AT_THE_END"),
+        ([(NEEDS, f"{NEEDS}\nLIVE_WAIT = True")], "LIVE_WAIT must be nanoseconds or AT_THE_END"),
         ([(NEEDS, f"{NEEDS}\nLIVE_WAIT = 0.5")], "LIVE_WAIT must be nanoseconds or AT_THE_END"),
     ],
 )
@@ -99,6 +109,35 @@ def test_a_rule_that_cannot_work_is_refused(changes: list[tuple[str, str]], says
 def test_a_rule_is_about_the_connection_unless_its_file_says_otherwise() -> None:
     assert not read(rule_file()).about_capture
     assert read(rule_file((NEEDS, f'{NEEDS}\nABOUT = "capture"'))).about_capture
+
+
+@pytest.mark.parametrize("fault", ["import nothing_of_this_name", "judge = 3", 'MESSAGE = "{"', "NEEDS = Sign.NOPE"])
+def test_whatever_is_wrong_with_a_rule_file_is_one_line(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading.importlib, "import_module", lambda name: wrong(fault))
+    with pytest.raises(UnusableRule, match=r"^td999_wrong: this rule cannot be loaded: "):
+        loading._loaded("td999_wrong")
+
+
+def wrong(fault: str) -> ModuleType:
+    module = rule_file()
+    exec(fault, module.__dict__)
+    return module
+
+
+def test_a_rule_that_reads_what_is_not_kept_is_named() -> None:
+    """So is one that answers otherwise than it declares."""
+    changed = [('ledger.own("fin_count") > 0', 'ledger.own("bytes") > 0'), ("return Verdict(", "return dict(")]
+    for change, says in zip(changed, ("judge reads 'bytes', which is not kept", "answers with dict"), strict=True):
+        rule = read(rule_file(change))
+        chosen = LedgerColumns(
+            OF_OTHER,
+            np.zeros((len(OF_OTHER.ends), 2, 1), np.int64),
+            np.zeros((len(OF_OTHER.flows), 1), np.int64),
+            np.array([int(Sign.FIN)]),
+        )
+        view = LedgerView(TransposedLedger(chosen, np.zeros(1, FLOW), 0), np.arange(1))
+        with pytest.raises(UnusableRule, match=f"TD999 sent-a-fin: .*{says}"):
+            answer(rule, view, Settings())
 
 
 def test_every_column_that_may_be_a_need_is_kept_for_the_rules() -> None:
