@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from analyzer.capture import open_captures
+from analyzer.errors import UnusableRule
 from analyzer.findings import RuleEngine, engine, rules
 from analyzer.findings.loading import asked
 from analyzer.findings.needs import Needs
@@ -20,7 +21,7 @@ from analyzer.text import Words
 from analyzer.tracker.ordinary import ORDINARY, OTHER, REUSED
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.signs import OF_WHOLE_FLOW, Sign
-from analyzer.tracker.storage.transpose import OF_REUSED, ColumnNotKept, LedgerColumns, TransposedLedger
+from analyzer.tracker.storage.transpose import OF_REUSED, LedgerColumns, TransposedLedger
 from analyzer.tracker.track import Tracker
 from analyzer.units import SECOND
 from tests.findings.books import START, Book, csv_lines, ledger
@@ -114,5 +115,5 @@ def test_what_is_read_of_flows_on_tuples_in_use_is_declared(monkeypatch: pytest.
     assert said[2] == ["TD501", "TD501", "", ""]
     curious = rules()["TD501"]._replace(judge=lambda ledger, settings: rules()["TD202"].judge(ledger, settings))
     monkeypatch.setattr(engine, "rules", lambda: {"TD501": curious})
-    with pytest.raises(ColumnNotKept):
+    with pytest.raises(UnusableRule):
         all_said(of_reused(reused()), Book(), last=False)
