@@ -1,7 +1,7 @@
 """What a column of a table is. Each is declared once; the record it is kept in, the files and the docs come from that.
 
-The columns of ``flows``, and most of ``timeline``, are declared in ``tracker/ending.py``, beside the records that the
-tracker fills in; the rest of ``timeline``, and the other tables, in ``results/schema.py``. The kind decides how a
+The columns of ``flows``, and most of ``timeline``, are declared in ``tracker/flow_record.py``, beside the records that
+the tracker fills in; the rest of ``timeline``, and the other tables, in ``results/schema.py``. The kind decides how a
 column is kept and written:
 
     kind      in Python                    CSV                        Parquet

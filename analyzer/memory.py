@@ -95,7 +95,7 @@ class GrowingRows:
                 self._map.madvise(mmap.MADV_HUGEPAGE, self._small, length)
 
 
-class Provision:
+class MemoryPreallocator:
     """Memory for the rows that flows will need, had from the system before: another thread may see to that while
     kernels work. Rows are given with up to where they will be needed, those of one kind always in the same place."""
 
@@ -115,7 +115,7 @@ class Provision:
                 self._ready[place] = end
 
 
-class Lent:
+class ReusableArrays:
     """Arrays of ``count`` rows of one dtype, in memory that is used again once nobody has the array or a part of it any
     more. What was let go last is lent first: it is still in the processor's cache."""
 

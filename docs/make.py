@@ -58,16 +58,16 @@ KINDS = {
 
 
 def columns_page() -> dict[str, str]:
-    """docs/columns.md from analyzer/tracker/ending.py and analyzer/results/schema.py."""
+    """docs/columns.md from analyzer/tracker/flow_record.py and analyzer/results/schema.py."""
     return {"columns.md": MADE + "\n".join(_columns_text()) + "\n"}
 
 
 def _columns_text() -> Iterator[str]:
     yield "# The columns of every table\n"
     yield (
-        "Names and meanings are a public interface. They are declared in `analyzer/tracker/ending.py` (`flows`, and\n"
-        "most of `timeline`) and `analyzer/results/schema.py` (the others). A column may be added at the end of a\n"
-        "table; none is renamed, moved or removed. `stream` is Wireshark's `tcp.stream`, `frame` is Wireshark's\n"
+        "Names and meanings are a public interface. They are declared in `analyzer/tracker/flow_record.py` (`flows`,\n"
+        "and most of `timeline`) and `analyzer/results/schema.py` (the others). A column may be added at the end of\n"
+        "a table; none is renamed, moved or removed. `stream` is Wireshark's `tcp.stream`, `frame` is Wireshark's\n"
         "`frame.number`.\n\n"
         "In CSV a time is decimal seconds since 1970 UTC with exactly nine decimals, a duration decimal seconds with\n"
         "nine decimals, an unknown value an empty cell. In DataFrames and Parquet an unknown value is a missing value\n"

@@ -172,8 +172,8 @@ def test_a_column_of_flows_is_its_declaration_and_where_the_tracker_knows_it(tmp
     shutil.copytree(ROOT / "analyzer", copy, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("captures", "docs"):
         (tmp_path / name).symlink_to(ROOT / name)
-    put_in(copy / "tracker" / "ending.py", ")\n\nENDING = ", COLUMNS)
-    put_in(copy / "tracker" / "conclusion.py", '    row["stream"] = ', FILLED_IN)
+    put_in(copy / "tracker" / "flow_record.py", ")\n\nENDING = ", COLUMNS)
+    put_in(copy / "tracker" / "ordinary_record.py", '    row["stream"] = ', FILLED_IN)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "NUMBA_DISABLE_JIT": "1"}
     command = [sys.executable, "-c", TABLES]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "analyzer").rglob("*.py"))
 FILE_LINES = 400
 FUNCTION_LINES = 40
-COMPILED = {"kernel", "part", "inlined"}  # the decorators of analyzer.kernels
+COMPILED = {"kernel", "helper", "inlined"}  # the decorators of analyzer.kernels
 KERNEL_LINES = 120  # compiled numeric kernels run two to three times longer
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from analyzer import memory
-from analyzer.memory import GrowingRows, Lent
+from analyzer.memory import GrowingRows, ReusableArrays
 
 ROW = np.dtype([("number", "<i8"), ("kind", "u1"), ("pair", "<u2", (2,))])  # 13 bytes: rows lie across pages
 
@@ -72,7 +72,7 @@ def test_memory_comes_with_the_first_touch_and_goes() -> None:
 
 
 def test_what_is_lent_is_used_again_once_no_part_of_it_is_left() -> None:
-    lent = Lent(np.int64, 8)
+    lent = ReusableArrays(np.int64, 8)
     one, other = lent.get(), lent.get()
     one[:], other[:] = 1, 2
     part, places = one[2:][::2], (one.ctypes.data, other.ctypes.data)

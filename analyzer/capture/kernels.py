@@ -14,7 +14,7 @@ import numpy as np
 
 from analyzer.capture.packets import PACKET
 from analyzer.capture.parser_state import BLOCKS, INTERFACES, RECORDS
-from analyzer.kernels import const, inlined, kernel, part
+from analyzer.kernels import const, helper, inlined, kernel
 from analyzer.times import BEYOND_SECOND, FIRST_SECOND
 from analyzer.units import SECOND, UNKNOWN
 
@@ -123,7 +123,7 @@ def records(data, state, rows, big, plain):
     return filled
 
 
-@part
+@helper
 def exact_time(high, low, interface):
     """The time of a packet in nanoseconds, for any resolution and offset; and FITS, or what is odd about it.
 
@@ -146,7 +146,7 @@ def exact_time(high, low, interface):
     return np.int64(0), BEYOND
 
 
-@part
+@helper
 def parts_of(ticks, interface):
     """Whole seconds (uint64) and the nanoseconds beyond (int64) of a count of ticks.
 
@@ -165,7 +165,7 @@ def parts_of(ticks, interface):
     return whole, np.int64(rest * interface["scale"] // interface["divide"])
 
 
-@part
+@helper
 def timed(high, low, interface):
     """The time of a packet in nanoseconds, and FITS, or what is odd about it."""
     ticks = high << 32 | low
@@ -177,7 +177,7 @@ def timed(high, low, interface):
     return exact_time(high, low, interface)
 
 
-@part
+@helper
 def odd_time(state, how, frame):
     """Count a packet with something odd about its time; or what the parser has to stop for before, FULL for nothing."""
     if how == NEGATIVE:
@@ -195,7 +195,7 @@ def odd_time(state, how, frame):
     return FULL
 
 
-@part
+@helper
 def count_other(state, kind):
     """Count a block that is no packet; return how many frame numbers Wireshark gives it."""
     if kind in (NAMES_BLOCK, SECRETS_BLOCK):
@@ -312,7 +312,7 @@ def blocks(data, state, interfaces, rows, big):
     return filled
 
 
-@part
+@helper
 def put(out, at, value):
     """Write a 32-bit number, little-endian."""
     out[at] = value & 0xFF

@@ -26,9 +26,9 @@ from analyzer.segments.addresses import AddressBook
 from analyzer.settings import Settings
 from analyzer.tcp.timers import timers_of
 from analyzer.threads import BackgroundWorker
-from analyzer.tracker.ending import ENDING
+from analyzer.tracker.flow_record import ENDING
+from analyzer.tracker.ledger_record import conclude
 from analyzer.tracker.ordinary import ORDINARY, OTHER, REUSED
-from analyzer.tracker.rows import conclude
 from analyzer.tracker.storage.transpose import OF_OTHER, OF_REUSED, ChosenColumns, LedgerColumns, TransposedLedger
 from analyzer.tracker.track import Ended
 

@@ -220,7 +220,7 @@ class Analysis:
 
     def drop_idle(self, idle_ns: int, keep: int) -> Analysed:
         """The flows silent for longer than ``idle_ns``, and the most silent beyond ``keep``; forgotten likewise."""
-        return self._alone(self._tracker.drop(self._tracker.idle(idle_ns, keep)), self._tracker.clock)
+        return self._alone(self._tracker.drop(self._tracker.to_drop(idle_ns, keep)), self._tracker.clock)
 
     def forget(self, most: int) -> bool:
         """Once the flow table has more than ``most`` rows: forget flows that are no longer kept, the newest quarter

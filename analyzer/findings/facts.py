@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from analyzer.capture.gaps import crossed
 from analyzer.findings.rule import Bools, Choice
 from analyzer.tcp.states import State
-from analyzer.tracker.endings import Handshake, RstCause
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.outcome import Ledger, one_of
 from analyzer.tracker.rst import Reception
+from analyzer.tracker.vocabularies import Handshake, RstCause
 
 TLS_ALERT = 21  # first byte of a TLS record that carries an alert (RFC 8446 5.1)
 ALERT_BYTES = 64  # an alert with any cipher: 7 in clear, 31 with AES-GCM, 53 with CBC and SHA-1
@@ -135,8 +135,8 @@ def since_peer_fin(ledger: Ledger) -> NDArray[np.int64]:
 
 def within_round_trip(ledger: Ledger) -> Bools:
     """Endpoints that could hardly know of the peer's FIN when they sent what met the RST."""
-    reach = np.maximum(ledger.own("reach"), 0) + np.maximum(ledger.peer("reach"), 0)
-    return np.asarray(since_peer_fin(ledger) <= reach + JUST_ARRIVED_NS)
+    tap_rtt = np.maximum(ledger.own("tap_rtt"), 0) + np.maximum(ledger.peer("tap_rtt"), 0)
+    return np.asarray(since_peer_fin(ledger) <= tap_rtt + JUST_ARRIVED_NS)
 
 
 def fin_acked(ledger: Ledger) -> Bools:

@@ -68,12 +68,12 @@ def _loaded(name: str) -> Rule:
 def asked() -> Asked:
     """What the rules together ask of flows. The few columns that are kept of a flow which shows no more than an older
     one on its addresses and ports have to suffice for all rules that ask for that sign; else all columns are kept."""
-    signs, brief = Sign(0), Sign.OLDER_FLOW
+    signs, few_columns_enough = Sign(0), Sign.OLDER_FLOW
     for rule in rules().values():
         signs |= rule.needs.signs
         if rule.needs.signs & Sign.OLDER_FLOW and not suffice(rule, OF_REUSED):
-            brief = Sign(0)
-    return Asked(signs, brief)
+            few_columns_enough = Sign(0)
+    return Asked(signs, few_columns_enough)
 
 
 def read(module: ModuleType) -> Rule:

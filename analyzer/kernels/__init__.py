@@ -1,7 +1,7 @@
 """How hot loops become machine code, and how Python calls it (docs/building.md has the commands).
 
 A kernel is a plain Python function over numpy arrays, marked with ``@kernel(...)``; what it calls is marked with
-``@part``. numba compiles them when the package is built (``build``): each becomes an object file (``emit``), all of
+``@helper``. numba compiles them when the package is built (``build``): each becomes an object file (``emit``), all of
 them one shared library (``link``), which lies in this folder and is called through ctypes (``load``). So a run
 compiles nothing, and needs no numba. ``sources`` knows what each kernel is made of: where that has changed since, which
 happens in a check-out only, the user is told to build again, and numba compiles in this process (``by_numba``).
@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.kernels.decorated import BigEndian, Kernel, KernelPart, Prefetch, RecordAt, Wipe, const
+from analyzer.kernels.decorated import BigEndian, Kernel, KernelHelper, Prefetch, RecordAt, Wipe, const
 
-__all__ = ["be64", "const", "inlined", "kernel", "on_compiling", "part", "prefetch", "record_at", "wipe"]
+__all__ = ["be64", "const", "helper", "inlined", "kernel", "on_compiling", "prefetch", "record_at", "wipe"]
 
 AS_PYTHON = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
@@ -44,29 +44,29 @@ def _load(kernel: Kernel) -> Callable[..., Any]:
     return ready(kernel)
 
 
-def part(function: Callable[..., Any]) -> Any:
-    """Compile ``function`` as a part of kernels: called by them only, never from Python. It allocates nothing."""
-    return function if AS_PYTHON else KernelPart(function)
+def helper(function: Callable[..., Any]) -> Any:
+    """Compile ``function`` as a helper of kernels: they call it, Python does not. It allocates nothing."""
+    return function if AS_PYTHON else KernelHelper(function)
 
 
 def inlined(function: Callable[..., Any]) -> Any:
-    """A part that is written out where it is called: for the few that every packet passes, as a call among parts
+    """A helper that is written out where it is called: for the few that every packet passes, as a call of a helper
     hands each array over as seven numbers."""
-    return function if AS_PYTHON else KernelPart(function, inlined=True)
+    return function if AS_PYTHON else KernelHelper(function, inlined=True)
 
 
 def record_at(dtype: np.dtype[np.void]) -> Callable[[int, int], Any]:
     """A function ``(address, index)`` that gives row ``index`` of the array of ``dtype`` at ``address``, by reference.
 
-    For parts: where an array is handed on as seven numbers, a record is a plain pointer. Whoever calls holds the array
-    and keeps ``index`` inside it.
+    For helpers: where an array is handed on as seven numbers, a record is a plain pointer. Whoever calls holds the
+    array and keeps ``index`` inside it.
     """
     record = RecordAt(dtype)
     return record.in_python if AS_PYTHON else record
 
 
 prefetch: Any = Prefetch()
-"""``prefetch(address)`` asks the processor to bring what stands there nearer, while the part that calls it goes on."""
+"""``prefetch(address)`` asks the processor to bring what stands there nearer, while the caller goes on."""
 
 wipe: Any = Wipe()
 """``wipe(address, size)`` makes ``size`` bytes zero; a loop over addresses would be compiled to a store for each."""

@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from analyzer.kernels.decorated import BigEndian, Decorated, Kernel, KernelPart, Prefetch, RecordAt, Wipe
+from analyzer.kernels.decorated import BigEndian, Decorated, Kernel, KernelHelper, Prefetch, RecordAt, Wipe
 
 OPTIONS = {"nogil": True, "_nrt": False, "error_model": "numpy", "no_cfunc_wrapper": True}
 """``_nrt``: kernels allocate nothing, and counting references to arguments, atomically, at every call among them costs
@@ -54,7 +54,7 @@ class Dispatchers:
 
     def _dispatcher(self, decorated: Decorated, function: Callable[..., Any]) -> Any:
         entry = self._in_process and isinstance(decorated, Kernel)
-        inlined = isinstance(decorated, KernelPart) and decorated.inlined
+        inlined = isinstance(decorated, KernelHelper) and decorated.inlined
         dispatcher = numba.njit(no_cpython_wrapper=not entry, forceinline=inlined, **OPTIONS)(function)
         return dispatcher if self._in_process else _once(dispatcher)
 

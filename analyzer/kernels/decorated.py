@@ -45,7 +45,7 @@ class Decorated:
         return self.function.__module__
 
 
-class KernelPart(Decorated):
+class KernelHelper(Decorated):
     """A function that kernels call."""
 
     def __init__(self, function: Callable[..., Any], inlined: bool = False) -> None:
@@ -83,7 +83,7 @@ class RecordAt:
         self.dtype = dtype
 
     def __call__(self, address: int, index: int) -> Any:
-        raise TypeError("a record is looked up by the parts of a kernel only")
+        raise TypeError("a record is looked up by kernels and their helpers only")
 
     def in_python(self, address: int, index: int) -> Any:
         """The same as ordinary Python."""

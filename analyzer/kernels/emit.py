@@ -1,6 +1,6 @@
 """From a kernel to an object file that needs nothing of numba to run, for this machine or for another one.
 
-numba compiles each part for itself: it optimises it, with all that it calls, and turns it into machine code that is
+numba compiles each helper for itself: it optimises it, with all that it calls, and turns it into machine code that is
 never run, since the kernel has it inlined. Here the parts stay as they come from numba's front end, and the kernel
 with all its parts is optimised and turned into machine code once; that halves the time.
 

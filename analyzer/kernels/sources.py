@@ -1,6 +1,6 @@
 """Which source files kernels are made of, and which of them are no longer what they were.
 
-A kernel calls parts, and folds in constants, of other files. So what it is made of is the file it stands in, and all
+A kernel calls helpers, and folds in constants, of other files. So what it is made of is the file it stands in, and all
 that this one imports of this package, and so on. A library of kernels names each of these files with a digest.
 """
 

@@ -17,7 +17,7 @@ from analyzer.results.notes import NOTES
 from analyzer.results.schema import SEGMENTS, TABLES
 from analyzer.segments.table import QUOTED, SEGMENT
 from analyzer.times import outer_column
-from analyzer.tracker.ending import ENTRY_COLUMNS, WHO
+from analyzer.tracker.flow_record import ENTRY_COLUMNS, WHO
 from analyzer.units import UNKNOWN
 
 Rows = NDArray[np.void]

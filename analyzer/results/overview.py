@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from analyzer.memory import GrowingRows
 from analyzer.results.overview_kernels import BEGAN, BOTH_WAYS, HOST, HOSTS, chain, count
-from analyzer.tracker.endings import CLOSERS as CLOSED_BY
-from analyzer.tracker.endings import TEARDOWNS, Teardown
+from analyzer.tracker.vocabularies import CLOSERS as CLOSED_BY
+from analyzer.tracker.vocabularies import TEARDOWNS, Teardown
 
 CLOSERS = (*CLOSED_BY.by_code[1:], "nobody")  # in the order of the columns
 FEW = 1024  # servers for which there is room at first, a power of two

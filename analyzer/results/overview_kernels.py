@@ -9,9 +9,9 @@ Fence: only numpy and this project's enums inside; the typed wrapper is ``overvi
 
 import numpy as np
 
-from analyzer.kernels import const, kernel, part
-from analyzer.tracker.ending import ENDING
-from analyzer.tracker.endings import BOTH, CLIENT, NOBODY, SERVER
+from analyzer.kernels import const, helper, kernel
+from analyzer.tracker.flow_record import ENDING
+from analyzer.tracker.vocabularies import BOTH, CLIENT, NOBODY, SERVER
 
 HOST = np.dtype(
     [
@@ -47,7 +47,7 @@ def count(endings, first, totals, seen, hosts, heads, secrets):
     return len(endings)
 
 
-@part
+@helper
 def host_of(address, port, seen, hosts, heads, secrets):
     """The row of a server, which is made if there is none and room for one; else -1."""
     head = hash_of(address, port, secrets) & (len(heads) - 1)
@@ -65,7 +65,7 @@ def host_of(address, port, seen, hosts, heads, secrets):
     return host
 
 
-@part
+@helper
 def hash_of(address, port, secrets):
     """A hash of 32 bits. int() keeps it exact where it runs uncompiled; compiled, the mask hides the wrap."""
     product = (int(address) * int(secrets[0]) + int(port) * int(secrets[1])) & MASK_63

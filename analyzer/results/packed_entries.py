@@ -9,8 +9,8 @@ Fence: only numpy inside; the typed wrapper is ``store``.
 
 import numpy as np
 
-from analyzer.kernels import const, kernel, part
-from analyzer.tracker.ending import ENTRY
+from analyzer.kernels import const, helper, kernel
+from analyzer.tracker.flow_record import ENTRY
 from analyzer.tracker.storage.layout import ELSEWHERE, UNBOUNDED
 
 PACKED = np.dtype(
@@ -43,7 +43,7 @@ def pack(entries, lengths, packed):
     return count
 
 
-@part
+@helper
 def pack_one(entry, packed, place):
     """Fill in a row, or two; returns the place behind them."""
     row, time = packed[place], np.int64(entry["time"])
@@ -77,7 +77,7 @@ def gather(packed, first, lengths, gathered):
     return count
 
 
-@part
+@helper
 def unpack_one(packed, place, entry):
     """Fill in an entry; returns the place of the next. The flow is in ``end`` already."""
     row = packed[place]

@@ -2,12 +2,12 @@
 
 The names and meanings are the public interface: scripts depend on them. A column may be added at the end of a
 table; none is renamed, moved or removed. ``columns`` says what a kind is. The columns of ``flows``, and most of
-``timeline``, are declared beside the records they are kept in: ``tracker/ending.py``.
+``timeline``, are declared beside the records they are kept in: ``tracker/flow_record.py``.
 """
 
 from analyzer.columns import TableColumn, Vocabulary
-from analyzer.tracker.ending import ENTRY_COLUMNS, FLOW_COLUMNS, WHO
-from analyzer.tracker.endings import SIDES
+from analyzer.tracker.flow_record import ENTRY_COLUMNS, FLOW_COLUMNS, WHO
+from analyzer.tracker.vocabularies import SIDES
 from analyzer.vocabulary import CONFIDENCE_MEANINGS, CONFIDENCES, SEVERITIES, SEVERITY_MEANINGS, TABLE_NAMES
 
 TIMELINE = [

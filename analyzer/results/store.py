@@ -19,7 +19,7 @@ from analyzer.errors import UnwritableOutput
 from analyzer.memory import GrowingRows
 from analyzer.results.packed_entries import PACKED, gather, pack
 from analyzer.text import Words
-from analyzer.tracker.ending import ENDING, ENTRY
+from analyzer.tracker.flow_record import ENDING, ENTRY
 
 Rows = NDArray[np.void]
 Slice = Callable[[], tuple[Rows, Rows]]

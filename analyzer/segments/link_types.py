@@ -1,7 +1,7 @@
 """The link types that are read: number, name, and the header that a packet of it begins with.
 
 Numbers are those of the LINKTYPE_ registry (https://www.tcpdump.org/linktypes.html). What is not here is not supported,
-and counted. ``kernels/link_types.py`` has a step for each header; a header of fixed length needs none: it is skipped
+and counted. ``kernels/link_dispatch.py`` has a step for each header; a header of fixed length needs none: it is skipped
 (``Skip``), or only its EtherType is read (``EtherTypeAt``).
 """
 

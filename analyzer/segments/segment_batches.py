@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.packets import Packets
-from analyzer.memory import Lent
+from analyzer.memory import ReusableArrays
 from analyzer.segments.decode import Decoder
 from analyzer.segments.table import SEGMENT
 
@@ -28,7 +28,7 @@ class SegmentBatches:
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
-        self._places = Lent(SEGMENT, BATCH)
+        self._places = ReusableArrays(SEGMENT, BATCH)
         self._room: NDArray[np.void] = self._places.get()
         self._filled = 0
 

@@ -7,7 +7,7 @@ A capture shows when segments passed the tap, not when they left or reached a ho
   passed; and if it had not arrived by the time at which its sender repeats such things, a repeat would show it.
 * What a host proves to have received arrived after it had passed the tap, and before the proof passed.
 
-``reach`` is the shortest time measured from the tap to the host and back, 0 while it is not known; ``slack`` what a
+``tap_rtt`` is the shortest time measured from the tap to the host and back, 0 while it is not known; ``slack`` what a
 host itself may take to answer; ``repeat`` the least time after which a stack repeats something. Times are nanoseconds,
 0 (``NEVER``) is no bound. The functions named after an event give ``(best, earliest, latest)`` of that event. Numbers
 in, numbers out: both ways of tracking call them, and nothing else reckons these times.
@@ -22,49 +22,49 @@ GRANULE = 2_000_000_000  # Linux ends TIME_WAIT up to about two seconds late
 
 
 @inlined
-def one_way(reach):
+def one_way(tap_rtt):
     """The time from the tap to a host, or back; 0 where it is not known."""
-    return reach // 2 if reach > 0 else np.int64(0)
+    return tap_rtt // 2 if tap_rtt > 0 else np.int64(0)
 
 
 @inlined
-def nearer(reach, sample):
+def shorter_rtt(tap_rtt, sample):
     """The shortest time to a host and back after another measurement of it."""
-    return sample if (reach == 0) | (sample < reach) else reach
+    return sample if (tap_rtt == 0) | (sample < tap_rtt) else tap_rtt
 
 
 @inlined
-def sent_at(now, reach):
+def sent_at(now, tap_rtt):
     """When a host sent what passes the tap ``now``."""
-    return now - one_way(reach)
+    return now - one_way(tap_rtt)
 
 
 @inlined
-def sent_after(cause, now, reach, slack, earliest):
+def sent_after(cause, now, tap_rtt, slack, earliest):
     """When a host sent what passed ``now``, and since when it may have (``earliest``, 0 no bound), once it is known how
     far it is: not before its ``cause``."""
     if earliest > 0:  # else it is the first that was seen of it: nothing bounds it
-        earliest = min(earliest, max(cause, now - reach - slack))
-    return min(now, max(cause, sent_at(now, reach))), earliest
+        earliest = min(earliest, max(cause, now - tap_rtt - slack))
+    return min(now, max(cause, sent_at(now, tap_rtt))), earliest
 
 
 @inlined
-def arrives_at(now, reach):
+def arrives_at(now, tap_rtt):
     """When what passes the tap ``now`` reaches the host that it is sent to."""
-    return now + one_way(reach)
+    return now + one_way(tap_rtt)
 
 
 @inlined
-def arrived_by(now, reach, repeat):
+def arrived_by(now, tap_rtt, repeat):
     """The latest moment at which something that passes the tap ``now`` may reach a host without anything showing the
     delay: by then its sender, or the host itself, would have repeated what it answers."""
-    return now + reach + repeat
+    return now + tap_rtt + repeat
 
 
 @inlined
-def answer_time(reach, slack):
+def answer_time(tap_rtt, slack):
     """How long after passing the tap something surely has reached the host, and its answer come back."""
-    return (reach if reach > 0 else np.int64(0)) + slack
+    return (tap_rtt if tap_rtt > 0 else np.int64(0)) + slack
 
 
 @inlined
@@ -89,51 +89,51 @@ def proven_by(best, now, slack):
 
 
 @inlined
-def sent_syn(now, reach):
+def sent_syn(now, tap_rtt):
     """Nothing that was seen made the host ask, so nothing bounds it from below."""
-    return sent_at(now, reach), NEVER, now
+    return sent_at(now, tap_rtt), NEVER, now
 
 
 @inlined
-def sent_syn_ack(now, reach, asked):
+def sent_syn_ack(now, tap_rtt, asked):
     """It answers the SYN, which passed at ``asked`` (in a simultaneous open, and in a capture in disorder, later)."""
-    return sent_at(now, reach), min(asked, now), now
+    return sent_at(now, tap_rtt), min(asked, now), now
 
 
 @inlined
-def rcvd_syn_ack(now, reach, first, last):
+def rcvd_syn_ack(now, tap_rtt, first, last):
     """``now`` it acknowledges the SYN-ACK, which passed from ``first`` to ``last``: the last before that is the one
     that made it answer, at best."""
-    return arrives_at(last, reach), first, now
+    return arrives_at(last, tap_rtt), first, now
 
 
 @inlined
-def rcvd_ack_of_syn(now, reach, repeat):
+def rcvd_ack_of_syn(now, tap_rtt, repeat):
     """The acknowledgment passes ``now`` on its way to the host, which would repeat its SYN-ACK without it."""
-    return arrives_at(now, reach), now, arrived_by(now, reach, repeat)
+    return arrives_at(now, tap_rtt), now, arrived_by(now, tap_rtt, repeat)
 
 
 @inlined
-def opened_unseen(first, last, reach, now):
+def opened_unseen(first, last, tap_rtt, now):
     """What it sends ``now`` only an open connection sends, though no acknowledgment of its SYN is taken to have
     arrived: one that passed from ``first`` to ``last`` did."""
-    return arrives_at(last, reach), first, now
+    return arrives_at(last, tap_rtt), first, now
 
 
 # Closing
 
 
 @inlined
-def earliest_decision(now, heard, busy, reach, slack, sure):
+def earliest_decision(now, heard, busy, tap_rtt, slack, sure):
     """The earliest moment at which a host may have decided to send what passes ``now``.
 
     Not before ``busy``, since when it has had something else to send. On its way the segment may have taken twice as
     long as the shortest time measured. And it may be a repeat of one lost before the tap, which it could have sent any
     time since it was last ``heard`` of; unless it is ``sure`` that nothing was lost there.
     """
-    earliest = busy - 2 * reach - slack
+    earliest = busy - 2 * tap_rtt - slack
     if heard > 0 and not sure:
-        earliest = min(earliest, heard - reach - slack)
+        earliest = min(earliest, heard - tap_rtt - slack)
     return min(earliest, now)
 
 
@@ -149,81 +149,81 @@ def busy_since(now, idle_since, busy, answered):
 
 
 @inlined
-def sent_fin(now, reach, decided):
+def sent_fin(now, tap_rtt, decided):
     """It decided to close before the FIN passed: not before ``decided`` (:func:`earliest_decision`)."""
-    return sent_at(now, reach), decided, now
+    return sent_at(now, tap_rtt), decided, now
 
 
 @inlined
-def sent_fin_crossing(peer_fin, reach, decided, now):
+def sent_fin_crossing(peer_fin, tap_rtt, decided, now):
     """Its FIN was not captured, and crossed the peer's, which passed at ``peer_fin``; by ``now`` it is shown."""
-    return arrives_at(peer_fin, reach), decided, now
+    return arrives_at(peer_fin, tap_rtt), decided, now
 
 
 @inlined
-def sent_fin_unseen(heard, reach, now):
+def sent_fin_unseen(heard, tap_rtt, now):
     """Its FIN was not captured; it came behind its last segment, which passed at ``heard``, and ``now`` it is shown."""
-    return heard, sent_at(heard, reach), now
+    return heard, sent_at(heard, tap_rtt), now
 
 
 @inlined
-def rcvd_fin(now, reach, slack, fin, last, lower_ack):
+def rcvd_fin(now, tap_rtt, slack, fin, last, lower_ack):
     """``now`` it acknowledges the FIN, which first passed at ``fin``, and with all that was repeated since at ``last``.
 
     It had not received it when it sent its last segment that acknowledges less, which passed at ``lower_ack``; that
     one was on its way for as long as the shortest time measured, or less.
     """
     earliest = fin
-    if lower_ack > 0 and reach > 0:
-        earliest = max(earliest, lower_ack - reach - slack)
+    if lower_ack > 0 and tap_rtt > 0:
+        earliest = max(earliest, lower_ack - tap_rtt - slack)
     earliest = min(earliest, now)
-    return min(arrives_at(max(last, earliest), reach), now), earliest, now
+    return min(arrives_at(max(last, earliest), tap_rtt), now), earliest, now
 
 
 @inlined
-def rcvd_fin_unproven(fin, reach, latest):
+def rcvd_fin_unproven(fin, tap_rtt, latest):
     """The FIN that passed at ``fin`` is taken to have arrived before something else that passed later did."""
-    return arrives_at(fin, reach), fin, latest
+    return arrives_at(fin, tap_rtt), fin, latest
 
 
 @inlined
-def rcvd_ack_of_fin(now, reach, repeat):
+def rcvd_ack_of_fin(now, tap_rtt, repeat):
     """The acknowledgment passes ``now`` on its way to the host, which would repeat its FIN without it."""
-    return arrives_at(now, reach), now, arrived_by(now, reach, repeat)
+    return arrives_at(now, tap_rtt), now, arrived_by(now, tap_rtt, repeat)
 
 
 # Resets
 
 
 @inlined
-def sent_rst(now, reach, decided):
+def sent_rst(now, tap_rtt, decided):
     """It gave up before the RST passed: not before ``decided``."""
-    return sent_at(now, reach), decided, now
+    return sent_at(now, tap_rtt), decided, now
 
 
 @inlined
-def lost_since(decided, heard, reach, slack):
+def lost_since(decided, heard, tap_rtt, slack):
     """The same where the RST shows that the host knew no such connection: it may have lost it at any time since it was
     last ``heard`` of."""
-    return min(decided, heard - reach - slack)
+    return min(decided, heard - tap_rtt - slack)
 
 
 @inlined
-def rcvd_rst(now, reach, repeat):
+def rcvd_rst(now, tap_rtt, repeat):
     """The RST passes ``now`` on its way to the host, which would go on without it."""
-    return arrives_at(now, reach), now, arrived_by(now, reach, repeat)
+    return arrives_at(now, tap_rtt), now, arrived_by(now, tap_rtt, repeat)
 
 
 @inlined
-def rcvd_rst_after(rst, now, reach, repeat):
+def rcvd_rst_after(rst, now, tap_rtt, repeat):
     """The same of a RST that passed at ``rst``, to a host that still sent something which passes ``now``."""
-    return max(arrives_at(rst, reach), sent_at(now, reach)), rst, arrived_by(now, reach, repeat)
+    return max(arrives_at(rst, tap_rtt), sent_at(now, tap_rtt)), rst, arrived_by(now, tap_rtt, repeat)
 
 
 @inlined
-def refused_before(now, reach, repeat):
+def refused_before(now, tap_rtt, repeat):
     """The RST stands in the capture before the SYN that it refuses, which passes ``now``."""
-    return now, now, arrived_by(now, reach, repeat)
+    return now, now, arrived_by(now, tap_rtt, repeat)
 
 
 # Without a segment that shows it

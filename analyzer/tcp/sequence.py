@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 
 MODULUS = 1 << 32
 HALF = 1 << 31
@@ -16,7 +16,7 @@ def difference(a: Any, b: Any) -> Any:
     return ((np.int64(a) - np.int64(b) + HALF) & (MODULUS - 1)) - HALF
 
 
-seq_diff: Any = part(difference)
+seq_diff: Any = helper(difference)
 """The same for kernels."""
 
 
@@ -26,11 +26,11 @@ def sent_first(behind: Any, other_behind: Any, time: Any, other_time: Any) -> An
     return (behind > other_behind) | ((behind == other_behind) & (time <= other_time))
 
 
-fin_sent_first: Any = part(sent_first)
+fin_sent_first: Any = helper(sent_first)
 """The same for kernels."""
 
 
-@part
+@helper
 def seq_add(a, count):
     """The sequence number ``count`` after ``a``."""
     return (np.int64(a) + np.int64(count)) & (MODULUS - 1)

@@ -59,7 +59,7 @@ class Timer(NamedTuple):
 
     length: int
     source: str
-    keeper: str
+    source_as_subject: str
 
 
 class Timers(NamedTuple):

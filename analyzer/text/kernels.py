@@ -5,15 +5,15 @@ SLACK bytes of room beyond its own. Who calls sees to it that each piece's colum
 that words have SLACK bytes behind them; the kernels see to it that a code is a word's number, that a row of a
 parent is one of its rows, and that there is room.
 
-To add a kind of piece: a number in :class:`PieceKind`, a part here that writes it and returns where it ended, an arm in
-``put``, and in ``template`` a function that makes the piece and says how long it may become.
+To add a kind of piece: a number in :class:`PieceKind`, a helper here that writes it and returns where it ended, an arm
+in ``put``, and in ``template`` a function that makes the piece and says how long it may become.
 """
 
 from enum import IntEnum
 
 import numpy as np
 
-from analyzer.kernels import const, kernel, part, record_at
+from analyzer.kernels import const, helper, kernel, record_at
 from analyzer.units import UNKNOWN
 
 NANO = np.int64(10**9)
@@ -81,19 +81,19 @@ ZERO_DIGITS = np.int64(0x3030303030303030)
 MINUS, POINT, DIGIT = np.int64(ord("-")), np.int64(ord(".")), np.int64(ord("0"))
 
 
-@part
+@helper
 def load(at):
     """The eight bytes at an address."""
     return np.int64(word_at(at, 0)["_"])
 
 
-@part
+@helper
 def store(at, word):
     """Write eight bytes at an address."""
     word_at(at, 0)["_"] = word
 
 
-@part
+@helper
 def digits(value):
     """The eight digits of a number below 10^8 as text, the first the lowest byte: halved, halved again, and again.
 
@@ -107,7 +107,7 @@ def digits(value):
     return (high | (word - high * 10) << 8) + ZERO_DIGITS
 
 
-@part
+@helper
 def put_small(at, value):
     """Write a number of at most eight digits."""
     size = 1 + (value > 9) + (value > 99) + (value > 999) + (value > 9999)
@@ -116,7 +116,7 @@ def put_small(at, value):
     return at + size
 
 
-@part
+@helper
 def put_number(at, value):
     """Write a whole number, not UNKNOWN; up to 20 bytes."""
     if value < 0:
@@ -138,7 +138,7 @@ def put_number(at, value):
     return at + 8
 
 
-@part
+@helper
 def put_seconds(at, piece, value):
     """Write nanoseconds, not UNKNOWN, as seconds with nine decimals; up to 21 bytes."""
     if value < 0:
@@ -157,7 +157,7 @@ def put_seconds(at, piece, value):
     return at + 9
 
 
-@part
+@helper
 def put_whole(at, piece, value):
     """Write the whole seconds and the point, and keep their text in the piece; returns the nanoseconds beyond."""
     whole = value // NANO
@@ -168,7 +168,7 @@ def put_whole(at, piece, value):
     return value - whole * NANO
 
 
-@part
+@helper
 def copy(at, source, size):
     """Write ``size`` bytes from an address."""
     first, second = load(source), load(source + 8)
@@ -190,7 +190,7 @@ def copy(at, source, size):
     return at + size
 
 
-@part
+@helper
 def put_code(at, piece, value, row):
     """Write the word of a code."""
     if piece["second"]:
@@ -208,7 +208,7 @@ def put_code(at, piece, value, row):
     return copy(at, np.int64(piece["words"]) + start, load(starts + 8) - start)
 
 
-@part
+@helper
 def value_of(piece, row):
     """What the piece's column says in a row."""
     word = load(np.int64(piece["at"]) + row * np.int64(piece["stride"]))
@@ -216,7 +216,7 @@ def value_of(piece, row):
     return ((word >> np.int64(piece["shift"]) & np.int64(piece["mask"])) ^ sign) - sign
 
 
-@part
+@helper
 def parent_of(piece, row):
     """The parent's row that a row belongs to, -1 where there is none."""
     word = load(np.int64(piece["parent"]) + row * np.int64(piece["parent_stride"]))
@@ -224,7 +224,7 @@ def parent_of(piece, row):
     return place if 0 <= place < np.int64(piece["parent_rows"]) else np.int64(-1)
 
 
-@part
+@helper
 def put(at, piece, row):
     """Write one piece without its tail; returns where it ended."""
     kind = np.int64(piece["kind"])

@@ -11,7 +11,7 @@ Read first, in ``analyzer/tcp``: ``states`` (the arrows, each with its RFC secti
 5. What can be wrong with a capture or a network: ``reordering``, ``duplicates``, ``missing``, ``padding``, ``gaps``,
    ``third_party``, ``other_connection``, ``older_flow``.
 6. What all of them ask: ``distance`` (how far a host is), ``time_wait``, ``over``, ``segment``, ``limits``.
-7. The end of a flow: ``finish``, ``timeline``, ``ordinary``, ``conclusion``, ``outcome``.
+7. The end of a flow: ``finish``, ``timeline``, ``ordinary``, ``ordinary_record``, ``outcome``.
 
 When an arrow of ``tcp/states.py`` is taken is decided here, by its event:
 

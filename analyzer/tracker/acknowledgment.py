@@ -6,7 +6,7 @@ assumed when the acknowledgment passes the tap: that it arrived, no later segmen
 
 import numpy as np
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 from analyzer.segments.table import FIN, SYN
 from analyzer.tcp.bounds import (
     rcvd_ack_of_fin,
@@ -51,30 +51,30 @@ from analyzer.tracker.codes import (
     SENT_DATA,
 )
 from analyzer.tracker.context import (
+    closing_facts,
     end_at,
     forget,
     knows,
     last_fin,
     last_syn,
-    later,
     learn,
-    mark_later,
+    mark_closing_facts,
     mark_unusual,
     unusual,
 )
 from analyzer.tracker.distance import measure
 from analyzer.tracker.missing import open_since
-from analyzer.tracker.moves import at_best, entry_row, move, note_peer_fin, note_received
+from analyzer.tracker.moves import entry_row, move, note_peer_fin, note_received, strongest_basis
 from analyzer.tracker.other_connection import reach_of_window
 from analyzer.tracker.segment import length_of
 from analyzer.tracker.storage.event_log import bound, earliest_of, log_at, state_before, state_in
 from analyzer.tracker.time_wait import start_again
 
-DROPS_THEM = 2  # SYN-ACKs repeated although acknowledged: one may be due to a lost acknowledgment
-ABSURD = 1 << 30  # no window is larger (RFC 7323): an acknowledgment this far beyond is not believed
+MIN_SYN_ACK_REPEATS = 2  # of an acknowledged SYN-ACK, that show acknowledgments dropped: one may be due to a loss
+MAX_WINDOW = 1 << 30  # no window is larger (RFC 7323): an acknowledgment further beyond is not believed
 
 
-@part
+@helper
 def acknowledge(context, s, i):
     """Take in the acknowledgment of segment ``s`` of endpoint ``i``."""
     j = i ^ 1
@@ -87,7 +87,7 @@ def acknowledge(context, s, i):
         return  # of an older connection on this tuple
     beyond = seq_diff(a, p["snd_nxt"])
     if beyond > 0:
-        if beyond > ABSURD or (knows(p, FIN_KNOWN) and not knows(p, FIN_INFERRED)):
+        if beyond > MAX_WINDOW or (knows(p, FIN_KNOWN) and not knows(p, FIN_INFERRED)):
             return  # nobody can acknowledge what comes after a FIN
         if p["packets"] > 0 and beyond > reach_of_window(p, end_at(context, i)):
             mark_unusual(context, p)["missing_jumps"] = unusual(context, p)["missing_jumps"] + 1
@@ -98,7 +98,7 @@ def acknowledge(context, s, i):
     assume(context, s, i, a)
 
 
-@part
+@helper
 def miss(context, s, j, beyond):
     """Endpoint ``j`` is shown to have sent ``beyond`` numbers more than passed the tap.
 
@@ -122,7 +122,7 @@ def miss(context, s, j, beyond):
         u["missing_bytes"] = u["missing_bytes"] + beyond
 
 
-@part
+@helper
 def infer_fin(context, s, j, beyond):
     """Whether exactly one number is missing and nothing known against it: then the tap missed a lone FIN of ``j``.
 
@@ -133,15 +133,15 @@ def infer_fin(context, s, j, beyond):
     if not lone or np.int64(e["state"]) < ESTABLISHED or np.int64(p["state"]) < ESTABLISHED:
         return False
     learn(p, FIN_KNOWN | FIN_INFERRED)
-    after = mark_later(context, p)
+    after = mark_closing_facts(context, p)
     after["fin_end"] = s["ack"]
     after["fin_time"] = p["last_time"]
-    times = sent_fin_unseen(np.int64(p["last_time"]), np.int64(p["reach"]), np.int64(s["time"]))
+    times = sent_fin_unseen(np.int64(p["last_time"]), np.int64(p["tap_rtt"]), np.int64(s["time"]))
     move(context, j, SENT_FIN, ASSUMED, times, s["frame"], FIN_NOT_CAPTURED)
     return True
 
 
-@part
+@helper
 def progress(context, s, i, a):
     """Advance what endpoint ``i`` has acknowledged, and measure how far it is from the tap."""
     e, p = end_at(context, i), end_at(context, i ^ 1)
@@ -159,19 +159,19 @@ def progress(context, s, i, a):
             if p["fresh_time"] > 0:
                 sample = np.int64(s["time"]) - np.int64(p["fresh_time"])
                 measure(context, i, sample)
-                if e["later"] > 0:
-                    mark_later(context, e)["reach_last"] = sample
-            elif e["later"] > 0:  # of which copy this is the answer nobody knows: of the last, at least as long
-                after = mark_later(context, e)
-                after["reach_last"] = max(
-                    np.int64(after["reach_last"]), np.int64(s["time"]) - np.int64(p["content_time"])
+                if e["closing_row"] > 0:
+                    mark_closing_facts(context, e)["tap_rtt_last"] = sample
+            elif e["closing_row"] > 0:  # of which copy this is the answer nobody knows: of the last, at least as long
+                after = mark_closing_facts(context, e)
+                after["tap_rtt_last"] = max(
+                    np.int64(after["tap_rtt_last"]), np.int64(s["time"]) - np.int64(p["content_time"])
                 )
         if p["unusual"] > 0:
-            settle(s, mark_unusual(context, p), a, seq_diff(a, old))
+            update_after_ack(s, mark_unusual(context, p), a, seq_diff(a, old))
 
 
-@part
-def settle(s, u, a, step):
+@helper
+def update_after_ack(s, u, a, step):
     """What was noted of the peer as repeated, missing, lost or half closed, now that all up to ``a`` is acknowledged,
     ``step`` numbers more."""
     u["repeat_run"] = 0
@@ -191,7 +191,7 @@ def settle(s, u, a, step):
             u["half_close_ack_frame"] = s["frame"]
 
 
-@part
+@helper
 def received(context, s, i, a):
     """Move endpoint ``i`` by what its acknowledgment ``a`` proves it had received."""
     e, p = end_at(context, i), end_at(context, i ^ 1)
@@ -199,19 +199,19 @@ def received(context, s, i, a):
     state = np.int64(e["state"])
     if state == SYN_SENT and np.int64(s["flags"]) & SYN == 0:
         if knows(p, ISN):
-            times = rcvd_syn_ack(now, np.int64(e["reach"]), np.int64(p["syn_time"]), last_syn(context, p))
+            times = rcvd_syn_ack(now, np.int64(e["tap_rtt"]), np.int64(p["syn_time"]), last_syn(context, p))
             move(context, i, RCVD_SYN_ACK, PROVEN, times, frame, NO_NOTE)
         else:
             move(context, i, RCVD_SYN_ACK, PROVEN, shown_by(now, np.int64(e["syn_time"])), frame, PEER_NOT_CAPTURED)
     if knows(e, PEER_FIN):
         return
-    if not knows(p, FIN_KNOWN) or seq_diff(a, later(context, p)["fin_end"]) < 0:
+    if not knows(p, FIN_KNOWN) or seq_diff(a, closing_facts(context, p)["fin_end"]) < 0:
         e["lower_ack_time"] = now
         return
     receive_fin(context, i, now, frame)
 
 
-@part
+@helper
 def receive_fin(context, i, now, frame):
     """Endpoint ``i`` proves at ``now`` that it has received the peer's FIN."""
     e, p = end_at(context, i), end_at(context, i ^ 1)
@@ -220,11 +220,11 @@ def receive_fin(context, i, now, frame):
     if knows(e, PEER_FIN_ASSUMED):
         confirm(context, i, now)
         return
-    fin, last, lower_ack = later(context, p)["fin_time"], p["content_time"], np.int64(e["lower_ack_time"])
-    times = rcvd_fin(now, np.int64(e["reach"]), context["slack"], np.int64(fin), np.int64(last), lower_ack)
+    fin, last, lower_ack = closing_facts(context, p)["fin_time"], p["content_time"], np.int64(e["lower_ack_time"])
+    times = rcvd_fin(now, np.int64(e["tap_rtt"]), context["slack"], np.int64(fin), np.int64(last), lower_ack)
     words = FIN_NOT_CAPTURED if inferred else NO_NOTE
     basis = PROVEN if open_since(context, e, p) and not inferred else ASSUMED
-    if np.int64(e["state"]) == FIN_WAIT_1 and later(context, p)["fin_count"] == 0 and inferred:
+    if np.int64(e["state"]) == FIN_WAIT_1 and closing_facts(context, p)["fin_count"] == 0 and inferred:
         move(context, i, LOST_SIGHT, ASSUMED, shown_by(now, times[1]), frame, PEER_NOT_CAPTURED)
         return
     row = move(context, i, RCVD_FIN, basis, times, frame, words)
@@ -234,39 +234,41 @@ def receive_fin(context, i, now, frame):
         note_peer_fin(context, e, row)
 
 
-@part
+@helper
 def confirm(context, i, now):
     """What was assumed of endpoint ``i``, that the peer's FIN had reached it, is now proven."""
     e = end_at(context, i)
     forget(e, PEER_FIN_ASSUMED)
-    row = np.int64(later(context, e)["peer_fin_event"])
-    log_at(context, row)["basis"] = at_best(state_before(log_at(context, row)), state_in(log_at(context, row)), PROVEN)
+    row = np.int64(closing_facts(context, e)["peer_fin_event"])
+    log_at(context, row)["basis"] = strongest_basis(
+        state_before(log_at(context, row)), state_in(log_at(context, row)), PROVEN
+    )
     if now > log_at(context, row)["time"]:
         bound(context, log_at(context, row), earliest_of(context, log_at(context, row)), now)
     if e["mark_event"] == row:  # what may still be taken back begins with the entry after it
         e["mark_event"] = entry_row(context, e) if np.int64(e["state"]) == TIME_WAIT else 0
         e["mark_state"] = CLOSING
-        e["mark_time"] = later(context, e)["ack_passed"]
+        e["mark_time"] = closing_facts(context, e)["ack_passed"]
 
 
-@part
+@helper
 def assume(context, s, i, a):
     """Move the peer of ``i`` by the acknowledgment ``a`` that passes the tap on its way to it."""
     j = i ^ 1
     e, p = end_at(context, i), end_at(context, j)
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
-    reach, repeat = np.int64(p["reach"]), np.int64(context["repeat"])
+    tap_rtt, repeat = np.int64(p["tap_rtt"]), np.int64(context["repeat"])
     if (
         np.int64(p["state"]) == SYN_RECEIVED
         and knows(p, ISN)
         and seq_diff(a, p["isn"]) > 0
         and may_be_taken(context, p)
     ):
-        row = move(context, j, RCVD_ACK_OF_SYN, ASSUMED, rcvd_ack_of_syn(now, reach, repeat), frame, NO_NOTE)
+        row = move(context, j, RCVD_ACK_OF_SYN, ASSUMED, rcvd_ack_of_syn(now, tap_rtt, repeat), frame, NO_NOTE)
         p["proof_event"] = row
     if not knows(p, FIN_KNOWN):
         return
-    after = mark_later(context, p)
+    after = mark_closing_facts(context, p)
     if seq_diff(a, after["fin_end"]) < 0:
         return
     if not knows(p, FIN_ACKED):
@@ -279,30 +281,30 @@ def assume(context, s, i, a):
         after["fin_acks"] = after["fin_acks"] + 1
         after["ack_passed"] = now
         fin_arrives_first(context, s, j)
-        move(context, j, RCVD_ACK_OF_FIN, ASSUMED, rcvd_ack_of_fin(now, reach, repeat), frame, NO_NOTE)
+        move(context, j, RCVD_ACK_OF_FIN, ASSUMED, rcvd_ack_of_fin(now, tap_rtt, repeat), frame, NO_NOTE)
     elif after["fin_acks"] < after["fin_count"] and length_of(s) == 0:
         after["fin_acks"] = after["fin_acks"] + 1
         reacked(unusual(context, p), frame)
         note_received(context, j, ACK_OF_FIN_AGAIN, now, frame, NO_NOTE)
     if np.int64(e["state"]) == TIME_WAIT and after["fin_count"] > 1:
-        start_again(context, mark_later(context, e), last_fin(context, p))
+        start_again(context, mark_closing_facts(context, e), last_fin(context, p))
 
 
-@part
+@helper
 def may_be_taken(context, p):
     """Whether endpoint ``p`` may take the acknowledgment of its SYN-ACK for one: not where it has repeated that twice
     although one had passed. Then its kernel drops them, as it does while the accept queue is full."""
-    return unusual(context, p)["syn_ack_after_ack"] < DROPS_THEM
+    return unusual(context, p)["syn_ack_after_ack"] < MIN_SYN_ACK_REPEATS
 
 
-@part
+@helper
 def reacked(u, frame):
     """The FIN is acknowledged again after it was repeated for want of the first acknowledgment."""
     if u["fin_after_ack"] > 0 and u["fin_reacked_frame"] == 0:
         u["fin_reacked_frame"] = frame
 
 
-@part
+@helper
 def fin_arrives_first(context, s, j):
     """The FINs crossed: the sender's FIN is on its way before this acknowledgment and arrives before it.
 
@@ -312,12 +314,12 @@ def fin_arrives_first(context, s, j):
     p, e = end_at(context, j), end_at(context, j ^ 1)
     if np.int64(p["state"]) != FIN_WAIT_1 or knows(p, PEER_FIN) or np.int64(s["flags"]) & FIN:
         return
-    sent, other = later(context, e), mark_later(context, p)
+    sent, other = closing_facts(context, e), mark_closing_facts(context, p)
     if not knows(e, FIN_KNOWN) or sent["fin_count"] == 0 or seq_diff(s["seq"], sent["fin_end"]) < 0:
         return
     if seq_diff(sent["fin_ack"], other["fin_end"]) >= 0:
         return
-    times = rcvd_fin_unproven(np.int64(sent["fin_time"]), np.int64(p["reach"]), np.int64(s["time"]))
+    times = rcvd_fin_unproven(np.int64(sent["fin_time"]), np.int64(p["tap_rtt"]), np.int64(s["time"]))
     row = move(context, j, RCVD_FIN, ASSUMED, times, s["frame"], NO_NOTE)
     if row > 0:
         learn(p, PEER_FIN_ASSUMED)

@@ -17,7 +17,7 @@ MIXED = np.int64(Known.MIXED)
 MID_STREAM = np.int64(Known.MID_STREAM)
 ID_MOVES = np.int64(Known.ID_MOVES)
 SENT_DATA = np.int64(Known.SENT_DATA)
-KILLED = np.int64(Known.KILLED)
+RST_ACCEPTED = np.int64(Known.RST_ACCEPTED)
 CROSSED_SYN = np.int64(Known.CROSSED_SYN)
 TIMESTAMPS = np.int64(Known.TIMESTAMPS)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 from analyzer.segments.table import FIN, HAS_IP_ID, SYN
 from analyzer.tracker.codes import ID_MOVES
 from analyzer.tracker.context import (
@@ -17,7 +17,7 @@ TICK = 10  # bits of a time in ns that the ledger does not keep: 1024 ns; 2^32 t
 MIX_1, MIX_2, MIX_3, MIX_4 = 0x1E3779B97F4A7C15, 0x3F58476D1CE4E5B9, 0x14D049BB133111EB, 0x2545F4914F6CDD1D  # odd
 
 
-@part
+@helper
 def fingerprint(s):
     """63 bits that differ where two segments of one sender differ in any number (TTL apart: a router lowers it).
 
@@ -31,7 +31,7 @@ def fingerprint(s):
     return (mixed ^ stamps * MIX_2 + rest * MIX_1) & MASK_63
 
 
-@part
+@helper
 def same_packet(context, s, e, p):
     """Whether the capture holds this very packet a second time (`any` interface, mirror port, two taps).
 
@@ -65,7 +65,7 @@ def same_packet(context, s, e, p):
     return False
 
 
-@part
+@helper
 def remember(s, e, print_, tick):
     """Keep the fingerprint, and whether the sender's IP identification moves."""
     place = np.int64(e["prints"]) & 3

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 from analyzer.tcp.bounds import between, busy_since, sent_fin, shown_by
 from analyzer.tcp.codes import (
     ASSUMED,
@@ -19,7 +19,16 @@ from analyzer.tcp.codes import (
 )
 from analyzer.tcp.sequence import seq_add, seq_diff
 from analyzer.tracker.codes import ACKED, FIN_ACKED, FIN_INFERRED, FIN_KNOWN, MID_STREAM, PEER_FIN_ASSUMED
-from analyzer.tracker.context import end_at, forget, knows, last_fin, later, learn, mark_later, mark_unusual
+from analyzer.tracker.context import (
+    closing_facts,
+    end_at,
+    forget,
+    knows,
+    last_fin,
+    learn,
+    mark_closing_facts,
+    mark_unusual,
+)
 from analyzer.tracker.distance import decided_since, longest_round_trip, round_trip
 from analyzer.tracker.missing import fin_fills, gap, open_since, seen_again
 from analyzer.tracker.moves import move, note, note_peer_fin, take_back
@@ -28,7 +37,7 @@ from analyzer.tracker.segment import ack_of, length_of
 from analyzer.tracker.storage.event_log import earliest_of, log_at, make_void, state_before
 
 
-@part
+@helper
 def take_fin(context, s, i):
     """A FIN: the first, or the same again; it occupies the number after the segment's payload."""
     e, p = end_at(context, i), end_at(context, i ^ 1)
@@ -37,7 +46,7 @@ def take_fin(context, s, i):
     e["content_time"] = now
     if e["unusual"] > 0:
         fin_fills(mark_unusual(context, e), end)
-    after = mark_later(context, e)
+    after = mark_closing_facts(context, e)
     if after["fin_count"] > 0:
         if end == np.int64(after["fin_end"]):
             fin_again(context, s, i)
@@ -47,7 +56,7 @@ def take_fin(context, s, i):
     if seq_diff(s["seq"], e["snd_nxt"]) > 0:
         gap(context, s, e)
     busy = busy_since(now, np.int64(e["idle_since"]), np.int64(e["busy_since"]), round_trip(context, e))
-    times = sent_fin(now, np.int64(e["reach"]), decided_since(context, e, s, busy))
+    times = sent_fin(now, np.int64(e["tap_rtt"]), decided_since(context, e, s, busy))
     inferred = knows(e, FIN_INFERRED)
     forget(e, FIN_INFERRED)
     if not knows(p, ACKED) or seq_diff(p["ack_sent"], end) < 0 or inferred:
@@ -58,21 +67,25 @@ def take_fin(context, s, i):
         e["snd_nxt"] = end
     e["fresh_time"] = 0 if inferred or seq_diff(end, e["snd_nxt"]) < 0 else now
     if inferred and np.int64(p["state"]) == UNKNOWN and p["mark_event"] > 0:
-        found_after_all(context, i ^ 1)
+        inferred_fin_captured(context, i ^ 1)
     if inferred and np.int64(e["state"]) > ESTABLISHED and np.int64(e["state"]) != CLOSE_WAIT:
         note(context, i, FIN_AGAIN, now, frame, NO_NOTE)  # it is known to have sent it before
         return
     basis = SENT if sure_of_peer(context, e, p) else ASSUMED
     acked = ack_of(s, e["ack_sent"])
-    if np.int64(e["state"]) == CLOSE_WAIT and knows(p, FIN_KNOWN) and seq_diff(acked, later(context, p)["fin_end"]) < 0:
-        overtaken(context, i, times, frame)
+    if (
+        np.int64(e["state"]) == CLOSE_WAIT
+        and knows(p, FIN_KNOWN)
+        and seq_diff(acked, closing_facts(context, p)["fin_end"]) < 0
+    ):
+        fin_reordered_at_tap(context, i, times, frame)
     else:
         move(context, i, SENT_FIN, basis, times, frame, NO_NOTE)
     e["mark_event"] = 0  # it did send this, however unsure the state that it sent it from
 
 
-@part
-def found_after_all(context, j):
+@helper
+def inferred_fin_captured(context, j):
     """The FIN has passed that endpoint ``j`` acknowledged before: what was lost sight of is known after all."""
     lost = log_at(context, np.int64(end_at(context, j)["mark_event"]))
     time, frame, earliest = np.int64(lost["time"]), np.int64(lost["frame"]), earliest_of(context, lost)
@@ -82,38 +95,38 @@ def found_after_all(context, j):
         note_peer_fin(context, end_at(context, j), row)
 
 
-@part
+@helper
 def first_fin(context, s, e, p, end):
     """Enter the first FIN of endpoint ``e`` in the ledger; it ends at the number ``end``."""
-    after = mark_later(context, e)
+    after = mark_closing_facts(context, e)
     after["fin_end"] = end
     after["fin_time"] = s["time"]
     after["fin_frame"] = s["frame"]
     after["fin_count"] = 1
     after["fin_ack"] = ack_of(s, e["ack_sent"])
     if e["data_time"] > 0 or p["data_time"] > 0:
-        after["spoke_last"] = 1 if np.int64(e["data_time"]) >= np.int64(p["data_time"]) else 2
+        after["last_payload_by"] = 1 if np.int64(e["data_time"]) >= np.int64(p["data_time"]) else 2
 
 
-@part
+@helper
 def sure_of_peer(context, e, p):
     """Whether it is sure that the peer's FIN has, or has not, reached endpoint ``e``: its own FIN moves it by that.
 
     Where the capture began late, only the peer's own data can show that the peer had not closed before.
     """
     if np.int64(e["state"]) == CLOSE_WAIT:
-        return later(context, e)["close_wait_basis"] != ASSUMED
+        return closing_facts(context, e)["close_wait_basis"] != ASSUMED
     return p["packets"] > 0 and np.int64(e["state"]) != UNKNOWN and open_since(context, p, e)
 
 
-@part
-def overtaken(context, i, times, frame):
+@helper
+def fin_reordered_at_tap(context, i, times, frame):
     """A later segment of endpoint ``i`` overtook its FIN on the way to the tap and showed the peer's FIN received.
 
     The FIN itself does not acknowledge that, so it was sent before: the FINs crossed.
     """
     e = end_at(context, i)
-    after = mark_later(context, e)
+    after = mark_closing_facts(context, e)
     after["overtaken"] = 1
     old = log_at(context, np.int64(after["peer_fin_event"]))
     make_void(old)
@@ -126,8 +139,8 @@ def overtaken(context, i, times, frame):
     note_peer_fin(context, e, row)
 
 
-@part
-def tells_more(context, s, e, p, now):
+@helper
+def repeat_updates_ack(context, s, e, p, now):
     """Whether the FIN comes again only to acknowledge more than the last time: within a round trip, or as the answer to
     what the peer ``p`` has sent since."""
     before = last_fin(context, e)
@@ -139,16 +152,16 @@ def tells_more(context, s, e, p, now):
     )
 
 
-@part
+@helper
 def fin_again(context, s, i):
     """The FIN repeated: an acknowledgment that had passed the tap long enough ago cannot have arrived."""
     e = end_at(context, i)
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
-    after = mark_later(context, e)
+    after = mark_closing_facts(context, e)
     after["fin_count"] = after["fin_count"] + 1
     not_arrived(context, i, last_fin(context, e), now)
     u = mark_unusual(context, e)
-    if not knows(e, FIN_ACKED) and not tells_more(context, s, e, end_at(context, i ^ 1), now):
+    if not knows(e, FIN_ACKED) and not repeat_updates_ack(context, s, e, end_at(context, i ^ 1), now):
         u["fin_repeats"] = u["fin_repeats"] + 1
     u["fin_last_time"] = now
     u["fin_last_frame"] = frame

@@ -9,7 +9,7 @@ others go on to the rules (``outcome`` concludes of them what is concluded here;
 import numpy as np
 
 from analyzer.flows.row import FLOW
-from analyzer.kernels import const, kernel, part, prefetch
+from analyzer.kernels import const, helper, kernel, prefetch
 from analyzer.memory import LINE
 from analyzer.segments.table import SEGMENT
 from analyzer.tcp.bounds import NEVER, at_once, shown_by
@@ -24,13 +24,13 @@ from analyzer.tcp.codes import (
     LOST_SIGHT,
     NO_NOTE,
 )
-from analyzer.tracker.conclusion import end_flow
-from analyzer.tracker.context import CONTEXT, NO_FRAME, PLACE, end_at, flow_at, later, place_at
-from analyzer.tracker.ending import ENDING, ENTRY
+from analyzer.tracker.context import CONTEXT, NO_FRAME, PLACE, closing_facts, end_at, flow_at, place_at
+from analyzer.tracker.flow_record import ENDING, ENTRY
 from analyzer.tracker.gaps import watched
-from analyzer.tracker.ledger import FOLLOWED, KEPT, LATER, OLDER, UNUSUAL
+from analyzer.tracker.ledger import CLOSING_FACTS, ENDPOINT_CORE, FLOW_CORE, OLDER, UNUSUAL
 from analyzer.tracker.moves import end_time_wait, move, write
 from analyzer.tracker.ordinary import OTHER, REUSED, kind_of_flow
+from analyzer.tracker.ordinary_record import end_flow
 from analyzer.tracker.over import NOT_OVER, over, over_after
 from analyzer.tracker.storage.layout import BLOCK, LOG, ROWS_A_BLOCK
 from analyzer.tracker.storage.pools import (
@@ -40,11 +40,13 @@ from analyzer.tracker.storage.pools import (
 from analyzer.tracker.storage.slots import forget_flow
 from analyzer.tracker.timeline import write_timeline
 
-TOLD = np.int64(3)  # entries of timelines: in the counts, behind those of the kinds
+ENTRY_COUNT = np.int64(3)  # entries of timelines: in the counts, behind those of the kinds
 MORE_ROWS = 6  # that finishing it adds to the log of a flow, at most
 STRIDE = 3  # flows: so far ahead of its turn a row is asked for
-KEPT_BYTES, LATER_BYTES, UNUSUAL_BYTES = (np.int64(row.itemsize) for row in (KEPT, LATER, UNUSUAL))
-FOLLOWED_BYTES, OLDER_BYTES = np.int64(FOLLOWED.itemsize), np.int64(OLDER.itemsize)
+ENDPOINT_CORE_BYTES, CLOSING_BYTES, UNUSUAL_BYTES = (
+    np.int64(row.itemsize) for row in (ENDPOINT_CORE, CLOSING_FACTS, UNUSUAL)
+)
+FLOW_CORE_BYTES, OLDER_BYTES = np.int64(FLOW_CORE.itemsize), np.int64(OLDER.itemsize)
 TUPLE_BYTES, PLACE_BYTES = np.int64(FLOW.itemsize), np.int64(PLACE.itemsize)
 BLOCK_BYTES, LOG_BYTES = np.int64(BLOCK.itemsize), np.int64(LOG.itemsize)
 
@@ -57,14 +59,14 @@ def find_over(contexts, slots, due, found):
     what is heard of a flow from now on puts it off by the time that it lingers.
     """
     context = contexts[0]
-    count, now, linger = np.int64(0), np.int64(context["clock"]), np.int64(context["linger"])
+    count, now, retention = np.int64(0), np.int64(context["clock"]), np.int64(context["retention"])
     for piece in range(len(due)):
         if now <= due[piece]:
             continue
-        soonest = now + linger
+        soonest = now + retention
         for slot in range(piece * PIECE, min(slots, (piece + 1) * PIECE)):
             f = flow_at(context, slot)
-            after = np.int64(f["end_time"]) + linger if f["first_frame"] > 0 else NOT_OVER
+            after = np.int64(f["end_time"]) + retention if f["first_frame"] > 0 else NOT_OVER
             if after < now:  # most need no closer look
                 after = over_after(context, np.int64(slot))
             if after < now:
@@ -112,7 +114,7 @@ def finish_flows(contexts, slots, first, end_time, forget, counts, left, endings
             if may <= 0:
                 return place
         may -= 1
-        come_nearer(context, slots, place)
+        prefetch_rows(context, slots, place)
         slot = np.int64(slots[place])
         close_flow(context, slot, end_time)
         kind = kind_of_flow(context, slot)
@@ -126,24 +128,26 @@ def finish_flows(contexts, slots, first, end_time, forget, counts, left, endings
         else:
             end_flow(context, slot, end_time, endings[number])
             if len(rows) > 0:
-                tally[TOLD] += write_timeline(context, slot, rows, entries, np.int64(tally[TOLD]), lengths, number)
+                tally[ENTRY_COUNT] += write_timeline(
+                    context, slot, rows, entries, np.int64(tally[ENTRY_COUNT]), lengths, number
+                )
             if forget:
                 forget_flow(context, slot)
     return len(slots)
 
 
-@part
-def come_nearer(context, slots, place):
+@helper
+def prefetch_rows(context, slots, place):
     """Have the rows of the flows that come next brought near: first its own, and by these the others."""
     if place + 2 * STRIDE < len(slots):
         slot = np.int64(slots[place + 2 * STRIDE])
-        prefetch(context["flows"] + slot * FOLLOWED_BYTES)
-        for offset in range(0, 2 * KEPT_BYTES, LINE):
-            prefetch(context["ends"] + 2 * slot * KEPT_BYTES + offset)
+        prefetch(context["flows"] + slot * FLOW_CORE_BYTES)
+        for offset in range(0, 2 * ENDPOINT_CORE_BYTES, LINE):
+            prefetch(context["ends"] + 2 * slot * ENDPOINT_CORE_BYTES + offset)
     if place + STRIDE < len(slots):
         slot = np.int64(slots[place + STRIDE])
         for i in (2 * slot, 2 * slot + 1):
-            after = context["later"] + np.int64(end_at(context, i)["later"]) * LATER_BYTES
+            after = context["closing_rows"] + np.int64(end_at(context, i)["closing_row"]) * CLOSING_BYTES
             prefetch(after)
             prefetch(after + LINE)
         f = flow_at(context, slot)
@@ -153,7 +157,7 @@ def come_nearer(context, slots, place):
         prefetch(context["log"] + np.int64(f["last_block"]) * ROWS_A_BLOCK * LOG_BYTES)
 
 
-@part
+@helper
 def close_flow(context, slot, end_time):
     """Timers that have run out, and the state in which each endpoint is left."""
     for i in (2 * slot, 2 * slot + 1):
@@ -166,11 +170,14 @@ def close_flow(context, slot, end_time):
             write(context, i, CAPTURE_END, AT_END, at_once(until), NO_FRAME, NO_NOTE)
 
 
-@part
+@helper
 def unsure_who_closed(context, e, p):
     """The first that was captured of the endpoint is its FIN, and nothing of the peer tells whether it had closed
     before: FIN_WAIT or LAST_ACK and beyond, nobody can tell."""
     waiting = np.int64(e["state"]) == FIN_WAIT_1 or np.int64(e["state"]) == FIN_WAIT_2
-    if not waiting or later(context, p)["fin_count"] > 0:
+    if not waiting or closing_facts(context, p)["fin_count"] > 0:
         return False
-    return e["first_frame"] == later(context, e)["fin_frame"] and p["data_time"] <= later(context, e)["fin_time"]
+    return (
+        e["first_frame"] == closing_facts(context, e)["fin_frame"]
+        and p["data_time"] <= closing_facts(context, e)["fin_time"]
+    )

@@ -5,14 +5,14 @@ Fence: only numpy inside.
 
 import numpy as np
 
-from analyzer.kernels import part, record_at
+from analyzer.kernels import helper, record_at
 from analyzer.tracker.context import end_at, flow_at
 
 GAP = np.dtype([("begin", "<i8"), ("end", "<i8")])  # in the order of time
 _gap = record_at(GAP)
 
 
-@part
+@helper
 def gap_after(context, time):
     """The place of the first gap that ends after ``time``."""
     low, high = np.int64(0), np.int64(context["gap_count"])
@@ -25,7 +25,7 @@ def gap_after(context, time):
     return low
 
 
-@part
+@helper
 def watched_until(context, heard, end_time):
     """Until when it is known of what was last ``heard`` of then that nothing more came: to the first gap after that, or
     to the capture's end. What is reckoned to have happened in a gap follows from what was heard before it."""
@@ -37,7 +37,7 @@ def watched_until(context, heard, end_time):
     return min(np.int64(end_time), np.int64(_gap(context["gaps"], place)["begin"]))
 
 
-@part
+@helper
 def silent_since(context, heard, now):
     """Since when somebody has listened and heard nothing: since it was last ``heard``, or since the last gap."""
     if context["gap_count"] == 0:
@@ -48,7 +48,7 @@ def silent_since(context, heard, now):
     return max(np.int64(heard), np.int64(_gap(context["gaps"], place)["end"]))
 
 
-@part
+@helper
 def watched(context, i, end_time):
     """Until when endpoint ``i`` is known: to the first gap in the capture since it was heard of, or to its end."""
     e = end_at(context, i)

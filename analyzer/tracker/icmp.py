@@ -9,7 +9,7 @@ Fence: only numpy and this project's enums inside.
 
 import numpy as np
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 from analyzer.segments.table import HAS_IP_ID, IPV6
 from analyzer.tcp.sequence import seq_diff
 from analyzer.tracker.codes import ISN, NXT
@@ -19,8 +19,8 @@ IN_FLIGHT = 1 << 30  # bytes on their way at most: no window is larger (RFC 7323
 SOURCE_QUENCH, REDIRECT = np.int64(4), np.int64(5)  # of ICMP for IPv4; those of ICMPv6 beyond 4 are no errors
 
 
-@part
-def hear(context, s, i):
+@helper
+def take_icmp_error(context, s, i):
     """Note the ICMP error that quotes segment ``s`` of endpoint ``i``."""
     e, kind = end_at(context, i), kind_of(s)
     if kind == 0 or not sent(e, np.int64(s["seq"])) or again(context, s, unusual(context, e)):
@@ -36,7 +36,7 @@ def hear(context, s, i):
     u["icmp_last_time"], u["icmp_last_frame"], u["icmp_id"] = s["time"], s["frame"], s["ip_id"]
 
 
-@part
+@helper
 def kind_of(s):
     """Version of IP, type and code of the error that quotes ``s``; 0 where it says nothing of this packet, or not that
     it was dropped: a redirect passes it on, and a source quench only asks to go slowly."""
@@ -48,7 +48,7 @@ def kind_of(s):
     return np.int64(0) if said >> 8 == SOURCE_QUENCH or said >> 8 == REDIRECT else 4 << 16 | said
 
 
-@part
+@helper
 def sent(e, seq):
     """Whether endpoint ``e`` may lately have sent a segment with that sequence number."""
     behind = seq_diff(e["snd_nxt"], seq)
@@ -57,7 +57,7 @@ def sent(e, seq):
     return not knows(e, ISN) or seq_diff(seq, e["isn"]) >= 0 or e["bytes"] > IN_FLIGHT
 
 
-@part
+@helper
 def again(context, s, u):
     """Whether this is the last error once more: captured twice, as a packet is dropped only once."""
     if u["icmp_count"] == 0:
@@ -68,7 +68,7 @@ def again(context, s, u):
     return age <= context["duplicate_blind"]
 
 
-@part
+@helper
 def differs(u, s, kind):
     """Whether this error says something else than the first, or another sender says it."""
     return u["icmp_count"] > 0 and (kind != u["icmp_kind"] or s["ts_ecr"] != u["icmp_from"])

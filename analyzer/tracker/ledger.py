@@ -1,11 +1,11 @@
 """What is known of each endpoint: the ledger, two rows a flow (side 0 and side 1), written by the tracker's kernels.
 
-Most connections are ordinary; a capture may hold millions, many of them no more than a SYN. So what is kept of every
-endpoint (``KEPT``) is as small as may be; what comes with ESTABLISHED and after it stands in a second row (``LATER``),
-and what only a repeat, a loss, a RST or the like gives reason to note in a third (``UNUSUAL``) that few endpoints have.
-Of a flow (``FOLLOWED``) whose addresses and ports were in use before there is another (``OLDER``). Whoever reads the
-ledger once a flow is finished sees all of an endpoint as one row (``ENDPOINT``, ``CONNECTION``), and does not see the
-difference: what was not noted is 0.
+Most connections are ordinary; a capture may hold millions, many of them no more than a SYN. So the row of every
+endpoint (``ENDPOINT_CORE``) is small. What comes with ESTABLISHED and after it is in a second row (``CLOSING_FACTS``).
+What is noted only for a repeat, a loss, a RST or the like is in a third row (``UNUSUAL``), which few endpoints have.
+Every flow has a row (``FLOW_CORE``), and a second one (``OLDER``) if its addresses and ports were in use before. Code
+that reads the ledger once a flow is finished sees all of an endpoint or flow as one row (``ENDPOINT``, ``CONNECTION``):
+what was not noted is 0.
 
 Row ``2 * flow + side``; the peer's row is ``row ^ 1``. Times are nanoseconds by the inner clock (``times``), 0 where
 the thing has not happened; frames are Wireshark's, 0 likewise; sequence numbers are raw and modulo 2^32. Sizes of time
@@ -34,7 +34,7 @@ class Known(IntFlag):
     MID_STREAM = 1 << 10  # its first captured segment was no SYN
     ID_MOVES = 1 << 11  # its IP identification changes from packet to packet
     SENT_DATA = 1 << 12  # it sent payload (keep-alive probes do not count)
-    KILLED = 1 << 13  # taken to have accepted the peer's RST
+    RST_ACCEPTED = 1 << 13  # taken to have accepted the peer's RST
     CROSSED_SYN = 1 << 14  # it sent a SYN, and a SYN-ACK after it: the SYNs crossed
     TIMESTAMPS = 1 << 15  # it uses the timestamp option
 
@@ -69,7 +69,7 @@ class Column(NamedTuple):
 # too, those that each segment of its own changes, those with which the next segments are compared, and the others.
 SHARED = [
     Column("unusual", "<i4", "its row of UNUSUAL, 0 none"),
-    Column("later", "<i4", "its row of LATER, 0 none"),
+    Column("closing_row", "<i4", "its row of CLOSING_FACTS, 0 none"),
     Column("isn", "<u4", "initial sequence number"),
     Column("snd_nxt", "<u4", "the sequence number after the highest it is known to have sent"),
     Column("ack_sent", "<u4", "the highest acknowledgment it sent"),
@@ -85,7 +85,7 @@ SHARED = [
     Column("fast_open", "u1", "1 where its SYN carried data"),
     Column("idle_since", "<i8", "when all it had sent was acknowledged, with its peer's window open, 0 not"),
     Column("fresh_time", "<i8", "when the newest sequence number first passed, 0 once it was repeated"),
-    Column("reach", "<i8", "shortest time from the tap to it and back, 0 not known"),
+    Column("tap_rtt", "<i8", "shortest time from the tap to it and back, 0 not known"),
 ]
 
 OWN = [
@@ -115,7 +115,7 @@ RECENT = [
     Column("last_ack", "<u4", "the acknowledgment its last segment carried"),
 ]
 
-SELDOM = [
+RARELY_READ = [
     Column("run_time", "<i8", "when the first carrying segment passed that the peer has not acknowledged since"),
     Column("run_end", "<u4", "the sequence number after that segment"),
     Column("data_frame", "<u4", "frame of its last new payload"),
@@ -131,7 +131,7 @@ SELDOM = [
 ]
 
 # Only of endpoints that were established or whose connection closes: not of a SYN that nobody answers.
-LATER_FACTS = [
+CLOSING_COLUMNS = [
     Column("fin_end", "<u4", "the sequence number after its FIN; in a free row, the next free one"),
     Column("fin_count", "<u4", "how often its FIN passed"),
     Column("fin_time", "<i8", "its first FIN"),
@@ -152,10 +152,10 @@ LATER_FACTS = [
     Column("idle_longest", "<i8", "longest silence of the flow that this endpoint's segment ended"),
     Column("idle_longest_frame", "<u4", "that segment"),
     Column("ack_passed", "<i8", "when the acknowledgment of its FIN passed that is taken to have arrived"),
-    Column("reach_last", "<i8", "the time from the tap to it and back when that was measured last, 0 not known"),
+    Column("tap_rtt_last", "<i8", "the time from the tap to it and back when that was measured last, 0 not known"),
     Column("through_closing", "u1", "1 where it went through CLOSING"),
     Column("overtaken", "u1", "1 where a later segment of it that acknowledges the peer's FIN passed before its FIN"),
-    Column("spoke_last", "u1", "whose payload was the newest when its FIN passed: 1 its own, 2 the peer's, 0 nobody's"),
+    Column("last_payload_by", "u1", "who sent the newest payload when its FIN passed: 1 itself, 2 its peer, 0 nobody"),
     Column("close_wait_basis", "u1", "how its CLOSE_WAIT was learnt (Basis)"),
 ]
 
@@ -197,7 +197,9 @@ UNUSUAL_FACTS = [
     Column("unseen_time", "<i8", "since when the last bytes it is known to have sent have not passed, 0 they have"),
     Column("stale_acks", "<i4", "acknowledgments of an older connection it answered a SYN with"),
     Column("stale_ack_frame", "<u4", "frame of the first of these"),
-    Column("strays", "<i4", "segments of it that belong to no connection: its peer awaited the answer to a SYN"),
+    Column(
+        "unrelated_segments", "<i4", "segments of it that belong to no connection: its peer awaits the answer to a SYN"
+    ),
     Column("syn_ack_after_ack", "<i4", "SYN-ACKs it sent although an acknowledgment had passed"),
     Column("syn_ack_after_ack_frame", "<u4", "frame of the first of these"),
     Column("syn_ack_after_ack_last", "<u4", "frame of the last of these"),
@@ -339,7 +341,7 @@ def _joined(*parts: "np.dtype[np.void]") -> "np.dtype[np.void]":
     return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": starts[-1]})
 
 
-KEPT, LATER = _row(SHARED + OWN + RECENT + SELDOM), _row(LATER_FACTS)
+ENDPOINT_CORE, CLOSING_FACTS = _row(SHARED + OWN + RECENT + RARELY_READ), _row(CLOSING_COLUMNS)
 UNUSUAL = _row(UNUSUAL_FACTS + ICMP_FACTS + RESETS + CAPTURE)
-FOLLOWED, OLDER = _row(FLOW_COLUMNS), _row(OLDER_COLUMNS)
-ENDPOINT, CONNECTION = _joined(KEPT, LATER, UNUSUAL), _joined(FOLLOWED, OLDER)
+FLOW_CORE, OLDER = _row(FLOW_COLUMNS), _row(OLDER_COLUMNS)
+ENDPOINT, CONNECTION = _joined(ENDPOINT_CORE, CLOSING_FACTS, UNUSUAL), _joined(FLOW_CORE, OLDER)

@@ -15,8 +15,8 @@ DUPLICATE_BLIND_NS = 1_000_000  # no stack repeats a segment this fast (Linux: 2
 DUPLICATE_BY_ID_NS = 3_000_000_000  # with a moving IP identification: less than any host needs to come round
 REPEAT_NS = 200_000_000  # no stack repeats for want of an answer before this (Linux TCP_RTO_MIN)
 REORDERING_NS = 5_000_000  # how long after a RST its sender's earlier segments may still come by
-LINGER_NS = 60 * SECOND  # a flow that was over and silent this long is over: what still comes is counted, not judged
-LINGER_RESET_NS = 300 * SECOND  # the same after a RST, which its receiver may not have got
+RETENTION_NS = 60 * SECOND  # a flow that was over and silent this long is over: what still comes is counted, not judged
+RETENTION_RESET_NS = 300 * SECOND  # the same after a RST, which its receiver may not have got
 
 
 def show_gaps(context: NDArray[np.void], gaps: Gaps) -> NDArray[np.int64]:
@@ -37,7 +37,10 @@ def context_of(settings: Settings, asked: Asked = EVERYTHING) -> NDArray[np.void
     context["rst_ends_time_wait"] = timers.rst_ends_time_wait
     context["slack"], context["repeat"], context["reordering"] = SLACK_NS, REPEAT_NS, REORDERING_NS
     context["duplicate_blind"], context["duplicate_by_id"] = DUPLICATE_BLIND_NS, DUPLICATE_BY_ID_NS
-    context["linger"], context["linger_reset"] = LINGER_NS, LINGER_RESET_NS
+    context["retention"], context["retention_reset"] = RETENTION_NS, RETENTION_RESET_NS
     context["slow_close"], context["clock_back"] = settings.slow_close_ns, settings.clock_back_ns
-    context["asked"], context["brief"] = int(asked.signs | Sign.OTHER_ENDING), int(asked.brief)
+    context["asked"], context["few_columns_enough"] = (
+        int(asked.signs | Sign.OTHER_ENDING),
+        int(asked.few_columns_enough),
+    )
     return context

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 from analyzer.tcp.codes import UNKNOWN
 from analyzer.tcp.sequence import seq_add, seq_diff
 from analyzer.tracker.codes import ACKED, MID_STREAM, SENT_DATA
 from analyzer.tracker.context import knows, learn, mark_unusual, unusual
 
 
-@part
+@helper
 def gap(context, s, e):
     """The segment begins beyond what the endpoint is known to have sent: a hole, until it is filled or proven lost."""
     if e["packets"] > 0:
@@ -20,7 +20,7 @@ def gap(context, s, e):
         u["hole_end"] = s["seq"]
 
 
-@part
+@helper
 def came_late(context, s, e, length):
     """Whether these bytes, or some of them, had been taken to be missing: they have passed the tap after all."""
     u = unusual(context, e)
@@ -38,14 +38,14 @@ def came_late(context, s, e, length):
     return np.int64(s["time"]) - np.int64(u["missing_time"]) <= context["reordering"]
 
 
-@part
+@helper
 def seen_again(context, e):
     """The last bytes that endpoint ``e`` is known to have sent have passed the tap."""
     if e["unusual"] > 0:
         mark_unusual(context, e)["unseen_time"] = 0
 
 
-@part
+@helper
 def fin_fills(u, end):
     """The number of a FIN, the one before ``end``, is no byte that is missing."""
     if u["hole_bytes"] > 0 and seq_diff(end, u["hole_from"]) > 0 and seq_diff(end, u["hole_end"]) <= 0:
@@ -54,7 +54,7 @@ def fin_fills(u, end):
         u["missing_bytes"] = u["missing_bytes"] - 1
 
 
-@part
+@helper
 def open_since(context, e, p):
     """Whether it is sure that endpoint ``e`` sent no FIN that was not captured.
 

@@ -1,7 +1,7 @@
 """How an endpoint is moved: along an arrow of the table, or back where a later segment contradicts what was assumed.
 
 Whatever happens to an endpoint is a row of the event log; a move also changes its state in the ledger. Which
-columns of the ledger are written when a state is entered or left is decided by ``stamp_enter`` and ``stamp_leave``;
+columns of the ledger are written when a state is entered or left is decided by ``record_entry`` and ``record_exit``;
 the fast path calls these two as well.
 
 Fence: only numpy and this project's enums inside.
@@ -9,7 +9,7 @@ Fence: only numpy and this project's enums inside.
 
 import numpy as np
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 from analyzer.tcp.bounds import at_once, timer_ran_out, with_slack, within
 from analyzer.tcp.codes import (
     ASSUMED,
@@ -27,17 +27,17 @@ from analyzer.tcp.codes import (
     UNEXPECTED,
 )
 from analyzer.tcp.states import ARROWS, NEXT, NO_ARROW
-from analyzer.tracker.context import NO_FRAME, end_at, flow_at, mark_later
+from analyzer.tracker.context import NO_FRAME, end_at, flow_at, mark_closing_facts
 from analyzer.tracker.storage.event_log import (
     bound,
     earliest_of,
+    fill_row,
     is_void,
     latest_of,
     log_at,
     make_void,
     new_log_row,
     row_before,
-    say,
     set_bounds,
     state_before,
     state_in,
@@ -45,7 +45,7 @@ from analyzer.tracker.storage.event_log import (
 from analyzer.tracker.time_wait import due, resume, start, stop, timer_ended
 
 
-@part
+@helper
 def after_previous(context, e, previous, event, basis, best, latest):
     """The best time of an entry of ``e`` behind the row ``previous``. What it sent it sent before that passed the tap;
     so what came to it first was faster than it was taken to be."""
@@ -58,19 +58,19 @@ def after_previous(context, e, previous, event, basis, best, latest):
         before["time"] = max(earliest, latest, floor)
         bound(context, before, earliest, last)
         if state_in(before) != state_before(before):
-            stamp_leave(context, e, state_before(before), np.int64(before["time"]))
-            stamp_enter(context, e, state_in(before), np.int64(before["basis"]), np.int64(before["time"]))
+            record_exit(context, e, state_before(before), np.int64(before["time"]))
+            record_entry(context, e, state_in(before), np.int64(before["basis"]), np.int64(before["time"]))
     return max(best, np.int64(before["time"]))
 
 
-@part
-def at_best(before, state, basis):
+@helper
+def strongest_basis(before, state, basis):
     """How well it is known that an endpoint enters ``state``: that it keeps TIME_WAIT, no packet shows (its table of
     them may be full, Linux tcp_max_tw_buckets), even where what leads there is proven."""
     return ASSUMED if state == TIME_WAIT and before != TIME_WAIT else basis
 
 
-@part
+@helper
 def append(context, i, event, state, basis, times, frame, note, slack):
     """Append a log row for endpoint ``i`` that leaves it in ``state``; returns the row.
 
@@ -90,12 +90,14 @@ def append(context, i, event, state, basis, times, frame, note, slack):
     entry["time"] = best
     entry["frame"] = frame
     set_bounds(context, entry, best, earliest, with_slack(best, latest, slack))
-    say(entry, i & 1, event, np.int64(e["state"]), state, at_best(np.int64(e["state"]), state, basis), note)
+    fill_row(
+        entry, i & 1, event, np.int64(e["state"]), state, strongest_basis(np.int64(e["state"]), state, basis), note
+    )
     e["last_event"] = row
     return row
 
 
-@part
+@helper
 def write(context, i, event, basis, times, frame, note):
     """Append a log row for endpoint ``i`` at ``event`` without moving it; returns the row."""
     arrow = np.int64(ARROWS[np.int64(end_at(context, i)["state"]), event])
@@ -104,7 +106,7 @@ def write(context, i, event, basis, times, frame, note):
     return append(context, i, event, state, basis, times, frame, words, np.int64(0))
 
 
-@part
+@helper
 def move(context, i, event, basis, times, frame, note):
     """Move endpoint ``i`` along the table's arrow for ``event``; returns the log row, or 0 where there is no arrow.
 
@@ -126,12 +128,12 @@ def move(context, i, event, basis, times, frame, note):
         e["mark_state"] = state
         e["mark_time"] = times[1]
     time = np.int64(log_at(context, row)["time"])
-    stamp_leave(context, e, state, time)
-    stamp_enter(context, e, entered, basis, time)
+    record_exit(context, e, state, time)
+    record_entry(context, e, entered, basis, time)
     return row
 
 
-@part
+@helper
 def end_time_wait(context, i, now):
     """If TIME_WAIT's timer has run out ``now`` for endpoint ``i``, by the profile in force, that ends the state."""
     e = end_at(context, i)
@@ -139,26 +141,26 @@ def end_time_wait(context, i, now):
         move(context, i, TIMER, BY_TIMER, timer_ran_out(due(context, e)), NO_FRAME, NO_NOTE)
 
 
-@part
-def stamp_leave(context, e, state, time):
+@helper
+def record_exit(context, e, state, time):
     """Note in the ledger when the states whose length people ask for were left."""
     if state == CLOSE_WAIT:
-        mark_later(context, e)["close_wait_end"] = time
+        mark_closing_facts(context, e)["close_wait_end"] = time
     elif state == FIN_WAIT_2:
-        mark_later(context, e)["fin_wait_2_end"] = time
+        mark_closing_facts(context, e)["fin_wait_2_end"] = time
     elif state == TIME_WAIT:
-        stop(mark_later(context, e))
+        stop(mark_closing_facts(context, e))
 
 
-@part
-def stamp_enter(context, e, state, basis, time):
+@helper
+def record_entry(context, e, state, basis, time):
     """Enter ``state`` in the ledger, with its time; start TIME_WAIT's timer."""
     e["state"] = state
     e["state_basis"] = basis
     e["state_time"] = time
     if state < ESTABLISHED:
         return
-    after = mark_later(context, e)
+    after = mark_closing_facts(context, e)
     if state == ESTABLISHED:
         after["established_time"] = time
     elif state == CLOSE_WAIT:
@@ -174,27 +176,27 @@ def stamp_enter(context, e, state, basis, time):
         start(context, after, time)
 
 
-@part
+@helper
 def note_peer_fin(context, e, row):
     """Endpoint ``e`` received the peer's FIN, as that row of the log says."""
-    after = mark_later(context, e)
+    after = mark_closing_facts(context, e)
     after["peer_fin_time"], after["peer_fin_event"] = log_at(context, row)["time"], row
 
 
-@part
+@helper
 def note(context, i, event, time, frame, words):
     """Record something that endpoint ``i`` does and that moves nothing."""
-    return jot(context, i, event, SENT, time, frame, words)
+    return append_note(context, i, event, SENT, time, frame, words)
 
 
-@part
+@helper
 def note_received(context, i, event, time, frame, words):
     """The same of something that comes to it, if it arrives."""
-    return jot(context, i, event, ASSUMED, time, frame, words)
+    return append_note(context, i, event, ASSUMED, time, frame, words)
 
 
-@part
-def jot(context, i, event, basis, time, frame, words):
+@helper
+def append_note(context, i, event, basis, time, frame, words):
     """Append a row that moves nothing."""
     state = np.int64(end_at(context, i)["state"])
     if ARROWS[state, event] == NO_ARROW and words == NO_NOTE:
@@ -202,7 +204,7 @@ def jot(context, i, event, basis, time, frame, words):
     return append(context, i, event, state, basis, at_once(np.int64(time)), frame, words, np.int64(0))
 
 
-@part
+@helper
 def take_back(context, i):
     """Undo the assumed entries of endpoint ``i``: a segment of it shows that what was assumed had not reached it."""
     e = end_at(context, i)
@@ -214,12 +216,12 @@ def take_back(context, i):
             make_void(entry)
         last = row == mark
         row = row_before(context, row)
-    forgive(context, e, np.int64(e["mark_state"]))
+    restore_state(context, e, np.int64(e["mark_state"]))
     e["mark_event"] = 0
     e["proof_event"] = 0
 
 
-@part
+@helper
 def entry_row(context, e):
     """The log row at which endpoint ``e`` entered the state it is in; it has entered one."""
     row = np.int64(e["last_event"])
@@ -228,13 +230,13 @@ def entry_row(context, e):
     return row
 
 
-@part
-def forgive(context, e, state):
+@helper
+def restore_state(context, e, state):
     """Put the endpoint back into ``state``; the times of what it did not enter after all are forgotten."""
     e["state"] = state
-    if e["later"] == 0:
+    if e["closing_row"] == 0:
         return
-    after = mark_later(context, e)
+    after = mark_closing_facts(context, e)
     stop(after)
     if state < ESTABLISHED:
         after["established_time"] = 0

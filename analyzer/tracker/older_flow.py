@@ -5,12 +5,12 @@ Fence: only numpy and this project's enums inside.
 
 import numpy as np
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 from analyzer.segments.table import HAS_TIMESTAMP, SYN
 from analyzer.tcp.codes import TIME_WAIT
 from analyzer.tcp.sequence import seq_diff
 from analyzer.tracker.codes import ISN, NXT
-from analyzer.tracker.context import end_at, flow_at, knows, later, older_at
+from analyzer.tracker.context import closing_facts, end_at, flow_at, knows, older_at
 from analyzer.tracker.over import still_kept
 from analyzer.tracker.storage.pools import OLDERS, take
 from analyzer.tracker.time_wait import waited
@@ -18,7 +18,7 @@ from analyzer.tracker.time_wait import waited
 NEAR = 1 << 20  # numbers this close to where a connection stands are taken to be its own (a large window's worth)
 
 
-@part
+@helper
 def remember_older(context, s, f, first):
     """Note what the older flow on the tuple was doing; ``first`` is the endpoint there of this flow's side 0."""
     f["older"] = take(context, OLDERS)
@@ -28,7 +28,7 @@ def remember_older(context, s, f, first):
     note_older(context, old, first, s, sender, np.int64(sender["ts_last"]))
 
 
-@part
+@helper
 def note_older(context, old, first, s, sender, last_timestamp):
     """Note in ``old`` what the two endpoints of the older flow are doing as ``s`` passes, the newer's first segment.
 
@@ -44,7 +44,7 @@ def note_older(context, old, first, s, sender, last_timestamp):
         old["old_ts_ahead"] = seq_diff(s["ts_val"], last_timestamp)
 
 
-@part
+@helper
 def same_side(older, new):
     """The side of the older flow that has the address and port of side 0 of the newer; both are rows of the flow
     table."""
@@ -52,16 +52,18 @@ def same_side(older, new):
     return np.int64(0) if same else np.int64(1)
 
 
-@part
+@helper
 def replaces(context, f, e, p):
     """Once this flow's handshake is complete, the older flow on its tuple is out of sight since this one began."""
     opened = e["syn_count"] > 0 and p["syn_count"] > 0 and e["syn_ack"] != p["syn_ack"]
-    opened = opened and (later(context, e)["established_time"] > 0 or later(context, p)["established_time"] > 0)
+    opened = opened and (
+        closing_facts(context, e)["established_time"] > 0 or closing_facts(context, p)["established_time"] > 0
+    )
     if opened and still_kept(context, f):
         flow_at(context, np.int64(older_at(context, f)["old_end"]) >> 1)["replaced_time"] = f["first_time"]
 
 
-@part
+@helper
 def of_older(context, s, i, f):
     """Whether the segment's numbers continue the older connection on this tuple, not this one: a leftover of it.
 

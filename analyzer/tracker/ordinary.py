@@ -11,15 +11,15 @@ Fence: only numpy and this project's enums inside.
 
 import numpy as np
 
-from analyzer.kernels import const, inlined, kernel, part
+from analyzer.kernels import const, helper, inlined, kernel
 from analyzer.tcp.codes import CLOSE_WAIT, CLOSED, TIME_WAIT
 from analyzer.tcp.sequence import seq_diff
-from analyzer.tracker.context import CONTEXT, end_at, flow_at, knows, later
+from analyzer.tracker.context import CONTEXT, closing_facts, end_at, flow_at, knows
 from analyzer.tracker.ledger import Known
-from analyzer.tracker.signs import OF_LONE_SYN, OF_WHOLE_FLOW, Sign
+from analyzer.tracker.signs import SIGNS_OF_SINGLE_SYN, SIGNS_OF_WHOLE_FLOW, Sign
 
 ORDINARY, REUSED, OTHER = (np.int64(number) for number in range(3))
-THROUGH = np.int64(Known.ISN | Known.FIN | Known.FIN_ACKED | Known.PEER_FIN)
+CLOSED_NORMALLY = np.int64(Known.ISN | Known.FIN | Known.FIN_ACKED | Known.PEER_FIN)
 NOTHING, SEGMENT, SYN, HANDSHAKE = np.int64(0), np.int64(Sign.SEGMENT), np.int64(Sign.SYN), np.int64(Sign.HANDSHAKE)
 DATA, FIN, ENTERED_CLOSE_WAIT = np.int64(Sign.DATA), np.int64(Sign.FIN), np.int64(Sign.CLOSE_WAIT)
 OLDER_FLOW, NO_OPENING = np.int64(Sign.OLDER_FLOW), np.int64(Sign.NO_OPENING)
@@ -27,17 +27,17 @@ ONE_DIRECTION, SYN_REPEATED = np.int64(Sign.ONE_DIRECTION), np.int64(Sign.SYN_RE
 FIN_REPEATED, FIN_LATE = np.int64(Sign.FIN_REPEATED), np.int64(Sign.FIN_LATE)
 FINS_CROSSED, LEFT_IN_CLOSE_WAIT = np.int64(Sign.FINS_CROSSED), np.int64(Sign.LEFT_IN_CLOSE_WAIT)
 UNUSUAL, OTHER_ENDING = np.int64(Sign.UNUSUAL), np.int64(Sign.OTHER_ENDING)
-LONE_SYN, WHOLE_FLOW = np.int64(OF_LONE_SYN), np.int64(OF_WHOLE_FLOW)
+SINGLE_SYN, WHOLE_FLOW = np.int64(SIGNS_OF_SINGLE_SYN), np.int64(SIGNS_OF_WHOLE_FLOW)
 
 
-@part
+@helper
 def kind_of_flow(context, slot):
     """ORDINARY: it shows nothing that is asked for. REUSED: only what few columns suffice for, an older flow on its
     addresses and ports. OTHER: more."""
     shown = signs_of(context, slot) & context["asked"]
     if shown == 0:
         return ORDINARY
-    return REUSED if shown & ~np.int64(context["brief"]) == 0 else OTHER
+    return REUSED if shown & ~np.int64(context["few_columns_enough"]) == 0 else OTHER
 
 
 @kernel(CONTEXT, const(np.int64), np.int64)
@@ -48,21 +48,21 @@ def tell_signs(contexts, slots, signs):
         signs[place] = signs_of(context, np.int64(slots[place]))
 
 
-@part
+@helper
 def signs_of(context, slot):
     """The signs that a flow shows."""
     e, p = end_at(context, 2 * slot), end_at(context, 2 * slot + 1)
-    own, peers = later(context, e), later(context, p)
-    crossed = fins_crossed(own, peers)
+    own, peers = closing_facts(context, e), closing_facts(context, p)
+    crossed = fins_unaware(own, peers)
     plain = closed_by_fin(e, p, own, peers) and closed_by_fin(p, e, peers, own) and not crossed
-    plain = (plain or only_asked(e, p) or only_asked(p, e)) and e["unusual"] == 0 and p["unusual"] == 0
+    plain = (plain or single_syn(e, p) or single_syn(p, e)) and e["unusual"] == 0 and p["unusual"] == 0
     signs = SEGMENT | of_end(context, e, p, own, peers) | of_end(context, p, e, peers, own)
     signs |= where(OLDER_FLOW, flow_at(context, slot)["older"] > 0)
     signs |= where(NO_OPENING, e["syn_count"] == 0 and p["syn_count"] == 0)
     return signs | where(FINS_CROSSED, crossed) | where(OTHER_ENDING, not plain)
 
 
-@part
+@helper
 def of_end(context, e, p, own, peers):
     """The signs that endpoint ``e`` shows."""
     signs = where(SYN, e["syn_count"] > 0) | where(SYN_REPEATED, e["syn_count"] > 1)
@@ -88,24 +88,26 @@ def fin_late(context, own, peers):
     return own["fin_count"] > 0 and acked > 0 and sent - acked > np.int64(context["slow_close"])
 
 
-@part
-def fins_crossed(own, peers):
+@helper
+def fins_unaware(own, peers):
     """Whether neither FIN acknowledges the other."""
     both = own["fin_count"] > 0 and peers["fin_count"] > 0
     return both and seq_diff(own["fin_ack"], peers["fin_end"]) < 0 and seq_diff(peers["fin_ack"], own["fin_end"]) < 0
 
 
-@part
-def only_asked(e, p):
+@helper
+def single_syn(e, p):
     """Whether the flow is a single SYN of ``e``, and at most a single SYN-ACK in answer."""
     asked = e["packets"] == 1 and e["syn_count"] == 1 and e["syn_ack"] == 0
-    answered = p["packets"] == 1 and p["syn_ack"] == 1 and e["later"] == 0 and p["later"] == 0
+    answered = p["packets"] == 1 and p["syn_ack"] == 1 and e["closing_row"] == 0 and p["closing_row"] == 0
     return asked and (p["packets"] == 0 or answered)
 
 
-@part
+@helper
 def closed_by_fin(e, p, own, peers):
     """Whether endpoint ``e`` went through a handshake of two, and sent one FIN, which was acknowledged."""
     opened = e["syn_count"] == 1 and e["syn_ack"] != p["syn_ack"] and e["packets"] > 0
     opened = opened and (own["established_time"] > 0 or peers["established_time"] > 0)
-    return opened and knows(e, THROUGH) and own["fin_count"] == 1 and np.int64(e["state"]) in (CLOSED, TIME_WAIT)
+    return (
+        opened and knows(e, CLOSED_NORMALLY) and own["fin_count"] == 1 and np.int64(e["state"]) in (CLOSED, TIME_WAIT)
+    )

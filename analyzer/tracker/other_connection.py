@@ -10,12 +10,12 @@ connection, or the same one twice: files put together, a capture shuffled. Nothi
 
 import numpy as np
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 from analyzer.segments.table import ACK, FIN, RST, SYN
 from analyzer.tcp.codes import CLOSED, ESTABLISHED, OLD_CONNECTION, STALE_ACK, SYN_SENT, UNKNOWN
 from analyzer.tcp.sequence import seq_add, seq_diff
-from analyzer.tracker.codes import ACKED, FIN_ACKED, FIN_INFERRED, ISN, KILLED, MIXED, NXT, RST_STANDS
-from analyzer.tracker.context import end_at, knows, last_syn, later, learn, mark_unusual, unusual
+from analyzer.tracker.codes import ACKED, FIN_ACKED, FIN_INFERRED, ISN, MIXED, NXT, RST_ACCEPTED, RST_STANDS
+from analyzer.tracker.context import closing_facts, end_at, knows, last_syn, learn, mark_unusual, unusual
 from analyzer.tracker.moves import note
 from analyzer.tracker.segment import length_of
 
@@ -25,7 +25,7 @@ TOO_MANY = 3  # segments far away, after which the flow is taken to hold more th
 SAME_AGAIN, OTHER_NUMBERS = np.int64(1), np.int64(2)
 
 
-@part
+@helper
 def acceptable_in_syn_sent(s, p):
     """Whether endpoint ``p``, in SYN_SENT, finds the acknowledgment of ``s`` acceptable: ISS < SEG.ACK =< SND.NXT."""
     return (
@@ -33,7 +33,7 @@ def acceptable_in_syn_sent(s, p):
     )
 
 
-@part
+@helper
 def answers_no_syn(s, e, p):
     """Whether ``p`` still awaits the answer to its SYN, or was refused, and segment ``s`` of ``e`` is no answer."""
     asks = np.int64(p["state"]) in (SYN_SENT, CLOSED) and knows(p, ISN) and p["syn_ack"] == 0 and not knows(p, ACKED)
@@ -44,12 +44,12 @@ def answers_no_syn(s, e, p):
     return np.int64(s["flags"]) & ACK != 0 and not acceptable_in_syn_sent(s, p)
 
 
-@part
-def pass_by(context, s, i):
+@helper
+def note_unacceptable(context, s, i):
     """Note a segment that answers no SYN; an old acknowledgment is what an older connection on this tuple answers."""
     e, p = end_at(context, i), end_at(context, i ^ 1)
     u = mark_unusual(context, e)
-    u["strays"] = u["strays"] + 1
+    u["unrelated_segments"] = u["unrelated_segments"] + 1
     bare = np.int64(s["flags"]) & (SYN | FIN | ACK) == ACK and length_of(s) == 0
     soon = np.int64(s["time"]) - last_syn(context, p) <= CHALLENGE_NS
     if not bare or not soon or acceptable_in_syn_sent(s, p):
@@ -61,13 +61,13 @@ def pass_by(context, s, i):
         note(context, i, STALE_ACK, s["time"], s["frame"], OLD_CONNECTION)
 
 
-@part
+@helper
 def reach_of_window(e, p):
     """How far from its numbers endpoint ``e`` may be: a window of ``p`` where its scale is known, else FAR."""
     return max(np.int64(FAR), np.int64(p["window"])) if e["window_scale"] > 0 and p["window_scale"] > 0 else FAR
 
 
-@part
+@helper
 def is_far_away(context, s, e, p):
     """Whether segment ``s`` is far from all numbers of its sender ``e``, which has not gone on from there yet."""
     if not knows(e, NXT) or abs(seq_diff(s["seq"], e["snd_nxt"])) <= reach_of_window(e, p):
@@ -84,7 +84,7 @@ def is_far_away(context, s, e, p):
     return True
 
 
-@part
+@helper
 def repeats_all(s, e, p):
     """Whether SYN ``s`` is that of a connection which has gone on since: the capture holds the same exchange again."""
     begun = knows(e, ISN) and np.int64(e["isn"]) == np.int64(s["seq"]) and e["syn_ack"] == 0
@@ -92,7 +92,7 @@ def repeats_all(s, e, p):
     return begun and spoke and np.int64(s["flags"]) & (SYN | ACK) == SYN and p["packets"] > 0
 
 
-@part
+@helper
 def begins_anew(context, s, e, p):
     """Whether segment ``s`` can only be of a newer connection whose SYN was not captured: it lies beyond a FIN that was
     acknowledged, or, behind a RST, beyond what its receiver had room for; or is a SYN-ACK with another number than that
@@ -100,15 +100,19 @@ def begins_anew(context, s, e, p):
     if np.int64(s["flags"]) & SYN:
         other = knows(e, ISN) and np.int64(e["isn"]) != np.int64(s["seq"]) and knows(p, ISN) and p["packets"] > 0
         return other and np.int64(s["flags"]) & ACK != 0 and not acceptable_in_syn_sent(s, p)
-    if knows(e, FIN_ACKED) and not knows(e, FIN_INFERRED) and seq_diff(s["seq"], later(context, e)["fin_end"]) > 0:
+    if (
+        knows(e, FIN_ACKED)
+        and not knows(e, FIN_INFERRED)
+        and seq_diff(s["seq"], closing_facts(context, e)["fin_end"]) > 0
+    ):
         return True
-    reset = (knows(e, RST_STANDS) or knows(e, KILLED)) and knows(e, NXT) and p["packets"] > 0
+    reset = (knows(e, RST_STANDS) or knows(e, RST_ACCEPTED)) and knows(e, NXT) and p["packets"] > 0
     return reset and (
         seq_diff(s["seq"], e["snd_nxt"]) > np.int64(p["window"]) or seq_diff(s["seq"], e["snd_nxt"]) < -FAR
     )
 
 
-@part
+@helper
 def mark_mixed(context, s, i, how):
     """From segment ``s`` of endpoint ``i`` on, the flow holds more than one connection, or the same again."""
     u = mark_unusual(context, end_at(context, i))
@@ -119,8 +123,8 @@ def mark_mixed(context, s, i, how):
     learn(end_at(context, i ^ 1), MIXED)
 
 
-@part
-def of_another(context, s, i):
+@helper
+def is_other_connection(context, s, i):
     """Whether segment ``s`` of endpoint ``i`` is none of the connection that is followed, so that it only counts."""
     e, p = end_at(context, i), end_at(context, i ^ 1)
     if knows(e, MIXED):
@@ -140,6 +144,6 @@ def of_another(context, s, i):
             mark_mixed(context, s, i, OTHER_NUMBERS)
         return True
     if answers_no_syn(s, e, p):
-        pass_by(context, s, i)
+        note_unacceptable(context, s, i)
         return True
     return False

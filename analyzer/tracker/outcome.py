@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from analyzer.capture.gaps import crossed, watched_until
 from analyzer.tcp.sequence import difference, sent_first
 from analyzer.tcp.states import State
-from analyzer.tracker.endings import BOTH, CLIENT, NOBODY, SERVER, Handshake, RstCause, Teardown
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.rst import Reception
+from analyzer.tracker.vocabularies import BOTH, CLIENT, NOBODY, SERVER, Handshake, RstCause, Teardown
 
 Bools = NDArray[np.bool_]
 Codes = NDArray[np.int64]
@@ -174,7 +174,7 @@ class Ledger:
         answered = syn & (self.own("syn_ack") == 1)
         shaken = (self.own("established_time") > 0).any(axis=1) & syn.any(axis=1)
         refused = asked.any(axis=1) & (self.rst_cause == RstCause.CONNECTION_REFUSED)
-        silent = (self.own("packets") == self.own("strays")).any(axis=1) & ~self.one_sided
+        silent = (self.own("packets") == self.own("unrelated_segments")).any(axis=1) & ~self.one_sided
         return np.select(
             [
                 ~syn.any(axis=1),
@@ -205,8 +205,8 @@ class Ledger:
         passed within the time that one may be under way. Else the first was lost."""
         behind = difference(self.own("fin_ack"), self.peer("fin_end")) < 0
         apart = np.abs(self.own("fin_time")[:, 0] - self.own("fin_time")[:, 1])
-        trip = np.maximum(self.own("reach"), self.own("reach_last")).sum(axis=1)
-        longest = np.where((self.own("reach") > 0).all(axis=1), 2 * trip + JITTER_NS, UNDER_WAY_NS)
+        trip = np.maximum(self.own("tap_rtt"), self.own("tap_rtt_last")).sum(axis=1)
+        longest = np.where((self.own("tap_rtt") > 0).all(axis=1), 2 * trip + JITTER_NS, UNDER_WAY_NS)
         known = self.knows(Known.FIN).all(axis=1) & self.fin_sent.all(axis=1)
         return np.asarray(known & behind.all(axis=1) & (apart <= longest))
 
@@ -364,8 +364,8 @@ class Ledger:
         """Whether data of the peer had reached who sent the RST, and had not been acknowledged: the RST itself says so,
         or it came after them by the way there and back."""
         side = self.rst_side
-        age, reach = self.of_side("rst_wait", side), self.of_side("reach", side)
-        arrived = (self.of_side("rst_reached", side) > 0) | ((reach > 0) & (age >= reach))
+        age, tap_rtt = self.of_side("rst_wait", side), self.of_side("tap_rtt", side)
+        arrived = (self.of_side("rst_reached", side) > 0) | ((tap_rtt > 0) & (age >= tap_rtt))
         return np.asarray((self.of_side("rst_unread", side) > 0) & arrived)
 
 

@@ -5,7 +5,7 @@ Fence: only numpy and this project's enums inside.
 
 import numpy as np
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 from analyzer.tcp.codes import CLOSED, TIME_WAIT
 from analyzer.tracker.context import end_at, flow_at, older_at, place_at, tuple_at, unusual
 from analyzer.tracker.time_wait import due
@@ -13,13 +13,13 @@ from analyzer.tracker.time_wait import due
 NOT_OVER = np.int64(np.iinfo(np.int64).max)
 
 
-@part
+@helper
 def over(context, slot):
     """Whether the flow in ``slot`` is over, whether or not its slot is free already."""
     return context["clock"] > over_after(context, slot)
 
 
-@part
+@helper
 def over_after(context, slot):
     """After which moment the flow in ``slot`` is over, timers included, if no more of it comes; NOT_OVER where it has
     not ended."""
@@ -29,12 +29,12 @@ def over_after(context, slot):
         return NOT_OVER
     reset_ended = unusual(context, e)["rst_count"] + unusual(context, p)["rst_count"] > 0
     heard = np.int64(flow_at(context, slot)["end_time"]) + (
-        context["linger_reset"] if reset_ended else context["linger"]
+        context["retention_reset"] if reset_ended else context["retention"]
     )
     return max(heard, due(context, e), due(context, p))
 
 
-@part
+@helper
 def still_kept(context, f):
     """Whether the older flow on the same tuple, noted when ``f`` began, is still in the slot where it was then."""
     previous = np.int64(tuple_at(context, f["row"])["previous"])

@@ -9,14 +9,14 @@ Fence: only numpy and this project's enums inside.
 
 import numpy as np
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 from analyzer.segments.table import FIN, RST, SYN
 from analyzer.tcp.sequence import seq_add, seq_diff
 from analyzer.tracker.codes import FIN_KNOWN, SENT_DATA
-from analyzer.tracker.context import knows, later, learn, mark_later, mark_unusual, unusual
+from analyzer.tracker.context import closing_facts, knows, learn, mark_closing_facts, mark_unusual, unusual
 
 
-@part
+@helper
 def remember_padding(context, s, e):
     """Keep in mind what would be the number behind ``s``, the newest segment of ``e``, if it did carry these bytes."""
     flags = np.int64(s["flags"])
@@ -27,15 +27,15 @@ def remember_padding(context, s, e):
     u["pad_time"], u["pad_frame"] = s["time"], s["frame"]
 
 
-@part
+@helper
 def padding_was_data(context, e, number):
     """The endpoint goes on at ``number``, or its peer acknowledges up to there: count bytes as data which end there."""
     u = unusual(context, e)
     count = np.int64(u["pad_bytes"])
     if count == 0 or u["pad_end"] != e["snd_nxt"] or seq_diff(number, e["snd_nxt"]) != count:
         return
-    if knows(e, FIN_KNOWN) and later(context, e)["fin_end"] == e["snd_nxt"]:
-        mark_later(context, e)["fin_end"] = number
+    if knows(e, FIN_KNOWN) and closing_facts(context, e)["fin_end"] == e["snd_nxt"]:
+        mark_closing_facts(context, e)["fin_end"] = number
     if e["last_seq_end"] == e["snd_nxt"]:
         e["last_seq_end"] = number
     e["snd_nxt"] = number

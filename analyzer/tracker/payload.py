@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 from analyzer.segments.table import ACK, FIN, HAS_FIRST_BYTE, LENGTH_BEYOND, NO_IP_LENGTH, PART, SYN
 from analyzer.tcp.bounds import NEVER, busy_since, shown_by
 from analyzer.tcp.codes import ASSUMED, DATA_AFTER_FIN, DATA_AFTER_PEER_FIN, NO_NOTE, SENT_MID_STREAM, UNKNOWN
@@ -23,7 +23,16 @@ from analyzer.tracker.codes import (
     PEER_FIN,
     SENT_DATA,
 )
-from analyzer.tracker.context import end_at, forget, knows, later, learn, mark_later, mark_unusual, unusual
+from analyzer.tracker.context import (
+    closing_facts,
+    end_at,
+    forget,
+    knows,
+    learn,
+    mark_closing_facts,
+    mark_unusual,
+    unusual,
+)
 from analyzer.tracker.distance import round_trip
 from analyzer.tracker.fin import take_fin
 from analyzer.tracker.missing import came_late, gap, seen_again
@@ -32,7 +41,7 @@ from analyzer.tracker.segment import length_of
 from analyzer.tracker.syn import options, take_syn, take_syn_ack
 
 
-@part
+@helper
 def kind_of(context, s, i):
     """The kind of segment ``s`` of endpoint ``i``, as Answered bits."""
     e, p = end_at(context, i), end_at(context, i ^ 1)
@@ -48,7 +57,7 @@ def kind_of(context, s, i):
     return KIND_DATA if length > 0 else KIND_ACK
 
 
-@part
+@helper
 def take_contents(context, s, i, kind):
     """Take in what segment ``s`` of endpoint ``i`` carries."""
     e = end_at(context, i)
@@ -81,7 +90,7 @@ def take_contents(context, s, i, kind):
         mark_unusual(context, e)["unseen_time"] = s["time"]
 
 
-@part
+@helper
 def probe(s, u):
     """A keep-alive or window probe: it repeats a number already acknowledged and is no data."""
     u["probes"] = u["probes"] + 1
@@ -92,7 +101,7 @@ def probe(s, u):
     u["probe_last_time"] = s["time"]
 
 
-@part
+@helper
 def take_payload(context, s, i):
     """Payload: new, repeated, or filling a hole."""
     e, p = end_at(context, i), end_at(context, i ^ 1)
@@ -113,7 +122,7 @@ def take_payload(context, s, i):
     if seq_diff(s["seq"], e["snd_nxt"]) > 0:
         gap(context, s, e)
         new = length
-    if knows(e, FIN_KNOWN) and seq_diff(end, later(context, e)["fin_end"]) >= 0:
+    if knows(e, FIN_KNOWN) and seq_diff(end, closing_facts(context, e)["fin_end"]) >= 0:
         after_fin(context, s, i, new)
     learn(e, SENT_DATA)
     seen_again(context, e)
@@ -133,7 +142,7 @@ def take_payload(context, s, i):
         u["half_close_last_frame"] = s["frame"]
 
 
-@part
+@helper
 def fill_or_repeat(context, s, e, p, length):
     """Payload below the highest number sent: late (it fills a hole at the tap) or a repeat."""
     u = mark_unusual(context, e)
@@ -149,13 +158,13 @@ def fill_or_repeat(context, s, e, p, length):
     e["fresh_time"] = 0
 
 
-@part
+@helper
 def not_acknowledged(e, p, end):
     """Whether ``p`` has not acknowledged all that ``e`` sent up to the number ``end``."""
     return not knows(p, ACKED) or seq_diff(p["ack_sent"], end) < 0
 
 
-@part
+@helper
 def repeat(context, s, e):
     """Payload that its receiver has not acknowledged comes once more."""
     u = mark_unusual(context, e)
@@ -167,13 +176,13 @@ def repeat(context, s, e):
     u["repeat_last_frame"] = s["frame"]
 
 
-@part
+@helper
 def after_fin(context, s, i, new):
     """New data at or beyond the endpoint's own FIN: the FIN was inferred wrongly, or the sender breaks the rules."""
     e, p = end_at(context, i), end_at(context, i ^ 1)
-    if knows(e, FIN_INFERRED) and later(context, e)["fin_count"] == 0:
+    if knows(e, FIN_INFERRED) and closing_facts(context, e)["fin_count"] == 0:
         forget(e, FIN_KNOWN | FIN_INFERRED | FIN_ACKED)
-        after = mark_later(context, e)
+        after = mark_closing_facts(context, e)
         after["fin_time"] = 0
         after["fin_acked_time"] = 0
         u = mark_unusual(context, e)

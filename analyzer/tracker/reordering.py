@@ -5,8 +5,8 @@ Where the two differ, the rest of the tracker would tell the story in the wrong 
 case right:
 
 * a FIN on its way ahead of a RST arrives ahead of it (`fin_before_reset`);
-* a FIN, an acknowledgment or a RST that left an endpoint before the peer's RST reached it still counts (`revive`,
-  `own_reset`);
+* a FIN, an acknowledgment or a RST that left an endpoint before the peer's RST reached it still counts
+  (`undo_reset_for`, `own_reset`);
 * a FIN that has to be repeated may not have arrived the first time: what was assumed of its arrival is taken back
   (`not_arrived`);
 * a FIN lost before the tap shows in the number of the next segment (`unseen_fin`);
@@ -15,7 +15,7 @@ case right:
 
 import numpy as np
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 from analyzer.segments.table import ACK, FIN, RST, SYN
 from analyzer.tcp.bounds import (
     arrived_by,
@@ -42,66 +42,75 @@ from analyzer.tcp.codes import (
     TIME_WAIT,
 )
 from analyzer.tcp.sequence import seq_diff
-from analyzer.tracker.codes import ACKED, FIN_INFERRED, FIN_KNOWN, KILLED, KIND_DATA, NXT, PEER_FIN, PEER_FIN_ASSUMED
-from analyzer.tracker.context import end_at, forget, knows, later, learn, mark_later, unusual
+from analyzer.tracker.codes import (
+    ACKED,
+    FIN_INFERRED,
+    FIN_KNOWN,
+    KIND_DATA,
+    NXT,
+    PEER_FIN,
+    PEER_FIN_ASSUMED,
+    RST_ACCEPTED,
+)
+from analyzer.tracker.context import closing_facts, end_at, forget, knows, learn, mark_closing_facts, unusual
 from analyzer.tracker.distance import decided_since, round_trip
-from analyzer.tracker.moves import forgive, move, note_peer_fin, take_back
+from analyzer.tracker.moves import move, note_peer_fin, restore_state, take_back
 from analyzer.tracker.segment import length_of
 from analyzer.tracker.storage.event_log import is_void, log_at, make_void, row_before, state_before, state_in
 
 
-@part
+@helper
 def fin_before_reset(context, s, i):
     """The RST ``s`` of endpoint ``i`` follows its FIN on the way: its receiver gets the FIN first."""
     e, p = end_at(context, i), end_at(context, i ^ 1)
     state = np.int64(p["state"])
     awaits = state in (SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2)
-    if not awaits or later(context, e)["fin_count"] == 0 or knows(p, PEER_FIN) or knows(p, PEER_FIN_ASSUMED):
+    if not awaits or closing_facts(context, e)["fin_count"] == 0 or knows(p, PEER_FIN) or knows(p, PEER_FIN_ASSUMED):
         return
-    seen = np.int64(later(context, e)["fin_time"])
-    reach = np.int64(p["reach"])
-    times = rcvd_fin_unproven(seen, reach, arrived_by(np.int64(s["time"]), reach, context["repeat"]))
+    seen = np.int64(closing_facts(context, e)["fin_time"])
+    tap_rtt = np.int64(p["tap_rtt"])
+    times = rcvd_fin_unproven(seen, tap_rtt, arrived_by(np.int64(s["time"]), tap_rtt, context["repeat"]))
     row = move(context, i ^ 1, RCVD_FIN, ASSUMED, times, s["frame"], NO_NOTE)
     if row > 0:
         learn(p, PEER_FIN_ASSUMED)
         note_peer_fin(context, p, row)
 
 
-@part
-def revive(context, s, i):
+@helper
+def undo_reset_for(context, s, i):
     """Whether segment ``s`` of endpoint ``i``, which the peer's RST is taken to have ended, left it before that and
-    changes what it lived through: then the end is taken back for the moment (`kill_again`)."""
+    changes what it lived through: then the end is taken back for the moment (`redo_reset`)."""
     e, p = end_at(context, i), end_at(context, i ^ 1)
-    if not knows(e, KILLED) or np.int64(e["state"]) != CLOSED:
+    if not knows(e, RST_ACCEPTED) or np.int64(e["state"]) != CLOSED:
         return False
     flags = np.int64(s["flags"])
-    acked = flags & ACK and knows(p, FIN_KNOWN) and seq_diff(s["ack"], later(context, p)["fin_end"]) >= 0
+    acked = flags & ACK and knows(p, FIN_KNOWN) and seq_diff(s["ack"], closing_facts(context, p)["fin_end"]) >= 0
     acked = acked and not knows(e, PEER_FIN)
-    fin = flags & FIN and later(context, e)["fin_count"] == 0
+    fin = flags & FIN and closing_facts(context, e)["fin_count"] == 0
     if flags & (RST | SYN) or not (acked or fin):
         return False
-    return unkill(context, i)
+    return undo_reset(context, i)
 
 
-@part
+@helper
 def own_reset(context, s, i):
     """The RST ``s`` of endpoint ``i``, which the peer's RST is taken to have ended, left it before that came: it is its
     own abort, or it answers data that were on their way ahead of the peer's RST, and that its own close refuses."""
     e, p = end_at(context, i), end_at(context, i ^ 1)
-    if not knows(e, KILLED) or np.int64(e["state"]) != CLOSED:
+    if not knows(e, RST_ACCEPTED) or np.int64(e["state"]) != CLOSED:
         return
     killer = unusual(context, p)
     abort = np.int64(s["flags"]) & ACK and np.int64(s["time"]) - np.int64(killer["rst_time"]) <= 2 * round_trip(
         context, e
     )
     refuses = np.int64(p["run_kind"]) & KIND_DATA and p["run_ack"] == s["seq"] and p["run_frame"] < killer["rst_frame"]
-    if abort or (refuses and later(context, e)["fin_count"] > 0):
-        unkill(context, i)
-        forget(e, KILLED)
+    if abort or (refuses and closing_facts(context, e)["fin_count"] > 0):
+        undo_reset(context, i)
+        forget(e, RST_ACCEPTED)
 
 
-@part
-def unkill(context, i):
+@helper
+def undo_reset(context, i):
     """Take back that the peer's RST reached endpoint ``i``, with the FIN that went ahead of it; what was assumed before
     stands. Returns whether there was such an entry."""
     e = end_at(context, i)
@@ -118,12 +127,12 @@ def unkill(context, i):
             if e["mark_event"] == row:
                 e["mark_event"] = 0
         row = row_before(context, row)
-    forgive(context, e, state)
+    restore_state(context, e, state)
     forget_arrival(context, e)
     return True
 
 
-@part
+@helper
 def not_yet_arrived(context, i, frame):
     """The RST of endpoint ``i`` answers a segment that passed before ``frame``: what passed from there on, on its way
     to the endpoint, had not reached it."""
@@ -140,30 +149,30 @@ def not_yet_arrived(context, i, frame):
                 e["mark_event"] = 0
         row = row_before(context, row)
     if undone:
-        forgive(context, e, state)
+        restore_state(context, e, state)
         forget_arrival(context, e)
 
 
-@part
-def kill_again(context, i, now):
+@helper
+def redo_reset(context, i, now):
     """The peer's RST then reached endpoint ``i`` after all."""
     e, p = end_at(context, i), end_at(context, i ^ 1)
     u = unusual(context, p)
-    times = rcvd_rst_after(np.int64(u["rst_time"]), now, np.int64(e["reach"]), context["repeat"])
+    times = rcvd_rst_after(np.int64(u["rst_time"]), now, np.int64(e["tap_rtt"]), context["repeat"])
     move(context, i, RCVD_RST, ASSUMED, times, np.int64(u["rst_frame"]), NO_NOTE)
 
 
-@part
+@helper
 def forget_arrival(context, e):
     """Endpoint ``e`` is no longer taken to have received the peer's FIN."""
     if knows(e, PEER_FIN_ASSUMED):
         forget(e, PEER_FIN_ASSUMED)
-        after = mark_later(context, e)
+        after = mark_closing_facts(context, e)
         after["peer_fin_time"] = 0
         after["peer_fin_event"] = 0
 
 
-@part
+@helper
 def not_arrived(context, i, before, now):
     """Endpoint ``i`` repeats the FIN that it last sent at ``before``, and nothing of the peer shows that it had it.
 
@@ -172,19 +181,24 @@ def not_arrived(context, i, before, now):
     """
     j = i ^ 1
     p = end_at(context, j)
-    crossed = np.int64(p["state"]) in (CLOSING, TIME_WAIT) and p["mark_event"] == later(context, p)["peer_fin_event"]
+    crossed = (
+        np.int64(p["state"]) in (CLOSING, TIME_WAIT) and p["mark_event"] == closing_facts(context, p)["peer_fin_event"]
+    )
     if not knows(p, PEER_FIN_ASSUMED) or not crossed or now - before <= round_trip(context, p):
         return
     acked = np.int64(p["state"]) == TIME_WAIT
     take_back(context, j)
     forget_arrival(context, p)
     if acked:
-        frame, seen = np.int64(later(context, p)["fin_acked_frame"]), np.int64(later(context, p)["fin_acked_time"])
-        times = rcvd_ack_of_fin(seen, np.int64(p["reach"]), context["repeat"])
+        frame, seen = (
+            np.int64(closing_facts(context, p)["fin_acked_frame"]),
+            np.int64(closing_facts(context, p)["fin_acked_time"]),
+        )
+        times = rcvd_ack_of_fin(seen, np.int64(p["tap_rtt"]), context["repeat"])
         move(context, j, RCVD_ACK_OF_FIN, ASSUMED, times, frame, NO_NOTE)
 
 
-@part
+@helper
 def unseen_fin(context, s, i):
     """Endpoint ``i`` acknowledges the peer's FIN, sent once, with a number one beyond what it was seen to have sent:
     it had sent its own FIN before, which was lost on the way to the tap, and the FINs crossed."""
@@ -194,25 +208,25 @@ def unseen_fin(context, s, i):
         return
     if not knows(p, FIN_KNOWN) or seq_diff(s["seq"], e["snd_nxt"]) != 1:
         return
-    theirs = later(context, p)
+    theirs = closing_facts(context, p)
     if theirs["fin_count"] != 1 or seq_diff(s["ack"], theirs["fin_end"]) < 0:
         return
     learn(e, FIN_KNOWN | FIN_INFERRED)
-    after = mark_later(context, e)
+    after = mark_closing_facts(context, e)
     after["fin_end"] = s["seq"]
     after["fin_time"] = s["time"]
     e["snd_nxt"] = s["seq"]
     e["fresh_time"] = 0
-    peer_fin, reach = np.int64(theirs["fin_time"]), np.int64(e["reach"])
-    decided = decided_since(context, e, s, arrives_at(peer_fin, reach))
-    times = sent_fin_crossing(peer_fin, reach, decided, np.int64(s["time"]))
+    peer_fin, tap_rtt = np.int64(theirs["fin_time"]), np.int64(e["tap_rtt"])
+    decided = decided_since(context, e, s, arrives_at(peer_fin, tap_rtt))
+    times = sent_fin_crossing(peer_fin, tap_rtt, decided, np.int64(s["time"]))
     move(context, i, SENT_FIN, ASSUMED, times, s["frame"], FIN_NOT_CAPTURED)
 
 
-@part
+@helper
 def not_yet_proof(e, p, now):
     """Whether endpoint ``e`` may have sent this before the handshake's last ACK reached it: only with fast open,
     which the SYN shows."""
     perhaps = p["fast_open"] == 1 or p["syn_count"] == 0
-    near = e["reach"] == 0 or now - np.int64(e["mark_time"]) < np.int64(e["reach"])
+    near = e["tap_rtt"] == 0 or now - np.int64(e["mark_time"]) < np.int64(e["tap_rtt"])
     return perhaps and near and e["mark_event"] > 0

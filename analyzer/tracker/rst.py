@@ -9,7 +9,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 from analyzer.segments.table import ACK, SYN
 from analyzer.tcp.bounds import expired, lost_since, rcvd_rst, rcvd_syn_ack, refused_before, sent_at, sent_rst
 from analyzer.tcp.codes import (
@@ -43,23 +43,23 @@ from analyzer.tracker.codes import (
     ACKED,
     FIN_KNOWN,
     ISN,
-    KILLED,
     KIND_DATA,
     KIND_FIN,
     KIND_PROBE,
     KIND_SYN,
     NXT,
     PEER_FIN,
+    RST_ACCEPTED,
     RST_STANDS,
 )
 from analyzer.tracker.context import (
     NO_FRAME,
+    closing_facts,
     end_at,
     flow_at,
     forget,
     knows,
     last_syn,
-    later,
     learn,
     mark_unusual,
     older_at,
@@ -70,10 +70,10 @@ from analyzer.tracker.gaps import silent_since
 from analyzer.tracker.moves import entry_row, move, note, note_received, take_back
 from analyzer.tracker.other_connection import acceptable_in_syn_sent
 from analyzer.tracker.over import still_kept
-from analyzer.tracker.reordering import fin_before_reset, not_yet_arrived, own_reset, unkill
+from analyzer.tracker.reordering import fin_before_reset, not_yet_arrived, own_reset, undo_reset
 from analyzer.tracker.rst_trigger import trigger
 from analyzer.tracker.storage.event_log import bound, log_at
-from analyzer.tracker.third_party import disown, is_new, is_repeat, is_third_party, note_third_party, under_way
+from analyzer.tracker.third_party import is_new, is_repeat, is_third_party, mark_forged, note_third_party, under_way
 
 
 class Reception(IntEnum):
@@ -89,7 +89,7 @@ class Reception(IntEnum):
 ACCEPTED, CHALLENGED, DROPPED, BLIND, DISREGARDED = (np.int64(verdict) for verdict in Reception)
 
 
-@part
+@helper
 def judge(context, s, e, p):
     """How the receiver ``p`` has to take the RST ``s`` of ``e`` (Reception)."""
     if np.int64(p["state"]) == SYN_SENT and not knows(e, ISN):
@@ -108,7 +108,7 @@ def judge(context, s, e, p):
     return CHALLENGED if seq_diff(seq, low) < np.int64(p["window"]) else DROPPED
 
 
-@part
+@helper
 def reset(context, s, i):
     """Take in the RST ``s`` of endpoint ``i``."""
     j = i ^ 1
@@ -132,11 +132,11 @@ def reset(context, s, i):
     if foreign:
         note_third_party(context, s, i)
     else:
-        send(context, s, i, now, frame, counts)
-    receive(context, s, i, verdict)
+        move_rst_sender(context, s, i, now, frame, counts)
+    move_rst_receiver(context, s, i, verdict)
 
 
-@part
+@helper
 def had_opened(context, s, i):
     """The RST of endpoint ``i``, whose SYN was answered, acknowledges that answer: its own acknowledgment was not sent
     yet, or lost before the tap."""
@@ -144,19 +144,19 @@ def had_opened(context, s, i):
     acks = np.int64(s["flags"]) & ACK != 0 and knows(p, ISN) and p["syn_ack"] == 1 and seq_diff(s["ack"], p["isn"]) == 1
     if np.int64(e["state"]) == SYN_SENT and acks:
         seen, now = last_syn(context, p), np.int64(s["time"])
-        times = rcvd_syn_ack(now, np.int64(e["reach"]), seen, seen)
+        times = rcvd_syn_ack(now, np.int64(e["tap_rtt"]), seen, seen)
         move(context, i, RCVD_SYN_ACK, ASSUMED, times, s["frame"], NO_NOTE)
 
 
-@part
+@helper
 def to_be_described(u, p, counts):
     """Whether a RST is the one that counts: the first, or the first that its receiver, still there, has to accept."""
     old = np.int64(u["rst_verdict"])
     return old == 0 or (counts and old in (CHALLENGED, DROPPED, DISREGARDED) and np.int64(p["state"]) != CLOSED)
 
 
-@part
-def receive(context, s, i, verdict):
+@helper
+def move_rst_receiver(context, s, i, verdict):
     """Move the receiver of RST ``s`` of endpoint ``i``, which crosses the tap on its way to it."""
     e, p = end_at(context, i), end_at(context, i ^ 1)
     now, frame, asks = np.int64(s["time"]), np.int64(s["frame"]), np.int64(p["state"]) == SYN_SENT and not knows(e, ISN)
@@ -169,13 +169,13 @@ def receive(context, s, i, verdict):
         refuse(context, s, e, p)
     fin_before_reset(context, s, i)
     words = ANSWERS_SYN if asks else NO_NOTE
-    times = rcvd_rst(now, np.int64(p["reach"]), context["repeat"])
+    times = rcvd_rst(now, np.int64(p["tap_rtt"]), context["repeat"])
     row = move(context, i ^ 1, RCVD_RST, ASSUMED, times, frame, words)
     if row > 0:
-        learn(p, KILLED)
+        learn(p, RST_ACCEPTED)
 
 
-@part
+@helper
 def refuses_old_answer(context, s, e, p):
     """Whether RST ``s`` of ``e``, in SYN_SENT, refuses the answer of an older connection, and does not give up."""
     if np.int64(e["state"]) != SYN_SENT:
@@ -183,7 +183,7 @@ def refuses_old_answer(context, s, e, p):
     return (unusual(context, p)["stale_acks"] > 0 and not knows(p, ISN)) or s["seq"] != e["snd_nxt"]
 
 
-@part
+@helper
 def refuse(context, s, e, p):
     """Count a RST that refuses the SYN of ``p``; the first of them is paired with the SYN that it acknowledges."""
     u = mark_unusual(context, e)
@@ -195,7 +195,7 @@ def refuse(context, s, e, p):
         u["refused_after"] = np.int64(s["time"]) - last_syn(context, p)
 
 
-@part
+@helper
 def refuses_later_syn(context, s, j):
     """The SYN ``s`` was refused by a RST of endpoint ``j`` that stands before it in the capture by a moment."""
     e, p = end_at(context, j), end_at(context, j ^ 1)
@@ -209,13 +209,13 @@ def refuses_later_syn(context, s, j):
     now = np.int64(s["time"])
     u["refused_frame"], u["refused_time"] = u["rst_frame"], u["rst_time"]
     u["refused_after"] = max(np.int64(0), now - np.int64(u["rst_time"]))
-    times = refused_before(now, np.int64(p["reach"]), context["repeat"])
+    times = refused_before(now, np.int64(p["tap_rtt"]), context["repeat"])
     row = move(context, j ^ 1, RCVD_RST, ASSUMED, times, np.int64(u["rst_frame"]), ANSWERS_SYN)
     if row > 0:
-        learn(p, KILLED)
+        learn(p, RST_ACCEPTED)
 
 
-@part
+@helper
 def ignore(u, frame, time):
     """Count a RST that its receiver did not have to accept, or plainly did not."""
     u["rst_ignored"] = u["rst_ignored"] + 1
@@ -223,8 +223,8 @@ def ignore(u, frame, time):
         u["rst_ignored_frame"], u["rst_ignored_time"] = frame, time
 
 
-@part
-def send(context, s, i, now, frame, counts):
+@helper
+def move_rst_sender(context, s, i, now, frame, counts):
     """Move the sender of a RST: it has given up the connection, or shows that it had none any more."""
     e, p = end_at(context, i), end_at(context, i ^ 1)
     if not_taken(context, e, p):
@@ -243,21 +243,25 @@ def send(context, s, i, now, frame, counts):
         e["state"] = CLOSED  # nobody listens there
         note(context, i, SENT_RST, now, frame, ANSWERS_SYN if counts else NOT_OF_THE_SYN)
         return
-    knew = np.int64(s["flags"]) & ACK and knows(p, FIN_KNOWN) and seq_diff(s["ack"], later(context, p)["fin_end"]) >= 0
+    knew = (
+        np.int64(s["flags"]) & ACK
+        and knows(p, FIN_KNOWN)
+        and seq_diff(s["ack"], closing_facts(context, p)["fin_end"]) >= 0
+    )
     if knew and state >= ESTABLISHED and not knows(e, PEER_FIN):
         receive_fin(context, i, now, frame)
-    reach = np.int64(e["reach"])
+    tap_rtt = np.int64(e["tap_rtt"])
     decided = decided_since(context, e, s, now)
     if unusual(context, e)[
         "rst_reply"
     ]:  # it knew no such connection: it may have lost it at any time since it was last heard of
         heard = max(np.int64(e["last_time"]), np.int64(e["state_time"]))
-        decided = lost_since(decided, heard, reach, context["slack"])
+        decided = lost_since(decided, heard, tap_rtt, context["slack"])
     basis = ASSUMED if state == 0 else SENT  # a SYN of it that was not captured may go on asking
-    move(context, i, SENT_RST, basis, sent_rst(now, reach, decided), frame, NO_NOTE)
+    move(context, i, SENT_RST, basis, sent_rst(now, tap_rtt, decided), frame, NO_NOTE)
 
 
-@part
+@helper
 def not_taken(context, e, p):
     """Whether the RST of ``e`` answers the handshake's last acknowledgment: its kernel never took the connection."""
     u = unusual(context, e)
@@ -265,7 +269,7 @@ def not_taken(context, e, p):
     return opened and e["packets"] == e["syn_count"] and bool(u["rst_reply"]) and u["rst_count"] == 1
 
 
-@part
+@helper
 def end_older(context, i, now, frame):
     """A RST answers the stale acknowledgment of endpoint ``i``: it ends the older connection, which sent that."""
     f = flow_at(context, i >> 1)
@@ -273,11 +277,11 @@ def end_older(context, i, now, frame):
         old = np.int64(older_at(context, f)["old_end"]) ^ (i & 1)
         p = end_at(context, i)
         if np.int64(end_at(context, old)["state"]) != CLOSED:
-            times = rcvd_rst(now, np.int64(p["reach"]), context["repeat"])
+            times = rcvd_rst(now, np.int64(p["tap_rtt"]), context["repeat"])
             move(context, old, RCVD_RST, ASSUMED, times, frame, NO_NOTE)
 
 
-@part
+@helper
 def forgotten(context, e):
     """Whether the RST of ``e`` shows that it had left FIN_WAIT_2 or TIME_WAIT before: it answers a FIN it awaited, or a
     probe."""
@@ -288,27 +292,27 @@ def forgotten(context, e):
     return state == TIME_WAIT and bool(u["rst_reply"])
 
 
-@part
+@helper
 def expire(context, i, now, frame):
     """Endpoint ``i`` had left FIN_WAIT_2 or TIME_WAIT at a moment no packet shows, before its RST."""
     e = end_at(context, i)
     entered = np.int64(e["state_time"])
-    latest = sent_at(now, np.int64(e["reach"]))
+    latest = sent_at(now, np.int64(e["tap_rtt"]))
     if np.int64(e["state"]) == TIME_WAIT:
-        doubt(context, e)
+        downgrade_time_wait(context, e)
     times = expired(entered, context["fin_wait_2_length"], latest, np.int64(e["state"]) == FIN_WAIT_2)
     row = move(context, i, TIMER, BY_TIMER, times, NO_FRAME, HAD_EXPIRED)
     if row > 0:  # the RST proves it
         bound(context, log_at(context, row), entered, now)
 
 
-@part
-def doubt(context, e):
+@helper
+def downgrade_time_wait(context, e):
     """TIME_WAIT was over too early, or never kept at all (a host whose table of them is full): it is only assumed."""
     log_at(context, entry_row(context, e))["basis"] = ASSUMED
 
 
-@part
+@helper
 def describe(context, s, i, verdict):
     """Enter the RST that counts in the ledger: its own numbers, what it answers, and what was outstanding."""
     e, p = end_at(context, i), end_at(context, i ^ 1)
@@ -336,7 +340,7 @@ def describe(context, s, i, verdict):
         sent = np.int64(s["seq"])  # its own number says how far it had come
     u["rst_unacked"] = max(0, seq_diff(sent, p["ack_sent"])) if own else 0
     theirs = knows(p, NXT) and knows(e, ACKED)
-    fin = 1 if later(context, p)["fin_count"] > 0 and not knows(e, PEER_FIN) else 0  # a FIN is nothing to read
+    fin = 1 if closing_facts(context, p)["fin_count"] > 0 and not knows(e, PEER_FIN) else 0  # a FIN is nothing to read
     u["rst_unread"] = max(0, seq_diff(p["snd_nxt"], e["ack_sent"]) - fin) if theirs else 0
     u["rst_wait"] = now - np.int64(p["run_time"]) if np.int64(p["run_kind"]) & KIND_DATA else -1
     u["rst_data_age"] = now - np.int64(p["data_time"]) if p["data_time"] > 0 else -1
@@ -344,23 +348,23 @@ def describe(context, s, i, verdict):
     u["rst_idle"] = max(0, now - silent_since(context, max(np.int64(e["last_time"]), np.int64(p["last_time"])), now))
 
 
-@part
+@helper
 def contradict(context, s, i):
     """A segment of ``i`` that is no RST: whoever was taken for dead, by its own RST or the peer's, goes on."""
     e, p = end_at(context, i), end_at(context, i ^ 1)
     now = np.int64(s["time"])
-    if knows(e, KILLED):
+    if knows(e, RST_ACCEPTED):
         u = unusual(context, p)
         went_on = is_new(s, e) or is_repeat(s)
         knew = not knows(e, ACKED) or seq_diff(s["ack"], u["rst_nxt"]) > 0
         soon = now - np.int64(u["rst_time"]) <= under_way(context, e) or sent_before(s, e)
-        if np.int64(s["flags"]) & SYN or not went_on or (soon and not knew) or not unkill(context, i):
+        if np.int64(s["flags"]) & SYN or not went_on or (soon and not knew) or not undo_reset(context, i):
             return
-        forget(e, KILLED)
+        forget(e, RST_ACCEPTED)
         u = mark_unusual(context, p)
         u["rst_verdict"] = DISREGARDED
         if np.int64(e["state"]) == SYN_SENT:
             u["refusals"] = u["refused_frame"] = 0  # it did not take it for a refusal
         note(context, i, RST_IGNORED, now, s["frame"], RECEIVER_WENT_ON)
     elif knows(e, RST_STANDS) and np.int64(unusual(context, e)["rst_state"]) > CLOSED:
-        disown(context, s, i, now)
+        mark_forged(context, s, i, now)

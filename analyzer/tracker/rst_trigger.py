@@ -3,7 +3,7 @@ had not acknowledged before."""
 
 import numpy as np
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 from analyzer.segments.table import ACK
 from analyzer.tcp.codes import SYN_SENT
 from analyzer.tcp.sequence import seq_diff
@@ -17,7 +17,7 @@ CARRIES = np.int64(Answered.SYN | Answered.SYN_ACK | Answered.DATA | Answered.FI
 LATE_NS = 1_000_000_000  # a kernel answers at once; more than a round trip and this later a RST answers nothing
 
 
-@part
+@helper
 def trigger(context, s, e, p, u):
     """Name the segment of ``p`` that the RST answers: its number is that of a reply (RFC 9293 3.5.2), it comes within
     a round trip, and its sender had not acknowledged that segment before."""
@@ -48,7 +48,7 @@ def trigger(context, s, e, p, u):
         u["rst_reply"] = not knows(p, ACKED)  # to a segment without ACK the reply acknowledges it (RFC 9293 3.10.7.1)
 
 
-@part
+@helper
 def repeated_since(context, e, p, now):
     """Whether the first segment of ``p`` that ``e`` has not acknowledged is too old to be answered only ``now``, and
     its last, with the same acknowledgment, is not."""
@@ -56,7 +56,7 @@ def repeated_since(context, e, p, now):
     return old and np.int64(p["last_kind"]) & CARRIES != 0 and p["last_ack"] == p["run_ack"]
 
 
-@part
+@helper
 def unanswered(context, e, p):
     """Whether endpoint ``e`` had not answered the last segment of ``p``: not acknowledged what it carries, and, where
     it carries nothing, sent nothing since."""
@@ -65,6 +65,6 @@ def unanswered(context, e, p):
     return np.int64(e["last_time"]) <= np.int64(p["last_time"]) or unusual(context, e)["rst_count"] > 1
 
 
-@part
+@helper
 def answer(u, kind, frame, ack, time):
     u["rst_answers"], u["rst_answers_frame"], u["rst_answers_ack"], u["rst_answers_time"] = kind, frame, ack, time

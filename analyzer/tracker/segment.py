@@ -2,17 +2,17 @@
 
 import numpy as np
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 from analyzer.segments.table import ACK, PADDED
 
 
-@part
+@helper
 def ack_of(s, known):
     """The acknowledgment that segment ``s`` carries; ``known``, the highest of its sender, where it has no ACK flag."""
     return np.int64(s["ack"]) if np.int64(s["flags"]) & ACK else np.int64(known)
 
 
-@part
+@helper
 def length_of(s):
     """Bytes of payload of a segment, those that look like padding apart."""
     return np.int64(0) if np.int64(s["marks"]) & PADDED else np.int64(s["payload_len"])

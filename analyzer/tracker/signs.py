@@ -35,19 +35,19 @@ class Sign(IntFlag):
     OTHER_ENDING = 1 << 15  # it is more than a SYN and SYN-ACK, and did not end by one FIN from each side alone
 
 
-OF_LONE_SYN = Sign.SEGMENT | Sign.SYN
+SIGNS_OF_SINGLE_SYN = Sign.SEGMENT | Sign.SYN
 """All that a flow of a single SYN shows."""
 
-OF_WHOLE_FLOW = Sign.SEGMENT | Sign.SYN | Sign.HANDSHAKE | Sign.DATA | Sign.FIN | Sign.CLOSE_WAIT
+SIGNS_OF_WHOLE_FLOW = Sign.SEGMENT | Sign.SYN | Sign.HANDSHAKE | Sign.DATA | Sign.FIN | Sign.CLOSE_WAIT
 """All that a flow may show that the fast path takes as a whole, but FIN_LATE and OLDER_FLOW."""
 
 
 class Asked(NamedTuple):
     """What is asked of flows: the ``signs`` that somebody has something to say of; and those for which the few columns
-    of OF_REUSED suffice (``brief``)."""
+    of OF_REUSED suffice (``few_columns_enough``)."""
 
     signs: Sign
-    brief: Sign
+    few_columns_enough: Sign
 
 
 EVERYTHING = Asked(Sign(sum(Sign)), Sign(0))

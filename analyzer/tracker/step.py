@@ -7,7 +7,7 @@ so that everything above still sees the state of things before it.
 
 import numpy as np
 
-from analyzer.kernels import const, kernel, part, prefetch, wipe
+from analyzer.kernels import const, helper, kernel, prefetch, wipe
 from analyzer.memory import LINE
 from analyzer.segments.table import (
     ACK,
@@ -38,10 +38,10 @@ from analyzer.tracker.context import (
     CONTEXT,
     FINISHED,
     NOT_YET,
+    closing_facts,
     end_at,
     flow_at,
-    later,
-    mark_later,
+    mark_closing_facts,
     mark_unusual,
     place_at,
     tuple_at,
@@ -49,23 +49,23 @@ from analyzer.tracker.context import (
 )
 from analyzer.tracker.duplicates import same_packet
 from analyzer.tracker.gaps import silent_since
-from analyzer.tracker.icmp import hear
-from analyzer.tracker.ledger import KEPT
+from analyzer.tracker.icmp import take_icmp_error
+from analyzer.tracker.ledger import ENDPOINT_CORE
 from analyzer.tracker.moves import end_time_wait, move
 from analyzer.tracker.older_flow import of_older, remember_older, replaces, same_side
-from analyzer.tracker.other_connection import of_another
+from analyzer.tracker.other_connection import is_other_connection
 from analyzer.tracker.over import over
 from analyzer.tracker.padding import padding_was_data, remember_padding
 from analyzer.tracker.payload import kind_of, take_contents
-from analyzer.tracker.reordering import kill_again, not_yet_proof, revive, unseen_fin
+from analyzer.tracker.reordering import not_yet_proof, redo_reset, undo_reset_for, unseen_fin
 from analyzer.tracker.rst import contradict, end_older, reset
 from analyzer.tracker.segment import ack_of, length_of
 from analyzer.tracker.storage.event_log import bound, earliest_of, log_at
 from analyzer.tracker.storage.pools import SLOTS, next_free, room, slots_taken, take
 from analyzer.tracker.syn import NO_SCALE
-from analyzer.tracker.third_party import goes_on_after_ignored, own_goes_on
+from analyzer.tracker.third_party import goes_on_after_ignored, note_sender_continued
 
-END_BYTES = np.int64(KEPT.itemsize)
+END_BYTES = np.int64(ENDPOINT_CORE.itemsize)
 
 
 @kernel(CONTEXT, SEGMENT, const(np.int64), int)
@@ -90,7 +90,7 @@ def run(contexts, batch, clocks, start):
         slot = np.int64(place_at(context, sender >> 1)["slot"]) - 1
         if marks & QUOTED:
             if slot >= 0 and not over(context, slot):
-                hear(context, s, 2 * slot + (sender & 1))
+                take_icmp_error(context, s, 2 * slot + (sender & 1))
             continue
         if slot == NOT_YET - 1:
             slot = begin(context, s, sender >> 1)
@@ -101,7 +101,7 @@ def run(contexts, batch, clocks, start):
     return len(batch)
 
 
-@part
+@helper
 def step(context, s, i):
     """Take in one segment of endpoint ``i``."""
     j = i ^ 1
@@ -128,7 +128,7 @@ def step(context, s, i):
             end_older(context, j, now, np.int64(s["frame"]))
         count(context, s, i)
         return
-    if of_another(context, s, i):
+    if is_other_connection(context, s, i):
         count(context, s, i)
         return
     if flags & SYN:
@@ -136,13 +136,13 @@ def step(context, s, i):
     kind = kind_of(context, s, i)
     if not flags & RST and (p["unusual"] > 0 or e["unusual"] > 0):
         goes_on_after_ignored(context, s, i)
-        own_goes_on(context, s, e)
+        note_sender_continued(context, s, e)
     if flags & RST:
         reset(context, s, i)
     else:
         if np.int64(e["state"]) == CLOSED:
             contradict(context, s, i)
-        revived = revive(context, s, i)
+        revived = undo_reset_for(context, s, i)
         if e["proof_event"] > 0 and not flags & SYN and not not_yet_proof(e, p, now):
             prove(context, e, now)
         if np.int64(e["state"]) == SYN_RECEIVED and not flags & SYN:
@@ -152,7 +152,7 @@ def step(context, s, i):
             acknowledge(context, s, i)
         take_contents(context, s, i, kind)
         if revived:
-            kill_again(context, i, now)
+            redo_reset(context, i, now)
     if flags & (FIN | RST) and f["close_side"] == 0:
         f["close_side"] = 1 + (i & 1)
         silent = silent_since(context, np.int64(f["last_time"]), now)
@@ -164,7 +164,7 @@ def step(context, s, i):
         replaces(context, f, e, p)
 
 
-@part
+@helper
 def taken_after_all(context, s, i):
     """Endpoint ``i``, in SYN_RECEIVED, sends what only an open connection does: the acknowledgment of its SYN had
     reached it, whether or not one was captured."""
@@ -174,11 +174,11 @@ def taken_after_all(context, s, i):
         move(context, i, RCVD_ACK_OF_SYN, PROVEN, shown_by(now, NEVER), s["frame"], PEER_NOT_CAPTURED)
     elif unusual(context, e)["syn_ack_after_ack"] > 0:
         seen = max(np.int64(e["syn_time"]), np.int64(p["last_time"]))
-        times = opened_unseen(seen, seen, np.int64(e["reach"]), now)
+        times = opened_unseen(seen, seen, np.int64(e["tap_rtt"]), now)
         move(context, i, RCVD_ACK_OF_SYN, PROVEN, times, s["frame"], NO_NOTE)
 
 
-@part
+@helper
 def begin(context, s, row):
     """The first segment of the flow with that row of the flow table: give it a slot, which is returned.
 
@@ -188,7 +188,7 @@ def begin(context, s, row):
     slot = take(context, SLOTS)
     if slot < used:  # the endpoints' rows are as the flow before left them
         wipe(context["ends"] + 2 * slot * END_BYTES, 2 * END_BYTES)
-        come_nearer(context)
+        prefetch_rows(context)
     place_at(context, row)["slot"] = slot + 1
     f = flow_at(context, slot)
     f["row"] = row
@@ -209,8 +209,8 @@ def begin(context, s, row):
     return slot
 
 
-@part
-def come_nearer(context):
+@helper
+def prefetch_rows(context):
     """Have the rows brought near that the next flow will be given: they were last used a minute ago."""
     slot = next_free(context, SLOTS)
     if slot >= 0:
@@ -218,7 +218,7 @@ def come_nearer(context):
             prefetch(context["ends"] + 2 * slot * END_BYTES + offset)
 
 
-@part
+@helper
 def learn_role(f, flags, side):
     """Who opened, if this SYN or SYN-ACK tells it better than what came before; the first SYN's sender stays."""
     if not flags & ACK and f["client_basis"] < 2:
@@ -227,7 +227,7 @@ def learn_role(f, flags, side):
         f["client"], f["client_basis"] = side ^ 1, 1
 
 
-@part
+@helper
 def clock(context, s, e, before):
     """Notice a frame time that runs backward against the frame of this connection before it, by more than is asked
     about: packets that several processors record stand in each other's way by microseconds all the time."""
@@ -240,7 +240,7 @@ def clock(context, s, e, before):
         u["clock_back_time"] = now
 
 
-@part
+@helper
 def prove(context, e, now):
     """The endpoint sends something it could not have sent without what was assumed."""
     entry = log_at(context, np.int64(e["proof_event"]))
@@ -251,7 +251,7 @@ def prove(context, e, now):
     e["state_basis"] = PROVEN
 
 
-@part
+@helper
 def count(context, s, i):
     """Count a segment and note when the endpoint and the flow were last heard of."""
     e, f = end_at(context, i), flow_at(context, i >> 1)
@@ -261,8 +261,12 @@ def count(context, s, i):
     e["packets"] = e["packets"] + 1
     e["bytes"] = e["bytes"] + length_of(s)
     silent = silent_since(context, np.int64(f["end_time"]), now)
-    if e["later"] > 0 and f["end_time"] > 0 and now - silent > np.int64(later(context, e)["idle_longest"]):
-        after = mark_later(context, e)
+    if (
+        e["closing_row"] > 0
+        and f["end_time"] > 0
+        and now - silent > np.int64(closing_facts(context, e)["idle_longest"])
+    ):
+        after = mark_closing_facts(context, e)
         after["idle_longest"] = now - silent
         after["idle_longest_frame"] = frame
     e["last_time"] = now
@@ -278,7 +282,7 @@ def count(context, s, i):
             u["cut_time"] = now
 
 
-@part
+@helper
 def update_counters(context, s, i, kind):
     """Counters, last values and the run of unanswered segments; nothing here decides a state."""
     count(context, s, i)
@@ -308,7 +312,7 @@ def update_counters(context, s, i, kind):
         windows(context, s, e, p, flags)
 
 
-@part
+@helper
 def windows(context, s, e, p, flags):
     """The window advertised, scaled where both SYNs were seen to negotiate it, and whether it is closed."""
     window = np.int64(s["window"])

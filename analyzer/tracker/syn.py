@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 from analyzer.segments.table import CUT_HEADER, HAS_TIMESTAMP
 from analyzer.tcp.bounds import replaced, sent_at, sent_syn, sent_syn_ack
 from analyzer.tcp.codes import (
@@ -22,7 +22,7 @@ from analyzer.tcp.codes import (
     UNKNOWN,
 )
 from analyzer.tcp.sequence import seq_add
-from analyzer.tracker.codes import CROSSED_SYN, ISN, KILLED, KIND_SYN, NXT, TIMESTAMPS
+from analyzer.tracker.codes import CROSSED_SYN, ISN, KIND_SYN, NXT, RST_ACCEPTED, TIMESTAMPS
 from analyzer.tracker.context import end_at, flow_at, forget, knows, last_syn, learn, mark_unusual, older_at, unusual
 from analyzer.tracker.distance import measure, round_trip
 from analyzer.tracker.moves import move, note, take_back
@@ -34,15 +34,15 @@ from analyzer.tracker.third_party import came_another_way
 NO_SCALE = 1  # window_scale of an endpoint: not known, none, or one more than this and the shift
 
 
-@part
+@helper
 def take_syn(context, s, i):
     """A SYN without ACK: a request for a connection, or the same request again."""
     e = end_at(context, i)
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
     if knows(e, ISN) and np.int64(e["isn"]) == np.int64(s["seq"]):
         e["fresh_time"] = 0
-        if knows(e, KILLED) and np.int64(e["state"]) == CLOSED:
-            forget(e, KILLED)  # it was refused and tries again
+        if knows(e, RST_ACCEPTED) and np.int64(e["state"]) == CLOSED:
+            forget(e, RST_ACCEPTED)  # it was refused and tries again
             e["mark_event"] = 0
             move(context, i, SENT_SYN, SENT, sent_syn(now, np.int64(0)), frame, NO_NOTE)
         else:
@@ -58,7 +58,7 @@ def take_syn(context, s, i):
     count_syn(context, e, now, frame)
 
 
-@part
+@helper
 def take_syn_ack(context, s, i):
     """A SYN-ACK: the answer to a SYN, or the same answer again because its acknowledgment did not come."""
     e, p = end_at(context, i), end_at(context, i ^ 1)
@@ -82,10 +82,10 @@ def take_syn_ack(context, s, i):
             mark_unusual(context, e)["rst_verdict"] = (
                 DISREGARDED  # it refused at first; the connection opens all the same
             )
-        replace_old(context, i, sent_at(now, np.int64(e["reach"])), now, frame)
+        replace_old(context, i, sent_at(now, np.int64(e["tap_rtt"])), now, frame)
         if knows(e, ISN):
             learn(e, CROSSED_SYN)
-        times = sent_syn_ack(now, np.int64(e["reach"]), np.int64(p["syn_time"]))
+        times = sent_syn_ack(now, np.int64(e["tap_rtt"]), np.int64(p["syn_time"]))
         syn_stamps(s, e, 1)
         move(context, i, SENT_SYN_ACK, SENT, times, frame, NO_NOTE)
     else:
@@ -93,7 +93,7 @@ def take_syn_ack(context, s, i):
     count_syn(context, e, now, frame)
 
 
-@part
+@helper
 def repeated_after_ack(context, e, frame):
     """Count a SYN-ACK that endpoint ``e`` repeats although an acknowledgment of it has passed."""
     u = mark_unusual(context, e)
@@ -103,7 +103,7 @@ def repeated_after_ack(context, e, frame):
         u["syn_ack_after_ack_frame"] = frame
 
 
-@part
+@helper
 def options(s, e):
     """Remember what a SYN negotiates."""
     if not np.int64(s["marks"]) & CUT_HEADER:
@@ -112,7 +112,7 @@ def options(s, e):
         learn(e, TIMESTAMPS)
 
 
-@part
+@helper
 def syn_stamps(s, e, is_ack):
     """Enter a first SYN or SYN-ACK in the ledger."""
     e["isn"] = s["seq"]
@@ -125,7 +125,7 @@ def syn_stamps(s, e, is_ack):
     e["fresh_time"] = s["time"]
 
 
-@part
+@helper
 def count_syn(context, e, now, frame):
     """Count a SYN or SYN-ACK, and note it where it is not the first."""
     e["syn_count"] = e["syn_count"] + 1
@@ -135,7 +135,7 @@ def count_syn(context, e, now, frame):
         u["syn_last_frame"] = frame
 
 
-@part
+@helper
 def replace_old(context, i, began, now, frame):
     """A new connection of the endpoint takes the place of the older one on this tuple, whose state was still kept; at
     ``began``, when it enters its first state."""

@@ -1,20 +1,20 @@
 """RSTs that their alleged sender did not send, and who goes on after a RST.
 
 Who really sent a RST, no capture shows; but two clues tell that it was not the host it names. The sender goes on in
-the same numbers, with something that a host without the connection cannot send (`disown`). Or the RST has come over
-another number of hops than the sender's other segments (`is_third_party`). Such a RST moves its receiver, which cannot
-tell, but not its alleged sender.
+the same numbers, with something that a host without the connection cannot send (`mark_forged`). Or the RST has come
+over another number of hops than the sender's other segments (`is_third_party`). Such a RST moves its receiver, which
+cannot tell, but not its alleged sender.
 """
 
 import numpy as np
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 from analyzer.segments.table import ACK, FIN, SYN
 from analyzer.tcp.codes import CAME_ANOTHER_WAY, CLOSED, NOT_ITS_OWN, RST_IGNORED, SENT_RST, SYN_RECEIVED, TIME_WAIT
 from analyzer.tcp.sequence import seq_add, seq_diff
 from analyzer.tracker import hops
 from analyzer.tracker.codes import ACKED, NXT, RST_STANDS
-from analyzer.tracker.context import end_at, forget, knows, mark_later, mark_unusual, unusual
+from analyzer.tracker.context import end_at, forget, knows, mark_closing_facts, mark_unusual, unusual
 from analyzer.tracker.distance import longest_round_trip
 from analyzer.tracker.ledger import ThirdParty
 from analyzer.tracker.moves import note
@@ -24,11 +24,11 @@ from analyzer.tracker.time_wait import resume
 
 WENT_ON, OTHER_PATH = np.int64(ThirdParty.WENT_ON), np.int64(ThirdParty.OTHER_PATH)
 FITTING = (1, 4, 5)  # a RST that its receiver had to accept, as far as is known (rst.Reception)
-other_path = part(hops.other_path)
+other_path = helper(hops.other_path)
 ENOUGH = 1  # so many other segments must show how far the sender is
 
 
-@part
+@helper
 def is_third_party(context, s, e):
     """Whether RST ``s`` has come over another number of hops than all other segments of its sender ``e``."""
     others = np.int64(e["packets"]) - (np.int64(unusual(context, e)["rst_count"]) - 1)  # ``s`` is not in the first yet
@@ -38,7 +38,7 @@ def is_third_party(context, s, e):
     return not low <= own <= high and other_path(own, low) and other_path(own, high)
 
 
-@part
+@helper
 def enter_third_party(u, how, ttl, frame, time):
     """Enter a RST that somebody else sent in the ledger: the one that counts, else the first."""
     if u["third_party_frame"] == 0 or u["third_party_frame"] == frame or u["rst_frame"] == frame:
@@ -46,7 +46,7 @@ def enter_third_party(u, how, ttl, frame, time):
         u["third_party_ttl"], u["third_party_frame"], u["third_party_time"] = ttl, frame, time
 
 
-@part
+@helper
 def note_third_party(context, s, i):
     """The RST ``s`` in the name of endpoint ``i`` is somebody else's: the endpoint stays where it is."""
     u = mark_unusual(context, end_at(context, i))
@@ -54,7 +54,7 @@ def note_third_party(context, s, i):
     note(context, i, RST_IGNORED, s["time"], s["frame"], CAME_ANOTHER_WAY)
 
 
-@part
+@helper
 def came_another_way(context, s, e):
     """The first segment of ``e`` that is no RST shows it at another distance than the RST that came before did."""
     u = unusual(context, e)
@@ -72,7 +72,7 @@ def came_another_way(context, s, e):
     forget(e, RST_STANDS)
 
 
-@part
+@helper
 def is_new(s, e):
     """Whether segment ``s`` of ``e`` carries new data or a FIN, or acknowledges something new, in its own numbers."""
     carried = length_of(s) + (1 if np.int64(s["flags"]) & FIN else 0)
@@ -81,19 +81,19 @@ def is_new(s, e):
     return (new and carried > 0) or acked
 
 
-@part
+@helper
 def is_repeat(s):
     """Whether segment ``s`` carries something, be it new or not."""
     return length_of(s) > 0 or np.int64(s["flags"]) & FIN != 0
 
 
-@part
+@helper
 def under_way(context, e):
     """How long after a RST has passed the tap something that its receiver ``e`` sent before may still pass."""
     return max(2 * longest_round_trip(context, e), np.int64(context["repeat"]))
 
 
-@part
+@helper
 def goes_on_after_ignored(context, s, i):
     """Note the first segment by which endpoint ``i`` shows that it went on after a RST that it did not accept."""
     u = unusual(context, end_at(context, i ^ 1))
@@ -104,8 +104,8 @@ def goes_on_after_ignored(context, s, i):
         mark_unusual(context, end_at(context, i ^ 1))["went_on_frame"] = s["frame"]
 
 
-@part
-def own_goes_on(context, s, e):
+@helper
+def note_sender_continued(context, s, e):
     """Note the first segment by which endpoint ``e`` shows that it went on after a RST that came from elsewhere."""
     u = unusual(context, e)
     if u["third_party_frame"] == 0 or u["own_frame"] > 0 or np.int64(s["flags"]) & SYN or not is_new(s, e):
@@ -116,15 +116,15 @@ def own_goes_on(context, s, e):
         u["third_party"] = np.int64(u["third_party"]) | WENT_ON
 
 
-@part
+@helper
 def closed_by_reset(entry):
     """Whether a log row stands that closed its endpoint by its own RST."""
     closed = state_in(entry) == CLOSED and state_before(entry) != CLOSED
     return closed and entry["event"] == SENT_RST and not is_void(entry)
 
 
-@part
-def disown(context, s, i, now):
+@helper
+def mark_forged(context, s, i, now):
     """Endpoint ``i`` goes on after "its" RST: unless the network only changed the order, somebody else sent that."""
     e = end_at(context, i)
     u = mark_unusual(context, e)
@@ -143,7 +143,7 @@ def disown(context, s, i, now):
     make_void(log_at(context, row))
     e["state"] = state_before(log_at(context, row))
     if np.int64(e["state"]) == TIME_WAIT:
-        resume(context, mark_later(context, e))
+        resume(context, mark_closing_facts(context, e))
     forget(e, RST_STANDS)
     u["own_frame"] = s["frame"]
     if np.int64(u["rst_verdict"]) in FITTING:  # whoever is told nothing by it needs no other sender for it

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 from analyzer.tcp.codes import TIME_WAIT
-from analyzer.tracker.context import later
+from analyzer.tracker.context import closing_facts
 
 
 def ran_out(deadline: Any, now: Any) -> Any:
@@ -22,49 +22,49 @@ def ran_out(deadline: Any, now: Any) -> Any:
     return (deadline > 0) & (deadline <= now)
 
 
-run_out: Any = part(ran_out)
+run_out: Any = helper(ran_out)
 
 
-@part
+@helper
 def start(context, after, time):
-    """The endpoint enters TIME_WAIT; ``after`` is its row of LATER."""
+    """The endpoint enters TIME_WAIT; ``after`` is its row of CLOSING_FACTS."""
     after["time_wait_time"] = time
     resume(context, after)
 
 
-@part
+@helper
 def resume(context, after):
     """TIME_WAIT lasts as if it had never been left."""
     after["deadline"] = np.int64(after["time_wait_time"]) + context["time_wait_length"]
 
 
-@part
+@helper
 def start_again(context, after, fin_time):
     """The peer's FIN came once more, at ``fin_time``."""
     after["deadline"] = max(np.int64(after["deadline"]), fin_time + context["time_wait_length"])
 
 
-@part
+@helper
 def stop(after):
     """The endpoint leaves TIME_WAIT, or is not in it."""
     after["deadline"] = 0
 
 
-@part
+@helper
 def due(context, e):
     """When the timer of endpoint ``e`` ends, 0 where none runs."""
-    return np.int64(later(context, e)["deadline"])
+    return np.int64(closing_facts(context, e)["deadline"])
 
 
-@part
+@helper
 def timer_ended(context, e, now):
     """Whether TIME_WAIT's timer has run out for endpoint ``e``."""
     return e["state"] == TIME_WAIT and bool(run_out(due(context, e), now))
 
 
-@part
+@helper
 def waited(context, e, now):
     """How long endpoint ``e`` has been in TIME_WAIT, -1 where it is not."""
     if np.int64(e["state"]) != TIME_WAIT:
         return np.int64(-1)
-    return now - np.int64(later(context, e)["time_wait_time"])
+    return now - np.int64(closing_facts(context, e)["time_wait_time"])

@@ -11,11 +11,11 @@ The log has rows in the order in which the tracker learnt of things. Three thing
 
 import numpy as np
 
-from analyzer.kernels import const, kernel, part, record_at
+from analyzer.kernels import const, helper, kernel, record_at
 from analyzer.tcp.codes import NO_NOTE, SENT_MID_STREAM, UNEXPECTED
 from analyzer.tcp.states import ARROWS, NO_ARROW
 from analyzer.tracker.context import CONTEXT, flow_at
-from analyzer.tracker.ending import ENTRY
+from analyzer.tracker.flow_record import ENTRY
 from analyzer.tracker.storage.event_log import (
     block_at,
     earliest_of,
@@ -46,7 +46,7 @@ def write_timelines(contexts, slots, rows, entries, lengths):
     return written
 
 
-@part
+@helper
 def write_timeline(context, slot, rows, entries, written, lengths, place):
     """Write the timeline of one flow, the one with that ``place``, behind what is ``written``; returns how long it is,
     which ``lengths`` says too."""
@@ -59,7 +59,7 @@ def write_timeline(context, slot, rows, entries, written, lengths, place):
     return count
 
 
-@part
+@helper
 def gather(context, f, rows):
     """The rows of a flow's log that were not taken back, in the log's order; ``end`` is the side."""
     count = np.int64(0)
@@ -81,7 +81,7 @@ def gather(context, f, rows):
     return count
 
 
-@part
+@helper
 def following(rows, place, count, side):
     """The first place from ``place`` on with a row of ``side``, or ``count``."""
     while place < count and rows[place]["end"] != side:
@@ -89,7 +89,7 @@ def following(rows, place, count, side):
     return place
 
 
-@part
+@helper
 def rejoin(rows, count, side):
     """Put the states and times of one endpoint's rows right."""
     first = following(rows, np.int64(0), count, side)
@@ -116,7 +116,7 @@ def rejoin(rows, count, side):
         place = following(rows, place + 1, count, side)
 
 
-@part
+@helper
 def merge(rows, count, entries, written, end, client):
     """Both endpoints' rows by the time each had reached, the log's order between equals."""
     one, other = following(rows, np.int64(0), count, np.int64(0)), following(rows, np.int64(0), count, np.int64(1))
@@ -133,7 +133,7 @@ def merge(rows, count, entries, written, end, client):
         written += 1
 
 
-@part
+@helper
 def put_in_order(context, entries, written, lengths, place):
     """Write the timeline of a flow on the fast path, the one with that ``place``, behind what is ``written``:
     like ``write_timeline``, from rows with which nothing has to be put right but their order, and that seldom."""
@@ -148,7 +148,7 @@ def put_in_order(context, entries, written, lengths, place):
     return count
 
 
-@part
+@helper
 def copy(row, entry, end):
     entry["time"], entry["earliest"], entry["latest"] = row["time"], row["earliest"], row["latest"]
     entry["end"], entry["frame"], entry["event"] = end, row["frame"], row["event"]

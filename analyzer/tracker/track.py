@@ -30,13 +30,13 @@ from analyzer.memory import GrowingRows, copy_rows
 from analyzer.segments.table import UNTRACKED
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
-from analyzer.tracker import conclusion, finish, step, timeline
+from analyzer.tracker import finish, ordinary_record, step, timeline
 from analyzer.tracker.context import NOT_YET, PLACE
-from analyzer.tracker.ending import ENDING, ENTRY
 from analyzer.tracker.fast_path.flow_buffer import Concluded, Released
 from analyzer.tracker.fast_path.reused import facts_of
+from analyzer.tracker.flow_record import ENDING, ENTRY
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT
-from analyzer.tracker.limits import LINGER_NS, context_of, show_gaps
+from analyzer.tracker.limits import RETENTION_NS, context_of, show_gaps
 from analyzer.tracker.ordinary import ORDINARY, OTHER, REUSED, tell_signs
 from analyzer.tracker.signs import EVERYTHING, Asked
 from analyzer.tracker.storage.pools import PIECE, Pools
@@ -84,17 +84,17 @@ def in_portions(slots: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
         yield slots[start : start + FLOWS_AT_ONCE]
 
 
-def _from_fast_path(told: Concluded) -> Iterator[Ended]:
+def _from_fast_path(concluded: Concluded) -> Iterator[Ended]:
     """Flows that took the fast path, kind by kind."""
-    ordinary, endings, took, entries, lengths = told
-    last, behind = len(endings) - 1, len(endings) - len(took)
-    if len(took):
-        theirs = entries["end"] >= 2 * behind
-        entries, entries_too = entries[~theirs], entries[theirs]
+    ordinary, endings, reused, entries, lengths = concluded
+    last, behind = len(endings) - 1, len(endings) - len(reused)
+    if len(reused):
+        of_reused = entries["end"] >= 2 * behind
+        entries, entries_too = entries[~of_reused], entries[of_reused]
         entries_too["end"] = 2 * (last - (entries_too["end"] >> 1)) | entries_too["end"] & 1
         endings_too: NDArray[np.void] = endings[behind:][::-1].copy()
         lengths_too: NDArray[np.uint32] = lengths[behind:][::-1].copy()
-        yield Ended(int(REUSED), endings_too, facts_of(took, endings_too), entries_too, lengths_too)
+        yield Ended(int(REUSED), endings_too, facts_of(reused, endings_too), entries_too, lengths_too)
     yield Ended(int(ORDINARY), endings[:ordinary], NOTHING, entries, lengths[:ordinary])
 
 
@@ -206,7 +206,7 @@ class Tracker:
     def worth_retiring(self) -> bool:
         """Whether so much time has passed, and so many flows have begun, since the last time that it is worth it."""
         slots, clock = self._looked
-        return self._pools.in_use > slots + slots // 16 + FLOWS_AT_ONCE and self.clock > clock + LINGER_NS // 16
+        return self._pools.in_use > slots + slots // 16 + FLOWS_AT_ONCE and self.clock > clock + RETENTION_NS // 16
 
     def drop(self, slots: NDArray[np.intp]) -> Iterator[Ended]:
         """Finish the flows in ``slots`` now, whatever their state, and forget them."""
@@ -235,7 +235,7 @@ class Tracker:
         self._places = places
         self._lay_out()
 
-    def idle(self, idle_ns: int, keep: int) -> NDArray[np.intp]:
+    def to_drop(self, idle_ns: int, keep: int) -> NDArray[np.intp]:
         """Slots of the flows silent for longer than ``idle_ns``, and of those that tell least beyond ``keep``: first
         those that are over, then attempts that were never answered, then the most silent of the others."""
         held = self.held
@@ -268,7 +268,7 @@ class Tracker:
     def _noted(self, slots: NDArray[np.intp], end_time: int) -> NDArray[np.void]:
         """What was noted of the flows in ``slots``, as rows of ENDING; nothing is concluded from it yet."""
         endings: NDArray[np.void] = np.empty(len(slots), ENDING)
-        conclusion.note_down(self._context, np.ascontiguousarray(slots, np.int64), end_time, endings)
+        ordinary_record.note_down(self._context, np.ascontiguousarray(slots, np.int64), end_time, endings)
         return endings
 
     def _facts(self, slots: NDArray[np.intp], chosen: ChosenColumns) -> LedgerColumns:
@@ -324,11 +324,11 @@ class Tracker:
             )
             if done < len(slots):
                 self._grow()
-        ordinary, reused, other, told = counts.tolist()
+        ordinary, reused, other, entry_count = counts.tolist()
         behind = len(slots) - reused
         endings_too: NDArray[np.void] = copy_rows(endings[behind:], np.empty(reused, ENDING))
         return [
-            Ended(int(ORDINARY), endings[:ordinary], NOTHING, entries[:told], lengths[:ordinary]),
+            Ended(int(ORDINARY), endings[:ordinary], NOTHING, entries[:entry_count], lengths[:ordinary]),
             self._put_away(REUSED, left[behind:], endings_too, OF_REUSED),
             self._put_away(OTHER, left[:other], self._noted(left[:other], end_time), OF_OTHER),
         ]

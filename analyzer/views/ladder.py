@@ -23,7 +23,7 @@ from analyzer.tcp.evidence import NOTE_WORDS, Note
 from analyzer.tcp.states import State
 from analyzer.tcp.timers import Timers
 from analyzer.times import decimal
-from analyzer.tracker.ending import EVENTS
+from analyzer.tracker.flow_record import EVENTS
 from analyzer.units import SECOND, counted
 from analyzer.views.console import SEVERITY_STYLES, Line, advice_lines, duration, endpoint, heading, wrapped
 from analyzer.views.explanation import names
@@ -324,7 +324,7 @@ def _ended(entry: Any, note: str, paper: LadderLayout) -> str:
     within = _ns(entry.latest_epoch) - _ns(entry.earliest_epoch)
     if within >= timer.length:
         return note
-    keeps = f"{timer.keeper} keeps {entry.from_state} for {seconds_text(timer.length)} s"
+    keeps = f"{timer.source_as_subject} keeps {entry.from_state} for {seconds_text(timer.length)} s"
     return f"{note.rpartition('; ')[0]}; ended after at most {duration(_up(within))}, although {keeps}"
 
 

@@ -32,8 +32,8 @@ from analyzer.text import (
     seconds,
 )
 from analyzer.times import EPOCH, NEVER
-from analyzer.tracker.ending import BASES, ENTRY_COLUMNS, EVENTS, FLOW_COLUMNS, STATES, WHO
-from analyzer.tracker.endings import SIDES
+from analyzer.tracker.flow_record import BASES, ENTRY_COLUMNS, EVENTS, FLOW_COLUMNS, STATES, WHO
+from analyzer.tracker.vocabularies import SIDES
 from analyzer.units import UNKNOWN
 from analyzer.writers.atomic_file import blamed
 from analyzer.writers.finding_lines import FindingLines

@@ -33,7 +33,7 @@ CAPTURES = sorted(
 )
 POOLED = (  # columns of the ledger that number rows of pools
     *("unusual", "mark_event", "last_event", "proof_event", "peer_fin_event", "next_free"),
-    *("later", "older", "last_block", "old_end", "next_older"),
+    *("closing_row", "older", "last_block", "old_end", "next_older"),
 )
 Everything = tuple[NDArray[np.void], FlowTable, int]
 
@@ -253,7 +253,7 @@ def test_so_many_flows_wait_for_their_judge_and_no_more(monkeypatch: pytest.Monk
         brief = ledger._facts.chosen is OF_REUSED
         given.append(("few columns" if brief else "all columns", ledger.flows))
         shown = ledger.signs & int(asked().signs | Sign.OTHER_ENDING)
-        assert (shown > 0).all() and ((shown & ~int(asked().brief) == 0) == brief).all()
+        assert (shown > 0).all() and ((shown & ~int(asked().few_columns_enough) == 0) == brief).all()
         return judge(engine, ledger, *settings, **more)
 
     monkeypatch.setattr(track, "FLOWS_AT_ONCE", 2)

@@ -98,11 +98,11 @@ def data_meets_reset(after: float, size: int, first_byte: int, ack: int = FIN_EN
     reset = {"rst_time": at(1 + after) + 1000, "rst_frame": 11, "rst_count": 1, "rst_verdict": Reception.ACCEPTED}
     answer = {"rst_reply": 1, "rst_answers": Answered.DATA, "rst_answers_time": at(1 + after), "rst_answers_frame": 10}
     numbers = {"fin_end": FIN_END, "rst_answers_ack": ack, "rst_half_close": size}
-    states = {"rst_state": State.FIN_WAIT_2, "rst_peer_state": State.CLOSE_WAIT, "reach": 1000}
+    states = {"rst_state": State.FIN_WAIT_2, "rst_peer_state": State.CLOSE_WAIT, "tap_rtt": 1000}
     client = {
         "close_wait_time": at(1),
         "close_wait_end": at(1 + after),
-        "reach": 10_000_000,
+        "tap_rtt": 10_000_000,
         "data_time": at(1 + after),
         "last_payload": size,
         "last_payload_byte": first_byte,

@@ -155,7 +155,7 @@ def test_the_rules_ask_for_no_sign_that_ordinary_flows_show() -> None:
     """If one does, the program is much slower: then this test says so."""
     broad = Sign.SEGMENT | Sign.SYN | Sign.HANDSHAKE | Sign.DATA | Sign.FIN | Sign.CLOSE_WAIT
     assert not asked().signs & broad
-    assert asked().brief == Sign.OLDER_FLOW
+    assert asked().few_columns_enough == Sign.OLDER_FLOW
 
 
 def test_few_columns_are_kept_of_tuples_in_use_only_if_they_suffice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,4 +163,4 @@ def test_few_columns_are_kept_of_tuples_in_use_only_if_they_suffice(monkeypatch:
     curious = read(rule_file((NEEDS, "NEEDS = (Sign.OLDER_FLOW,)")))
     assert suffice(curious, OF_OTHER) and not suffice(curious, OF_REUSED)
     monkeypatch.setattr(loading, "rules", lambda: {**rules(), curious.code: curious})
-    assert asked.__wrapped__().brief == 0
+    assert asked.__wrapped__().few_columns_enough == 0

@@ -20,7 +20,7 @@ from analyzer.tcp.states import State
 from analyzer.text import Words
 from analyzer.tracker.ordinary import ORDINARY, OTHER, REUSED
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.signs import OF_WHOLE_FLOW, Sign
+from analyzer.tracker.signs import SIGNS_OF_WHOLE_FLOW, Sign
 from analyzer.tracker.storage.transpose import OF_REUSED, LedgerColumns, TransposedLedger
 from analyzer.tracker.track import Tracker
 from analyzer.units import SECOND
@@ -105,7 +105,7 @@ def reused() -> Ledger:
         old | {"old_state_0": State.CLOSED, "old_state_1": State.CLOSED},
         old | {"old_state_0": State.TIME_WAIT} | lone,
     )
-    made.signs[:] = int(OF_WHOLE_FLOW | Sign.OLDER_FLOW)
+    made.signs[:] = int(SIGNS_OF_WHOLE_FLOW | Sign.OLDER_FLOW)
     return made
 
 

@@ -19,7 +19,7 @@ from analyzer.findings.ledger_view import LedgerView
 from analyzer.findings.loading import suffice
 from analyzer.findings.rule import HEADINGS, Rule
 from analyzer.settings import Settings
-from analyzer.tracker import outcome, rows
+from analyzer.tracker import ledger_record, outcome
 from analyzer.tracker.ledger import ENDPOINT
 from analyzer.tracker.storage.transpose import OF_OTHER
 from analyzer.vocabulary import SEVERITIES
@@ -129,7 +129,7 @@ def test_what_it_names_of_the_ledger_is_there_for_it(rule: Rule) -> None:
     assert not words & UNTOLD
 
 
-@pytest.mark.parametrize("module", [outcome, rows, ledger_view, facts, engine, finding_columns])
+@pytest.mark.parametrize("module", [outcome, ledger_record, ledger_view, facts, engine, finding_columns])
 def test_what_is_asked_for_all_rules_is_there(module: ModuleType) -> None:
     tree = ast.parse(Path(str(module.__file__)).read_text())
     assert not {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)} & UNTOLD

@@ -7,9 +7,9 @@ import pytest
 
 from analyzer.tcp.states import State
 from analyzer.times import outer
-from analyzer.tracker.endings import RstCause
 from analyzer.tracker.ledger import Answered, ThirdParty
 from analyzer.tracker.rst import Reception
+from analyzer.tracker.vocabularies import RstCause
 from tests.findings.books import FIN_END, SECOND, asked, at, data_meets_reset, found, leaking_server, ledger
 
 
@@ -62,10 +62,10 @@ def test_numbers_are_compared_across_zero() -> None:
 
 
 def test_who_used_a_closed_connection_is_blamed_unless_the_client_would_not_wait_for_its_answer() -> None:
-    pool = data_meets_reset(2.0, 300, ord("G"), spoke_last=1)
-    answered = data_meets_reset(2.0, 300, ord("H"), spoke_last=2)
+    pool = data_meets_reset(2.0, 300, ord("G"), last_payload_by=1)
+    answered = data_meets_reset(2.0, 300, ord("H"), last_payload_by=2)
     hasty = answered | {"client": answered["server"], "server": answered["client"]}
-    asked = hasty | {"client": hasty["client"] | {"spoke_last": 1}}
+    asked = hasty | {"client": hasty["client"] | {"last_payload_by": 1}}
     told = {name: found(ledger(flow))["TD103"] for name, flow in [("pool", pool), ("other", hasty), ("asked", asked)]}
     assert {name: row["endpoint"] for name, row in told.items()} == {
         "pool": "client",
@@ -88,7 +88,7 @@ def test_a_race_is_one_only_after_a_silence() -> None:
 
 
 RESET = {"rst_time": at(2), "rst_frame": 11, "rst_count": 1, "rst_nth": 1, "rst_verdict": Reception.ACCEPTED}
-OPEN = {"rst_state": State.ESTABLISHED, "rst_peer_state": State.ESTABLISHED, "rst_wait": 500, "reach": 1000}
+OPEN = {"rst_state": State.ESTABLISHED, "rst_peer_state": State.ESTABLISHED, "rst_wait": 500, "tap_rtt": 1000}
 
 
 def reset_by_server(**facts: Any) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def reset_by_server(**facts: Any) -> dict[str, Any]:
         ({"rst_unread": 10}, "TD301", "high"),
         ({"rst_unread": 10, "rst_wait": 1000}, "TD303", "medium"),
         ({"rst_unread": 10, "rst_wait": 999}, "TD301", "high"),
-        ({"rst_unread": 10, "rst_wait": 1000, "reach": 0}, "TD301", "high"),
+        ({"rst_unread": 10, "rst_wait": 1000, "tap_rtt": 0}, "TD301", "high"),
         ({"rst_unread": 0, "rst_wait": 1000}, "TD301", "high"),
         ({"rst_unread": 10, "rst_reached": 1, "rst_unacked": 5}, "TD303", "high"),
         ({"rst_unacked": 5}, "TD302", "high"),
@@ -189,7 +189,7 @@ WRONG = {"packets": 2, "rst_count": 2, "rst_ignored": 2, "rst_ignored_frame": 2,
     ("server", "codes"),
     [
         ({}, {"TD308"}),
-        ({"packets": 2, "strays": 2}, {"TD308"}),
+        ({"packets": 2, "unrelated_segments": 2}, {"TD308"}),
         (WRONG, {"TD314"}),
         (WRONG | {"packets": 1, "rst_count": 1, "rst_ignored": 1}, {"TD314"}),
         (WRONG | {"packets": 3}, set()),

@@ -72,14 +72,14 @@ import math
 import sys
 from pathlib import Path
 import numpy as np
-from analyzer.kernels import be64, const, kernel, part
+from analyzer.kernels import be64, const, kernel, helper
 from analyzer.kernels.emit import Emitter
 from analyzer.kernels.link import TARGETS, here, link
 from analyzer.kernels.load import RESULTS, caller
 
 WORDS = np.array([3, 1, 4, 1, 5, 9, 2, 6], np.int64)
 
-@part
+@helper
 def twice(x):
     return 2 * x
 

@@ -16,11 +16,11 @@ from analyzer.settings import Settings
 from analyzer.tcp.evidence import Basis
 from analyzer.tcp.states import State
 from analyzer.times import outer
-from analyzer.tracker.endings import RstCause
+from analyzer.tracker.ledger_record import conclude
 from analyzer.tracker.ordinary import OTHER
-from analyzer.tracker.rows import conclude
 from analyzer.tracker.storage.transpose import TransposedLedger
 from analyzer.tracker.track import Ended, Tracker
+from analyzer.tracker.vocabularies import RstCause
 
 from .sockdiag import Pair
 

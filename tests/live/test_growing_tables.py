@@ -13,7 +13,7 @@ from analyzer.errors import UnwritableOutput
 from analyzer.live.growing_tables import GrowingTables
 from analyzer.live.packet_file import PacketFile, PacketWriter
 from analyzer.results.pandas_types import empty
-from analyzer.tracker.ending import FLOW_COLUMNS as FLOWS
+from analyzer.tracker.flow_record import FLOW_COLUMNS as FLOWS
 from tests.results.sample import sample_result
 
 CAPTURE = Path(__file__).parents[2] / "captures" / "close-wait-leak.pcap"

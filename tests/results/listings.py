@@ -15,8 +15,8 @@ from analyzer.results.overview import Overview
 from analyzer.settings import Settings
 from analyzer.text import Words
 from analyzer.times import inner
-from analyzer.tracker.ending import ENDING
-from analyzer.tracker.endings import CLOSERS, TEARDOWNS
+from analyzer.tracker.flow_record import ENDING
+from analyzer.tracker.vocabularies import CLOSERS, TEARDOWNS
 from analyzer.units import UNKNOWN
 from analyzer.vocabulary import CONFIDENCES
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 import analyzer
 from analyzer.results.overview import CLOSERS, Overview
-from analyzer.tracker.ending import ENDING
-from analyzer.tracker.endings import CLOSERS as CLOSED_BY
-from analyzer.tracker.endings import TEARDOWNS
+from analyzer.tracker.flow_record import ENDING
+from analyzer.tracker.vocabularies import CLOSERS as CLOSED_BY
+from analyzer.tracker.vocabularies import TEARDOWNS
 from analyzer.views.summary import summary_lines
 from tests.capture.build import pcap
 

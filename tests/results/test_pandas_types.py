@@ -8,7 +8,7 @@ from analyzer.results.pandas_types import empty, epoch_ns, seconds_ns, table
 from analyzer.results.schema import TABLES
 from analyzer.tcp.evidence import BASIS_WORDS
 from analyzer.tcp.states import State
-from analyzer.tracker.ending import STATES
+from analyzer.tracker.flow_record import STATES
 from analyzer.units import UNKNOWN
 from tests.results.sample import START, sample_result
 

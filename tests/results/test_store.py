@@ -20,7 +20,7 @@ from analyzer.results.store import FlowStore, Rows, SpooledRows
 from analyzer.settings import Settings
 from analyzer.tcp.evidence import Basis, Note
 from analyzer.tcp.states import NO_ARROW, Event, State
-from analyzer.tracker.ending import ENDING, ENTRY
+from analyzer.tracker.flow_record import ENDING, ENTRY
 from analyzer.writers.tables import write_analysed
 
 CAPTURES = [str(path) for path in sorted((Path(__file__).parents[2] / "captures").glob("*.pcap*"))]

@@ -98,7 +98,7 @@ def known(side: Side) -> int:
         Known.MIXED: end.mixed,
         Known.MID_STREAM: end.mid_stream,
         Known.SENT_DATA: end.sent_data,
-        Known.KILLED: end.killed,
+        Known.RST_ACCEPTED: end.killed,
         Known.CROSSED_SYN: end.crossed_syn,
     }
     return sum(int(bit) for bit, holds in facts.items() if holds)
@@ -185,7 +185,7 @@ def want_of_ack(side: Side) -> list[Seen]:
     return found
 
 
-def spoke_last(side: Side) -> int:
+def last_payload_by(side: Side) -> int:
     """Whose payload was the newest when its FIN passed: 1 its own, 2 the peer's, 0 nobody's."""
     if not side.fins:
         return 0
@@ -206,7 +206,7 @@ COLUMNS: dict[str, Meaning] = {
     "ack_sent": lambda of: of.end.acked or 0,
     "known": known,
     "state": lambda of: int(of.end.state),
-    "reach": lambda of: of.end.reach,
+    "tap_rtt": lambda of: of.end.tap_rtt,
     # counters, frames and times of its segments
     "packets": lambda of: len(of.own),
     "bytes": lambda of: sum(one.segment.length for one in of.own),
@@ -253,13 +253,13 @@ COLUMNS: dict[str, Meaning] = {
     "probe_first_time": lambda of: time_of(of.unheard),
     "probe_last_frame": lambda of: frame_of(of.unheard[-1:]),
     "probe_last_time": lambda of: time_of(of.unheard[-1:]),
-    "reach_last": lambda of: of.end.reach_last,
+    "tap_rtt_last": lambda of: of.end.tap_rtt_last,
     "missing_bytes": lambda of: of.missing,
     "missing_frame": lambda of: frame_of(proofs(of)),
     "missing_time": lambda of: time_of(proofs(of)),
     "hole_bytes": lambda of: of.holes,
     "lengths_unsure": lambda of: int(any(one.segment.unsure for one in of.data)),
-    "strays": lambda of: sum(one.stray for one in of.own),
+    "unrelated_segments": lambda of: sum(one.stray for one in of.own),
     "far_segments": lambda of: sum(one.strange for one in of.own),
     "beyond_fin_bytes": lambda of: sum(of.beyond(one) for one in of.data if one.fin is not None),
     # SYN and FIN
@@ -283,7 +283,7 @@ COLUMNS: dict[str, Meaning] = {
     "fin_acked_frame": lambda of: of.end.fin_acked_frame,
     "fin_after_ack": lambda of: len(of.doubted),
     "ack_passed": lambda of: of.end.ack_passed,
-    "spoke_last": spoke_last,
+    "last_payload_by": last_payload_by,
     "fin_repeats": lambda of: len(want_of_ack(of)),
     "fin_after_ack_time": lambda of: time_of(of.doubted),
     "fin_after_ack_frame": lambda of: frame_of(of.doubted),
@@ -384,7 +384,7 @@ FLOW_COLUMNS: dict[str, FlowMeaning] = {
 FOREIGN = ["third_party", "third_party_ttl", "third_party_frame", "third_party_time", "own_frame"]
 REFUSALS = ["refusals", "refused_syn_frame", "refused_frame", "refused_time", "refused_after"]
 LEFT_OUT = {
-    **dict.fromkeys(["unusual", "later", "next_free"], "a place in memory"),
+    **dict.fromkeys(["unusual", "closing_row", "next_free"], "a place in memory"),
     **dict.fromkeys(["proof_event", "mark_event", "last_event", "peer_fin_event"], "a row of the log: the entries"),
     **dict.fromkeys(["mark_state", "mark_time"], "the entries are compared themselves"),
     **dict.fromkeys(["run_frame", "run_kind", "run_ack", "run_end", "run_time"], "what a RST answers is told by them"),

@@ -61,7 +61,7 @@ class Connection(Resets):
     def take(self, side: int, s: Segment) -> None:
         """Take in one segment sent by ``side``."""
         e, p, s = self.ends[side], self.ends[1 - side], self.heard(side, s)
-        if self.of_another(e, p, s):
+        if self.is_other_connection(e, p, s):
             self.count(e, s)
             return
         kind = self.kind(e, p, s)
@@ -106,7 +106,7 @@ class Connection(Resets):
 
     # What is not of this connection
 
-    def of_another(self, e: End, p: End, s: Segment) -> bool:
+    def is_other_connection(self, e: End, p: End, s: Segment) -> bool:
         """Whether the segment means nothing to the connection that is followed."""
         if e.mixed:
             return True
@@ -126,7 +126,7 @@ class Connection(Resets):
                 e.mixed = p.mixed = True
             return True
         if self.answers_no_syn(e, p, s):
-            self.pass_by(e, p, s)
+            self.note_unacceptable(e, p, s)
             return True
         return False
 
@@ -161,7 +161,7 @@ class Connection(Resets):
             return True
         return bool(s.flags & ACK) and not acceptable_in_syn_sent(p, s)
 
-    def pass_by(self, e: End, p: End, s: Segment) -> None:
+    def note_unacceptable(self, e: End, p: End, s: Segment) -> None:
         """An old acknowledgment soon after a SYN is what an older connection answers it."""
         bare = s.flags & (SYN | FIN | ACK) == ACK and s.length == 0
         e.stale_acks += bare and s.time - p.syn_last <= CHALLENGE and not acceptable_in_syn_sent(p, s)
@@ -171,7 +171,7 @@ class Connection(Resets):
     def take_other(self, e: End, p: End, s: Segment, kind: frozenset[str]) -> None:
         if e.state == S.CLOSED:
             self.contradict(e, p, s)
-        revived = self.revive(e, p, s)
+        revived = self.undo_reset_for(e, p, s)
         opened = not self.maybe_before_handshake(e, p, s)
         if e.handshake_entry is not None and not s.flags & SYN and opened:
             e.handshake_entry.basis, e.handshake_entry, e.doubt = PROVEN, None, None
@@ -186,7 +186,7 @@ class Connection(Resets):
 
     def maybe_before_handshake(self, e: End, p: End, s: Segment) -> bool:
         fast = p.fast_open or p.syn_count == 0
-        return e.doubt is not None and fast and (e.reach == 0 or s.time - e.doubt.time < e.reach)
+        return e.doubt is not None and fast and (e.tap_rtt == 0 or s.time - e.doubt.time < e.tap_rtt)
 
     def notice_unseen_fin(self, e: End, p: End, s: Segment) -> None:
         """One number beyond what passed, in the first acknowledgment of the peer's only FIN."""
@@ -197,7 +197,7 @@ class Connection(Resets):
             return
         e.fin = e.fin_number = e.nxt = s.seq
         e.fin_inferred, e.fin_time, e.fresh, e.later = True, s.time, 0, True
-        best = p.fin_time + e.reach // 2
+        best = p.fin_time + e.tap_rtt // 2
         e.move(E.SENT_FIN, ASSUMED, s.frame, e.earliest(s, best))
 
     # Acknowledgments
@@ -232,7 +232,7 @@ class Connection(Resets):
         if beyond == 1 and p.fin is None and p.packets and both_open:
             p.fin = p.fin_number = s.ack
             p.fin_inferred, p.fin_time, p.later = True, p.last_time, True
-            p.move(E.SENT_FIN, ASSUMED, s.frame, p.last_time - p.reach // 2)
+            p.move(E.SENT_FIN, ASSUMED, s.frame, p.last_time - p.tap_rtt // 2)
         else:
             p.missing += beyond
 
@@ -248,7 +248,7 @@ class Connection(Resets):
                 e.measure(s.time - p.fresh)
             if e.later:  # of which copy of several it is the answer nobody knows: of the last, at least as long
                 taken = s.time - (p.fresh or p.carried)
-                e.reach_last = taken if p.fresh else max(e.reach_last, taken)
+                e.tap_rtt_last = taken if p.fresh else max(e.tap_rtt_last, taken)
         if p.hole and ahead(s.ack, p.hole_end) >= 0:
             p.missing_from = p.missing_from if p.missing else p.hole_from
             p.missing, p.hole, p.missing_since = p.missing + p.hole, 0, p.missing_since or s.time
@@ -270,7 +270,7 @@ class Connection(Resets):
         if e.may_have_peer_fin:
             self.confirm(e)
             return
-        earliest = max(p.fin_time, e.lower_ack - e.reach - SLACK) if e.lower_ack and e.reach else p.fin_time
+        earliest = max(p.fin_time, e.lower_ack - e.tap_rtt - SLACK) if e.lower_ack and e.tap_rtt else p.fin_time
         if e.state == S.FIN_WAIT_1 and p.fin_count == 0 and p.fin_inferred:
             e.move(E.LOST_SIGHT, ASSUMED, s.frame, min(earliest, s.time))
             return
@@ -444,11 +444,11 @@ class Connection(Resets):
         e.nxt = end if ahead(end, e.nxt) > 0 else e.nxt
         e.fresh = 0 if known_before or ahead(end, e.nxt) < 0 else s.time
         if known_before and p.state == S.UNKNOWN and p.doubt is not None:
-            self.found_after_all(p)
+            self.inferred_fin_captured(p)
         if known_before and e.state > S.ESTABLISHED and e.state != S.CLOSE_WAIT:
             return
         if e.state == S.CLOSE_WAIT and p.fin is not None and ahead(s.ack, p.fin) < 0:
-            self.overtaken(e, s)
+            self.fin_reordered_at_tap(e, s)
         else:
             e.move(E.SENT_FIN, SENT if self.sure_of_peer(e, p) else ASSUMED, s.frame)
         e.doubt = None
@@ -460,7 +460,7 @@ class Connection(Resets):
         elif e.missing > 0 and ahead(end, e.missing_from) > 0:
             e.missing -= 1
 
-    def found_after_all(self, p: End) -> None:
+    def inferred_fin_captured(self, p: End) -> None:
         """The FIN has passed that it acknowledged before."""
         assert p.doubt is not None
         frame = p.story[p.doubt.place].frame
@@ -472,7 +472,7 @@ class Connection(Resets):
             return e.close_wait_basis != ASSUMED
         return p.packets > 0 and e.state != S.UNKNOWN and p.surely_open_until(e)
 
-    def overtaken(self, e: End, s: Segment) -> None:
+    def fin_reordered_at_tap(self, e: End, s: Segment) -> None:
         """Its FIN was sent before it had the peer's, and passes late."""
         old = e.fin_entry
         assert old is not None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 
 from analyzer.tcp.states import State
-from analyzer.tracker.endings import BOTH, CLIENT, NOBODY, SERVER, Handshake, RstCause, Teardown
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.rst import Reception
+from analyzer.tracker.vocabularies import BOTH, CLIENT, NOBODY, SERVER, Handshake, RstCause, Teardown
 from analyzer.units import UNKNOWN
 
 from .naive import ahead
@@ -84,7 +84,7 @@ class Flow:
             return Handshake.SIMULTANEOUS
         if self.shaken and any(asked) and any(answered):
             return Handshake.COMPLETE
-        alone = any(self.at("packets", side) == self.at("strays", side) for side in SIDES)
+        alone = any(self.at("packets", side) == self.at("unrelated_segments", side) for side in SIDES)
         return Handshake.UNANSWERED if any(asked) and alone and not self.one_direction else Handshake.PARTIAL
 
     # Who closed
@@ -107,8 +107,8 @@ class Flow:
     def crossed(self) -> bool:
         known = all(self.knows(Known.FIN, side) for side in SIDES)
         apart = abs(self.at("fin_time", 0) - self.at("fin_time", 1))
-        trip = sum(max(self.at("reach", side), self.at("reach_last", side)) for side in SIDES)
-        measured = all(self.at("reach", side) for side in SIDES)
+        trip = sum(max(self.at("tap_rtt", side), self.at("tap_rtt_last", side)) for side in SIDES)
+        measured = all(self.at("tap_rtt", side) for side in SIDES)
         soon = apart <= (2 * trip + 5_000_000 if measured else 1_000_000_000)
         return known and len(self.fins) == 2 and all(map(self.unaware, SIDES)) and soon
 
@@ -146,7 +146,7 @@ class Flow:
             return RstCause.CONNECTION_REFUSED
         if state == State.SYN_RECEIVED and reply and Answered.SYN not in answers:
             return RstCause.NOT_TAKEN
-        if state == State.SYN_SENT or self.only_asked(side):
+        if state == State.SYN_SENT or self.single_syn(side):
             return RstCause.HALF_OPEN
         if state == State.TIME_WAIT and reply:
             return RstCause.TIME_WAIT_GONE
@@ -164,7 +164,7 @@ class Flow:
         only = self.at("packets", 0) + self.at("packets", 1) == self.at("rst_count", side)
         return only and self.at("rst_seq", side) == 0 and self.at("rst_ack", side) > 0
 
-    def only_asked(self, side: int) -> bool:
+    def single_syn(self, side: int) -> bool:
         """Whether it sent nothing but SYNs and RSTs."""
         return self.asked(side) and self.at("packets", side) == self.at("syn_count", side) + self.at("rst_count", side)
 
@@ -204,8 +204,8 @@ class Flow:
 
     def arrived(self, side: int) -> bool:
         """Whether what it had not acknowledged had reached it: its RST says so, or time enough had passed."""
-        reach = self.at("reach", side)
-        return bool(self.at("rst_reached", side)) or 0 < reach <= self.at("rst_wait", side)
+        tap_rtt = self.at("tap_rtt", side)
+        return bool(self.at("rst_reached", side)) or 0 < tap_rtt <= self.at("rst_wait", side)
 
     # How it ended
 
@@ -281,8 +281,18 @@ class Flow:
 
 
 NAMES = (
-    *("packets", "missing_bytes", "missing_jumps", "known", "ack_sent", "syn_count", "syn_ack", "strays"),
-    *("established_time", "state", "last_time", "reach", "reach_last", "fin_count", "fin_ack", "fin_end", "fin_time"),
+    *("packets", "missing_bytes", "missing_jumps", "known", "ack_sent", "syn_count", "syn_ack", "unrelated_segments"),
+    *(
+        "established_time",
+        "state",
+        "last_time",
+        "tap_rtt",
+        "tap_rtt_last",
+        "fin_count",
+        "fin_ack",
+        "fin_end",
+        "fin_time",
+    ),
     *("probe_first_time", "probe_last_time", "zero_window_since"),
     *("fin_last_time", "probe_run", "repeat_run", "repeat_first_time", "repeat_last_time", "third_party_frame"),
     *(f"rst_{name}" for name in ("verdict", "time", "frame", "count", "seq", "ack", "state", "peer_state", "reply")),

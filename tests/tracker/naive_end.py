@@ -83,8 +83,8 @@ class End:
     acked: int | None = None  # the highest acknowledgment it sent
     window: int = 0
     shift: int | None = None  # what its SYN says of its window, -1 for none; None where there was no SYN
-    reach: int = 0
-    reach_last: int = 0
+    tap_rtt: int = 0
+    tap_rtt_last: int = 0
     later: bool = False  # it was established or closes
     mid_stream: bool = False
     mixed: bool = False
@@ -160,12 +160,12 @@ class End:
     @property
     def margin(self) -> int:
         """By then an answer to what passed the tap would have come back."""
-        return self.reach + SLACK
+        return self.tap_rtt + SLACK
 
     @property
     def patience(self) -> int:
         """The same by the last answer, which may have taken longer."""
-        return max(self.margin, self.reach_last + SLACK)
+        return max(self.margin, self.tap_rtt_last + SLACK)
 
     @property
     def under_way(self) -> int:
@@ -205,7 +205,7 @@ class End:
             self.doubt = None
         return entry
 
-    def unkill(self) -> bool:
+    def undo_reset(self) -> bool:
         """The peer's RST did not reach it, nor the FIN that went ahead of that; whether it was taken to."""
         if not self.story or self.story[-1].event != E.RCVD_RST:
             return False
@@ -234,10 +234,10 @@ class End:
         """Not before this did it decide to send ``s``."""
         step = (s.ip_id - self.ip_id) & 0xFFFF if s.ip_id > 0 else 0
         unseen = self.ip_id > 0 and 1 < step <= 64
-        near = 0 < self.reach <= SLACK and not unseen
-        bound = busy - 2 * self.reach - SLACK
+        near = 0 < self.tap_rtt <= SLACK and not unseen
+        bound = busy - 2 * self.tap_rtt - SLACK
         if self.last_time and not near and step != 1:
-            bound = min(bound, self.last_time - self.reach - SLACK)
+            bound = min(bound, self.last_time - self.tap_rtt - SLACK)
         return min(bound, s.time)
 
     def busy(self, now: int) -> int:
@@ -247,5 +247,5 @@ class End:
 
     def measure(self, sample: int) -> None:
         """Keep the shortest time there and back."""
-        if 0 < sample <= FURTHEST and (self.reach == 0 or sample < self.reach):
-            self.reach = sample
+        if 0 < sample <= FURTHEST and (self.tap_rtt == 0 or sample < self.tap_rtt):
+            self.tap_rtt = sample

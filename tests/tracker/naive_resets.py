@@ -111,7 +111,7 @@ class Resets:
         abort = s.flags & ACK and s.time - p.rst_time <= 2 * e.margin
         ahead_of_it = "data" in p.run_kind and p.run_ack == s.seq and p.run_frame < p.rst_frame
         if abort or (ahead_of_it and e.fin_count):
-            e.unkill()
+            e.undo_reset()
             e.killed = False
 
     def had_opened(self, e: End, p: End, s: Segment) -> None:
@@ -226,13 +226,13 @@ class Resets:
         if e.killed:
             knew = e.acked is None or ahead(s.ack, p.rst_nxt) > 0
             soon = s.time - p.rst_time <= e.under_way or sent_before(e, s)
-            if s.flags & SYN or not (is_new(e, s) or is_repeat(s)) or (soon and not knew) or not e.unkill():
+            if s.flags & SYN or not (is_new(e, s) or is_repeat(s)) or (soon and not knew) or not e.undo_reset():
                 return
             e.killed, p.rst_verdict = False, "disregarded"
         elif e.rst_stands and e.rst_state > S.CLOSED:
-            self.disown(e, s)
+            self.mark_forged(e, s)
 
-    def disown(self, e: End, s: Segment) -> None:
+    def mark_forged(self, e: End, s: Segment) -> None:
         """Somebody else sent "its" RST."""
         if e.rst_state < S.SYN_RECEIVED or s.flags & SYN:
             return
@@ -267,11 +267,11 @@ class Resets:
             self.strike(e, entry)
         e.rst_stands = False
 
-    def revive(self, e: End, p: End, s: Segment) -> bool:
+    def undo_reset_for(self, e: End, p: End, s: Segment) -> bool:
         """Sent before the peer's RST came, and it changes what its sender lived through: the end is taken back."""
         if not e.killed or e.state != S.CLOSED:
             return False
         acked = s.flags & ACK and p.fin is not None and ahead(s.ack, p.fin) >= 0 and not e.has_peer_fin
         if s.flags & SYN or not (acked or (s.flags & FIN and e.fin_count == 0)):
             return False
-        return e.unkill()
+        return e.undo_reset()

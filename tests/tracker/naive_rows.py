@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.tracker.ending import ENDING
+from analyzer.tracker.flow_record import ENDING
 from analyzer.tracker.outcome import Ledger
 from analyzer.units import UNKNOWN
 

@@ -10,7 +10,7 @@ from analyzer.tracker.signs import Sign
 from analyzer.tracker.storage.transpose import AGAIN
 
 Bools = NDArray[np.bool_]
-THROUGH = Known.ISN | Known.FIN | Known.FIN_ACKED | Known.PEER_FIN
+CLOSED_NORMALLY = Known.ISN | Known.FIN | Known.FIN_ACKED | Known.PEER_FIN
 NOTED = [name for name in UNUSUAL.names or () if name not in {*AGAIN, "next_free"}]
 
 
@@ -30,7 +30,7 @@ def predicates(ledger: Ledger, slow_close_ns: int) -> dict[Sign, Bools]:
     unusual = own("unusual") > 0
     for name in NOTED:
         unusual |= own(name) != 0
-    plain = (only_asked(ledger) | closed_by_fins(ledger)) & ~crossed(ledger) & ~unusual.any(axis=1)
+    plain = (single_syn(ledger) | closed_by_fins(ledger)) & ~crossed(ledger) & ~unusual.any(axis=1)
     return {
         Sign.SYN: own("syn_count") > 0,
         Sign.HANDSHAKE: own("established_time") > 0,
@@ -56,17 +56,17 @@ def crossed(ledger: Ledger) -> Bools:
     return np.asarray(((ledger.own("fin_count") > 0) & behind).all(axis=1))
 
 
-def only_asked(ledger: Ledger) -> Bools:
+def single_syn(ledger: Ledger) -> Bools:
     """Flows of one SYN and nothing else, or of a SYN and a SYN-ACK with which nobody was established."""
     packets, alone = ledger.own("packets"), ledger.own("packets") == 1
     asked = (alone & (ledger.own("syn_count") == 1) & (ledger.own("syn_ack") == 0)).any(axis=1)
-    answered = (alone & (ledger.own("syn_ack") == 1)).any(axis=1) & (ledger.own("later") == 0).all(axis=1)
+    answered = (alone & (ledger.own("syn_ack") == 1)).any(axis=1) & (ledger.own("closing_row") == 0).all(axis=1)
     return np.asarray(asked & ((packets.sum(axis=1) == 1) | answered))
 
 
 def closed_by_fins(ledger: Ledger) -> Bools:
     """Flows of a SYN, a SYN-ACK, and a FIN from each side, received and acknowledged."""
     once = (ledger.own("syn_count") == 1) & (ledger.own("fin_count") == 1) & (ledger.own("packets") > 0)
-    done = ledger.knows(THROUGH) & np.isin(ledger.own("state"), (State.CLOSED, State.TIME_WAIT))
+    done = ledger.knows(CLOSED_NORMALLY) & np.isin(ledger.own("state"), (State.CLOSED, State.TIME_WAIT))
     opened = (ledger.own("syn_ack").sum(axis=1) == 1) & (ledger.own("established_time") > 0).any(axis=1)
     return np.asarray((once & done).all(axis=1) & opened)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from analyzer.tcp.evidence import Note
 from analyzer.tcp.states import ARROWS, NO_ARROW, Event
-from analyzer.tracker.ending import ENTRY
+from analyzer.tracker.flow_record import ENTRY
 from analyzer.tracker.outcome import Ledger
 from analyzer.units import UNKNOWN
 

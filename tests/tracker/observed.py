@@ -157,8 +157,8 @@ class Seen:
     peer_closed: bool  # a FIN of its peer has
     numbered: bool  # its sender's ISN is known
     margin: int  # its sender would have answered within this what passed the tap
-    reach: int = 0  # from the tap to its sender and back, as far as it is known then
-    peer_reach: int = 0
+    tap_rtt: int = 0  # from the tap to its sender and back, as far as it is known then
+    peer_tap_rtt: int = 0
     since: int = 0  # not before this was it decided to send it
     lower_ack: int = 0  # when its sender last acknowledged less than the peer's FIN
     peer_carried: int = 0  # when the peer last sent something that has a number
@@ -247,20 +247,20 @@ class Observed(Connection):
         super().take(side, s)
         for end, before in zip(self.ends, entered, strict=True):
             end.undone |= [*map(id, end.story[: len(before)])] != [*map(id, before)]
-        self.now.reach, self.now.peer_reach, self.now.later = e.reach, p.reach, e.later
+        self.now.tap_rtt, self.now.peer_tap_rtt, self.now.later = e.tap_rtt, p.tap_rtt, e.later
         self.now.advances = e.acked != self.now.owed
         self.now.fin_doubted = self.now.fin is not None and mine and not e.fin_acked
         self.now.fin_acked = p.fin_acked and not theirs
         self.now.stale = e.stale_acks > stale
         self.now.disproves = p.rst_frame if killed and p.rst_verdict == "disregarded" and not e.killed else 0
 
-    def of_another(self, e: End, p: End, s: Segment) -> bool:
-        self.now.apart = super().of_another(e, p, s)
+    def is_other_connection(self, e: End, p: End, s: Segment) -> bool:
+        self.now.apart = super().is_other_connection(e, p, s)
         return self.now.apart
 
-    def pass_by(self, e: End, p: End, s: Segment) -> None:
+    def note_unacceptable(self, e: End, p: End, s: Segment) -> None:
         self.now.stray = True
-        super().pass_by(e, p, s)
+        super().note_unacceptable(e, p, s)
 
     def is_far_away(self, e: End, p: End, s: Segment) -> bool:
         before, far_segments = e.nxt, e.far_segments

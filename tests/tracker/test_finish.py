@@ -17,8 +17,8 @@ from analyzer.settings import Settings
 from analyzer.tracker.context import PLACE
 from analyzer.tracker.finish import find_over
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT
+from analyzer.tracker.ledger_record import conclude
 from analyzer.tracker.ordinary import ORDINARY, OTHER, REUSED
-from analyzer.tracker.rows import conclude
 from analyzer.tracker.signs import Sign
 from analyzer.tracker.storage.pools import PIECE, SLOTS, Pools
 from analyzer.tracker.storage.transpose import TransposedLedger
@@ -147,7 +147,7 @@ def check(made: Whole) -> tuple[int, int]:
     assert np.array_equal(signs_of(ledger, Settings().slow_close_ns), ledger.signs)
     assert np.array_equal(made.facts.signs, ledger.signs)
     shown = ledger.signs & int(asked().signs | Sign.OTHER_ENDING)
-    expected = np.where(shown == 0, ORDINARY, np.where(shown & ~int(asked().brief) == 0, REUSED, OTHER))
+    expected = np.where(shown == 0, ORDINARY, np.where(shown & ~int(asked().few_columns_enough) == 0, REUSED, OTHER))
     assert np.array_equal(made.kinds, expected)
     endings = flow_rows(ledger)
     assert np.array_equal(endings[made.kinds <= REUSED], made.endings)

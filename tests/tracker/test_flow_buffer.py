@@ -19,9 +19,9 @@ from analyzer.settings import Settings
 from analyzer.tracker.fast_path import flow_buffer
 from analyzer.tracker.fast_path.buffered import CHAIN, MOST
 from analyzer.tracker.fast_path.flow_buffer import FlowBuffer
-from analyzer.tracker.fast_path.reused import THROUGH
+from analyzer.tracker.fast_path.reused import CLOSED_NORMALLY
 from analyzer.tracker.ordinary import OTHER, REUSED
-from analyzer.tracker.signs import OF_LONE_SYN, OF_WHOLE_FLOW, Asked, Sign
+from analyzer.tracker.signs import SIGNS_OF_SINGLE_SYN, SIGNS_OF_WHOLE_FLOW, Asked, Sign
 from analyzer.tracker.track import Ended, Tracker
 from tests.engine.test_pipeline import Everything, everything, facts
 
@@ -42,7 +42,7 @@ def as_told(part: Ended) -> Ended:
     both ends together passed."""
     if part.kind == REUSED:
         part.facts.end("ack_sent")[:] = 0
-        part.facts.end("known")[:] &= THROUGH
+        part.facts.end("known")[:] &= CLOSED_NORMALLY
         part.facts.end("established_time")[:] = (part.facts.end("established_time") > 0).any(axis=0)
         part.facts.end("last_time")[:] = part.facts.end("last_time").max(axis=0)
     return part
@@ -61,7 +61,7 @@ def together(
 ) -> tuple[list[Ended], int, int]:
     """What has ended, how many segments were late, and how many flows were told at a glance."""
     tracker, stage = Tracker(settings, asked=asked()), FlowBuffer(settings, asked=asked())
-    parts, told = [], 0
+    parts, concluded = [], 0
 
     def given() -> Iterator[flow_buffer.Released]:
         for start in range(0, len(batch), size):
@@ -69,11 +69,11 @@ def together(
         yield from stage.rest(end, flows)
 
     for part in given():
-        told += part.concluded.ordinary + len(part.concluded.took)
+        concluded += part.concluded.ordinary + len(part.concluded.reused)
         parts += [as_told(ended._replace(endings=ended.endings.copy())) for ended in tracker.follow(part, flows)]
         if tracker.worth_retiring():
             parts += map(as_told, tracker.retire())
-    return [*parts, *map(as_told, tracker.finish(end))], tracker.late + stage.late, told
+    return [*parts, *map(as_told, tracker.finish(end))], tracker.late + stage.late, concluded
 
 
 def arranged(rows: NDArray[np.void]) -> tuple[NDArray[np.void], int]:
@@ -88,10 +88,10 @@ def arranged(rows: NDArray[np.void]) -> tuple[NDArray[np.void], int]:
 def test_every_capture(everything: Everything, settings: Settings, size: int) -> None:
     batch, table, end = everything
     alone, late = as_they_come(batch, table.rows, end, settings)
-    parts, late_too, told = together(batch, table.rows, end, settings, size)
+    parts, late_too, concluded = together(batch, table.rows, end, settings, size)
     assert facts(alone) == facts(parts)
     assert late == late_too
-    assert told > 0.05 * len(table)
+    assert concluded > 0.05 * len(table)
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=["timelines", "none", "windows", "own timers"])
@@ -101,10 +101,10 @@ def test_plausible_connections(settings: Settings, trouble: float, least: float)
         rows = capture(700, seed, trouble)
         flows, end = arranged(rows)
         alone, late = as_they_come(rows, flows, end + seed * 40 * SECOND, settings)
-        parts, late_too, told = together(rows, flows, end + seed * 40 * SECOND, settings, 500)
+        parts, late_too, concluded = together(rows, flows, end + seed * 40 * SECOND, settings, 500)
         assert facts(alone) == facts(parts)
         assert late == late_too
-        assert told > least * len(flows)
+        assert concluded > least * len(flows)
 
 
 def test_what_icmp_errors_say_is_noted_whatever_waits() -> None:
@@ -122,7 +122,7 @@ def test_tuples_that_come_again() -> None:
     flows, end = arranged(rows)
     stage = FlowBuffer(Settings(), asked=asked())
     parts = [*stage.take(rows, flows), *stage.rest(end, flows)]
-    assert sum(len(part.concluded.took) for part in parts) > 30
+    assert sum(len(part.concluded.reused) for part in parts) > 30
 
 
 @pytest.mark.parametrize("seed", [9111, 9112])
@@ -145,7 +145,7 @@ def test_little_room(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Non
     flows, end = arranged(rows)
     alone, late = as_they_come(rows, flows, end, settings)
     monkeypatch.setattr(flow_buffer, "TOGETHER", CHAIN * MOST)
-    for most in ("TOLD_AT_ONCE", "TIMELINES_AT_ONCE"):
+    for most in ("CONCLUDED_AT_ONCE", "TIMELINES_AT_ONCE"):
         monkeypatch.setattr(flow_buffer, most, CHAIN)
     parts, late_too, _ = together(rows, flows, end, settings, 10**9)
     assert facts(alone) == facts(parts)
@@ -186,9 +186,9 @@ def uncompiled() -> None:
     """What the test above runs."""
     rows = capture(30, 9, 0.2)
     flows, end = arranged(rows)
-    parts, late, told = together(rows, flows, end, Settings(), 100)
+    parts, late, concluded = together(rows, flows, end, Settings(), 100)
     alone, late_too = as_they_come(rows, flows, end, Settings())
-    assert facts(alone) == facts(parts) and late == late_too and told > 5
+    assert facts(alone) == facts(parts) and late == late_too and concluded > 5
 
 
 def test_what_the_fast_path_takes_shows_only_what_it_is_said_to() -> None:
@@ -205,26 +205,26 @@ def test_what_the_fast_path_takes_shows_only_what_it_is_said_to() -> None:
         stage = FlowBuffer(Settings(), asked=asked())
         parts = [*stage.take(rows.copy(), flows), *stage.rest(end, flows)]
         for part in parts:
-            told = part.concluded
-            newer = told.endings[len(told.endings) - len(told.took) :]
-            some = [(ending, 0) for ending in told.endings[: told.ordinary]]
+            concluded = part.concluded
+            newer = concluded.endings[len(concluded.endings) - len(concluded.reused) :]
+            some = [(ending, 0) for ending in concluded.endings[: concluded.ordinary]]
             for ending, more in some + [(ending, int(Sign.OLDER_FLOW)) for ending in newer]:
                 alone = ending["client_packets"] + ending["server_packets"] == 1
-                may = int(OF_LONE_SYN if alone else OF_WHOLE_FLOW) | more
+                may = int(SIGNS_OF_SINGLE_SYN if alone else SIGNS_OF_WHOLE_FLOW) | more
                 assert shown[int(ending["stream"])] & ~may == 0
                 signs |= shown[int(ending["stream"])]
                 taken += 1
     assert taken > 500
-    assert signs & int(OF_WHOLE_FLOW) == int(OF_WHOLE_FLOW)
+    assert signs & int(SIGNS_OF_WHOLE_FLOW) == int(SIGNS_OF_WHOLE_FLOW)
 
 
-@pytest.mark.parametrize("sign", [*OF_WHOLE_FLOW, Sign.OLDER_FLOW])
+@pytest.mark.parametrize("sign", [*SIGNS_OF_WHOLE_FLOW, Sign.OLDER_FLOW])
 def test_what_somebody_asks_for_the_fast_path_leaves_to_the_tracker(sign: Sign) -> None:
     rows = capture(700, 1, 0)
     flows, _ = arranged(rows)
     stage = FlowBuffer(Settings(), asked=Asked(sign, Sign(0)))
     parts = [*stage.take(rows.copy(), flows), *stage.rest(int(rows["time"].max()), flows)]
     whole = sum(int((part.concluded.endings[: part.concluded.ordinary]["server_packets"] > 0).sum()) for part in parts)
-    newer = sum(len(part.concluded.took) for part in parts)
+    newer = sum(len(part.concluded.reused) for part in parts)
     assert newer == 0
-    assert (whole == 0) == (sign in OF_WHOLE_FLOW)
+    assert (whole == 0) == (sign in SIGNS_OF_WHOLE_FLOW)

@@ -67,7 +67,7 @@ def facts(rows: NDArray[np.void]) -> tuple[list[Any], bytes, bytes]:
     tracker.feed(rows.copy(), table)
     books, (entries, _) = tracker._ledger_rows(tracker.held), tracker.timelines(tracker.held)
     ends = books.ends.copy()
-    for name in ("pad_bytes", "pad_end", "pad_time", "pad_frame", "unusual", "later", "next_free", *PRINTS):
+    for name in ("pad_bytes", "pad_end", "pad_time", "pad_frame", "unusual", "closing_row", "next_free", *PRINTS):
         ends[name] = 0
     return ends.tolist(), books.flows.tobytes(), entries.tobytes()
 

@@ -47,31 +47,31 @@ def sent_syn_ack(side: Side, one: Seen) -> When:
 
 def way(side: Side, one: Seen) -> int:
     """From the tap to the host and back: as far as it is known then, else as it is measured first."""
-    measured = [other.reach for other in side.own if other.place >= one.place and other.reach]
-    return one.reach or (measured[0] if measured else 0)
+    measured = [other.tap_rtt for other in side.own if other.place >= one.place and other.tap_rtt]
+    return one.tap_rtt or (measured[0] if measured else 0)
 
 
 def arrives(side: Side, one: Seen) -> When:
     """What passes the tap reaches the host half of the way later; by a whole way more and the time after which stacks
     repeat, something would show that it did not."""
-    now, reach = one.segment.time, one.peer_reach
-    return When(now + reach // 2, now, now + reach + REPEAT)
+    now, tap_rtt = one.segment.time, one.peer_tap_rtt
+    return When(now + tap_rtt // 2, now, now + tap_rtt + REPEAT)
 
 
 def answered_syn(side: Side, one: Seen) -> When:
     """It received the SYN-ACK that it acknowledges, which passed last."""
     syns = [other for other in side.before(one, side.theirs) if other.segment.flags & SYN]
     last, first = syns[-1].segment.time, syns[0].segment.time
-    return When(last + one.reach // 2, first, one.segment.time)
+    return When(last + one.tap_rtt // 2, first, one.segment.time)
 
 
 def received_fin(side: Side, one: Seen) -> When:
     """It received the peer's FIN, with all that passed with it: after the FIN passed, and after what it sent when it
     had not acknowledged it yet; before it acknowledged it."""
     fin = next(other.segment.time for other in side.theirs if other.segment.flags & FIN)
-    bound = one.lower_ack - one.reach - SLACK if one.lower_ack and one.reach else 0
+    bound = one.lower_ack - one.tap_rtt - SLACK if one.lower_ack and one.tap_rtt else 0
     earliest = min(max(fin, bound), one.segment.time)
-    best = min(max(one.peer_carried, earliest) + one.reach // 2, one.segment.time)
+    best = min(max(one.peer_carried, earliest) + one.tap_rtt // 2, one.segment.time)
     return When(best, earliest, one.segment.time)
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from analyzer.tcp.states import ARROWS
 from analyzer.tracker import finish
-from analyzer.tracker.ending import ENDING
+from analyzer.tracker.flow_record import ENDING
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT
 from analyzer.tracker.ordinary import ORDINARY, OTHER, REUSED
 from analyzer.tracker.outcome import Ledger
@@ -59,7 +59,7 @@ def whole(tracker: Tracker, table: NDArray[np.void], end: int) -> Whole:
     told[kinds == ORDINARY] = endings[:ordinary]
     told[kinds == REUSED] = endings[len(slots) - reused :][::-1]
     entries, lengths = tracker.timelines(slots)
-    check_ordinary(kinds == ORDINARY, (entries, lengths), (room[1][: counts[finish.TOLD]], room[2][:ordinary]))
+    check_ordinary(kinds == ORDINARY, (entries, lengths), (room[1][: counts[finish.ENTRY_COUNT]], room[2][:ordinary]))
     books = tracker._ledger_rows(slots)
     ledger = Ledger(books.ends, books.flows, table[books.flows["row"]], end, books.signs)
     facts = columns_of(tracker._context, slots, ALL, books.signs)

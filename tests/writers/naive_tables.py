@@ -13,8 +13,8 @@ from analyzer.segments.addresses import AddressBook
 from analyzer.segments.table import QUOTED
 from analyzer.tcp.evidence import BASIS_WORDS, NOTE_WORDS
 from analyzer.tcp.states import EVENT_WORDS, NO_ARROW, TABLE, State
-from analyzer.tracker.endings import CLOSERS, OBSERVABILITY, Handshake, RstCause, Teardown
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.vocabularies import CLOSERS, OBSERVABILITY, Handshake, RstCause, Teardown
 from analyzer.units import UNKNOWN
 from tests.tracker.naive_timeline import in_order, rejoined
 

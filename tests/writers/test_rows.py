@@ -33,8 +33,8 @@ from analyzer.tcp.evidence import Note
 from analyzer.tcp.states import TABLE
 from analyzer.tcp.timers import timers_of
 from analyzer.text import Words
-from analyzer.tracker.ending import ENDING, ENTRY
-from analyzer.tracker.endings import RST_CAUSES, RstCause
+from analyzer.tracker.flow_record import ENDING, ENTRY
+from analyzer.tracker.vocabularies import RST_CAUSES, RstCause
 from analyzer.units import UNKNOWN
 from analyzer.writers.atomic_file import whole_file
 from analyzer.writers.parallel import OrderedWork, Slice, TablePart

@@ -26,8 +26,8 @@ kernel timeouts on either side. On Linux `tcp_fin_timeout` limits FIN_WAIT_2 onl
 from analyzer.findings.facts import acceptance_unknown, reset_victim
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.endings import RstCause
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.vocabularies import RstCause
 
 CODE = "TD102"
 NAME = "late-fin-answered-by-rst"

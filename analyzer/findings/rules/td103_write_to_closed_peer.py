@@ -31,8 +31,8 @@ import numpy as np
 from analyzer.findings.facts import acceptance_unknown, phrase, reset_victim, sent_tls_alert
 from analyzer.findings.rule import Choice, Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.endings import RstCause
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.vocabularies import RstCause
 
 CODE = "TD103"
 NAME = "write-to-closed-peer"
@@ -63,7 +63,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     sender = reset_victim(ledger, RstCause.DATA_AFTER_CLOSE) & ~sent_tls_alert(ledger)
     closer = sender[:, ::-1]
     client = np.stack([ledger.client == 0, ledger.client == 1]).T
-    asked = closer & client & (ledger.own("spoke_last") == 1)  # a server that spoke last had answered
+    asked = closer & client & (ledger.own("last_payload_by") == 1)  # a server that spoke last had answered
     waited_for = asked.any(axis=1)
     side = np.argmax(closer, axis=1)
     other = 1 - side

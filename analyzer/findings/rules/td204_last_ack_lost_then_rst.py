@@ -25,9 +25,9 @@ on TIME_WAIT.
 from analyzer.findings.facts import acceptance_unknown, resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.endings import RstCause
 from analyzer.tracker.ledger import Answered
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.vocabularies import RstCause
 
 CODE = "TD204"
 NAME = "last-ack-lost-then-rst"

@@ -28,9 +28,9 @@ import numpy as np
 from analyzer.findings.facts import LONG_NS, acceptance_unknown, opening_not_captured, phrase, phrases, resetter
 from analyzer.findings.rule import Bools, Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.endings import RstCause
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.vocabularies import RstCause
 
 CODE = "TD301"
 NAME = "abortive-close"

@@ -23,8 +23,8 @@ Look for SO_LINGER 0 in the program of the blamed endpoint, and for a close with
 from analyzer.findings.facts import acceptance_unknown, resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.endings import RstCause
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.vocabularies import RstCause
 
 CODE = "TD302"
 NAME = "abort-with-data-lost"

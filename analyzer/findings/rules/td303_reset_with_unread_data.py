@@ -27,8 +27,8 @@ down the sending side first and wait (nginx calls it lingering close). A process
 from analyzer.findings.facts import acceptance_unknown, phrase, resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.endings import RstCause
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.vocabularies import RstCause
 
 CODE = "TD303"
 NAME = "reset-with-unread-data"

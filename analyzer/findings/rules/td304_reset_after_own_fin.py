@@ -23,9 +23,9 @@ If answers are lost, the blamed application should read to the end of the stream
 from analyzer.findings.facts import acceptance_unknown, phrase, phrases, resetter, sent_tls_alert
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.endings import RstCause
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.vocabularies import RstCause
 
 CODE = "TD304"
 NAME = "reset-after-own-fin"

@@ -26,9 +26,9 @@ the RST with that of the host's other segments, and capture behind the device.
 from analyzer.findings.facts import acceptance_unknown, ended_silence, opening_not_captured, resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.endings import RstCause
 from analyzer.tracker.ledger import Answered
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.vocabularies import RstCause
 
 CODE = "TD305"
 NAME = "reset-by-host-without-connection"
@@ -63,7 +63,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "when": ledger.own("rst_time"),
             "idle": idle,
         },
-        unsure=acceptance_unknown(ledger) | (idle == 0) | (answered_after < ledger.own("reach")),
+        unsure=acceptance_unknown(ledger) | (idle == 0) | (answered_after < ledger.own("tap_rtt")),
         absence=True,
         doubt=opening_not_captured(ledger),
     )

@@ -37,8 +37,8 @@ from analyzer.findings.facts import (
 )
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.endings import RstCause
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.vocabularies import RstCause
 
 CODE = "TD306"
 NAME = "request-crossed-fin"

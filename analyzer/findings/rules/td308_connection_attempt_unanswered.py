@@ -38,9 +38,9 @@ from analyzer.findings.facts import phrase
 from analyzer.findings.icmp import TEXTS, Reason, reason_of, text_of
 from analyzer.findings.rule import Choice, Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.endings import Handshake
 from analyzer.tracker.outcome import Ledger, one_of
 from analyzer.tracker.signs import Sign
+from analyzer.tracker.vocabularies import Handshake
 from analyzer.units import SECOND
 
 CODE = "TD308"
@@ -75,7 +75,9 @@ ORDERED = [SUSPECTS[why] for why in Reason]
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    waited = (ledger.handshake == Handshake.UNANSWERED)[:, None] & (ledger.own("packets") == ledger.own("strays"))
+    waited = (ledger.handshake == Handshake.UNANSWERED)[:, None] & (
+        ledger.own("packets") == ledger.own("unrelated_segments")
+    )
     told = ledger.peer("icmp_syns") > 0
     again, address = ledger.peer("syn_count") > 1, ledger.flow("address").astype(np.int64)
     kind = np.where(told, ledger.peer("icmp_kind"), 0)

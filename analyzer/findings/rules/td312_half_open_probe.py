@@ -21,8 +21,8 @@ Check how many ports and hosts the client tries, and how regularly.
 from analyzer.findings.facts import resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.endings import RstCause
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.vocabularies import RstCause
 
 CODE = "TD312"
 NAME = "half-open-probe"

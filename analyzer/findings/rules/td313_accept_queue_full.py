@@ -29,9 +29,9 @@ from analyzer.findings.facts import phrase, resetter, state_is
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
-from analyzer.tracker.acknowledgment import DROPS_THEM
-from analyzer.tracker.endings import RstCause
+from analyzer.tracker.acknowledgment import MIN_SYN_ACK_REPEATS
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.vocabularies import RstCause
 
 CODE = "TD313"
 NAME = "accept-queue-full"
@@ -59,7 +59,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     refused = resetter(ledger, RstCause.NOT_TAKEN)
     first = np.where(refused, ledger.own("rst_answers_frame"), ledger.own("syn_ack_after_ack_frame"))
     last = np.where(refused, ledger.own("rst_frame"), ledger.own("syn_ack_after_ack_last"))
-    dropped = (ledger.own("syn_ack_after_ack") >= DROPS_THEM) & state_is(ledger, State.SYN_RECEIVED)
+    dropped = (ledger.own("syn_ack_after_ack") >= MIN_SYN_ACK_REPEATS) & state_is(ledger, State.SYN_RECEIVED)
     return Verdict(
         fires=refused | dropped,
         when=np.where(refused, ledger.own("rst_time"), ledger.own("syn_last_time")),

@@ -26,8 +26,8 @@ import numpy as np
 from analyzer.findings.facts import not_captured, phrase, resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.endings import RstCause
 from analyzer.tracker.outcome import NEVER_TAKEN, Ledger
+from analyzer.tracker.vocabularies import RstCause
 
 CODE = "TD402"
 NAME = "keepalive-gave-up"

@@ -26,8 +26,8 @@ only large segments are lost, suspect the path's MTU.
 from analyzer.findings.facts import ended_silence, not_captured, phrase, resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.endings import RstCause
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.vocabularies import RstCause
 from analyzer.units import SECOND
 
 CODE = "TD403"

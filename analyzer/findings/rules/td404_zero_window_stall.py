@@ -25,8 +25,8 @@ import numpy as np
 from analyzer.findings.facts import acceptance_unknown, on_side, phrase
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
-from analyzer.tracker.endings import RstCause
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.vocabularies import RstCause
 from analyzer.units import SECOND
 
 CODE = "TD404"

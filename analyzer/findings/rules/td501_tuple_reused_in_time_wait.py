@@ -28,9 +28,9 @@ from analyzer.findings.facts import phrases
 from analyzer.findings.rule import Bools, Choice, Verdict
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
-from analyzer.tracker.endings import Handshake
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.signs import Sign
+from analyzer.tracker.vocabularies import Handshake
 
 CODE = "TD501"
 NAME = "tuple-reused-in-time-wait"

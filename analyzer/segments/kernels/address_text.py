@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analyzer.kernels import kernel, part, record_at
+from analyzer.kernels import helper, kernel, record_at
 from analyzer.segments.kernels.addresses import ADDRESS
 from analyzer.text.kernels import put_small, store
 
@@ -14,14 +14,14 @@ SIXTEEN_BITS = np.int64(0xFFFF)
 address_at = record_at(ADDRESS)
 
 
-@part
+@helper
 def group_of(address, k):
     """One of the eight groups of an IPv6 address."""
     word = np.int64(address["high"]) if k < 4 else np.int64(address["low"])
     return word >> 16 * (3 - (k & 3)) & SIXTEEN_BITS
 
 
-@part
+@helper
 def put_four(at, low):
     """Write an IPv4 address."""
     for k in range(4):
@@ -31,7 +31,7 @@ def put_four(at, low):
     return at - 1
 
 
-@part
+@helper
 def put_hex(at, group):
     """Write a group without leading zeros."""
     size = 1 + (group > 0xF) + (group > 0xFF) + (group > 0xFFF)
@@ -43,7 +43,7 @@ def put_hex(at, group):
     return at + size
 
 
-@part
+@helper
 def longest_run(address):
     """Where the first of the longest runs of zero groups begins, times 16, and its length, at least 2; or 0."""
     best = run = np.int64(0)
@@ -54,7 +54,7 @@ def longest_run(address):
     return best
 
 
-@part
+@helper
 def put_six(at, address):
     """Write an IPv6 address."""
     best = longest_run(address)

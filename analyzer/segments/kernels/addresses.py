@@ -12,7 +12,7 @@ look-up touches one place in memory; ``state`` is the keys, how many rows are in
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.kernels import inlined, kernel, part, prefetch
+from analyzer.kernels import helper, inlined, kernel, prefetch
 from analyzer.segments.kernels.cursor import Bytes, Record, be32
 from analyzer.segments.table import IPV6
 
@@ -41,7 +41,7 @@ USED, SHIFT = KEYS, KEYS + 1
 """Where in the state the number of rows in use stands, and by how much a hash is shifted to give a slot."""
 
 
-@part
+@helper
 def slot_of(high: int, low: int, state: State) -> int:
     """Where the search for an address begins."""
     return hashed(high, low, state) >> state[SHIFT]
@@ -58,7 +58,7 @@ def hashed(high: int, low: int, state: State) -> int:
     return total & MODULUS
 
 
-@part
+@helper
 def intern(high: int, low: int, version: int, rows: Rows, slots: Rows, state: State) -> int:
     """The row of an address, a new one if it was never seen; one must be free."""
     mask = len(slots) - 1
@@ -87,7 +87,7 @@ def prefetch_ipv4(low: int, state: State, slots_at: int) -> None:
     prefetch(slots_at + (hashed(ZERO, low, state) >> state[SHIFT]) * SLOT_SIZE)
 
 
-@part
+@helper
 def enter(high: int, low: int, version: int, rows: Rows, entry: Record, state: State) -> int:
     """Give an address the next row, and note it in the free slot ``entry``."""
     number = state[USED]
@@ -98,7 +98,7 @@ def enter(high: int, low: int, version: int, rows: Rows, entry: Record, state: S
     return number
 
 
-@part
+@helper
 def fill_addresses(data: Bytes, cursor: Record, segment: Record, rows: Rows, slots: Rows, state: State) -> None:
     """Fill in the segment's two addresses from the IP header that the cursor has passed, and who sent the ICMP error
     that quotes it."""
@@ -108,7 +108,7 @@ def fill_addresses(data: Bytes, cursor: Record, segment: Record, rows: Rows, slo
         segment["ts_ecr"] = address_row(data, cursor, cursor["icmp_sender"], rows, slots, state)
 
 
-@part
+@helper
 def address_row(data: Bytes, cursor: Record, at: int, rows: Rows, slots: Rows, state: State) -> int:
     """The row of the address at ``at``, of the version of the cursor's IP header."""
     high, low, version = np.int64(0), be32(data, at), 4

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.packets import PACKET
-from analyzer.kernels import be64, const, inlined, kernel, part
+from analyzer.kernels import be64, const, helper, inlined, kernel
 from analyzer.segments.header_numbers import DEEP, END, FRAGMENT, IPV4, IPV6, LINK, PROTOCOL, STOP, TCP
 from analyzer.segments.kernels.addresses import ADDRESS, NAMED, USED, fill_addresses, intern_ipv4, prefetch_ipv4
 from analyzer.segments.kernels.cursor import CURSOR, NOWHERE, Bytes, Record, be32
 from analyzer.segments.kernels.ethertypes import ethertype
 from analyzer.segments.kernels.ip import ipv4, ipv6, protocol
-from analyzer.segments.kernels.link_types import link
+from analyzer.segments.kernels.link_dispatch import link
 from analyzer.segments.kernels.plain_ethernet import SHORTEST, plain_segment
 from analyzer.segments.kernels.tcp import segment
 from analyzer.segments.kernels.tunnels import UDP
@@ -53,7 +53,7 @@ PENDING = np.dtype(
 """A fragment that the kernel set aside for the reassembler."""
 
 
-@part
+@helper
 def walk(data: Bytes, cursor: Record, number: int) -> int:
     """Pass headers, the first of which is ``number``, to TCP or to where they end otherwise."""
     for _ in range(DEEPEST):
@@ -63,7 +63,7 @@ def walk(data: Bytes, cursor: Record, number: int) -> int:
     return DEEP
 
 
-@part
+@helper
 def step(data: Bytes, cursor: Record, number: int) -> int:
     """Pass one header."""
     if number >= PROTOCOL:
@@ -75,7 +75,7 @@ def step(data: Bytes, cursor: Record, number: int) -> int:
     return ipv6(data, cursor) if number == IPV6 else ethertype(data, cursor, number)
 
 
-@part
+@helper
 def begin(cursor: Record, packet: Record) -> None:
     """Put the cursor to the first byte of a packet."""
     cursor["at"] = packet["offset"]
@@ -92,7 +92,7 @@ def stamp(row: Record, packet: Record) -> None:
     row["interface"] = min(packet["interface"], LAST_INTERFACE)
 
 
-@part
+@helper
 def set_aside(cursor: Record, packet: int, written: int, fragment: Record) -> None:
     """Note the fragment at the cursor for the reassembler."""
     fragment["packet"], fragment["written"] = packet, written
@@ -102,7 +102,7 @@ def set_aside(cursor: Record, packet: int, written: int, fragment: Record) -> No
     fragment["marks"] = cursor["marks"]
 
 
-@part
+@helper
 def prefetch_addresses(
     data: Bytes, packets: NDArray[np.void], index: int, stop: int, state: NDArray[np.int64], slots_at: int
 ) -> None:

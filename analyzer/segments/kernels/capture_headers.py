@@ -3,7 +3,7 @@
 Most are a length and the link type of what follows.
 """
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 from analyzer.segments.header_numbers import ETHERNET, ETHERTYPE, LINK, LLC, MALFORMED, NO_NETWORK_LAYER, RAW_IP, WLAN
 from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32, lack, le16, skip, u8
 
@@ -14,7 +14,7 @@ NFULA_PAYLOAD = 9
 NFQA_PAYLOAD = 10
 
 
-@part
+@helper
 def measured(data: Bytes, cursor: Record, position: int, following: int) -> int:
     """A header whose own length stands at ``position`` as 16 little-endian bits (radiotap, PPI, pktap)."""
     short = lack(cursor, position + 2)
@@ -27,7 +27,7 @@ def measured(data: Bytes, cursor: Record, position: int, following: int) -> int:
     return short if short else skip(cursor, length, following)
 
 
-@part
+@helper
 def ppi(data: Bytes, cursor: Record) -> int:
     """Per-packet information: version, flags, length, and the link type of the packet behind it."""
     short = lack(cursor, 8)
@@ -36,7 +36,7 @@ def ppi(data: Bytes, cursor: Record) -> int:
     return measured(data, cursor, 2, LINK | le16(data, cursor["at"] + 4))
 
 
-@part
+@helper
 def pktap(data: Bytes, cursor: Record) -> int:
     """Apple's packet tap: length, type, and the link type of the packet behind it."""
     short = lack(cursor, 12)
@@ -45,7 +45,7 @@ def pktap(data: Bytes, cursor: Record) -> int:
     return measured(data, cursor, 0, LINK | le16(data, cursor["at"] + 8))
 
 
-@part
+@helper
 def prism(data: Bytes, cursor: Record) -> int:
     """Prism's header of 144 bytes, or the AVS header that announces itself by its version and gives its length."""
     short = lack(cursor, 8)
@@ -59,7 +59,7 @@ def prism(data: Bytes, cursor: Record) -> int:
     return short if short else skip(cursor, length, WLAN)
 
 
-@part
+@helper
 def cooked(data: Bytes, cursor: Record, kind: int, protocol: int, header: int) -> int:
     """Linux cooked capture, both versions: ``kind`` is where ARPHRD stands, ``protocol`` where the EtherType does."""
     short = lack(cursor, header)
@@ -73,7 +73,7 @@ def cooked(data: Bytes, cursor: Record, kind: int, protocol: int, header: int) -
     return skip(cursor, header, ETHERTYPE | value) if value >= 0x0600 else NO_NETWORK_LAYER
 
 
-@part
+@helper
 def netlink(data: Bytes, cursor: Record) -> int:
     """A netlink message of netfilter, if it carries a packet: a log entry (subsystem 4) or a queued one (3)."""
     short = lack(cursor, 36)
@@ -87,7 +87,7 @@ def netlink(data: Bytes, cursor: Record) -> int:
     return netfilter(data, cursor, NFQA_PAYLOAD if kind == 0x0300 else NFULA_PAYLOAD)
 
 
-@part
+@helper
 def netfilter(data: Bytes, cursor: Record, wanted: int) -> int:
     """The packet among netfilter's attributes (length, type, value padded to 4, in the capturing host's order)."""
     short = lack(cursor, 4)
@@ -108,7 +108,7 @@ def netfilter(data: Bytes, cursor: Record, wanted: int) -> int:
     return NO_NETWORK_LAYER
 
 
-@part
+@helper
 def erf(data: Bytes, cursor: Record) -> int:
     """Endace's record header, its extension headers, then Ethernet (after two bytes), HDLC or IP."""
     short = lack(cursor, 16)
@@ -131,7 +131,7 @@ def erf(data: Bytes, cursor: Record) -> int:
     return RAW_IP if kind in (22, 23) else NO_NETWORK_LAYER
 
 
-@part
+@helper
 def pflog(data: Bytes, cursor: Record) -> int:
     """The log of BSD's packet filter: its length byte does not count the padding to four bytes."""
     short = lack(cursor, 4)

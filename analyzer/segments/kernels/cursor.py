@@ -9,7 +9,7 @@ lengths come from ``end`` alone. All positions are indices into the batch's one 
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 from analyzer.segments.header_numbers import CUT, MALFORMED
 
 CURSOR = np.dtype(
@@ -40,31 +40,31 @@ Bytes = NDArray[np.uint8]
 Record = np.void
 
 
-@part
+@helper
 def u8(data: Bytes, at: int) -> np.int64:
     return np.int64(data[np.uint64(at)])
 
 
-@part
+@helper
 def be16(data: Bytes, at: int) -> np.int64:
     place = np.uint64(at)
     return (np.int64(data[place]) << 8) | np.int64(data[place + ONE])
 
 
-@part
+@helper
 def le16(data: Bytes, at: int) -> np.int64:
     place = np.uint64(at)
     return np.int64(data[place]) | (np.int64(data[place + ONE]) << 8)
 
 
-@part
+@helper
 def be32(data: Bytes, at: int) -> np.int64:
     place = np.uint64(at)
     high = (np.int64(data[place]) << 24) | (np.int64(data[place + ONE]) << 16)
     return high | (np.int64(data[place + TWO]) << 8) | np.int64(data[place + THREE])
 
 
-@part
+@helper
 def lack(cursor: Record, length: int) -> int:
     """0 if a header of ``length`` bytes can be read at the cursor, else why not."""
     stop = cursor["at"] + length
@@ -75,7 +75,7 @@ def lack(cursor: Record, length: int) -> int:
     return 0
 
 
-@part
+@helper
 def skip(cursor: Record, length: int, following: int) -> int:
     """Pass a header of ``length`` bytes; ``following`` comes next."""
     cursor["at"] += length

@@ -3,7 +3,7 @@
 Every tag is passed; which VLAN a packet is in decides nothing about its TCP connection.
 """
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 from analyzer.segments.header_numbers import (
     ETHERNET,
     ETHERTYPE,
@@ -22,7 +22,7 @@ from analyzer.segments.kernels.link_layers import ethertype_at, ppp
 NSH = ETHERTYPE | 0x894F
 
 
-@part
+@helper
 def ethertype(data: Bytes, cursor: Record, number: int) -> int:
     """The step for every EtherType but IP's own."""
     if number in (0x8100, 0x88A8, 0x9100, 0x9200, 0x9300):  # 802.1Q, 802.1ad and what came before it
@@ -42,7 +42,7 @@ def ethertype(data: Bytes, cursor: Record, number: int) -> int:
     return rare(data, cursor, number)
 
 
-@part
+@helper
 def rare(data: Bytes, cursor: Record, number: int) -> int:
     if number == 0x8909:  # Cisco metadata
         return ethertype_at(data, cursor, 6, 8)
@@ -57,7 +57,7 @@ def rare(data: Bytes, cursor: Record, number: int) -> int:
     return STOP | ETHERTYPE | number
 
 
-@part
+@helper
 def vlan(data: Bytes, cursor: Record) -> int:
     """A tag; behind it stands an EtherType, or the length of an 802.3 frame."""
     following = ethertype_at(data, cursor, 2, 4)
@@ -67,7 +67,7 @@ def vlan(data: Bytes, cursor: Record) -> int:
     return following
 
 
-@part
+@helper
 def mpls(data: Bytes, cursor: Record) -> int:
     """The label stack. Nothing names what is below it: the first nibble tells IP from a pseudowire's control word."""
     while True:
@@ -91,7 +91,7 @@ def mpls(data: Bytes, cursor: Record) -> int:
     return pseudowire(data, cursor) if nibble == 0 else ETHERNET
 
 
-@part
+@helper
 def pseudowire(data: Bytes, cursor: Record) -> int:
     """Ethernet behind a control word, or a frame to an address that begins with 0: seen by where its EtherType is."""
     at = cursor["at"]
@@ -104,12 +104,12 @@ def pseudowire(data: Bytes, cursor: Record) -> int:
     return skip(cursor, 4, ETHERNET)
 
 
-@part
+@helper
 def may_follow_addresses(number: int) -> bool:
     return number in (0x0800, 0x86DD, 0x8100, 0x88A8)
 
 
-@part
+@helper
 def pppoe(data: Bytes, cursor: Record) -> int:
     short = lack(cursor, 6)
     if short:
@@ -120,7 +120,7 @@ def pppoe(data: Bytes, cursor: Record) -> int:
     return ppp(data, cursor)
 
 
-@part
+@helper
 def nsh(data: Bytes, cursor: Record) -> int:
     """Network service header (RFC 8300): its length in words, and what follows."""
     short = lack(cursor, 8)
@@ -134,7 +134,7 @@ def nsh(data: Bytes, cursor: Record) -> int:
     return short if short else skip(cursor, length, following)
 
 
-@part
+@helper
 def generic(number: int) -> int:
     """The next-protocol numbers that NSH and VXLAN-GPE share."""
     if number == 1:
@@ -148,7 +148,7 @@ def generic(number: int) -> int:
     return MPLS if number == 5 else NO_NETWORK_LAYER
 
 
-@part
+@helper
 def trill(data: Bytes, cursor: Record) -> int:
     """TRILL (RFC 6325): options of up to 31 words, then the whole frame."""
     short = lack(cursor, 6)

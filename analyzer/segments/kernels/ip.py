@@ -1,6 +1,6 @@
 """IPv4 and IPv6: where the payload begins and, by the IP length, where it ends; fragments; what ICMP quotes."""
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 from analyzer.segments.header_numbers import (
     ETHERNET,
     FRAGMENT,
@@ -22,7 +22,7 @@ OF_THE_PACKET = QUOTED | TUNNELLED
 """Marks that stay when another IP header is found inside; all others belong to one header."""
 
 
-@part
+@helper
 def enter(cursor: Record, mark: int) -> None:
     """Begin an IP header at the cursor, inside another one or not."""
     inside = TUNNELLED if cursor["ip"] >= 0 else 0
@@ -32,7 +32,7 @@ def enter(cursor: Record, mark: int) -> None:
     cursor["ip"] = cursor["at"]
 
 
-@part
+@helper
 def bound(cursor: Record, length: int) -> None:
     """Let the content end ``length`` bytes after the IP header's begin, but not after what surrounds it.
 
@@ -44,7 +44,7 @@ def bound(cursor: Record, length: int) -> None:
         cursor["marks"] |= LENGTH_BEYOND
 
 
-@part
+@helper
 def ipv4(data: Bytes, cursor: Record) -> int:
     short = lack(cursor, 20)
     if short:
@@ -70,7 +70,7 @@ def ipv4(data: Bytes, cursor: Record) -> int:
     return following
 
 
-@part
+@helper
 def piece(cursor: Record, fragment: int, following: int) -> int:
     """A fragment. Where its bytes were cut, nothing can be put together; then the first one speaks for itself."""
     whole = cursor["end"] <= cursor["seen"] and cursor["marks"] & LENGTH_BEYOND == 0
@@ -87,14 +87,14 @@ def piece(cursor: Record, fragment: int, following: int) -> int:
     return following
 
 
-@part
+@helper
 def worth_joining(following: int) -> bool:
     """Whether a datagram of this protocol could hold TCP: TCP itself, a tunnel, or an IPv6 extension header."""
     number = following - PROTOCOL
     return number in (6, 17, 4, 41, 47, 51, 97, 137, 143, 0, 43, 60)
 
 
-@part
+@helper
 def ipv6(data: Bytes, cursor: Record) -> int:
     short = lack(cursor, 40)
     if short:
@@ -116,7 +116,7 @@ def ipv6(data: Bytes, cursor: Record) -> int:
     return PROTOCOL | following
 
 
-@part
+@helper
 def jumbo(data: Bytes, cursor: Record) -> int:
     """The length that a jumbo payload option (RFC 2675) in the hop-by-hop header at the cursor gives, or 0."""
     if lack(cursor, 8):
@@ -130,7 +130,7 @@ def jumbo(data: Bytes, cursor: Record) -> int:
     return 0
 
 
-@part
+@helper
 def extension(data: Bytes, cursor: Record, unit: int, least: int) -> int:
     """An IPv6 extension header: what follows it, then its length in units of which ``least`` are not counted."""
     short = lack(cursor, 8)
@@ -142,7 +142,7 @@ def extension(data: Bytes, cursor: Record, unit: int, least: int) -> int:
     return short if short else skip(cursor, length, following)
 
 
-@part
+@helper
 def fragment_header(data: Bytes, cursor: Record) -> int:
     """IPv6's fragment header; one with offset 0 and nothing to follow is whole already (RFC 6946)."""
     short = lack(cursor, 8)
@@ -157,7 +157,7 @@ def fragment_header(data: Bytes, cursor: Record) -> int:
     return piece(cursor, field & 0xFFF9, following)
 
 
-@part
+@helper
 def quoted(data: Bytes, cursor: Record, first: int, last: int, following: int) -> int:
     """An ICMP error (types ``first`` to ``last``) quotes the packet that caused it after eight bytes of its own.
 
@@ -176,7 +176,7 @@ def quoted(data: Bytes, cursor: Record, first: int, last: int, following: int) -
     return skip(cursor, 8, following)
 
 
-@part
+@helper
 def protocol(data: Bytes, cursor: Record, number: int) -> int:
     """The step for every IP protocol but TCP."""
     if number == 17:
@@ -196,7 +196,7 @@ def protocol(data: Bytes, cursor: Record, number: int) -> int:
     return carried(cursor, number)
 
 
-@part
+@helper
 def carried(cursor: Record, number: int) -> int:
     """Protocols whose payload is another packet without more ado."""
     if number == 4:

@@ -6,7 +6,7 @@ others has its link type's number there too: Ethernet in a tunnel is ``LINK | 1`
 
 import numpy as np
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 from analyzer.segments.header_numbers import (
     COMPRESSED,
     ENCRYPTED,
@@ -22,7 +22,7 @@ from analyzer.segments.header_numbers import (
 from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32, lack, le16, skip, u8
 
 
-@part
+@helper
 def ethertype_at(data: Bytes, cursor: Record, position: int, header: int) -> int:
     """A header of ``header`` bytes whose EtherType stands at ``position``."""
     short = lack(cursor, header)
@@ -31,7 +31,7 @@ def ethertype_at(data: Bytes, cursor: Record, position: int, header: int) -> int
     return skip(cursor, header, ETHERTYPE | be16(data, cursor["at"] + position))
 
 
-@part
+@helper
 def ethernet(data: Bytes, cursor: Record) -> int:
     """DIX Ethernet, or IEEE 802.3, whose length field leads to an LLC header and cuts off the padding."""
     short = lack(cursor, 14)
@@ -47,7 +47,7 @@ def ethernet(data: Bytes, cursor: Record) -> int:
     return skip(cursor, 14, LLC)
 
 
-@part
+@helper
 def llc(data: Bytes, cursor: Record) -> int:
     """IEEE 802.2: unnumbered information for IP (SAP 6) or SNAP."""
     short = lack(cursor, 3)
@@ -62,7 +62,7 @@ def llc(data: Bytes, cursor: Record) -> int:
     return snap(data, cursor)
 
 
-@part
+@helper
 def snap(data: Bytes, cursor: Record) -> int:
     """The five bytes after ``AA AA 03``: an organisation and its protocol; 00-00-00 and 00-00-F8 mean EtherType."""
     short = lack(cursor, 8)
@@ -78,7 +78,7 @@ def snap(data: Bytes, cursor: Record) -> int:
     return NO_NETWORK_LAYER
 
 
-@part
+@helper
 def ppp(data: Bytes, cursor: Record) -> int:
     """PPP with or without address and control, its protocol number perhaps compressed to one byte (RFC 1661)."""
     if lack(cursor, 2) == 0 and u8(data, cursor["at"]) == 0xFF:
@@ -92,7 +92,7 @@ def ppp(data: Bytes, cursor: Record) -> int:
     return skip(cursor, length, of_ppp(protocol))
 
 
-@part
+@helper
 def of_ppp(protocol: int) -> int:
     if protocol == 0x0021:
         return IPV4
@@ -103,7 +103,7 @@ def of_ppp(protocol: int) -> int:
     return MPLS if protocol in (0x0281, 0x0283) else NO_NETWORK_LAYER
 
 
-@part
+@helper
 def hdlc(data: Bytes, cursor: Record) -> int:
     """PPP in HDLC-like framing, or Cisco's HDLC, told apart by the first byte."""
     short = lack(cursor, 4)
@@ -114,7 +114,7 @@ def hdlc(data: Bytes, cursor: Record) -> int:
     return ppp(data, cursor)
 
 
-@part
+@helper
 def loopback(data: Bytes, cursor: Record) -> int:
     """BSD loopback: the address family in the byte order of the host that captured, whichever that was.
 
@@ -137,7 +137,7 @@ def loopback(data: Bytes, cursor: Record) -> int:
     return skip(cursor, 4, ETHERTYPE | family) if 0x0600 <= family <= 0xFFFF else NO_NETWORK_LAYER
 
 
-@part
+@helper
 def raw_ip(data: Bytes, cursor: Record) -> int:
     short = lack(cursor, 1)
     if short:
@@ -148,7 +148,7 @@ def raw_ip(data: Bytes, cursor: Record) -> int:
     return IPV6 if version == 6 else MALFORMED
 
 
-@part
+@helper
 def token_ring(data: Bytes, cursor: Record) -> int:
     """Access control, frame control, addresses; a source-routed frame has a route whose length is its low 5 bits."""
     short = lack(cursor, 16)
@@ -161,7 +161,7 @@ def token_ring(data: Bytes, cursor: Record) -> int:
     return skip(cursor, 14 + route, LLC)
 
 
-@part
+@helper
 def fddi(data: Bytes, cursor: Record) -> int:
     short = lack(cursor, 13)
     if short:
@@ -169,7 +169,7 @@ def fddi(data: Bytes, cursor: Record) -> int:
     return skip(cursor, 13, LLC) if 0x50 <= u8(data, cursor["at"]) <= 0x5F else NO_NETWORK_LAYER
 
 
-@part
+@helper
 def arcnet(data: Bytes, cursor: Record, protocol: int) -> int:
     """RFC 1201 and RFC 1051; ``protocol`` is where the protocol byte stands (Linux puts two bytes before it)."""
     short = lack(cursor, protocol + 1)
@@ -191,7 +191,7 @@ def arcnet(data: Bytes, cursor: Record, protocol: int) -> int:
     return skip(cursor, protocol + 4, IPV4 if value == 212 else IPV6)
 
 
-@part
+@helper
 def frame_relay(data: Bytes, cursor: Record) -> int:
     """Q.922 address of 2 to 4 bytes, then RFC 2427 (control 3 and a network layer identifier) or Cisco's EtherType."""
     at = cursor["at"]
@@ -216,7 +216,7 @@ def frame_relay(data: Bytes, cursor: Record) -> int:
     return snap(data, cursor)
 
 
-@part
+@helper
 def wlan(data: Bytes, cursor: Record) -> int:
     """IEEE 802.11: only readable data frames lead on, and only those that carry one LLC payload."""
     short = lack(cursor, 24)
@@ -237,7 +237,7 @@ def wlan(data: Bytes, cursor: Record) -> int:
     return protected(data, cursor, length) if flags & 0x40 else skip(cursor, length, LLC)
 
 
-@part
+@helper
 def protected(data: Bytes, cursor: Record, length: int) -> int:
     """A protected frame whose payload is readable nevertheless: some drivers and access points decrypt, but leave the
     flag and the initialisation vector (none, WEP's 4 bytes or the 8 of TKIP and CCMP) in place."""

@@ -7,7 +7,7 @@ tell which packet is meant, though not for a stream of its own. Checksums are no
 capture shows them before the network card fills them in.
 """
 
-from analyzer.kernels import inlined, part
+from analyzer.kernels import helper, inlined
 from analyzer.segments.header_numbers import CUT, MALFORMED
 from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32, u8
 from analyzer.segments.table import (
@@ -34,7 +34,7 @@ ONLY_TIMESTAMP = 0x0101080A
 """Two no-operations, then kind 8 and length 10: how nearly every segment with a timestamp begins its options."""
 
 
-@part
+@helper
 def segment(data: Bytes, cursor: Record, row: Record) -> int:
     """Fill ``row`` from the TCP header at the cursor; 0, or why there is nothing to fill."""
     at = cursor["at"]
@@ -59,7 +59,7 @@ def segment(data: Bytes, cursor: Record, row: Record) -> int:
     return 0
 
 
-@part
+@helper
 def begin(data: Bytes, cursor: Record, row: Record) -> None:
     """What the IP header and the first eight bytes tell."""
     at = cursor["at"]
@@ -68,7 +68,7 @@ def begin(data: Bytes, cursor: Record, row: Record) -> None:
     row["ip_id"] = cursor["ip_id"] if cursor["marks"] & HAS_IP_ID else 0
 
 
-@part
+@helper
 def short_quote(data: Bytes, cursor: Record, row: Record) -> int:
     """Fill ``row`` from a quotation of eight bytes or a few more; 0, or that there is too little."""
     if not cursor["marks"] & QUOTED or cursor["at"] + TO_SEQ > cursor["seen"]:
@@ -81,7 +81,7 @@ def short_quote(data: Bytes, cursor: Record, row: Record) -> int:
     return 0
 
 
-@part
+@helper
 def behind_flags(data: Bytes, cursor: Record, row: Record, payload: int) -> None:
     """Everything that needs a sound data offset; ``payload`` is where it says that the payload begins."""
     at, seen, end = cursor["at"], cursor["seen"], cursor["end"]
@@ -99,7 +99,7 @@ def behind_flags(data: Bytes, cursor: Record, row: Record, payload: int) -> None
         cursor["marks"] |= options(data, at + 20, min(payload, seen), row)
 
 
-@part
+@helper
 def padded(data: Bytes, cursor: Record, flags: int, payload: int) -> bool:
     """Whether the payload may be the padding of a short Ethernet frame. Some boxes count it in the IP length; where
     that is 0 the frame's own length counts it, perhaps with the frame check sequence behind it."""
@@ -124,13 +124,13 @@ def is_padding(data: Bytes, flags: int, begin: int, end: int) -> bool:
     return begin == end
 
 
-@part
+@helper
 def timestamp(data: Bytes, at: int, row: Record) -> int:
     row["ts_val"], row["ts_ecr"] = be32(data, at), be32(data, at + 4)
     return HAS_TIMESTAMP
 
 
-@part
+@helper
 def options(data: Bytes, at: int, stop: int, row: Record) -> int:
     """Walk the options from ``at`` up to ``stop``; the marks they give. One with an impossible length ends the walk:
     nothing behind it has a place."""

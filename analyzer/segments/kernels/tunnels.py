@@ -4,7 +4,7 @@ A UDP port alone is weak evidence. Each step looks at what its header fixes befo
 whatever fails that is plain UDP.
 """
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 from analyzer.segments.header_numbers import ETHERNET, ETHERTYPE, IPV6, MPLS, PPP, PROTOCOL, RAW_IP, STOP, WLAN
 from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32, lack, skip, u8
 from analyzer.segments.kernels.ethertypes import generic
@@ -16,7 +16,7 @@ PORTS = (2152, 4789, 8472, 4790, 6081, 1701, 3544, 3386, 37008, 4341, 6635)
 """UDP ports at which a tunnel may end. Most UDP has neither, and is done with at once."""
 
 
-@part
+@helper
 def udp(data: Bytes, cursor: Record) -> int:
     """The UDP header; the receiver's port tells the tunnel, and the sender's if that says nothing."""
     short = lack(cursor, 8)
@@ -32,7 +32,7 @@ def udp(data: Bytes, cursor: Record) -> int:
     return by_port(data, cursor, sender) if following == UDP else following
 
 
-@part
+@helper
 def by_port(data: Bytes, cursor: Record, port: int) -> int:
     if port not in PORTS:
         return UDP
@@ -57,20 +57,20 @@ def by_port(data: Bytes, cursor: Record, port: int) -> int:
     return MPLS
 
 
-@part
+@helper
 def vxlan(data: Bytes, cursor: Record) -> int:
     """RFC 7348. Its one fixed bit is not asked for, as Wireshark does not."""
     return skip(cursor, 8, ETHERNET) if lack(cursor, 8) == 0 else UDP
 
 
-@part
+@helper
 def vxlan_gpe(data: Bytes, cursor: Record) -> int:
     if lack(cursor, 8) or u8(data, cursor["at"]) & 0x0C != 0x0C:
         return UDP
     return skip(cursor, 8, generic(u8(data, cursor["at"] + 3)))
 
 
-@part
+@helper
 def geneve(data: Bytes, cursor: Record) -> int:
     """RFC 8926: options of up to 63 words, then what an EtherType names."""
     if lack(cursor, 8):
@@ -80,7 +80,7 @@ def geneve(data: Bytes, cursor: Record) -> int:
     return skip(cursor, length, following) if lack(cursor, length) == 0 else UDP
 
 
-@part
+@helper
 def gtp(data: Bytes, cursor: Record) -> int:
     """GTP-U version 1 (3GPP TS 29.281): a user packet (message 255), perhaps after extension headers."""
     if lack(cursor, 8):
@@ -107,7 +107,7 @@ def gtp(data: Bytes, cursor: Record) -> int:
     return RAW_IP
 
 
-@part
+@helper
 def gtp_0(data: Bytes, cursor: Record) -> int:
     """GTP version 0 (3GPP TS 09.60), user packet."""
     if lack(cursor, 20) or u8(data, cursor["at"]) >> 5 or u8(data, cursor["at"] + 1) != 255:
@@ -115,7 +115,7 @@ def gtp_0(data: Bytes, cursor: Record) -> int:
     return skip(cursor, 20, RAW_IP)
 
 
-@part
+@helper
 def l2tp(data: Bytes, cursor: Record) -> int:
     """L2TP version 2 (RFC 2661), data message: optional length, sequence and offset fields, then PPP."""
     if lack(cursor, 6):
@@ -131,7 +131,7 @@ def l2tp(data: Bytes, cursor: Record) -> int:
     return skip(cursor, length, PPP) if lack(cursor, length) == 0 else UDP
 
 
-@part
+@helper
 def teredo(data: Bytes, cursor: Record) -> int:
     """Teredo (RFC 4380): an authentication and an origin indication may stand before the IPv6 header."""
     if lack(cursor, 4) == 0 and be16(data, cursor["at"]) == 1:
@@ -143,7 +143,7 @@ def teredo(data: Bytes, cursor: Record) -> int:
     return IPV6
 
 
-@part
+@helper
 def tzsp(data: Bytes, cursor: Record) -> int:
     """TaZmen sniffer protocol: mirrored frames, after tags of which the one-byte 1 is the last."""
     if lack(cursor, 5) or u8(data, cursor["at"]) != 1:
@@ -157,7 +157,7 @@ def tzsp(data: Bytes, cursor: Record) -> int:
     return skip(cursor, 1, ETHERNET if inner == 1 else WLAN)
 
 
-@part
+@helper
 def gre(data: Bytes, cursor: Record) -> int:
     """GRE (RFC 2784, 2890), the enhanced one of PPTP (RFC 2637), and who borrowed its header."""
     short = lack(cursor, 4)
@@ -178,7 +178,7 @@ def gre(data: Bytes, cursor: Record) -> int:
     return short if short else over_gre(data, cursor, length, flags, protocol)
 
 
-@part
+@helper
 def over_gre(data: Bytes, cursor: Record, length: int, flags: int, protocol: int) -> int:
     first = u8(data, cursor["at"] + length)
     if protocol == 0x883E:  # WCCP: version 2 puts a redirect header before the IP header
@@ -190,7 +190,7 @@ def over_gre(data: Bytes, cursor: Record, length: int, flags: int, protocol: int
     return skip(cursor, length, ETHERTYPE | protocol)
 
 
-@part
+@helper
 def erspan_3(data: Bytes, cursor: Record, length: int) -> int:
     """ERSPAN type III: twelve bytes, the last of which tells whether eight more follow."""
     short = lack(cursor, length + 12)

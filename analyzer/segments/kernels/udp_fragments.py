@@ -9,7 +9,7 @@ or is forgotten, goes the slow way.
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 from analyzer.segments.kernels.addresses import MODULUS_BITS, hashed
 from analyzer.segments.kernels.cursor import Bytes, Record, be16, be32
 from analyzer.segments.kernels.tunnels import PORTS
@@ -20,7 +20,7 @@ PLACES = 1 << PLACE_BITS
 """Datagrams remembered."""
 
 
-@part
+@helper
 def is_plain_udp(data: Bytes, cursor: Record, places: NDArray[np.int64], state: NDArray[np.int64]) -> bool:
     """Whether the fragment at the cursor belongs to UDP without a tunnel, as far as is known."""
     if cursor["protocol"] != 17:
@@ -40,7 +40,7 @@ def is_plain_udp(data: Bytes, cursor: Record, places: NDArray[np.int64], state: 
     return known
 
 
-@part
+@helper
 def may_be_tunnel(data: Bytes, cursor: Record) -> bool:
     """Whether a first fragment's ports can be a tunnel's."""
     at = cursor["at"]

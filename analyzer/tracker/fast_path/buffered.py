@@ -6,7 +6,7 @@ Fence: only numpy and this project's constants inside the kernels; the typed wra
 import numpy as np
 
 from analyzer.flows.row import FLOW
-from analyzer.kernels import const, inlined, kernel, part, prefetch, record_at
+from analyzer.kernels import const, helper, inlined, kernel, prefetch, record_at
 from analyzer.memory import LINE
 from analyzer.segments.table import FIN, QUOTED, RST, SEGMENT, UNTRACKED
 
@@ -46,7 +46,7 @@ STORED = np.dtype(
 # Where a flow's segments wait: its row of GROUP. Or none has come yet, or they are not to wait, or the flow is told, or
 # none has come yet and they are not to wait.
 PLACE = np.dtype([("group", "<i4")])
-NEW, APART, TOLD, AWAITED = np.int64(0), np.int64(-1), np.int64(-2), np.int64(-3)
+NEW, APART, CONCLUDED, AWAITED = np.int64(0), np.int64(-1), np.int64(-2), np.int64(-3)
 CLOSES, RESETS = np.int64(1), np.int64(2)
 SCALE_BIT, SIDE_BIT = 12, 15  # the mark in the place of the side is SHORT_QUOTE, and such a segment does not wait
 SEGMENT_BYTES = np.int64(SEGMENT.itemsize)
@@ -72,7 +72,7 @@ BUFFER = np.dtype(
         ("gathered", "<i8"),  # segments in ``whole``
         ("gathered_at_most", "<i8"),
         ("left", "<i8"),  # segments that are left in the batch, up to that place
-        ("told", "<i8"),  # flows that took the fast path and were not handed on yet
+        ("concluded", "<i8"),  # flows that took the fast path and were not handed on yet
         ("taken_over", "<i8"),  # likewise, and they took over from another flow
         ("entries", "<i8"),  # rows of their timelines
         ("late", "<i8"),  # segments of flows that had been told before
@@ -117,7 +117,7 @@ def sort_out(buffers, batch, start, flows, clocks):
                 store(buffer, group, segment)
                 continue
             go_on(buffer, number, True)
-        if number == TOLD:
+        if number == CONCLUDED:
             buffer["late"] = buffer["late"] + 1
             continue
         leave(buffer, batch, index, segment, clocks)
@@ -134,7 +134,7 @@ def leave(buffer, batch, index, segment, clocks):
     buffer["left"] = left + 1
 
 
-@part
+@helper
 def goes_on(buffer, segment):
     """Whether the tracker is to hear of a segment that was not sent: it quotes one of a flow of which some have come,
     in an ICMP error. Those that wait go on before it."""
@@ -146,7 +146,7 @@ def goes_on(buffer, segment):
     return number > 0 or number == APART
 
 
-@part
+@helper
 def surely(buffer):
     """How many segments can surely be dealt with: each may begin a group and a bundle, and have a chain go on."""
     bundles = buffer["bundles_in_all"] - buffer["bundles_taken"]
@@ -172,7 +172,7 @@ def segment_of(buffer, group, k):
     return _stored(buffer["stored"], np.int64(group["bundles"][k >> 2]) * A_BUNDLE + (k & (A_BUNDLE - 1)))
 
 
-@part
+@helper
 def begin(buffer, flows, row, segment):
     """The first segment of the flow in ``row`` of the flow table: a group for it. Where an older flow with the same
     addresses and ports waits, the two are chained, since the tracker looks at what that one is doing now; where it was
@@ -180,13 +180,13 @@ def begin(buffer, flows, row, segment):
     nothing of the older one has come yet (segments of several interfaces come in another order than flows are
     numbered), lest that is gathered and overtakes the newer."""
     previous, at_once = np.int64(flows[row]["previous"]), place_of(buffer, row)["group"] == AWAITED
-    older = np.int64(place_of(buffer, previous)["group"]) if previous >= 0 else TOLD
+    older = np.int64(place_of(buffer, previous)["group"]) if previous >= 0 else CONCLUDED
     if older == NEW:
         place_of(buffer, previous)["group"] = AWAITED
     if older > 0 and (at_once or not may_follow(buffer, older, segment)):
         go_on(buffer, older, True)
         older = APART
-    if at_once or (older <= 0 and older != TOLD):
+    if at_once or (older <= 0 and older != CONCLUDED):
         place_of(buffer, row)["group"] = APART
         return APART
     number = np.int64(buffer["free_group"])
@@ -204,7 +204,7 @@ def begin(buffer, flows, row, segment):
     return number
 
 
-@part
+@helper
 def may_follow(buffer, older, segment):
     """Whether a flow may wait behind the group ``older``: that is the newest of its chain and not the last."""
     length, number = np.int64(1), np.int64(group_at(buffer, older)["older"])
@@ -214,7 +214,7 @@ def may_follow(buffer, older, segment):
     return on_time and length < CHAIN and group_at(buffer, older)["newer"] == 0
 
 
-@part
+@helper
 def oldest(buffer, number):
     """The oldest group of the chain to which a group belongs."""
     while group_at(buffer, number)["older"] > 0:
@@ -222,7 +222,7 @@ def oldest(buffer, number):
     return number
 
 
-@part
+@helper
 def go_on(buffer, number, forget):
     """Gather all groups of the chain to which a group belongs, the oldest flow first; and ``forget`` them."""
     number = oldest(buffer, number)
@@ -267,7 +267,7 @@ def store(buffer, group, segment):
         group["ended_by"] = np.int64(group["ended_by"]) | (RESETS if flags & RST else CLOSES)
 
 
-@part
+@helper
 def take_bundle(buffer):
     """A bundle that nobody uses; there is one."""
     left = np.int64(buffer["bundles_free"]) - 1
@@ -282,14 +282,14 @@ def take_bundle(buffer):
     return np.int64(_bundle(buffer["free"], left)["number"])
 
 
-@part
+@helper
 def ask(buffer, bundle):
     """Have a bundle brought near: it was last used a minute ago, or never."""
     for offset in range(0, BUNDLE_BYTES, LINE):
         prefetch(buffer["stored"] + bundle * BUNDLE_BYTES + offset)
 
 
-@part
+@helper
 def gather(buffer, number):
     """Put the segments of a group behind one another with what goes on; those of its flow that come later are apart."""
     group, out = group_at(buffer, number), np.int64(buffer["gathered"])
@@ -310,7 +310,7 @@ def gather(buffer, number):
     place_of(buffer, row)["group"] = APART
 
 
-@part
+@helper
 def dissolve(buffer, number):
     """Forget a group: its memory is free for others."""
     group, free = group_at(buffer, number), np.int64(buffer["bundles_free"])

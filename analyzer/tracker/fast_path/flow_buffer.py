@@ -23,25 +23,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.gaps import Gaps
-from analyzer.memory import GrowingRows, Lent, Provision
+from analyzer.memory import GrowingRows, MemoryPreallocator, ReusableArrays
 from analyzer.segments.table import SEGMENT
 from analyzer.settings import Settings
 from analyzer.tcp.timers import timers_of
 from analyzer.threads import prefetched
-from analyzer.tracker.ending import ENDING, ENTRY
 from analyzer.tracker.fast_path import buffered, release
 from analyzer.tracker.fast_path.buffered import A_BUNDLE, BUFFER, CHAIN, GROUP, PLACE, STORED
 from analyzer.tracker.fast_path.reused import TOOK_OVER
-from analyzer.tracker.limits import LINGER_NS, LINGER_RESET_NS, context_of, show_gaps
+from analyzer.tracker.flow_record import ENDING, ENTRY
+from analyzer.tracker.limits import RETENTION_NS, RETENTION_RESET_NS, context_of, show_gaps
 from analyzer.tracker.signs import EVERYTHING, Asked
 from analyzer.tracker.storage.pools import Pools
 
-QUIET_NS = LINGER_NS // 2  # silence of a flow after which its next segment might be late: with a wide margin
+QUIET_NS = RETENTION_NS // 2  # silence of a flow after which its next segment might be late: with a wide margin
 LAG_NS = 1_000_000_000  # a segment that is so far behind the clock does not wait, wherever that is not noted
 TOGETHER = 65_536  # segments that go on together, at most
-TOLD_AT_ONCE, TIMELINES_AT_ONCE = 16_384, 4096  # flows; those with timelines are large
+CONCLUDED_AT_ONCE, TIMELINES_AT_ONCE = 16_384, 4096  # flows; those with timelines are large
 PREFETCHED_PARTS = 3  # that a second thread may be ahead at the end
-LOOKED_FOR_NS = LINGER_NS // 16  # how often silent flows are looked for
+LOOKED_FOR_NS = RETENTION_NS // 16  # how often silent flows are looked for
 BUNDLES_A_FLOW, ROWS_A_FLOW = 3, 12
 AHEAD, FEW = 8192, 1000  # flows for which there is to be memory beforehand, once there are more than a few
 NEVER, ALWAYS = np.iinfo(np.int64).min, np.iinfo(np.int64).max
@@ -64,11 +64,11 @@ class Released(NamedTuple):
 class Concluded(NamedTuple):
     """Flows that are told: ``endings`` (ENDING), their timelines behind one another in ``entries`` (ENTRY) and how long
     each is in ``lengths``. Those that took over from another flow stand from the back of these on, as many as there are
-    rows of ``took`` (TOOK_OVER); ``ordinary`` is how many others there are."""
+    rows of ``reused`` (TOOK_OVER); ``ordinary`` is how many others there are."""
 
     ordinary: int
     endings: NDArray[np.void]
-    took: NDArray[np.void]
+    reused: NDArray[np.void]
     entries: NDArray[np.void]
     lengths: NDArray[np.uint32]
 
@@ -82,22 +82,24 @@ class OutputMemory:
     """Memory for what goes on, used again once nobody has any of it."""
 
     def __init__(self, timelines: bool) -> None:
-        flows = TIMELINES_AT_ONCE if timelines else TOLD_AT_ONCE
+        flows = TIMELINES_AT_ONCE if timelines else CONCLUDED_AT_ONCE
         entries = CHAIN * release.ROWS + ROWS_A_FLOW * flows if timelines else 1
-        self._whole, self._clocks = Lent(SEGMENT, TOGETHER), Lent(np.int64, TOGETHER)
-        self._endings, self._took = Lent(ENDING, flows), Lent(TOOK_OVER, flows)
-        self._entries, self._lengths = Lent(ENTRY, entries), Lent(np.uint32, flows)
+        self._whole, self._clocks = ReusableArrays(SEGMENT, TOGETHER), ReusableArrays(np.int64, TOGETHER)
+        self._endings, self._reused = ReusableArrays(ENDING, flows), ReusableArrays(TOOK_OVER, flows)
+        self._entries, self._lengths = ReusableArrays(ENTRY, entries), ReusableArrays(np.uint32, flows)
         self._timelines = timelines
 
     def segments(self) -> tuple[NDArray[np.void], NDArray[np.int64]]:
         """For segments that go on together, and for clocks."""
         return self._whole.get(), self._clocks.get()
 
-    def told(self) -> Concluded:
+    def concluded(self) -> Concluded:
         """For flows that are told."""
         entries, lengths = self._entries.get(), self._lengths.get()
         lengths[:] = 0
-        return Concluded(0, self._endings.get(), self._took.get(), entries if self._timelines else entries[:0], lengths)
+        return Concluded(
+            0, self._endings.get(), self._reused.get(), entries if self._timelines else entries[:0], lengths
+        )
 
 
 def as_they_come(batch: NDArray[np.void]) -> Released:
@@ -118,13 +120,13 @@ class FlowBuffer:
         self._buffer["quiet"], self._buffer["lag"] = QUIET_NS, min(LAG_NS, settings.clock_back_ns)
         self._buffer["gathered_at_most"] = TOGETHER
         self._settings, self._output = settings, OutputMemory(settings.keep_timeline)
-        (self._whole, self._clocks), self._told = self._output.segments(), self._output.told()
+        (self._whole, self._clocks), self._concluded = self._output.segments(), self._output.concluded()
         self._scratch_flow = ScratchFlow(settings, self._gaps, asked)
         self._silent_since = np.zeros(4, np.int64)  # see ``release``
-        self._linger = max(LINGER_NS, timers_of(settings).time_wait.length)  # then no timer runs any more
+        self._retention = max(RETENTION_NS, timers_of(settings).time_wait.length)  # then no timer runs any more
         self._looking = (1, 1)  # the rows of groups that have not been looked at yet
         self._looked_at = 0  # the clock when that began
-        self._provision = Provision()
+        self._preallocator = MemoryPreallocator()
         self._lay_out()
 
     @property
@@ -139,11 +141,11 @@ class FlowBuffer:
 
     def runs_short(self) -> bool:
         """Whether it is time for :meth:`make_ready`: half of what it had ready is used, and there are many flows."""
-        return self.taken > FEW and self._provision.lacks(self._wanted(AHEAD // 2))
+        return self.taken > FEW and self._preallocator.lacks(self._wanted(AHEAD // 2))
 
     def make_ready(self) -> None:
         """Have memory for the next flows, so that nothing waits for it; for another thread to call."""
-        self._provision.get(self._wanted(AHEAD))
+        self._preallocator.get(self._wanted(AHEAD))
 
     def take(self, batch: NDArray[np.void], flow_rows: NDArray[np.void]) -> Iterator[Released]:
         """What goes on once ``batch`` has come (dtype SEGMENT, ``sender`` filled in); ``flow_rows`` is the flow table
@@ -170,7 +172,7 @@ class FlowBuffer:
         """All that still waits, once the capture has ended; where that is much, two threads see to it."""
         self._buffer["left"], self._buffer["clock"] = 0, end_time
         stop = self.taken + 1
-        if stop < TOLD_AT_ONCE:
+        if stop < CONCLUDED_AT_ONCE:
             yield from self._rest(1, stop, flow_rows)
             return
         others = prefetched(self._another()._rest(stop // 2, stop, flow_rows), PREFETCHED_PARTS)
@@ -188,23 +190,23 @@ class FlowBuffer:
         other = copy(self)
         other._buffer, other._scratch_flow = self._buffer.copy(), ScratchFlow(self._settings, self._gaps, self._asked)
         other._output = OutputMemory(self._settings.keep_timeline)
-        (other._whole, other._clocks), other._told = other._output.segments(), other._output.told()
+        (other._whole, other._clocks), other._concluded = other._output.segments(), other._output.concluded()
         other._lay_out()
         return other
 
     def _gathered(self, batch: NDArray[np.void], begin: int) -> Released:
         """What goes on now; of ``batch`` from place ``begin`` on."""
         buffer = self._buffer[0]
-        _, endings, took, entries, lengths = self._told
-        told = Concluded(
-            int(buffer["told"]), endings, took[: buffer["taken_over"]], entries[: buffer["entries"]], lengths
+        _, endings, reused, entries, lengths = self._concluded
+        concluded = Concluded(
+            int(buffer["concluded"]), endings, reused[: buffer["taken_over"]], entries[: buffer["entries"]], lengths
         )
         apart, clocks = batch[begin : buffer["left"]], self._clocks[begin : buffer["left"]]
-        given = Released(told, self._whole[: buffer["gathered"]], apart, clocks, int(buffer["clock"]))
+        given = Released(concluded, self._whole[: buffer["gathered"]], apart, clocks, int(buffer["clock"]))
         self._whole, self._clocks = self._output.segments()
-        if told.ordinary + len(told.took):
-            self._told = self._output.told()
-        buffer["gathered"] = buffer["told"] = buffer["taken_over"] = buffer["entries"] = 0
+        if concluded.ordinary + len(concluded.reused):
+            self._concluded = self._output.concluded()
+        buffer["gathered"] = buffer["concluded"] = buffer["taken_over"] = buffer["entries"] = 0
         self._lay_out()
         return given
 
@@ -234,7 +236,12 @@ class FlowBuffer:
         clock, (start, stop) = int(self._buffer["clock"][0]), self._looking
         if start == stop and clock > self._looked_at + LOOKED_FOR_NS:
             start, stop, self._looked_at = 1, self.taken + 1, clock
-            self._silent_since[:] = NEVER, clock - self._linger, clock - LINGER_RESET_NS, clock - LINGER_RESET_NS
+            self._silent_since[:] = (
+                NEVER,
+                clock - self._retention,
+                clock - RETENTION_RESET_NS,
+                clock - RETENTION_RESET_NS,
+            )
         self._looking = self._depart(start, stop, self._silent_since, flow_rows), stop
 
     def _depart(
@@ -242,8 +249,8 @@ class FlowBuffer:
     ) -> int:
         context = self._scratch_flow.context(flow_rows, int(self._buffer["clock"][0]))
         looked_for = (start, stop, since, int(ended))
-        _, endings, took, entries, lengths = self._told
-        stopped: int = release.release(self._buffer, context, *looked_for, endings, took, entries, lengths)
+        _, endings, reused, entries, lengths = self._concluded
+        stopped: int = release.release(self._buffer, context, *looked_for, endings, reused, entries, lengths)
         return stopped
 
     def _wanted(self, more: int) -> list[tuple[GrowingRows, int]]:

@@ -21,7 +21,7 @@ Fence: only numpy and this project's enums inside.
 
 import numpy as np
 
-from analyzer.kernels import inlined, part, record_at
+from analyzer.kernels import helper, inlined, record_at
 from analyzer.segments.table import (
     ACK,
     BAD_OFFSET,
@@ -40,7 +40,6 @@ from analyzer.segments.table import (
 from analyzer.tcp.bounds import (
     NEVER,
     busy_since,
-    nearer,
     proven_by,
     rcvd_ack_of_fin,
     rcvd_ack_of_syn,
@@ -49,6 +48,7 @@ from analyzer.tcp.bounds import (
     sent_fin,
     sent_syn,
     sent_syn_ack,
+    shorter_rtt,
     timer_ran_out,
     with_slack,
     within,
@@ -83,27 +83,27 @@ from analyzer.tcp.codes import (
 )
 from analyzer.tcp.sequence import seq_add, seq_diff
 from analyzer.tcp.states import ARROWS, NEXT
-from analyzer.tracker.conclusion import end_flow
-from analyzer.tracker.context import NO_FRAME, end_at, flow_at, later
+from analyzer.tracker.context import NO_FRAME, closing_facts, end_at, flow_at
 from analyzer.tracker.distance import decided_since, round_trip
-from analyzer.tracker.ending import ENTRY
 from analyzer.tracker.fast_path.buffered import SIDE_BIT
+from analyzer.tracker.flow_record import ENTRY
 from analyzer.tracker.gaps import silent_since, watched
-from analyzer.tracker.ledger import LATER
-from analyzer.tracker.moves import at_best, stamp_enter, stamp_leave
+from analyzer.tracker.ledger import CLOSING_FACTS
+from analyzer.tracker.moves import record_entry, record_exit, strongest_basis
 from analyzer.tracker.ordinary import FIN_LATE, fin_late
+from analyzer.tracker.ordinary_record import end_flow
 from analyzer.tracker.time_wait import due, stop, timer_ended
 
 KIND = np.int64(SYN | RST | ACK)
 ODD = np.int64(  # marks with which a segment is left to the tracker
     QUOTED | CUT_HEADER | NO_IP_LENGTH | LENGTH_BEYOND | REASSEMBLED | DUPLICATE | BAD_OFFSET | PART | PADDED
 )
-_later, _entry = record_at(LATER), record_at(ENTRY)
+_closing_facts, _entry = record_at(CLOSING_FACTS), record_at(ENTRY)
 SLOT, CLIENT, SERVER = np.int64(0), np.int64(0), np.int64(1)
 
 
-@part
-def lone_syn(context, row, s, ending):
+@helper
+def conclude_single_syn(context, row, s, ending):
     """Tell the flow in ``row`` of the flow table by its only segment, if that is a SYN; returns whether it is."""
     if np.int64(s["flags"]) & (KIND | FIN) != SYN or s["payload_len"] > 0 or np.int64(s["marks"]) & ODD:
         return False
@@ -111,17 +111,17 @@ def lone_syn(context, row, s, ending):
     now, end_time = np.int64(s["time"]), np.int64(context["clock"])
     for side in (CLIENT, SERVER):
         e = end_at(context, side)
-        e["state"], e["state_time"], e["later"], e["bytes"] = (UNKNOWN if side else CLOSED), now, 0, 0
+        e["state"], e["state_time"], e["closing_row"], e["bytes"] = (UNKNOWN if side else CLOSED), now, 0, 0
     times = sent_syn(now, np.int64(0))
     enter(context, end_at(context, CLIENT), CLIENT, CLOSED, SENT_SYN, SENT, times, np.int64(s["frame"]))
-    finish(context, s, 1, 0)
+    note_last_segment(context, s, 1, 0)
     for side in (CLIENT, SERVER):
         stay(context, end_at(context, side), side, watched(context, side, end_time))
     end_flow(context, SLOT, end_time, ending)
     return True
 
 
-@part
+@helper
 def opened(context, row, syn, syn_ack, ack):
     """Begin the flow in ``row`` of the flow table, if its first three segments are a handshake, which moves both to
     ESTABLISHED; returns whether they are. What else the third is and carries ``followed`` takes in."""
@@ -138,14 +138,14 @@ def opened(context, row, syn, syn_ack, ack):
         return False  # nothing is known of the way from the tap to the hosts
     begin(context, row, syn)
     c, s = end_at(context, CLIENT), end_at(context, SERVER)
-    set_out(c, syn, CLOSED, now - answered, syn_ack["seq"], answered if syn_ack["window"] > 0 else NEVER)
-    set_out(s, syn_ack, LISTEN, answered - asked, syn_ack["ack"], NEVER)
-    c["later"], s["later"] = 1, 2
-    shake_hands(context, c, s, asked, answered, now, syn, syn_ack, ack)
+    init_endpoint(c, syn, CLOSED, now - answered, syn_ack["seq"], answered if syn_ack["window"] > 0 else NEVER)
+    init_endpoint(s, syn_ack, LISTEN, answered - asked, syn_ack["ack"], NEVER)
+    c["closing_row"], s["closing_row"] = 1, 2
+    handshake_moves(context, c, s, asked, answered, now, syn, syn_ack, ack)
     return True
 
 
-@part
+@helper
 def begin(context, row, syn):
     """A new flow, whose first segment is a SYN of side 0."""
     f = flow_at(context, SLOT)
@@ -155,26 +155,26 @@ def begin(context, row, syn):
 
 
 @inlined
-def set_out(e, s, state, reach, acknowledged, idle_since):
+def init_endpoint(e, s, state, tap_rtt, acknowledged, idle_since):
     """What is known of endpoint ``e`` by its SYN or SYN-ACK, and by the answer to that."""
     now = np.int64(s["time"])
     e["isn"], e["snd_nxt"], e["ack_sent"] = s["seq"], seq_add(s["seq"], 1), acknowledged
-    e["state"], e["state_time"], e["reach"] = state, NEVER, reach
+    e["state"], e["state_time"], e["tap_rtt"] = state, NEVER, tap_rtt
     e["idle_since"], e["busy_since"], e["proof_event"] = idle_since, NEVER, 0
     e["fresh_time"] = e["last_time"] = now
     e["ip_id"] = s["ip_id"]
 
 
-@part
-def shake_hands(context, c, s, asked, answered, now, syn, syn_ack, ack):
+@helper
+def handshake_moves(context, c, s, asked, answered, now, syn, syn_ack, ack):
     """The moves of a handshake."""
     frame = np.int64(ack["frame"])
-    reach, server_reach = np.int64(c["reach"]), np.int64(s["reach"])
-    enter(context, c, CLIENT, CLOSED, SENT_SYN, SENT, sent_syn(asked, reach), np.int64(syn["frame"]))
-    times = sent_syn_ack(answered, server_reach, asked)
+    tap_rtt, server_tap_rtt = np.int64(c["tap_rtt"]), np.int64(s["tap_rtt"])
+    enter(context, c, CLIENT, CLOSED, SENT_SYN, SENT, sent_syn(asked, tap_rtt), np.int64(syn["frame"]))
+    times = sent_syn_ack(answered, server_tap_rtt, asked)
     enter(context, s, SERVER, LISTEN, SENT_SYN_ACK, SENT, times, np.int64(syn_ack["frame"]))
-    enter(context, c, CLIENT, SYN_SENT, RCVD_SYN_ACK, PROVEN, rcvd_syn_ack(now, reach, answered, answered), frame)
-    times = rcvd_ack_of_syn(now, server_reach, context["repeat"])
+    enter(context, c, CLIENT, SYN_SENT, RCVD_SYN_ACK, PROVEN, rcvd_syn_ack(now, tap_rtt, answered, answered), frame)
+    times = rcvd_ack_of_syn(now, server_tap_rtt, context["repeat"])
     enter(context, s, SERVER, SYN_RECEIVED, RCVD_ACK_OF_SYN, ASSUMED, times, frame)
     if context["timeline"] > 0:
         s["proof_event"] = flow_at(context, SLOT)["log_rows"]
@@ -197,10 +197,10 @@ def followed(context, e, p, i, s, before):
     back = (now - before) | fresh | left  # negative where any of them is
     if back < 0 or (length | fin | fresh) == 0:
         return False  # or the same once more
-    whole, sample, reach = (fresh > 0) & (left == 0), now - np.int64(p["fresh_time"]), np.int64(e["reach"])
+    whole, sample, tap_rtt = (fresh > 0) & (left == 0), now - np.int64(p["fresh_time"]), np.int64(e["tap_rtt"])
     fresh_time = np.int64(e["fresh_time"])
     state, peer_state = np.int64(e["state"]), np.int64(p["state"])
-    e["reach"] = nearer(reach, sample) if whole & (sample > 0) else reach
+    e["tap_rtt"] = shorter_rtt(tap_rtt, sample) if whole & (sample > 0) else tap_rtt
     e["fresh_time"] = now if length > 0 else fresh_time
     e["ack_sent"], e["snd_nxt"] = s["ack"], seq_add(sent, length)
     if context["timeline"] > 0:
@@ -225,7 +225,7 @@ def pause(context, e, p, whole, carries, now):
         prove(context, e, now)
 
 
-@part
+@helper
 def prove(context, e, now):
     """The endpoint sends something it could not have sent without what was assumed: see ``step``."""
     entry = _entry(context["timeline"], np.int64(e["proof_event"]) - 1)
@@ -233,12 +233,12 @@ def prove(context, e, now):
     e["proof_event"] = 0
 
 
-@part
+@helper
 def closes(context, e, p, i, s, whole, before):
     """Take in the same segment once one of the two has closed, or as it does; returns whether it is expected then: one
     sends its FIN, the other acknowledges it and sends its own, and that is acknowledged too."""
     state, peer_state, carries = np.int64(e["state"]), np.int64(p["state"]), s["payload_len"] > 0
-    own, peers = _later(context["later"], i + 1), _later(context["later"], (i ^ 1) + 1)
+    own, peers = _closing_facts(context["closing_rows"], i + 1), _closing_facts(context["closing_rows"], (i ^ 1) + 1)
     if carries and state != ESTABLISHED:
         return False  # data after a FIN
     if whole and peer_state == FIN_WAIT_1:
@@ -275,7 +275,7 @@ def send_fin(context, e, own, i, state, s):
     end = seq_add(e["snd_nxt"], 1)
     own["fin_end"], own["fin_time"], own["fin_ack"], own["fin_count"] = end, now, s["ack"], 1
     e["snd_nxt"], e["fresh_time"] = end, now
-    times = sent_fin(now, np.int64(e["reach"]), decided)
+    times = sent_fin(now, np.int64(e["tap_rtt"]), decided)
     enter(context, e, i, state, SENT_FIN, SENT, times, np.int64(s["frame"]))
 
 
@@ -283,7 +283,7 @@ def send_fin(context, e, own, i, state, s):
 def fin_received(context, e, peers, i, state, s):
     """Endpoint ``e`` proves that it has received the peer's FIN."""
     fin, lower_ack = np.int64(peers["fin_time"]), np.int64(e["last_time"])
-    times = rcvd_fin(np.int64(s["time"]), np.int64(e["reach"]), context["slack"], fin, fin, lower_ack)
+    times = rcvd_fin(np.int64(s["time"]), np.int64(e["tap_rtt"]), context["slack"], fin, fin, lower_ack)
     enter(context, e, i, state, RCVD_FIN, PROVEN, times, np.int64(s["frame"]))
 
 
@@ -292,12 +292,12 @@ def fin_acked(context, p, peers, j, state, s):
     """The acknowledgment passes of the FIN of endpoint ``p``, which will receive it."""
     now = np.int64(s["time"])
     peers["fin_acked_time"] = now
-    times = rcvd_ack_of_fin(now, np.int64(p["reach"]), context["repeat"])
+    times = rcvd_ack_of_fin(now, np.int64(p["tap_rtt"]), context["repeat"])
     enter(context, p, j, state, RCVD_ACK_OF_FIN, ASSUMED, times, np.int64(s["frame"]))
 
 
-@part
-def over_with(context, last, count, replies):
+@helper
+def is_closed(context, last, count, replies):
     """Whether the flow has closed, of which that is the ``last`` segment. It has ``count`` of them, ``replies`` of them
     the server's."""
     c, s = end_at(context, CLIENT), end_at(context, SERVER)
@@ -307,12 +307,12 @@ def over_with(context, last, count, replies):
         seq_diff(c["snd_nxt"], c["isn"]) - 2,
         seq_diff(s["snd_nxt"], s["isn"]) - 2,
     )  # less SYN and FIN
-    finish(context, last, count - replies, replies)
+    note_last_segment(context, last, count - replies, replies)
     return True
 
 
-@part
-def finish(context, last, asks, replies):
+@helper
+def note_last_segment(context, last, asks, replies):
     """Note the ``last`` segment of the flow, and how many each side sent."""
     f, side = flow_at(context, SLOT), sent_by(last)
     f["end_time"], f["end_side"] = last["time"], side
@@ -320,16 +320,16 @@ def finish(context, last, asks, replies):
     end_at(context, CLIENT)["packets"], end_at(context, SERVER)["packets"] = asks, replies
 
 
-@part
-def closed(context, ended, ending):
+@helper
+def conclude_closed(context, ended, ending):
     """Tell the flow that is over, if its timers have run out by the clock, or the capture ``ended`` then, and if no FIN
     was so late that somebody asks for it; returns whether it is told."""
     end_time = np.int64(context["clock"])
     for side in (CLIENT, SERVER):
-        e, after = end_at(context, side), later(context, end_at(context, side))
+        e, after = end_at(context, side), closing_facts(context, end_at(context, side))
         if due(context, e) > end_time and not ended:
             return False
-        peers = later(context, end_at(context, side ^ 1))
+        peers = closing_facts(context, end_at(context, side ^ 1))
         if np.int64(context["asked"]) & FIN_LATE and fin_late(context, after, peers):
             return False
         end_time_wait(context, e, side, end_time)
@@ -339,7 +339,7 @@ def closed(context, ended, ending):
     return True
 
 
-@part
+@helper
 def end_time_wait(context, e, i, now):
     """If TIME_WAIT's timer has run out ``now``, by the profile in force, that ends the state."""
     if timer_ended(context, e, now):
@@ -354,11 +354,11 @@ def enter(context, e, i, state, event, basis, times, frame):
     time = max(within(best, earliest, latest), np.int64(e["state_time"]))
     if context["timeline"] > 0:
         note_down(context, i, state, event, basis, time, earliest, with_slack(time, latest, context["slack"]), frame)
-    stamp_leave(context, e, state, time)
-    stamp_enter(context, e, np.int64(NEXT[ARROWS[state, event]]), basis, time)
+    record_exit(context, e, state, time)
+    record_entry(context, e, np.int64(NEXT[ARROWS[state, event]]), basis, time)
 
 
-@part
+@helper
 def stay(context, e, i, end_time):
     """The capture ends, and leaves endpoint ``e`` in its state."""
     if context["timeline"] > 0:
@@ -366,7 +366,7 @@ def stay(context, e, i, end_time):
         note_down(context, i, np.int64(e["state"]), CAPTURE_END, AT_END, time, end_time, time, NO_FRAME)
 
 
-@part
+@helper
 def note_down(context, i, state, event, basis, time, earliest, latest, frame):
     """The next row of the timeline."""
     f, arrow = flow_at(context, SLOT), ARROWS[state, event]
@@ -374,7 +374,7 @@ def note_down(context, i, state, event, basis, time, earliest, latest, frame):
     row["time"], row["earliest"], row["latest"] = time, min(earliest, time), latest
     row["end"], row["frame"], row["event"], row["arrow"] = i, frame, event, arrow
     row["from_state"], row["state"], row["note"] = state, NEXT[arrow], NO_NOTE
-    row["basis"] = at_best(state, np.int64(NEXT[arrow]), basis)
+    row["basis"] = strongest_basis(state, np.int64(NEXT[arrow]), basis)
     f["log_rows"] = f["log_rows"] + 1
 
 

@@ -6,7 +6,7 @@ are, in 32 bits each; where that does not suffice, they stand in a row of a pool
 
 import numpy as np
 
-from analyzer.kernels import part, prefetch, record_at
+from analyzer.kernels import helper, prefetch, record_at
 from analyzer.memory import LINE
 from analyzer.tracker.storage.layout import BLOCK, ELSEWHERE, FAR, LOG, OTHER_SIDE, ROWS_A_BLOCK, UNBOUNDED, VOID
 from analyzer.tracker.storage.pools import BLOCKS, FARS, give_back, next_free, take
@@ -15,14 +15,14 @@ LOG_BYTES = np.int64(LOG.itemsize)
 _log, _block, _far = record_at(LOG), record_at(BLOCK), record_at(FAR)
 
 
-@part
+@helper
 def log_at(context, row):
     """A row of the log."""
     return _log(context["log"], np.int64(row))
 
 
-@part
-def say(entry, side, event, before, state, basis, note):
+@helper
+def fill_row(entry, side, event, before, state, basis, note):
     """Enter in a new row what happened."""
     entry["event"] = event
     entry["states"] = before << 4 | state
@@ -30,54 +30,54 @@ def say(entry, side, event, before, state, basis, note):
     entry["note"] = note | (OTHER_SIDE if side else 0)
 
 
-@part
+@helper
 def state_in(entry):
     """The state that an entry leaves the endpoint in."""
     return np.int64(entry["states"]) & 15
 
 
-@part
+@helper
 def state_before(entry):
     """The state that it found the endpoint in."""
     return np.int64(entry["states"]) >> 4
 
 
-@part
+@helper
 def side_in(entry):
     """The endpoint's side."""
     return np.int64(1) if np.int64(entry["note"]) & OTHER_SIDE else np.int64(0)
 
 
-@part
+@helper
 def note_in(entry):
     """What else is to be said of it (Note)."""
     return np.int64(entry["note"]) & (OTHER_SIDE - 1)
 
 
-@part
+@helper
 def is_void(entry):
     """Whether a later segment took it back."""
     return np.int64(entry["note"]) & VOID != 0
 
 
-@part
+@helper
 def make_void(entry):
     entry["note"] = np.int64(entry["note"]) | VOID
 
 
-@part
+@helper
 def block_at(context, block):
     """A block of the log."""
     return _block(context["blocks"], np.int64(block))
 
 
-@part
+@helper
 def first_block(context, f):
     """The first block of the log of flow ``f``, 0 where it has none: the chain of its blocks is closed to a ring."""
     return np.int64(block_at(context, np.int64(f["last_block"]))["next_block"])
 
 
-@part
+@helper
 def new_log_row(context, f):
     """The next row of the log of flow ``f``. The caller has made sure that there is room."""
     place = np.int64(f["log_rows"]) % ROWS_A_BLOCK
@@ -89,13 +89,13 @@ def new_log_row(context, f):
         if last > 0:
             block_at(context, last)["next_block"] = block
         f["last_block"] = block
-        come_nearer(context)
+        prefetch_rows(context)
     f["log_rows"] = f["log_rows"] + 1
     return np.int64(f["last_block"]) * ROWS_A_BLOCK + place
 
 
-@part
-def come_nearer(context):
+@helper
+def prefetch_rows(context):
     """Have the rows brought near that whoever wants a block next will be given: they were last used a minute ago."""
     block = next_free(context, BLOCKS)
     if block >= 0:
@@ -103,7 +103,7 @@ def come_nearer(context):
             prefetch(context["log"] + block * ROWS_A_BLOCK * LOG_BYTES + offset)
 
 
-@part
+@helper
 def row_before(context, row):
     """The row of the same endpoint before ``row``, 0 where there is none."""
     side = side_in(log_at(context, row))
@@ -118,7 +118,7 @@ def row_before(context, row):
     return np.int64(0)
 
 
-@part
+@helper
 def earliest_of(context, entry):
     """The moment before which an entry did not happen, 0 where there is no bound."""
     if entry["early"] == ELSEWHERE:
@@ -126,7 +126,7 @@ def earliest_of(context, entry):
     return np.int64(0) if entry["early"] == UNBOUNDED else np.int64(entry["time"]) - np.int64(entry["early"])
 
 
-@part
+@helper
 def latest_of(context, entry):
     """The moment after which an entry did not happen."""
     if entry["early"] == ELSEWHERE:
@@ -134,14 +134,14 @@ def latest_of(context, entry):
     return np.int64(entry["time"]) + np.int64(entry["late"])
 
 
-@part
+@helper
 def bound(context, entry, earliest, latest):
     """Set the bounds of an entry whose best time is set; a best time beyond them counts as the bound."""
     free_bounds(context, entry)
     set_bounds(context, entry, np.int64(entry["time"]), earliest, latest)
 
 
-@part
+@helper
 def set_bounds(context, entry, time, earliest, latest):
     """The same of a new entry, whose best time is ``time``."""
     earliest = max(earliest, np.int64(0))  # what was counted back from something that never happened is no bound either
@@ -156,7 +156,7 @@ def set_bounds(context, entry, time, earliest, latest):
     entry["early"], entry["late"] = ELSEWHERE, row
 
 
-@part
+@helper
 def free_bounds(context, entry):
     """Give back what an entry's bounds have taken."""
     if entry["early"] == ELSEWHERE:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.kernels import part, prefetch, record_at, wipe
+from analyzer.kernels import helper, prefetch, record_at, wipe
 from analyzer.memory import LINE, GrowingRows
-from analyzer.tracker.ledger import FOLLOWED, KEPT, LATER, OLDER, UNUSUAL
+from analyzer.tracker.ledger import CLOSING_FACTS, ENDPOINT_CORE, FLOW_CORE, OLDER, UNUSUAL
 from analyzer.tracker.storage.layout import BLOCK, FAR, LOG, ROWS_A_BLOCK
 
 POOL = np.dtype(
@@ -26,14 +26,14 @@ POOL = np.dtype(
         ("capacity", "<i8"),
     ]
 )
-SLOTS, UNUSUALS, OLDERS, BLOCKS, FARS, LATERS = (np.int64(number) for number in range(6))
+SLOTS, UNUSUALS, OLDERS, BLOCKS, FARS, CLOSINGS = (np.int64(number) for number in range(6))
 NEEDED = np.array([1, 8, 1, 8, 32, 4])  # rows of each pool that one segment may take at most (16 rows of the log)
 PIECE = 4096  # slots, whose endpoints' rows are a huge page
 _pool = record_at(POOL)
 _link = record_at(np.dtype([("next", "<i4")]))
 
 
-@part
+@helper
 def take(context, number):
     """A row of that pool, zero; the caller has made sure that there is one. Row after row is new and zero as it comes;
     a row used before is wiped only now, when whoever takes it wants it in the cache anyway."""
@@ -53,13 +53,13 @@ def take(context, number):
     return row
 
 
-@part
+@helper
 def next_free(context, number):
     """The row that will be taken next, -1 where that is one never used before."""
     return np.int64(_pool(context["pools"], number)["free"])
 
 
-@part
+@helper
 def give_back(context, number, row):
     """Make the row free."""
     pool = _pool(context["pools"], number)
@@ -68,7 +68,7 @@ def give_back(context, number, row):
     pool["given"] = pool["given"] + 1
 
 
-@part
+@helper
 def give_back_chain(context, number, first, last, count):
     """Make ``count`` rows free that are chained as free rows are, ``first`` to ``last``."""
     if count > 0:
@@ -78,14 +78,14 @@ def give_back_chain(context, number, first, last, count):
         pool["given"] = pool["given"] + count
 
 
-@part
+@helper
 def in_use(context, number):
     """Rows of that pool that are in use, row 0 among them where it belongs to nobody."""
     pool = _pool(context["pools"], number)
     return pool["used"] - pool["given"]
 
 
-@part
+@helper
 def copy_words(words, place, address, size):
     """Copy ``size`` bytes at ``address`` to ``words`` (int32) from ``place`` on; returns the place behind them."""
     for word in range(size >> 2):
@@ -93,13 +93,13 @@ def copy_words(words, place, address, size):
     return place + (size >> 2)
 
 
-@part
+@helper
 def slots_taken(context):
     """Slots ever taken: those from here on are new."""
     return np.int64(_pool(context["pools"], SLOTS)["used"])
 
 
-@part
+@helper
 def room(context):
     """How many segments can surely be taken in with the rows there are."""
     left = np.int64(1 << 62)
@@ -113,10 +113,10 @@ class Pools:
     """The pools' memory, and the rows that lie beside them: two endpoints a slot, two rows of the log a block."""
 
     def __init__(self) -> None:
-        self.flows, self.ends = GrowingRows(FOLLOWED, 1024), GrowingRows(KEPT, 2048)
+        self.flows, self.ends = GrowingRows(FLOW_CORE, 1024), GrowingRows(ENDPOINT_CORE, 2048)
         self.unusual, self.older = GrowingRows(UNUSUAL, 256), GrowingRows(OLDER, 256)
         self.blocks, self.log = GrowingRows(BLOCK, 4096), GrowingRows(LOG, 4096 * ROWS_A_BLOCK)
-        self.far, self.later = GrowingRows(FAR, 1024), GrowingRows(LATER, 2048)
+        self.far, self.closing_rows = GrowingRows(FAR, 1024), GrowingRows(CLOSING_FACTS, 2048)
         self.state: np.ndarray[Any, np.dtype[np.void]] = np.zeros(len(NEEDED), POOL)
         self.state["used"] = 0, 1, 1, 1, 1, 1
         self.state["free"] = -1
@@ -125,13 +125,13 @@ class Pools:
 
     def lay_out(self, context: NDArray[np.void]) -> None:
         """Tell the kernels where the rows lie now; ``context`` has dtype CONTEXT."""
-        for name in ("flows", "ends", "later", "unusual", "older", "blocks", "log", "far"):
+        for name in ("flows", "ends", "closing_rows", "unusual", "older", "blocks", "log", "far"):
             context[name] = getattr(self, name).address
         context["pools"] = self.state.ctypes.data
 
     @property
     def _pooled(self) -> tuple[GrowingRows, ...]:
-        return self.flows, self.unusual, self.older, self.blocks, self.far, self.later
+        return self.flows, self.unusual, self.older, self.blocks, self.far, self.closing_rows
 
     @property
     def slots(self) -> int:

@@ -5,15 +5,15 @@ Fence: only numpy and this project's enums inside.
 
 import numpy as np
 
-from analyzer.kernels import const, kernel, part
+from analyzer.kernels import const, helper, kernel
 from analyzer.tracker.context import CONTEXT, FINISHED, end_at, flow_at, place_at
-from analyzer.tracker.ledger import FOLLOWED, KEPT, LATER, OLDER, UNUSUAL
+from analyzer.tracker.ledger import CLOSING_FACTS, ENDPOINT_CORE, FLOW_CORE, OLDER, UNUSUAL
 from analyzer.tracker.storage.event_log import block_at, first_block, free_bounds, log_at
 from analyzer.tracker.storage.layout import ROWS_A_BLOCK
 from analyzer.tracker.storage.pools import (
     BLOCKS,
+    CLOSINGS,
     FARS,
-    LATERS,
     OLDERS,
     SLOTS,
     UNUSUALS,
@@ -23,8 +23,10 @@ from analyzer.tracker.storage.pools import (
     in_use,
 )
 
-FOLLOWED_BYTES = np.int64(FOLLOWED.itemsize)
-KEPT_BYTES, LATER_BYTES, UNUSUAL_BYTES = (np.int64(row.itemsize) for row in (KEPT, LATER, UNUSUAL))
+FLOW_CORE_BYTES = np.int64(FLOW_CORE.itemsize)
+ENDPOINT_CORE_BYTES, CLOSING_BYTES, UNUSUAL_BYTES = (
+    np.int64(row.itemsize) for row in (ENDPOINT_CORE, CLOSING_FACTS, UNUSUAL)
+)
 OLDER_BYTES = np.int64(OLDER.itemsize)
 
 
@@ -38,12 +40,12 @@ def copy_ledger_rows(contexts, slots, ends, flows):
         slot = np.int64(slots[place])
         for i in (2 * slot, 2 * slot + 1):
             unusual = np.int64(end_at(context, i)["unusual"])
-            after = np.int64(end_at(context, i)["later"])
-            end_word = copy_words(ends, end_word, context["ends"] + i * KEPT_BYTES, KEPT_BYTES)
-            end_word = copy_words(ends, end_word, context["later"] + after * LATER_BYTES, LATER_BYTES)
+            after = np.int64(end_at(context, i)["closing_row"])
+            end_word = copy_words(ends, end_word, context["ends"] + i * ENDPOINT_CORE_BYTES, ENDPOINT_CORE_BYTES)
+            end_word = copy_words(ends, end_word, context["closing_rows"] + after * CLOSING_BYTES, CLOSING_BYTES)
             end_word = copy_words(ends, end_word, context["unusual"] + unusual * UNUSUAL_BYTES, UNUSUAL_BYTES)
         older = np.int64(flow_at(context, slot)["older"])
-        flow_word = copy_words(flows, flow_word, context["flows"] + slot * FOLLOWED_BYTES, FOLLOWED_BYTES)
+        flow_word = copy_words(flows, flow_word, context["flows"] + slot * FLOW_CORE_BYTES, FLOW_CORE_BYTES)
         flow_word = copy_words(flows, flow_word, context["older"] + older * OLDER_BYTES, OLDER_BYTES)
 
 
@@ -55,14 +57,14 @@ def put_away(contexts, slots):
         forget_flow(context, np.int64(slots[place]))
 
 
-@part
+@helper
 def forget_flow(context, slot):
     """The flow's rows are free for others."""
     f = flow_at(context, slot)
     place_at(context, f["row"])["slot"] = FINISHED
     for i in (2 * slot, 2 * slot + 1):
-        if end_at(context, i)["later"] > 0:
-            give_back(context, LATERS, np.int64(end_at(context, i)["later"]))
+        if end_at(context, i)["closing_row"] > 0:
+            give_back(context, CLOSINGS, np.int64(end_at(context, i)["closing_row"]))
         if end_at(context, i)["unusual"] > 0:
             give_back(context, UNUSUALS, np.int64(end_at(context, i)["unusual"]))
     if f["older"] > 0:
@@ -75,7 +77,7 @@ def forget_flow(context, slot):
     give_back(context, SLOTS, slot)
 
 
-@part
+@helper
 def forget_bounds(context, f):
     """Give back what bounds in the flow's rows of the log have taken."""
     block, left = first_block(context, f), np.int64(f["log_rows"])

@@ -11,16 +11,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.kernels import const, kernel, part, record_at
+from analyzer.kernels import const, helper, kernel, record_at
 from analyzer.tracker.context import CONTEXT, end_at, flow_at
 from analyzer.tracker.ledger import (
     CAPTURE,
+    CLOSING_COLUMNS,
+    CLOSING_FACTS,
     CONNECTION,
-    FOLLOWED,
+    ENDPOINT_CORE,
+    FLOW_CORE,
     ICMP_FACTS,
-    KEPT,
-    LATER,
-    LATER_FACTS,
     OLDER,
     RESETS,
     UNUSUAL,
@@ -31,8 +31,10 @@ from analyzer.tracker.outcome import Ledger
 FIELD = np.dtype([("row", "<i8"), ("offset", "<i8"), ("type", "<i8")])  # in which row a column stands, where, TYPES
 TYPES = ("|u1", "|i1", "<u2", "<u4", "<i4", "<i8")
 BLOCK = 16  # flows turned together
-KEPT_BYTES, LATER_BYTES, UNUSUAL_BYTES = (np.int64(row.itemsize) for row in (KEPT, LATER, UNUSUAL))
-FOLLOWED_BYTES, OLDER_BYTES = np.int64(FOLLOWED.itemsize), np.int64(OLDER.itemsize)
+ENDPOINT_CORE_BYTES, CLOSING_BYTES, UNUSUAL_BYTES = (
+    np.int64(row.itemsize) for row in (ENDPOINT_CORE, CLOSING_FACTS, UNUSUAL)
+)
+FLOW_CORE_BYTES, OLDER_BYTES = np.int64(FLOW_CORE.itemsize), np.int64(OLDER.itemsize)
 AGAIN = {f"{what}_last_{kind}": what for what in ("syn", "fin") for kind in ("time", "frame")}
 OF_FLOW = frozenset(CONNECTION.names or ())
 _u1, _i1, _u2, _u4, _i4, _i8 = (record_at(np.dtype([("value", name)])) for name in TYPES)
@@ -42,7 +44,10 @@ class ChosenColumns:
     """Some columns: ``ends`` of ENDPOINT and ``flows`` of CONNECTION."""
 
     def __init__(self, ends: Sequence[str], flows: Sequence[str]) -> None:
-        self.end_fields, self.flow_fields = _fields(ends, KEPT, LATER, UNUSUAL), _fields(flows, FOLLOWED, OLDER)
+        self.end_fields, self.flow_fields = (
+            _fields(ends, ENDPOINT_CORE, CLOSING_FACTS, UNUSUAL),
+            _fields(flows, FLOW_CORE, OLDER),
+        )
         self.ends = {name: place for place, name in enumerate(ends)}
         self.flows = {name: place for place, name in enumerate(flows)}
 
@@ -61,7 +66,7 @@ def _fields(names: Sequence[str], *rows: "np.dtype[Any]") -> NDArray[np.void]:
 # All that is read of a flow of the kind REUSED: by the rules about an older flow on the tuple, and of every flow.
 OF_REUSED = ChosenColumns(
     [
-        *("packets", "known", "ack_sent", "missing_bytes", "missing_jumps", "rst_count", "strays"),
+        *("packets", "known", "ack_sent", "missing_bytes", "missing_jumps", "rst_count", "unrelated_segments"),
         *("syn_count", "syn_ack", "syn_time", "syn_frame", "established_time", "last_time"),
     ],
     [
@@ -75,11 +80,11 @@ INTERNAL = (  # what the tracker alone uses
     *("hole_bytes", "hole_from", "hole_end", "unseen_time", "missing_from", "half_close_seq", "far_next"),
     *("rst_nxt", "icmp_id", "icmp_last_time", "pad_bytes", "pad_end", "pad_time", "pad_frame"),
 )
-SELDOM_NOTED = [*LATER_FACTS, *UNUSUAL_FACTS, *ICMP_FACTS, *RESETS, *CAPTURE]
+SELDOM_NOTED = [*CLOSING_COLUMNS, *UNUSUAL_FACTS, *ICMP_FACTS, *RESETS, *CAPTURE]
 OF_OTHER = ChosenColumns(
     [
         *(column.name for column in SELDOM_NOTED if column.name not in INTERNAL),
-        *("state", "state_basis", "known", "syn_ack", "ack_sent", "reach", "ttl_low", "ttl_high"),
+        *("state", "state_basis", "known", "syn_ack", "ack_sent", "tap_rtt", "ttl_low", "ttl_high"),
         *("packets", "first_frame", "last_frame", "last_time", "syn_count", "syn_time", "syn_frame"),
         *("last_payload", "last_payload_byte", "data_time", "data_frame"),
     ],
@@ -101,18 +106,20 @@ def transpose(contexts, slots, end_fields, flow_fields, rows, ends, flows):
         for side in (np.int64(0), np.int64(1)):
             for place in range(some):
                 i = 2 * slots[first + place] + side
-                rows[place] = context["ends"] + i * KEPT_BYTES
-                rows[BLOCK + place] = context["later"] + np.int64(end_at(context, i)["later"]) * LATER_BYTES
+                rows[place] = context["ends"] + i * ENDPOINT_CORE_BYTES
+                rows[BLOCK + place] = (
+                    context["closing_rows"] + np.int64(end_at(context, i)["closing_row"]) * CLOSING_BYTES
+                )
                 rows[2 * BLOCK + place] = context["unusual"] + np.int64(end_at(context, i)["unusual"]) * UNUSUAL_BYTES
             turn(rows, some, end_fields, ends, first + side * count, 2 * count)
         for place in range(some):
             slot = slots[first + place]
-            rows[place] = context["flows"] + slot * FOLLOWED_BYTES
+            rows[place] = context["flows"] + slot * FLOW_CORE_BYTES
             rows[BLOCK + place] = context["older"] + np.int64(flow_at(context, slot)["older"]) * OLDER_BYTES
         turn(rows, some, flow_fields, flows, first, count)
 
 
-@part
+@helper
 def turn(rows, some, fields, columns, first, length):
     """Write ``some`` numbers of each of ``fields`` to its column, of ``length``, from place ``first`` on."""
     for number in range(len(fields)):
@@ -121,7 +128,7 @@ def turn(rows, some, fields, columns, first, length):
         turn_one(rows, begin, begin + some, offset, kind, columns, first + number * length)
 
 
-@part
+@helper
 def turn_one(rows, begin, end, offset, kind, column, to):
     """Write the numbers of one type that stand at ``offset`` in ``rows`` to ``column``; a loop for each type."""
     to -= begin

@@ -8,12 +8,12 @@ Fence: only numpy and this project's enums inside.
 
 import numpy as np
 
-from analyzer.kernels import const, kernel, part
+from analyzer.kernels import const, helper, kernel
 from analyzer.tcp.sequence import fin_sent_first, seq_diff
-from analyzer.tracker.context import CONTEXT, end_at, flow_at, later, tuple_at
-from analyzer.tracker.ending import ENDING
-from analyzer.tracker.endings import CLIENT, NOBODY, SERVER, Handshake, RstCause, Teardown
+from analyzer.tracker.context import CONTEXT, closing_facts, end_at, flow_at, tuple_at
+from analyzer.tracker.flow_record import ENDING
 from analyzer.tracker.gaps import watched
+from analyzer.tracker.vocabularies import CLIENT, NOBODY, SERVER, Handshake, RstCause, Teardown
 from analyzer.units import UNKNOWN
 
 NO_CAUSE, BY_NOBODY = np.int64(RstCause.NONE), np.int64(2)
@@ -35,17 +35,19 @@ def note_down(contexts, slots, end_time, endings):
         noted(context, np.int64(slots[place]), end_time, endings[place])
 
 
-@part
+@helper
 def end_flow(context, slot, end_time, row):
     """Fill in ``row`` (ENDING) for an ordinary flow that is finished."""
     noted(context, slot, end_time, row)
     f = flow_at(context, slot)
     row["findings"], row["observability"] = 0, 0
     row["rst_by"], row["rst_cause"] = BY_NOBODY, NO_CAUSE
-    closed_first(f, later(context, end_at(context, 2 * slot)), later(context, end_at(context, 2 * slot + 1)), row)
+    closed_first(
+        f, closing_facts(context, end_at(context, 2 * slot)), closing_facts(context, end_at(context, 2 * slot + 1)), row
+    )
 
 
-@part
+@helper
 def noted(context, slot, end_time, row):
     """Fill in what was noted of a flow, be it ordinary or not."""
     f = flow_at(context, slot)
@@ -61,10 +63,10 @@ def noted(context, slot, end_time, row):
     c, s = end_at(context, 2 * slot + client), end_at(context, 2 * slot + 1 - client)
     sent_by(c, s, row)
     until = watched(context, 2 * slot + client, end_time), watched(context, 2 * slot + 1 - client, end_time)
-    ends_of(later(context, c), later(context, s), until, row)
+    ends_of(closing_facts(context, c), closing_facts(context, s), until, row)
 
 
-@part
+@helper
 def closed_first(f, own, peers, row):
     """Who closed first: by the acknowledgments on the FINs, else by time; and how it ended."""
     if own["fin_count"] == 0:
@@ -80,7 +82,7 @@ def closed_first(f, own, peers, row):
     row["idle_before_close_s"] = f["close_idle"]
 
 
-@part
+@helper
 def sent_by(c, s, row):
     """What the two endpoints sent, and their states."""
     row["client_packets"], row["server_packets"] = c["packets"], s["packets"]
@@ -88,7 +90,7 @@ def sent_by(c, s, row):
     row["client_state"], row["server_state"] = c["state"], s["state"]
 
 
-@part
+@helper
 def ends_of(c, s, until, row):
     """The columns of how the two endpoints closed; ``until`` when each is known."""
     row["client_fin_epoch"] = c["fin_time"] if c["fin_count"] > 0 else NOT_KNOWN
@@ -103,13 +105,13 @@ def ends_of(c, s, until, row):
     row["server_fin_wait_2_s"] = stay(s["fin_wait_2_time"], s["fin_wait_2_end"], until[1])
 
 
-@part
+@helper
 def known(time):
     """0 stands for "has not happened" in the ledger, and for "not known" in a table stands UNKNOWN."""
     return np.int64(time) if time != 0 else NOT_KNOWN
 
 
-@part
+@helper
 def stay(entered, left, end_time):
     """How long an endpoint was in a state, until ``end_time`` where it still is."""
     if entered == 0:

@@ -1,14 +1,14 @@
 """From the ledger to rows of ENDING: what flows.csv says of flows that did not end in the usual way.
 
-What was noted of such a flow a kernel has filled in when it was finished (``conclusion.noted``); here follows what is
-concluded from that, as the rules conclude it. Of the others the kernel says both.
+A kernel fills in what was noted of such a flow when it is finished (``ordinary_record.noted``). What follows from that
+is added here, as the rules conclude it. Of ordinary flows the kernel fills in both.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.tracker.endings import RstCause
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.vocabularies import RstCause
 from analyzer.units import UNKNOWN
 
 NO_SIDE = 2  # in the column rst_by

@@ -7,7 +7,7 @@ import pytest
 
 from analyzer.findings.loading import asked
 from analyzer.flows.table import FlowTable
-from analyzer.memory import HUGE, GrowingRows, Provision
+from analyzer.memory import HUGE, GrowingRows, MemoryPreallocator
 from analyzer.settings import Settings
 from analyzer.tracker.fast_path import flow_buffer
 from analyzer.tracker.fast_path.flow_buffer import FlowBuffer
@@ -18,7 +18,7 @@ MANY = 1 << 14
 
 
 def test_each_kind_up_to_where_it_is_wanted() -> None:
-    ones, threes, provision = GrowingRows(ROW, 16), GrowingRows(ROW, 16), Provision()
+    ones, threes, provision = GrowingRows(ROW, 16), GrowingRows(ROW, 16), MemoryPreallocator()
     assert provision.lacks([(ones, 1), (threes, 0)])
     before = resident()
     for _ in range(2):

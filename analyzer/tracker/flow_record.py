@@ -5,7 +5,7 @@ words when the tables are written. A time, or a length of time in nanoseconds, t
 that is not known is 0.
 
 To add a column of ``flows``: declare it here, at the end. One that follows from other columns is ``made`` by a function
-and has no field; any other is a field of ENDING and is filled in by ``conclusion.noted``.
+and has no field; any other is a field of ENDING and is filled in by ``ordinary_record.noted``.
 """
 
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from analyzer.columns import TableColumn, Vocabulary, record_of
 from analyzer.tcp.evidence import BASIS_WORDS
 from analyzer.tcp.states import EVENT_WORDS, STATE_WORDS, State
-from analyzer.tracker.endings import CLOSERS, HANDSHAKES, OBSERVABILITY, RST_CAUSES, SIDES, TEARDOWNS
+from analyzer.tracker.vocabularies import CLOSERS, HANDSHAKES, OBSERVABILITY, RST_CAUSES, SIDES, TEARDOWNS
 
 if TYPE_CHECKING:
     from analyzer.capture.frame_files import FrameFiles

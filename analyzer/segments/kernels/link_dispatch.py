@@ -1,6 +1,6 @@
 """A step for the header that each link type of the table ``segments/link_types.py`` begins with."""
 
-from analyzer.kernels import part
+from analyzer.kernels import helper
 from analyzer.segments.header_numbers import ETHERTYPE, IPV4, IPV6, LINK, STOP, WLAN
 from analyzer.segments.kernels.capture_headers import (
     NFULA_PAYLOAD,
@@ -40,7 +40,7 @@ PPIS, PKTAPS, ERFS, PFLOGS = map(numbers, ("ppi", "pktap", "erf", "pflog"))
 SKIPPED, WITH_ETHERTYPE = skipped(), with_ethertype()
 
 
-@part
+@helper
 def link(data: Bytes, cursor: Record, number: int) -> int:
     """The step for link types that stand for a header on the wire; the rest is below."""
     if number in ETHERNETS:
@@ -62,7 +62,7 @@ def link(data: Bytes, cursor: Record, number: int) -> int:
     return wireless(data, cursor, number)
 
 
-@part
+@helper
 def wireless(data: Bytes, cursor: Record, number: int) -> int:
     """802.11 with what may stand before it, and the old local networks."""
     if number in WLANS:
@@ -84,7 +84,7 @@ def wireless(data: Bytes, cursor: Record, number: int) -> int:
     return annotated(data, cursor, number)
 
 
-@part
+@helper
 def annotated(data: Bytes, cursor: Record, number: int) -> int:
     """Link types whose header was made by the capture."""
     if number in COOKED:
@@ -106,7 +106,7 @@ def annotated(data: Bytes, cursor: Record, number: int) -> int:
     return fixed(data, cursor, number)
 
 
-@part
+@helper
 def fixed(data: Bytes, cursor: Record, number: int) -> int:
     """Link types with a header of fixed length."""
     if number in PPPOES:
