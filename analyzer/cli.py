@@ -44,6 +44,16 @@ def _duration(entry: Field[Any], context: click.Context, option: click.Parameter
         raise click.BadParameter(str(error)) from error
 
 
+class StreamNumber(click.IntRange):
+    """The number of a stream; whoever writes something else reads what is needed."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"it needs a number, 0 or higher, not {value!r}", param, ctx)
+
+
 def _tables(context: click.Context, option: click.Parameter, value: str | None) -> frozenset[str] | None:
     names = frozenset(name.strip() for name in value.split(",")) if value else None
     if names and not names <= WRITTEN:
@@ -164,7 +174,7 @@ def analyze(
 @captures
 @click.option(
     "--stream",
-    type=click.IntRange(min=0),
+    type=StreamNumber(min=0),
     required=True,
     help="Number of the connection: tcp.stream in Wireshark.",
 )
@@ -315,7 +325,7 @@ def _usage(error: click.UsageError) -> int:
         error.show()
         return 2
     command = error.ctx.command_path if error.ctx else "teardown"
-    return _complain(f"{error.format_message()} Try '{command} --help'.", 2)
+    return _complain(f"{error.format_message().rstrip('.')}. Try '{command} --help'.", 2)
 
 
 def _fault(error: Exception) -> int:

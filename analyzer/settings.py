@@ -111,8 +111,10 @@ def nanoseconds(text: str | float | Decimal) -> int:
         whole = int(value)
     except (InvalidOperation, ValueError, OverflowError):
         raise UsageError(f"{written!r} is not a duration; write seconds (10, 0.25), 500ms, 2m or 1h") from None
-    if whole < 0 or whole >= 1 << 63:
-        raise UsageError(f"{written!r} is not a duration between 0 and 292 years")
+    if whole < 0:
+        raise UsageError(f"a duration must not be negative, as {written!r} is")
+    if whole >= 1 << 63:
+        raise UsageError(f"{written!r} is too long: a duration is 292 years at most")
     return whole
 
 
@@ -150,7 +152,20 @@ def check(entry: Field[Any], value: Any) -> None:
     timed = "seconds" in entry.metadata
     least, most = entry.metadata.get("range", (0, (1 << 63) - 1) if timed else (None, None))
     if least is not None and not (isinstance(value, int) and least <= value <= most):
-        raise UsageError(f"{entry.name} is a whole number from {least} to {most}, not {value!r}")
+        raise UsageError(f"{option_name(entry)} must be {_between(least, most, timed)}, not {_human(value, timed)}")
+
+
+def _between(least: int, most: int, timed: bool) -> str:
+    """The range of a setting in words."""
+    return f"{'' if timed else 'a whole number '}from {_human(least, timed)} to {_human(most, timed)}"
+
+
+def _human(value: Any, timed: bool) -> str:
+    """A value as people write it; nanoseconds as seconds, with the hours of many."""
+    if not timed or not isinstance(value, int):
+        return repr(value)
+    hours = value / (3600 * SECOND)
+    return f"{seconds_text(value)} s" + (f" ({hours:g} h)" if hours >= 1 and hours == int(hours) else "")
 
 
 def _suggestion(name: str, known: list[str]) -> str:

@@ -218,7 +218,7 @@ def test_timeline_asks_for_the_segments_of_one_stream(run: Run, pipeline: Pipeli
         ),
         (["explain"], "teardown: name a finding (teardown explain TD101), or timers "),
         (["explain", "TD000"], "teardown: "),
-        (["explain", ""], "teardown: no finding ''; there are TD101"),
+        (["explain", ""], "teardown: no finding ''; teardown explain --list shows all"),
         (["analyze", "a", "--pile-up", "0"], "teardown: Invalid value for '--pile-up': 0 is not in the range"),
         (["analyze", "a", "--code", "TD102,TD7"], "teardown: no finding TD7; teardown explain --list shows all\n"),
         (["analyze", "a", "--code", "TD102", "--json"], "teardown: --code cannot be combined with"),

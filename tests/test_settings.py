@@ -32,7 +32,7 @@ def test_durations_as_people_write_them(written: str, expected: int) -> None:
 
 @pytest.mark.parametrize("written", ["", "soon", "-1", "nan", "inf", "1e30", "5 parsecs", "ms"])
 def test_anything_else_is_a_usage_error(written: str) -> None:
-    with pytest.raises(UsageError, match="not a duration"):
+    with pytest.raises(UsageError, match="duration"):
         nanoseconds(written)
 
 
@@ -66,7 +66,7 @@ def test_defaults_read_back() -> None:
     [{"pile_up": 0}, {"descriptors": "1024"}, {"pile_up": 10**12}, {"slow_close_ns": -1}, {"slow_close_ns": 0.5}],
 )
 def test_a_number_beyond_its_range_is_a_usage_error(wrong: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match="is a whole number from"):
+    with pytest.raises(UsageError, match=r"--[a-z-]+ must be (a whole number )?from \S+"):
         settings_of(**wrong)
 
 

@@ -69,5 +69,6 @@ def note_cut(info: CaptureInfo, name: str, left: int, at: int, frames: int) -> N
     if left:
         info.note(
             f"{name}: cut short in the middle of packet {frames + 1:,}, which begins at byte {at:,} "
-            f"({counted(left, 'byte')} of it there); everything before it was analysed"
+            f"(only {counted(left, 'byte')} of it {'is' if left == 1 else 'are'} in the file); everything before it "
+            "was analysed"
         )

@@ -1,6 +1,7 @@
 """The page of a rule, from its file: for ``teardown explain CODE`` and for the docs, in Markdown."""
 
 from dataclasses import fields
+from difflib import get_close_matches
 
 from analyzer.errors import UsageError
 from analyzer.findings.loading import rules
@@ -14,7 +15,18 @@ def explain(code: str) -> str:
     for rule in rules().values():
         if wanted.upper() == rule.code or wanted.lower() == rule.name:
             return page(rule)
-    raise UsageError(f"no finding {wanted!r}; there are {', '.join(rules())}")
+    raise UsageError(f"no finding {wanted!r}; {_near(wanted)}")
+
+
+def _near(wanted: str) -> str:
+    """What may have been meant: the findings whose code or name is near to it."""
+    names = {rule.name: rule for rule in rules().values()} | rules()
+    near = get_close_matches(wanted.lower(), [name.lower() for name in names], n=3, cutoff=0.4)
+    parts = [rule.name for rule in rules().values() if len(wanted) > 2 and wanted.lower() in rule.name]
+    found = {rule.code for rule in (names.get(name) or names[name.upper()] for name in parts[:3] or near)}
+    if not found:
+        return "teardown explain --list shows all"
+    return f"did you mean {' or '.join(f'{rule.code} {rule.name}' for rule in map(rules().__getitem__, sorted(found)))}? --list shows all"
 
 
 def page(rule: Rule) -> str:

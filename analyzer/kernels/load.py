@@ -70,7 +70,7 @@ def opened(place: Path) -> Library:
     except (OSError, ValueError) as error:
         return Library(None, {}, missing=f"the compiled kernels cannot be loaded ({error}): {MAKE}")
     changed = sources.changed(about["files"]) if sources.in_checkout() else frozenset()
-    missing = f"{', '.join(sorted(changed))}: changed since the kernels were compiled: {MAKE}" if changed else ""
+    missing = f"source changed: {', '.join(sorted(changed))}. {MAKE[0].upper()}{MAKE[1:]}" if changed else ""
     return Library(code, about["kernels"], changed, missing)
 
 
@@ -87,7 +87,7 @@ def _say(missing: str) -> None:
     """Tell the user once what is missing. Raises NotCompiled where numba cannot make up for it."""
     if find_spec("numba") is None:
         raise NotCompiled(f"{missing} (or NUMBA_DISABLE_JIT=1, which is slow)")
-    tell(f"{missing} (numba compiles in this process, at every start)")
+    tell(f"{missing}{'' if missing.endswith('.') else '.'} Until then each start compiles it again (slow).")
 
 
 def caller(kernel: Kernel, code: Any, result: Callable[[int], Any]) -> Callable[..., Any]:

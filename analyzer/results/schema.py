@@ -33,7 +33,7 @@ FINDINGS = [
     TableColumn("confidence", "word", "How sure it is.", Vocabulary(CONFIDENCES, CONFIDENCE_MEANINGS)),
     TableColumn("message", "text", "What was seen, with endpoint, times and frames."),
     TableColumn("advice", "text", "Whom to suspect first, and the next command to run."),
-    TableColumn("file", "file", "With several captures: the file that contains the deciding frame, as named."),
+    TableColumn("file", "file", "With several captures: the file, as named, that contains the deciding frame."),
     TableColumn("file_frame", "number", "That frame's number in that file."),
 ]
 

@@ -196,7 +196,7 @@ _RESETS = [
 ] + [
     Arrow(S.SYN_SENT, E.SENT_RST, S.CLOSED, "3.5.2", "cancelled its connection attempt"),
     *(
-        Arrow(state, E.RCVD_RST, S.CLOSED, "3.5.3", "peer reset the connection")
+        Arrow(state, E.RCVD_RST, S.CLOSED, "3.5.3", "a RST in the peer's name ended the connection")
         for state in State
         if state not in (S.CLOSED, S.LISTEN)
     ),

@@ -72,7 +72,8 @@ FLOW_COLUMNS = (
     TableColumn(
         "client_state",
         "word",
-        "The client's state at the end of the capture, or at a gap in it; timers included.",
+        "The client's last known state: at the end of the capture, or where a gap in it begins. A timer "
+        "that ran out before has ended the state.",
         STATES,
         dtype="u1",
     ),
@@ -101,7 +102,7 @@ FLOW_COLUMNS = (
     TableColumn(
         "idle_before_close_s",
         "seconds",
-        "Silence just before the first FIN or RST, gaps not counted.",
+        "How long neither side had sent anything when the first FIN or RST came; gaps in the capture do not count.",
         dtype="<i8",
     ),
     TableColumn("observability", "word", "What the capture shows of the flow.", OBSERVABILITY, dtype="u1"),
@@ -109,13 +110,13 @@ FLOW_COLUMNS = (
     TableColumn(
         "client_known",
         "flag",
-        "Whether a SYN or SYN-ACK shows who the client is; otherwise the ports decided.",
+        "Whether a SYN or SYN-ACK shows who the client is; if false, it was guessed from the ports.",
         dtype="u1",
     ),
     TableColumn(
         "first_file",
         "file",
-        "With several captures: the file that contains the first frame, as named.",
+        "With several captures: the file, as named, that contains the first frame.",
         made=first_file,
     ),
     TableColumn("first_file_frame", "number", "The first frame's number in that file.", made=first_file_frame),

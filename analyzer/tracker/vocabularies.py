@@ -115,6 +115,7 @@ OBSERVABILITY = Vocabulary(
         "starts-mid-stream": "the opening was not captured",
         "one-direction-only": "only one side's segments were captured",
         "frames-missing": "the flow proves that segments were sent which are not in the capture",
-        "mixed": "the flow contains more than one connection, or one of them twice: its values may belong to either",
+        "mixed": "packets of several connections on the same addresses and ports, or of one that was recorded twice: "
+        "a value may belong to any of them",
     },
 )

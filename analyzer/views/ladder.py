@@ -36,7 +36,7 @@ TIME, FRAME, STATE = 11, 7, 13  # widths of the columns; the first two are wider
 CAPTURE_END, TIMER, TIME_WAIT = "capture-end", "timer", "TIME_WAIT"
 DELIVERED, LIKELIEST, BY_TIMER, SHOWN = "~", "?", "*", "^"  # the signs behind a state
 SIGNS = {
-    DELIVERED: "assumed: seen at the capture point; assumed delivered",
+    DELIVERED: "assumed: seen at the capture point; delivery is not proven",
     LIKELIEST: "assumed: the likeliest explanation; nothing captured proves or contradicts it",
     BY_TIMER: "timer: no packet shows it",
     SHOWN: "timer: a later packet shows that the state had ended, not when",

@@ -49,7 +49,7 @@ def entry_lines(context: SummaryContext) -> Iterator[Line]:
     if len(full) < len(tables):
         whole = {table.rule.code for table in urgent[: len(full)]}
         code = next(table.rule.code for table in tables if table.rule.code not in whole)
-        yield Line(" " * INDENT).append(f"all findings of one code: {_all_of(context, code)}", "green")
+        yield Line(" " * INDENT).append(f"all findings with this code: {_all_of(context, code)}", "green")
 
 
 def _in_full(context: SummaryContext, urgent: Sequence[RuleFindings]) -> Iterator[list[Line]]:

@@ -21,7 +21,7 @@ status = guarded({arguments})
 print("numba" in sys.modules)
 sys.exit(status)
 """
-REASON = "changed since the kernels were compiled: run: pip install -e ."
+RUN = "Run: pip install -e ."
 
 
 def analysed(tree: Path, *more: str, without: bool = False, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -58,7 +58,10 @@ def test_a_changed_kernel_is_noticed_and_compiled(checkout: Path) -> None:
     change(checkout, "results/packed_entries.py")  # quickly compiled
     done = analysed(checkout, "--out", str(checkout / "out"))
     assert done.returncode == 0
-    assert done.stderr == f"results/packed_entries.py: {REASON} (numba compiles in this process, at every start)\n"
+    assert (
+        done.stderr
+        == f"source changed: results/packed_entries.py. {RUN} Until then each start compiles it again (slow).\n"
+    )
     assert done.stdout.endswith("True\n")
     again = analysed(ROOT, "--out", str(checkout / "other"))
     assert again.stderr == ""
@@ -77,7 +80,7 @@ def test_a_changed_kernel_without_numba_is_an_error(checkout: Path) -> None:
     change(checkout, "flows/row.py")  # the kernels of flows/kernels.py take a type from it
     done = analysed(checkout, without=True)
     assert done.returncode == 2
-    assert done.stderr == f"teardown: flows/row.py: {REASON} (or NUMBA_DISABLE_JIT=1, which is slow)\n"
+    assert done.stderr == f"teardown: source changed: flows/row.py. {RUN} (or NUMBA_DISABLE_JIT=1, which is slow)\n"
 
 
 def test_no_library_is_an_error_without_numba(checkout: Path) -> None:

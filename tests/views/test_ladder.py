@@ -37,7 +37,7 @@ ended: reset, the server closed first
                        client 10.1.0.2:40112 in CLOSE_WAIT for 61.2 s; its
                        "late" FIN (7) met a RST
 
-~ assumed: seen at the capture point; assumed delivered
+~ assumed: seen at the capture point; delivery is not proven
 * timer: no packet shows it; profile linux: FIN_WAIT_2 lasts 60 s
 
 What to do

@@ -30,7 +30,7 @@ error    TD102 late-fin-answered-by-rst: 1 connection
          Next, on 10.1.0.2: ss -tnp state close-wait '( dport = :8080 )'
          tcp.stream == 7
 info     TD307 connection-refused: 1 connection
-         all findings of one code: teardown analyze 'ring\x1b[31m.pcapng' --code TD307
+         all findings with this code: teardown analyze 'ring\x1b[31m.pcapng' --code TD307
 
 How connections ended, and who closed first
 ending             flows  client  server  both  nobody
@@ -130,7 +130,7 @@ def test_what_is_only_worth_knowing_is_a_line_however_often_it_was_seen() -> Non
     entries = [entry | {"code": "TD901", "severity": "info"} for entry in crowd_of_findings(3095)]
     result.listing = listing(entries)
     text = printed(result)
-    assert "info     TD901 starts-mid-stream: 3,095 connections\n         all findings of one code: teardown" in text
+    assert "info     TD901 starts-mid-stream: 3,095 connections\n         all findings with this code: teardown" in text
     assert "CLOSE_WAIT" not in text
     assert "tcp.stream" not in text
     wide = [line.plain for line in summary_lines(result.summary, result.overview, result.listing, 120)]

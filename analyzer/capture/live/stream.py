@@ -12,15 +12,16 @@ import queue
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.capture.byte_stream import ByteStream, RawBytes
+from analyzer.capture.byte_stream import ByteStream, RawBytes, unreadable
 from analyzer.capture.compression import open_bytes, unpacked
-from analyzer.capture.interfaces import Interface
+from analyzer.capture.interfaces import Interface, harmless
 from analyzer.capture.live import engines
 from analyzer.capture.live.capture_process import CaptureProcess
 from analyzer.capture.live.request import Request
@@ -100,6 +101,15 @@ def _own(batch: Packets) -> Packets:
     return Packets(batch.data[begin:end].copy(), rows)
 
 
+def _there(pipe: str) -> None:
+    """Raises UnreadableCapture where there is nothing of that name: said before anything else is."""
+    if pipe != "-":
+        try:
+            Path(pipe).stat()
+        except (OSError, ValueError) as error:
+            raise unreadable(harmless(pipe), error if isinstance(error, OSError) else OSError(str(error))) from None
+
+
 class LiveStream:
     """Packets as they pass. ``poll`` gives them; ``lost`` counts what the engines say they lost."""
 
@@ -126,6 +136,7 @@ class LiveStream:
     def begin(cls, request: Request) -> "LiveStream":
         """Start what ``request`` needs; returns once every engine captures."""
         if request.pipe is not None:
+            _there(request.pipe)
             stream = cls([], request.pipe)
             stream._start()
             return stream
