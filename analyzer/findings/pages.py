@@ -26,7 +26,8 @@ def _near(wanted: str) -> str:
     found = {rule.code for rule in (names.get(name) or names[name.upper()] for name in parts[:3] or near)}
     if not found:
         return "teardown explain --list shows all"
-    return f"did you mean {' or '.join(f'{rule.code} {rule.name}' for rule in map(rules().__getitem__, sorted(found)))}? --list shows all"
+    meant = " or ".join(f"{code} {rules()[code].name}" for code in sorted(found))
+    return f"did you mean {meant}? --list shows all"
 
 
 def page(rule: Rule) -> str:

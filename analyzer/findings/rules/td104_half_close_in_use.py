@@ -22,9 +22,7 @@ Nothing, unless answers are cut off. Then compare how long the connection was ha
 of every device on the path.
 """
 
-import numpy as np
-
-from analyzer.findings.facts import phrase, sent_tls_alert
+from analyzer.findings.facts import sent_tls_alert
 from analyzer.findings.rule import AT_THE_END, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -40,8 +38,8 @@ EXAMPLE = "half-close-in-use.pcapng"
 NEAR_MISS = "slow-close.pcap"
 MESSAGE = (
     "The {peer} closed its sending side (FIN, frame {fin}) and continued to receive: after the FIN the {blamed} sent "
-    "{sent:byte} (frame{s} {first:numbered}{last:to}), of which {acked:byte} were acknowledged by frame {ack}. The last "
-    "data passed {span:duration} after the FIN."
+    "{sent:byte} (frames {first} to {last}), of which {acked:byte} were acknowledged by frame {ack}. The last data "
+    "passed {span:duration} after the FIN."
 )
 ADVICE = (
     "A half-close is legal; suspect nobody. If answers are cut off, compare this time with the half-closed timeout of "
@@ -50,7 +48,6 @@ ADVICE = (
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    one = ledger.own("half_close_frame") == ledger.own("half_close_last_frame")
     return Verdict(
         fires=(ledger.own("half_close_acked") > 0) & ~sent_tls_alert(ledger),
         when=ledger.own("data_time"),
@@ -65,8 +62,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "sent": ledger.own("half_close_bytes"),
             "acked": ledger.own("half_close_acked"),
             "first": ledger.own("half_close_frame"),
-            "last": np.where(one, 0, ledger.own("half_close_last_frame")),
-            "s": phrase(~one, "s"),
+            "last": ledger.own("half_close_last_frame"),
             "ack": ledger.own("half_close_ack_frame"),
             "span": ledger.own("data_time") - ledger.peer("fin_time"),
         },

@@ -24,10 +24,8 @@ The difference in hops is the number of routers by which the sender of the RST i
 alleged sender at the same time: a RST that never left it was made on the path.
 """
 
-import numpy as np
-
 from analyzer.findings.facts import phrases
-from analyzer.findings.rule import Choice, Verdict
+from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.ledger import ThirdParty
 from analyzer.tracker.outcome import Ledger
@@ -42,11 +40,10 @@ EXAMPLE = "reset-by-third-party.pcap"
 NEAR_MISS = "abortive-close.pcap"
 OTHER_HOPS = "it took a different number of hops"
 WENT_ON = "its sender continued the connection as if it had sent none"
-UP_TO = ("", *(f" to {ttl}" for ttl in range(1, 256)))
 BOTH = f"{OTHER_HOPS}, and {WENT_ON}"
 MESSAGE = (
     "The RST in frame {rst} (at {when:into}) does not fit the {blamed}, its alleged sender: {why}{own:shown}. Its TTL "
-    "is {ttl}; that of the sender's other segments is {low}{high}."
+    "is {ttl}; that of the sender's other segments is {low} to {high}."
 )
 ADVICE = (
     "Suspect a device between the two (firewall, load balancer, intrusion prevention) before either host. Next, "
@@ -58,7 +55,6 @@ ADVICE = (
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     how = ledger.own("third_party")
     went_on, hops = how & ThirdParty.WENT_ON > 0, how & ThirdParty.OTHER_PATH > 0
-    low, high = ledger.own("ttl_low"), ledger.own("ttl_high")
     return Verdict(
         fires=how > 0,
         when=ledger.own("third_party_time"),
@@ -67,11 +63,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "rst": ledger.own("third_party_frame"),
             "when": ledger.own("third_party_time"),
             "ttl": ledger.own("third_party_ttl"),
-            "low": low,
-            "high": Choice(
-                np.where(high > low, high, 0).astype(np.uint8),
-                UP_TO,
-            ),
+            "low": ledger.own("ttl_low"),
+            "high": ledger.own("ttl_high"),
             "why": phrases([went_on & hops, hops], [BOTH, OTHER_HOPS], WENT_ON),
             "own": ledger.own("own_frame"),
         },
