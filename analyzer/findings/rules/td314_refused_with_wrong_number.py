@@ -34,8 +34,8 @@ NEEDS = ("rst_ignored",)
 EXAMPLE = "refused-with-wrong-number.pcap"
 NEAR_MISS = "connection-refused.pcap"
 MESSAGE = (
-    "The {blamed} answered {syns:SYN} of {peer_at} with {count:RST} (SYN in frame {syn}, RST in frame {rst}). None of "
-    "them acknowledges the SYN's number plus one, so {peer_at} must ignore them."
+    "The {blamed} answered {syns:SYN} of {peer_at} with {count:RST} (SYN in frame {syn}, RST in frame {rst}). No RST "
+    "acknowledges the SYN's number plus one, so {peer_at} must ignore them."
 )
 ADVICE = (
     "Suspect the TCP stack of {blamed_ip}, or a device that answers for it: nothing listens there, and the refusal "
