@@ -20,10 +20,12 @@ def explain(code: str) -> str:
 
 def _near(wanted: str) -> str:
     """What may have been meant: the findings whose code or name is near to it."""
-    names = {rule.name: rule for rule in rules().values()} | rules()
-    near = get_close_matches(wanted.lower(), [name.lower() for name in names], n=3, cutoff=0.4)
+    if wanted.upper().startswith("TD"):  # codes that look alike have nothing to do with each other
+        return "teardown explain --list shows all"
+    names = {rule.name: rule for rule in rules().values()}
+    near = get_close_matches(wanted.lower(), list(names), n=3, cutoff=0.4)
     parts = [rule.name for rule in rules().values() if len(wanted) > 2 and wanted.lower() in rule.name]
-    found = {rule.code for rule in (names.get(name) or names[name.upper()] for name in parts[:3] or near)}
+    found = {rule.code for rule in (names[name] for name in parts[:3] or near)}
     if not found:
         return "teardown explain --list shows all"
     meant = " or ".join(f"{code} {rules()[code].name}" for code in sorted(found))

@@ -40,8 +40,8 @@ LIVE_WAIT = AT_THE_END  # what is about the capture is said once, with the end o
 EXAMPLE = "one-direction-only.pcap"
 NEAR_MISS = "connection-attempt-unanswered.pcap"
 MESSAGE = (
-    "Nothing that the {blamed} sent was captured, although the {packets:segment} of the {peer_role} (frames {first} "
-    "to {last}) answer it."
+    "Nothing that the {blamed} sent was captured, although the {peer_role} acknowledged it: see its {packets:segment}, "
+    "frames {first} to {last}."
 )
 ADVICE = (
     "Suspect the capture: a filter on one source address, one leg of an asymmetric route, or half a mirror port. "
