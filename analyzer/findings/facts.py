@@ -47,6 +47,11 @@ def acceptance_unknown(ledger: Ledger, whose: str = "own") -> Bools:
     return np.asarray(verdict == Reception.BLIND)
 
 
+def is_client(ledger: Ledger) -> Bools:
+    """Which of the two endpoints of each flow is the client, shape (flows, 2)."""
+    return np.stack([ledger.client == 0, ledger.client == 1]).T
+
+
 def state_is(ledger: Ledger, *states: State) -> Bools:
     return one_of(ledger.own("state"), states)
 

@@ -3,7 +3,8 @@
 A template is text with fields in braces, ``{held:duration}``. A field names one of the rule's values, one of its
 thresholds, or one of these: ``blamed`` and ``peer`` (role, address and port), ``client``, ``server``, ``blamed_at``
 and ``peer_at`` (address and port), ``blamed_ip``, ``peer_ip``, ``role``, ``peer_role``, ``stream``, ``port`` (the
-server's), and ``ss``, the filter that finds such sockets on the blamed host. A doubled brace is a brace. The kind
+server's), ``ss``, the filter that finds such sockets on the blamed host, and ``pid``, which a shell there replaces by
+the process that has one. A doubled brace is a brace. The kind
 behind the colon:
 
     none          whole numbers as digits, text as it is
@@ -187,6 +188,7 @@ PARTIES: dict[str, Sentence] = {
     "stream": (Number("stream"),),
     "port": (Number("server_port"),),
     "ss": (SocketFilter(),),
+    "pid": (Text("$(ss -Hatnp "), SocketFilter(), Text(" | grep -o 'pid=[0-9]*' | head -1 | cut -d= -f2)")),
     "conversation": (ConversationFilter(),),
     "capture": (CaptureFile(),),
 }

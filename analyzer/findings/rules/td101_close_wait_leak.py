@@ -31,6 +31,7 @@ from analyzer.findings.facts import (
     after_peer_fin,
     close_wait_known_until,
     idle_in_close_wait,
+    is_client,
     not_captured,
     phrase,
     state_is,
@@ -58,8 +59,16 @@ MESSAGE = (
     "{close_wait_leak:duration}). It stayed in CLOSE_WAIT."
 )
 ADVICE = (
-    "Suspect the application on {blamed_ip} first: it did not close its socket after the {peer_role}'s FIN. Find the "
-    "process, then the path on which the socket is not closed. Next, on {blamed_ip}: ss -tnp state close-wait {ss}"
+    "Suspect the application on {blamed_ip} first: it did not close its socket after the {peer_role}'s FIN. {cure} "
+    "Next, to find the process, on {blamed_ip}: ss -tnp state close-wait {ss}"
+)
+OF_CLIENT = (
+    "Close the response or connection object on every path, also after an error. SO_LINGER 0 only hides the leak and "
+    "loses data."
+)
+OF_SERVER = (
+    "Look for the path on which it is not closed, and for another process that inherited the descriptor (a parent "
+    "after fork). A higher limit of descriptors only delays the failure."
 )
 
 UNTIL = ("a new connection reused its addresses and ports", "a gap in the capture", "the capture's end")
@@ -80,6 +89,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "when": ledger.peer("fin_acked_time"),
             "idle": idle,
             "until": until_words(ledger, close_wait_known_until(ledger), UNTIL),
+            "cure": phrase(is_client(ledger), OF_CLIENT, OF_SERVER),
             "since": phrase(spoke, "after the last data that it sent in CLOSE_WAIT", "from then"),
         },
         rests_on=[ledger.own("close_wait_basis"), ledger.own("state_basis")],

@@ -42,8 +42,8 @@ MESSAGE = (
     "passed {span:duration} after the FIN."
 )
 ADVICE = (
-    "A half-close is legal; suspect nobody. If answers are cut off, compare this time with the half-closed timeout of "
-    "the proxies and firewalls on the path. Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
+    "A half-close is legal; suspect nobody. Proxies and firewalls on the path must keep a half-closed connection for "
+    "at least {span:duration}. Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
 )
 
 

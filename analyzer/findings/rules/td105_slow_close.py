@@ -44,8 +44,8 @@ MESSAGE = (
     "{own_fin} at {when:into}, {reaction:duration} after {since} (threshold {slow_close:duration})."
 )
 ADVICE = (
-    "Suspect the application on {blamed_ip} first: it noticed the end of the stream late, or was busy. Find out what "
-    "it did in that time. Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
+    "Suspect the application on {blamed_ip} first: it noticed the end of the stream late, or was busy. Next, to see "
+    "what it does in that time, on {blamed_ip}: strace -f -tt -e trace=read,recvfrom,shutdown,close -p {pid}"
 )
 
 

@@ -41,8 +41,8 @@ MESSAGE = (
     "{close_wait_leak:duration})."
 )
 ADVICE = (
-    "The capture ended too early to tell. Capture for longer, or check whether the socket still exists. Next, on "
-    "{blamed_ip}: ss -tnp state close-wait {ss}"
+    "The capture ended too early to suspect anybody. Next, to see whether the socket still exists, on {blamed_ip}: ss "
+    "-tnp state close-wait {ss}"
 )
 
 ENDED = ("a new connection came", "a gap in the capture began", "the capture ended")

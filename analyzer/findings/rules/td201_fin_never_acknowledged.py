@@ -50,7 +50,7 @@ MESSAGE = (
 ADVICE = (
     "Suspect the network between the two, or the host {peer_ip}, before either application: a device that dropped its "
     "state, or a host that is gone. Next: capture at {peer_ip} too and check whether the FIN arrives: tcpdump -ni "
-    "any 'tcp and host {blamed_ip}'"
+    "any 'tcp and host {blamed_ip} and port {port}'"
 )
 
 

@@ -38,10 +38,9 @@ MESSAGE = (
     "The {blamed} retransmitted its FIN (frame {first}) {count:times}, the last time in frame {last}, {span:duration} "
     "after the first. The FIN was acknowledged in frame {ack}{anew}{again:shown}."
 )
-ADVICE = (
-    "Suspect loss between the two if there are many of these; a single one means nothing. Next: tshark -r CAPTURE -Y "
-    "'tcp.analysis.retransmission && tcp.stream == {stream}'"
-)
+ADVICE = "{suspect} Next: tshark -r CAPTURE -Y 'tcp.analysis.retransmission && tcp.stream == {stream}'"
+ONE_LOST = "One segment was lost or late; suspect nobody."
+LOSS = "Suspect loss between the two, or a peer that was out of reach for a moment."
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
@@ -52,6 +51,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
         frames=[ledger.own("fin_frame"), ledger.own("fin_last_frame"), ledger.own("fin_acked_frame"), again],
         values={
             "count": ledger.own("fin_count") - 1,
+            "suspect": phrase(ledger.own("fin_count") > 2, LOSS, ONE_LOST),
             "first": ledger.own("fin_frame"),
             "last": ledger.own("fin_last_frame"),
             "span": ledger.own("fin_last_time") - ledger.own("fin_time"),

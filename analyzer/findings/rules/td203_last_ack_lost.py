@@ -42,8 +42,8 @@ MESSAGE = (
     "again (frame {reack})."
 )
 ADVICE = (
-    "TIME_WAIT did its job; suspect nobody. If it is frequent, look for a device between the two that drops the last "
-    "acknowledgment. Next: tshark -r CAPTURE -Y 'tcp.flags.fin == 1 && tcp.analysis.retransmission'"
+    "TIME_WAIT did its job; suspect nobody, and do not try to shorten it. Next, to see how often: tshark -r CAPTURE -Y "
+    "'tcp.flags.fin == 1 && tcp.analysis.retransmission'"
 )
 
 

@@ -25,7 +25,15 @@ endpoint and remove it; have the program read to the end and then close.
 
 import numpy as np
 
-from analyzer.findings.facts import LONG_NS, acceptance_unknown, opening_not_captured, phrase, phrases, resetter
+from analyzer.findings.facts import (
+    LONG_NS,
+    acceptance_unknown,
+    is_client,
+    opening_not_captured,
+    phrase,
+    phrases,
+    resetter,
+)
 from analyzer.findings.rule import Bools, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.ledger import Known
@@ -48,7 +56,7 @@ ALL_ACKED = "All data sent were acknowledged; packets do not show whether the ap
 UNDER_WAY = (
     "Data that the other side had just sent were not acknowledged; packets do not show whether they had arrived."
 )
-ADVICE = "Suspect {suspect} Next, on {blamed_ip}: strace -f -e trace=setsockopt,close -p PID"
+ADVICE = "Suspect {suspect} Next, on {blamed_ip}: strace -f -e trace=setsockopt,close -p {pid}"
 SILENCE_NS = 10 * LONG_NS  # timers of idle connections are longer than this
 PLACES = (
     "; the other side had sent its FIN",
@@ -103,7 +111,7 @@ def _places(ledger: Ledger) -> list[Bools]:
     """Where in the dialogue the RST came, the first that holds: the words are PLACES."""
     age = ledger.own("rst_data_age")
     own, other = ledger.own("data_time"), np.where(age >= 0, ledger.own("rst_time") - age, 0)
-    client = np.stack([ledger.client == 0, ledger.client == 1]).T
+    client = is_client(ledger)
     return [
         ledger.peer("fin_count") > 0,
         ledger.own("rst_idle") >= SILENCE_NS,

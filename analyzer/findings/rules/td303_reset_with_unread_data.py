@@ -45,7 +45,7 @@ MESSAGE = (
 ADVICE = (
     "Suspect the application on {blamed_ip} first: it closed without reading the data that had arrived, or was "
     "killed. It should read to the end before it closes. Next, on {blamed_ip}: strace -f -e "
-    "trace=read,recvfrom,shutdown,close -p PID"
+    "trace=read,recvfrom,shutdown,close -p {pid}"
 )
 
 

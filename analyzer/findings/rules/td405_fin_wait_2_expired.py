@@ -42,7 +42,7 @@ MESSAGE = (
 )
 ADVICE = (
     "Suspect the application on {peer_ip} first: it did not close its socket after the {role}'s FIN. Next, on "
-    "{peer_ip}, while a socket is in CLOSE_WAIT: ss -tnp state close-wait"
+    "{peer_ip}, while a socket is in CLOSE_WAIT: ss -tnp state close-wait dst {blamed_at}"
 )
 
 

@@ -46,7 +46,8 @@ MESSAGE = (
     "entered TIME_WAIT at the {role} {held:duration} before; it was accepted (frame {answer}) {rule}."
 )
 ADVICE = (
-    "Legal; suspect nobody. If ports are reused this soon, keep connections open and pool them. Next, on {blamed_ip}: "
+    "Legal; suspect nobody. The port was used again {held:duration} after its TIME_WAIT had begun: keep connections "
+    "open and pool them to need fewer ports. tcp_fin_timeout does not shorten TIME_WAIT. Next, on {blamed_ip}: "
     "ss -tan state time-wait {ss} | wc -l"
 )
 
