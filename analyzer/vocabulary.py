@@ -16,6 +16,7 @@ CONFIDENCE_MEANINGS = {  # the surest first
 }
 
 SEVERITIES = tuple(SEVERITY_MEANINGS)
+INFO = SEVERITIES[-1]
 CONFIDENCES = tuple(CONFIDENCE_MEANINGS)
 
 ANALYSED = ("flows", "timeline", "findings")  # the tables of what an analysis finds

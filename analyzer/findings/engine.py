@@ -112,10 +112,12 @@ class RuleEngine:
                 kept.pieces[-1]["blamed"][:] = NOBODY
 
     def of_rules(self) -> list[Findings]:
-        """What each rule has found, in the order of the codes; rules that have found nothing left out."""
+        """What each rule has found, in the order of the codes; rules that have found nothing left out. What is less
+        grave than its rule is apart."""
         for kept in self._kept.values():
             kept.settle()
-        return [self._whole(rules()[code], kept) for code, kept in self._kept.items() if kept.pieces]
+        found = [self._whole(rules()[code], kept) for code, kept in self._kept.items() if kept.pieces]
+        return [part for whole in found for part in whole.by_severity()]
 
     def _whole(self, rule: Rule, kept: FoundByRule) -> Findings:
         """What a rule has found, with what only the whole capture tells."""

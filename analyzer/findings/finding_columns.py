@@ -18,18 +18,20 @@ from analyzer.findings.ledger_view import LedgerView
 from analyzer.findings.rule import Bools, Choice, Crowd, OfCapture, Rule, Verdict
 from analyzer.tcp.evidence import Basis
 from analyzer.units import UNKNOWN
+from analyzer.vocabulary import INFO
 
 HIGH, MEDIUM, LOW = range(3)
 CLIENT, SERVER, NOBODY = range(3)  # whom a finding blames
 
 BOTH = "both directions"  # the column of what rests on the capture's showing both directions
+MILD = "info"  # the column of what is only worth knowing, where a rule tells that of some of its findings
 
 FindingColumns = dict[str, NDArray[Any]]
 
 
 @dataclass
 class Findings:
-    """The findings of one rule as columns of one length, in the order in which they were judged.
+    """The findings of one rule, of one severity, as columns of one length, in the order in which they were judged.
 
     ``stream`` (UNKNOWN of a crowd), ``start`` (first time of the flow, or of the capture) and ``when`` in ns;
     ``blamed``, CLIENT, SERVER or NOBODY; ``client_ip``, ``server_ip`` (rows of the address book) and ``client_port``,
@@ -44,6 +46,19 @@ class Findings:
 
     def __len__(self) -> int:
         return len(self.columns["when"])
+
+    def by_severity(self) -> list["Findings"]:
+        """Those of the rule's severity and those that are only worth knowing apart, as of two rules."""
+        if MILD not in self.columns:
+            return [self]
+        mild = np.asarray(self.columns[MILD], np.bool_)
+        parts = ((self.rule, ~mild), (self.rule._replace(severity=INFO), mild))
+        return [Findings(rule, _some(self.columns, rows), self.words) for rule, rows in parts if rows.any()]
+
+
+def _some(columns: FindingColumns, rows: Bools) -> FindingColumns:
+    """Some of the rows of what a rule has found."""
+    return {name: column[rows] for name, column in columns.items() if name != MILD}
 
 
 class FiringRows(NamedTuple):
@@ -97,6 +112,7 @@ def flow_columns(
         "when": when,
         "confidence": level,
         **({} if verdict.both_directions is None else {BOTH: rows.pick(verdict.both_directions)}),
+        **({} if verdict.info is None else {MILD: rows.pick(verdict.info)}),
         **_frames(proof),
         **({"decides": deciding_frame(when, proof, rows.flow, view)} if several else {}),
         **values,
@@ -173,6 +189,7 @@ def crowd_columns(crowd: Crowd, words: dict[str, tuple[str, ...]], first_time: i
         "start": np.full(count, first_time),
         "when": crowd.when,
         "confidence": crowd.confidence.astype(np.uint8),
+        **({} if crowd.info is None else {MILD: crowd.info}),
         **{f"= {name}": value for name, value in crowd.values.items() if f"= {name}" not in texts},
         **{name: np.arange(count) for name in texts},
         "decides": np.array(crowd.decides or [max(row, default=0) for row in crowd.frames], np.int64),

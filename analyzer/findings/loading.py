@@ -34,7 +34,7 @@ from analyzer.flows.row import FLOW
 from analyzer.settings import Settings
 from analyzer.tracker.signs import Asked, Sign
 from analyzer.tracker.storage.transpose import OF_REUSED, ChosenColumns, ColumnNotKept, LedgerColumns, TransposedLedger
-from analyzer.vocabulary import SEVERITIES
+from analyzer.vocabulary import INFO, SEVERITIES
 
 CONSTANTS = (
     *("CODE", "NAME", "SEVERITY", "SUPERSEDES", "THRESHOLDS", "NEEDS"),
@@ -88,6 +88,7 @@ def read(module: ModuleType) -> Rule:
         module.CODE,
         module.NAME,
         module.SEVERITY,
+        getattr(module, "INFO_WHEN", ""),
         title.strip(),
         page.strip(),
         module.SUPERSEDES,
@@ -138,6 +139,8 @@ def _check(rule: Rule, where: str) -> None:
         list(Formatter().parse(text))  # raises ValueError where braces do not match
     if rule.severity not in SEVERITIES:
         raise UnusableRule(f"{where}: SEVERITY must be one of {', '.join(SEVERITIES)}")
+    if not isinstance(rule.info_when, str) or (rule.info_when and rule.severity == INFO):
+        raise UnusableRule(f"{where}: INFO_WHEN must be words that say when a finding is less grave than SEVERITY")
     if rule.about not in ABOUTS or (rule.of_capture and rule.about != CAPTURE):
         raise UnusableRule(f"{where}: ABOUT must be {' or '.join(ABOUTS)}, and capture if judge is given the recording")
     if unknown := set(rule.thresholds) - {entry.name for entry in fields(Settings)}:

@@ -7,6 +7,7 @@ from analyzer.errors import UsageError
 from analyzer.findings.loading import rules
 from analyzer.findings.rule import Rule
 from analyzer.settings import Settings, option_name, seconds_text
+from analyzer.vocabulary import INFO
 
 
 def explain(code: str) -> str:
@@ -34,10 +35,15 @@ def _near(wanted: str) -> str:
 
 def page(rule: Rule) -> str:
     """Title, what kind it is, the rule's own words, its thresholds, and how it is worded in a report."""
-    parts = [f"# {rule.code} {rule.name}", rule.title, f"Severity: **{rule.severity}**.", rule.page]
+    parts = [f"# {rule.code} {rule.name}", rule.title, _severity(rule), rule.page]
     parts += [_thresholds(rule)] if rule.thresholds else []
     parts += [_instead(rule)] if rule.supersedes else []
     return "\n\n".join(parts) + "\n"
+
+
+def _severity(rule: Rule) -> str:
+    mild = f", or **{INFO}** {rule.info_when}" if rule.info_when else ""
+    return f"Severity: **{rule.severity}**{mild}."
 
 
 def page_with_example(rule: Rule) -> str:
@@ -67,7 +73,8 @@ def _instead(rule: Rule) -> str:
 def index() -> str:
     """The table of all findings, for the docs."""
     rows = [
-        f"| [{rule.code}]({rule.code}.md) | {rule.name} | {rule.severity} | {rule.title} |" for rule in rules().values()
+        f"| [{rule.code}]({rule.code}.md) | {rule.name} | {rule.severities} | {rule.title} |"
+        for rule in rules().values()
     ]
     return "\n".join(
         ["# Findings", "", INDEX_TEXT, "", "| code | name | severity | what was seen |", "|---|---|---|---|", *rows, ""]

@@ -1,7 +1,8 @@
 """What a rule is: one file in ``rules/``, found there and named nowhere else.
 
 A rule file is a form, always in this order: a docstring whose first line is the title and whose headings are
-``HEADINGS``; ``CODE``, ``NAME``, ``SEVERITY``; ``SUPERSEDES``, the vaguer codes that say the same of a flow;
+``HEADINGS``; ``CODE``, ``NAME``, ``SEVERITY``; ``INFO_WHEN``, where some of its findings are only worth knowing: the
+words that say which ("while the window is still closed"); ``SUPERSEDES``, the vaguer codes that say the same of a flow;
 ``THRESHOLDS``, the fields of Settings it goes by; ``NEEDS``, signs and columns of the ledger of which a flow must show
 one for the rule to have anything to say of it (see needs.py); ``ABOUT``, "capture" where it says something of how the
 capture was made, left out where it is about the connection; ``LIVE_WAIT``, where that is not SETTLE; ``EXAMPLE`` and
@@ -32,6 +33,7 @@ from numpy.typing import NDArray
 from analyzer.findings.needs import Needs
 from analyzer.settings import Settings
 from analyzer.units import SECOND
+from analyzer.vocabulary import INFO
 
 Bools = NDArray[np.bool_]
 HEADINGS = ("What it sees", "Why it matters", "When it is harmless", "What to do next")
@@ -66,6 +68,7 @@ class Verdict(NamedTuple):
     unsure: Bools | None = None  # where it is not certain for a reason of its own
     doubt: Bools | None = None  # where the capture's start, end or losses leave another reading
     not_judged: Sequence[tuple[str, Bools]] = ()  # (reason, where) it cannot judge
+    info: Bools | None = None  # where it is only worth knowing, whatever the rule's severity: see INFO_WHEN
 
 
 class Crowd(NamedTuple):
@@ -85,6 +88,7 @@ class Crowd(NamedTuple):
     other_address: NDArray[Any] | None = None
     other_port: NDArray[Any] | None = None
     decides: Sequence[int] | None = None  # of the frames of each, the one that passed at ``when``; None: the last
+    info: Bools | None = None  # as of a Verdict
 
 
 class OfCapture(NamedTuple):
@@ -115,6 +119,7 @@ class Rule(NamedTuple):
     code: str
     name: str
     severity: str
+    info_when: str  # where a finding of it is only worth knowing, "" if none is
     title: str
     page: str
     supersedes: tuple[str, ...]
@@ -130,6 +135,11 @@ class Rule(NamedTuple):
     hindsight: Hindsight | None
     crowd: bool  # it says something of many flows together
     of_capture: bool  # or of the capture
+
+    @property
+    def severities(self) -> str:
+        """The severity of its findings; "warning or info" where it is not the same of all."""
+        return f"{self.severity} or {INFO}" if self.info_when else self.severity
 
     @property
     def about_capture(self) -> bool:

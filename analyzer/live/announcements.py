@@ -17,7 +17,8 @@ from analyzer.findings.loading import rules
 from analyzer.findings.rule import AT_THE_END
 from analyzer.times import inner
 
-Key = tuple[str, int, str, str, int]  # code, stream (-1 for a crowd), whom it blames: role, server address and port
+# code, severity, stream (-1 for a crowd), whom it blames: role, server address and port
+Key = tuple[str, str, int, str, str, int]
 
 
 class Announcement(NamedTuple):
@@ -42,7 +43,7 @@ class Announcer:
         """Announce what has become certain by ``now_ns`` (inner); ``streams`` were judged (None: all, and crowds)."""
         seen = {key(row): row for row in rows_of(findings)}
         news = [Announcement(row) for place, row in seen.items() if place not in self._told and certain(row, now_ns)]
-        judged = [place for place in self._told if streams is None or place[1] in streams]
+        judged = [place for place in self._told if streams is None or place[2] in streams]
         over = [Announcement(self._told.pop(place), over=True) for place in judged if place not in seen]
         self._told |= {key(told.finding): told.finding for told in news}
         return over + news
@@ -52,7 +53,7 @@ class Announcer:
         gone = set(streams)
         seen = {key(row): row for row in rows_of(findings) if not pd.isna(row.stream)}
         news = [Announcement(row) for place, row in seen.items() if place not in self._told]
-        closed = [place for place in self._told if place[1] in gone]
+        closed = [place for place in self._told if place[2] in gone]
         over = [Announcement(self._told[place], over=True) for place in closed if place not in seen]
         for place in closed:
             del self._told[place]
@@ -68,7 +69,7 @@ def key(row: Any) -> Key:
     stream = -1 if pd.isna(row.stream) else int(row.stream)
     place = ("", 0) if stream >= 0 else (str(row.server_ip), 0 if pd.isna(row.server_port) else int(row.server_port))
     role = "" if pd.isna(row.endpoint) else str(row.endpoint)
-    return (str(row.code), stream, role, *place)
+    return (str(row.code), str(row.severity), stream, role, *place)
 
 
 def certain(row: Any, now_ns: int) -> bool:

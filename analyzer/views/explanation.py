@@ -16,7 +16,7 @@ def list_lines(columns: int = 80) -> list[Line]:
     """Every finding there is: code, name and severity, and its title under them."""
     lines = []
     for code, rule in rules().items():
-        lines.append(Line(f"{code} {rule.name} ({rule.severity})", SEVERITY_STYLES[rule.severity]))
+        lines.append(Line(f"{code} {rule.name} ({rule.severities})", SEVERITY_STYLES[rule.severity]))
         lines += map(Line, wrapped(rule.title, 6, columns))
     return lines
 

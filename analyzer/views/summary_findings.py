@@ -15,13 +15,12 @@ from analyzer.views import wireshark_filters
 from analyzer.views.console import SEVERITY_STYLES, Line, advice_lines, endpoint, heading, wrapped
 from analyzer.views.escape import safe
 from analyzer.views.next_commands import command
-from analyzer.vocabulary import SEVERITIES
+from analyzer.vocabulary import INFO, SEVERITIES
 
 LINES = 75  # of all entries: with the rest of the summary two screens
 FEW = 10  # entries told in brief for which there are two lines each
 BLAMED_SHOWN = 3  # endpoints that an entry names
 INDENT, ROOM = 9, 68  # columns before the text, columns for a filter
-INFO = "info"
 
 
 class SummaryContext(NamedTuple):
@@ -43,12 +42,10 @@ def entry_lines(context: SummaryContext) -> Iterator[Line]:
     brief = urgent[len(full) :]
     for table in brief:
         yield from _in_brief(context, table, two_lines=len(brief) <= FEW)
-    shown = {table.rule.code for table in urgent}
-    for table in (table for table in tables if table.rule.code not in shown):
+    for table in (table for table in tables if table not in urgent):
         yield _one_line(context, table, [table.rule.title])
     if len(full) < len(tables):
-        whole = {table.rule.code for table in urgent[: len(full)]}
-        code = next(table.rule.code for table in tables if table.rule.code not in whole)
+        code = next(table.rule.code for table in tables if table not in urgent[: len(full)])
         yield Line(" " * INDENT).append(f"all findings with this code: {_all_of(context, code)}", "green")
 
 

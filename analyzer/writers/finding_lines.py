@@ -18,7 +18,7 @@ class FindingLines:
 
     def __init__(self, listing: FindingList) -> None:
         self._listing = listing
-        self._templates: dict[tuple[str, int], BoundWording] = {}
+        self._templates: dict[tuple[str, str, int], BoundWording] = {}
 
     def of(self, places: FindingRows, room: NDArray[np.uint8]) -> tuple[TextLines, NDArray[np.uint8]]:
         """The lines of some findings, made of texts in ``room``; and that itself, or a larger one where it did not
@@ -38,7 +38,7 @@ class FindingLines:
 
     def _template(self, table: RuleFindings, quotes: int) -> BoundWording:
         """The template of whole lines, with quotes around the message (1), the advice (2) or both."""
-        key = table.rule.code, quotes
+        key = table.rule.code, table.rule.severity, quotes
         if key not in self._templates:
             message, advice = (
                 line_form(pieces, table.recording, bool(quotes & 1 << place))

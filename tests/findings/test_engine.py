@@ -174,6 +174,27 @@ def test_the_findings_fit_the_declared_table() -> None:
     assert typed["time_epoch"].notna().all()
 
 
+def test_some_findings_of_a_rule_may_be_less_grave_than_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They come behind graver ones of the same moment; whose severity they are changes nothing else."""
+    given = rule("B", "C")
+
+    def mild(made: Ledger, settings: Settings) -> Verdict:
+        verdict = given.judge(made, settings)
+        assert isinstance(verdict, Verdict)
+        return verdict._replace(info=made.flow("stream") == 0)
+
+    made = given._replace(severity="error", info_when="of the first stream", judge=mild)
+    listing, codes = with_rules(monkeypatch, made, rule("C"))
+    frame = findings_frame(listing)
+    assert list(zip(frame["code"], frame["severity"], frame["stream"], strict=True)) == [
+        ("B", "error", 1),
+        ("B", "info", 0),
+    ]
+    assert codes == ["B", "B"]
+    assert [line.split(",")[1] for line in csv_lines(listing).decode().splitlines()] == ["error", "info"]
+    assert made.severities == "error or info" and given.severities == "error"
+
+
 def test_no_flows_no_findings() -> None:
     listing = listing_of(ledger(), Book(), Settings())
     assert len(listing) == len(findings_frame(listing)) == 0

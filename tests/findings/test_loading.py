@@ -74,6 +74,7 @@ def test_a_rule_that_asks_for_what_there_is_is_taken() -> None:
         ([(NEEDS, "NEEDS = (Sign.FIN & Sign.SYN,)")], "a sign that is none"),
         ([(NEEDS, "NEEDS = (Sign(1 << 40),)")], "a sign that is none"),
         ([('"TD999"', "999")], "CODE must be TD and a number"),
+        ([("SUPERSEDES = ()", 'INFO_WHEN = "now"\nSUPERSEDES = ()')], "INFO_WHEN must be words"),
         ([("SUPERSEDES = ()", 'SUPERSEDES = "TD101"')], "SUPERSEDES must be a tuple of words"),
         ([("THRESHOLDS = ()", "THRESHOLDS = None")], "THRESHOLDS must be a tuple of words"),
         ([(NEEDS, 'NEEDS = ("rst_cuont",)')], "'rst_cuont', which is neither a sign nor a column"),

@@ -43,6 +43,13 @@ def test_a_finding_is_announced_once_and_its_end_too() -> None:
     assert announcer.standing == []
 
 
+def test_a_finding_that_becomes_graver_is_announced_again() -> None:
+    announcer = Announcer()
+    mild, grave = (findings(("TD404", 3, 10)).assign(severity=word) for word in ("info", "warning"))
+    assert told(announcer.look(mild, NOW)) == [("TD404", False)]
+    assert told(announcer.look(grave, NOW)) == [("TD404", True), ("TD404", False)]
+
+
 def test_what_packets_may_still_change_waits() -> None:
     announcer = Announcer()
     fresh = findings(("TD301", 1, 0), ("TD107", 2, 60), ("TD903", 3, 60))

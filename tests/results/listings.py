@@ -30,15 +30,15 @@ class ByHand:
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.cannot_judge: list[Any] = []
-        self._entries = sorted(entries, key=lambda entry: str(entry["code"]))
+        self._entries = sorted(entries, key=lambda entry: str((entry["code"], entry["severity"])))
 
     def of_rules(self) -> list[Findings]:
-        groups = groupby(self._entries, lambda entry: str(entry["code"]))
-        return [findings(code, list(entries)) for code, entries in groups]
+        groups = groupby(self._entries, lambda entry: (str(entry["code"]), entry["severity"]))
+        return [findings(code, list(entries)) for (code, _), entries in groups]
 
 
 def findings(code: str, entries: Sequence[Entry]) -> Findings:
-    """Findings of one code, their texts given."""
+    """Findings of one code and severity, their texts given."""
     rule = rules()[code]._replace(severity=entries[0]["severity"], message="{message}", advice="{advice}")
     columns = {
         "stream": [entry.get("stream", UNKNOWN) for entry in entries],

@@ -215,6 +215,18 @@ def test_a_crowd_is_shown_by_its_streams_else_by_its_address_else_by_its_frames(
     assert f"         {said}\n" in printed(result)
 
 
+def test_findings_of_one_code_that_are_less_grave_have_a_line_of_their_own() -> None:
+    entries = crowd_of_findings(3)
+    entries[0] |= {"code": "TD404", "severity": "info"}
+    entries[1:] = [entry | {"code": "TD404", "severity": "warning"} for entry in entries[1:]]
+    result = sample_result()
+    result.listing = listing(entries)
+    lines = printed(result).splitlines()
+    assert "Findings: 2 warnings, 1 info" in lines
+    assert "warning  TD404 zero-window-stall: 2 connections" in lines
+    assert "info     TD404 zero-window-stall: 1 connection" in lines
+
+
 def test_the_gravest_findings_come_first_then_the_most_frequent() -> None:
     two = [{**entry, "code": "TD103", "severity": "warning"} for entry in crowd_of_findings(2)]
     few = [{**entry, "code": "TD105", "severity": "warning"} for entry in crowd_of_findings(1)]
