@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.recording import Recording
+from analyzer.findings.all_flows import FLOW_BRIEF, in_brief
 from analyzer.findings.engine import RuleEngine
 from analyzer.findings.ledger_view import views
 from analyzer.flows.answers import answer_ttls
@@ -21,7 +22,7 @@ from analyzer.results.notes import note_texts
 from analyzer.results.overview import Overview
 from analyzer.results.result import Analysed
 from analyzer.results.source_summary import Summary
-from analyzer.results.store import FlowStore
+from analyzer.results.store import FlowStore, SpooledRows
 from analyzer.segments.addresses import AddressBook
 from analyzer.settings import Settings
 from analyzer.tcp.timers import timers_of
@@ -44,6 +45,7 @@ class FinishedFlows:
         self._rules, self._overview = RuleEngine(recording.frame_files.several), Overview()
         self._end = 0
         self._waiting = {kind: WaitingFlows(*asked) for kind, asked in JUDGED.items()}
+        self._brief = SpooledRows(FLOW_BRIEF, store.folder)  # of all flows, where the store has none
         self._worker = BackgroundWorker(self._enter, PARTS_AT_ONCE)
 
     def take(self, parts: Iterable[Ended], table: NDArray[np.void], end_ns: int) -> None:
@@ -53,15 +55,21 @@ class FinishedFlows:
             if len(ended.endings) or ended.last:
                 self._worker.submit((ended, table.take(ended.facts.flow("row")), end_ns))
 
-    def analysed(self, book: AddressBook, end_ns: int, table: NDArray[np.void], hides: bool = False) -> Analysed:
+    def analysed(
+        self, book: AddressBook, end_ns: int, table: NDArray[np.void], hides: bool = False, whole: bool = False
+    ) -> Analysed:
         """What there is to say of them; ``table`` is the flow table, ``hides`` tells that packets were not understood
-        that may hold TCP."""
+        that may hold TCP, ``whole`` that these are all flows of the capture."""
         self._worker.wait()
         self._rules.hides = hides
         self._rules.hosts = partial(answer_ttls, table)
         for kind in self._waiting:
             self._judge(kind)
-        self._rules.judge_capture(self._recording, self._settings, self._overview.began)
+        began = self._overview.began
+        self._rules.judge_capture(self._recording, self._settings, began)
+        if whole:
+            column = self._store.column if self._settings.keep_flows else self._brief.column
+            self._rules.judge_all_flows(column, self._recording, end_ns, self._settings, began)
         addresses = book.words()
         timers = timers_of(self._settings)
         self._store.name(addresses, self._rules.combinations, note_texts(timers), self._recording.frame_files)
@@ -113,6 +121,8 @@ class FinishedFlows:
         """Keep the rows of some flows."""
         if self._settings.keep_flows:
             self._store.add(endings, entries, lengths)
+        else:
+            self._brief.append(in_brief(endings))
 
 
 class WaitingFlows:

@@ -111,6 +111,7 @@ class Analysis:
         self._flow_buffer: FlowBuffer | None = None
         self._finished = FinishedFlows(settings, FlowStore(scratch), self.recording)
         self._retiring: Iterator[Ended] = iter(())
+        self._handed_out = False  # whether flows were, before the capture's end
         self._kept: list[NDArray[np.void]] = []
         self._quoted: list[NDArray[np.void]] = [NO_SEGMENTS]
         self._segments = 0
@@ -216,11 +217,11 @@ class Analysis:
 
     def retire(self) -> Analysed:
         """The flows that have been over for long enough; they are forgotten."""
-        return self._alone(self._tracker.retire(), self._tracker.clock)
+        return self._handed(self._tracker.retire())
 
     def drop_idle(self, idle_ns: int, keep: int) -> Analysed:
         """The flows silent for longer than ``idle_ns``, and the most silent beyond ``keep``; forgotten likewise."""
-        return self._alone(self._tracker.drop(self._tracker.to_drop(idle_ns, keep)), self._tracker.clock)
+        return self._handed(self._tracker.drop(self._tracker.to_drop(idle_ns, keep)))
 
     def forget(self, most: int) -> bool:
         """Once the flow table has more than ``most`` rows: forget flows that are no longer kept, the newest quarter
@@ -266,11 +267,17 @@ class Analysis:
         self._tell(self._left_waiting())
         self._finished.take(chain(self._retiring, self._tracker.finish(end)), self._table.rows, end)
         hides = not HIDE_TCP.isdisjoint(self._decoder.counts)
-        analysed = self._finished.analysed(self.book, end, self._table.rows, hides)
+        analysed = self._finished.analysed(self.book, end, self._table.rows, hides, whole=not self._handed_out)
         analysed.summary = self._summary(files, capture, analysed)
         if self._settings.keep_segments:
             analysed.segments = (segment_rows(self._kept), self._table.rows)
             analysed.quoted = np.concatenate(self._quoted)
+        return analysed
+
+    def _handed(self, parts: Iterable[Ended]) -> Analysed:
+        """Flows that leave before the end."""
+        analysed = self._alone(parts, self._tracker.clock)
+        self._handed_out = self._handed_out or analysed.overview.flows > 0
         return analysed
 
     def _alone(self, parts: Iterable[Ended], end_ns: int) -> Analysed:

@@ -2,21 +2,23 @@
 
 What is found is kept as numbers, a few columns for each rule (see finding_columns.py). How the flows are cut into
 chunks changes nothing: what a rule says of a flow rests on that flow alone, and what rests on the whole capture (the
-crowds, the capture's end, whether it shows both directions at all) waits for the last chunk.
+crowds, the capture's end, whether it shows both directions at all) waits for the last chunk. Rules about all flows,
+ordinary ones included, are asked once those are all over.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.recording import Recording
 from analyzer.errors import UnusableRule
+from analyzer.findings.all_flows import AllFlows, CaptureFacts
 from analyzer.findings.combinations import FoundAbout
 from analyzer.findings.finding_columns import (
     BOTH,
@@ -111,6 +113,17 @@ class RuleEngine:
                 kept.pieces.append(crowd_columns(crowd_of_one(said), kept.words, first_time))
                 kept.pieces[-1]["blamed"][:] = NOBODY
 
+    def judge_all_flows(
+        self, column: Callable[[str], NDArray[Any]], recording: Recording, end_time: int, settings: Settings, began: int
+    ) -> None:
+        """Apply the rules about all flows of the capture, once each of them is over. ``column`` gives the columns of
+        ENDING that are kept of them, ``began`` is when the capture began."""
+        both = self._both_ways and not self._one_way
+        flows = AllFlows(column, CaptureFacts(end_time, recording.gaps.bounds, both, self.hides))
+        for rule in rules().values():
+            if rule.of_all_flows:
+                self._keep_crowd(rule, answer(rule, flows, settings), began)
+
     def of_rules(self) -> list[Findings]:
         """What each rule has found, in the order of the codes; rules that have found nothing left out. What is less
         grave than its rule is apart."""
@@ -198,10 +211,14 @@ class RuleEngine:
         waiting = waiting[np.argsort(ledger.flow("stream")[waiting], kind="stable")]
         view = LedgerView(ledger, waiting)
         for rule in rules().values():
-            crowd = answer(rule, view, settings) if rule.crowd else None
-            if isinstance(crowd, Crowd) and len(crowd.address):
-                kept = self._kept[rule.code]
-                kept.pieces.append(crowd_columns(crowd, kept.words, first_time))
+            if rule.crowd and not rule.of_all_flows:
+                self._keep_crowd(rule, answer(rule, view, settings), first_time)
+
+    def _keep_crowd(self, rule: Rule, crowd: Verdict | Crowd, began: int) -> None:
+        """Keep what a rule found of crowds."""
+        if isinstance(crowd, Crowd) and len(crowd.address):
+            kept = self._kept[rule.code]
+            kept.pieces.append(crowd_columns(crowd, kept.words, began))
 
     def _numbered(self, about: FoundAbout) -> NDArray[np.uint32]:
         """The combinations by number, new ones added."""
@@ -226,7 +243,7 @@ class FiringRule(NamedTuple):
     flows: NDArray[np.intp]
 
 
-def answer(rule: Rule, view: LedgerView, settings: Settings) -> Verdict | Crowd:
+def answer(rule: Rule, view: LedgerView | AllFlows, settings: Settings) -> Verdict | Crowd:
     """What a rule says of some flows. Raises UnusableRule where it reads what is not kept, or answers otherwise than it
     declares."""
     try:
@@ -235,9 +252,13 @@ def answer(rule: Rule, view: LedgerView, settings: Settings) -> Verdict | Crowd:
         raise UnusableRule(f"{rule.code} {rule.name}: judge reads {error}, which is not kept for rules") from error
     if not isinstance(said, Crowd if rule.crowd else Verdict):
         raise UnusableRule(f"{rule.code} {rule.name}: judge answers with {type(said).__name__}, not as it declares")
-    if isinstance(said, Verdict) and said.fires.shape not in ((view.flows,), (view.flows, 2)):
+    if isinstance(said, Verdict) and not _fits(said, view):
         raise UnusableRule(f"{rule.code} {rule.name}: fires must have the shape (flows,) or (flows, 2)")
     return said
+
+
+def _fits(said: Verdict, view: LedgerView | AllFlows) -> bool:
+    return isinstance(view, LedgerView) and said.fires.shape in ((view.flows,), (view.flows, 2))
 
 
 def _by_flow(mask: Bools) -> Bools:

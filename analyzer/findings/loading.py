@@ -17,6 +17,7 @@ import numpy as np
 
 from analyzer.errors import UnusableRule
 from analyzer.findings import rules as folder
+from analyzer.findings.all_flows import AllFlows
 from analyzer.findings.ledger_view import LedgerView
 from analyzer.findings.needs import NO_NEEDS, Needs, needs_of
 from analyzer.findings.rule import (
@@ -83,7 +84,8 @@ def read(module: ModuleType) -> Rule:
     if missing:
         raise UnusableRule(f"{where}: a rule needs {', '.join(missing)}")
     title, _, page = (module.__doc__ or "").partition("\n")
-    answer = get_type_hints(module.judge).get("return")
+    types = get_type_hints(module.judge)
+    answer, all_flows = types.get("return"), next(iter(types.values()), None) is AllFlows
     rule = Rule(
         module.CODE,
         module.NAME,
@@ -93,7 +95,7 @@ def read(module: ModuleType) -> Rule:
         page.strip(),
         module.SUPERSEDES,
         module.THRESHOLDS,
-        _needs(module, answer, where),
+        _needs(module, answer, all_flows, where),
         getattr(module, "ABOUT", CONNECTION),
         getattr(module, "LIVE_WAIT", SETTLE),
         module.EXAMPLE,
@@ -103,14 +105,19 @@ def read(module: ModuleType) -> Rule:
         module.judge,
         getattr(module, "hindsight", None),
         answer is Crowd,
+        all_flows,
         answer == OfCapture | None,
     )
     _check(rule, where)
     return rule
 
 
-def _needs(module: ModuleType, answer: Any, where: str) -> Needs:
-    """What the rule needs, by what it answers with."""
+def _needs(module: ModuleType, answer: Any, all_flows: bool, where: str) -> Needs:
+    """What the rule needs, by what it is given and answers with."""
+    if all_flows:
+        if module.NEEDS or answer is not Crowd:
+            raise UnusableRule(f"{where}: a rule about all flows answers with Crowd, and its NEEDS must be ()")
+        return NO_NEEDS
     if answer == OfCapture | None:
         if module.NEEDS:
             raise UnusableRule(f"{where}: a rule about the capture is given no flows: its NEEDS must be ()")
@@ -121,7 +128,7 @@ def _needs(module: ModuleType, answer: Any, where: str) -> Needs:
     if answer is Crowd and needs != needs_of((Sign.LEFT_IN_CLOSE_WAIT,), where):
         raise UnusableRule(
             f"{where}: a rule about a crowd is given the flows left in CLOSE_WAIT, no others: its NEEDS must be "
-            "(Sign.LEFT_IN_CLOSE_WAIT,)"
+            "(Sign.LEFT_IN_CLOSE_WAIT,); or judge is declared to be given AllFlows"
         )
     return needs
 

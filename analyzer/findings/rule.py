@@ -13,10 +13,14 @@ for.
 
 The answer is a :class:`Verdict`. Its arrays have shape (flows, 2), read at the endpoint that is blamed, or (flows,).
 What the whole capture tells of the blamed hosts may change its words: ``hindsight(address, values, hosts)`` is asked
-once at the end, with the columns of its values, and answers with the values that change. A rule about many flows
-together answers with a :class:`Crowd`; one about the capture as a whole has no ``NEEDS``, is
-``judge(recording, settings)``, and answers with :class:`OfCapture` or None. An ``EXAMPLE`` may be a folder: its files
-are given together.
+once at the end, with the columns of its values, and answers with the values that change. An ``EXAMPLE`` may be a
+folder: its files are given together.
+
+Two forms of rules judge many flows together and answer with a :class:`Crowd`. ``judge(ledger, settings)`` is given the
+flows left in CLOSE_WAIT. ``judge(flows: AllFlows, settings)`` is given a few columns of all flows of the capture,
+ordinary ones included (see all_flows.py), and is asked once, when each of them is over; it has no ``NEEDS``. A rule
+about the capture as a whole has none either, is ``judge(recording, settings)``, and answers with :class:`OfCapture` or
+None.
 
 ``LIVE_WAIT`` is how long after the moment of the finding ``teardown live`` announces it, in nanoseconds. A rule waits
 for one of two reasons: it needs silence to be right (a FIN just sent is not yet unanswered), or its numbers still grow;
@@ -134,7 +138,8 @@ class Rule(NamedTuple):
     judge: Judge
     hindsight: Hindsight | None
     crowd: bool  # it says something of many flows together
-    of_capture: bool  # or of the capture
+    of_all_flows: bool  # namely of all flows of the capture
+    of_capture: bool  # or it says something of the capture
 
     @property
     def severities(self) -> str:

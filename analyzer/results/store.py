@@ -65,6 +65,15 @@ class SpooledRows:
             self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         return np.frombuffer(self._map, self._dtype)
 
+    def column(self, name: str) -> NDArray[Any]:
+        """One field of all of them, as an array of its own. Nothing can be added afterwards."""
+        rows = self.rows()
+        made = np.empty(len(rows), self._dtype[name])
+        for begin in range(0, len(rows), FLOWS_AT_ONCE):
+            made[begin : begin + FLOWS_AT_ONCE] = rows[name][begin : begin + FLOWS_AT_ONCE]
+            self._give_back()
+        return made
+
     @property
     def spilled(self) -> int:
         """Bytes in the file."""
@@ -73,7 +82,11 @@ class SpooledRows:
     def pass_by(self) -> None:
         """Now and then, what was read may leave the memory; it is read from the file again where it is needed."""
         self._passed += 1
-        if self._map is not None and self._passed % PASSES == 0 and hasattr(mmap, "MADV_DONTNEED"):
+        if self._passed % PASSES == 0:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED)
 
     def _write(self, rows: Rows) -> None:
@@ -95,6 +108,7 @@ class FlowStore:
     """The rows of all finished flows. ``folder`` is where the scratch file goes, None for the system's own place."""
 
     def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
         self._endings, self._entries = SpooledRows(ENDING, folder), SpooledRows(PACKED, folder)
         self._packed: Rows = np.empty(0, PACKED)  # used again and again
         self._streams = GrowingRows(np.uint32, 4096)
@@ -138,6 +152,10 @@ class FlowStore:
             column.rows[begin:end] = values
         self._endings.append(endings)
         self._entries.append(self._packed[:count])
+
+    def column(self, name: str) -> NDArray[Any]:
+        """One field of ENDING of all flows, in the order in which they were added. None can be added afterwards."""
+        return self._endings.column(name)
 
     def slices(self, flows: int, entries: int = 0) -> Iterator[Slice]:
         """All flows in the order of streams, at most so many at a time, and about so many entries of theirs, if any are

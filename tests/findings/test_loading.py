@@ -21,6 +21,7 @@ from analyzer.tracker.storage.transpose import OF_OTHER, OF_REUSED, LedgerColumn
 RULE = '''"""An endpoint sent a FIN."""
 
 from analyzer.capture.recording import Recording
+from analyzer.findings.all_flows import AllFlows
 from analyzer.findings.rule import Crowd, OfCapture, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -40,6 +41,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
 '''
 NEEDS = "NEEDS = (Sign.FIN,)"
 ANSWER = ") -> Verdict:"
+GIVEN = "judge(ledger: Ledger"
 CLOSE_WAIT = "NEEDS = (Sign.LEFT_IN_CLOSE_WAIT,)"
 
 
@@ -61,6 +63,9 @@ def test_a_rule_that_asks_for_what_there_is_is_taken() -> None:
     assert mixed.needs == Needs(Sign.FIN | Sign.UNUSUAL | Sign.OLDER_FLOW, Sign.FIN, ("rst_count", "old_seen"))
     crowd = read(rule_file((NEEDS, CLOSE_WAIT), (ANSWER, ") -> Crowd:")))
     assert crowd.crowd and not crowd.of_flows
+    assert not crowd.of_all_flows
+    of_all = read(rule_file((NEEDS, "NEEDS = ()"), (GIVEN, "judge(flows: AllFlows"), (ANSWER, ") -> Crowd:")))
+    assert of_all.of_all_flows and of_all.crowd and not of_all.of_flows and not of_all.needs.signs
     of_capture = read(rule_file((NEEDS, 'NEEDS = ()\nABOUT = "capture"'), (ANSWER, ") -> OfCapture | None:")))
     assert of_capture.of_capture and not of_capture.needs.signs
 
@@ -87,6 +92,8 @@ def test_a_rule_that_asks_for_what_there_is_is_taken() -> None:
         ([(NEEDS, 'NEEDS = ("rst_nxt",)')], "'rst_nxt', which the tracker keeps to itself"),
         ([(NEEDS, 'NEEDS = ("next_free",)')], "'next_free', which the tracker keeps to itself"),
         ([(ANSWER, ") -> Crowd:")], "is given the flows left in CLOSE_WAIT, no others"),
+        ([(GIVEN, "judge(flows: AllFlows"), (ANSWER, ") -> Crowd:")], "its NEEDS must be ()"),
+        ([(GIVEN, "judge(flows: AllFlows"), (NEEDS, "NEEDS = ()")], "a rule about all flows answers with Crowd"),
         ([(ANSWER, ") -> OfCapture | None:")], "is given no flows"),
         ([(ANSWER, "):")], "judge must be declared to return"),
         ([(NEEDS, "")], "a rule needs NEEDS"),

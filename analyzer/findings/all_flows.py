@@ -1,0 +1,71 @@
+"""All flows of the capture, ordinary ones included: what rules are given that judge many of them together.
+
+Such a rule reads columns of ``flows`` (see ``tracker/flow_record.py``), each with a row a flow in the order of streams.
+They are kept for every flow of the capture, so there are only a few of them; KEPT names them.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.tracker.flow_record import ENDING
+from analyzer.tracker.storage.transpose import ColumnNotKept
+
+# Columns of ENDING. To have another, name it here: it is kept then.
+KEPT = (
+    *("stream", "client_ip", "client_port", "server_ip", "server_port", "client_known"),
+    *("first_frame", "last_frame", "first_epoch", "last_epoch", "client_packets", "server_packets"),
+    *("handshake", "teardown", "closed_by", "rst_by", "rst_cause", "observability", "idle_before_close_s"),
+    *("client_fin_epoch", "server_fin_epoch", "client_fin_acked_epoch", "server_fin_acked_epoch"),
+)
+FLOW_BRIEF = np.dtype([(name, ENDING[name]) for name in KEPT])  # what is kept of a flow where its ENDING is not
+
+
+def in_brief(endings: NDArray[np.void]) -> NDArray[np.void]:
+    """Of rows of ENDING what is kept for the rules."""
+    brief: NDArray[np.void] = np.empty(len(endings), FLOW_BRIEF)
+    for name in KEPT:
+        brief[name] = endings[name]
+    return brief
+
+
+class CaptureFacts(NamedTuple):
+    """What the capture as a whole tells: when it ended, in ns of the inner clock; the bounds of the gaps in it, shape
+    (gaps, 2); whether it shows both directions of every flow; and whether packets that were not understood may hold
+    TCP."""
+
+    end_time: int
+    gaps: NDArray[np.int64]
+    both_directions: bool = True
+    hides: bool = False
+
+
+class AllFlows:
+    """The flows of the capture. ``column`` gives a column by its name, in whatever order flows were finished."""
+
+    def __init__(self, column: Callable[[str], NDArray[Any]], capture: CaptureFacts) -> None:
+        self._column, self.capture = column, capture
+        self._order = _ascending(column("stream"))
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """A column, shape (flows,), in numbers of which differences may be taken. Raises ColumnNotKept."""
+        if name not in KEPT:
+            raise ColumnNotKept(name)
+        values = self._column(name)[self._order]
+        return values.astype(np.int64) if values.dtype.kind == "u" and values.dtype.itemsize > 1 else values
+
+    def columns(self, *names: str) -> list[NDArray[Any]]:
+        """Some of them."""
+        return [self.column(name) for name in names]
+
+
+def _ascending(streams: NDArray[Any]) -> NDArray[np.int64]:
+    """The places of streams, in ascending order; there is one flow of each."""
+    place = np.full(int(streams.max(initial=-1)) + 1, -1, np.int64)
+    place[streams] = np.arange(len(streams))
+    return place[place >= 0]
