@@ -25,7 +25,7 @@ from analyzer.errors import TeardownError, UsageError
 from analyzer.live.command import browse, live
 from analyzer.settings import Settings, adjustable, check, default_text, nanoseconds, option_name
 from analyzer.views.escape import safe
-from analyzer.vocabulary import ANALYSED, SEVERITIES
+from analyzer.vocabulary import ANALYSED, FURTHER, SEVERITIES
 
 if TYPE_CHECKING:
     from analyzer.results.result import Analysed
@@ -56,9 +56,9 @@ class StreamNumber(click.IntRange):
 
 def _tables(context: click.Context, option: click.Parameter, value: str | None) -> frozenset[str] | None:
     names = frozenset(name.strip() for name in value.split(",")) if value else None
-    if names and not names <= WRITTEN:
-        unknown = ", ".join(sorted(names - WRITTEN))
-        raise click.BadParameter(f"no table {unknown}; there are {', '.join(sorted(WRITTEN))}, and --segments")
+    if names and (unknown := sorted(names - {*WRITTEN, *FURTHER})):
+        there = ", ".join((*ANALYSED, *FURTHER))
+        raise click.BadParameter(f"no table {', '.join(unknown)}; there are {there}, and --segments")
     return names
 
 
@@ -117,7 +117,8 @@ def cli() -> None:
     "--tables",
     metavar="NAMES",
     callback=_tables,
-    help="Write only these tables; separate them by commas.  [default: flows,timeline,findings]",
+    help=f"Write only these tables; separate them by commas. Others are {', '.join(FURTHER)}.  "
+    "[default: flows,timeline,findings]",
 )
 @click.option("--segments", is_flag=True, help="Also write the table of all TCP segments.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the summary.")
@@ -155,9 +156,7 @@ def analyze(
         raise UsageError("--code cannot be combined with --json or --quiet")
     _known(codes)
     wanted = (tables or WRITTEN if out else frozenset()) | (WRITTEN if as_json else frozenset())
-    timeline = "timeline" in wanted
-    kept = {"keep_flows": timeline or "flows" in wanted, "keep_timeline": timeline, "keep_segments": segments}
-    analysed = _analysed(captures, Settings(**thresholds | kept), quiet, out)
+    analysed = _analysed(captures, Settings(**thresholds | _kept(wanted), keep_segments=segments), quiet, out)
     written = _written(analysed, out, format or "csv", (tables or WRITTEN) | ({"segments"} if segments else set()))
     if as_json:
         from analyzer.writers.json_document import json_document
@@ -234,6 +233,14 @@ def _analysed(paths: Sequence[str], settings: Settings, quiet: bool = False, out
         on_compiling(lambda line: None)
     with ProgressBar() as bar:
         return run(list(paths), settings, bar, out if out and out.is_dir() else None)
+
+
+def _kept(tables: Collection[str]) -> dict[str, Any]:
+    """What has to be kept for these tables."""
+    further = tuple(name for name in FURTHER if name in tables)
+    sources = {*tables, *(FURTHER[name] for name in further)}
+    timeline = "timeline" in sources
+    return {"keep_flows": timeline or "flows" in sources, "keep_timeline": timeline, "keep_further": further}
 
 
 def _written(analysed: "Analysed", folder: Path | None, format: str, tables: Collection[str]) -> list[Path]:

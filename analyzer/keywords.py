@@ -28,5 +28,6 @@ class Keywords(TypedDict, total=False):
     keep_flows: bool
     keep_timeline: bool
     keep_segments: bool
+    keep_further: tuple[str, ...]
     keep_stream: int | None
     fast_path: bool

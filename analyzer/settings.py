@@ -15,6 +15,7 @@ from typing import Any
 from analyzer.errors import UsageError
 from analyzer.tcp.timers import PROFILES
 from analyzer.units import SECOND
+from analyzer.vocabulary import FURTHER
 
 ENGINES = ("native", "tshark")
 MOST = 1_000_000_000  # of anything that is counted
@@ -71,6 +72,7 @@ class Settings:
     keep_flows: bool = True  # whether the result holds a row for every flow
     keep_timeline: bool = True  # and all that happened to its endpoints
     keep_segments: bool = False  # whether the result holds a row for every segment; memory grows with them
+    keep_further: tuple[str, ...] = tuple(FURTHER)  # tables of these names can be made of the result
     keep_stream: int | None = None  # with keep_segments: only the segments of this stream
     fast_path: bool = True  # whether connections without surprises take the fast path; the results are the same
 

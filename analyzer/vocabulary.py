@@ -21,3 +21,8 @@ CONFIDENCES = tuple(CONFIDENCE_MEANINGS)
 
 ANALYSED = ("flows", "timeline", "findings")  # the tables of what an analysis finds
 TABLE_NAMES = (*ANALYSED, "segments")
+FURTHER = {  # tables that are made only where they are asked for, and the one whose rows each is made from
+    "census": "timeline",
+    "reuse": "flows",
+    "timers": "flows",
+}

@@ -32,6 +32,9 @@ TITLES = {
     "findings": "One row for each finding.",
     "segments": "One row for each TCP segment; written with `--segments`. In Python `result.segments.attrs` holds what "
     "an analysis needs in addition: [python.md](python.md).",
+    "census": "Written with `--tables census`.",
+    "reuse": "Written with `--tables reuse`.",
+    "timers": "Written with `--tables timers`.",
 }
 EXIT_STATUS = """The exit status is 0 on success, 1 if a finding meets `--fail-on`, 2 for a usage error, an
 unreadable input or an output that cannot be written, 3 for an internal error, 130 when interrupted, and 141 when the

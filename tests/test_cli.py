@@ -21,11 +21,12 @@ from analyzer.cli import cli, guarded
 from analyzer.errors import UnreadableCapture
 from analyzer.results.result import Analysed
 from analyzer.settings import Settings
+from analyzer.vocabulary import FURTHER
 from tests.results.listings import listing
 from tests.results.sample import sample_analysed, sample_findings
 
 CAPTURES = Path(__file__).parents[1] / "captures"
-ONLY_FOUND = Settings(keep_flows=False, keep_timeline=False)  # all that a summary is made from
+ONLY_FOUND = Settings(keep_flows=False, keep_timeline=False, keep_further=())  # all that a summary is made from
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -131,6 +132,8 @@ def test_what_does_not_fit_in_memory_goes_beside_the_tables(run: Run, pipeline: 
         (["--out", "DIR", "--tables", "findings"], (False, False, False)),
         (["--out", "DIR", "--tables", "flows"], (True, False, False)),
         (["--out", "DIR", "--tables", "timeline"], (True, True, False)),
+        (["--out", "DIR", "--tables", "census"], (True, True, False)),
+        (["--out", "DIR", "--tables", "reuse,timers"], (True, False, False)),
     ],
 )
 def test_only_what_is_written_is_kept(
@@ -139,6 +142,7 @@ def test_only_what_is_written_is_kept(
     assert run("analyze", "a", *(str(tmp_path) if word == "DIR" else word for word in options))[0] == 0
     made = pipeline.settings
     assert (made.keep_flows, made.keep_timeline, made.keep_segments) == kept
+    assert made.keep_further == tuple(name for name in FURTHER if name in options[-1].split(","))
 
 
 def test_out_writes_the_tables(run: Run, tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ def test_tables_keep_the_contract(capture: Path, tmp_path: Path) -> None:
             meanings = column.words.meanings
             assert not meanings or set(frame[column.name].dropna()) <= set(meanings), column.name
     check_numbers(result.flows, result.timeline, result.findings)
-    write_analysed(analysed, tmp_path, "csv")
-    write_analysed(analysed, tmp_path, "parquet")
+    write_analysed(analysed, tmp_path, "csv", TABLES)
+    write_analysed(analysed, tmp_path, "parquet", TABLES)
     for name, frame in frames.items():
         assert len(pd.read_csv(tmp_path / f"{name}.csv")) == len(frame)
         assert len(pd.read_parquet(tmp_path / f"{name}.parquet")) == len(frame)

@@ -18,6 +18,7 @@ from analyzer.flows.answers import answer_ttls
 from analyzer.flows.row import FLOW
 from analyzer.memory import copy_rows
 from analyzer.results.finding_list import FindingList
+from analyzer.results.further_tables import note
 from analyzer.results.notes import note_texts
 from analyzer.results.overview import Overview
 from analyzer.results.result import Analysed
@@ -44,6 +45,7 @@ class FinishedFlows:
         self._settings, self._store, self._recording = settings, store, recording
         self._rules, self._overview = RuleEngine(recording.frame_files.several), Overview()
         self._end = 0
+        self._noted: dict[str, list[NDArray[np.void]]] = {name: [] for name in settings.keep_further}
         self._waiting = {kind: WaitingFlows(*asked) for kind, asked in JUDGED.items()}
         self._brief = SpooledRows(FLOW_BRIEF, store.folder)  # of all flows, where the store has none
         self._worker = BackgroundWorker(self._enter, PARTS_AT_ONCE)
@@ -75,7 +77,17 @@ class FinishedFlows:
         self._store.name(addresses, self._rules.combinations, note_texts(timers), self._recording.frame_files)
         listing = FindingList(self._rules, addresses, self._settings, end_ns, self._recording)
         summary = Summary(cannot_judge=listing.cannot_judge)
-        return Analysed(self._store, self._overview, listing, summary, timers=timers, recording=self._recording)
+        return Analysed(
+            self._store,
+            self._overview,
+            listing,
+            summary,
+            timers=timers,
+            recording=self._recording,
+            flow_table=table,
+            end=end_ns,
+            noted=self._noted,
+        )
 
     def _enter(self, given: tuple[Ended, NDArray[np.void], int]) -> None:
         """Take in one part."""
@@ -111,6 +123,8 @@ class FinishedFlows:
             last=last,
             first_time=self._overview.began,
         )
+        for name, noted in self._noted.items():
+            noted.append(note(name, ledger, endings))
         done = 0
         for entries, lengths in waiting.timelines:
             self._keep(endings[done : done + len(lengths)], entries, lengths)

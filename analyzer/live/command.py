@@ -132,7 +132,7 @@ def watch_settings(thresholds: dict[str, Any], local: bool) -> Settings:
     asked = click.get_current_context().get_parameter_source("profile") != ParameterSource.DEFAULT
     read = {} if asked or not local else own_timers()
     read = {name: length for name, length in read.items() if thresholds[name] is None}
-    return Settings(**thresholds | read, read_on_host=tuple(read))
+    return Settings(**thresholds | read, keep_further=(), read_on_host=tuple(read))
 
 
 @click.command()
@@ -146,7 +146,7 @@ def browse(captures: tuple[str, ...], **thresholds: Any) -> int:
     from analyzer.live.browse import subject
     from analyzer.live.screen import show
 
-    show(subject(list(captures), Settings(keep_segments=True, **thresholds)))
+    show(subject(list(captures), Settings(keep_segments=True, keep_further=(), **thresholds)))
     return 0
 
 

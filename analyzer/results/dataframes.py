@@ -11,6 +11,7 @@ from analyzer.capture.frame_files import FrameFiles
 from analyzer.findings.wording import ROLES
 from analyzer.results.column_values import Rows, Values, entry_values, flow_values, segment_values
 from analyzer.results.finding_list import FindingList
+from analyzer.results.number_table import NumberTable
 from analyzer.results.pandas_types import table
 from analyzer.results.schema import TABLES
 from analyzer.times import outer_column
@@ -65,6 +66,22 @@ def findings_frame(listing: FindingList) -> pd.DataFrame:
     file, frame = listing.located(places)
     data |= {"file": named(file, listing.files), "file_frame": np.where(frame == 0, UNKNOWN, frame)}
     return table("findings", data)
+
+
+def number_frame(name: str, made: NumberTable) -> pd.DataFrame:
+    """The table ``name`` from its numbers."""
+    data: dict[str, Any] = dict(made.whole())
+    for column in made.columns:
+        if column.name not in made.texts:
+            continue
+        texts, codes = made.texts[column.name].texts(), data[column.name]
+        if column.kind == "text":
+            data[column.name] = np.array([*texts, ""], object)[codes]
+        elif column.kind == "word":
+            data[column.name] = words(texts, codes)
+        else:
+            data[column.name] = pd.Categorical.from_codes(codes, categories=pd.Index(texts, dtype=object))
+    return table(name, data)
 
 
 def _addresses(listing: FindingList, rows: NDArray[np.int64]) -> NDArray[np.object_]:

@@ -8,7 +8,14 @@ table; none is renamed, moved or removed. ``columns`` says what a kind is. The c
 from analyzer.columns import TableColumn, Vocabulary
 from analyzer.tracker.flow_record import ENTRY_COLUMNS, FLOW_COLUMNS, WHO
 from analyzer.tracker.vocabularies import SIDES
-from analyzer.vocabulary import CONFIDENCE_MEANINGS, CONFIDENCES, SEVERITIES, SEVERITY_MEANINGS, TABLE_NAMES
+from analyzer.vocabulary import (
+    CONFIDENCE_MEANINGS,
+    CONFIDENCES,
+    FURTHER,
+    SEVERITIES,
+    SEVERITY_MEANINGS,
+    TABLE_NAMES,
+)
 
 TIMELINE = [
     *WHO,
@@ -66,6 +73,22 @@ SEGMENTS = [
     TableColumn("interface", "count", "Interface of the capture, from 0; 255 for all higher ones."),
 ]
 
+CENSUS = [
+    TableColumn("time_epoch", "time", "When the counts became these; they hold until the next row of the same key."),
+]
+
+REUSE = [
+    TableColumn("stream", "count", "The connection that took over addresses and ports."),
+]
+
+TIMERS = [
+    *WHO,
+]
+
 TABLES: dict[str, list[TableColumn]] = dict(
-    zip(TABLE_NAMES, (list(FLOW_COLUMNS), TIMELINE, FINDINGS, SEGMENTS), strict=True)
+    zip(
+        (*TABLE_NAMES, *FURTHER),
+        (list(FLOW_COLUMNS), TIMELINE, FINDINGS, SEGMENTS, CENSUS, REUSE, TIMERS),
+        strict=True,
+    )
 )

@@ -101,7 +101,7 @@ def ladder_lines(
     hidden = [] if everything else folds(talk, told)
     frames = FrameNames(result.recording.frame_files, [step.frame for step in steps if step.frame is not None])
     start = int(talk.time[0]) if len(talk.time) else 0
-    paper = LadderLayout(columns, start, ARROWS[unicode], result.timers, frames, result.recording.gaps)
+    paper = LadderLayout(columns, start, ARROWS[unicode], result.timers_in_force, frames, result.recording.gaps)
     paper.time = max([TIME, *(len(_relative(step.time, paper)) for step in steps)])
     paper.frame = max([FRAME, *(len(frames[step.frame]) + 1 for step in steps if step.frame is not None)])
     body = list(_body(steps, talk, hidden, paper))

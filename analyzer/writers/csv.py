@@ -16,6 +16,7 @@ from analyzer.columns import TableColumn
 from analyzer.results.column_values import made_of
 from analyzer.results.finding_list import FindingList, FindingRows
 from analyzer.results.notes import NOTES
+from analyzer.results.number_table import NumberTable, numbers_of_frame
 from analyzer.results.schema import SEGMENTS, TABLES
 from analyzer.tcp.states import NO_ARROW
 from analyzer.text import (
@@ -126,20 +127,31 @@ def segment_lines(segments: Rows, flows: Rows, addresses: Words) -> TextLines:
 
 def frame_lines(columns: Sequence[TableColumn], frame: "pd.DataFrame") -> bytes:
     """The lines of a DataFrame with these columns."""
-    from analyzer.results.pandas_types import numbers_of
+    return b"".join(map(bytes, table_lines(numbers_of_frame(columns, frame))))
 
-    numbers, words, pieces = {}, {"flags": FLAGS}, []
-    for column in columns:
-        name = column.name
-        numbers[name], texts = numbers_of(column, frame[name])
-        words[name] = cells(texts)
-        if column.kind in ("time", "seconds"):
-            pieces.append(seconds(name))
-        elif column.kind in ("count", "number"):
-            pieces.append(number(name))
-        else:
-            pieces.append(code(name, "flags" if column.kind == "flag" else name))
-    return b"".join(map(bytes, Template(_row(pieces)).bind(numbers, words).parts()))
+
+def write_table(table: NumberTable, file: BinaryIO) -> None:
+    """Write a table that is given as numbers."""
+    file.write(header(table.columns))
+    for text in table_lines(table):
+        file.write(text.data)
+
+
+def table_lines(table: NumberTable) -> Iterator[NDArray[np.uint8]]:
+    """Its lines as text, many at a time; the array is used again for the next ones."""
+    template = Template(_row([_number_piece(column) for column in table.columns]))
+    words = {name: cells(texts.texts()) for name, texts in table.texts.items()} | {"flags": FLAGS}
+    for numbers in table.parts():
+        yield from template.bind(numbers, words).parts()
+
+
+def _number_piece(column: TableColumn) -> TemplatePiece:
+    """A cell of a column that is given as numbers."""
+    if column.kind in ("time", "seconds"):
+        return seconds(column.name)
+    if column.kind in ("count", "number"):
+        return number(column.name)
+    return code(column.name, "flags" if column.kind == "flag" else column.name)
 
 
 FLAGS = cells(["false", "true"])

@@ -6,7 +6,7 @@ in three quarters of the time. Words have no statistics: comparing them takes as
 them, and no reader can skip rows by them, since the rows are in another order.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -21,6 +21,7 @@ from analyzer.columns import ColumnKind, TableColumn
 from analyzer.findings.wording import ROLES
 from analyzer.results.column_values import Values, entry_values, flow_values, segment_values
 from analyzer.results.finding_list import FindingList, FindingRows
+from analyzer.results.number_table import NumberTable, numbers_of_frame
 from analyzer.results.schema import TABLES
 from analyzer.text import Words, compact, in_order
 from analyzer.times import outer_column
@@ -91,24 +92,30 @@ def _type(column: TableColumn) -> Any:
 
 def write_frame(columns: Sequence[TableColumn], frame: "pd.DataFrame", file: BinaryIO) -> None:
     """Write a DataFrame with these columns."""
-    arrays = [_of_frame(column, frame[column.name]) for column in columns]
-    made = pa.Table.from_arrays(arrays, schema=_schema(columns))
-    with writer(columns, file, made.schema, "zstd") as groups:
-        groups.write_table(made)
+    write_table(numbers_of_frame(columns, frame), file)
 
 
-def _of_frame(column: TableColumn, series: "pd.Series") -> Any:
-    from analyzer.results.pandas_types import numbers_of
+def write_table(table: NumberTable, file: BinaryIO) -> None:
+    """Write a table that is given as numbers: a row group a part."""
+    made = _schema(table.columns)
+    with writer(table.columns, file, made, "zstd") as groups:
+        for numbers in table.parts():
+            arrays = [_of_numbers(column, numbers[column.name], table.texts) for column in table.columns]
+            groups.write_table(pa.Table.from_arrays(arrays, schema=made))
 
-    numbers, texts = numbers_of(column, series)
+
+def _of_numbers(column: TableColumn, numbers: NDArray[Any], texts: Mapping[str, Words]) -> Any:
     if column.kind == "flag":
         return arrow_arrays.flags(numbers)
     if column.kind == "text":
-        return arrow_arrays.texts([texts[code] for code in numbers.tolist()])
-    if column.kind in REPEATED:
-        width = np.int32 if _type(column) == MANY else np.int8
-        return arrow_arrays.dictionary(numbers.astype(width), texts, numbers < 0)
-    return _numbers(column.kind, numbers)
+        return arrow_arrays.texts(in_order(texts[column.name], numbers).words())
+    if _type(column) == MANY:  # only those that occur: a row group repeats its dictionary
+        known, places = numbers >= 0, np.full(len(numbers), -1, np.int32)
+        kept, places[known] = np.unique(numbers[known], return_inverse=True)
+        return arrow_arrays.dictionary(places, in_order(texts[column.name], kept).words(), ~known)
+    if column.kind == "word":
+        return _words(_dictionary(tuple(texts[column.name].texts())), numbers)
+    return _numbers(column.kind, np.ascontiguousarray(numbers, np.int64))
 
 
 def writer(columns: Sequence[TableColumn], file: BinaryIO, schema: Any, compression: str) -> Any:

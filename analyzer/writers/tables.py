@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from analyzer.results.finding_list import FindingList
+from analyzer.results.number_table import NumberTable
 from analyzer.results.result import Analysed
 from analyzer.threads import BackgroundWorker
-from analyzer.vocabulary import TABLE_NAMES
+from analyzer.vocabulary import FURTHER, TABLE_NAMES
 from analyzer.writers.atomic_file import blamed, output_folder, whole_file
 from analyzer.writers.page_cache import CacheBudget
 from analyzer.writers.parallel import (
@@ -35,9 +36,11 @@ def write_analysed(
 ) -> list[Path]:
     """Write the tables ``names`` into ``folder``, the segments where there are any; returns the files.
 
-    Raises UnwritableOutput if the folder or a file cannot be written.
+    Raises UnwritableOutput if the folder or a file cannot be written, UsageError where what a table is made from was
+    not kept.
     """
     output_folder(folder)
+    further = {name: analysed.further(name) for name in FURTHER if name in names}
     chosen = [name for name in TABLE_NAMES if name in names and (name != "segments" or analysed.segments)]
     paths = [folder / f"{name}.{format}" for name in chosen]
     with ExitStack() as stack:
@@ -53,7 +56,15 @@ def write_analysed(
                 write_tables(analysed.tables, files, format, analysed.segments)
         finally:
             meanwhile.wait()
+        paths += [_write_further(table, folder / f"{name}.{format}", format, room) for name, table in further.items()]
     return paths
+
+
+def _write_further(table: NumberTable, path: Path, format: str, room: CacheBudget) -> Path:
+    """Write a table that is given as numbers."""
+    with whole_file(path, False, room) as file, blamed(file):
+        writer_of(format).write_table(table, file)
+    return path
 
 
 def _write_findings(listing: FindingList, format: str, threads: int, file: BinaryIO) -> None:
@@ -62,7 +73,7 @@ def _write_findings(listing: FindingList, format: str, threads: int, file: Binar
 
 
 def writer_of(format: str) -> Any:
-    """The module that writes a format: it has ``parts_maker`` and ``write_findings``."""
+    """The module that writes a format: it has ``parts_maker``, ``write_findings`` and ``write_table``."""
     if format == "csv":
         from analyzer.writers import csv
 

@@ -13,12 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from analyzer.engine.pipeline import analyze
-from analyzer.errors import UnwritableOutput
+from analyzer.errors import UnwritableOutput, UsageError
 from analyzer.results.dataframes import findings_frame
 from analyzer.results.pandas_types import empty, table
 from analyzer.results.result import Analysed
 from analyzer.results.schema import TABLES
 from analyzer.settings import Settings
+from analyzer.vocabulary import FURTHER, TABLE_NAMES
 from analyzer.writers import csv as csv_files
 from analyzer.writers import parquet as parquet_files
 from analyzer.writers.atomic_file import whole_file
@@ -119,7 +120,7 @@ def analysed(segments: bool = True) -> Analysed:
 @pytest.mark.parametrize("format", ["csv", "parquet"])
 def test_segments_are_written_only_where_they_are(format: str, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "folder"
-    names = [f"{name}.{format}" for name in TABLES]
+    names = [f"{name}.{format}" for name in TABLE_NAMES]
     assert [file.name for file in write_analysed(analysed(), folder, format)] == names
     assert sorted(file.name for file in folder.iterdir()) == sorted(names)
     again = write_analysed(analysed(segments=False), tmp_path, format)
@@ -132,6 +133,27 @@ def test_only_the_tables_asked_for_are_written(tmp_path: Path) -> None:
         written = write_analysed(analysed(), tmp_path / names[0], "csv", names)
         assert {file.stem for file in written} == set(names)
         assert all(file.read_bytes() == whole[file.name] for file in written)
+
+
+@pytest.mark.parametrize("name", FURTHER)
+def test_further_tables_come_where_they_are_named(name: str, tmp_path: Path) -> None:
+    made = analyze([str(CAPTURE)], Settings())
+    assert [file.name for file in write_analysed(made, tmp_path, "csv", [name])] == [f"{name}.csv"]
+    frame, text = getattr(made.result(), name), (tmp_path / f"{name}.csv").read_text()
+    assert text == as_csv(frame)
+    write_analysed(made, tmp_path, "parquet", [name])
+    assert as_csv(table(name, pd.read_parquet(tmp_path / f"{name}.parquet"))) == text
+
+
+def test_a_further_table_cannot_be_made_of_what_was_not_kept(tmp_path: Path) -> None:
+    for settings, message in (
+        (Settings(keep_timeline=False), "keep_timeline=False leaves out"),
+        (Settings(keep_flows=False), "keep_flows=False leaves out"),
+        (Settings(keep_further=("reuse",)), "keep_further does not name it"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            write_analysed(analyze([str(CAPTURE)], settings), tmp_path, "csv", ["census"])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -149,7 +171,7 @@ def test_a_full_disk_is_one_clear_line(tmp_path: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
     try:
-        for names in TABLES:
+        for names in TABLE_NAMES:
             with pytest.raises(UnwritableOutput, match=rf"cannot write .*/{names}\.csv: File too large$"):
                 write_analysed(made, tmp_path, "csv", [names])
     finally:
