@@ -17,6 +17,7 @@ behind the colon:
     numbered      8, a frame's number
     shown         (frame 8), or nothing
     silence       , after 612 s of silence; or nothing
+    quiet         , then nothing for 61 s; or nothing
     within         in 8.002 s, or nothing
     after         , 1.51 ms after; or nothing
     to             to 3, or nothing
@@ -203,6 +204,7 @@ KINDS: dict[str, Callable[[str], Piece]] = {
     "shown": lambda value: FrameNumber(value, " (frame ", ")"),
     "to": lambda value: FrameNumber(value, " to "),
     "silence": lambda value: Duration(value, ", after ", " of silence"),
+    "quiet": lambda value: Duration(value, ", then nothing for "),
     "within": lambda value: Duration(value, " in "),
     "after": lambda value: Duration(value, ", ", " after"),
     "address": Address,

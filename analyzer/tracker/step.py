@@ -33,7 +33,7 @@ from analyzer.tcp.codes import (
 )
 from analyzer.tcp.sequence import seq_add
 from analyzer.tracker.acknowledgment import acknowledge
-from analyzer.tracker.codes import KIND_ACK, KIND_PROBE
+from analyzer.tracker.codes import ACKED, KIND_ACK, KIND_PROBE
 from analyzer.tracker.context import (
     CONTEXT,
     FINISHED,
@@ -41,6 +41,7 @@ from analyzer.tracker.context import (
     closing_facts,
     end_at,
     flow_at,
+    knows,
     mark_closing_facts,
     mark_unusual,
     place_at,
@@ -299,8 +300,11 @@ def update_counters(context, s, i, kind):
         e["run_kind"] = kind
         e["run_ack"] = e["last_ack"]
         e["run_end"] = e["last_seq_end"]
-    if p["unusual"] > 0 and kind != KIND_PROBE:
-        unusual(context, p)["probe_run"] = 0
+    if p["unusual"] > 0:
+        if kind != KIND_PROBE:
+            unusual(context, p)["probe_run"] = 0
+        if unusual(context, p)["zero_window_since"] > 0:
+            asks_at_closed_window(context, s, e, p, kind)
     if kind != KIND_PROBE:
         f["last_time"] = now
     if np.int64(s["marks"]) & HAS_TIMESTAMP:
@@ -310,6 +314,20 @@ def update_counters(context, s, i, kind):
     e["ttl_high"] = max(ttl, e["ttl_high"])
     if not np.int64(s["marks"]) & CUT_HEADER:
         windows(context, s, e, p, flags)
+
+
+@helper
+def asks_at_closed_window(context, s, e, p, kind):
+    """Count a segment of ``e`` that asks whether the window of ``p`` is open again: a probe, or data at its edge. More
+    than one byte that come for the first time were under way when it was closed."""
+    at_edge = length_of(s) > 0 and knows(p, ACKED) and s["seq"] == p["ack_sent"]
+    if kind == KIND_PROBE or (at_edge and (length_of(s) == 1 or e["data_frame"] != s["frame"])):
+        u = mark_unusual(context, e)
+        if u["window_probes"] == 0:
+            u["window_probe_first"] = s["time"]
+        u["window_probes"] = u["window_probes"] + 1
+        u["window_probe_last"] = s["time"]
+        u["window_probe_frame"] = s["frame"]
 
 
 @helper
@@ -330,3 +348,5 @@ def windows(context, s, e, p, flags):
         u["zero_window_since"] = s["time"]
         u["zero_windows"] = u["zero_windows"] + 1
         u["zero_window_frame"] = s["frame"]
+        if p["unusual"] > 0:
+            unusual(context, p)["window_probes"] = 0

@@ -212,6 +212,21 @@ def zero_window_stall(lab: Lab) -> None:
 
 
 @recipe("pcap")
+def zero_window_still_closed(lab: Lab) -> None:
+    """As zero-window-stall, but nobody gives up: the client probes for 14 s, each probe is answered with a window of 0,
+    and the recording ends.
+
+    The report says TD404 for the server as worth knowing, with how long the window has been closed at least.
+    """
+    client, server = opened(lab)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    client.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        client.send(b"x" * 9000)
+    pause(14.0)
+
+
+@recipe("pcap")
 def reuse_delayed(lab: Lab) -> None:
     """The server leaks a socket in CLOSE_WAIT; the client has forgotten it and connects again from the same port.
 

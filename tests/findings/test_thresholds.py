@@ -80,6 +80,7 @@ B . 1:1 ack 101 win 0
 +200 A . 100:100 ack 1
 B . 1:1 ack 101 win 0
 +X A R. 101:101 ack 1"""
+STALLED_STILL = STALLED.replace("A R. 101:101 ack 1", "A . 100:100 ack 1\n+0 B . 1:1 ack 101 win 0")
 TO_WHO_CLOSED = """OPENED
 B F. 201:202 ack 101
 A . 101:101 ack 202
@@ -112,6 +113,7 @@ EDGES = {
     ),
     # 200 ms and 10 ms stand in the story already.
     "a window closed for a second": Edge(STALLED, "790", "TD301", "TD404"),
+    "ten seconds with the window closed": Edge(STALLED_STILL, "9790", "", "TD404"),
     "a second of silence before who had no connection": Edge(
         ASKED_LATER, "999.999999", [], ["silence"], words("silence")
     ),

@@ -65,6 +65,7 @@ KINDS: dict[str, tuple[str, Any]] = {
     "frame": (r"frame \d+|not captured", _frame),
     "shown": (r" \(frame \d+\)|", _frame),
     "silence": (rf", after {SPAN} of silence|", _duration),
+    "quiet": (rf", then nothing for {SPAN}|", _duration),
     "within": (rf" in {SPAN}|", _duration),
     "after": (rf", {SPAN} after|", _duration),
     "to": (r" to \d+|", _frame),

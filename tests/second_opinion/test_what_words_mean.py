@@ -175,12 +175,17 @@ NO_ANSWER: list[Story] = [
     ((PROBED,), {"last": 7, "count": 3, "end": NOTHING_MORE}, REFUTED),
 ]
 SHUT = "1 C PA 1 1 10\n 1.01 S A 1 11 0 window=0\n 2 C PA 11 1 1\n 2.01 S A 1 11 0 window=0"  # frames 4 to 7
-STALL = {"frame": 5, "rst": 8, "who": "the other side", "tries": 1}
+STALL = {"frame": 5, "rst": 8, "until": ", until the other side reset the connection", "tries": 1, "last": 6}
+LASTS = STALL | {"until": ", up to its last segment", "least": "at least "}
 STAYED_SHUT: list[Story] = [
     ((SHUT, "5 C RA 11 1 0"), STALL, FOLLOWS),
     ((SHUT, "4 S A 1 11 0", "5 C RA 11 1 0"), STALL | {"rst": 9}, REFUTED),
     ((SHUT, "5 C RA 11 1 0"), STALL | {"tries": 4}, REFUTED),
     ((SHUT, "5 C RA 11 1 0"), STALL | {"frame": 2}, REFUTED),
+    ((SHUT, "5 C RA 11 1 0"), STALL | {"until": ", until it reset the connection"}, REFUTED),
+    ((SHUT, "5 C PA 11 1 1", "5.01 S A 1 11 0 window=0"), LASTS | {"rst": 9, "tries": 2, "last": 8}, FOLLOWS),
+    ((SHUT, "5 C PA 11 1 1", "5.01 S A 1 11 0 window=0"), LASTS | {"rst": 9, "tries": 1, "last": 6}, REFUTED),
+    ((SHUT, "5 C PA 11 1 1", "5.01 S A 1 11 0"), LASTS | {"rst": 9, "tries": 2, "last": 8}, REFUTED),
 ]
 LEFT = {"fin": 4, "ack": 5, "probe": 6, "rst": 7}
 HAD_LEFT: list[Story] = [

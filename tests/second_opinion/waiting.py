@@ -77,17 +77,31 @@ def zero_window_stall(case: Case) -> None:
     flow, shut = case.flow, case.segment("frame", case.own)
     must(shut.window == 0 and not shut.rst, f"frame {shut.frame} does not close the window")
     case.happened("since", shut)
-    rst = flow.at(case["rst"])
-    must(rst is not None and rst.rst, f"frame {case['rst']} is no RST")
-    assert rst
-    opened = [r for r in flow.of(case.own) if shut.frame < r.frame < rst.frame and r.window and not r.rst]
+    end = flow.at(case["rst"])
+    must(end is not None, f"frame {case['rst']} is none of this connection")
+    assert end
+    opened = [r for r in flow.of(case.own) if shut.frame < r.frame < end.frame and r.window and not r.rst]
     absent(opened, "frame {} opens the window")
-    case.lasted("stall", rst.time - shut.time)
-    asked = [row for row in flow.of(case.peer) if shut.frame < row.frame < rst.frame]
-    probes = [row for row in asked if (row.seq == shut.ack and row.length) or row.seq == (shut.ack - 1) % WORD]
+    case.lasted("stall", end.time - shut.time)
+    if case["until"] == ", up to its last segment":
+        must(case["least"], "it is not said that this is the least")
+        must(end == flow.of(case.own)[-1] and not end.window, f"frame {end.frame} is not its last, or opens the window")
+        absent([row for row in flow.segments if row.rst], "frame {} is a RST")
+    else:
+        must(end.rst, f"frame {end.frame} is no RST")
+        role = "the other side" if end.side != case.own else "it"
+        must(case["until"] == f", until {role} reset the connection", f"who reset is another: {case['until']}")
+    asked = [row for row in flow.of(case.peer) if shut.frame < row.frame and (not end.rst or row.frame < end.frame)]
+    sent = {row.seq for row in flow.of(case.peer) if row.frame < shut.frame and row.length}
+    probes = []
+    for row in asked:
+        if row.seq == (shut.ack - 1) % WORD or (row.seq == shut.ack and (row.length == 1 or row.seq in sent)):
+            probes.append(row)
+        sent |= {row.seq} if row.length else set()
     case.number_of("tries", probes)
-    role = "the other side" if rst.side != case.own else "it"
-    need(role in str(case["who"] or ""), f"who reset is not understood: {case['who']}")
+    must(probes[-1].frame == case["last"], f"frame {case['last']} is not the last of them")
+    if case["silent"] is not None:
+        case.lasted("silent", case.ran_on(flow.of(case.peer)[-1].time))
 
 
 @predicate("TD405")

@@ -59,6 +59,16 @@ def shut(side: Side) -> list[Seen]:
     return closings(side)[-1:] if told and told[-1].segment.window == 0 and not told[-1].segment.flags & SYN else []
 
 
+def at_closed_window(side: Side) -> list[Seen]:
+    """Its segments that ask whether its peer's window is open again, since that was closed: probes, and data at its
+    edge; more than one byte only where they come again."""
+    begun = shut(Side(side.connection, 1 - side.side))
+    asked = [one for one in side.plain if begun and one.place > begun[0].place]
+    edge = [one for one in asked if one.segment.length and one.segment.seq == one.acked]
+    again = [one for one in edge if one.segment.length == 1 or not (fresh(one) or side.overtaken(one))]
+    return [one for one in asked if "probe" in one.kind or one in again]
+
+
 def proofs(side: Side) -> list[Seen]:
     """The peer's acknowledgments of bytes that never passed."""
     return [
@@ -225,6 +235,10 @@ COLUMNS: dict[str, Meaning] = {
     "zero_windows": lambda of: len(closings(of)),
     "zero_window_since": lambda of: time_of(shut(of)),
     "zero_window_frame": lambda of: frame_of(closings(of)[-1:]),
+    "window_probes": lambda of: len(at_closed_window(of)),
+    "window_probe_first": lambda of: time_of(at_closed_window(of)),
+    "window_probe_last": lambda of: time_of(at_closed_window(of)[-1:]),
+    "window_probe_frame": lambda of: frame_of(at_closed_window(of)[-1:]),
     # the capture
     "duplicates": lambda of: len(of.copies),
     "duplicate_frame": lambda of: of.copies[0].frame if of.copies else 0,
@@ -335,6 +349,8 @@ COLUMNS: dict[str, Meaning] = {
 MEANS_SOMETHING: dict[str, Callable[[Side], bool]] = {
     **{f"repeat_{what}": lambda of: bool(of.unanswered) for what in ("first_time", "last_time", "last_frame")},
     **{f"probe_{what}": lambda of: bool(of.unheard) for what in ("first_time", "last_frame", "last_time")},
+    "window_probes": lambda of: bool(shut(Side(of.connection, 1 - of.side))),
+    **{f"window_probe_{what}": lambda of: bool(at_closed_window(of)) for what in ("first", "last", "frame")},
     **{f"missing_{what}": lambda of: of.missing > 0 for what in ("frame", "time")},
     **{f"rst_answers_{what}": lambda of: of.answered is not None for what in ("ack", "frame", "time")},
 }
