@@ -34,12 +34,12 @@ WRITTEN = frozenset(ANALYSED)
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-def _duration(entry: Field[Any], context: click.Context, option: click.Parameter, value: str | None) -> int | None:
-    """An option that takes a duration, as nanoseconds; None where it has no default and was not given."""
+def _taken(entry: Field[Any], context: click.Context, option: click.Parameter, value: str | None) -> int | str | None:
+    """What an option takes: a duration, as nanoseconds, or a file; None where it has no default and was not given."""
     try:
-        length = None if value is None else nanoseconds(value)
-        check(entry, length)
-        return length
+        taken = nanoseconds(value) if value is not None and "seconds" in entry.metadata else value
+        check(entry, taken)
+        return taken
     except UsageError as error:
         raise click.BadParameter(str(error)) from error
 
@@ -78,7 +78,9 @@ def _option(entry: Field[Any]) -> Callable[[Callable[..., Any]], Callable[..., A
     shown = default_text(entry)
     if "seconds" in entry.metadata:
         given = None if entry.default is None else shown
-        kind: dict[str, Any] = {"metavar": "SECONDS", "default": given, "callback": partial(_duration, entry)}
+        kind: dict[str, Any] = {"metavar": "SECONDS", "default": given, "callback": partial(_taken, entry)}
+    elif "file" in entry.metadata:
+        kind = {"metavar": "FILE", "default": None, "type": click.Path(), "callback": partial(_taken, entry)}
     else:
         choices = entry.metadata.get("choices")
         known = click.Choice(choices) if choices else click.IntRange(*entry.metadata["range"])

@@ -6,6 +6,7 @@ that ``import analyzer`` stays cheap.
 """
 
 from decimal import Decimal
+from os import PathLike
 from typing import Literal, TypedDict
 
 Seconds = float | str | Decimal
@@ -25,6 +26,8 @@ class Keywords(TypedDict, total=False):
     engine: Literal["native", "tshark"]
     pile_up: int
     descriptors: int
+    idle_timer_s: Seconds
+    timers: str | PathLike[str] | None
     keep_flows: bool
     keep_timeline: bool
     keep_segments: bool

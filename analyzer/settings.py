@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import Field, dataclass, field, fields
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
+from os import fspath
+from shlex import quote
 from typing import Any
 
 from analyzer.errors import UsageError
@@ -36,6 +38,11 @@ def _timer(help: str) -> Any:
 
 def _choice(default: str, choices: tuple[str, ...], help: str) -> Any:
     return field(default=default, metadata={"help": help, "choices": choices})
+
+
+def _file(help: str) -> Any:
+    """A field that names a file, or None."""
+    return field(default=None, metadata={"help": help, "file": True, "unset": "none"})
 
 
 def _number(default: int, help: str) -> Any:
@@ -68,6 +75,10 @@ class Settings:
     engine: str = _choice("native", ENGINES, "Program that reads the capture. tshark is slow, and knows more formats.")
     pile_up: int = _number(10, "Report a pile-up (TD106) if one service or client leaks this many sockets at once.")
     descriptors: int = _number(1024, "Open files a process may have; TD106 says when the leak will reach it.")
+    idle_timer_ns: int = _duration(5, "Report a reset that ended a silence (TD401) if that was at least this long.")
+    timers: str | None = _file(
+        "Known timers of this site, told before those of the catalogue: a file as docs/timers.md describes it."
+    )
     read_on_host: tuple[str, ...] = ()  # those of the fields above that nobody set: this host's own values
     keep_flows: bool = True  # whether the result holds a row for every flow
     keep_timeline: bool = True  # and all that happened to its endpoints
@@ -99,6 +110,8 @@ def settings_of(**values: Any) -> Settings:
         if own not in known:
             raise UsageError(f"unknown setting {name!r}{_suggestion(name, list(known))}")
         taken[own] = value if own == name or value is None else nanoseconds(value)
+        if "file" in known[own].metadata and value is not None:
+            taken[own] = fspath(value)
         check(known[own], taken[own])
     return Settings(**taken)
 
@@ -138,7 +151,7 @@ def options_text(settings: Settings) -> list[str]:
     given = [entry for entry in adjustable() if entry.name not in settings.read_on_host]
     values = [(entry, getattr(settings, entry.name)) for entry in given]
     return [
-        f"{option_name(entry)} {seconds_text(value) if 'seconds' in entry.metadata else value}"
+        f"{option_name(entry)} {seconds_text(value) if 'seconds' in entry.metadata else quote(str(value))}"
         for entry, value in values
         if value != entry.default
     ]
@@ -151,6 +164,10 @@ def check(entry: Field[Any], value: Any) -> None:
         raise UsageError(f"{entry.name} is one of {', '.join(choices)}, not {value!r}")
     if value is None and "unset" in entry.metadata:
         return
+    if "file" in entry.metadata:
+        from analyzer.tcp.timer_catalogue import own_timers  # the command line loads nothing that it may not need
+
+        own_timers(value)
     timed = "seconds" in entry.metadata
     least, most = entry.metadata.get("range", (0, (1 << 63) - 1) if timed else (None, None))
     if least is not None and not (isinstance(value, int) and least <= value <= most):

@@ -22,6 +22,8 @@ from analyzer.segments.table import COLUMNS as SEGMENT_COLUMNS
 from analyzer.segments.table import MARKS
 from analyzer.settings import adjustable, default_text
 from analyzer.tcp.states import EVENT_WORDS, TABLE, Event
+from analyzer.tcp.timer_catalogue import VERIFIED, known_roles, known_starts
+from analyzer.views.timer_list import DOES
 
 DOCS = Path(__file__).parent
 MADE = "<!-- Made by docs/make.py; edit the source it names, not this page. -->\n\n"
@@ -46,6 +48,34 @@ error.
 SEGMENTS = """One numpy record array with a row of 64 bytes for each TCP segment. Every source of packets is
 converted into it, and the later stages see nothing else ([decoding.md](decoding.md) describes how). `segments.csv` is
 made from it.
+"""
+TIMERS = """# Known timers
+
+`teardown explain timers [VALUE]` lists the timers of systems, programs and devices that end connections, with their
+sources. Findings that follow a silence name those that fit ("consistent with", never "is"), and the table `timers`
+has all of them.
+
+## Timers of your own
+
+`--timers FILE` (in Python `timers=`) adds those of your site, which are told first. The file has the columns of
+`analyzer/tcp/timer_catalogue/timers.tsv`, separated by tabs, no quoting, in the first line:
+
+    id system kind role timer seconds range starts fires applies_since_or_version source mark
+
+`kind`, `range`, `applies_since_or_version` and `source` are free text. For instance a load balancer that forgets
+connections in silence after 77 s, and a server of yours that closes idle ones after 20 s:
+
+    shop-lb\tshop balancer\tdevice\tdevice between\tidle\t77\tfixed\tlast packet either way\tsilent\tall\twiki\t[D]
+    api\tshop API\tserver\tserver\tkeep-alive\t20\tfixed\tlast byte of response\tfin\tall\twiki\t[D]
+
+## How a silence is matched
+
+* What acts when it fires fits from 0.1 s before its value to a second and a round trip after it; what is checked only
+  now and then, so much later. What is silent fits any silence that is at least as long: "at most".
+* The clock of a timer must be known (`starts`), its owner must be who acted (`role`), and the connection must have
+  waited for what the timer waits for.
+* A silence that the same connection survived before strikes out every timer that is shorter.
+* At a server's usual port (`ports.tsv`) systems that speak another protocol (`protocols.tsv`) are named last.
 """
 KINDS = {
     "count": ("whole number", "`int64`", "`int64`"),
@@ -135,7 +165,7 @@ def _settings_text() -> str:
     for entry in adjustable():
         timed = "seconds" in entry.metadata
         name = entry.name.removesuffix("_ns") + "_s" if timed else entry.name
-        default = default_text(entry) if timed else repr(entry.default)
+        default = default_text(entry) if timed or entry.default is None else repr(entry.default)
         shown = default if entry.default is None else f"`{default}`"
         lines.append(f"| `{name}` | {shown} | {entry.metadata['help']} |")
     return "\n".join(lines)
@@ -145,6 +175,29 @@ def findings_pages() -> dict[str, str]:
     """docs/findings/: a page for each rule in analyzer/findings/rules/, and the table of them all."""
     made = {f"findings/{code}.md": MADE + page_with_example(rule) for code, rule in rules().items()}
     return {"findings/README.md": MADE + index(), **made}
+
+
+def timers_page() -> dict[str, str]:
+    """docs/timers.md from analyzer/tcp/timer_catalogue/."""
+    words = {
+        "role": ("who has the timer", [(word, acts) for word, acts in sorted(known_roles().items())]),
+        "starts": ("what starts it", [(word, _counted(lines)) for word, lines in sorted(known_starts().items())]),
+        "fires": ("what it does", list(DOES.items())),
+        "mark": ("where it was verified", list(VERIFIED.items())),
+    }
+    lines = [TIMERS]
+    for column, (meaning, rows) in words.items():
+        lines += [f"\n## The words of `{column}`: {meaning}\n", "| word | meaning |\n|---|---|"]
+        lines += [f"| `{word}` | {text} |" for word, text in rows]
+    return {"timers.md": MADE + "\n".join(lines) + "\n"}
+
+
+def _counted(lines: list[Mapping[str, str]]) -> str:
+    """From what a timer counts, and while the connection waits for what."""
+    line = lines[0]
+    if line["clock"] == "none":
+        return "not matched: no packet shows it"
+    return f"clock `{line['clock']}`; the connection waits: {line['waits'].replace(',', ', ')}"
 
 
 def segments_page() -> dict[str, str]:
@@ -202,6 +255,7 @@ GENERATORS: list[Callable[[], Mapping[str, str]]] = [
     findings_pages,
     segments_page,
     states_page,
+    timers_page,
     truth_pages,
 ]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from analyzer.capture.gaps import crossed
 from analyzer.findings.rule import Bools, Choice
 from analyzer.tcp.states import State
-from analyzer.tracker.ledger import Known
+from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.outcome import Ledger, one_of
 from analyzer.tracker.rst import Reception
 from analyzer.tracker.vocabularies import Handshake, RstCause
@@ -117,6 +117,21 @@ def until_words(ledger: Ledger, until: NDArray[np.int64], words: Sequence[str]) 
 def after_peer_fin(ledger: Ledger) -> Bools:
     """Endpoints that sent new data although they had received the peer's FIN."""
     return np.asarray(ledger.own("half_close_bytes") > 0)
+
+
+def aborted(ledger: Ledger) -> Bools:
+    """Endpoints that ended an open connection by a RST that answers nothing."""
+    open_before = (ledger.own("established_time") > 0) | opening_not_captured(ledger)[:, None]
+    alone = ledger.own("rst_frame") == ledger.flow("first_frame")[:, None]  # nothing but the RST is known
+    heard = ~ledger.knows(Known.SENT_DATA) | ledger.knows(Known.ACK)[:, ::-1]  # else nobody knows what is outstanding
+    return np.asarray(resetter(ledger, RstCause.ABORT) & open_before & ~alone & heard)
+
+
+def lost_connection(ledger: Ledger) -> Bools:
+    """Endpoints that had an open connection and answered a segment with the RST of a host that has none."""
+    first = (ledger.own("fin_count") == 0) & (ledger.own("rst_nth") == 1)
+    unasked = ledger.own("rst_answers") == Answered.SYN_ACK  # an answer to nothing that it asked: backscatter
+    return np.asarray(resetter(ledger, RstCause.NO_CONNECTION) & first & ~ledger.never_open[:, None] & ~unasked)
 
 
 def sent_tls_alert(ledger: Ledger) -> Bools:

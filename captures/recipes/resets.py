@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import select
 import socket
+import time
+from collections.abc import Callable
 
 from tests.lab import loss
 
@@ -175,3 +178,36 @@ def killed_process(lab: Lab) -> None:
     pause(0.3)
     process.kill()
     close_after_eof(server)
+
+
+@recipe("pcap")
+def closed_by_idle_timer(lab: Lab) -> None:
+    """A server resets connections that have been idle for 5 s: three clients, each with one request that was answered.
+
+    The RST answers nothing, and comes 5 s after the last segment of each connection, whenever that was. The report says
+    TD401 for the server three times, with timers of 5 s that fit, and that three connections were reset so.
+    """
+    idle_for(lab, 5.02, abort)
+    pause(0.2)
+
+
+@recipe("pcap")
+def idle_closed_in_order(lab: Lab) -> None:
+    """The same server closes idle connections in order, and the clients follow: the near miss of TD401.
+
+    A keep-alive time-out that ends in a FIN is ordinary life. No finding.
+    """
+    idle_for(lab, 5.02, socket.socket.close)
+
+
+def idle_for(lab: Lab, seconds: float, end: Callable[[socket.socket], None]) -> None:
+    """Three connections, opened 0.3 s apart, each ended by the server ``seconds`` after its answer; clients follow."""
+    started = []
+    for _ in range(3):
+        started.append((*opened(lab), time.monotonic() - 0.1))  # opened() pauses so long after the answer
+        pause(0.3)
+    for client, server, answered in started:
+        pause(max(0.0, answered + seconds - time.monotonic()))
+        end(server)
+        with contextlib.suppress(ConnectionResetError):
+            close_after_eof(client, reaction=0.0)

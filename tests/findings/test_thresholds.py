@@ -90,6 +90,7 @@ ASKED_LATER = "OPENED\n+X A P. 101:151 ack 201\nB R 201:201"
 GRACEFUL = f"{CLOSED_BY_A}\nB F. 201:202 ack 102\nA . 102:102 ack 202"
 LAST_ACK_LOST = f"{GRACEFUL}\n+X B F. 201:202 ack 102\nA . 102:102 ack 202"
 DISOWNED = "OPENED\nB P. 201:301 ack 101\nA R 101:101\n+X A . 101:101 ack 301"
+RESET_WHILE_IDLE = "OPENED\nA P. 101:201 ack 201\nB P. 201:301 ack 201\nA . 201:201 ack 301\n+X B R. 301:301 ack 201"
 WENT_ON = "OPENED\nA R 90:90\n+X B P. 201:301 ack 101"
 
 EDGES = {
@@ -100,6 +101,11 @@ EDGES = {
     "slow-close set to 0.25 s": Edge(SLOW, "250", "", "TD105", settings={"slow_close_s": "0.25"}),
     "slow-close: a second after its own data": Edge(HALF_CLOSED, "990", "TD104", "TD104 TD105"),
     "slow-close: a late FIN that is answered by a RST": Edge(LATE, "1000", "TD304", "TD102"),
+    "idle-timer: 5 s of silence before a RST": Edge(RESET_WHILE_IDLE, "4999.999999", "TD301", "TD401"),
+    "idle-timer set to 5.5 s": Edge(
+        RESET_WHILE_IDLE, "5499.999999", "TD301", "TD401", settings={"idle_timer_s": "5.5"}
+    ),
+    "a timer fires a second late, and a round trip": Edge(RESET_WHILE_IDLE, "7020", "TD401", "TD301"),
     "clock-back: a millisecond": Edge(BACK, "1", "", "TD906"),
     "clock-back set to 20 ms": Edge(BACK, "20", "", "TD906", settings={"clock_back_s": "20ms"}),
     "probes: silence of twice their interval": Edge(PROBED, "2000", "", "TD402"),
@@ -232,8 +238,9 @@ def test_one_decides(count: Count, tmp_path: Path) -> None:
 
 def test_every_setting_decides_here() -> None:
     """But for the engine, which judges nothing; ``fin_timeout``, by which the ladder alone says what may have ended
-    (tests/views/test_ladder_truth.py); and ``capture_gap``, which takes two files (tests/several/test_gaps.py)."""
-    elsewhere = {"engine", "fin_timeout_ns", "capture_gap_ns"}
+    (tests/views/test_ladder_truth.py); ``capture_gap``, which takes two files (tests/several/test_gaps.py); and
+    ``timers``, a file (tests/findings/test_fitting_timers.py)."""
+    elsewhere = {"engine", "fin_timeout_ns", "capture_gap_ns", "timers"}
     tried = {name for edge in [*EDGES.values(), *COUNTS.values()] for name in edge.settings}
     assert {name.removesuffix("_s") for name in tried} == {
         entry.name.removesuffix("_ns") for entry in adjustable() if entry.name not in elsewhere

@@ -6,6 +6,7 @@ from tests.second_opinion.capture import Error
 from tests.second_opinion.closing import ROLES, acked_before, answers, distinct_bytes, is_probe
 from tests.second_opinion.opinion import Case, absent, must, need, predicate
 from tests.second_opinion.packets import Flow, Segment, ahead, furthest
+from tests.second_opinion.silences import timers_fit
 
 WORD = 1 << 32
 SOON = 5 * 10**9  # no answer to a SYN takes longer
@@ -75,6 +76,7 @@ def abortive_close(case: Case) -> None:
     must(others, "the RST is the first segment")
     case.lasted("idle", rst.time - others[-1].time)
     place_fits(case, rst, str(case["place"] or ""))
+    timers_fit(case, rst)
 
 
 def place_fits(case: Case, rst: Segment, place: str) -> None:
@@ -190,6 +192,7 @@ def reset_by_host_without_connection(case: Case) -> None:
     must(not (row.takes_room and acked_before(flow, row, rst)), f"it had acknowledged frame {row.frame} before")
     earlier = flow.before(row)
     case.lasted("idle", row.time - earlier[-1].time if earlier else 0)
+    timers_fit(case, row)
 
 
 @predicate("TD306")
@@ -215,6 +218,7 @@ def request_crossed_fin(case: Case) -> None:
     earlier = flow.before(first)
     need(earlier, "nothing was captured before them")
     case.lasted("idle", min(first.time, fin.time) - earlier[-1].time, fin.time - earlier[-1].time)
+    timers_fit(case, fin)
     order = str(case["order"] or "")
     must(not order or ("after the FIN" in order) == (data.frame > fin.frame), f"frame {data.frame} is not {order}")
 

@@ -232,6 +232,17 @@ MET_A_RST: list[Story] = [
     (("1 C FA 1 1 0", "1.01 S FA 1 2 0", "1.02 C A 2 2 0", "1.3 S FA 1 2 0", "1.31 C R 8 0 0"), MET, REFUTED),
     (("1 C FA 1 1 0", "1.01 S FA 1 1 0", "1.02 C A 2 2 0", "1.3 S FA 1 1 0", "1.31 C R 1 0 0"), MET, REFUTED),
 ]
+TIMED = {"timers": ", consistent with Apache httpd (5 s) and 3 others", "place": "; the server had sent the last data"}
+AT_MOST = ", consistent with timers of at most that length that fire in silence: shop's (7 s)"
+FORGOT = {"timers": AT_MOST, "answered": 6, "rst": 7}
+ENDED_A_SILENCE: list[Story] = [
+    (("1 C PA 1 1 10", "1.01 S PA 1 11 5", "1.02 C A 11 6 0", "6.1 S R 6 0 0"), TIMED | {"rst": 7}, FOLLOWS),
+    (("1 C PA 1 1 10", "1.01 S PA 1 11 5", "1.02 C A 11 6 0", "9 S R 6 0 0"), TIMED | {"rst": 7}, REFUTED),
+    (("1 C PA 1 1 10", "1.01 S PA 1 11 5", "1.02 C A 11 6 0", "2 S R 6 0 0"), TIMED | {"rst": 7}, REFUTED),
+    (("1 S PA 1 1 5", "1.01 C PA 1 6 10", "1.02 S A 6 11 0", "6.1 S R 6 0 0"), TIMED | {"rst": 7}, REFUTED),
+    (("1 C PA 1 1 10", "1.01 S PA 1 11 5", "8 C PA 11 6 5", "8.1 S R 6 0 0"), FORGOT, FOLLOWS),
+    (("1 C PA 1 1 10", "1.01 S PA 1 11 5", "6.5 C PA 11 6 5", "6.6 S R 6 0 0"), FORGOT, REFUTED),
+]
 MEANINGS: dict[str, tuple[str, list[Story]]] = {
     "TD101": ("client", NEVER_CLOSED),
     "TD102": ("client", LATE_FIN),
@@ -255,6 +266,7 @@ MEANINGS: dict[str, tuple[str, list[Story]]] = {
     "TD312": ("client", HALF_OPEN),
     "TD313": ("server", NEVER_TAKEN),
     "TD314": ("server", REFUSED_WRONGLY),
+    "TD401": ("server", ENDED_A_SILENCE),
     "TD402": ("client", NO_ANSWER),
     "TD403": ("client", NEVER_ACKNOWLEDGED),
     "TD404": ("server", STAYED_SHUT),

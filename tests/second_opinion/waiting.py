@@ -6,6 +6,7 @@ from tests.second_opinion.closing import answers, is_probe
 from tests.second_opinion.fins import in_time_wait
 from tests.second_opinion.opinion import Case, absent, must, need, predicate
 from tests.second_opinion.packets import Flow, Segment, ahead
+from tests.second_opinion.silences import timers_fit
 
 WORD = 1 << 32
 LONGEST_WAIT = 60 * 10**9  # from here on the gaps between repeats do not grow (RFC 6298 2.5)
@@ -24,6 +25,7 @@ def keepalive_gave_up(case: Case) -> None:
     case.happened("when", probes[0])
     case.lasted("span", probes[-1].time - probes[0].time)
     case.lasted("silent", probes[0].time - heard_last[0].time if heard_last else 0)
+    timers_fit(case, probes[0])
     absent(
         [row for row in flow.of(case.peer) if row.frame > last.frame and not is_probe(flow, row)], "frame {} answers"
     )
@@ -62,6 +64,9 @@ def retransmission_gave_up(case: Case) -> None:
     must(backed_off, f"no back-off: gaps of {min(gaps) / 1e9:.3f} to {max(gaps) / 1e9:.3f} s")
     earlier = flow.before(sent[0])
     case.lasted("idle", sent[0].time - earlier[-1].time if earlier else 0)
+    timers_fit(case, sent[0])
+    if case["apart"]:
+        must(all(abs(gap - 120e9) <= 2e9 for gap in gaps[1:]), f"gaps of {gaps[1:]} ns")
     rest(case, last)
     if case["rst"] is None:
         must(case.capture.last - last.time > gaps[-1], "the capture ended before the next repeat was due")

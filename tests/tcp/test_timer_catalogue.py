@@ -15,10 +15,10 @@ from analyzer.tcp.timer_catalogue import (
     WAITS,
     Silence,
     _checked,
-    _roles,
-    _starts,
     catalogue,
     fitting,
+    known_roles,
+    known_starts,
     own_timers,
 )
 
@@ -42,8 +42,8 @@ def test_every_row_is_verified_and_in_known_words() -> None:
 
 
 def test_no_word_is_left_over() -> None:
-    assert {timer.starts for timer in catalogue()} == set(_starts())
-    assert {timer.role for timer in catalogue()} == set(_roles())
+    assert {timer.starts for timer in catalogue()} == set(known_starts())
+    assert {timer.role for timer in catalogue()} == set(known_roles())
     assert set(_checked()) <= {timer.id for timer in catalogue()}
 
 

@@ -25,20 +25,12 @@ endpoint and remove it; have the program read to the end and then close.
 
 import numpy as np
 
-from analyzer.findings.facts import (
-    LONG_NS,
-    acceptance_unknown,
-    is_client,
-    opening_not_captured,
-    phrase,
-    phrases,
-    resetter,
-)
+from analyzer.findings.facts import LONG_NS, aborted, acceptance_unknown, is_client, phrase, phrases
+from analyzer.findings.fitting_timers import consistent_with
 from analyzer.findings.rule import Bools, Verdict
+from analyzer.findings.silences import before_reset
 from analyzer.settings import Settings
-from analyzer.tracker.ledger import Known
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.vocabularies import RstCause
 
 CODE = "TD301"
 NAME = "abortive-close"
@@ -50,7 +42,7 @@ EXAMPLE = "abortive-close.pcap"
 NEAR_MISS = "killed-process.pcap"
 MESSAGE = (
     "The {blamed} sent RST (frame {rst}, at {when:into}) without a FIN, {idle:duration} after the connection's last "
-    "segment{place}. The RST answers no captured segment. {acked}"
+    "segment{place}{timers}. The RST answers no captured segment. {acked}"
 )
 ALL_ACKED = "All data sent were acknowledged; packets do not show whether the application had read them."
 UNDER_WAY = (
@@ -86,12 +78,10 @@ ELSE = (
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    open_before = (ledger.own("established_time") > 0) | opening_not_captured(ledger)[:, None]
-    alone = ledger.own("rst_frame") == ledger.flow("first_frame")[:, None]  # nothing but the RST is known
-    heard = ~ledger.knows(Known.SENT_DATA) | ledger.knows(Known.ACK)[:, ::-1]  # else nobody knows what is outstanding
+    fires = aborted(ledger)
     places = _places(ledger)
     return Verdict(
-        fires=resetter(ledger, RstCause.ABORT) & open_before & ~alone & heard,
+        fires=fires,
         when=ledger.own("rst_time"),
         frames=[ledger.own("rst_frame")],
         values={
@@ -99,6 +89,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "when": ledger.own("rst_time"),
             "idle": ledger.own("rst_idle"),
             "place": phrases(places, PLACES, ""),
+            "timers": consistent_with(ledger, before_reset, fires, settings),
             "acked": phrase(ledger.own("rst_unread") > 0, UNDER_WAY, ALL_ACKED),
             "suspect": phrases(places, SUSPECTS, ELSE),
         },

@@ -23,12 +23,12 @@ two (AWS NLB 350 s, GCP 600 s, Azure 240 s), which answers for a host that never
 the RST with that of the host's other segments, and capture behind the device.
 """
 
-from analyzer.findings.facts import acceptance_unknown, ended_silence, opening_not_captured, resetter
+from analyzer.findings.facts import acceptance_unknown, ended_silence, lost_connection, opening_not_captured
+from analyzer.findings.fitting_timers import consistent_with
 from analyzer.findings.rule import Verdict
+from analyzer.findings.silences import before_answered
 from analyzer.settings import Settings
-from analyzer.tracker.ledger import Answered
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.vocabularies import RstCause
 
 CODE = "TD305"
 NAME = "reset-by-host-without-connection"
@@ -40,7 +40,7 @@ EXAMPLE = "reset-by-host-without-connection.pcap"
 NEAR_MISS = "abortive-close.pcap"
 MESSAGE = (
     "The {blamed} answered frame {answered} with a RST (frame {rst}, at {when:into}) whose sequence number is that "
-    "frame's acknowledgment number: it had no such connection{idle:silence}."
+    "frame's acknowledgment number: it had no such connection{idle:silence}{timers}."
 )
 ADVICE = (
     "Suspect a restart of {blamed_ip} first, or a device in front of it whose state expired. Compare the TTLs. Next: "
@@ -50,11 +50,10 @@ ADVICE = (
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     idle = ended_silence(ledger, ledger.peer("rst_answers_frame"))[:, ::-1]
-    first = (ledger.own("fin_count") == 0) & (ledger.own("rst_nth") == 1)
-    unasked = ledger.own("rst_answers") == Answered.SYN_ACK  # an answer to nothing that it asked: backscatter
+    fires = lost_connection(ledger)
     answered_after = ledger.own("rst_time") - ledger.own("rst_answers_time")
     return Verdict(
-        fires=resetter(ledger, RstCause.NO_CONNECTION) & first & ~ledger.never_open[:, None] & ~unasked,
+        fires=fires,
         when=ledger.own("rst_time"),
         frames=[ledger.own("rst_answers_frame"), ledger.own("rst_frame")],
         values={
@@ -62,6 +61,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "rst": ledger.own("rst_frame"),
             "when": ledger.own("rst_time"),
             "idle": idle,
+            "timers": consistent_with(ledger, before_answered, fires, settings),
         },
         unsure=acceptance_unknown(ledger) | (idle == 0) | (answered_after < ledger.own("tap_rtt")),
         absence=True,

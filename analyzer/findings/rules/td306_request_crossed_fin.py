@@ -35,7 +35,9 @@ from analyzer.findings.facts import (
     since_peer_fin,
     within_round_trip,
 )
+from analyzer.findings.fitting_timers import consistent_with
 from analyzer.findings.rule import Verdict
+from analyzer.findings.silences import before_fin
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.vocabularies import RstCause
@@ -50,8 +52,8 @@ EXAMPLE = "request-crossed-fin.pcapng"
 NEAR_MISS = "write-to-closed-peer.pcapng"
 MESSAGE = (
     "The {blamed} closed (FIN, frame {fin}, at {closed:into}). Data of the {peer_role} (frame {data}, {size:byte}) do "
-    "not acknowledge that FIN: the two crossed{idle:silence}. The data passed {margin:duration} {order} and were "
-    "answered by a RST (frame {rst}).{story}"
+    "not acknowledge that FIN: the two crossed{idle:silence}{timers}. The data passed {margin:duration} {order} and "
+    "were answered by a RST (frame {rst}).{story}"
 )
 ADVICE = (
     "Suspect {suspect} Next, to see how often: tshark -r CAPTURE -Y 'tcp.flags.reset == 1 && tcp.port == {port}' "
@@ -70,9 +72,9 @@ CUT_OFF = (
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     raced = reset_victim(ledger, RstCause.CROSSED_CLOSE) & within_round_trip(ledger) & ~sent_tls_alert(ledger)
     margin = since_peer_fin(ledger)[:, ::-1]
-    before_fin = ledger.flow("close_idle")[:, None] * (ledger.flow("close_idle") >= LONG_NS)[:, None]
+    at_close = ledger.flow("close_idle")[:, None] * (ledger.flow("close_idle") >= LONG_NS)[:, None]
     silence = ended_silence(ledger, ledger.peer("rst_answers_frame"))[:, ::-1]
-    idle = silence + (silence == 0) * before_fin
+    idle = silence + (silence == 0) * at_close
     return Verdict(
         fires=raced[:, ::-1],
         when=ledger.own("rst_time"),
@@ -81,6 +83,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "fin": ledger.own("fin_frame"),
             "closed": ledger.own("fin_time"),
             "idle": idle,
+            "timers": consistent_with(ledger, before_fin, raced[:, ::-1] & (idle > 0), settings),
             "data": ledger.own("rst_answers_frame"),
             "size": ledger.peer("last_payload"),
             "margin": abs(margin),

@@ -24,8 +24,12 @@ The difference in hops is the number of routers by which the sender of the RST i
 alleged sender at the same time: a RST that never left it was made on the path.
 """
 
-from analyzer.findings.facts import phrases
+import numpy as np
+
+from analyzer.findings.facts import LONG_NS, phrases
+from analyzer.findings.fitting_timers import consistent_with
 from analyzer.findings.rule import Verdict
+from analyzer.findings.silences import before_reset
 from analyzer.settings import Settings
 from analyzer.tracker.ledger import ThirdParty
 from analyzer.tracker.outcome import Ledger
@@ -42,7 +46,8 @@ OTHER_HOPS = "it took a different number of hops"
 WENT_ON = "its sender continued the connection as if it had sent none"
 BOTH = f"{OTHER_HOPS}, and {WENT_ON}"
 MESSAGE = (
-    "The RST in frame {rst} (at {when:into}) does not fit the {blamed}, its alleged sender: {why}{own:shown}. Its TTL "
+    "The RST in frame {rst} (at {when:into}{idle:silence}{timers}) does not fit the {blamed}, its alleged sender: "
+    "{why}{own:shown}. Its TTL "
     "is {ttl}; that of the sender's other segments is {low} to {high}."
 )
 ADVICE = (
@@ -54,6 +59,8 @@ ADVICE = (
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     how = ledger.own("third_party")
+    effective = (ledger.own("rst_frame") == ledger.own("third_party_frame")) & (how > 0)
+    idle = np.where(effective & (ledger.own("rst_idle") >= LONG_NS), ledger.own("rst_idle"), 0)
     went_on, hops = how & ThirdParty.WENT_ON > 0, how & ThirdParty.OTHER_PATH > 0
     return Verdict(
         fires=how > 0,
@@ -67,6 +74,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "high": ledger.own("ttl_high"),
             "why": phrases([went_on & hops, hops], [BOTH, OTHER_HOPS], WENT_ON),
             "own": ledger.own("own_frame"),
+            "idle": idle,
+            "timers": consistent_with(ledger, before_reset, idle > 0, settings),
         },
         unsure=~went_on,
     )

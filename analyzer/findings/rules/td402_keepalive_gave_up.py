@@ -24,7 +24,9 @@ them: probe more often than its idle timeout.
 import numpy as np
 
 from analyzer.findings.facts import not_captured, phrase, resetter
+from analyzer.findings.fitting_timers import consistent_with
 from analyzer.findings.rule import Verdict
+from analyzer.findings.silences import before_loss
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import NEVER_TAKEN, Ledger
 from analyzer.tracker.vocabularies import RstCause
@@ -38,8 +40,8 @@ NEEDS = ("probe_run",)
 EXAMPLE = "keepalive-gave-up.pcap"
 NEAR_MISS = "keepalive-answered.pcap"
 MESSAGE = (
-    "The {blamed} sent {count:keep-alive probe} in {span:duration}{silent:silence} (the first at {when:into}, the "
-    "last in frame {last}) and got no answer{though}{end}{rst:shown}."
+    "The {blamed} sent {count:keep-alive probe} in {span:duration}{silent:silence}{timers} (the first at "
+    "{when:into}, the last in frame {last}) and got no answer{though}{end}{rst:shown}."
 )
 ADVICE = (
     "Suspect {suspect} first. Next, on {peer_ip}, check whether the connection still exists there: ss -tno dst "
@@ -56,8 +58,10 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     open_window = ledger.peer("zero_window_since") == 0
     probed = (run >= NEVER_TAKEN) & open_window & (run > ledger.own("repeat_run"))
     hidden = not_captured(ledger)[:, ::-1]
+    fires = probed & (reset | ledger.probed_in_vain) & ~hidden
+    though = ledger.peer("last_time") > first
     return Verdict(
-        fires=probed & (reset | ledger.probed_in_vain) & ~hidden,
+        fires=fires,
         when=first,
         frames=[ledger.own("probe_last_frame"), ledger.own("rst_frame") * reset],
         values={
@@ -68,8 +72,9 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "end": phrase(reset, "; then it sent RST", "; then it sent nothing more"),
             "rst": ledger.own("rst_frame") * reset,
             "silent": np.maximum(first - ledger.peer("last_time"), 0),
-            "suspect": phrase(ledger.peer("last_time") > first, ONE_WAY, FORGOT),
-            "though": phrase(ledger.peer("last_time") > first, ", although probes of the other side kept arriving"),
+            "timers": consistent_with(ledger, before_loss, fires & ~though, settings),
+            "suspect": phrase(though, ONE_WAY, FORGOT),
+            "though": phrase(though, ", although probes of the other side kept arriving"),
         },
         absence=True,
         not_judged=[("only one direction was captured: answers to probes cannot be seen", probed & hidden)],

@@ -4,7 +4,9 @@
 added and corrected there. How its words are matched with a capture is data too: ``starts.tsv`` says for each "starts"
 from which segment the time counts (``clock``) and what the connection waits for then (``waits``); ``roles.tsv`` says
 which end acts; ``late.tsv`` says which timers may fire earlier or later than their value, because they are checked only
-now and then. A row that was not verified in a source is not in the catalogue.
+now and then; ``protocols.tsv`` says which systems speak one protocol only, and ``ports.tsv`` at which ports that is
+usual; ``common.tsv`` lists the systems that are met most often; ``apart.tsv`` says what would tell apart timers that
+have the same value. A row that was not verified in a source is not in the catalogue.
 
 A value alone proves little: most timers can be set. So all timers that fit are listed, never one of them.
 """
@@ -16,13 +18,14 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from analyzer.errors import UsageError
 
 NS = 1_000_000_000
 EARLY_NS = NS // 10  # a clock may be coarse
 LATE_NS = NS  # a program may be slow to act
+WIDE = 10  # the part of its value by which a timer may miss it and still be called precise
 COLUMNS = (
     "id", "system", "kind", "role", "timer", "seconds", "range", "starts", "fires", "applies_since_or_version",
     "source", "mark",
@@ -72,11 +75,18 @@ class KnownTimer(NamedTuple):
     waits: frozenset[str]  # of WAITS
     early: int  # how much sooner it may fire
     late: int  # how much later
+    protocol: str = ""  # what its system speaks, where that is one thing
+    own: bool = False  # the site's own
 
     @property
     def silent(self) -> bool:
         """Whether nothing is sent when it fires: then the next segment shows only that it has fired before."""
         return self.fires in SILENT
+
+    @property
+    def wide(self) -> bool:
+        """Whether it may fire so much earlier or later than its value that meeting it says little."""
+        return self.early + self.late > self.length // WIDE
 
 
 class Silence(NamedTuple):
@@ -101,39 +111,74 @@ def own_timers(path: str) -> tuple[KnownTimer, ...]:
 
     Raises UsageError, which names the line, for a file that cannot be read or a row that is not understood.
     """
-    return tuple(_timers(_rows(path, COLUMNS)))
+    return tuple(timer._replace(own=True) for timer in _timers(_rows(path, COLUMNS)))
 
 
-def fitting(silence: Silence, timers: Iterable[KnownTimer] | None = None) -> list[KnownTimer]:
-    """The timers that fit a silence: those that act when they fire, the nearest first, then the silent ones, the
-    longest first."""
+def in_force(path: str | None) -> tuple[KnownTimer, ...]:
+    """The site's own timers in the file ``path``, if there is one, and those of the catalogue."""
+    return catalogue() if path is None else _with_own(path, Path(path).stat().st_mtime_ns)
+
+
+@cache
+def _with_own(path: str, written: int) -> tuple[KnownTimer, ...]:
+    return (*own_timers(path), *catalogue())
+
+
+def fitting(silence: Silence, timers: Iterable[KnownTimer] | None = None, port: int = 0) -> list[KnownTimer]:
+    """The timers that fit a silence, the likeliest first (see :func:`rank`); ``port`` is the server's."""
     known = catalogue() if timers is None else timers
     found = [timer for timer in known if _fits(timer, silence)]
-    return sorted(found, key=lambda timer: (timer.silent, _distance(timer, silence), timer.id))
+    return sorted(found, key=lambda timer: rank(timer, protocol_at(port), silence.ends))
+
+
+def could_end(timer: KnownTimer, waits: str, ends: str, actor: str) -> bool:
+    """Whether a timer could end a silence in which the connection waited for ``waits`` in that way: whether its owner
+    can be the ``actor``."""
+    ways = (FORGETS_TOO if timer.silent and timer.acts != "device" else ENDS)[timer.fires]
+    if waits not in timer.waits or ends not in ways:
+        return False
+    return timer.silent or timer.acts not in ("client", "server") or timer.acts == actor
+
+
+def in_time(timer: KnownTimer, length: Any, survived: Any, round_trip: Any) -> Any:
+    """Whether a timer that could end a silence fits its ``length``, and the longest one that the connection had
+    ``survived`` before; for numbers or for arrays, in nanoseconds."""
+    latest = timer.length + timer.late + LATE_NS + round_trip
+    earliest = timer.length if timer.silent else timer.length - timer.early - EARLY_NS
+    fits = (length >= earliest) & (survived <= latest)
+    return fits if timer.silent else fits & (length <= latest)
+
+
+def rank(timer: KnownTimer, protocol: str, ends: str) -> tuple[Any, ...]:
+    """How likely a timer that fits is compared with others, the likeliest the lowest: the site's own first; those whose
+    system speaks another ``protocol`` than is usual at the server's port last; those that act when they fire before
+    those that are silent, which fit any silence that is long enough; those that are precise; those that reset, where a
+    RST ``ends`` the silence; the longest; and the systems that are met most often."""
+    elsewhere = bool(protocol and timer.protocol) and timer.protocol != protocol
+    resets = ends == "rst" and timer.fires == "rst"
+    return (
+        not timer.own, elsewhere, timer.silent, timer.wide, not resets, -timer.length,
+        _common().get(timer.system, len(_common())), timer.id,
+    )  # fmt: skip
+
+
+def protocol_at(port: int) -> str:
+    """What is usually spoken at a server's port, "" where that is not known."""
+    return _ports().get(port, "")
+
+
+@cache
+def apart() -> Mapping[int, str]:
+    """What would tell apart the timers of one length (in ns): for those that many systems have."""
+    lines = _rows(str(_data("apart.tsv")), ("seconds", "apart"))
+    return {_nanoseconds(line["seconds"]): line["apart"] for _, line in lines}
 
 
 def _fits(timer: KnownTimer, silence: Silence) -> bool:
     length = silence.lengths.get(timer.clock)
-    if length is None or silence.waits not in timer.waits or not _could_act(timer, silence):
+    if length is None or not could_end(timer, silence.waits, silence.ends, silence.actor):
         return False
-    if silence.survived.get(timer.clock, 0) > timer.length + timer.late + LATE_NS + silence.round_trip:
-        return False  # this connection had survived a longer wait of the kind
-    if timer.silent:
-        return length >= timer.length
-    early = timer.length - timer.early - EARLY_NS
-    return early <= length <= timer.length + timer.late + LATE_NS + silence.round_trip
-
-
-def _could_act(timer: KnownTimer, silence: Silence) -> bool:
-    """Whether the timer's owner can be who ended the silence, and in the way that it ended."""
-    if silence.ends not in (FORGETS_TOO if timer.silent and timer.acts != "device" else ENDS)[timer.fires]:
-        return False
-    return timer.silent or timer.acts not in ("client", "server") or timer.acts == silence.actor
-
-
-def _distance(timer: KnownTimer, silence: Silence) -> int:
-    """How far the silence is from what the timer says."""
-    return abs(silence.lengths[timer.clock] - timer.length)
+    return bool(in_time(timer, length, silence.survived.get(timer.clock, 0), silence.round_trip))
 
 
 def _timers(rows: Iterable[tuple[str, Mapping[str, str]]]) -> Iterator[KnownTimer]:
@@ -145,7 +190,7 @@ def _timers(rows: Iterable[tuple[str, Mapping[str, str]]]) -> Iterator[KnownTime
 
 
 def _timer(row: Mapping[str, str]) -> KnownTimer:
-    acts = _roles()[row["role"]]
+    acts = known_roles()[row["role"]]
     if row["fires"] not in FIRES or row["mark"] not in VERIFIED:
         raise KeyError(row["fires"] if row["fires"] not in FIRES else row["mark"])
     clock, waits = _start(row["starts"], row["fires"], acts)
@@ -153,6 +198,7 @@ def _timer(row: Mapping[str, str]) -> KnownTimer:
     return KnownTimer(
         row["id"], row["system"], row["role"], row["timer"], _nanoseconds(row["seconds"]), row["range"], row["starts"],
         row["fires"], row["applies_since_or_version"], row["source"], row["mark"], acts, clock, waits, early, late,
+        _protocols().get(row["system"], ""),
     )  # fmt: skip
 
 
@@ -164,14 +210,14 @@ def _fault(error: KeyError | InvalidOperation) -> str:
 
 def _start(starts: str, fires: str, acts: str) -> tuple[str, frozenset[str]]:
     """From when a timer counts, and what the connection waits for then: the first line of ``starts.tsv`` that fits."""
-    for line in _starts()[starts]:
+    for line in known_starts()[starts]:
         if line["fires"] in ("*", fires) and line["acts"] in ("*", acts, "either"):
             return line["clock"], frozenset(filter(None, line["waits"].split(",")))
     return "none", frozenset()
 
 
 @cache
-def _starts() -> dict[str, list[Mapping[str, str]]]:
+def known_starts() -> dict[str, list[Mapping[str, str]]]:
     found: dict[str, list[Mapping[str, str]]] = {}
     for _, line in _rows(str(_data("starts.tsv")), ("starts", "fires", "acts", "clock", "waits")):
         found.setdefault(line["starts"], []).append(line)
@@ -179,8 +225,25 @@ def _starts() -> dict[str, list[Mapping[str, str]]]:
 
 
 @cache
-def _roles() -> dict[str, str]:
+def known_roles() -> dict[str, str]:
     return {line["role"]: line["acts"] for _, line in _rows(str(_data("roles.tsv")), ("role", "acts"))}
+
+
+@cache
+def _protocols() -> dict[str, str]:
+    lines = _rows(str(_data("protocols.tsv")), ("system", "protocol"))
+    return {line["system"]: line["protocol"] for _, line in lines}
+
+
+@cache
+def _common() -> dict[str, int]:
+    lines = _rows(str(_data("common.tsv")), ("system",))
+    return {line["system"]: place for place, (_, line) in enumerate(lines)}
+
+
+@cache
+def _ports() -> dict[int, str]:
+    return {int(line["port"]): line["protocol"] for _, line in _rows(str(_data("ports.tsv")), ("port", "protocol"))}
 
 
 @cache

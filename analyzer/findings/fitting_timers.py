@@ -1,0 +1,167 @@
+"""Which known timers fit the silences of many flows, and how that is said: in every finding that follows a silence.
+
+"Consistent with", never "is": most timers can be set, and what is silent shows only that its time was not longer.
+"""
+
+from collections.abc import Callable
+from threading import Lock
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.findings.rule import Bools, Choice
+from analyzer.findings.silences import ENDS, NOT_KNOWN, WAITS, Silences, chosen
+from analyzer.settings import Settings, seconds_text
+from analyzer.tcp.timer_catalogue import KnownTimer, apart, could_end, in_force, in_time, protocol_at, rank
+from analyzer.tracker.outcome import Ledger
+
+SHOWN = 3  # so many timers are named in a sentence
+
+
+class TimerSet(NamedTuple):
+    """The timers that fit a silence, the likeliest first."""
+
+    timers: tuple[KnownTimer, ...]
+    likely: int  # so many of them; the others belong to systems that speak another protocol than is usual at the port
+
+    @property
+    def acting(self) -> bool:
+        """Whether the likeliest is a timer that does something when it fires, and its value was met."""
+        return self.likely > 0 and not self.timers[0].silent and not self.timers[0].wide
+
+
+class Fits(NamedTuple):
+    """What fits each of some flows: ``codes`` of shape (flows,), places in ``sets``; the first is empty."""
+
+    codes: NDArray[np.int64]
+    sets: list[TimerSet]
+
+    def where(self, condition: Callable[[TimerSet], bool]) -> Bools:
+        """The flows whose timers meet a condition."""
+        return np.array([condition(some) for some in self.sets], np.bool_)[self.codes]
+
+    def likeliest(self) -> NDArray[np.int64]:
+        """The length of the likeliest timer of each flow, 0 where there is none; of wide ones the least."""
+        return np.array([some.timers[0].length - some.timers[0].early if some.likely else 0 for some in self.sets])[
+            self.codes
+        ]
+
+    def joined(self, others: "Fits") -> "Fits":
+        """These, and ``others`` of flows of which nothing is known here."""
+        codes = np.where(others.codes > 0, others.codes + len(self.sets), self.codes)
+        return Fits(codes, [*self.sets, *others.sets])
+
+    def keeping(self, where: Bools) -> "Fits":
+        """These of some flows only."""
+        return Fits(np.where(where, self.codes, 0), self.sets)
+
+    def said(self, words: Callable[[TimerSet], str]) -> Choice:
+        """What is to be said of the timers of each flow, as a value for a template."""
+        return _CHOICES.choice(self.codes, [words(some) for some in self.sets])
+
+
+def timers_that_fit(found: Silences, settings: Settings) -> Fits:
+    """What fits each of the silences ``found``; nothing where no silence ended the flow."""
+    rows = np.flatnonzero(found.ended)
+    codes, sets = np.zeros(len(found.ended), np.int64), [TimerSet((), 0)]
+    if not len(rows):
+        return Fits(codes, sets)
+    known, some = in_force(settings.timers), chosen(found, rows)
+    fit = _table(some, known)
+    protocols = np.array([protocol_at(port) for port in some.port.tolist()], object)
+    names, protocol = np.unique(protocols.astype(str), return_inverse=True)
+    keys = np.column_stack([np.packbits(fit, axis=1), protocol.astype(np.uint8)])
+    _, first, group = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    codes[rows] = 1 + group.reshape(-1)
+    sets += [
+        _ordered([known[place] for place in np.flatnonzero(fit[row])], names[protocol[row]], ENDS[some.ends])
+        for row in first
+    ]
+    return Fits(codes, sets)
+
+
+def consistent_with(
+    ledger: Ledger, silence: Callable[[Ledger], Silences], endpoints: Bools, settings: Settings
+) -> Choice:
+    """What timers fit the silence of each flow of which an endpoint is asked about, as a value for a template: ",
+    consistent with ..."; nothing where none does."""
+    where = endpoints[:, 0] | endpoints[:, 1]
+    if not where.any():
+        return _CHOICES.choice(np.zeros(len(where), np.int64), [""])
+    found = silence(ledger)
+    return timers_that_fit(found.where(where), settings).said(fitting_words)
+
+
+def fitting_words(some: TimerSet) -> str:
+    """``, consistent with the timers of nginx (75 s), aiohttp server (75 s) and 4 others``."""
+    if not some.likely:
+        return ""
+    first = some.timers[0]
+    alike = [timer for timer in some.timers[: some.likely] if (timer.silent, timer.own) == (first.silent, first.own)]
+    named = list(dict.fromkeys(map(_named, alike)))[:SHOWN]
+    others = sum(_named(timer) not in named for timer in some.timers)
+    listed = _joined([*named, *([f"{others} other{'s' * (others > 1)}"] if others else [])])
+    if first.silent:
+        return f", consistent with timers of at most that length that fire in silence: {listed}"
+    return f", consistent with {listed}"
+
+
+def apart_words(some: TimerSet) -> str:
+    """What would tell apart the timers that are likeliest: `` To tell them apart: ...``."""
+    lengths = [timer.length for timer in some.timers[: some.likely] if not timer.own]
+    alike = lengths and lengths.count(lengths[0]) > 1 and apart().get(lengths[0])
+    return f" What tells timers of {seconds_text(lengths[0])} s apart: {alike}." if alike else ""
+
+
+def _table(found: Silences, known: tuple[KnownTimer, ...]) -> Bools:
+    """Whether each timer fits each silence, shape (silences, timers)."""
+    fit = np.zeros((len(found.ended), len(known)), np.bool_)
+    kinds, kind = np.unique(2 * found.waits + found.by_client, return_inverse=True)
+    for number, waits_and_role in enumerate(kinds.tolist()):
+        members = np.flatnonzero(kind.reshape(-1) == number)
+        some, role = chosen(found, members), "client" if waits_and_role & 1 else "server"
+        for place in _candidates(known, WAITS[waits_and_role >> 1], ENDS[found.ends], role):
+            timer = known[place]
+            length = some.lengths.get(timer.clock)
+            if length is not None:
+                survived = some.survived.get(timer.clock, 0)
+                fit[members, place] = (length != NOT_KNOWN) & in_time(timer, length, survived, some.round_trip)
+    return fit
+
+
+def _candidates(known: tuple[KnownTimer, ...], waits: str, ends: str, role: str) -> list[int]:
+    return [place for place, timer in enumerate(known) if could_end(timer, waits, ends, role)]
+
+
+def _ordered(timers: list[KnownTimer], protocol: str, ends: str) -> TimerSet:
+    ranks = sorted((rank(timer, protocol, ends), timer) for timer in timers)
+    return TimerSet(tuple(timer for _, timer in ranks), sum(not elsewhere for (_, elsewhere, *_), _ in ranks))
+
+
+def _named(timer: KnownTimer) -> str:
+    least, most = timer.length - timer.early, timer.length + timer.late
+    value = f"{seconds_text(least)} to {seconds_text(most)}" if timer.wide else seconds_text(timer.length)
+    return f"{timer.system} ({'yours, ' if timer.own else ''}{value} s)"
+
+
+def _joined(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+class GrowingChoices:
+    """Words that are found while flows are judged, some after the other: each keeps its number, so that what was judged
+    before keeps its words."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {"": 0}
+        self._lock = Lock()
+
+    def choice(self, codes: NDArray[np.int64], words: list[str]) -> Choice:
+        """``words`` by their places ``codes``."""
+        with self._lock:
+            numbers = [self._numbers.setdefault(word, len(self._numbers)) for word in words]
+            return Choice(np.array(numbers, np.int64)[codes], tuple(self._numbers))
+
+
+_CHOICES = GrowingChoices()

@@ -1,0 +1,127 @@
+"""A reset ended a silence that is as long as a known timer, or as a timer is usually set.
+
+## What it sees
+
+After a silence of at least the threshold one side sent RST without a FIN. Either the RST answers nothing, and the
+length fits known timers, or is a whole number of minutes; or it answers the first segment after the silence as a host
+does that has no such connection, and the silence was as long as devices are known to remember. The timers that fit are
+named, the likeliest first. Several resets of one host after silences of the same length are counted.
+
+## Why it matters
+
+The application learns of the reset when it uses the connection again: a request fails, often the first of the morning.
+A timer ends every connection that is idle for so long, so it happens again.
+
+## When it is harmless
+
+When the program opens a new connection and repeats what it was doing, and nobody sees an error.
+
+## What to do next
+
+Find out whose timer it is. A value proves little alone, since most timers can be set; one that many connections show is
+a timer, not a person. Capture at both ends: a RST that both ends receive was sent by a device between them. Send
+keep-alives more often than the timer allows, or drop idle connections sooner, on the side that opens them.
+`teardown explain timers 350` lists the timers known for a value, and `--timers` adds your own.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.findings.facts import aborted, lost_connection, on_side, opening_not_captured, phrase, phrases
+from analyzer.findings.fitting_timers import apart_words, fitting_words, timers_that_fit
+from analyzer.findings.recurring import best_windows, window_words
+from analyzer.findings.rule import Bools, Choice, Hosts, Verdict
+from analyzer.findings.silences import (
+    ANSWER,
+    HALF_CLOSED,
+    IDLE,
+    MID_ANSWER,
+    MINUTE_NS,
+    UNUSED,
+    Silences,
+    before_answered,
+    before_reset,
+    whole_minutes,
+)
+from analyzer.settings import Settings
+from analyzer.tracker.outcome import Ledger
+
+CODE = "TD401"
+NAME = "closed-by-idle-timer"
+SEVERITY = "warning"
+SUPERSEDES = ("TD301", "TD305")
+THRESHOLDS = ("idle_timer_ns",)
+NEEDS = ("rst_count",)
+EXAMPLE = "closed-by-idle-timer.pcap"
+NEAR_MISS = "idle-closed-in-order.pcap"
+MESSAGE = (
+    "The {blamed} sent RST (frame {rst}, at {when:into}) without a FIN{answered:ending} after {idle:duration} of "
+    "silence{timers}{minutes}{place}{repeats}."
+)
+ADVICE = (
+    "Suspect an idle timer first, {whose}. Keep-alives sent more often than every {limit:duration} keep the connection "
+    "open.{apart} Next, capture at {blamed_ip} too and check whether the RST leaves it or arrives there: tcpdump -ni "
+    "any 'tcp[tcpflags] & tcp-rst != 0 and host {peer_ip}'"
+)
+MINUTES = ", a whole number of minutes, as idle timers are often set"
+WAITS = (UNUSED, ANSWER, MID_ANSWER, IDLE, HALF_CLOSED)
+PLACES = (
+    "; no data had been sent on the connection",
+    "; the client's last data were unanswered",
+    "; the client had not acknowledged all of the server's data",
+    "; the server had sent the last data",
+    "; one side had sent its FIN",
+)
+OF_ENDS = "of a device between the two that resets both ends, or of the program on the host that sent the RST"
+FORGOT = "of a device between the two that had forgotten the connection (a load balancer, NAT or firewall)"
+
+
+def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    reset, answered = before_reset(ledger), before_answered(ledger)
+    alone = aborted(ledger).any(axis=1) & _long(reset, settings) & ~(reset.by_client & (reset.waits == ANSWER))
+    forgot = lost_connection(ledger).any(axis=1) & _long(answered, settings)
+    fits = timers_that_fit(reset.where(alone), settings).joined(timers_that_fit(answered.where(forgot), settings))
+    acts, likely = fits.where(lambda some: some.acting), fits.where(lambda some: some.likely > 0)
+    minutes = alone & ~acts & whole_minutes(reset)
+    forgot = forgot & likely
+    length = np.where(forgot, answered.length, reset.length)
+    fires = (alone & acts) | minutes | forgot
+    return Verdict(
+        fires=on_side(fires, ledger.rst_side),
+        when=ledger.own("rst_time"),
+        frames=[ledger.own("rst_answers_frame") * forgot[:, None], ledger.own("rst_frame")],
+        values={
+            "rst": ledger.own("rst_frame"),
+            "when": ledger.own("rst_time"),
+            "answered": ledger.own("rst_answers_frame") * forgot[:, None],
+            "idle": length,
+            "limit": np.where(minutes, (length + MINUTE_NS // 2) // MINUTE_NS * MINUTE_NS, fits.likeliest()),
+            "timers": fits.keeping(acts | forgot).said(fitting_words),
+            "minutes": phrase(minutes, MINUTES),
+            "place": phrases([alone & (reset.waits == wait) for wait in WAITS], PLACES, ""),
+            "repeats": phrase(fires, "", ""),
+            "whose": phrase(forgot, FORGOT, OF_ENDS),
+            "apart": fits.said(apart_words),
+        },
+        unsure=np.ones((ledger.flows, 2), np.bool_),  # most timers can be set: a value proves none
+        absence=True,
+        doubt=opening_not_captured(ledger) & forgot,
+    )
+
+
+def _long(found: Silences, settings: Settings) -> Bools:
+    return np.asarray(found.ended & (found.length >= settings.idle_timer_ns))
+
+
+def hindsight(
+    address: NDArray[np.int64], values: Mapping[str, NDArray[np.int64]], hosts: Hosts
+) -> Mapping[str, Choice]:
+    """How many resets of the host came after as long a silence."""
+    windows = best_windows(address, values["idle"])
+    words = [
+        f"; {window.size} connections of this host were reset after {window_words(window)}" if window.size > 1 else ""
+        for window in windows.found
+    ]
+    return {"repeats": Choice(windows.codes, tuple(words))}

@@ -1,0 +1,246 @@
+"""The silence, or the wait, that ended a flow: who acted, what the connection waited for, and how long, by each clock.
+
+There are four ways in which a silence may end a connection, and a function for each: ``before_fin``, ``before_reset``,
+``before_answered`` (a segment sent after it met a RST) and ``before_loss`` (nothing that was sent after it arrived).
+Which known timers fit is asked in ``fitting_timers.py``.
+
+Lengths count from different moments, by the clock of a timer (CLOCKS of the catalogue): from the last segment, the
+last data, the handshake. A timer that acts is compared with the exact length. Of one that is silent nothing but a lower
+bound is known, so there the silence itself stands for all clocks that cannot have begun later.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.findings.facts import LONG_NS, ended_silence
+from analyzer.findings.rule import Bools
+from analyzer.tcp.timer_catalogue import EARLY_NS, LATE_NS
+from analyzer.tracker.outcome import Ledger
+
+Longs = NDArray[np.int64]
+WAITS = ("handshake", "unused", "answer", "mid-answer", "idle", "unacknowledged", "half-closed", "closed")
+HANDSHAKE, UNUSED, ANSWER, MID_ANSWER, IDLE, UNACKNOWLEDGED, HALF_CLOSED, CLOSED = range(len(WAITS))
+ENDS = ("fin", "rst", "rst-to-next", "nothing")
+BY_FIN, BY_RST, BY_RST_TO_NEXT, BY_NOTHING = range(len(ENDS))
+NOT_KNOWN = -1
+MINUTE_NS = 60 * 10**9
+SILENT_CLOCKS = ("packet", "packet-client", "data", "data-client")  # none of them began later than the silence
+
+
+class Silences(NamedTuple):
+    """What ended each of some flows, shape (flows,); times and lengths in ns, NOT_KNOWN where they are not known."""
+
+    ended: Bools  # whether a silence of a second or more did
+    side: Longs  # who sent the FIN or RST, or gave up
+    by_client: Bools  # whether that is the client
+    waits: Longs  # places in WAITS
+    ends: int  # place in ENDS
+    length: Longs  # how long nothing at all had been sent
+    lengths: Mapping[str, Longs]  # by the clocks of the catalogue that are known
+    survived: Mapping[str, Longs]  # the longest wait by each clock that the same connection had survived before
+    frame: Longs  # that ended it
+    round_trip: Longs
+    port: Longs  # the server's
+
+    def where(self, some: Bools) -> "Silences":
+        """These of some flows only."""
+        return self._replace(ended=self.ended & some)
+
+
+def before_reset(ledger: Ledger) -> Silences:
+    """The silence that a RST ended which answers nothing."""
+    side, rows = ledger.rst_side, np.arange(ledger.flows)
+    when, age = ledger.of_side("rst_time", side), ledger.of_side("rst_data_age", side)
+    data = _data_times(ledger, when)
+    peer = np.where(age >= 0, when - age, 0)
+    data[rows, np.maximum(side, 0) ^ 1] = peer
+    waits = _waits(ledger, side, when, data)
+    waits = np.where((ledger.of_side("rst_unacked", side) > 0) & (waits < HALF_CLOSED), UNACKNOWLEDGED, waits)
+    client_sent = side == ledger.client
+    unread = client_sent & (ledger.of_side("rst_unread", side) > 0) & (waits == IDLE)
+    return _silences(
+        ledger,
+        side,
+        BY_RST,
+        np.where(unread, MID_ANSWER, waits),
+        ledger.of_side("rst_idle", side),
+        _clocks(ledger, side, when, data),
+        ledger.of_side("rst_frame", side),
+    )
+
+
+def before_fin(ledger: Ledger) -> Silences:
+    """The silence that the first FIN ended."""
+    side = ledger.first_fin_side
+    when = ledger.of_side("fin_time", side)
+    data = _data_times(ledger, when)
+    first = ledger.flow("close_side").astype(np.int64) - 1 == side
+    length = np.where(first, ledger.flow("close_idle"), 0)
+    frame = ledger.of_side("fin_frame", side)
+    return _silences(
+        ledger, side, BY_FIN, _waits(ledger, side, when, data), length, _clocks(ledger, side, when, data), frame
+    )
+
+
+def before_answered(ledger: Ledger) -> Silences:
+    """The silence that a segment ended which met a RST: its receiver had forgotten the connection meanwhile."""
+    side = ledger.rst_side
+    frame, when = ledger.of_side("rst_answers_frame", side), ledger.of_side("rst_answers_time", side)
+    length = _of_other(ended_silence(ledger, ledger.peer("rst_answers_frame")), side)
+    return _forgotten(ledger, side, BY_RST_TO_NEXT, when, length, frame)
+
+
+def before_loss(ledger: Ledger) -> Silences:
+    """The silence after which nothing that an endpoint sent was answered any more, whoever sent more in vain."""
+    tries = np.maximum(ledger.own("repeat_run"), ledger.own("probe_run"))
+    side = np.where(tries.any(axis=1), np.argmax(tries, axis=1), NOT_KNOWN)
+    lengths = lost_after(ledger)
+    length = np.where(side == 1, lengths[:, 1], lengths[:, 0])
+    frame = ledger.of_side("data_frame", side)
+    when = np.where(
+        ledger.of_side("repeat_run", side) > 0,
+        ledger.of_side("data_time", side),
+        ledger.of_side("probe_first_time", side),
+    )
+    return _forgotten(ledger, side, BY_NOTHING, when, length, frame)
+
+
+def whole_minutes(found: Silences) -> Bools:
+    """Whether a silence lasted a whole number of minutes, within the tolerance of a timer that acts."""
+    early, late = found.length + EARLY_NS, found.length - LATE_NS - found.round_trip
+    return np.asarray(found.ended & (early // MINUTE_NS > (late - 1) // MINUTE_NS) & (early >= MINUTE_NS))
+
+
+def lost_after(ledger: Ledger) -> Longs:
+    """How long nothing had been sent before what an endpoint repeated in vain, or before its first probe that was not
+    answered, shape (flows, 2); 0 where that is no silence of a second or more, or not its longest."""
+    repeated = ledger.own("repeat_run") >= ledger.own("probe_run")
+    frame, heard = ledger.own("idle_longest_frame"), ledger.peer("last_frame")
+    first = (frame <= ledger.own("data_frame")) & (frame > heard) & (ledger.own("idle_longest") >= LONG_NS)
+    probed = np.maximum(ledger.own("probe_first_time") - ledger.peer("last_time"), 0)
+    return np.asarray(
+        np.where(repeated, np.where(first, ledger.own("idle_longest"), 0), np.where(probed >= LONG_NS, probed, 0)),
+        np.int64,
+    )
+
+
+def _forgotten(ledger: Ledger, side: Longs, ends: int, when: Longs, length: Longs, frame: Longs) -> Silences:
+    """A silence that was ended by a segment at the time ``when`` of the other side, or of ``side`` itself where nothing
+    came back: what had forgotten the connection by then said nothing when it did so."""
+    clocks = {
+        **{clock: np.where(length > 0, length, NOT_KNOWN) for clock in SILENT_CLOCKS},
+        **_closing_clocks(ledger, when),
+    }
+    fins = _fins(ledger, when)
+    waits = np.select([fins == 2, fins == 1], [CLOSED, HALF_CLOSED], IDLE)
+    return _silences(ledger, side, ends, waits, length, clocks, frame)
+
+
+def _silences(
+    ledger: Ledger, side: Longs, ends: int, waits: Longs, length: Longs, clocks: dict[str, Longs], frame: Longs
+) -> Silences:
+    survived = _survived(ledger, frame)
+    server = 1 - ledger.client
+    port = ledger.flow("port").astype(np.int64)
+    return Silences(
+        ended=(side >= 0) & (length >= LONG_NS),
+        side=side,
+        by_client=side == ledger.client,
+        waits=np.asarray(waits, np.int64),
+        ends=ends,
+        length=length,
+        lengths=clocks | {"packet": length},
+        survived={"packet": survived},
+        frame=frame,
+        round_trip=np.maximum(ledger.own("tap_rtt"), 0).sum(axis=1),
+        port=port[np.arange(ledger.flows), server],
+    )
+
+
+def _survived(ledger: Ledger, frame: Longs) -> Longs:
+    """The longest silence that ended before ``frame``, as far as it is known."""
+    before = ledger.own("idle_longest_frame") < frame[:, None]
+    return np.asarray(np.where(before, ledger.own("idle_longest"), 0).max(axis=1), np.int64)
+
+
+def _data_times(ledger: Ledger, until: Longs) -> Longs:
+    """When each side last sent new data, shape (flows, 2): 0 where it never did, NOT_KNOWN where that came later."""
+    times = np.array(ledger.own("data_time"), np.int64)
+    return np.where(times <= until[:, None], times, NOT_KNOWN)
+
+
+def _waits(ledger: Ledger, side: Longs, when: Longs, data: Longs) -> Longs:
+    """What the connection waited for when ``side`` acted at ``when``."""
+    fins = _fins(ledger, when) - (ledger.of_side("fin_time", side) == when)
+    client, server = _by_role(ledger, data)
+    opened = (ledger.own("established_time") > 0).any(axis=1)
+    return np.select(
+        [fins >= 2, fins == 1, ~opened, (client <= 0) & (server <= 0), client > server],
+        [CLOSED, HALF_CLOSED, HANDSHAKE, UNUSED, ANSWER],
+        IDLE,
+    )
+
+
+def _by_role(ledger: Ledger, values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The client's and the server's of some values of endpoints."""
+    first = ledger.client == 0
+    return np.where(first, values[:, 0], values[:, 1]), np.where(first, values[:, 1], values[:, 0])
+
+
+def _of_other(values: NDArray[Any], side: Longs) -> NDArray[Any]:
+    """Of values of endpoints those of the other side than ``side``."""
+    return np.where(side == 0, values[:, 1], values[:, 0])
+
+
+def _fins(ledger: Ledger, when: Longs) -> Longs:
+    """How many FINs had passed by then."""
+    sent = (ledger.own("fin_count") > 0) & (ledger.own("fin_time") <= when[:, None])
+    return np.asarray(sent.sum(axis=1), np.int64)
+
+
+def _clocks(ledger: Ledger, side: Longs, when: Longs, data: Longs) -> dict[str, Longs]:
+    """Lengths by each clock up to ``when``, at which ``side`` acted."""
+    client, server = _by_role(ledger, data)
+    known = (data != NOT_KNOWN).all(axis=1)
+    opened = ledger.own("established_time").max(axis=1)
+    last, of_client = np.maximum(data.max(axis=1), opened), np.maximum(client, opened)
+    heard = _by_role(ledger, ledger.own("last_time"))[0]
+    return {
+        "data": _since(last, when, known),
+        "data-client": _since(of_client, when, client != NOT_KNOWN),
+        "packet-client": _since(heard, when, (side != ledger.client) & (heard < when)),
+        "connect": _since(opened, when, opened > 0),
+        "request": _since(client, when, known & (client > server)),
+        **_closing_clocks(ledger, when),
+    }
+
+
+def _closing_clocks(ledger: Ledger, when: Longs) -> dict[str, Longs]:
+    """Lengths by the clocks that a FIN starts."""
+    fins = np.where(ledger.own("fin_count") > 0, ledger.own("fin_time"), 0)
+    first, both = np.where((fins > 0).all(axis=1), fins.min(axis=1), fins.max(axis=1)), (fins > 0).all(axis=1)
+    acked = ledger.own("fin_acked_time")
+    of_first = np.where(fins[:, 0] == first, acked[:, 0], acked[:, 1])
+    return {
+        "fin": _since(first, when, (first > 0) & (first < when)),
+        "fin-acked": _since(of_first, when, (of_first > 0) & (of_first < when)),
+        "fins": _since(fins.max(axis=1), when, both & (fins.max(axis=1) < when)),
+    }
+
+
+def _since(begin: Longs, end: Longs, known: Bools) -> Longs:
+    return np.asarray(np.where(known & (end >= begin), end - begin, NOT_KNOWN), np.int64)
+
+
+def chosen(found: Silences, rows: NDArray[np.intp]) -> Silences:
+    """The silences of some of the flows."""
+    picked: dict[str, Any] = {}
+    for name, value in found._asdict().items():
+        if isinstance(value, Mapping):
+            picked[name] = {clock: lengths[rows] for clock, lengths in value.items()}
+        elif isinstance(value, np.ndarray):
+            picked[name] = value[rows]
+    return found._replace(**picked)

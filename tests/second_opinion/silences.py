@@ -1,0 +1,83 @@
+"""TD401, and the timers that are named in findings that follow a silence."""
+
+import re
+
+from tests.second_opinion.closing import is_probe
+from tests.second_opinion.opinion import Case, absent, must, need, predicate
+from tests.second_opinion.packets import Segment
+
+
+def timers_fit(case: Case, ended: Segment) -> None:
+    """Each timer named fits a time that ended with the segment ``ended``: since the last segment, the last data of
+    either side, the handshake, the first FIN, its acknowledgment or the last FIN. One that fires in silence is no
+    longer than the longest of these."""
+    said, flow = str(case["timers"] or ""), case.flow
+    earlier = flow.before(ended)
+    if not said or not earlier:
+        must(not said, "nothing was captured before it")
+        return
+    data = [[row for row in earlier if row.side == side and row.length][-1:] for side in (0, 1)]
+    fins = [row for row in earlier if row.fin]
+    acks = [row for fin in fins[:1] for row in flow.covering(1 - fin.side, fin.end) if row.frame < ended.frame][:1]
+    opened = [row for row in earlier if not row.syn][:1]
+    since = [earlier[-1], *data[0], *data[1], *opened, *fins[:1], *fins[-1:], *acks]
+    lengths = [(ended.time - row.time) / 1e9 for row in since]
+    trip = (flow.round_trip or 0) / 1e9
+    named = re.findall(r"\((?:yours, )?([\d.]+)(?: to ([\d.]+))? s\)", said)
+    must(named, f"no timer is named: {said}")
+    for least, most in named:
+        low, high = float(least), float(most or least)
+        acting = any(low - 0.1 <= length <= high + 1 + trip for length in lengths)
+        fits = max(lengths) >= low if "in silence" in said else acting
+        must(fits, f"a timer of {least} s does not fit {lengths}")
+
+
+@predicate("TD401")
+def closed_by_idle_timer(case: Case) -> None:
+    flow, rst = case.flow, case.segment("rst", case.own)
+    must(rst.rst, f"frame {rst.frame} is no RST")
+    case.happened("when", rst)
+    absent([row for row in flow.fins(case.own) if row.frame < rst.frame], "it had sent its FIN in frame {}")
+    if case["answered"] is None:
+        ended = rst
+        waited_for(case, rst)
+    else:
+        ended = case.segment("answered", case.peer)
+        must(not rst.has_ack and ended.has_ack and ended.ack == rst.seq, "the RST has not the number it answers")
+        must(ended.frame < rst.frame, "it answers what came later")
+    earlier = flow.before(ended)
+    must(earlier, "nothing was captured before the silence")
+    length = ended.time - earlier[-1].time
+    case.lasted("idle", length)
+    must(length >= 5 * 10**9, "it is shorter than the threshold")
+    timers_fit(case, ended)
+    minutes = str(case["minutes"] or "")
+    rounded = round(length / 60e9) * 60e9
+    must(not minutes or -1e8 <= length - rounded <= 1e9 + (flow.round_trip or 0), "it is no whole number of minutes")
+    must(minutes or case["timers"], "no timer is named that fits")
+    told = re.search(r"(\d+) connections", str(case["repeats"] or ""))
+    if told:
+        host = case.finding[f"{case.finding['endpoint']}_ip"]
+        alike = [
+            other
+            for other in case.capture.findings
+            if other["code"] == "TD401" and other[f"{other['endpoint']}_ip"] == host and other["stream"] is not None
+        ]
+        must(1 < int(told[1]) <= len(alike), f"{len(alike)} connections of {host} were reset so")
+
+
+def waited_for(case: Case, rst: Segment) -> None:
+    """What the message says of the dialogue before the silence."""
+    place, flow = str(case["place"] or ""), case.flow
+    data = [row for row in flow.before(rst) if row.length and not is_probe(flow, row)]
+    last = data[-1].side if data else None
+    if "no data" in place:
+        must(not data, "data had been sent")
+    elif "client's last data" in place:
+        must(last == 0, "the last data were not the client's")
+    elif "the server" in place:
+        must(last == 1, "the last data were not the server's")
+    elif "FIN" in place:
+        must([row for row in flow.before(rst) if row.fin], "no FIN had been sent")
+    else:
+        need(not place, f"the place in the dialogue is not understood: {place}")
