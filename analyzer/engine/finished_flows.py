@@ -18,7 +18,7 @@ from analyzer.flows.answers import answer_ttls
 from analyzer.flows.row import FLOW
 from analyzer.memory import copy_rows
 from analyzer.results.finding_list import FindingList
-from analyzer.results.further_tables import note
+from analyzer.results.further_tables import takers
 from analyzer.results.notes import note_texts
 from analyzer.results.overview import Overview
 from analyzer.results.result import Analysed
@@ -45,7 +45,8 @@ class FinishedFlows:
         self._settings, self._store, self._recording = settings, store, recording
         self._rules, self._overview = RuleEngine(recording.frame_files.several), Overview()
         self._end = 0
-        self._noted: dict[str, list[NDArray[np.void]]] = {name: [] for name in settings.keep_further}
+        self._takers = takers(settings.keep_further)
+        self._noted: dict[str, list[NDArray[np.void]]] = {name: [] for name in self._takers}
         self._waiting = {kind: WaitingFlows(*asked) for kind, asked in JUDGED.items()}
         self._brief = SpooledRows(FLOW_BRIEF, store.folder)  # of all flows, where the store has none
         self._worker = BackgroundWorker(self._enter, PARTS_AT_ONCE)
@@ -123,8 +124,8 @@ class FinishedFlows:
             last=last,
             first_time=self._overview.began,
         )
-        for name, noted in self._noted.items():
-            noted.append(note(name, ledger, endings))
+        for name, note in self._takers.items():
+            self._noted[name].append(note(ledger, endings))
         done = 0
         for entries, lengths in waiting.timelines:
             self._keep(endings[done : done + len(lengths)], entries, lengths)

@@ -6,7 +6,7 @@ table; none is renamed, moved or removed. ``columns`` says what a kind is. The c
 """
 
 from analyzer.columns import TableColumn, Vocabulary
-from analyzer.tracker.flow_record import ENTRY_COLUMNS, FLOW_COLUMNS, WHO
+from analyzer.tracker.flow_record import ENTRY_COLUMNS, FLOW_COLUMNS, STATES, WHO
 from analyzer.tracker.vocabularies import SIDES
 from analyzer.vocabulary import (
     CONFIDENCE_MEANINGS,
@@ -73,8 +73,20 @@ SEGMENTS = [
     TableColumn("interface", "count", "Interface of the capture, from 0; 255 for all higher ones."),
 ]
 
+SOCKET_STATES = [word for word in STATES.meanings if word not in ("UNKNOWN", "CLOSED", "LISTEN")]
+
 CENSUS = [
-    TableColumn("time_epoch", "time", "When the counts became these; they hold until the next row of the same key."),
+    TableColumn(
+        "time_epoch", "time", "When the counts became these; they hold until the next row about the same sockets."
+    ),
+    TableColumn("role", "word", "Whose sockets: of a server, or of a client of it.", SIDES),
+    TableColumn("ip", "address", "Its address."),
+    TableColumn("port", "number", "The server's port; empty for a client, whose sockets have many."),
+    TableColumn("peer_ip", "address", "For a client, the server's address."),
+    TableColumn("peer_port", "number", "For a client, the server's port."),
+    TableColumn("sockets", "count", "All its sockets: the sum of the counts that follow."),
+    *(TableColumn(state.lower(), "count", f"Those in {state}.") for state in SOCKET_STATES),
+    TableColumn("unknown", "count", "Those last heard of before a gap in the capture, or that nobody can tell."),
 ]
 
 REUSE = [

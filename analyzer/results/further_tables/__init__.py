@@ -1,14 +1,15 @@
 """The tables that are made only where they are asked for: ``census``, ``reuse``, ``timers``. Their columns are declared
-in ``schema``; each has a module here with two functions:
+in ``schema``; each has a module here with one function or two:
 
-    note(ledger, endings)   what the table needs of flows that are no ordinary ones and that only their ledger knows, as
-                            rows of any dtype: none, one or more of each flow. It is called beside the rules, a few
-                            thousand flows at a time; ``endings`` (ENDING) are the same flows, ``endings["stream"]``
-                            their streams.
     make(kept)              the table, as ``MadeTable``, of all that was kept: see ``KeptFlows``.
+    note(ledger, endings)   if there is one: what the table needs of flows that are no ordinary ones and that only their
+                            ledger knows, as rows of any dtype: none, one or more of each flow. It is called beside the
+                            rules, a few thousand flows at a time; ``endings`` (ENDING) are the same flows. Flows that
+                            took over from older ones on the fast path come apart; their ledger has the columns of
+                            OF_REUSED only, and raises ColumnNotKept for others.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -65,10 +66,10 @@ def module_of(name: str) -> Any:
     return import_module(f"{__name__}.{name}")
 
 
-def note(name: str, ledger: Ledger, endings: Rows) -> Rows:
-    """What the table needs of flows that only their ledger knows."""
-    rows: Rows = module_of(name).note(ledger, endings)
-    return rows
+def takers(names: Iterable[str]) -> dict[str, Callable[[Ledger, Rows], Rows]]:
+    """Of these tables, those that need what only the ledger knows: what notes it."""
+    modules = {name: module_of(name) for name in names}
+    return {name: module.note for name, module in modules.items() if hasattr(module, "note")}
 
 
 def further_table(name: str, kept: KeptFlows) -> NumberTable:

@@ -1,18 +1,113 @@
-"""``census``: how many sockets were in each state, over time."""
+"""``census``: how many sockets were in each state, for each service and each of its clients, over time.
+
+It follows from the timelines: an endpoint is counted from the first state that a socket of its host has, in each state
+from its best time on, and no longer once that is CLOSED. LISTEN is not counted. Who was last heard of before a gap in
+the capture may be in any state after it, or gone: it is counted as of unknown state from where the gap begins. At the
+capture's end every endpoint stays where it is.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analyzer.results.further_tables import KeptFlows, MadeTable, Rows
-from analyzer.tracker.outcome import Ledger
+from analyzer.results.further_tables.census_kernels import CHANGE, COLUMNS, COUNTED, count_up, find_changes
+from analyzer.results.number_table import Numbers
+from analyzer.times import inner, outer_column
+from analyzer.tracker.vocabularies import SIDES
+from analyzer.units import UNKNOWN
 
-NOTHING: Rows = np.zeros(0, np.dtype([("stream", "<i8")]))
+CHANGES_AT_ONCE = 65_536
+NAMES = tuple(state.name.lower() for state in COUNTED)
+CLIENT, SERVER = (SIDES.by_code.index(word) for word in ("client", "server"))
 
 
-def note(ledger: Ledger, endings: Rows) -> Rows:
-    """Nothing: the timeline says all."""
-    return NOTHING
+class SocketKeys(NamedTuple):
+    """Whose sockets are counted together: first the services (address and port), then their clients (address of a
+    client, and the service). ``of_ends`` has the key of each endpoint, the client and the server of a flow side by
+    side, in the order of streams; the others have a number for each key."""
+
+    of_ends: NDArray[np.uint32]
+    role: NDArray[np.int64]
+    ip: NDArray[np.int64]
+    port: NDArray[np.int64]
+    peer_ip: NDArray[np.int64]
+    peer_port: NDArray[np.int64]
+
+
+class SocketCensus:
+    """The changes of all counts in the order of time, 16 bytes each."""
+
+    def __init__(self, kept: KeptFlows) -> None:
+        self.keys = _keys(kept)
+        parts = [np.zeros(0, CHANGE), *_changes(kept, self.keys.of_ends)]
+        changes: Rows = np.concatenate(parts)
+        del parts
+        self._changes: Rows = changes[np.lexsort((changes["key"], changes["time"]))]
+
+    def __len__(self) -> int:
+        return len(self._changes)
+
+    def parts(self) -> Iterator[Numbers]:
+        """A row for each moment and key that something changed at, many at a time."""
+        counts = self._none()
+        size = min(CHANGES_AT_ONCE, len(self))
+        times, keys = np.empty(size, np.int64), np.empty(size, np.uint32)
+        rows: NDArray[np.int32] = np.empty((size, COLUMNS), np.int32)
+        for first in range(0, len(self), CHANGES_AT_ONCE):
+            last = min(first + CHANGES_AT_ONCE, len(self))
+            some = count_up(self._changes, first, last, counts, times, keys, rows.reshape(-1))
+            yield self._numbers(times[:some], keys[:some], rows[:some])
+
+    def at(self, since_1970: int) -> Numbers:
+        """The counts that held at a moment, in nanoseconds, of all keys that had sockets; all in one row each."""
+        counts, none = self._none(), np.zeros(0, np.int64)
+        last = int(np.searchsorted(self._changes["time"], inner(since_1970), "right"))
+        count_up(self._changes, 0, last, counts, none, none.astype(np.uint32), none.astype(np.int32))
+        rows = counts.reshape(-1, COLUMNS)
+        keys = np.flatnonzero(rows.any(axis=1))
+        return self._numbers(np.full(len(keys), inner(since_1970)), keys, rows[keys])
+
+    def _none(self) -> NDArray[np.int32]:
+        return np.zeros(len(self.keys.role) * COLUMNS, np.int32)
+
+    def _numbers(self, times: NDArray[np.int64], keys: NDArray[Any], rows: NDArray[np.int32]) -> Numbers:
+        who = {name: column.take(keys) for name, column in self.keys._asdict().items() if name != "of_ends"}
+        counts = dict(zip(NAMES, rows.T.astype(np.int64), strict=True))
+        return {"time_epoch": outer_column(times), **who, "sockets": rows.sum(axis=1, dtype=np.int64), **counts}
 
 
 def make(kept: KeptFlows) -> MadeTable:
     """The table."""
-    return MadeTable(lambda: iter(()))
+    return MadeTable(SocketCensus(kept).parts)
+
+
+def _keys(kept: KeptFlows) -> SocketKeys:
+    names = ("client_ip", "server_ip", "server_port")
+    parts = [[endings[name].astype(np.int64) for name in names] for endings, _ in kept.slices()]
+    client, ip, port = (np.concatenate([np.zeros(0, np.int64), *column]) for column in zip(*parts, strict=True))
+    services, service = np.unique(ip << 16 | port, return_inverse=True)
+    clients, own = np.unique(client << 32 | service, return_inverse=True)
+    of_ends = np.stack([own + len(services), service], axis=1).astype(np.uint32).reshape(-1)
+    ips, ports = services >> 16, services & 0xFFFF
+    none, asked = np.full(len(services), UNKNOWN), clients & 0xFFFFFFFF
+    return SocketKeys(
+        of_ends,
+        np.repeat([SERVER, CLIENT], [len(services), len(clients)]),
+        np.concatenate([ips, clients >> 32]),
+        np.concatenate([ports, np.full(len(clients), UNKNOWN)]),
+        np.concatenate([np.full(len(services), -1), ips[asked]]),
+        np.concatenate([none, ports[asked]]),
+    )
+
+
+def _changes(kept: KeptFlows, keys: NDArray[np.uint32]) -> Iterator[Rows]:
+    """All changes, flow after flow."""
+    done = 0
+    for endings, entries in kept.slices(entries=True):
+        changes: Rows = np.empty(len(entries), CHANGE)
+        own = keys[2 * done : 2 * (done + len(endings))]
+        yield changes[: find_changes(entries, own, kept.end, changes)].copy()
+        done += len(endings)
