@@ -7,6 +7,7 @@ column is kept and written:
     kind      in Python                    CSV                        Parquet
     count     int64                        digits                     int64
     number    Int64, NA where unknown      digits or empty            int64
+    sequence  Int64, NA where unknown      digits or empty            int64
     word      category (fixed vocabulary)  text or empty              dictionary of strings
     address   category                     text or empty              dictionary of strings
     file      category                     text, quoted if need be    dictionary of strings
@@ -21,7 +22,7 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-ColumnKind = Literal["count", "number", "word", "address", "file", "text", "time", "seconds", "flag"]
+ColumnKind = Literal["count", "number", "sequence", "word", "address", "file", "text", "time", "seconds", "flag"]
 
 
 class Vocabulary(NamedTuple):
@@ -37,7 +38,8 @@ class TableColumn(NamedTuple):
     Where it comes from: a field of the table's record, which has the column's own name unless ``field`` names another;
     or ``made``, a function of the rows of that record and of the files that their frames are in. Both give numbers: an
     address is a row of the address book, a word its place in ``words.by_code``, a file its number, -1 for none; a time
-    is one of the inner clock, and a ``number`` 0 where it is not known. ``made`` may return None: no row has a value.
+    is one of the inner clock. A ``number`` is 0 where it is not known, a ``sequence`` (a number modulo 2^32) UNKNOWN.
+    ``made`` may return None: no row has a value.
     """
 
     name: str

@@ -83,6 +83,7 @@ connections in silence after 77 s, and a server of yours that closes idle ones a
 KINDS = {
     "count": ("whole number", "`int64`", "`int64`"),
     "number": ("whole number or none", "`Int64`", "`int64`"),
+    "sequence": ("sequence number or none", "`Int64`", "`int64`"),
     "word": ("word", "`category`", "dictionary of strings"),
     "address": ("address", "`category`", "dictionary of strings"),
     "file": ("name of a file", "`category`", "dictionary of strings"),

@@ -57,7 +57,7 @@ def numbers_of(column: TableColumn, series: pd.Series) -> tuple[np.ndarray[Any, 
         return epoch_ns(series), []
     if column.kind == "seconds":
         return seconds_ns(series), []
-    if column.kind in ("count", "number"):
+    if column.kind in ("count", "number", "sequence"):
         return series.astype("Int64").fillna(UNKNOWN).to_numpy(np.int64), []
     if column.kind == "flag":
         return series.to_numpy(np.int64), []
@@ -104,6 +104,7 @@ def _flag(values: Any) -> Any:
 _MAKE: dict[ColumnKind, Callable[[Any], Any]] = {
     "count": _count,
     "number": _number,
+    "sequence": _number,
     "word": _category,
     "address": _category,
     "file": _category,

@@ -120,6 +120,29 @@ FLOW_COLUMNS = (
         made=first_file,
     ),
     TableColumn("first_file_frame", "number", "The first frame's number in that file.", made=first_file_frame),
+    TableColumn(
+        "client_fin_seq",
+        "sequence",
+        "Sequence number of the client's FIN itself, raw as on the wire; empty if none was captured.",
+        dtype="<i8",
+    ),
+    TableColumn("server_fin_seq", "sequence", "Sequence number of the server's FIN.", dtype="<i8"),
+    TableColumn("client_fin_frame", "number", "The frame with the client's first FIN.", dtype="<u4"),
+    TableColumn("server_fin_frame", "number", "The frame with the server's first FIN.", dtype="<u4"),
+    TableColumn(
+        "client_fin_acked_frame",
+        "number",
+        "The first frame that acknowledges the client's FIN; empty if none was captured.",
+        dtype="<u4",
+    ),
+    TableColumn("server_fin_acked_frame", "number", "The first frame that acknowledges the server's FIN.", dtype="<u4"),
+    TableColumn(
+        "client_fins",
+        "count",
+        "How often the client's FIN passed, copies of one packet counted once. Each time is a row of `timeline`.",
+        dtype="<u4",
+    ),
+    TableColumn("server_fins", "count", "How often the server's FIN passed.", dtype="<u4"),
 )
 
 ENDING = np.dtype(record_of(FLOW_COLUMNS))

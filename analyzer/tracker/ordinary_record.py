@@ -9,7 +9,7 @@ Fence: only numpy and this project's enums inside.
 import numpy as np
 
 from analyzer.kernels import const, helper, kernel
-from analyzer.tcp.sequence import fin_sent_first, seq_diff
+from analyzer.tcp.sequence import fin_sent_first, seq_add, seq_diff
 from analyzer.tracker.context import CONTEXT, closing_facts, end_at, flow_at, tuple_at
 from analyzer.tracker.flow_record import ENDING
 from analyzer.tracker.gaps import watched
@@ -64,6 +64,7 @@ def noted(context, slot, end_time, row):
     sent_by(c, s, row)
     until = watched(context, 2 * slot + client, end_time), watched(context, 2 * slot + 1 - client, end_time)
     ends_of(closing_facts(context, c), closing_facts(context, s), until, row)
+    fins_of(closing_facts(context, c), closing_facts(context, s), row)
 
 
 @helper
@@ -99,10 +100,23 @@ def ends_of(c, s, until, row):
         known(c["fin_acked_time"]),
         known(s["fin_acked_time"]),
     )
+    row["client_fin_acked_frame"] = c["fin_acked_frame"] if c["fin_acked_time"] != 0 else 0
+    row["server_fin_acked_frame"] = s["fin_acked_frame"] if s["fin_acked_time"] != 0 else 0
     row["client_close_wait_s"] = stay(c["close_wait_time"], c["close_wait_end"], until[0])
     row["server_close_wait_s"] = stay(s["close_wait_time"], s["close_wait_end"], until[1])
     row["client_fin_wait_2_s"] = stay(c["fin_wait_2_time"], c["fin_wait_2_end"], until[0])
     row["server_fin_wait_2_s"] = stay(s["fin_wait_2_time"], s["fin_wait_2_end"], until[1])
+
+
+@helper
+def fins_of(c, s, row):
+    """The FINs of both, as they passed."""
+    fins, server_fins = np.int64(c["fin_count"]), np.int64(s["fin_count"])
+    row["client_fins"], row["server_fins"] = fins, server_fins
+    row["client_fin_frame"] = c["fin_frame"] if fins > 0 else 0
+    row["server_fin_frame"] = s["fin_frame"] if server_fins > 0 else 0
+    row["client_fin_seq"] = seq_add(c["fin_end"], -1) if fins > 0 else NOT_KNOWN
+    row["server_fin_seq"] = seq_add(s["fin_end"], -1) if server_fins > 0 else NOT_KNOWN
 
 
 @helper

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Rows = NDArray[np.void]
+DIGITS = ("count", "number", "sequence")
 WORDS = {"address": "addresses", "file": "files", "flag": "flags"}  # where a kind of column has no words of its own
 
 
@@ -149,7 +150,7 @@ def _number_piece(column: TableColumn) -> TemplatePiece:
     """A cell of a column that is given as numbers."""
     if column.kind in ("time", "seconds"):
         return seconds(column.name)
-    if column.kind in ("count", "number"):
+    if column.kind in DIGITS:
         return number(column.name)
     return code(column.name, "flags" if column.kind == "flag" else column.name)
 
@@ -224,6 +225,6 @@ def _piece(column: TableColumn) -> TemplatePiece:
         return seconds(field, none=NEVER, zero=EPOCH)
     if column.kind == "seconds":
         return seconds(field)
-    if column.kind in ("count", "number"):
+    if column.kind in DIGITS:
         return number(field, none=0 if column.kind == "number" else UNKNOWN)
     return code(field, WORDS.get(column.kind, column.name))

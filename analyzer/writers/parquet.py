@@ -39,6 +39,7 @@ MANY = pa.dictionary(pa.int32(), pa.string())  # addresses and notes: more than 
 TYPES: dict[ColumnKind, Any] = {
     "count": pa.int64(),
     "number": pa.int64(),
+    "sequence": pa.int64(),
     "word": WORD,
     "address": MANY,
     "file": MANY,
@@ -47,7 +48,7 @@ TYPES: dict[ColumnKind, Any] = {
     "seconds": pa.float64(),
     "flag": pa.bool_(),
 }
-WHOLE = ("count", "number", "time")
+WHOLE = ("count", "number", "sequence", "time")
 REPEATED = ("word", "address", "file", "text")
 FINDINGS_AT_ONCE = 1 << 17  # rows of a group
 UNIQUE = ("frames", "message")  # texts that hardly repeat

@@ -21,7 +21,15 @@ SECOND = 1_000_000_000
 START = 1_700_000_000_123_456_789
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 CLIENT, SERVER = ("10.1.0.2", 40112), ("10.1.0.3", 8080)
-EMPTY: dict[str, Any] = {"count": 0, "number": None, "word": "", "address": "", "file": "", "text": ""}
+EMPTY: dict[str, Any] = {
+    "count": 0,
+    "number": None,
+    "sequence": None,
+    "word": "",
+    "address": "",
+    "file": "",
+    "text": "",
+}
 EMPTY |= {"time": UNKNOWN, "seconds": UNKNOWN, "flag": True}
 
 
@@ -267,6 +275,7 @@ def many_flows(n: int) -> pd.DataFrame:
         data[column.name] = {
             "count": random.integers(0, 60_000, n),
             "number": random.integers(1, 10_000_000, n),
+            "sequence": random.integers(0, 1 << 32, n),
             "time": np.where(random.random(n) < 0.3, UNKNOWN, first),
             "seconds": np.where(random.random(n) < 0.3, UNKNOWN, random.integers(0, 100 * SECOND, n)),
             "word": pd.Categorical.from_codes(random.integers(0, 2, n), ["graceful", "reset"]),

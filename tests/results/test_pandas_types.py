@@ -15,6 +15,7 @@ from tests.results.sample import START, sample_result
 KINDS = {
     "count": "int64",
     "number": "Int64",
+    "sequence": "Int64",
     "word": "category",
     "address": "category",
     "file": "category",

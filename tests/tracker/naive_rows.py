@@ -32,6 +32,11 @@ def flow_rows(ledger: Ledger) -> NDArray[np.void]:
         endings[f"{role}_fin_epoch"] = np.where(facts["fin_count"] > 0, facts["fin_time"], UNKNOWN)
         acked = facts["fin_acked_time"]
         endings[f"{role}_fin_acked_epoch"] = np.where(acked == 0, UNKNOWN, acked)
+        sent = facts["fin_count"] > 0
+        endings[f"{role}_fins"] = facts["fin_count"]
+        endings[f"{role}_fin_seq"] = np.where(sent, (facts["fin_end"].astype(np.int64) - 1) % 2**32, UNKNOWN)
+        endings[f"{role}_fin_frame"] = np.where(sent, facts["fin_frame"], 0)
+        endings[f"{role}_fin_acked_frame"] = np.where(acked == 0, 0, facts["fin_acked_frame"])
         for state in ("close_wait", "fin_wait_2"):
             stay = _stay(facts[f"{state}_time"], facts[f"{state}_end"], ledger.end_time)
             endings[f"{role}_{state}_s"] = stay
@@ -43,6 +48,7 @@ def flow_rows(ledger: Ledger) -> NDArray[np.void]:
 
 FACTS = (
     *("packets", "bytes", "state", "fin_count", "fin_time", "fin_acked_time"),
+    *("fin_end", "fin_frame", "fin_acked_frame"),
     *("close_wait_time", "close_wait_end", "fin_wait_2_time", "fin_wait_2_end"),
 )
 

@@ -113,7 +113,7 @@ def _endpoint_columns(flows: Flows, role: str, side: int) -> dict[str, Any]:
     """The columns of one endpoint in flows.csv."""
     pick = {name: flows.both(name)[side] for name in ("packets", "bytes", "fin_time", "fin_acked_time", "fin_count")}
     end = flows.ledger.end_time
-    return {
+    return _fin_columns(flows, role, side) | {
         f"{role}_packets": pick["packets"],
         f"{role}_bytes": pick["bytes"],
         f"{role}_state": words(STATE_WORDS, flows.both("state")[side]),
@@ -121,6 +121,18 @@ def _endpoint_columns(flows: Flows, role: str, side: int) -> dict[str, Any]:
         f"{role}_fin_acked_epoch": since_1970(pick["fin_acked_time"]),
         f"{role}_close_wait_s": _stay(flows, "close_wait", side, end),
         f"{role}_fin_wait_2_s": _stay(flows, "fin_wait_2", side, end),
+    }
+
+
+def _fin_columns(flows: Flows, role: str, side: int) -> dict[str, Any]:
+    """The columns of one endpoint's FIN."""
+    names = ("fin_count", "fin_end", "fin_frame", "fin_acked_time", "fin_acked_frame")
+    count, end, frame, acked_time, acked_frame = (flows.both(name)[side].astype(np.int64) for name in names)
+    return {
+        f"{role}_fins": count,
+        f"{role}_fin_seq": np.where(count > 0, (end - 1) % 2**32, UNKNOWN),
+        f"{role}_fin_frame": known(np.where(count > 0, frame, 0)),
+        f"{role}_fin_acked_frame": known(np.where(acked_time != 0, acked_frame, 0)),
     }
 
 

@@ -274,6 +274,7 @@ def send_fin(context, e, own, i, state, s):
         decided = decided_since(context, e, s, busy)  # it is before the best time anyway
     end = seq_add(e["snd_nxt"], 1)
     own["fin_end"], own["fin_time"], own["fin_ack"], own["fin_count"] = end, now, s["ack"], 1
+    own["fin_frame"] = s["frame"]
     e["snd_nxt"], e["fresh_time"] = end, now
     times = sent_fin(now, np.int64(e["tap_rtt"]), decided)
     enter(context, e, i, state, SENT_FIN, SENT, times, np.int64(s["frame"]))
@@ -291,7 +292,7 @@ def fin_received(context, e, peers, i, state, s):
 def fin_acked(context, p, peers, j, state, s):
     """The acknowledgment passes of the FIN of endpoint ``p``, which will receive it."""
     now = np.int64(s["time"])
-    peers["fin_acked_time"] = now
+    peers["fin_acked_time"], peers["fin_acked_frame"] = now, s["frame"]
     times = rcvd_ack_of_fin(now, np.int64(p["tap_rtt"]), context["repeat"])
     enter(context, p, j, state, RCVD_ACK_OF_FIN, ASSUMED, times, np.int64(s["frame"]))
 
