@@ -36,8 +36,8 @@ TITLES = {
     "an analysis needs in addition: [python.md](python.md).",
     "census": "How many sockets were in each state, for each service and each of its clients: one row whenever a count "
     "changes, in the order of time; written with `--tables census`. It is derived from the timelines, by their best "
-    "times (those of a timer included), and does not count listening sockets. At any moment the counts are those of the "
-    "last row about the same sockets, or 0 before the first.",
+    "times (those of a timer included), and does not count listening sockets. At any moment the counts are those of "
+    "the last row about the same sockets, or 0 before the first.",
     "reuse": "Written with `--tables reuse`.",
     "timers": "Written with `--tables timers`.",
 }
