@@ -21,6 +21,7 @@ behind the colon:
     ending         in answer to frame 8, which was sent; or nothing
     within         in 8.002 s, or nothing
     after         , 1.51 ms after; or nothing
+    entered       , entered 37 s before; or nothing
     to             to 3, or nothing
     address       an address, or nothing for -1
     state         a State code by its name
@@ -209,6 +210,7 @@ KINDS: dict[str, Callable[[str], Piece]] = {
     "quiet": lambda value: Duration(value, ", then nothing for "),
     "within": lambda value: Duration(value, " in "),
     "after": lambda value: Duration(value, ", ", " after"),
+    "entered": lambda value: Duration(value, ", entered ", " before"),
     "address": Address,
     "state": StateName,
 }

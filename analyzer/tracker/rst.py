@@ -366,5 +366,9 @@ def contradict(context, s, i):
         if np.int64(e["state"]) == SYN_SENT:
             u["refusals"] = u["refused_frame"] = 0  # it did not take it for a refusal
         note(context, i, RST_IGNORED, now, s["frame"], RECEIVER_WENT_ON)
+        if is_new(s, e) and not soon:
+            ignore(u, u["rst_frame"], u["rst_time"])
+            if u["went_on_frame"] == 0:
+                u["went_on_frame"] = s["frame"]
     elif knows(e, RST_STANDS) and np.int64(unusual(context, e)["rst_state"]) > CLOSED:
         mark_forged(context, s, i, now)

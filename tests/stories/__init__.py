@@ -18,5 +18,6 @@ the program prints:
 
 A clause with not_yet waits for a finding that is still being built; the test fails as soon as it holds.
 
-`threads/` has the captures of thirteen threads.
+`threads/` has the captures of thirteen threads. `public/` has the others: `played.py` makes those that real kernels can
+play, `built.py` those that only exist as a description. `python -m tests.stories.record NAME...` makes them again.
 """

@@ -10,6 +10,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tests.stories.built import BUILT
+from tests.stories.played import PLAYED
 from tests.stories.story import CHECKS, HERE, KINDS, Clause, capture_of, clauses, fault, stories, told
 
 MOST_BYTES = 40_000
@@ -52,9 +54,10 @@ def test_a_capture_has_its_story() -> None:
     assert captures == set(stories())
 
 
-def test_no_thread_is_missing() -> None:
+def test_no_story_is_missing() -> None:
     folders = [Path(story).parent.name for story in stories()]
     assert folders.count("threads") == 14  # thirteen, of which one was captured at both ends
+    assert {Path(story).name for story in stories() if story.startswith("public/")} == {*PLAYED, *BUILT}
 
 
 FINDING = {

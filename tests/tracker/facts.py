@@ -174,10 +174,13 @@ def went_on(side: Side) -> list[Seen]:
     return [
         one
         for one in side.theirs
-        if one.went_on
-        and not one.apart
-        and (ignored := side.before(one, side.ignored))
-        and one.segment.time - ignored[0].segment.time > one.overdue
+        if (one.disproves and one.ignores)
+        or (
+            one.went_on
+            and not one.apart
+            and (ignored := side.before(one, side.unacceptable))
+            and one.segment.time - ignored[0].segment.time > one.overdue
+        )
     ]
 
 

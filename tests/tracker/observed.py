@@ -27,7 +27,7 @@ from analyzer.tcp.states import State
 
 from .naive import ACK, FIN, RST, SYN, Connection, End, Segment
 from .naive_end import REPEAT
-from .naive_resets import is_new
+from .naive_resets import is_new, sent_before
 
 
 class Numbers:
@@ -177,6 +177,7 @@ class Seen:
     fin_acked: bool = False  # it acknowledges the peer's FIN, which was not taken to be acknowledged
     stale: bool = False  # it answers with the acknowledgment of an older connection
     disproves: int = 0  # the frame of the peer's RST that its sender plainly did not get, or not accept
+    ignores: bool = False  # and that shows by something new, later than what was under way when that RST passed
     counts_as: str = ""  # of a RST: how its receiver had to take it
     met: State = State.UNKNOWN  # its receiver's state before it
 
@@ -243,6 +244,7 @@ class Observed(Connection):
         self.now.overdue = e.under_way
         self.now.own_fin_acked = e.fin_acked
         mine, theirs, stale, killed = e.fin_acked, p.fin_acked, e.stale_acks, e.killed
+        before_rst = sent_before(e, s)
         entered = [list(end.story) for end in self.ends]
         super().take(side, s)
         for end, before in zip(self.ends, entered, strict=True):
@@ -252,6 +254,7 @@ class Observed(Connection):
         self.now.fin_doubted = self.now.fin is not None and mine and not e.fin_acked
         self.now.fin_acked = p.fin_acked and not theirs
         self.now.stale = e.stale_acks > stale
+        self.now.ignores = self.now.went_on and s.time - p.rst_time > self.now.overdue and not before_rst
         self.now.disproves = p.rst_frame if killed and p.rst_verdict == "disregarded" and not e.killed else 0
 
     def is_other_connection(self, e: End, p: End, s: Segment) -> bool:

@@ -263,9 +263,17 @@ class Side:
         return spoke <= newest.segment.time or self.resets.index(rst) > 0
 
     @cached_property
-    def ignored(self) -> list[Seen]:
+    def unacceptable(self) -> list[Seen]:
         """Its RSTs that the peer did not have to accept."""
         return [one for one in self.resets if one.counts_as in ("challenged", "dropped")]
+
+    @cached_property
+    def ignored(self) -> list[Seen]:
+        """Those, and the ones that the peer plainly did not accept, in the order in which that shows."""
+        wrong = [(one.place, one) for one in self.unacceptable]
+        frames = {one.segment.frame: one for one in self.resets}
+        lost = [(one.place, frames[one.disproves]) for one in self.theirs if one.disproves and one.ignores]
+        return [one for _, one in sorted([*wrong, *lost], key=lambda counted: counted[0])]
 
 
 def frame_of(some: Sequence[Seen]) -> int:

@@ -19,7 +19,14 @@ Capture for longer, at least the threshold beyond the last connection of interes
 socket still exists.
 """
 
-from analyzer.findings.facts import close_wait_known_until, idle_in_close_wait, state_is, until_words
+from analyzer.findings.facts import (
+    after_peer_fin,
+    close_wait_known_until,
+    idle_in_close_wait,
+    phrase,
+    state_is,
+    until_words,
+)
 from analyzer.findings.rule import AT_THE_END, Verdict
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
@@ -37,7 +44,7 @@ EXAMPLE = "half-closed-at-capture-end.pcap"
 NEAR_MISS = "graceful-client-first.pcap"
 MESSAGE = (
     "The {blamed} acknowledged the {peer_role}'s FIN ({fin:frame}) in frame {ack} at {when:into} and had not "
-    "closed when {ended} {idle:duration} later: too early to call it a leak (threshold "
+    "closed when {ended} {idle:duration} {since}: too early to call it a leak (threshold "
     "{close_wait_leak:duration})."
 )
 ADVICE = (
@@ -62,6 +69,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "when": ledger.peer("fin_acked_time"),
             "idle": idle,
             "ended": until_words(ledger, until, ENDED),
+            "since": phrase(after_peer_fin(ledger), "after the last data that it sent in CLOSE_WAIT", "later"),
         },
         rests_on=[ledger.own("close_wait_basis"), ledger.own("state_basis")],
         absence=True,

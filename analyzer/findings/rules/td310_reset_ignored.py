@@ -1,16 +1,17 @@
-"""The receiver of a RST did not accept it, and the connection continued.
+"""A RST did not end the connection for its receiver, which continued it.
 
 ## What it sees
 
 A RST whose sequence number is not the one its receiver expects: outside the window it is dropped silently, inside the
-window it causes a challenge ACK (RFC 5961 3.2). Or a RST that answers a SYN with a wrong acknowledgment number. And
-the receiver continued: later than anything in flight at that time, it sent new data or acknowledged something new. A
+window it causes a challenge ACK (RFC 5961 3.2). Or a RST that answers a SYN with a wrong acknowledgment number. Or one
+whose number fits what its sender had sent, but that was lost behind the capture point, or data before it were. And the
+receiver continued: later than anything in flight at that time, it sent new data or acknowledged something new. A
 retransmission or another SYN does not count.
 
 ## Why it matters
 
 Somebody tried to end this connection and failed. It may be an attempt to inject a RST, a RST that was overtaken by
-data, or a host whose RSTs carry a number that receivers do not accept.
+data or lost, or a host whose RSTs carry a number that receivers do not accept.
 
 ## When it is harmless
 
@@ -21,10 +22,11 @@ A late RST of an older connection on the same addresses and ports.
 Check whether the alleged sender continued too. If it did, the RST was not its own.
 """
 
-from analyzer.findings.facts import phrase
+from analyzer.findings.facts import phrase, phrases
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.rst import Reception
 
 CODE = "TD310"
 NAME = "reset-ignored"
@@ -35,18 +37,21 @@ NEEDS = ("rst_ignored",)
 EXAMPLE = "reset-ignored.pcap"
 NEAR_MISS = "abort-with-data-lost.pcapng"
 MESSAGE = (
-    "The {peer} did not accept {count:RST} of the {blamed} (the first in frame {rst}) and continued the connection: "
-    "its frame {last} carries new data or a new acknowledgment.{disowned}"
+    "{count:RST} of the {blamed} (the first in frame {rst}) did not end the connection for the {peer}, which "
+    "continued it: its frame {last} carries new data or a new acknowledgment.{disowned}"
 )
+STRANGER = "whoever really sent the RST: compare its TTL and IP id with those of this endpoint's other segments"
+LOST = "loss on the path: the RST has the number that its sender had reached, so it or data before it did not arrive"
+UNSURE = "loss on the path if the RST's number is the one acknowledged before it, otherwise who really sent the RST"
 ADVICE = (
-    "Suspect whoever really sent the RST: compare its TTL and IP id with those of {blamed_ip}'s other segments. "
-    "Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}' -T fields -e frame.number -e ip.src -e ip.ttl -e ip.id -e "
-    "tcp.flags.str"
+    "Suspect {suspect}. Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}' -T fields -e frame.number -e ip.src -e "
+    "ip.ttl -e ip.id -e tcp.flags.str -e tcp.seq -e tcp.ack"
 )
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     rst, last = ledger.own("rst_ignored_frame"), ledger.own("went_on_frame")
+    disowned, lost = ledger.own("own_frame") > 0, ledger.own("rst_verdict") == Reception.DISREGARDED
     return Verdict(
         fires=(ledger.own("rst_ignored") > 0) & (last > 0),
         when=ledger.own("rst_ignored_time"),
@@ -55,9 +60,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "count": ledger.own("rst_ignored"),
             "rst": rst,
             "last": last,
-            "disowned": phrase(
-                ledger.own("own_frame") > 0, " The alleged sender continued too: somebody else sent it."
-            ),
+            "suspect": phrases([disowned, lost], [STRANGER, LOST], UNSURE),
+            "disowned": phrase(disowned, " The alleged sender continued too: somebody else sent it."),
         },
         absence=True,
     )

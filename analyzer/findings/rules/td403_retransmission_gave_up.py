@@ -38,7 +38,7 @@ from analyzer.units import SECOND
 CODE = "TD403"
 NAME = "retransmission-gave-up"
 SEVERITY = "error"
-SUPERSEDES = ("TD201", "TD301", "TD302")
+SUPERSEDES = ("TD101", "TD107", "TD201", "TD301", "TD302")
 THRESHOLDS = ()
 NEEDS = ("repeat_run",)
 LIVE_WAIT = 5 * SECOND  # the last repeat may still be answered

@@ -23,7 +23,7 @@ too soon: keep connections open and pool them. A firewall on the path with its o
 
 import numpy as np
 
-from analyzer.findings.facts import phrase
+from analyzer.findings.facts import phrase, phrases
 from analyzer.findings.rule import Choice, Verdict
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
@@ -39,10 +39,15 @@ NEEDS = (Sign.SYN_REPEATED, "stale_acks")
 EXAMPLE = "reuse-delayed.pcap"
 NEAR_MISS = "tuple-reused-in-time-wait.pcapng"
 ALIVE = [state for state in State if state not in (State.UNKNOWN, State.CLOSED, State.LISTEN)]
-OLD = tuple(f"in {state.name} of an older connection on the same addresses and ports" for state in State)
+OLD = (
+    "in an older connection that was not captured",
+    *(f"in {state.name} of an older connection on the same addresses and ports" for state in list(State)[1:]),
+    "still in an older connection on the same addresses and ports",  # one that this capture has, in whatever state
+)
+ONE, SEVERAL = "an old acknowledgment came back", "old acknowledgments came back"
 MESSAGE = (
-    "The SYN of the {peer} (frame {syn}, at {when:into}) found the {blamed} {old}: {stale:old acknowledgment} came "
-    "back{stale_frame:shown}, the SYN was sent {count:times}, and {end} {delay:duration}."
+    "The SYN of the {peer} (frame {syn}, at {when:into}) found the {blamed} {old}{held:entered}: "
+    "{answered}{stale_frame:shown}, the SYN was sent {count:times}, and {end} {delay:duration}."
 )
 LEAK = "the application on the host that keeps the old connection in CLOSE_WAIT: it leaks"
 REUSE = "a client that reuses its ports too soon"
@@ -63,7 +68,9 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
         values={
             "syn": ledger.peer("syn_frame"),
             "when": ledger.peer("syn_time"),
-            "old": Choice(np.where(held, old, 0), ("in an older connection that was not captured", *OLD[1:])),
+            "old": Choice(np.where(held, old, np.where(ledger.flow("old_seen")[:, None] > 0, len(OLD) - 1, 0)), OLD),
+            "held": np.where(held & (old == State.TIME_WAIT), ledger.flow("old_time_wait")[:, None], 0),
+            "answered": phrases([stale > 1, stale > 0], [SEVERAL, ONE], "nothing answered it"),
             "stale": stale,
             "stale_frame": ledger.own("stale_ack_frame"),
             "count": ledger.peer("syn_count"),
