@@ -114,7 +114,7 @@ def _must_not(result: ResultTables, words: dict[str, Any]) -> Iterator[str]:
 
 
 def _flow(result: ResultTables, words: dict[str, Any]) -> Iterator[str]:
-    expected = {column: value for column, value in words.items() if column != "streams"}
+    expected = {column: value for column, value in words.items() if column not in ("streams", "not_yet")}
     for stream in words["streams"]:
         (row,) = result.flows[result.flows["stream"] == stream].to_dict("records")
         yield from _differences(f"stream {stream}", row, expected)
@@ -122,7 +122,9 @@ def _flow(result: ResultTables, words: dict[str, Any]) -> Iterator[str]:
 
 def _differences(place: str, row: dict[str, Any], expected: dict[str, Any]) -> Iterator[str]:
     for column, value in expected.items():
-        if not _same(row[column], value):
+        if column not in row:
+            yield f"{place}: there is no column {column}"
+        elif not _same(row[column], value):
             yield f"{place}: {column} is {row[column]!r}, not {value!r}"
 
 
