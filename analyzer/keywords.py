@@ -28,6 +28,10 @@ class Keywords(TypedDict, total=False):
     descriptors: int
     idle_timer_s: Seconds
     timers: str | PathLike[str] | None
+    ephemeral_ports: int
+    ports_used_percent: int
+    outage: int
+    half_open: int
     keep_flows: bool
     keep_timeline: bool
     keep_segments: bool

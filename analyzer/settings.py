@@ -79,6 +79,18 @@ class Settings:
     timers: str | None = _file(
         "Known timers of this site, told before those of the catalogue: a file as docs/timers.md describes it."
     )
+    ephemeral_ports: int = _number(
+        28232, "Ports a client has for its connections to one server (Linux: 32768 to 60999); TD504 compares with it."
+    )
+    ports_used_percent: int = _number(
+        80, "Report a pile-up (TD504) if TIME_WAIT holds this many percent of a client's ports toward one server."
+    )
+    outage: int = _number(
+        10, "Report an outage (TD317) if a service that took connections refused or ignored this many."
+    )
+    half_open: int = _number(
+        50, "Report a flood (TD316) if one service had this many half-open connections within ten seconds."
+    )
     read_on_host: tuple[str, ...] = ()  # those of the fields above that nobody set: this host's own values
     keep_flows: bool = True  # whether the result holds a row for every flow
     keep_timeline: bool = True  # and all that happened to its endpoints

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.capture.gaps import watched_until
 from analyzer.tracker.flow_record import ENDING
 from analyzer.tracker.storage.transpose import ColumnNotKept
 
@@ -17,6 +18,7 @@ from analyzer.tracker.storage.transpose import ColumnNotKept
 KEPT = (
     *("stream", "client_ip", "client_port", "server_ip", "server_port", "client_known"),
     *("first_frame", "last_frame", "first_epoch", "last_epoch", "client_packets", "server_packets"),
+    *("client_state", "server_state"),
     *("handshake", "teardown", "closed_by", "rst_by", "rst_cause", "observability", "idle_before_close_s"),
     *("client_fin_epoch", "server_fin_epoch", "client_fin_acked_epoch", "server_fin_acked_epoch"),
 )
@@ -32,14 +34,19 @@ def in_brief(endings: NDArray[np.void]) -> NDArray[np.void]:
 
 
 class CaptureFacts(NamedTuple):
-    """What the capture as a whole tells: when it ended, in ns of the inner clock; the bounds of the gaps in it, shape
-    (gaps, 2); whether it shows both directions of every flow; and whether packets that were not understood may hold
-    TCP."""
+    """What the capture as a whole tells: when it began and ended, in ns of the inner clock; the bounds of the gaps in
+    it, shape (gaps, 2); whether it shows both directions of every flow; and whether packets were not understood that
+    may hold TCP."""
 
+    began: int
     end_time: int
     gaps: NDArray[np.int64]
     both_directions: bool = True
     hides: bool = False
+
+    def known_until(self, heard: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Until when what was last ``heard`` of then is known: to the next gap, or to the end."""
+        return watched_until(self.gaps, heard, self.end_time)
 
 
 class AllFlows:
@@ -62,6 +69,15 @@ class AllFlows:
     def columns(self, *names: str) -> list[NDArray[Any]]:
         """Some of them."""
         return [self.column(name) for name in names]
+
+
+def groups(keys: NDArray[np.int64], least: int) -> list[NDArray[np.intp]]:
+    """The places of each key that occurs so often at ``least``, in the order of the keys."""
+    order = np.argsort(keys, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(keys[order])) + 1, len(keys))
+    starts = np.append(0, ends[:-1])
+    many = ends - starts >= max(least, 1)
+    return [order[start:end] for start, end in zip(starts[many].tolist(), ends[many].tolist(), strict=True)]
 
 
 def _ascending(streams: NDArray[Any]) -> NDArray[np.int64]:

@@ -119,7 +119,7 @@ class RuleEngine:
         """Apply the rules about all flows of the capture, once each of them is over. ``column`` gives the columns of
         ENDING that are kept of them, ``began`` is when the capture began."""
         both = self._both_ways and not self._one_way
-        flows = AllFlows(column, CaptureFacts(end_time, recording.gaps.bounds, both, self.hides))
+        flows = AllFlows(column, CaptureFacts(began, end_time, recording.gaps.bounds, both, self.hides))
         for rule in rules().values():
             if rule.of_all_flows:
                 self._keep_crowd(rule, answer(rule, flows, settings), began)

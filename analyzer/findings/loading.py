@@ -99,6 +99,7 @@ def read(module: ModuleType) -> Rule:
         getattr(module, "ABOUT", CONNECTION),
         getattr(module, "LIVE_WAIT", SETTLE),
         module.EXAMPLE,
+        getattr(module, "EXAMPLE_SETTINGS", {}),
         module.NEAR_MISS,
         module.MESSAGE,
         module.ADVICE,
@@ -150,6 +151,8 @@ def _check(rule: Rule, where: str) -> None:
         raise UnusableRule(f"{where}: INFO_WHEN must be words that say when a finding is less grave than SEVERITY")
     if rule.about not in ABOUTS or (rule.of_capture and rule.about != CAPTURE):
         raise UnusableRule(f"{where}: ABOUT must be {' or '.join(ABOUTS)}, and capture if judge is given the recording")
+    if foreign := set(rule.example_settings) - set(rule.thresholds):
+        raise UnusableRule(f"{where}: EXAMPLE_SETTINGS names {', '.join(sorted(foreign))}, which THRESHOLDS does not")
     if unknown := set(rule.thresholds) - {entry.name for entry in fields(Settings)}:
         raise UnusableRule(f"{where}: THRESHOLDS names {', '.join(sorted(unknown))}, which is no setting")
     if type(rule.live_wait) is not int or (rule.live_wait < 0 and rule.live_wait != AT_THE_END):

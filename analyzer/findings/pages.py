@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from analyzer.errors import UsageError
 from analyzer.findings.loading import rules
 from analyzer.findings.rule import Rule
-from analyzer.settings import Settings, option_name, seconds_text
+from analyzer.settings import Settings, default_text, option_name
 from analyzer.vocabulary import INFO
 
 
@@ -50,8 +50,15 @@ def page_with_example(rule: Rule) -> str:
     """The page in the docs: also names the captures that show the finding, and one that almost does."""
     return page(rule) + (
         f"\n## Captures\n\n`captures/{rule.example}` shows it; `captures/{rule.near_miss}` is similar and must not "
-        f"fire. To see it: `teardown analyze captures/{rule.example}{'' if '.' in rule.example else '/*'}`.\n"
+        f"fire. To see it: `teardown analyze captures/{rule.example}{'' if '.' in rule.example else '/*'}"
+        f"{_options(rule)}`.\n"
     )
+
+
+def _options(rule: Rule) -> str:
+    """The options with which its example shows it."""
+    known = {entry.name: entry for entry in fields(Settings)}
+    return "".join(f" {option_name(known[name])} {value}" for name, value in rule.example_settings.items())
 
 
 def _thresholds(rule: Rule) -> str:
@@ -59,8 +66,8 @@ def _thresholds(rule: Rule) -> str:
     rows = []
     for name in rule.thresholds:
         entry = known[name]
-        default = getattr(Settings(), name)
-        value = f"{seconds_text(default)} s" if "seconds" in entry.metadata else str(default)
+        timed = "seconds" in entry.metadata and entry.default is not None
+        value = default_text(entry) + (" s" if timed else "")
         rows.append(f"- `{option_name(entry)}` (default {value}): {entry.metadata['help']}")
     return "\n".join(["## Thresholds", "", *rows])
 

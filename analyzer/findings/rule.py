@@ -18,9 +18,10 @@ folder: its files are given together.
 
 Two forms of rules judge many flows together and answer with a :class:`Crowd`. ``judge(ledger, settings)`` is given the
 flows left in CLOSE_WAIT. ``judge(flows: AllFlows, settings)`` is given a few columns of all flows of the capture,
-ordinary ones included (see all_flows.py), and is asked once, when each of them is over; it has no ``NEEDS``. A rule
-about the capture as a whole has none either, is ``judge(recording, settings)``, and answers with :class:`OfCapture` or
-None.
+ordinary ones included (see all_flows.py), and is asked once, when each of them is over; it has no ``NEEDS``. Where it
+needs thousands of flows, its EXAMPLE is smaller and is analysed with the settings ``EXAMPLE_SETTINGS``. A rule about
+the capture as a whole has no ``NEEDS`` either, is ``judge(recording, settings)``, and answers with :class:`OfCapture`
+or None.
 
 ``LIVE_WAIT`` is how long after the moment of the finding ``teardown live`` announces it, in nanoseconds. A rule waits
 for one of two reasons: it needs silence to be right (a FIN just sent is not yet unanswered), or its numbers still grow;
@@ -132,6 +133,7 @@ class Rule(NamedTuple):
     about: str
     live_wait: int
     example: str
+    example_settings: Mapping[str, int]
     near_miss: str
     message: str
     advice: str

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from analyzer.capture.recording import unbroken
 from analyzer.findings import Rule, rules
+from analyzer.findings.all_flows import AllFlows, CaptureFacts
 from analyzer.findings.wording import sentence
 from analyzer.flows.table import FLOW
 from analyzer.results.dataframes import findings_frame
@@ -18,6 +19,7 @@ from analyzer.tcp.evidence import Basis
 from analyzer.tcp.states import State
 from analyzer.text import Template, Words
 from analyzer.times import inner
+from analyzer.tracker.flow_record import ENDING
 from analyzer.tracker.ledger import CONNECTION, ENDPOINT, Answered, Known
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.rst import Reception
@@ -27,6 +29,7 @@ from tests.tracker.naive_signs import signs_of
 SECOND = 1_000_000_000
 START = inner(1_700_000_000 * SECOND)
 END = START + 100 * SECOND
+NO_GAPS = np.zeros((0, 2), np.int64)
 FIN_END = 5000  # the sequence number after the server's FIN, where data meet a RST
 WHOLE = int(Known.ISN | Known.NXT | Known.ACK)
 
@@ -62,6 +65,22 @@ def with_signs(made: Ledger) -> Ledger:
     """The same with the signs of its flows; any FIN is late that comes after an acknowledgment of the peer's."""
     made.signs = signs_of(made, 0)
     return made
+
+
+def no_flows() -> AllFlows:
+    """What rules about all flows are given of a capture without any."""
+    return all_flows([])
+
+
+def all_flows(rows: list[dict[str, Any]], end: int = END, **facts: Any) -> AllFlows:
+    """The flows of a capture as rules about all of them are given them: some columns of ENDING each, the others as if
+    nothing were known; each has a stream of its own."""
+    endings = np.zeros(len(rows), ENDING)
+    endings["stream"], endings["client_known"] = np.arange(len(rows)), 1
+    for place, row in enumerate(rows):
+        for name, value in row.items():
+            endings[name][place] = value
+    return AllFlows(lambda name: endings[name], CaptureFacts(START, end, facts.pop("gaps", NO_GAPS), **facts))
 
 
 class Book:

@@ -22,6 +22,9 @@ LEFT_OUT = {
     "TD201": "the acknowledgment that was lost, of which it says only that it passed",
     "TD202": "the acknowledgment that passed before the FIN was repeated",
     "TD205": "the acknowledgments of both FINs",
+    "TD316": "the SYNs between the first and the last",
+    "TD317": "the SYNs between the first and the last",
+    "TD504": "the last frames of the first connection in TIME_WAIT and of those that reach the threshold and the peak",
     "TD502": "the last SYN, of which it says how many there were",
     "TD503": "both FINs",
 }

@@ -24,7 +24,7 @@ from analyzer.tracker.ledger import ENDPOINT
 from analyzer.tracker.storage.transpose import OF_OTHER
 from analyzer.vocabulary import SEVERITIES
 from captures.sets import files_of
-from tests.findings.books import leaking_server, ledger, sentences
+from tests.findings.books import leaking_server, ledger, no_flows, sentences
 
 ROOT = Path(__file__).parents[2]
 UNTOLD = {*(ENDPOINT.names or ())} - {*OF_OTHER.ends, "_"}  # the last is padding
@@ -41,8 +41,8 @@ def source(rule: Rule) -> Path:
 
 
 @cache
-def codes_in(capture: str) -> set[str]:
-    return set(analyzer.analyze(files_of(capture)).findings["code"])
+def codes_in(capture: str, settings: tuple[tuple[str, int], ...] = ()) -> set[str]:
+    return set(analyzer.analyze(files_of(capture), **dict(settings)).findings["code"])  # type: ignore[arg-type]
 
 
 @each_rule
@@ -106,7 +106,8 @@ def interrupted() -> Recording:
 def test_its_templates_use_only_fields_that_exist(rule: Rule) -> None:
     """Filling them raises KeyError for a field that nobody provides."""
     made = ledger(leaking_server(), copies=12)
-    verdict = rule.judge(interrupted() if rule.of_capture else LedgerView(made, np.arange(12)), Settings())
+    given = interrupted() if rule.of_capture else no_flows() if rule.of_all_flows else LedgerView(made, np.arange(12))
+    verdict = rule.judge(given, Settings())
     assert verdict is not None
     values = {f"= {name}": np.zeros(1, np.int64) for name in verdict.values}
     ends = {f"{role}_{what}": np.zeros(1, np.int64) for role in ("client", "server") for what in ("ip", "port")}
@@ -117,7 +118,7 @@ def test_its_templates_use_only_fields_that_exist(rule: Rule) -> None:
 
 @each_rule
 def test_all_that_it_reads_is_kept(rule: Rule) -> None:
-    if not rule.of_capture:
+    if not rule.of_capture and not rule.of_all_flows:  # what these read is tried by the test before
         assert rule.needs.signs
         assert suffice(rule, OF_OTHER)
 
@@ -137,8 +138,9 @@ def test_what_is_asked_for_all_rules_is_there(module: ModuleType) -> None:
 
 @each_rule
 def test_its_example_fires_it_and_its_near_miss_does_not(rule: Rule) -> None:
-    assert rule.code in codes_in(rule.example)
-    assert rule.code not in codes_in(rule.near_miss)
+    settings = tuple(rule.example_settings.items())
+    assert rule.code in codes_in(rule.example, settings)
+    assert rule.code not in codes_in(rule.near_miss, settings)
 
 
 def test_a_page_is_found_by_code_in_any_case_and_by_name() -> None:

@@ -239,8 +239,9 @@ def test_one_decides(count: Count, tmp_path: Path) -> None:
 def test_every_setting_decides_here() -> None:
     """But for the engine, which judges nothing; ``fin_timeout``, by which the ladder alone says what may have ended
     (tests/views/test_ladder_truth.py); ``capture_gap``, which takes two files (tests/several/test_gaps.py); and
-    ``timers``, a file (tests/findings/test_fitting_timers.py)."""
+    ``timers``, a file (tests/findings/test_fitting_timers.py); and those of crowds (tests/findings/test_crowds.py)."""
     elsewhere = {"engine", "fin_timeout_ns", "capture_gap_ns", "timers"}
+    elsewhere |= {"ephemeral_ports", "ports_used_percent", "outage", "half_open"}
     tried = {name for edge in [*EDGES.values(), *COUNTS.values()] for name in edge.settings}
     assert {name.removesuffix("_s") for name in tried} == {
         entry.name.removesuffix("_ns") for entry in adjustable() if entry.name not in elsewhere
