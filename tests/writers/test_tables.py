@@ -25,7 +25,7 @@ from analyzer.writers import parquet as parquet_files
 from analyzer.writers.atomic_file import whole_file
 from analyzer.writers.tables import write_analysed
 from tests.results.listings import listing
-from tests.results.sample import START, many_flows, sample_findings, sample_result
+from tests.results.sample import START, many_flows, sample_analysed, sample_findings, sample_result
 from tests.writers.naive_files import ROWS_AT_ONCE, write_csv, write_parquet
 
 CAPTURE = Path(__file__).parents[2] / "captures" / "time-wait-beside-close-wait.pcap"
@@ -133,6 +133,16 @@ def test_only_the_tables_asked_for_are_written(tmp_path: Path) -> None:
         written = write_analysed(analysed(), tmp_path / names[0], "csv", names)
         assert {file.stem for file in written} == set(names)
         assert all(file.read_bytes() == whole[file.name] for file in written)
+
+
+@pytest.mark.parametrize("name", FURTHER)
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_a_further_table_of_no_connections_has_columns_and_no_rows(name: str, format: str, tmp_path: Path) -> None:
+    made = sample_analysed()
+    write_analysed(made, tmp_path, format, [name])
+    read = pd.read_csv if format == "csv" else pd.read_parquet
+    frame = read(tmp_path / f"{name}.{format}")
+    assert (list(frame.columns), len(frame)) == ([column.name for column in TABLES[name]], 0)
 
 
 @pytest.mark.parametrize("name", FURTHER)

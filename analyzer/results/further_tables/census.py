@@ -42,9 +42,7 @@ class SocketCensus:
 
     def __init__(self, kept: KeptFlows) -> None:
         self.keys = _keys(kept)
-        parts = [np.zeros(0, CHANGE), *_changes(kept, self.keys.of_ends)]
-        changes: Rows = np.concatenate(parts)
-        del parts
+        changes: Rows = np.concatenate([np.zeros(0, CHANGE), *_changes(kept, self.keys.of_ends)])
         self._changes: Rows = changes[np.lexsort((changes["key"], changes["time"]))]
 
     def __len__(self) -> int:
@@ -85,9 +83,11 @@ def make(kept: KeptFlows) -> MadeTable:
 
 
 def _keys(kept: KeptFlows) -> SocketKeys:
-    names = ("client_ip", "server_ip", "server_port")
-    parts = [[endings[name].astype(np.int64) for name in names] for endings, _ in kept.slices()]
-    client, ip, port = (np.concatenate([np.zeros(0, np.int64), *column]) for column in zip(*parts, strict=True))
+    flows = [np.zeros((0, 3), np.int64)]
+    for endings, _ in kept.slices():
+        columns = [endings[name].astype(np.int64) for name in ("client_ip", "server_ip", "server_port")]
+        flows.append(np.column_stack(columns))
+    client, ip, port = np.concatenate(flows).T
     services, service = np.unique(ip << 16 | port, return_inverse=True)
     clients, own = np.unique(client << 32 | service, return_inverse=True)
     of_ends = np.stack([own + len(services), service], axis=1).astype(np.uint32).reshape(-1)
