@@ -8,16 +8,13 @@ from numpy.typing import NDArray
 
 from analyzer.capture.gaps import crossed
 from analyzer.findings.rule import Bools, Choice
+from analyzer.tcp.dialogue import looks_like_alert
 from analyzer.tcp.states import State
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.outcome import Ledger, one_of
 from analyzer.tracker.rst import Reception
 from analyzer.tracker.vocabularies import Handshake, RstCause
 
-TLS_ALERT = 21  # first byte of a TLS record that carries an alert (RFC 8446 5.1)
-ALERT_BYTES = 64  # an alert with any cipher: 7 in clear, 31 with AES-GCM, 53 with CBC and SHA-1
-TLS_DATA = 23  # TLS 1.3 sends everything under the type of application data (RFC 8446 5.2)
-ALERT_BYTES_1_3 = 24  # header 5, alert 2, its real type 1, tag 16
 LONG_NS = 1_000_000_000  # a shorter silence is none: nobody's idle timer is that short
 CAUGHT_UP_NS = 1_000_000_000  # what was under way when the capture went on is acknowledged by then
 NO_GAP = np.iinfo(np.int64).min
@@ -136,9 +133,7 @@ def lost_connection(ledger: Ledger) -> Bools:
 
 def sent_tls_alert(ledger: Ledger) -> Bools:
     """Endpoints whose last payload looks like a TLS alert, as the close_notify that is sent before a close."""
-    kind, size = ledger.own("last_payload_byte"), ledger.own("last_payload")
-    disguised = (kind == TLS_DATA) & (size == ALERT_BYTES_1_3)
-    return np.asarray(disguised | ((kind == TLS_ALERT) & (size <= ALERT_BYTES)))
+    return np.asarray(looks_like_alert(ledger.own("last_payload_byte"), ledger.own("last_payload")))
 
 
 def ended_silence(ledger: Ledger, frame: NDArray[Any]) -> NDArray[np.int64]:

@@ -62,6 +62,7 @@ from analyzer.tracker.context import (
     mark_unusual,
     unusual,
 )
+from analyzer.tracker.dialogue import note_acknowledged
 from analyzer.tracker.distance import measure
 from analyzer.tracker.missing import open_since
 from analyzer.tracker.moves import entry_row, move, note_peer_fin, note_received, strongest_basis
@@ -150,6 +151,7 @@ def progress(context, s, i, a):
         old = a if fresh else np.int64(e["ack_sent"])
         e["ack_sent"] = a
         learn(e, ACKED)
+        note_acknowledged(context, p, a, s["frame"])
         if seq_diff(a, p["run_end"]) >= 0:
             p["run_frame"] = 0
             p["run_kind"] = 0

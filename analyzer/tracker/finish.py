@@ -25,6 +25,7 @@ from analyzer.tcp.codes import (
     NO_NOTE,
 )
 from analyzer.tracker.context import CONTEXT, NO_FRAME, PLACE, closing_facts, end_at, flow_at, place_at
+from analyzer.tracker.dialogue import conclude_dialogue
 from analyzer.tracker.flow_record import ENDING, ENTRY
 from analyzer.tracker.gaps import watched
 from analyzer.tracker.ledger import CLOSING_FACTS, ENDPOINT_CORE, FLOW_CORE, OLDER, UNUSUAL
@@ -168,6 +169,7 @@ def close_flow(context, slot, end_time):
             move(context, i, LOST_SIGHT, ASSUMED, shown_by(until, NEVER), NO_FRAME, CLOSED_BEFORE)
         if np.int64(e["state"]) != CLOSED:
             write(context, i, CAPTURE_END, AT_END, at_once(until), NO_FRAME, NO_NOTE)
+    conclude_dialogue(context, slot)
 
 
 @helper

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from analyzer.columns import TableColumn, Vocabulary, record_of
 from analyzer.tcp.evidence import BASIS_WORDS
 from analyzer.tcp.states import EVENT_WORDS, STATE_WORDS, State
-from analyzer.tracker.vocabularies import CLOSERS, HANDSHAKES, OBSERVABILITY, RST_CAUSES, SIDES, TEARDOWNS
+from analyzer.tracker.vocabularies import CLOSERS, HANDSHAKES, OBSERVABILITY, PENDING, RST_CAUSES, SIDES, TEARDOWNS
 
 if TYPE_CHECKING:
     from analyzer.capture.frame_files import FrameFiles
@@ -143,6 +143,35 @@ FLOW_COLUMNS = (
         dtype="<u4",
     ),
     TableColumn("server_fins", "count", "How often the server's FIN passed.", dtype="<u4"),
+    TableColumn(
+        "pending",
+        "word",
+        "What was pending at the first FIN, or the first RST that its receiver had to accept, from whose data were the "
+        "last (a TLS alert is none) and whether they were acknowledged; empty if neither came.",
+        PENDING,
+        dtype="u1",
+    ),
+    TableColumn("last_data_by", "word", "Who sent the last data before that, or so far.", SIDES, dtype="u1"),
+    TableColumn(
+        "since_data_s",
+        "seconds",
+        "From these data to that FIN or RST, gaps in the capture not counted; if nobody sent data, from the first "
+        "segment after the SYNs.",
+        dtype="<i8",
+    ),
+    TableColumn(
+        "turns",
+        "count",
+        "How often the side that sends data changed before that: request, answer, request are 3.",
+        dtype="<u4",
+    ),
+    TableColumn(
+        "client_waited_s",
+        "seconds",
+        "Longest time from the client's data to the server's next, or to that FIN or RST; empty if it never waited.",
+        dtype="<i8",
+    ),
+    TableColumn("server_waited_s", "seconds", "The same of the server's data, until the client's next.", dtype="<i8"),
 )
 
 ENDING = np.dtype(record_of(FLOW_COLUMNS))

@@ -157,6 +157,28 @@ CLOSING_COLUMNS = [
     Column("overtaken", "u1", "1 where a later segment of it that acknowledges the peer's FIN passed before its FIN"),
     Column("last_payload_by", "u1", "who sent the newest payload when its FIN passed: 1 itself, 2 its peer, 0 nobody"),
     Column("close_wait_basis", "u1", "how its CLOSE_WAIT was learnt (Basis)"),
+    # Its part in the dialogue (``tcp.dialogue``), which ends with the first FIN or RST that counts. A silence is
+    # survived once the other side has sent something (no RST) after the segment that broke it. Those that are shorter
+    # than 0.1 s are not noted.
+    Column("spoke_last", "u1", "1 where it sent the last data before that end, or so far"),
+    Column("pending", "u1", "what was pending when it ended the dialogue (Pending), 0 where it did not"),
+    Column("tls", "u1", "1 where a segment of it begins like a TLS record of the handshake or of data"),
+    Column("turns", "<u4", "turns of it: how often it sent data after its peer had, or as the first"),
+    Column(
+        "spoken_time",
+        "<i8",
+        "its last data before that end; while nobody has sent any (no turns), the first segment after the SYNs",
+    ),
+    Column("spoken_frame", "<u4", "frame of it, with any data"),
+    Column("spoken_end", "<u4", "the sequence number after these data"),
+    Column("spoken_bytes", "<u4", "data it sent in its last turn"),
+    Column("spoken_acked_frame", "<u4", "the first frame that acknowledges all of these, 0 none"),
+    Column("waited", "<i8", "longest time from its data to the next of its peer, or to that end; 0 none"),
+    Column("ended_dialogue", "<i8", "when its FIN or RST ended the dialogue, 0 where it did not"),
+    Column("survived_idle", "<i8", "longest silence of the flow that its segment broke and that was survived"),
+    Column("survived_data_idle", "<i8", "longest time without data of either side that its data broke, survived"),
+    Column("broken_idle", "<i8", "such a silence, not known to be survived yet"),
+    Column("broken_data_idle", "<i8", "such a time without data, not known to be survived yet"),
 ]
 
 # Only of endpoints to which something out of the ordinary happened: all zero of the others.

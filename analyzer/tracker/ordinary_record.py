@@ -9,16 +9,17 @@ Fence: only numpy and this project's enums inside.
 import numpy as np
 
 from analyzer.kernels import const, helper, kernel
+from analyzer.tcp.dialogue import Pending
 from analyzer.tcp.sequence import fin_sent_first, seq_add, seq_diff
 from analyzer.tracker.context import CONTEXT, closing_facts, end_at, flow_at, tuple_at
 from analyzer.tracker.flow_record import ENDING
-from analyzer.tracker.gaps import watched
+from analyzer.tracker.gaps import silent_since, watched
 from analyzer.tracker.vocabularies import CLIENT, NOBODY, SERVER, Handshake, RstCause, Teardown
 from analyzer.units import UNKNOWN
 
 NO_CAUSE, BY_NOBODY = np.int64(RstCause.NONE), np.int64(2)
 GRACEFUL, NEVER_ESTABLISHED = np.int64(Teardown.GRACEFUL), np.int64(Teardown.NEVER_ESTABLISHED)
-NOT_KNOWN = np.int64(UNKNOWN)
+NOT_KNOWN, PENDING_UNKNOWN = np.int64(UNKNOWN), np.int64(Pending.UNKNOWN)
 COMPLETE, UNANSWERED, PARTIAL = (
     np.int64(Handshake.COMPLETE),
     np.int64(Handshake.UNANSWERED),
@@ -65,6 +66,7 @@ def noted(context, slot, end_time, row):
     until = watched(context, 2 * slot + client, end_time), watched(context, 2 * slot + 1 - client, end_time)
     ends_of(closing_facts(context, c), closing_facts(context, s), until, row)
     fins_of(closing_facts(context, c), closing_facts(context, s), row)
+    dialogue(context, closing_facts(context, c), closing_facts(context, s), row)
 
 
 @helper
@@ -117,6 +119,19 @@ def fins_of(c, s, row):
     row["server_fin_frame"] = s["fin_frame"] if server_fins > 0 else 0
     row["client_fin_seq"] = seq_add(c["fin_end"], -1) if fins > 0 else NOT_KNOWN
     row["server_fin_seq"] = seq_add(s["fin_end"], -1) if server_fins > 0 else NOT_KNOWN
+
+
+@helper
+def dialogue(context, c, s, row):
+    """The columns of the dialogue, from what is noted of client and server."""
+    end = max(np.int64(c["ended_dialogue"]), np.int64(s["ended_dialogue"]))
+    turns, pending = np.int64(c["turns"]) + np.int64(s["turns"]), max(np.int64(c["pending"]), np.int64(s["pending"]))
+    row["pending"], row["turns"] = pending, turns
+    row["last_data_by"] = 0 if c["spoke_last"] > 0 else 1 if s["spoke_last"] > 0 else BY_NOBODY
+    said = max(np.int64(c["spoken_time"]), np.int64(s["spoken_time"]))
+    told = end > 0 and (turns > 0 or pending != PENDING_UNKNOWN)
+    row["since_data_s"] = end - silent_since(context, said, end) if told else NOT_KNOWN
+    row["client_waited_s"], row["server_waited_s"] = known(c["waited"]), known(s["waited"])
 
 
 @helper

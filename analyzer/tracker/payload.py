@@ -33,6 +33,7 @@ from analyzer.tracker.context import (
     mark_unusual,
     unusual,
 )
+from analyzer.tracker.dialogue import begin_dialogue, fin_shows_data, send_data
 from analyzer.tracker.distance import round_trip
 from analyzer.tracker.fin import take_fin
 from analyzer.tracker.missing import came_late, gap, seen_again
@@ -77,12 +78,14 @@ def take_contents(context, s, i, kind):
     if not knows(e, NXT):
         e["snd_nxt"] = s["seq"]
         learn(e, NXT)
+    begin_dialogue(context, s, i)
     if kind == KIND_PROBE:
         probe(s, mark_unusual(context, e))
         return
     if length_of(s) > 0:
         take_payload(context, s, i)
     if flags & FIN:
+        fin_shows_data(context, s, i)
         take_fin(context, s, i)
     elif length_of(s) == 0 and seq_diff(s["seq"], e["snd_nxt"]) > 0:
         gap(context, s, e)
@@ -132,6 +135,7 @@ def take_payload(context, s, i):
     e["fresh_time"] = now
     e["data_time"] = now
     e["data_frame"] = s["frame"]
+    send_data(context, s, i, end, new)
     if knows(e, PEER_FIN):
         u = mark_unusual(context, e)
         if u["half_close_bytes"] == 0:

@@ -65,6 +65,7 @@ from analyzer.tracker.context import (
     older_at,
     unusual,
 )
+from analyzer.tracker.dialogue import end_dialogue, resume_dialogue
 from analyzer.tracker.distance import decided_since, sent_before
 from analyzer.tracker.gaps import silent_since
 from analyzer.tracker.moves import entry_row, move, note, note_received, take_back
@@ -127,7 +128,9 @@ def reset(context, s, i):
         had_opened(context, s, i)
     if to_be_described(u, p, counts):
         describe(context, s, i, verdict)
-    if not counts:
+    if counts:
+        end_dialogue(context, s, i)
+    else:
         ignore(u, frame, now)
     if foreign:
         note_third_party(context, s, i)
@@ -363,6 +366,7 @@ def contradict(context, s, i):
         forget(e, RST_ACCEPTED)
         u = mark_unusual(context, p)
         u["rst_verdict"] = DISREGARDED
+        resume_dialogue(context, p)
         if np.int64(e["state"]) == SYN_SENT:
             u["refusals"] = u["refused_frame"] = 0  # it did not take it for a refusal
         note(context, i, RST_IGNORED, now, s["frame"], RECEIVER_WENT_ON)

@@ -48,6 +48,7 @@ from analyzer.tracker.context import (
     tuple_at,
     unusual,
 )
+from analyzer.tracker.dialogue import break_silence, end_dialogue
 from analyzer.tracker.duplicates import same_packet
 from analyzer.tracker.gaps import silent_since
 from analyzer.tracker.icmp import take_icmp_error
@@ -152,6 +153,8 @@ def step(context, s, i):
         if flags & ACK:
             acknowledge(context, s, i)
         take_contents(context, s, i, kind)
+        if flags & (FIN | SYN) == FIN:
+            end_dialogue(context, s, i)
         if revived:
             redo_reset(context, i, now)
     if flags & (FIN | RST) and f["close_side"] == 0:
@@ -254,21 +257,18 @@ def prove(context, e, now):
 
 @helper
 def count(context, s, i):
-    """Count a segment and note when the endpoint and the flow were last heard of."""
+    """Count a segment and note when the endpoint and the flow were last heard of; returns how long the flow had been
+    silent."""
     e, f = end_at(context, i), flow_at(context, i >> 1)
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
     if e["packets"] == 0:
         e["first_frame"] = frame
     e["packets"] = e["packets"] + 1
     e["bytes"] = e["bytes"] + length_of(s)
-    silent = silent_since(context, np.int64(f["end_time"]), now)
-    if (
-        e["closing_row"] > 0
-        and f["end_time"] > 0
-        and now - silent > np.int64(closing_facts(context, e)["idle_longest"])
-    ):
+    silence = now - silent_since(context, np.int64(f["end_time"]), now) if f["end_time"] > 0 else np.int64(0)
+    if e["closing_row"] > 0 and silence > np.int64(closing_facts(context, e)["idle_longest"]):
         after = mark_closing_facts(context, e)
-        after["idle_longest"] = now - silent
+        after["idle_longest"] = silence
         after["idle_longest_frame"] = frame
     e["last_time"] = now
     e["last_frame"] = frame
@@ -281,16 +281,18 @@ def count(context, s, i):
         if u["cut_frame"] == 0:
             u["cut_frame"] = frame
             u["cut_time"] = now
+    return silence
 
 
 @helper
 def update_counters(context, s, i, kind):
     """Counters, last values and the run of unanswered segments; nothing here decides a state."""
-    count(context, s, i)
+    silence = count(context, s, i)
     e, p, f = end_at(context, i), end_at(context, i ^ 1), flow_at(context, i >> 1)
     now, frame, flags = np.int64(s["time"]), np.int64(s["frame"]), np.int64(s["flags"])
     if flags & RST:
         return
+    break_silence(context, e, p, silence)
     e["last_kind"] = kind
     e["last_ack"] = ack_of(s, e["ack_sent"])
     e["last_seq_end"] = seq_add(s["seq"], length_of(s) + (1 if flags & FIN else 0) + (1 if flags & SYN else 0))

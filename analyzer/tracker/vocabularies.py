@@ -3,6 +3,7 @@
 from enum import IntEnum
 
 from analyzer.columns import Vocabulary, words_of
+from analyzer.tcp.dialogue import PENDING_WORDS, Pending
 
 
 class Handshake(IntEnum):
@@ -71,6 +72,9 @@ NOBODY, CLIENT, SERVER, BOTH = range(4)  # codes of the column closed_by
 SIDES = Vocabulary(
     ("client", "server", ""),
     {"client": "the side that sent the SYN, or was taken for it", "server": "the other side"},
+)
+PENDING = Vocabulary(
+    ("", *words_of(Pending)[1:]), {words_of(Pending)[code]: meaning for code, meaning in PENDING_WORDS.items()}
 )
 CLOSERS = Vocabulary(
     ("", "client", "server", "both"),

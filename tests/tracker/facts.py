@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from analyzer.tracker.ledger import ICMP_FACTS, Answered, Known
 from analyzer.tracker.rst import Reception
 
+from .dialogue import DIALOGUE_COLUMNS
 from .naive import ACK, FIN, RST, SYN, ahead
 from .observed import Observed, Packet, Seen
 from .side import Side, frame_of, fresh, time_of
@@ -213,6 +214,7 @@ def last_payload_by(side: Side) -> int:
 
 Meaning = Callable[[Side], int]
 COLUMNS: dict[str, Meaning] = {
+    **DIALOGUE_COLUMNS,
     # sequence numbers and states
     "isn": lambda of: of.end.isn or 0,
     "snd_nxt": lambda of: of.end.nxt or 0,
@@ -415,6 +417,7 @@ LEFT_OUT = {
     **dict.fromkeys(["missing_from", "hole_from", "hole_end", "unseen_time", "fin_acks"], "other columns rest on them"),
     **dict.fromkeys(["missing_jumps", "far_next", "mixed_frame", "mixed_time", "replayed"], "of several connections"),
     **dict.fromkeys(["syn_ack_after_ack", "syn_ack_after_ack_frame", "syn_ack_after_ack_last"], "of the states"),
+    **dict.fromkeys(["broken_idle", "broken_data_idle"], "the survived ones are told"),
     **dict.fromkeys(["deadline", "overtaken"], "of the states"),
     **dict.fromkeys(FOREIGN, "whose a RST is, is told by the second opinion"),
     **dict.fromkeys([column.name for column in ICMP_FACTS], "what ICMP errors say (test_icmp.py)"),

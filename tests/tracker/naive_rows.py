@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.tcp.dialogue import Pending
 from analyzer.tracker.flow_record import ENDING
 from analyzer.tracker.outcome import Ledger
 from analyzer.units import UNKNOWN
@@ -40,10 +41,32 @@ def flow_rows(ledger: Ledger) -> NDArray[np.void]:
         for state in ("close_wait", "fin_wait_2"):
             stay = _stay(facts[f"{state}_time"], facts[f"{state}_end"], ledger.end_time)
             endings[f"{role}_{state}_s"] = stay
+    for name, column in dialogue_rows(ledger).items():
+        endings[name] = column
     for place, concluded in enumerate(conclusions(ledger)):
         for name, value in concluded.items():
             endings[name][place] = value
     return endings
+
+
+def dialogue_rows(ledger: Ledger) -> dict[str, NDArray[Any]]:
+    """The columns of the dialogue; no gap in the capture is known here."""
+    every, client = np.arange(ledger.flows), ledger.client
+    names = ("pending", "spoke_last", "turns", "waited", "spoken_time", "ended_dialogue")
+    own, peers = (
+        {name: ledger.own(name)[every, side].astype(np.int64) for name in names} for side in (client, 1 - client)
+    )
+    pending, turns = own["pending"] + peers["pending"], own["turns"] + peers["turns"]
+    end, said = own["ended_dialogue"] + peers["ended_dialogue"], np.maximum(own["spoken_time"], peers["spoken_time"])
+    told = (end > 0) & ((turns > 0) | (pending != Pending.UNKNOWN))
+    return {
+        "pending": pending,
+        "last_data_by": np.where(own["spoke_last"] > 0, 0, 2 - peers["spoke_last"]),
+        "since_data_s": np.where(told, end - said, UNKNOWN),
+        "turns": turns,
+        "client_waited_s": np.where(own["waited"] == 0, UNKNOWN, own["waited"]),
+        "server_waited_s": np.where(peers["waited"] == 0, UNKNOWN, peers["waited"]),
+    }
 
 
 FACTS = (

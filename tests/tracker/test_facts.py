@@ -24,8 +24,9 @@ from analyzer.tracker.ledger import CONNECTION, ENDPOINT
 from analyzer.tracker.track import Tracker
 from tests.captures import OWN, RECORDINGS, cases, public
 
+from .dialogue import DIALOGUE_COLUMNS
 from .facts import COLUMNS, FLOW_COLUMNS, KNOWN, LEFT_OUT, MEANS_SOMETHING, opener
-from .naive import FIN, RST, SYN
+from .naive import ACK, FIN, RST, SYN
 from .observed import Observed, Packet, packets
 from .plausible import capture
 from .side import Side, acknowledged, fresh
@@ -127,6 +128,12 @@ def first_syn_was_another(side: Side) -> bool:
     return len(set(times)) < len(times) or (bool(times) and times[0] != side.end.syn_time)
 
 
+def answered_itself(side: Side) -> bool:
+    """A SYN and a SYN-ACK came from one side: the ledger looks for data of a SYN where it was acknowledged later."""
+    syns = [one.segment.flags & ACK for one in side.seen if one.segment.flags & SYN and one.side == side.side]
+    return 0 < len([ack for ack in syns if ack]) < len(syns)
+
+
 def fin_of_another_number(side: Side) -> bool:
     """Another number was taken for its FIN than the one that had passed."""
     return side.end.fin_count > 0 and (not side.fins or len(side.fins) != side.end.fin_count)
@@ -151,6 +158,7 @@ OTHERWISE: dict[str, tuple[Doubt, ...]] = {
     "repeats": (came_late, acknowledged_in_a_hole, syn_among_the_others, recorded_before_it_was_sent),
     **dict.fromkeys(["syn_last_time", "syn_last_frame"], (first_syn_was_another,)),
     **dict.fromkeys(OF_FINS, (fin_of_another_number,)),
+    **dict.fromkeys(DIALOGUE_COLUMNS, (answered_itself,)),
 }
 
 
@@ -258,7 +266,7 @@ def test_random_connections(length: int) -> None:
     rows = random_segments(1200, length, seed=length + 50)
     table = np.zeros(1200, FLOW)
     table["previous"] = -1
-    assert compared(followed("random", rows, table), OF_BYTES | {*OF_FINS}) == 1200
+    assert compared(followed("random", rows, table), OF_BYTES | {*OF_FINS, *DIALOGUE_COLUMNS}) == 1200
 
 
 @pytest.mark.parametrize(("trouble", "skipped"), [(0.0, set()), (0.1, set()), (0.4, OF_BYTES)])

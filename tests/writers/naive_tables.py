@@ -11,11 +11,13 @@ from analyzer.columns import words_of
 from analyzer.results.pandas_types import empty, table
 from analyzer.segments.addresses import AddressBook
 from analyzer.segments.table import QUOTED
+from analyzer.tcp.dialogue import Pending
 from analyzer.tcp.evidence import BASIS_WORDS, NOTE_WORDS
 from analyzer.tcp.states import EVENT_WORDS, NO_ARROW, TABLE, State
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.vocabularies import CLOSERS, OBSERVABILITY, Handshake, RstCause, Teardown
 from analyzer.units import UNKNOWN
+from tests.tracker.naive_rows import dialogue_rows
 from tests.tracker.naive_timeline import in_order, rejoined
 
 STATE_WORDS = [state.name for state in State]
@@ -100,6 +102,7 @@ def flows_table(flows: Flows) -> pd.DataFrame:
     for role, side in zip(SIDE_WORDS, (0, 1), strict=True):
         data |= _endpoint_columns(flows, role, side)
     data["client_known"] = ledger.client_known[rows]
+    data |= _dialogue_columns(flows)
     return table("flows", data)
 
 
@@ -134,6 +137,14 @@ def _fin_columns(flows: Flows, role: str, side: int) -> dict[str, Any]:
         f"{role}_fin_frame": known(np.where(count > 0, frame, 0)),
         f"{role}_fin_acked_frame": known(np.where(acked_time != 0, acked_frame, 0)),
     }
+
+
+def _dialogue_columns(flows: Flows) -> dict[str, Any]:
+    """The columns of the dialogue in flows.csv."""
+    data = {name: column[flows.rows] for name, column in dialogue_rows(flows.ledger).items()}
+    data["pending"] = words(["", *words_of(Pending)[1:]], data["pending"])
+    data["last_data_by"] = words([*SIDE_WORDS, ""], data["last_data_by"])
+    return data
 
 
 def _stay(flows: Flows, state: str, side: int, end: int) -> Ints:

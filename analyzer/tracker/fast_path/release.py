@@ -24,6 +24,7 @@ from analyzer.tracker.fast_path.buffered import (
     place_of,
     segment_of,
 )
+from analyzer.tracker.fast_path.dialogue import begun, heard, note_dialogue
 from analyzer.tracker.fast_path.reused import TOOK_OVER, hand_over
 from analyzer.tracker.fast_path.whole_flow import (
     conclude_closed,
@@ -148,14 +149,18 @@ def conclude_group(buffer, context, group, ended, ending, newer_reused):
     ):
         return False
     before, replies = np.int64(segment_of(buffer, group, 1)["time"]), np.int64(1)
+    dialogue = begun(np.int64(segment_of(buffer, group, 2)["time"]))
     for k in range(2, count):
         s = segment_of(buffer, group, k)
         i = sent_by(s)
         if not followed(context, end_at(context, i), end_at(context, i ^ 1), i, s, before):
             return False
+        peers_ack = np.int64(end_at(context, i ^ 1)["ack_sent"])
+        dialogue = heard(context, dialogue, i, s, np.int64(s["ack"]), peers_ack)
         before, replies = np.int64(s["time"]), replies + i
     if not is_closed(context, segment_of(buffer, group, count - 1), count, replies):
         return False
+    note_dialogue(context, dialogue)
     if newer > 0 and not hand_over(buffer, context, group, group_at(buffer, newer), newer_reused):
         return False
     return conclude_closed(context, ended, ending)
