@@ -72,7 +72,9 @@ class FinishedFlows:
         self._rules.judge_capture(self._recording, self._settings, began)
         if whole:
             column = self._store.column if self._settings.keep_flows else self._brief.column
-            self._rules.judge_all_flows(column, self._recording, end_ns, self._settings, began)
+            self._rules.judge_all_flows(column, self._recording, end_ns, self._settings, began, table)
+            if self._settings.keep_flows:
+                self._store.amend(sorted(self._rules.amended), self._rules.amended_number)
         addresses = book.words()
         timers = timers_of(self._settings)
         self._store.name(addresses, self._rules.combinations, note_texts(timers), self._recording.frame_files)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.gaps import watched_until
+from analyzer.flows.row import FLOW
 from analyzer.tracker.flow_record import ENDING
 from analyzer.tracker.storage.transpose import ColumnNotKept
 
@@ -50,10 +51,14 @@ class CaptureFacts(NamedTuple):
 
 
 class AllFlows:
-    """The flows of the capture. ``column`` gives a column by its name, in whatever order flows were finished."""
+    """The flows of the capture. ``column`` gives a column by its name, in whatever order flows were finished; ``table``
+    is the flow table."""
 
-    def __init__(self, column: Callable[[str], NDArray[Any]], capture: CaptureFacts) -> None:
+    def __init__(
+        self, column: Callable[[str], NDArray[Any]], capture: CaptureFacts, table: NDArray[np.void] | None = None
+    ) -> None:
         self._column, self.capture = column, capture
+        self._table: NDArray[np.void] = np.zeros(0, FLOW) if table is None else table
         self._order = _ascending(column("stream"))
 
     def __len__(self) -> int:
@@ -69,6 +74,26 @@ class AllFlows:
     def columns(self, *names: str) -> list[NDArray[Any]]:
         """Some of them."""
         return [self.column(name) for name in names]
+
+    def client_numbers(self, places: NDArray[np.intp]) -> NDArray[np.int64]:
+        """Of some flows the sequence number of the client's SYN, by that or by what answers it."""
+        row = self._table_rows(places)
+        second = self._is_second(row, places, "client")
+        return np.where(second, row["isn"][:, 1], row["isn"][:, 0]).astype(np.int64)
+
+    def begin_with_answer(self, places: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Whether the first segment of some flows is their server's, and the server sent a SYN-ACK."""
+        row = self._table_rows(places)
+        return np.asarray(self._is_second(row, places, "client") & (row["answer_ttl"] > 0))
+
+    def _table_rows(self, places: NDArray[np.intp]) -> NDArray[np.void]:
+        streams = self._column("stream")[self._order[places]]
+        return self._table[np.searchsorted(self._table["stream"], streams)]
+
+    def _is_second(self, row: NDArray[np.void], places: NDArray[np.intp], role: str) -> NDArray[np.bool_]:
+        """Whether client or server of some flows did not send their first segment."""
+        address, port = self.columns(f"{role}_ip", f"{role}_port")
+        return np.asarray((row["address"][:, 1] == address[places]) & (row["port"][:, 1] == port[places]))
 
 
 def groups(keys: NDArray[np.int64], least: int) -> list[NDArray[np.intp]]:

@@ -36,7 +36,7 @@ from analyzer.findings.finding_columns import (
 from analyzer.findings.ledger_view import LedgerView, views
 from analyzer.findings.loading import rules
 from analyzer.findings.needs import Needs, meeting
-from analyzer.findings.rule import Bools, CannotJudge, Crowd, Hosts, OfCapture, Rule, Verdict
+from analyzer.findings.rule import AboutFlows, Bools, CannotJudge, Crowd, Hosts, OfCapture, Rule, Verdict
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
 from analyzer.tracker.outcome import Ledger
@@ -78,6 +78,7 @@ class RuleEngine:
         self._asked = int(reduce(or_, (rule.needs.signs for rule in rules().values()), Sign.OTHER_ENDING))
         self._both_ways = False  # whether any flow shows both directions
         self._one_way = False  # whether of any flow only one was captured
+        self.amended: dict[int, tuple[frozenset[str], frozenset[str]]] = {}  # by stream: codes added and withdrawn
         self.hides = False  # whether packets were captured that may hold TCP and were not understood
         self.hosts: Hosts = lambda addresses: {}  # what the whole capture tells of hosts
 
@@ -114,12 +115,18 @@ class RuleEngine:
                 kept.pieces[-1]["blamed"][:] = NOBODY
 
     def judge_all_flows(
-        self, column: Callable[[str], NDArray[Any]], recording: Recording, end_time: int, settings: Settings, began: int
+        self,
+        column: Callable[[str], NDArray[Any]],
+        recording: Recording,
+        end_time: int,
+        settings: Settings,
+        began: int,
+        table: NDArray[np.void] | None = None,
     ) -> None:
         """Apply the rules about all flows of the capture, once each of them is over. ``column`` gives the columns of
-        ENDING that are kept of them, ``began`` is when the capture began."""
+        ENDING that are kept of them, ``began`` is when the capture began, ``table`` the flow table."""
         both = self._both_ways and not self._one_way
-        flows = AllFlows(column, CaptureFacts(began, end_time, recording.gaps.bounds, both, self.hides))
+        flows = AllFlows(column, CaptureFacts(began, end_time, recording.gaps.bounds, both, self.hides), table)
         for rule in rules().values():
             if rule.of_all_flows:
                 self._keep_crowd(rule, answer(rule, flows, settings), began)
@@ -219,6 +226,30 @@ class RuleEngine:
         if isinstance(crowd, Crowd) and len(crowd.address):
             kept = self._kept[rule.code]
             kept.pieces.append(crowd_columns(crowd, kept.words, began))
+            if crowd.about:
+                self._withdraw(rule, crowd.about)
+
+    def _withdraw(self, rule: Rule, about: AboutFlows) -> None:
+        """Take back what a rule supersedes that was found of the flows that one of its findings is ``about``."""
+        streams = np.unique(np.concatenate([about.stream, about.partner]))
+        for code in rule.supersedes:
+            kept = self._kept.get(code, FoundByRule())
+            kept.pieces = [_without(piece, streams) for piece in kept.pieces]
+            kept.pieces = [piece for piece in kept.pieces if len(piece["when"])]
+        for stream in streams.tolist():
+            added, withdrawn = self.amended.get(stream, (frozenset(), frozenset()))
+            own = {rule.code} if stream in about.stream else set()
+            self.amended[stream] = added | own, withdrawn | set(rule.supersedes)
+
+    def amended_number(self, stream: int, number: int) -> int:
+        """The number of the combination of codes that are found of a flow in the end, where it was ``number`` before
+        the rules about all flows were asked."""
+        added, withdrawn = self.amended[stream]
+        codes = ({*self.combinations[number].split(";")} - {""} - withdrawn) | added
+        text = ";".join(sorted(codes))
+        if text not in self.combinations:
+            self.combinations.append(text)
+        return self.combinations.index(text)
 
     def _numbered(self, about: FoundAbout) -> NDArray[np.uint32]:
         """The combinations by number, new ones added."""
@@ -259,6 +290,12 @@ def answer(rule: Rule, view: LedgerView | AllFlows, settings: Settings) -> Verdi
 
 def _fits(said: Verdict, view: LedgerView | AllFlows) -> bool:
     return isinstance(view, LedgerView) and said.fires.shape in ((view.flows,), (view.flows, 2))
+
+
+def _without(piece: FindingColumns, streams: NDArray[np.int64]) -> FindingColumns:
+    """What was found, that of some streams left out."""
+    kept = ~np.isin(piece["stream"], streams)
+    return {name: column[kept] for name, column in piece.items()}
 
 
 def _by_flow(mask: Bools) -> Bools:

@@ -180,13 +180,15 @@ def crowd_columns(crowd: Crowd, words: dict[str, tuple[str, ...]], first_time: i
     texts["frames"] = np.array([";".join(map(str, sorted(set(row)))) for row in crowd.frames], object)
     words.update({name: tuple(value) for name, value in texts.items()})
     return {
-        "stream": np.full(count, UNKNOWN),
+        "stream": np.full(count, UNKNOWN) if crowd.about is None else crowd.about.stream,
         "client_ip": np.where(server, other, crowd.address).astype(np.int32),
         "server_ip": np.where(server, crowd.address, other).astype(np.int32),
         "client_port": np.where(server, other_port, own_port),
         "server_port": np.where(server, own_port, other_port),
-        "blamed": np.where(server, SERVER, CLIENT).astype(np.uint8),
-        "start": np.full(count, first_time),
+        "blamed": (np.where(server, SERVER, CLIENT) if crowd.about is None else np.full(count, NOBODY)).astype(
+            np.uint8
+        ),
+        "start": np.full(count, first_time) if crowd.about is None else crowd.about.start,
         "when": crowd.when,
         "confidence": crowd.confidence.astype(np.uint8),
         **({} if crowd.info is None else {MILD: crowd.info}),

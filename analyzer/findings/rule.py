@@ -81,6 +81,7 @@ class Crowd(NamedTuple):
 
     ``address`` (row of the address book) and ``port`` (0 for any) name whom it blames, in the role ``server``
     or client. ``other_address`` and ``other_port`` name the other end where the crowd shares it, else -1 and 0.
+    Where each crowd is a few flows that are one connection, ``about`` says which.
     """
 
     address: NDArray[Any]
@@ -94,6 +95,16 @@ class Crowd(NamedTuple):
     other_port: NDArray[Any] | None = None
     decides: Sequence[int] | None = None  # of the frames of each, the one that passed at ``when``; None: the last
     info: Bools | None = None  # as of a Verdict
+    about: "AboutFlows | None" = None
+
+
+class AboutFlows(NamedTuple):
+    """Of which flow each of some findings is, and when that began, in ns. Nobody is blamed. On this flow and on its
+    ``partner`` the findings are withdrawn that the rule supersedes."""
+
+    stream: NDArray[np.int64]
+    start: NDArray[np.int64]
+    partner: NDArray[np.int64]
 
 
 class OfCapture(NamedTuple):

@@ -116,6 +116,7 @@ class FlowStore:
         self.addresses = Words.of([])
         self.combinations: Sequence[str] = [""]
         self.notes: Sequence[str] = []
+        self._amended: dict[int, int] = {}  # what ``findings`` is of some streams, whatever their rows say
         self.files = FrameFiles()
 
     @property
@@ -157,6 +158,13 @@ class FlowStore:
         """One field of ENDING of all flows, in the order in which they were added. None can be added afterwards."""
         return self._endings.column(name)
 
+    def amend(self, streams: Sequence[int], number: Callable[[int, int], int]) -> None:
+        """Have other ``findings`` for some streams, ascending: ``number`` gives it from the stream and the old one."""
+        own = self._streams.rows[: self._endings.count]
+        places = np.flatnonzero(np.isin(own, streams)) if streams else np.zeros(0, np.intp)
+        old = self._endings.rows()[places]["findings"].tolist()
+        self._amended = {int(own[place]): number(int(own[place]), was) for place, was in zip(places, old, strict=True)}
+
     def slices(self, flows: int, entries: int = 0) -> Iterator[Slice]:
         """All flows in the order of streams, at most so many at a time, and about so many entries of theirs, if any are
         wanted: more only where a single flow has more. Each slice gathers its rows when it is called."""
@@ -179,6 +187,8 @@ class FlowStore:
         """Of all ``rows``, those of ENDING in ``places``, and of ENTRY, whose ``end`` is 2 * the place in the slice + 0
         for the client, 1 for the server; no ENTRY unless it is known where the ``first`` of each flow is."""
         endings = rows[0].take(places)  # an index would go through the fields of each row
+        for place in np.flatnonzero(np.isin(endings["stream"], [*self._amended])) if self._amended else ():
+            endings["findings"][place] = self._amended[int(endings["stream"][place])]
         self._endings.pass_by()
         if first is None:
             return endings, np.zeros(0, ENTRY)

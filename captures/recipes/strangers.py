@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import socket
 
 from tests.lab import forge, loss
 
 from . import Lab, recipe
-from .play import REQUEST, abort, close_after_eof, exchange, opened, pause
+from .play import REQUEST, abort, close_after_eof, exchange, opened, passing_visit, pause
 
 TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ, SEND_QUEUE = 19, 20, 21, 2
 TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT = 4, 5, 6
@@ -79,6 +80,45 @@ def half_open_probe(lab: Lab) -> None:
         syn = forge.segment((lab.a.address, 41000), (lab.b.address, 8080), seq=1000, flags=2, window=1024)
         forge.send(lab.a, syn)
         pause(0.3)
+
+
+def translate(lab: Lab, *rules: str) -> None:
+    """Have the router change addresses in the packets that match, without remembering connections."""
+    lab.m.run("nft", "add table inet nat")
+    lab.m.run("nft", "add chain inet nat pre { type filter hook prerouting priority raw; policy accept; }")
+    for words in rules:
+        lab.m.run("nft", f"add rule inet nat pre {words}")
+
+
+@recipe("pcap")
+def answered_from_elsewhere(lab: Lab) -> None:
+    """A client connects to a service address that the router translates into B's; B's answers come back as they are.
+
+    The client's kernel gets a SYN-ACK from an address that it never asked, resets, and repeats its SYN after 1 and 3 s.
+    The report says TD315 of the two streams, and neither that nobody answered nor that B's host knows no connection.
+    """
+    service = str(ipaddress.ip_address(lab.b.address) + (7 << 8))
+    translate(lab, f"ip daddr {service} ip daddr set {lab.b.address}")
+    with lab.b.listen(8080), contextlib.suppress(TimeoutError):
+        lab.a.connect((service, 8080), timeout=3.5)
+    passing_visit(lab)
+
+
+@recipe("pcap")
+def answer_translated_back(lab: Lab) -> None:
+    """As answered-from-elsewhere, but the router translates the answers back: an ordinary connection.
+
+    The near miss of TD315. No finding.
+    """
+    service = str(ipaddress.ip_address(lab.b.address) + (7 << 8))
+    back = f"ip saddr {lab.b.address} tcp sport 8080 ip saddr set {service}"
+    translate(lab, f"ip daddr {service} ip daddr set {lab.b.address}", back)
+    with lab.b.listen(8080) as listener:
+        client = lab.a.connect((service, 8080))
+        server, _ = listener.accept()
+        exchange(client, server)
+        client.close()
+        close_after_eof(server)
 
 
 @recipe("pcap")

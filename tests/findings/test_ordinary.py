@@ -55,7 +55,10 @@ def all_said(ledger: Ledger, book: AddressBook | Book, last: bool = True) -> tup
 def test_same_findings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither leaving flows out nor leaving rules out by what they need changes a finding."""
     everything = Needs(Sign.SEGMENT, Sign.SEGMENT, ())
-    wanting = {code: rule if rule.of_capture else rule._replace(needs=everything) for code, rule in rules().items()}
+    wanting = {
+        code: rule if rule.of_capture or rule.of_all_flows else rule._replace(needs=everything)
+        for code, rule in rules().items()
+    }
     ordinary = reused = 0
     for path in [*CAPTURES, *RECORDINGS]:
         made, book = ledger_of(path)

@@ -181,7 +181,8 @@ def frames_belong(case: Case) -> None:
     must(not missing, f"frames {missing} stand in the message and not in frames")
     must(case.frames, "it names no frame")
     if case.finding["stream"] is not None:
-        own = case.flow.by_frame
+        second = case.capture.flows.get(case["second"]) if isinstance(case["second"], int) else None
+        own = case.flow.by_frame | (second.by_frame if second else {})
         beyond = case.capture.count
         strange = [row for row in case.frames if row not in own and (row in case.capture.frames or row > beyond)]
         must(not strange, f"frames {strange} are of another connection")

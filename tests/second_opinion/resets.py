@@ -5,7 +5,7 @@ import re
 from tests.second_opinion.capture import Error
 from tests.second_opinion.closing import ROLES, acked_before, answers, distinct_bytes, is_probe
 from tests.second_opinion.opinion import Case, absent, must, need, predicate
-from tests.second_opinion.packets import Flow, Segment, ahead, furthest
+from tests.second_opinion.packets import CLIENT, SERVER, Flow, Segment, ahead, furthest
 from tests.second_opinion.silences import timers_fit
 
 WORD = 1 << 32
@@ -448,3 +448,23 @@ def half_open_probe(case: Case) -> None:
     opened = [row for row in case.flow.covering(case.own, answer.end) if row.frame < rst.frame and not row.rst]
     absent(opened, "frame {} had opened it")
     case.lasted("after", rst.time - answer.time)
+
+
+@predicate("TD315")
+def answered_from_elsewhere(case: Case) -> None:
+    syn, second = case.segment("syn", CLIENT), case.capture.flows.get(case["second"])
+    must(syn.syn and not syn.has_ack and syn == case.flow.segments[0], f"frame {syn.frame} is not its first SYN")
+    absent(case.flow.of(SERVER), "frame {} answers it")
+    must(second is not None and case["stream"] == case.flow.stream, "one of the streams is another")
+    assert second
+    must(second.ends[CLIENT] == case.flow.ends[CLIENT], "the second stream has another client")
+    must(second.ends[SERVER] != case.flow.ends[SERVER], "both are the same connection")
+    must((case["answerer"], case["answer_port"]) == second.ends[SERVER], f"it was answered by {second.ends[SERVER]}")
+    answer = second.at(case["syn_ack"], SERVER)
+    must(answer is not None and answer.syn and answer.has_ack, f"frame {case['syn_ack']} is no SYN-ACK")
+    assert answer
+    must(answer == second.segments[0], "something came before it")
+    must(answer.ack == (syn.seq + 1) % WORD, "it acknowledges another number")
+    absent([row for row in second.of(CLIENT) if row.syn], "frame {} asked there")
+    must(second.resets(CLIENT), "the client did not refuse it")
+    case.lasted("delay", answer.time - syn.time)

@@ -1,0 +1,106 @@
+"""A SYN was answered, but from another address: two streams are one connection behind an address translation.
+
+## What it sees
+
+A SYN got no answer on its addresses and ports. But another address answered the same client address and port with a
+SYN-ACK whose acknowledgment is that SYN's sequence number plus 1, and the client, which had asked nobody there, refused
+that with RST. The two streams are told as one: what would be said of each alone is left out.
+
+## Why it matters
+
+The service works and its answer arrives, yet no connection comes about: connect runs into its time-out. Somewhere the
+destination address of the SYN was translated, and the source address of the answer was not translated back.
+
+## When it is harmless
+
+Never, where the connection was wanted.
+
+## What to do next
+
+Look at the way back, not at the service. The answer must pass the device that translated the SYN: it did not (an
+asymmetric route, a client in the same network as the server behind a load balancer), or it passed by its translation
+(bridged frames that bypass iptables: br_netfilter, bridge-nf-call-iptables; a conntrack entry that is gone).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.findings.all_flows import AllFlows
+from analyzer.findings.rule import AT_THE_END, AboutFlows, Crowd
+from analyzer.settings import Settings
+from analyzer.tracker.vocabularies import SIDES, Handshake
+from analyzer.units import SECOND
+
+CODE = "TD315"
+NAME = "answered-from-elsewhere"
+SEVERITY = "error"
+SUPERSEDES = ("TD305", "TD307", "TD308", "TD403", "TD901", "TD902", "TD903")
+THRESHOLDS = ()
+NEEDS = ()
+LIVE_WAIT = AT_THE_END  # all flows are judged together
+EXAMPLE = "answered-from-elsewhere.pcap"
+NEAR_MISS = "answer-translated-back.pcap"
+MESSAGE = (
+    "The SYN of {client} to {server} (frame {syn}) was answered by {answerer:address} port {answer_port}"
+    "{delay:after}: the acknowledgment number of the SYN-ACK in frame {syn_ack} is that SYN's sequence number plus 1. "
+    "No SYN to that address was captured, and the client refused the answer with RST. Streams {stream} and {second} "
+    "are one connection behind an address translation."
+)
+ADVICE = (
+    "Suspect the way back first, not the service: the source address of the answer was not translated back. Next, on "
+    "the device that translates {asked:address}, see whether it knows the connection and sees its answers: conntrack "
+    "-L -p tcp -s {asker:address} -d {asked:address}; sysctl net.bridge.bridge-nf-call-iptables"
+)
+LATEST_NS = 120 * SECOND  # an answer this long after the last SYN is none
+CLIENT = SIDES.by_code.index("client")
+NONE = np.zeros(0, np.int64)
+
+
+def judge(flows: AllFlows, settings: Settings) -> Crowd:
+    handshake, rst_by, answers = flows.columns("handshake", "rst_by", "server_packets")
+    asked = np.flatnonzero(handshake == Handshake.UNANSWERED)
+    answered = np.flatnonzero((handshake == Handshake.PARTIAL) & (rst_by == CLIENT) & (answers > 0))
+    syn, answer = pairs(flows, asked, answered) if len(asked) and len(answered) else (NONE, NONE)
+    facts = {name: flows.column(name) for name in ("stream", "first_epoch", "first_frame", "client_ip", "client_port")}
+    server, port = flows.columns("server_ip", "server_port")
+    return Crowd(
+        address=server[syn],
+        port=port[syn],
+        server=np.ones(len(syn), np.bool_),
+        other_address=facts["client_ip"][syn],
+        other_port=facts["client_port"][syn],
+        when=facts["first_epoch"][answer],
+        frames=np.column_stack([facts["first_frame"][syn], facts["first_frame"][answer]]).tolist(),
+        decides=facts["first_frame"][answer].tolist(),
+        confidence=np.zeros(len(syn), np.int64),
+        about=AboutFlows(facts["stream"][syn], facts["first_epoch"][syn], facts["stream"][answer]),
+        values={
+            "syn": facts["first_frame"][syn],
+            "answerer": server[answer],
+            "answer_port": port[answer],
+            "delay": facts["first_epoch"][answer] - facts["first_epoch"][syn],
+            "syn_ack": facts["first_frame"][answer],
+            "second": facts["stream"][answer],
+            "asked": server[syn],
+            "asker": facts["client_ip"][syn],
+        },
+    )
+
+
+def pairs(
+    flows: AllFlows, asked: NDArray[np.intp], answered: NDArray[np.intp]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The places of SYNs, and of the answer to each: same client, port and number, another server, soon after it."""
+    client, port, first, last = flows.columns("client_ip", "client_port", "first_epoch", "last_epoch")
+    servers = np.column_stack(flows.columns("server_ip", "server_port"))
+    numbers = [flows.client_numbers(places) for places in (asked, answered)]
+    keys = [port[places] << 32 | number for places, number in zip((asked, answered), numbers, strict=True)]
+    order = np.argsort(keys[0], kind="stable")
+    place = np.minimum(np.searchsorted(keys[0][order], keys[1]), len(order) - 1)
+    syn = asked[order[place]]
+    soon = (first[answered] >= first[syn]) & (first[answered] <= last[syn] + LATEST_NS)
+    elsewhere = (servers[syn] != servers[answered]).any(axis=1)
+    same = (keys[0][order[place]] == keys[1]) & (client[syn] == client[answered])
+    found = same & soon & elsewhere & flows.begin_with_answer(answered)
+    _, once = np.unique(syn[found], return_index=True)
+    return syn[found][once], answered[found][once]
