@@ -22,6 +22,7 @@ KEPT = (
     *("client_state", "server_state"),
     *("handshake", "teardown", "closed_by", "rst_by", "rst_cause", "observability", "idle_before_close_s"),
     *("client_fin_epoch", "server_fin_epoch", "client_fin_acked_epoch", "server_fin_acked_epoch"),
+    *("pending", "last_data_by", "since_data_s", "turns", "client_fin_frame", "server_fin_frame"),
 )
 FLOW_BRIEF = np.dtype([(name, ENDING[name]) for name in KEPT])  # what is kept of a flow where its ENDING is not
 

@@ -73,7 +73,7 @@ class RuleEngine:
         self._several = several  # captures: then it matters in which of them a frame is
         self.combinations = [""]  # codes found about one flow, joined by semicolons: by number
         self._numbers: dict[tuple[int, ...], int] = {}  # of each combination, as the places of its rules
-        self._kept = {code: FoundByRule() for code in rules()}
+        self._kept = {rule.key: FoundByRule() for rule in with_those_of_many()}
         self._not_judged: Counter[tuple[str, str]] = Counter()
         self._asked = int(reduce(or_, (rule.needs.signs for rule in rules().values()), Sign.OTHER_ENDING))
         self._both_ways = False  # whether any flow shows both directions
@@ -110,7 +110,7 @@ class RuleEngine:
         for rule in rules().values():
             said = rule.judge(recording, settings) if rule.of_capture else None
             if isinstance(said, OfCapture):
-                kept = self._kept[rule.code]
+                kept = self._kept[rule.key]
                 kept.pieces.append(crowd_columns(crowd_of_one(said), kept.words, first_time))
                 kept.pieces[-1]["blamed"][:] = NOBODY
 
@@ -127,16 +127,17 @@ class RuleEngine:
         ENDING that are kept of them, ``began`` is when the capture began, ``table`` the flow table."""
         both = self._both_ways and not self._one_way
         flows = AllFlows(column, CaptureFacts(began, end_time, recording.gaps.bounds, both, self.hides), table)
-        for rule in rules().values():
+        for rule in with_those_of_many():
             if rule.of_all_flows:
                 self._keep_crowd(rule, answer(rule, flows, settings), began)
 
     def of_rules(self) -> list[Findings]:
         """What each rule has found, in the order of the codes; rules that have found nothing left out. What is less
         grave than its rule is apart."""
-        for kept in self._kept.values():
-            kept.settle()
-        found = [self._whole(rules()[code], kept) for code, kept in self._kept.items() if kept.pieces]
+        for found_by_rule in self._kept.values():
+            found_by_rule.settle()
+        kept = [(rule, self._kept[rule.key]) for rule in with_those_of_many()]
+        found = [self._whole(rule, kept_of_rule) for rule, kept_of_rule in kept if kept_of_rule.pieces]
         return [part for whole in found for part in whole.by_severity()]
 
     def _whole(self, rule: Rule, kept: FoundByRule) -> Findings:
@@ -208,7 +209,7 @@ class RuleEngine:
         rows = firing_rows(verdict.fires & (shown[:, None] if verdict.fires.ndim == 2 else shown))
         if not len(rows.flow):
             return
-        kept = self._kept[fired.rule.code]
+        kept = self._kept[fired.rule.key]
         kept.unless_hidden = verdict.unless_hidden
         kept.pieces.append(flow_columns(verdict, rows, part, kept.words, self._several))
 
@@ -224,7 +225,7 @@ class RuleEngine:
     def _keep_crowd(self, rule: Rule, crowd: Verdict | Crowd, began: int) -> None:
         """Keep what a rule found of crowds."""
         if isinstance(crowd, Crowd) and len(crowd.address):
-            kept = self._kept[rule.code]
+            kept = self._kept[rule.key]
             kept.pieces.append(crowd_columns(crowd, kept.words, began))
             if crowd.about:
                 self._withdraw(rule, crowd.about)
@@ -262,6 +263,11 @@ class RuleEngine:
         number = np.zeros(about.flows, np.uint32)
         number[flows] = np.array([self._numbers[places] for places in distinct], np.uint32)[of]
         return number
+
+
+def with_those_of_many() -> Iterable[Rule]:
+    """All rules, in the order of the codes; what one says of many flows besides stands behind it."""
+    return (each for rule in rules().values() for each in (rule, rule.of_many) if each)
 
 
 class FiringRule(NamedTuple):

@@ -16,6 +16,7 @@ from analyzer.settings import Settings, seconds_text
 from analyzer.tcp.timer_catalogue import KnownTimer, apart, could_end, in_force, in_time, protocol_at, rank
 from analyzer.tracker.outcome import Ledger
 
+ENDING = tuple(ENDS)
 SHOWN = 3  # so many timers are named in a sentence
 
 
@@ -75,7 +76,7 @@ def timers_that_fit(found: Silences, settings: Settings) -> Fits:
     _, first, group = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     codes[rows] = 1 + group.reshape(-1)
     sets += [
-        _ordered([known[place] for place in np.flatnonzero(fit[row])], names[protocol[row]], ENDS[some.ends])
+        _ordered([known[place] for place in np.flatnonzero(fit[row])], names[protocol[row]], ENDING[some.ends])
         for row in first
     ]
     return Fits(codes, sets)
@@ -121,7 +122,7 @@ def _table(found: Silences, known: tuple[KnownTimer, ...]) -> Bools:
     for number, waits_and_role in enumerate(kinds.tolist()):
         members = np.flatnonzero(kind.reshape(-1) == number)
         some, role = chosen(found, members), "client" if waits_and_role & 1 else "server"
-        for place in _candidates(known, WAITS[waits_and_role >> 1], ENDS[found.ends], role):
+        for place in _candidates(known, WAITS[waits_and_role >> 1], ENDING[found.ends], role):
             timer = known[place]
             length = some.lengths.get(timer.clock)
             if length is not None:

@@ -9,7 +9,7 @@ last data, the handshake. A timer that acts is compared with the exact length. O
 bound is known, so there the silence itself stands for all clocks that cannot have begun later.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,16 +17,26 @@ from numpy.typing import NDArray
 
 from analyzer.findings.facts import LONG_NS, ended_silence
 from analyzer.findings.rule import Bools
+from analyzer.tcp import timer_catalogue
+from analyzer.tcp.dialogue import Pending
 from analyzer.tcp.timer_catalogue import EARLY_NS, LATE_NS
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.vocabularies import CLIENT, SIDES
 
 Longs = NDArray[np.int64]
-WAITS = ("handshake", "unused", "answer", "mid-answer", "idle", "unacknowledged", "half-closed", "closed")
+WAITS = tuple(timer_catalogue.WAITS)
 HANDSHAKE, UNUSED, ANSWER, MID_ANSWER, IDLE, UNACKNOWLEDGED, HALF_CLOSED, CLOSED = range(len(WAITS))
-ENDS = ("fin", "rst", "rst-to-next", "nothing")
+ENDS: Mapping[str, str] = {  # how a silence ended
+    "fin": "somebody sent the first FIN",
+    "rst": "somebody sent a RST that answers nothing",
+    "rst-to-next": "the first segment after it met the RST of a host that has no such connection",
+    "nothing": "what was sent after it was never answered",
+}
 BY_FIN, BY_RST, BY_RST_TO_NEXT, BY_NOTHING = range(len(ENDS))
 NOT_KNOWN = -1
 MINUTE_NS = 60 * 10**9
+WAITED_FOR = {Pending.ANSWER: ANSWER, Pending.REQUEST_IN_FLIGHT: ANSWER, Pending.MID_ANSWER: MID_ANSWER}
+SURVIVED = {"packet": "idle", "data": "data_idle"}  # by clock, the column of the longest that was survived
 SILENT_CLOCKS = ("packet", "packet-client", "data", "data-client")  # none of them began later than the silence
 
 
@@ -41,6 +51,7 @@ class Silences(NamedTuple):
     length: Longs  # how long nothing at all had been sent
     lengths: Mapping[str, Longs]  # by the clocks of the catalogue that are known
     survived: Mapping[str, Longs]  # the longest wait by each clock that the same connection had survived before
+    when: Longs  # it ended
     frame: Longs  # that ended it
     round_trip: Longs
     port: Longs  # the server's
@@ -52,22 +63,17 @@ class Silences(NamedTuple):
 
 def before_reset(ledger: Ledger) -> Silences:
     """The silence that a RST ended which answers nothing."""
-    side, rows = ledger.rst_side, np.arange(ledger.flows)
-    when, age = ledger.of_side("rst_time", side), ledger.of_side("rst_data_age", side)
-    data = _data_times(ledger, when)
-    peer = np.where(age >= 0, when - age, 0)
-    data[rows, np.maximum(side, 0) ^ 1] = peer
-    waits = _waits(ledger, side, when, data)
-    waits = np.where((ledger.of_side("rst_unacked", side) > 0) & (waits < HALF_CLOSED), UNACKNOWLEDGED, waits)
-    client_sent = side == ledger.client
-    unread = client_sent & (ledger.of_side("rst_unread", side) > 0) & (waits == IDLE)
+    side = ledger.rst_side
+    when, waits = ledger.of_side("rst_time", side), _waits(ledger, ledger.rst_side, "rst_time")
+    unacked = (ledger.of_side("rst_unacked", side) > 0) & (waits < HALF_CLOSED)
     return _silences(
         ledger,
         side,
         BY_RST,
-        np.where(unread, MID_ANSWER, waits),
+        np.where(unacked, UNACKNOWLEDGED, waits),
         ledger.of_side("rst_idle", side),
-        _clocks(ledger, side, when, data),
+        _clocks(ledger, side, when),
+        when,
         ledger.of_side("rst_frame", side),
     )
 
@@ -76,13 +82,10 @@ def before_fin(ledger: Ledger) -> Silences:
     """The silence that the first FIN ended."""
     side = ledger.first_fin_side
     when = ledger.of_side("fin_time", side)
-    data = _data_times(ledger, when)
     first = ledger.flow("close_side").astype(np.int64) - 1 == side
-    length = np.where(first, ledger.flow("close_idle"), 0)
-    frame = ledger.of_side("fin_frame", side)
-    return _silences(
-        ledger, side, BY_FIN, _waits(ledger, side, when, data), length, _clocks(ledger, side, when, data), frame
-    )
+    length, frame = np.where(first, ledger.flow("close_idle"), 0), ledger.of_side("fin_frame", side)
+    waits = _waits(ledger, side, "fin_time")
+    return _silences(ledger, side, BY_FIN, waits, length, _clocks(ledger, side, when), when, frame)
 
 
 def before_answered(ledger: Ledger) -> Silences:
@@ -136,13 +139,44 @@ def _forgotten(ledger: Ledger, side: Longs, ends: int, when: Longs, length: Long
     }
     fins = _fins(ledger, when)
     waits = np.select([fins == 2, fins == 1], [CLOSED, HALF_CLOSED], IDLE)
-    return _silences(ledger, side, ends, waits, length, clocks, frame)
+    return _silences(ledger, side, ends, waits, length, clocks, when, frame)
+
+
+def of_flow_columns(column: Callable[[str], NDArray[Any]], ends: int) -> Silences:
+    """The silences with which flows were ended, as far as their columns in ``flows`` tell: ``column`` gives one by its
+    name. How long the handshake was over is known only where no data came after it but a greeting."""
+    by_client = column("closed_by") == CLIENT
+    data, packet, pending, turns = map(column, ("since_data_s", "idle_before_close_s", "pending", "turns"))
+    unused = (turns == 0) | ((turns == 1) & (column("last_data_by") == SIDES.by_code.index("server")))
+    nothing = np.zeros(len(data), np.int64)
+    fin_frame = np.where(by_client, column("client_fin_frame"), column("server_fin_frame"))
+    return Silences(
+        ended=np.ones(len(data), np.bool_),
+        side=nothing,
+        by_client=by_client,
+        waits=np.select([unused, *(pending == code for code in WAITED_FOR)], [UNUSED, *WAITED_FOR.values()], IDLE),
+        ends=ends,
+        length=packet,
+        lengths={"data": data, "packet": packet, "connect": np.where(unused, data, NOT_KNOWN)},
+        survived={},
+        when=np.where(by_client, column("client_fin_epoch"), column("server_fin_epoch")),
+        frame=fin_frame.astype(np.int64),
+        round_trip=nothing,
+        port=column("server_port").astype(np.int64),
+    )
 
 
 def _silences(
-    ledger: Ledger, side: Longs, ends: int, waits: Longs, length: Longs, clocks: dict[str, Longs], frame: Longs
+    ledger: Ledger,
+    side: Longs,
+    ends: int,
+    waits: Longs,
+    length: Longs,
+    clocks: dict[str, Longs],
+    when: Longs,
+    frame: Longs,
 ) -> Silences:
-    survived = _survived(ledger, frame)
+    survived = {clock: ledger.own(f"survived_{name}").max(axis=1) for clock, name in SURVIVED.items()}
     server = 1 - ledger.client
     port = ledger.flow("port").astype(np.int64)
     return Silences(
@@ -153,33 +187,25 @@ def _silences(
         ends=ends,
         length=length,
         lengths=clocks | {"packet": length},
-        survived={"packet": survived},
+        survived=survived,
+        when=when,
         frame=frame,
         round_trip=np.maximum(ledger.own("tap_rtt"), 0).sum(axis=1),
         port=port[np.arange(ledger.flows), server],
     )
 
 
-def _survived(ledger: Ledger, frame: Longs) -> Longs:
-    """The longest silence that ended before ``frame``, as far as it is known."""
-    before = ledger.own("idle_longest_frame") < frame[:, None]
-    return np.asarray(np.where(before, ledger.own("idle_longest"), 0).max(axis=1), np.int64)
-
-
-def _data_times(ledger: Ledger, until: Longs) -> Longs:
-    """When each side last sent new data, shape (flows, 2): 0 where it never did, NOT_KNOWN where that came later."""
-    times = np.array(ledger.own("data_time"), np.int64)
-    return np.where(times <= until[:, None], times, NOT_KNOWN)
-
-
-def _waits(ledger: Ledger, side: Longs, when: Longs, data: Longs) -> Longs:
-    """What the connection waited for when ``side`` acted at ``when``."""
+def _waits(ledger: Ledger, side: Longs, acted: str) -> Longs:
+    """What the connection waited for when ``side`` acted, at the time in the column ``acted``. It is unused until the
+    client has sent something: a greeting of the server is no use."""
+    when = ledger.of_side(acted, side)
     fins = _fins(ledger, when) - (ledger.of_side("fin_time", side) == when)
-    client, server = _by_role(ledger, data)
     opened = (ledger.own("established_time") > 0).any(axis=1)
+    pending, (asked, _) = ledger.own("pending").max(axis=1), _by_role(ledger, ledger.own("turns") > 0)
+    by_client, _ = _by_role(ledger, ledger.own("spoke_last") > 0)
     return np.select(
-        [fins >= 2, fins == 1, ~opened, (client <= 0) & (server <= 0), client > server],
-        [CLOSED, HALF_CLOSED, HANDSHAKE, UNUSED, ANSWER],
+        [fins >= 2, fins == 1, ~opened, ~asked, by_client, pending == Pending.MID_ANSWER],
+        [CLOSED, HALF_CLOSED, HANDSHAKE, UNUSED, ANSWER, MID_ANSWER],
         IDLE,
     )
 
@@ -201,16 +227,16 @@ def _fins(ledger: Ledger, when: Longs) -> Longs:
     return np.asarray(sent.sum(axis=1), np.int64)
 
 
-def _clocks(ledger: Ledger, side: Longs, when: Longs, data: Longs) -> dict[str, Longs]:
-    """Lengths by each clock up to ``when``, at which ``side`` acted."""
-    client, server = _by_role(ledger, data)
-    known = (data != NOT_KNOWN).all(axis=1)
-    opened = ledger.own("established_time").max(axis=1)
-    last, of_client = np.maximum(data.max(axis=1), opened), np.maximum(client, opened)
+def _clocks(ledger: Ledger, side: Longs, when: Longs) -> dict[str, Longs]:
+    """Lengths by each clock up to ``when``, at which ``side`` acted. Data are those of the dialogue, which the first
+    FIN or RST ended: later ones are another matter."""
+    spoken, ended = ledger.own("spoken_time"), ledger.own("ended_dialogue").max(axis=1)
+    client, server = _by_role(ledger, spoken)
+    known, opened = (ended == when) & (spoken > 0).any(axis=1), ledger.own("established_time").max(axis=1)
     heard = _by_role(ledger, ledger.own("last_time"))[0]
     return {
-        "data": _since(last, when, known),
-        "data-client": _since(of_client, when, client != NOT_KNOWN),
+        "data": _since(spoken.max(axis=1), when, known),
+        "data-client": _since(np.where(client > 0, client, opened), when, known),
         "packet-client": _since(heard, when, (side != ledger.client) & (heard < when)),
         "connect": _since(opened, when, opened > 0),
         "request": _since(client, when, known & (client > server)),

@@ -6,6 +6,8 @@ table; none is renamed, moved or removed. ``columns`` says what a kind is. The c
 """
 
 from analyzer.columns import TableColumn, Vocabulary
+from analyzer.findings.silences import ENDS
+from analyzer.tcp.timer_catalogue import CLOCKS, WAITS
 from analyzer.tracker.flow_record import ENTRY_COLUMNS, FLOW_COLUMNS, STATES, WHO
 from analyzer.tracker.vocabularies import SIDES
 from analyzer.vocabulary import (
@@ -95,6 +97,32 @@ REUSE = [
 
 TIMERS = [
     *WHO,
+    TableColumn("ended_by", "word", "Who sent the FIN or RST, or sent in vain.", SIDES),
+    TableColumn("ending", "word", "How the silence ended.", Vocabulary(tuple(ENDS), ENDS)),
+    TableColumn("waiting_for", "word", "What the connection waited for.", Vocabulary(tuple(WAITS), WAITS)),
+    TableColumn("length_s", "seconds", "How long it waited, from what `clock` says."),
+    TableColumn(
+        "clock",
+        "word",
+        "From when `length_s` counts: as the likeliest timer does; where none fits, from the last data.",
+        Vocabulary(tuple(CLOCKS), CLOCKS),
+    ),
+    TableColumn("silence_s", "seconds", "How long neither side had sent anything."),
+    TableColumn("end_epoch", "time", "When it ended."),
+    TableColumn("frame", "number", "The frame that ended it."),
+    TableColumn(
+        "recurs",
+        "count",
+        "How many connections of the server the same side ended so after as long a time: within a second or 1 %.",
+    ),
+    TableColumn(
+        "timers",
+        "text",
+        "The known timers that fit, likeliest first, joined by `;`: the ids of `teardown explain timers`. Those that "
+        "fire in silence fit any longer time.",
+    ),
+    TableColumn("likeliest", "text", "System and name of the first of these."),
+    TableColumn("likeliest_s", "seconds", "Its value."),
 ]
 
 TABLES: dict[str, list[TableColumn]] = dict(

@@ -26,7 +26,20 @@ def silences(seconds: list[float], ends: int, by_client: bool = False, waits: in
     clocks = {"packet": length, "data": length}
     client = np.full(len(length), by_client)
     return Silences(
-        *(length > 0, zeros, client, waits * many, ends, length, clocks, {"packet": zeros}, zeros, zeros, port * many)
+        *(
+            length > 0,
+            zeros,
+            client,
+            waits * many,
+            ends,
+            length,
+            clocks,
+            {"packet": zeros},
+            zeros,
+            zeros,
+            zeros,
+            port * many,
+        )
     )
 
 
@@ -37,7 +50,7 @@ def test_many_at_once_are_as_one_by_one(ends: int, by_client: bool) -> None:
     fits = timers_that_fit(silences(lengths, ends, by_client), Settings())
     for code, value in zip(fits.codes.tolist(), lengths, strict=True):
         clocks = dict.fromkeys(("packet", "data"), round(value * SECOND))
-        alone = Silence(WAITS[IDLE], ENDS[ends], "client" if by_client else "server", clocks, {})
+        alone = Silence(WAITS[IDLE], tuple(ENDS)[ends], "client" if by_client else "server", clocks, {})
         assert list(fits.sets[code].timers) == fitting(alone, port=443)
 
 
@@ -91,7 +104,7 @@ def test_a_value_that_recurs_is_found_among_others() -> None:
     assert windows.codes.tolist() == [1, 1, 0, 1, 0, 0, 1, 0]
 
 
-RESET_AFTER_7 = f"{OPENED}\nA P. 101:201 ack 201\nB P. 201:301 ack 201\nA . 201:201 ack 301\n+7000 B R. 301:301 ack 201"
+RESET_AFTER_7 = f"{OPENED}\nA P. 101:201 ack 201\nB P. 201:301 ack 201\nA . 201:201 ack 301\n+7200 B R. 301:301 ack 201"
 
 
 def test_a_sites_own_timers_come_first(tmp_path: Path) -> None:

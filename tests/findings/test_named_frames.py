@@ -25,6 +25,7 @@ LEFT_OUT = {
     "TD316": "the SYNs between the first and the last",
     "TD317": "the SYNs between the first and the last",
     "TD504": "the last frames of the first connection in TIME_WAIT and of those that reach the threshold and the peak",
+    "TD401": "of each connection, the frame that ended it, where a value recurs",
     "TD502": "the last SYN, of which it says how many there were",
     "TD503": "both FINs",
 }

@@ -84,6 +84,10 @@ WORDS = {  # fields that name an endpoint, whatever the kind
     "served": "It completed .*?",
     "earlier": r"\. It took the last one before that at [0-9.]+ s|",
     "later": r"(?: and|\. It took) the first one after that at [0-9.]+ s|",
+    "timers": "(?:, consistent with [^;]*?)?",
+    "place": "(?:; .*?)?",
+    "minutes": "(?:, a whole number of minutes[^;]*?)?",
+    "repeats": r"(?:; \d+ connections [^;]*?)?",
     "only_icmp": ", only ICMP: |",
     "icmp_said": r" reported [^()]+|",
     "of_syn": " a SYN|",
@@ -107,10 +111,20 @@ def _pattern(template: str) -> tuple[re.Pattern[str], dict[str, str]]:
     return re.compile("".join(parts)), kinds
 
 
+def _fitting(code: str, message: str) -> tuple[re.Match[str] | None, dict[str, str]]:
+    """The message as its template has it, or as the template of what the rule says of many flows."""
+    rule = rules()[code]
+    for each in (rule, rule.of_many):
+        pattern, kinds = _pattern(each.message) if each else (None, {})
+        found = pattern.fullmatch(message) if pattern else None
+        if found:
+            return found, kinds
+    return None, {}
+
+
 def claims(code: str, message: str) -> dict[str, Any] | None:
     """The claims of ``message`` by the names its template gives them; None where it does not fit the template."""
-    pattern, kinds = _pattern(rules()[code].message)
-    found = pattern.fullmatch(message)
+    found, kinds = _fitting(code, message)
     if not found:
         return None
     return {name: KINDS.get(kind, ("", _number))[1](found[name]) for name, kind in kinds.items()}
@@ -118,8 +132,7 @@ def claims(code: str, message: str) -> dict[str, Any] | None:
 
 def places(code: str, message: str) -> dict[str, tuple[str, int, int]]:
     """The kind of each claim in ``message``, and where it begins and ends there."""
-    pattern, kinds = _pattern(rules()[code].message)
-    found = pattern.fullmatch(message)
+    found, kinds = _fitting(code, message)
     return {name: (kind, *found.span(name)) for name, kind in kinds.items()} if found else {}
 
 

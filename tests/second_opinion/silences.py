@@ -2,9 +2,12 @@
 
 import re
 
-from tests.second_opinion.closing import is_probe
+from tests.second_opinion.claims import DURATION, UNITS
+from tests.second_opinion.closing import ROLES, is_probe
 from tests.second_opinion.opinion import Case, absent, must, need, predicate
 from tests.second_opinion.packets import Segment
+
+TIMER = r"\((?:yours, )?([\d.]+)(?: to ([\d.]+))? s\)"
 
 
 def timers_fit(case: Case, ended: Segment) -> None:
@@ -23,7 +26,7 @@ def timers_fit(case: Case, ended: Segment) -> None:
     since = [earlier[-1], *data[0], *data[1], *opened, *fins[:1], *fins[-1:], *acks]
     lengths = [(ended.time - row.time) / 1e9 for row in since]
     trip = (flow.round_trip or 0) / 1e9
-    named = re.findall(r"\((?:yours, )?([\d.]+)(?: to ([\d.]+))? s\)", said)
+    named = re.findall(TIMER, said)
     must(named, f"no timer is named: {said}")
     for least, most in named:
         low, high = float(least), float(most or least)
@@ -34,6 +37,9 @@ def timers_fit(case: Case, ended: Segment) -> None:
 
 @predicate("TD401")
 def closed_by_idle_timer(case: Case) -> None:
+    if case.finding["stream"] is None:
+        value_recurs(case)
+        return
     flow, rst = case.flow, case.segment("rst", case.own)
     must(rst.rst, f"frame {rst.frame} is no RST")
     case.happened("when", rst)
@@ -71,8 +77,8 @@ def waited_for(case: Case, rst: Segment) -> None:
     place, flow = str(case["place"] or ""), case.flow
     data = [row for row in flow.before(rst) if row.length and not is_probe(flow, row)]
     last = data[-1].side if data else None
-    if "no data" in place:
-        must(not data, "data had been sent")
+    if "client had sent no data" in place:
+        absent([row for row in data if row.side == 0], "it had, in frame {}")
     elif "client's last data" in place:
         must(last == 0, "the last data were not the client's")
     elif "the server" in place:
@@ -81,3 +87,32 @@ def waited_for(case: Case, rst: Segment) -> None:
         must([row for row in flow.before(rst) if row.fin], "no FIN had been sent")
     else:
         need(not place, f"the place in the dialogue is not understood: {place}")
+
+
+def value_recurs(case: Case) -> None:
+    """So many of the connections of a server that one side ended in one way were ended as long after the last data."""
+    who = ROLES.index(str(case["who"]))
+    server = case.finding["server_ip"], case.finding["server_port"]
+    by_rst = case["how"] == "reset"
+    lengths = []
+    for flow in (one for one in case.capture.flows.values() if one.ends[1] == server):
+        rows = flow.segments
+        ends = [row for row in rows if row.fin or row.rst][:1]
+        if not ends or ends[0].side != who or ends[0].rst != by_rst:
+            continue
+        data = [row for row in flow.before(ends[0]) if row.length and not is_probe(flow, row)]
+        if bool(data) == ("without any data" in str(case["since"])):
+            continue
+        opened = [row for row in flow.before(ends[0]) if not row.syn]
+        since = data[-1:] or opened[:1] or flow.before(ends[0])[-1:]
+        lengths += [ends[0].time - row.time for row in since]
+    case.counted("among", len(lengths))
+    bounds = [round(float(number) * UNITS[unit]) for number, unit in re.findall(DURATION, str(case["length"]))]
+    low, high = bounds[0] - 10**6, bounds[-1] + 10**6
+    inside = [length for length in lengths if low <= length <= high]
+    case.counted("count", len(inside))
+    must(len(inside) >= 5 and 2 * len(inside) > len(lengths), f"{len(inside)} of {len(lengths)} are few")
+    must(max(inside) - min(inside) <= max(10**9, min(inside) // 100), "they are too different")
+    for least, most in re.findall(TIMER, str(case["timers"] or "")):
+        fits = any(float(least) - 0.1 <= length / 1e9 <= float(most or least) + 1.2 for length in inside)
+        must(fits, f"a timer of {least} s does not fit them")

@@ -14,7 +14,8 @@ A timer ends every connection that is idle for so long, so it happens again.
 
 ## When it is harmless
 
-When the program opens a new connection and repeats what it was doing, and nobody sees an error.
+When the program opens a new connection and repeats what it was doing, and nobody sees an error. Idle connections that
+are closed in order (FIN) are ordinary life: a keep-alive time-out.
 
 ## What to do next
 
@@ -29,10 +30,12 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.findings.all_flows import AllFlows
 from analyzer.findings.facts import aborted, lost_connection, on_side, opening_not_captured, phrase, phrases
 from analyzer.findings.fitting_timers import apart_words, fitting_words, timers_that_fit
 from analyzer.findings.recurring import best_windows, window_words
-from analyzer.findings.rule import Bools, Choice, Hosts, Verdict
+from analyzer.findings.recurring_closes import FEWEST, SHOWN, Recurring, recurring_closes, seen_whole
+from analyzer.findings.rule import Bools, Choice, Crowd, Hosts, Verdict
 from analyzer.findings.silences import (
     ANSWER,
     HALF_CLOSED,
@@ -51,6 +54,7 @@ from analyzer.tracker.outcome import Ledger
 CODE = "TD401"
 NAME = "closed-by-idle-timer"
 SEVERITY = "warning"
+INFO_WHEN = "where idle connections are closed in order (FIN), as keep-alive time-outs do"
 SUPERSEDES = ("TD301", "TD305")
 THRESHOLDS = ("idle_timer_ns",)
 NEEDS = ("rst_count",)
@@ -58,17 +62,24 @@ EXAMPLE = "closed-by-idle-timer.pcap"
 NEAR_MISS = "idle-closed-in-order.pcap"
 MESSAGE = (
     "The {blamed} sent RST (frame {rst}, at {when:into}) without a FIN{answered:ending} after {idle:duration} of "
-    "silence{timers}{minutes}{place}{repeats}."
+    "silence (threshold {idle_timer:duration}){timers}{minutes}{place}{repeats}."
 )
 ADVICE = (
     "Suspect an idle timer first, {whose}. Keep-alives sent more often than every {limit:duration} keep the connection "
     "open.{apart} Next, capture at {blamed_ip} too and check whether the RST leaves it or arrives there: tcpdump -ni "
     "any 'tcp[tcpflags] & tcp-rst != 0 and host {peer_ip}'"
 )
+MESSAGE_OF_MANY = (
+    "Of {among:connection} to {server} that the {who} {how}, {count} ended {length} after {since}{timers}{none}."
+)
+ADVICE_OF_MANY = (
+    "{advice}{apart} Next, to list them: tshark -r CAPTURE -Y '{flag} && tcp.{side} == {port}' -T fields -e tcp.stream "
+    "-e frame.number -e frame.time_relative -e tcp.time_delta"
+)
 MINUTES = ", a whole number of minutes, as idle timers are often set"
 WAITS = (UNUSED, ANSWER, MID_ANSWER, IDLE, HALF_CLOSED)
 PLACES = (
-    "; no data had been sent on the connection",
+    "; the client had sent no data",
     "; the client's last data were unanswered",
     "; the client had not acknowledged all of the server's data",
     "; the server had sent the last data",
@@ -76,6 +87,15 @@ PLACES = (
 )
 OF_ENDS = "of a device between the two that resets both ends, or of the program on the host that sent the RST"
 FORGOT = "of a device between the two that had forgotten the connection (a load balancer, NAT or firewall)"
+
+ORDINARY = (
+    "This is a timer, not a person, and ordinary life. Have the side that sends requests drop idle connections sooner "
+    "than that, so that no request meets the close."
+)
+RESETTING = (
+    "Suspect an idle timer first, of a device between the two that resets both ends, or of the program that sent the "
+    "RST. Keep-alives sent more often than that keep connections open."
+)
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
@@ -125,3 +145,46 @@ def hindsight(
         for window in windows.found
     ]
     return {"repeats": Choice(windows.codes, tuple(words))}
+
+
+def judge_many(flows: AllFlows, settings: Settings) -> Crowd:
+    closes = recurring_closes(flows, settings)
+    fits = timers_that_fit(closes.by_fin.where(~closes.by_rst), settings)
+    fits = fits.joined(timers_that_fit(closes.by_reset.where(closes.by_rst), settings))
+    alone = closes.by_rst & (fits.where(lambda some: some.acting) | whole_minutes(closes.by_reset))
+    said = np.array([fitting_words(some) for some in fits.sets], object)[fits.codes]
+    return _crowd(flows, closes, np.flatnonzero(~alone), {
+        "timers": said,
+        "none": np.where(said == "", "; no known timer fits", "").astype(object),
+        "apart": np.array([apart_words(some) for some in fits.sets], object)[fits.codes],
+    })  # fmt: skip
+
+
+def _crowd(
+    flows: AllFlows, closes: Recurring, told: NDArray[np.intp], words: Mapping[str, NDArray[np.object_]]
+) -> Crowd:
+    """What is said of the values in ``told``; single findings tell the others."""
+    by_rst, by_client = closes.by_rst[told], closes.by_fin.by_client[told]
+    windows, members = [closes.windows[place] for place in told], [closes.members[place] for place in told]
+    return Crowd(
+        address=closes.address[told],
+        port=closes.port[told],
+        server=np.ones(len(told), np.bool_),
+        when=np.array([closes.when[mine[FEWEST - 1]] for mine in members], np.int64),
+        frames=[closes.frame[mine[:SHOWN]].tolist() for mine in members],
+        decides=[int(closes.frame[mine[FEWEST - 1]]) for mine in members],
+        confidence=np.array([not seen_whole(flows, mine) for mine in members], np.int64),
+        info=~by_rst,
+        values={
+            "count": np.array([window.size for window in windows], np.int64),
+            "among": closes.among[told],
+            "who": np.where(by_client, "client", "server").astype(object),
+            "how": np.where(by_rst, "reset", "closed").astype(object),
+            "length": np.array([window_words(window) for window in windows], object),
+            "since": np.where(closes.no_data[told], "the handshake, without any data", "the last data").astype(object),
+            "advice": np.where(by_rst, RESETTING, ORDINARY).astype(object),
+            "flag": np.where(by_rst, "tcp.flags.reset == 1", "tcp.flags.fin == 1").astype(object),
+            "side": np.where(by_client, "dstport", "srcport").astype(object),
+            **{name: texts[told] for name, texts in words.items()},
+        },
+    )

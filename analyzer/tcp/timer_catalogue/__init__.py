@@ -46,13 +46,30 @@ FORGETS_TOO: Mapping[str, frozenset[str]] = {
     "silent": frozenset(("rst-to-next",)),
 }  # a host that has forgotten a connection answers with RST
 ACTS = frozenset(("client", "server", "either", "device", "closer", "sender"))
-CLOCKS = frozenset(
-    ("packet", "packet-client", "data", "data-client", "connect", "syn-ack", "request", "fin", "fin-acked", "fins",
-     "unacked", "none")
-)  # fmt: skip
-WAITS = frozenset(
-    ("handshake", "unused", "answer", "mid-answer", "idle", "unacknowledged", "half-closed", "closed")
-)  # fmt: skip
+CLOCKS: Mapping[str, str] = {  # from when the time counts
+    "packet": "the last segment of either side",
+    "packet-client": "the client's last segment",
+    "data": "the last data of either side",
+    "data-client": "the client's last data",
+    "connect": "the handshake, or the SYN where that was not answered",
+    "syn-ack": "the SYN-ACK",
+    "request": "the client's last data, which were not answered",
+    "fin": "the first FIN",
+    "fin-acked": "the acknowledgment of the first FIN",
+    "fins": "the last FIN",
+    "unacked": "the first data that were not acknowledged",
+    "none": "nothing that a packet shows",
+}
+WAITS: Mapping[str, str] = {  # what the connection waited for
+    "handshake": "the answer to a SYN or SYN-ACK",
+    "unused": "the client's first data",
+    "answer": "an answer: the last data were the client's",
+    "mid-answer": "the rest of an answer: the client had not acknowledged all of the server's data",
+    "idle": "the next request: the last data were the server's, and had been acknowledged",
+    "unacknowledged": "an acknowledgment",
+    "half-closed": "the other side's FIN",
+    "closed": "nothing more: both had sent FIN",
+}
 VERIFIED = {"[S]": "source code", "[D]": "documentation", "[P]": "a public page", "[I]": "an issue thread"}
 
 

@@ -1,0 +1,70 @@
+"""The table ``timers``: a row for each silence that ended something, and what fits."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import analyzer
+from analyzer.tcp.timer_catalogue import Silence, catalogue, fitting
+from tests.captures import OWN
+from tests.findings.filed import OPENED, analyzed
+
+SECOND = 10**9
+CAPTURES = Path(__file__).parents[2] / "captures"
+THREADS = Path(__file__).parents[1] / "stories" / "threads"
+
+
+def table(name: str) -> pd.DataFrame:
+    return analyzer.analyze(CAPTURES / name).timers
+
+
+def test_closes_in_order_are_told_from_the_flows() -> None:
+    result = analyzer.analyze(CAPTURES / "keep-alive-time-out.pcap")
+    rows, flows = result.timers, result.flows
+    closed = flows[flows["since_data_s"] >= 1]
+    assert list(rows["stream"]) == list(closed["stream"]) == list(range(7))
+    assert list(rows["frame"]) == list(closed["server_fin_frame"])
+    assert (
+        set(rows["ending"]) == {"fin"} and set(rows["ended_by"]) == {"server"} and set(rows["waiting_for"]) == {"idle"}
+    )
+    assert set(rows["clock"]) == {"data"} and set(rows["recurs"]) == {7}
+    assert list(rows["length_s"]) == list(closed["since_data_s"])
+    assert rows["timers"].str.startswith("gunicorn-keepalive").all() and set(rows["likeliest_s"]) == {2.0}
+
+
+@pytest.mark.parametrize("how", [{}, {"fast_path": False}])
+def test_both_ways_of_tracking_give_the_same(how: dict[str, bool]) -> None:
+    whole = analyzer.analyze(CAPTURES / "keep-alive-time-out.pcap", **how).timers  # type: ignore[arg-type]
+    pd.testing.assert_frame_equal(whole, table("keep-alive-time-out.pcap"))
+
+
+def test_a_reset_a_forgotten_connection_and_a_loss() -> None:
+    reset = table("closed-by-idle-timer.pcap")
+    assert set(reset["ending"]) == {"rst"} and set(reset["recurs"]) == {3}
+    forgotten = table("reset-by-host-without-connection.pcap")
+    assert list(forgotten["ending"]) == ["rst-to-next"] and list(forgotten["timers"]) == [""]
+    lost = analyzer.analyze(THREADS / "cloud-balancer-dropped-silently.pcap").timers
+    assert list(lost["ending"]) == ["nothing"] and list(lost["ended_by"]) == ["client"]
+    assert lost["likeliest"][0].startswith("Azure Load Balancer") and list(lost["likeliest_s"]) == [240.0]
+
+
+@pytest.mark.parametrize("capture", OWN, ids=lambda path: path.stem)
+def test_every_timer_named_fits_one_by_one(capture: Path) -> None:
+    known = {timer.id: timer for timer in catalogue()}
+    for row in analyzer.analyze(capture).timers.itertuples():
+        assert max(row.length_s, row.silence_s) >= 1
+        for name in filter(None, str(row.timers).split(";")):
+            timer = known[name]
+            if timer.clock == row.clock:
+                clocks = {timer.clock: round(float(row.length_s) * SECOND)}
+                alone = Silence(row.waiting_for, row.ending, row.ended_by, clocks, {}, SECOND)
+                assert fitting(alone, [timer]) == [timer], (row, name)
+
+
+def test_a_silence_that_was_survived_strikes_out(tmp_path: Path) -> None:
+    talk = "A P. {0}:{1} ack 201\nB . 201:201 ack {1}\n"
+    story = OPENED + "\n+300000 " + talk.format(101, 151) + "+400000 A P. 151:201 ack 201\n"
+    story += "".join(f"+{pause} A P. 151:201 ack 201\n" for pause in (200, 400, 800, 1600)) + "+300000 end"
+    (row,) = analyzed(story, tmp_path).timers.itertuples()
+    assert row.ending == "nothing" and "aws-nfw" in row.timers and "azure" not in row.timers
