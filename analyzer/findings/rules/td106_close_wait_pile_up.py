@@ -4,8 +4,9 @@
 
 The number of leaks (TD101) at one server's address and port, or at one client's address toward one server, reaches
 the threshold. The peak counts all its connections that stayed in CLOSE_WAIT and were in it at the same time. The
-growth is measured from the first leak to the last and projected to the limit of descriptors, if they are at least a
-minute apart and each half of that time has its share.
+growth is the median of the slopes between the moments at which leaks began, so that no burst makes it. It is told,
+and projected to the limit of descriptors, if the first and the last leak are a minute apart at least and each half of
+that time has its share. Nobody knows what became of the sockets in a gap: the peak is at least as high.
 
 ## Why it matters
 
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 
 from analyzer.findings.facts import close_wait_known_until, gaps, idle_in_close_wait, state_is, unwatched
 from analyzer.findings.rule import Bools, Crowd
+from analyzer.findings.step_function import Steps, per_minute, steps
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
 from analyzer.tracker.outcome import Ledger
@@ -51,7 +53,6 @@ ADVICE = (
     "{blamed_ip}, count its sockets and descriptors: ss -tnp state close-wait | wc -l; ls /proc/PID/fd | wc -l; grep "
     "'open files' /proc/PID/limits"
 )
-MINUTE_NS = 60 * 10**9
 SHOWN = 100  # so many frames are named; the streams of TD101 have the others
 
 
@@ -87,7 +88,8 @@ def _crowd(
     starts = [np.sort(began[member & leaks]) for member in members]
     first = np.array([np.flatnonzero(member & leaks)[0] for member in members], np.int64)
     count = np.array([len(start) for start in starts], np.int64)
-    rate = np.array([_per_minute(start) * (not unwatched(ledger, start[:1], start[-1:]).any()) for start in starts])
+    numbers = [steps(began[member & leaks], ended[member & leaks]) for member in members]
+    rate = np.array([_growth(ledger, *pair) for pair in zip(numbers, starts, strict=True)])
     server = side[first] != ledger.client[flow[first]]
     port = ledger.flow("port").astype(np.int64)
     proof = ledger.peer("fin_acked_frame")[flow, side]
@@ -107,33 +109,23 @@ def _crowd(
             "toward": np.where(server, "", " toward ").astype(object),
             "first": np.array([start[0] for start in starts], np.int64),
             "last": np.array([start[-1] for start in starts], np.int64),
-            "peak": np.array([_peak(began[member], ended[member]) for member in members], np.int64),
+            "peak": np.array([steps(began[member], ended[member]).peak for member in members], np.int64),
             "growth": np.array(
                 [f"; the number grows by {value:.1f} per minute" if value else "" for value in rate], object
             ),
-            "limit": np.array([_limit(*pair, settings.descriptors) for pair in zip(count, rate, strict=True)], object),
+            "limit": np.array(
+                [_limit(number.peak, per, settings.descriptors) for number, per in zip(numbers, rate, strict=True)],
+                object,
+            ),
         },
     )
 
 
-def _per_minute(starts: NDArray[np.int64]) -> float:
-    """How fast they grow, 0 where that cannot be told: all of them came within a minute, or in one half of the time."""
-    span = int(starts[-1] - starts[0])
-    if span < MINUTE_NS or not _in_both_halves(starts, span):
-        return 0.0
-    return (len(starts) - 1) * MINUTE_NS / span
-
-
-def _in_both_halves(starts: NDArray[np.int64], span: int) -> bool:
-    early = int((starts <= starts[0] + span // 2).sum())
-    return min(early, len(starts) - early) * 4 >= len(starts)
-
-
-def _peak(began: NDArray[np.int64], ended: NDArray[np.int64]) -> int:
-    """How many of the intervals overlap at most."""
-    order = np.argsort(np.concatenate([began, ended]), kind="stable")
-    steps = np.concatenate([np.ones(len(began), np.int64), -np.ones(len(ended), np.int64)])[order]
-    return int(np.cumsum(steps).max())
+def _growth(ledger: Ledger, number: Steps, starts: NDArray[np.int64]) -> float:
+    """How many leaks are added a minute, 0 where that cannot be told; in a gap nobody knows."""
+    return (
+        0.0 if unwatched(ledger, starts[:1], starts[-1:]).any() else per_minute(number, int(starts[0]), int(starts[-1]))
+    )
 
 
 def _limit(count: int, rate: float, descriptors: int) -> str:
