@@ -65,13 +65,14 @@ class FinishedFlows:
         that may hold TCP, ``whole`` that these are all flows of the capture."""
         self._worker.wait()
         self._rules.hides = hides
-        self._rules.hosts = partial(answer_ttls, table)
+        self._rules.hosts.answer_ttls = partial(answer_ttls, table)
         for kind in self._waiting:
             self._judge(kind)
         began = self._overview.began
         self._rules.judge_capture(self._recording, self._settings, began)
         if whole:
             column = self._store.column if self._settings.keep_flows else self._brief.column
+            self._rules.hosts.column = column
             self._rules.judge_all_flows(column, self._recording, end_ns, self._settings, began, table)
             if self._settings.keep_flows:
                 self._store.amend(sorted(self._rules.amended), self._rules.amended_number)

@@ -33,10 +33,11 @@ from analyzer.findings.finding_columns import (
     firing_rows,
     flow_columns,
 )
+from analyzer.findings.hosts import Hosts
 from analyzer.findings.ledger_view import LedgerView, views
 from analyzer.findings.loading import rules
 from analyzer.findings.needs import Needs, meeting
-from analyzer.findings.rule import AboutFlows, Bools, CannotJudge, Crowd, Hosts, OfCapture, Rule, Verdict
+from analyzer.findings.rule import DOUBT, AboutFlows, Bools, CannotJudge, Crowd, OfCapture, Rule, Verdict
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
 from analyzer.tracker.outcome import Ledger
@@ -80,7 +81,7 @@ class RuleEngine:
         self._one_way = False  # whether of any flow only one was captured
         self.amended: dict[int, tuple[frozenset[str], frozenset[str]]] = {}  # by stream: codes added and withdrawn
         self.hides = False  # whether packets were captured that may hold TCP and were not understood
-        self.hosts: Hosts = lambda addresses: {}  # what the whole capture tells of hosts
+        self.hosts = Hosts()  # what the whole capture tells of them
 
     def judge(
         self,
@@ -148,6 +149,8 @@ class RuleEngine:
             values = {name[2:]: column for name, column in columns.items() if name.startswith("= ")}
             for name, value in rule.hindsight(address, values, self.hosts).items():
                 columns[f"= {name}"], words[f"= {name}"] = value.codes, value.words
+                if name == DOUBT:
+                    columns["confidence"] = np.where(value.codes > 0, LOW, columns["confidence"]).astype(np.uint8)
         return Findings(rule, columns, words)
 
     @property
@@ -171,6 +174,7 @@ class RuleEngine:
     def _some(self, view: LedgerView, settings: Settings, about: FoundAbout) -> None:
         """Apply the rules to a few thousand flows; what they find is noted in ``about``, too."""
         self._one_way = self._one_way or bool(view.one_sided.any())
+        self.hosts.add(view)
         fired: dict[str, FiringRule] = {}
         parts: dict[Needs, tuple[LedgerView, NDArray[np.intp]]] = {}
         for place, rule in enumerate(rules().values()):

@@ -13,7 +13,8 @@ for.
 
 The answer is a :class:`Verdict`. Its arrays have shape (flows, 2), read at the endpoint that is blamed, or (flows,).
 What the whole capture tells of the blamed hosts may change its words: ``hindsight(address, values, hosts)`` is asked
-once at the end, with the columns of its values, and answers with the values that change. An ``EXAMPLE`` may be a
+once at the end, with the columns of its values, and answers with the values that change (see hosts.py). Where the
+value named DOUBT is not 0, the confidence becomes low. An ``EXAMPLE`` may be a
 folder: its files are given together.
 
 Two forms of rules judge many flows together and answer with a :class:`Crowd`. ``judge(ledger, settings)`` is given the
@@ -29,13 +30,14 @@ for one of two reasons: it needs silence to be right (a FIN just sent is not yet
 then it says ``AT_THE_END``, since one line at the connection's end says more than ten on the way.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.findings.hosts import Hosts
 from analyzer.findings.needs import Needs
 from analyzer.settings import Settings
 from analyzer.units import SECOND
@@ -43,6 +45,7 @@ from analyzer.vocabulary import INFO
 
 Bools = NDArray[np.bool_]
 HEADINGS = ("What it sees", "Why it matters", "When it is harmless", "What to do next")
+DOUBT = "doubt"  # the value by which hindsight makes findings less sure
 CONNECTION, CAPTURE = ABOUTS = ("connection", "capture")  # what a rule may be about
 SETTLE = SECOND // 2  # the usual wait, more than a round trip: what contradicts a RST has come by then
 AT_THE_END = -1  # the wait of what is announced only when the connection is over
@@ -126,7 +129,6 @@ class CannotJudge(NamedTuple):
 
 
 Judge = Callable[[Any, Settings], Verdict | Crowd | OfCapture | None]
-Hosts = Callable[[Iterable[int]], Mapping[int, Sequence[int]]]  # the TTLs of the SYN-ACKs from some addresses
 Hindsight = Callable[[NDArray[Any], Mapping[str, NDArray[Any]], Hosts], Mapping[str, Choice]]
 
 

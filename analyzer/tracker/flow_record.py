@@ -174,7 +174,12 @@ FLOW_COLUMNS = (
     TableColumn("server_waited_s", "seconds", "The same of the server's data, until the client's next.", dtype="<i8"),
 )
 
-ENDING = np.dtype(record_of(FLOW_COLUMNS))
+ENDING = np.dtype(
+    record_of(
+        FLOW_COLUMNS,
+        ("server_rtt", "<i8"),  # shortest time from the tap to the server and back, 0 not known; no column
+    )
+)
 
 ENTRY_COLUMNS = (
     TableColumn("event", "word", "What happened, seen from the endpoint.", EVENTS, dtype="u1"),

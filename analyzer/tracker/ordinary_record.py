@@ -62,6 +62,7 @@ def noted(context, slot, end_time, row):
     row["first_epoch"], row["last_epoch"] = f["first_time"], f["end_time"]
     row["duration_s"] = max(np.int64(0), np.int64(f["end_time"]) - np.int64(f["first_time"]))
     c, s = end_at(context, 2 * slot + client), end_at(context, 2 * slot + 1 - client)
+    row["server_rtt"] = s["tap_rtt"]
     sent_by(c, s, row)
     until = watched(context, 2 * slot + client, end_time), watched(context, 2 * slot + 1 - client, end_time)
     ends_of(closing_facts(context, c), closing_facts(context, s), until, row)

@@ -3,6 +3,7 @@
 import re
 
 from tests.second_opinion.capture import Error
+from tests.second_opinion.claims import UNITS, Duration
 from tests.second_opinion.closing import ROLES, acked_before, answers, distinct_bytes, is_probe
 from tests.second_opinion.opinion import Case, absent, must, need, predicate
 from tests.second_opinion.packets import CLIENT, SERVER, Flow, Segment, ahead, furthest
@@ -254,8 +255,20 @@ def connection_refused(case: Case) -> None:
 
 def beside_its_answers(case: Case, rst: Segment) -> None:
     """Whether the host's SYN-ACKs, in any connection, came over another number of hops is said where it is so."""
-    answers = case.capture.answer_ttls(case.flow.ends[case.own])
-    told = [int(number) for number in re.findall(r"\d+", str(case["ttls"] or ""))]
+    host = case.flow.ends[case.own]
+    answers, said = case.capture.answer_ttls(host), str(case["ttls"] or "")
+    trips = [flow.trip(SERVER) for flow in case.capture.flows.values() if flow.ends[SERVER][0] == host[0]]
+    known = [trip for trip in trips if trip]
+    sooner = re.search(r"(?:in (\d+) other connections )?took (\d+(?:\.\d+)?) (s|ms|µs) at least", said)
+    if sooner:
+        least = Duration(round(float(sooner[2]) * UNITS[sooner[3]]), UNITS[sooner[3]] // 2000 + 1)
+        must(known and least.is_about(min(known)), f"its answers took {min(known, default=0) / 1e6} ms at least")
+        must(case["after"].ns < min(known), "it did not come sooner")
+        must(not sooner[1] or int(sooner[1]) == len(known) >= 3, f"{len(known)} connections show that")
+        said = said[: sooner.start()]
+    told = [int(number) for number in re.findall(r"\d+", said)]
+    if sooner and not told:
+        return
     if told:
         must(told == [rst.ttl, *sorted(answers)], f"TTL {rst.ttl}, of SYN-ACKs {sorted(answers)}")
         must(all(hops(rst.ttl) != hops(ttl) for ttl in answers), "a SYN-ACK came over as many hops")
@@ -318,6 +331,7 @@ def reset_by_third_party(case: Case) -> None:
         need(others, "its sender sent nothing else")
         low, high = min(row.ttl for row in others), max(row.ttl for row in others)
         must((case["low"], case["high"]) == (low, high), f"the other segments' TTLs are {low} to {high}")
+    how_others_came(case, rst)
     if "hops" in why:
         must(
             others and hops(rst.ttl) not in {hops(row.ttl) for row in others},
@@ -333,6 +347,27 @@ def reset_by_third_party(case: Case) -> None:
         on = went_on(case.flow, case.own, rst)
         must(on, "behind the RST its sender sent nothing new in the same numbers")
         must(case["own"] is None or case["own"] in {row.frame for row in on}, f"frame {case['own']} is nothing new")
+
+
+def how_others_came(case: Case, rst: Segment) -> None:
+    """What is said of the other RSTs and the SYN-ACKs in the host's name."""
+    said, host = str(case["habit"] or ""), case.flow.ends[case.own]
+    numbers = [int(number) for number in re.findall(r"\d+", said)]
+    resets: dict[int, set[int]] = {}
+    for flow, row in case.capture.of_host(host):
+        if row.rst:
+            resets.setdefault(flow.stream, set()).add(row.ttl)
+    if "SYN-ACKs" in said:
+        must(set(numbers) <= case.capture.answer_ttls(host), "no SYN-ACK has that TTL")
+        must(case.finding["confidence"] == "low", "it is told as sure")
+    elif "all RSTs" in said:
+        must(numbers == [len(resets)] and len(resets) >= 3, f"{len(resets)} connections have RSTs")
+        must({hops(ttl) for some in resets.values() for ttl in some} == {hops(rst.ttl)}, "others came over other hops")
+    elif said:
+        elsewhere = [
+            stream for stream, some in resets.items() if some & set(numbers[:-1]) and stream != case.flow.stream
+        ]
+        must(len(elsewhere) == numbers[-1], f"{len(elsewhere)} other connections have such RSTs")
 
 
 def hops(ttl: int) -> int:

@@ -41,6 +41,7 @@ def flow_rows(ledger: Ledger) -> NDArray[np.void]:
         for state in ("close_wait", "fin_wait_2"):
             stay = _stay(facts[f"{state}_time"], facts[f"{state}_end"], ledger.end_time)
             endings[f"{role}_{state}_s"] = stay
+    endings["server_rtt"] = ledger.own("tap_rtt")[every, 1 - client]
     for name, column in dialogue_rows(ledger).items():
         endings[name] = column
     for place, concluded in enumerate(conclusions(ledger)):

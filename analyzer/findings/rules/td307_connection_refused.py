@@ -17,7 +17,8 @@ Port scans, probes for an optional service, a browser that tries several address
 ## What to do next
 
 On the server: does anything listen on that address and port? If so, a firewall with a reject rule answered instead.
-If the TTLs show that SYN-ACKs of the same host took a different number of hops than the RST, the message says so.
+If SYN-ACKs of the same host took a different number of hops than the RST, or the RST came sooner than that host ever
+answers, the message says so.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.findings.facts import phrase
-from analyzer.findings.rule import Choice, Hosts, Verdict
+from analyzer.findings.hosts import Hosts, RoundTrip
+from analyzer.findings.rule import Choice, Verdict
+from analyzer.findings.wording import threshold
 from analyzer.settings import Settings
 from analyzer.tracker.hops import other_path
 from analyzer.tracker.outcome import Ledger
@@ -46,6 +49,17 @@ MESSAGE = (
 )
 ADVICE = "Suspect {suspect}. Next, on {blamed_ip}: ss -tlnp {ss}"
 TTLS = " The TTL of the RST is {}, that of this host's SYN-ACKs is {}: another device probably refused in its name."
+TTLS_AND_SOON = (
+    " The TTL of the RST is {}, that of this host's SYN-ACKs is {}, and its answers in other connections took {} at "
+    "least: another device, nearer than the host, probably refused in its name."
+)
+SOON = (
+    " The answers of this host in {} other connections took {} at least: another device, nearer than the host, "
+    "probably refused in its name."
+)
+SOONER, SOONER_NS = 4, 10**6  # a refusal so many times as fast as any answer, and by so much, comes from nearer
+ENOUGH = 3  # connections that show how far a host is, if no TTL says so, too: the first may have waited for ARP
+NO_TRIP = RoundTrip(0, 0)
 NOBODY_LISTENS = "that nothing listens on that port, or else a firewall that rejects"
 IN_ITS_NAME = "a firewall between the two that refuses in the host's name, or else that nothing listens on that port"
 
@@ -71,10 +85,18 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
 
 
 def hindsight(address: NDArray[Any], values: Mapping[str, NDArray[Any]], hosts: Hosts) -> Mapping[str, Choice]:
-    """Whether the RST came over another number of hops than the SYN-ACKs of the same host, in other connections."""
-    keys, place = np.unique(address.astype(np.int64) * 256 + values["ttl"], return_inverse=True)
-    known = hosts(np.unique(keys // 256).tolist())
-    told = [_told(key % 256, known.get(key // 256, ())) for key in keys.tolist()]
+    """Whether the RST came over another number of hops than the SYN-ACKs of the same host in other connections, or
+    sooner than that host can answer."""
+    asked = np.unique(address.astype(np.int64))
+    trips, ttls = hosts.round_trips(asked), hosts.answer_ttls(asked.tolist())
+    least = np.array([trips[host].least if host in trips else 0 for host in asked.tolist()], np.int64)
+    limit = np.minimum(least // SOONER, least - SOONER_NS)[np.searchsorted(asked, address)]
+    soon = (values["after"] > 0) & (values["after"] < limit)
+    keys, place = np.unique((address.astype(np.int64) * 256 + values["ttl"]) * 2 + soon, return_inverse=True)
+    told = [
+        _told(key // 2 % 256, ttls.get(key // 512, ()), trips.get(key // 512, NO_TRIP), key & 1)
+        for key in keys.tolist()
+    ]
     words = ("", *sorted({*told} - {""}))
     number = {sentence: code for code, sentence in enumerate(words)}
     codes = np.array([number[sentence] for sentence in told], np.uint16)[place]
@@ -84,8 +106,11 @@ def hindsight(address: NDArray[Any], values: Mapping[str, NDArray[Any]], hosts: 
     }
 
 
-def _told(ttl: int, others: Sequence[int]) -> str:
-    """What the TTL of a RST beside those of SYN-ACKs says, nothing where it may be the same path."""
+def _told(ttl: int, others: Sequence[int], trip: RoundTrip, soon: int) -> str:
+    """What the TTL of a RST beside those of SYN-ACKs says, and its time beside those of answers; nothing where it may
+    be the same host."""
+    least = threshold(trip.least, "duration")
     if not ttl or not others or not all(other_path(ttl, other) for other in others):
-        return ""
-    return TTLS.format(ttl, " or ".join(map(str, others)))
+        return SOON.format(trip.connections, least) if soon and trip.connections >= ENOUGH else ""
+    known = " or ".join(map(str, others))
+    return TTLS_AND_SOON.format(ttl, known, least) if soon else TTLS.format(ttl, known)

@@ -16,7 +16,9 @@ connections in the name of others. The cause is not in the application.
 ## When it is harmless
 
 The number of hops also changes when the route changes during a connection, and differs when a network card or a
-container's host generates the RSTs. If only the hops differ, the confidence is not high.
+container's host generates the RSTs. If only the hops differ, the confidence is not high. It is low if SYN-ACKs of that
+host in other connections came over as many hops as the RST. If all RSTs in its name did, in three connections or more,
+the message says so: a firewall does that, and so does a host whose RSTs are sent by something in front of it.
 
 ## What to do next
 
@@ -24,15 +26,22 @@ The difference in hops is the number of routers by which the sender of the RST i
 alleged sender at the same time: a RST that never left it was made on the path.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from analyzer.findings.facts import LONG_NS, phrases
 from analyzer.findings.fitting_timers import consistent_with
-from analyzer.findings.rule import Verdict
+from analyzer.findings.hosts import Hosts
+from analyzer.findings.rule import DOUBT, Choice, Verdict
 from analyzer.findings.silences import before_reset
 from analyzer.settings import Settings
+from analyzer.tracker.hops import other_path
 from analyzer.tracker.ledger import ThirdParty
 from analyzer.tracker.outcome import Ledger
+from analyzer.units import counted
 
 CODE = "TD309"
 NAME = "reset-by-third-party"
@@ -48,8 +57,12 @@ BOTH = f"{OTHER_HOPS}, and {WENT_ON}"
 MESSAGE = (
     "The RST in frame {rst} (at {when:into}{idle:silence}{timers}) does not fit the {blamed}, its alleged sender: "
     "{why}{own:shown}. Its TTL "
-    "is {ttl}; that of the sender's other segments is {low} to {high}."
+    "is {ttl}; that of the sender's other segments is {low} to {high}{habit}."
 )
+OTHERS = "; RSTs in this host's name came with TTL {1} in {0}"
+HABIT = "; all RSTs in this host's name, in {}, came over as many hops: one device sends them, or the host itself does"
+ANSWERS = "; SYN-ACKs of this host in other connections came over as many hops, with TTL {}"
+ENOUGH = 3  # connections in which all RSTs are alike: no coincidence
 ADVICE = (
     "Suspect a device between the two (firewall, load balancer, intrusion prevention) before either host. Next, "
     "capture at {blamed_ip} at the same time and check whether the RST leaves it: tcpdump -ni any -v 'tcp and src "
@@ -74,8 +87,43 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "high": ledger.own("ttl_high"),
             "why": phrases([went_on & hops, hops], [BOTH, OTHER_HOPS], WENT_ON),
             "own": ledger.own("own_frame"),
+            "habit": Choice(np.zeros((ledger.flows, 2), np.uint16), ("",)),
+            "hops": hops & ~went_on,
             "idle": idle,
             "timers": consistent_with(ledger, before_reset, idle > 0, settings),
         },
         unsure=~went_on,
     )
+
+
+def hindsight(address: NDArray[Any], values: Mapping[str, NDArray[Any]], hosts: Hosts) -> Mapping[str, Choice]:
+    """How this RST compares with the other RSTs and the SYN-ACKs of the host in the whole capture. Where they are
+    alike, the hops alone say little."""
+    address, hops = address.astype(np.int64), values["hops"].astype(np.int64)
+    asked = np.unique(address)
+    resets, answers = hosts.reset_ttls(asked), hosts.answer_ttls(asked.tolist())
+    keys, place = np.unique((address << 9) | (values["ttl"].astype(np.int64) << 1) | hops, return_inverse=True)
+    told = [
+        _told(key >> 1 & 255, key & 1, resets.get(key >> 9, {}), answers.get(key >> 9, ())) for key in keys.tolist()
+    ]
+    words = ("", *sorted({*(text for text, _ in told)} - {""}))
+    codes = np.array([words.index(text) for text, _ in told], np.uint16)[place]
+    doubt = np.array([doubt for _, doubt in told], np.uint8)[place]
+    return {"habit": Choice(codes, words), DOUBT: Choice(doubt, ("", ""))}
+
+
+def _told(ttl: int, hops: int, resets: Mapping[int, int], answers: Sequence[int]) -> tuple[str, bool]:
+    """What the host's other RSTs and SYN-ACKs say of a RST with this TTL, and whether that makes it less sure; nothing
+    where more than the hops tells that somebody else sent it."""
+    alike = [other for other in answers if not other_path(ttl, other)]
+    others = {other: count for other, count in resets.items() if other_path(ttl, other)}
+    if not ttl or not hops:
+        return "", False
+    if alike:
+        return ANSWERS.format(" or ".join(map(str, alike))), True
+    if others:
+        return OTHERS.format(
+            counted(sum(others.values()), "other connection"), " or ".join(map(str, sorted(others)))
+        ), False
+    connections = sum(resets.values())
+    return HABIT.format(counted(connections, "connection")) if connections >= ENOUGH else "", False

@@ -33,9 +33,10 @@ from numpy.typing import NDArray
 from analyzer.findings.all_flows import AllFlows
 from analyzer.findings.facts import aborted, lost_connection, on_side, opening_not_captured, phrase, phrases
 from analyzer.findings.fitting_timers import apart_words, fitting_words, timers_that_fit
+from analyzer.findings.hosts import Hosts
 from analyzer.findings.recurring import best_windows, window_words
 from analyzer.findings.recurring_closes import FEWEST, SHOWN, Recurring, recurring_closes, seen_whole
-from analyzer.findings.rule import Bools, Choice, Crowd, Hosts, Verdict
+from analyzer.findings.rule import Bools, Choice, Crowd, Verdict
 from analyzer.findings.silences import (
     ANSWER,
     HALF_CLOSED,

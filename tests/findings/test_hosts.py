@@ -1,0 +1,90 @@
+"""What the whole capture tells of a host: the TTLs of its other RSTs and SYN-ACKs, and how long it takes to answer."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analyzer.findings import rules
+from analyzer.findings.hosts import Hosts
+from analyzer.findings.ledger_view import LedgerView
+from analyzer.tracker.ledger import ThirdParty
+from tests.findings.books import ledger
+
+MS = 10**6
+ME = 1  # the server in the books
+
+
+def hosts(resets: list[int] = [], answers: list[int] = [], trips: list[int] = [], foreign: int = 0) -> Hosts:  # noqa: B006
+    """A server whose RSTs and SYN-ACKs came with these TTLs, a connection each, and whose answers took so long."""
+    made = Hosts()
+    made.answer_ttls = lambda addresses: {ME: answers} if answers else {}
+    columns = {"server_ip": np.full(len(trips), ME, np.int32), "server_rtt": np.array(trips, np.int64)}
+    made.column = lambda name: columns[name]
+    rows: list[dict[str, Any]] = [{"server": {"rst_count": 1, "rst_ttl": ttl}} for ttl in resets]
+    own = {"rst_count": 1, "third_party": ThirdParty.OTHER_PATH, "rst_ttl": 64, "third_party_ttl": foreign}
+    rows += [{"server": own}] * bool(foreign)
+    book = ledger(*rows) if rows else ledger({})
+    made.add(LedgerView(book, np.arange(book.flows)))
+    return made
+
+
+def test_the_ttls_of_resets_are_counted_by_connection() -> None:
+    assert hosts([64, 64, 255], foreign=41).reset_ttls(np.array([ME])) == {ME: {41: 1, 64: 2, 255: 1}}
+    assert hosts([64]).reset_ttls(np.array([0])) == {}
+    assert Hosts().reset_ttls(np.array([ME])) == {}
+
+
+def test_the_shortest_round_trip_is_that_of_any_connection() -> None:
+    assert hosts(trips=[12 * MS, 0, 11 * MS]).round_trips(np.array([ME])) == {ME: (11 * MS, 2)}
+    assert hosts().round_trips(np.array([ME])) == {}
+    assert Hosts().round_trips(np.array([ME])) == {}
+
+
+def said_of(code: str, known: Hosts, **values: int) -> dict[str, str]:
+    """What hindsight changes in the only finding, in words."""
+    hindsight = rules()[code].hindsight
+    assert hindsight is not None
+    found = hindsight(np.array([ME]), {name: np.array([value]) for name, value in values.items()}, known)
+    return {name: choice.words[int(choice.codes[0])] or str(choice.codes[0]) for name, choice in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("known", "habit", "doubt"),
+    [
+        (hosts([64, 60], foreign=41), "; RSTs in this host's name came with TTL 60 or 64 in 2 other connections", "0"),
+        (hosts([64], foreign=41), "; RSTs in this host's name came with TTL 64 in 1 other connection", "0"),
+        (hosts([41, 41], foreign=41), "all RSTs in this host's name, in 3 connections, came over as many hops: ", "0"),
+        (hosts([41], foreign=41), "", "0"),
+        (hosts([64], [64, 41], foreign=41), "SYN-ACKs of this host in other connections came over as many hops", "1"),
+        (hosts([], [64], foreign=41), "", "0"),
+        (hosts(foreign=41), "", "0"),
+    ],
+)
+def test_a_hosts_other_resets_and_answers_are_compared_with_a_strange_one(known: Hosts, habit: str, doubt: str) -> None:
+    told = said_of("TD309", known, ttl=41, hops=1)
+    assert habit in told["habit"] and (habit or told["habit"] == "0") and told["doubt"] == doubt
+    assert said_of("TD309", known, ttl=41, hops=0) == {"habit": "0", "doubt": "0"}
+
+
+TTLS = " The TTL of the RST is 64, that of this host's SYN-ACKs is 53"
+
+
+@pytest.mark.parametrize(
+    ("known", "after", "begins"),
+    [
+        (hosts([], [53], [11 * MS]), 0.7, f"{TTLS}, and its answers in other connections took 11 ms at least: another"),
+        (hosts([], [53], [11 * MS]), 2.8, f"{TTLS}: another"),
+        (hosts([], [53]), 0.7, f"{TTLS}: another"),
+        (hosts([], [64], [11 * MS] * 3), 0.7, " The answers of this host in 3 other connections took 11 ms at least: "),
+        (hosts([], [64], [11 * MS] * 2), 0.7, ""),
+        (hosts([], [64], [11 * MS] * 3), 2.8, ""),
+        (hosts([], [64], [MS] * 3), 0.2, ""),
+        (hosts([], [64], [11 * MS] * 3), -0.7, ""),
+    ],
+    ids=["both", "slow", "TTL", "sooner", "two only", "not much sooner", "less than a millisecond", "before the SYN"],
+)
+def test_a_refusal_sooner_than_the_host_can_answer_is_told(known: Hosts, after: float, begins: str) -> None:
+    told = said_of("TD307", known, ttl=64, after=round(after * MS))
+    assert told["ttls"].startswith(begins) if begins else told["ttls"] == "0"
+    assert ("a firewall between the two" in told["suspect"]) == bool(begins)
