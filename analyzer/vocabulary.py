@@ -23,6 +23,6 @@ ANALYSED = ("flows", "timeline", "findings")  # the tables of what an analysis f
 TABLE_NAMES = (*ANALYSED, "segments")
 FURTHER = {  # tables that are made only where they are asked for, and the one whose rows each is made from
     "census": "timeline",
-    "reuse": "flows",
+    "reuse": "timeline",
     "timers": "flows",
 }

@@ -38,7 +38,8 @@ TITLES = {
     "changes, in the order of time; written with `--tables census`. It is derived from the timelines, by their best "
     "times (those of a timer included), and does not count listening sockets. At any moment the counts are those of "
     "the last row about the same sockets, or 0 before the first.",
-    "reuse": "Written with `--tables reuse`.",
+    "reuse": "One row for each connection on addresses and ports that an older one in the capture used before; written "
+    "with `--tables reuse`.",
     "timers": "Written with `--tables timers`.",
 }
 EXIT_STATUS = """The exit status is 0 on success, 1 if a finding meets `--fail-on`, 2 for a usage error, an

@@ -133,7 +133,7 @@ def test_what_does_not_fit_in_memory_goes_beside_the_tables(run: Run, pipeline: 
         (["--out", "DIR", "--tables", "flows"], (True, False, False)),
         (["--out", "DIR", "--tables", "timeline"], (True, True, False)),
         (["--out", "DIR", "--tables", "census"], (True, True, False)),
-        (["--out", "DIR", "--tables", "reuse,timers"], (True, False, False)),
+        (["--out", "DIR", "--tables", "reuse,timers"], (True, True, False)),
     ],
 )
 def test_only_what_is_written_is_kept(

@@ -7,6 +7,7 @@ table; none is renamed, moved or removed. ``columns`` says what a kind is. The c
 
 from analyzer.columns import TableColumn, Vocabulary
 from analyzer.findings.silences import ENDS
+from analyzer.tcp.reuse import OUTCOMES, RULES
 from analyzer.tcp.timer_catalogue import CLOCKS, WAITS
 from analyzer.tracker.flow_record import ENTRY_COLUMNS, FLOW_COLUMNS, STATES, WHO
 from analyzer.tracker.vocabularies import SIDES
@@ -92,7 +93,35 @@ CENSUS = [
 ]
 
 REUSE = [
-    TableColumn("stream", "count", "The connection that took over addresses and ports."),
+    *WHO,
+    TableColumn("old_stream", "count", "The connection that used the same addresses and ports before."),
+    TableColumn("time_epoch", "time", "When the new connection's SYN passed."),
+    TableColumn("frame", "count", "The frame of that SYN."),
+    TableColumn("gap_s", "seconds", "From the last frame of the old connection to that SYN."),
+    TableColumn(
+        "old_client_state", "word", "State in the old connection, when the SYN passed, of who sent it.", STATES
+    ),
+    TableColumn("old_server_state", "word", "State in the old connection then of the other side.", STATES),
+    TableColumn("time_wait_s", "seconds", "How long the TIME_WAIT of either had lasted then; of both: the server's."),
+    TableColumn(
+        "old_next_seq",
+        "sequence",
+        "Sequence number after the last that the client's address is known to have used in the old connection.",
+    ),
+    TableColumn("new_isn", "sequence", "The SYN's sequence number."),
+    TableColumn("seq_ahead", "sequence", "How far that is ahead, modulo 2^32; negative if it is behind."),
+    TableColumn("old_ts", "sequence", "The last timestamp of the client's address in the old connection."),
+    TableColumn("new_ts", "sequence", "The SYN's timestamp, if both had one and the old connection was not over."),
+    TableColumn("ts_ahead", "sequence", "How far that is ahead."),
+    TableColumn("outcome", "word", "What became of the SYN.", OUTCOMES),
+    TableColumn("rule", "word", "What lets such a SYN in, whether or not it was; empty if not known.", RULES),
+    TableColumn("delay_s", "seconds", "From the SYN until the client was in ESTABLISHED; empty if it never was."),
+    TableColumn("syns", "count", "How often the SYN passed."),
+    TableColumn("challenge_acks", "count", "Acknowledgments of the old connection that answered the SYN."),
+    TableColumn("challenge_frame", "number", "The frame of the first of them."),
+    TableColumn("answer_frame", "number", "The frame of its SYN-ACK, or else of the RST that refused it."),
+    TableColumn("file", "file", "With several captures: the file, as named, that contains the SYN."),
+    TableColumn("file_frame", "number", "That frame's number in that file."),
 ]
 
 TIMERS = [

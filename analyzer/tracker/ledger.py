@@ -348,6 +348,7 @@ OLDER_COLUMNS = [
     Column("old_time_wait", "<i8", "how long the older TIME_WAIT had lasted, -1 none"),
     Column("old_seq_ahead", "<i8", "the new ISN less the highest sequence number of the same address then"),
     Column("old_ts_ahead", "<i8", "the same for its timestamps, 0 where either had none"),
+    Column("old_ts", "<u4", "the last timestamp of the same address then, 0 where either had none"),
 ]
 
 

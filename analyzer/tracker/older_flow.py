@@ -40,8 +40,9 @@ def note_older(context, old, first, s, sender, last_timestamp):
     waits = other if other["state"] == TIME_WAIT else one  # it may be negative: entered, by the best time, after now
     old["old_time_wait"] = waited(context, waits, now)
     old["old_seq_ahead"], old["old_ts_ahead"] = seq_diff(s["seq"], sender["snd_nxt"]), 0
+    old["old_ts"] = 0
     if np.int64(s["marks"]) & HAS_TIMESTAMP and last_timestamp > 0:
-        old["old_ts_ahead"] = seq_diff(s["ts_val"], last_timestamp)
+        old["old_ts"], old["old_ts_ahead"] = last_timestamp, seq_diff(s["ts_val"], last_timestamp)
 
 
 @helper

@@ -21,12 +21,10 @@ a Linux client reuse a tuple that is in its own TIME_WAIT; it has no effect on a
 settings breaks clients behind address translation.
 """
 
-import numpy as np
-from numpy.typing import NDArray
-
-from analyzer.findings.facts import phrases
-from analyzer.findings.rule import Bools, Choice, Verdict
+from analyzer.findings.reuse import asker, of_asker, old_states, rule_of_time_wait
+from analyzer.findings.rule import Choice, Verdict
 from analyzer.settings import Settings
+from analyzer.tcp.reuse import ReuseRule
 from analyzer.tcp.states import State
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.signs import Sign
@@ -50,17 +48,22 @@ ADVICE = (
     "open and pool them to need fewer ports. tcp_fin_timeout does not shorten TIME_WAIT. Next, on {blamed_ip}: "
     "ss -tan state time-wait {ss} | wc -l"
 )
+BY_RULE = {
+    ReuseRule.OWN_TIME_WAIT: "by the client's own choice: the TIME_WAIT, if there was one, was its own",
+    ReuseRule.NEWER_TIMESTAMP: "because its timestamp is newer than the old connection's",
+    ReuseRule.HIGHER_SEQUENCE: "because its sequence number is higher than the old connection's",
+    ReuseRule.NONE: "although neither timestamp nor sequence number is newer",
+}
+WORDS = tuple(BY_RULE.get(rule, "") for rule in ReuseRule)
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    old = np.stack([ledger.flow("old_state_0"), ledger.flow("old_state_1")]).T
     reused = (ledger.flow("old_seen") > 0) & (ledger.handshake == Handshake.COMPLETE)
-    asked = (ledger.own("syn_count") > 0) & (ledger.own("syn_ack") == 0)
-    asker = (asked[:, 1] & ~asked[:, 0]).astype(np.int64)
-    when, syn = ledger.of_side("syn_time", asker), ledger.of_side("syn_frame", asker)
-    answer = ledger.of_side("syn_frame", 1 - asker)
+    asks = asker(ledger)
+    when, syn = ledger.of_side("syn_time", asks), ledger.of_side("syn_frame", asks)
+    answer = ledger.of_side("syn_frame", 1 - asks)
     return Verdict(
-        fires=(old == State.TIME_WAIT) & reused[:, None],
+        fires=(old_states(ledger) == State.TIME_WAIT) & reused[:, None],
         when=when,
         frames=[syn, answer],
         values={
@@ -68,24 +71,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "when": when,
             "answer": answer,
             "held": ledger.flow("old_time_wait"),
-            "rule": _rule(ledger, asker),
+            "rule": Choice(rule_of_time_wait(ledger), WORDS),
         },
-        unsure=_by_itself(asker) & (ledger.flow("old_time_wait") < HELD_NS)[:, None],
+        unsure=of_asker(ledger) & (ledger.flow("old_time_wait") < HELD_NS)[:, None],
     )
-
-
-def _by_itself(asker: NDArray[np.int64]) -> Bools:
-    """Where the TIME_WAIT was that of who asks again, shape (flows, 2)."""
-    return np.stack([asker == 0, asker == 1]).T
-
-
-def _rule(ledger: Ledger, asker: NDArray[np.int64]) -> Choice:
-    """By which rule the SYN was let in, for each endpoint that had the TIME_WAIT."""
-    own = _by_itself(asker)
-    newer, higher = ledger.flow("old_ts_ahead")[:, None] > 0, ledger.flow("old_seq_ahead")[:, None] > 0
-    words = [
-        "by the client's own choice: the TIME_WAIT, if there was one, was its own",
-        "because its timestamp is newer than the old connection's",
-        "because its sequence number is higher than the old connection's",
-    ]
-    return phrases([own, newer, higher], words, "although neither timestamp nor sequence number is newer")

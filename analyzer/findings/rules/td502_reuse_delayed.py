@@ -24,6 +24,7 @@ too soon: keep connections open and pool them. A firewall on the path with its o
 import numpy as np
 
 from analyzer.findings.facts import phrase, phrases
+from analyzer.findings.reuse import held, met_old, old_states
 from analyzer.findings.rule import Choice, Verdict
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
@@ -38,7 +39,6 @@ THRESHOLDS = ()
 NEEDS = (Sign.SYN_REPEATED, "stale_acks")
 EXAMPLE = "reuse-delayed.pcap"
 NEAR_MISS = "tuple-reused-in-time-wait.pcapng"
-ALIVE = [state for state in State if state not in (State.UNKNOWN, State.CLOSED, State.LISTEN)]
 OLD = (
     "in an older connection that was not captured",
     *(f"in {state.name} of an older connection on the same addresses and ports" for state in list(State)[1:]),
@@ -55,28 +55,26 @@ ADVICE = "Suspect {suspect} first. Next, on {blamed_ip}: ss -tan {ss} dst {peer_
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    old = np.stack([ledger.flow("old_state_0"), ledger.flow("old_state_1")]).T
-    held = (ledger.flow("old_seen") > 0)[:, None] & np.isin(old, ALIVE)
-    asked = (ledger.peer("syn_count") > 0) & (ledger.peer("syn_ack") == 0)
+    old, kept = old_states(ledger), held(ledger)
     stale = ledger.own("stale_acks")
     opened = ledger.peer("established_time") > 0
     finished = np.where(opened, ledger.peer("established_time"), ledger.peer("last_time"))
     return Verdict(
-        fires=asked & ((stale > 0) | (held & (ledger.peer("syn_count") > 1) & (ledger.own("refusals") == 0))),
+        fires=met_old(ledger),
         when=ledger.peer("syn_time"),
         frames=[ledger.peer("syn_frame"), ledger.own("stale_ack_frame"), ledger.peer("syn_last_frame")],
         values={
             "syn": ledger.peer("syn_frame"),
             "when": ledger.peer("syn_time"),
-            "old": Choice(np.where(held, old, np.where(ledger.flow("old_seen")[:, None] > 0, len(OLD) - 1, 0)), OLD),
-            "held": np.where(held & (old == State.TIME_WAIT), ledger.flow("old_time_wait")[:, None], 0),
+            "old": Choice(np.where(kept, old, np.where(ledger.flow("old_seen")[:, None] > 0, len(OLD) - 1, 0)), OLD),
+            "held": np.where(kept & (old == State.TIME_WAIT), ledger.flow("old_time_wait")[:, None], 0),
             "answered": phrases([stale > 1, stale > 0], [SEVERAL, ONE], "nothing answered it"),
             "stale": stale,
             "stale_frame": ledger.own("stale_ack_frame"),
             "count": ledger.peer("syn_count"),
-            "suspect": phrase(held & (old == State.CLOSE_WAIT), LEAK, REUSE),
+            "suspect": phrase(kept & (old == State.CLOSE_WAIT), LEAK, REUSE),
             "end": phrase(opened, "the connection was open after", "it was not open after"),
             "delay": finished - ledger.peer("syn_time"),
         },
-        unsure=~held,
+        unsure=~kept,
     )

@@ -34,6 +34,7 @@ TOOK_OVER = np.dtype(
         ("old_time_wait", "<i8"),
         ("old_seq_ahead", "<i8"),
         ("old_ts_ahead", "<i8"),
+        ("old_ts", "<u4"),
     ]
 )
 CLOSED_NORMALLY = Known.ISN | Known.NXT | Known.ACK | Known.FIN | Known.FIN_ACKED | Known.PEER_FIN

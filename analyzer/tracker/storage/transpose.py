@@ -71,7 +71,7 @@ OF_REUSED = ChosenColumns(
     ],
     [
         *("row", "first_frame", "first_time", "client"),
-        *("old_seen", "old_state_0", "old_state_1", "old_time_wait", "old_seq_ahead", "old_ts_ahead"),
+        *("old_seen", "old_state_0", "old_state_1", "old_time_wait", "old_seq_ahead", "old_ts_ahead", "old_ts"),
     ],
 )
 # Of the kind OTHER: what few endpoints have, and of what all endpoints and flows have no more than this.
@@ -90,7 +90,7 @@ OF_OTHER = ChosenColumns(
     ],
     [
         *("row", "first_frame", "first_time", "client", "client_basis", "close_side", "close_idle", "replaced_time"),
-        *("old_seen", "old_state_0", "old_state_1", "old_time_wait", "old_seq_ahead", "old_ts_ahead"),
+        *("old_seen", "old_state_0", "old_state_1", "old_time_wait", "old_seq_ahead", "old_ts_ahead", "old_ts"),
     ],
 )
 
