@@ -326,6 +326,16 @@ def forgotten_after_612_s(lab: Lab) -> None:
 
 
 @story()
+def thirty_two_ports_in_time_wait(lab: Lab) -> None:
+    """grpc/grpc#5582, dotnet/runtime#45544: a client opens a connection for each request and closes it first."""
+    for _ in range(32):
+        client, server = lab.connect()
+        client.close()
+        close_after_eof(server, 0.0)
+    pause(0.2)
+
+
+@story()
 def who_sends_resets(lab: Lab) -> None:
     """ntop/ntopng#4871: resets of four kinds beside ordinary closes: who sent each, and why?"""
     with contextlib.suppress(ConnectionRefusedError):

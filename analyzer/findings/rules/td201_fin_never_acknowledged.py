@@ -23,7 +23,7 @@ crashed host, an interface that filters the last segments. Capture at the other 
 arrive there, and did an acknowledgment leave?
 """
 
-from analyzer.findings.facts import fin_acked, not_captured, phrase, state_is
+from analyzer.findings.facts import ended_silence, fin_acked, not_captured, phrase, state_is
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
@@ -43,14 +43,22 @@ EXAMPLE = "fin-never-acknowledged.pcapng"
 NEAR_MISS = "fin-retransmitted.pcapng"
 FEW = 3  # so many FINs may still be a matter of a moment
 MOMENT_NS = 1_000_000_000
+IDLE_NS = 10 * SECOND  # no known device forgets a connection sooner, half-closed ones included
 MESSAGE = (
     "The {blamed} sent its FIN {count:times} in {span:duration} (frames {first} to {last}, the first at "
-    "{when:into}){passed}. It remains in {state:state}."
+    "{when:into}){idle:silence}{passed}. It remains in {state:state}."
 )
 ADVICE = (
-    "Suspect the network between the two, or the host {peer_ip}, before either application: a device that dropped its "
-    "state, or a host that is gone. Next: capture at {peer_ip} too and check whether the FIN arrives: tcpdump -ni "
+    "Suspect {suspect}. Next: capture at {peer_ip} too and check whether the FIN arrives: tcpdump -ni "
     "any 'tcp and host {blamed_ip} and port {port}'"
+)
+NETWORK = (
+    "the network between the two, or the other host, before either application: a device that dropped its state, or a "
+    "host that is gone"
+)
+FORGOTTEN = (
+    "a device between the two first (a firewall, NAT or load balancer) that had dropped the connection during the "
+    "silence: close sooner, or send keep-alives more often than that"
 )
 
 
@@ -62,6 +70,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     in_vain = (ledger.own("fin_after_ack") >= NEVER_TAKEN) & (ledger.own("fin_reacked_frame") == 0)
     stuck = waits & known & (count > 1) & ((acked == 0) | in_vain)
     hidden = not_captured(ledger)[:, ::-1]
+    idle = ended_silence(ledger, ledger.own("fin_frame"))
     return Verdict(
         fires=stuck & ~hidden,
         when=ledger.own("fin_time"),
@@ -77,6 +86,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
                 " and continued after one acknowledgment of it had passed, without another answer",
                 ", and no acknowledgment of it was captured",
             ),
+            "idle": idle,
+            "suspect": phrase(idle >= IDLE_NS, FORGOTTEN, NETWORK),
             "state": ledger.own("state"),
         },
         rests_on=[ledger.own("state_basis")],

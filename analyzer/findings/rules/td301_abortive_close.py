@@ -30,11 +30,13 @@ from analyzer.findings.fitting_timers import consistent_with
 from analyzer.findings.rule import Bools, Verdict
 from analyzer.findings.silences import before_reset
 from analyzer.settings import Settings
+from analyzer.tcp.dialogue import Pending
 from analyzer.tracker.outcome import Ledger
 
 CODE = "TD301"
 NAME = "abortive-close"
 SEVERITY = "warning"
+INFO_WHEN = "where a client resets at once with nothing pending: after the whole answer, or having sent nothing"
 SUPERSEDES = ()
 THRESHOLDS = ()
 NEEDS = ("rst_count",)
@@ -95,6 +97,10 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
         },
         unsure=acceptance_unknown(ledger),
         absence=True,
+        info=is_client(ledger)
+        & (ledger.own("pending") == Pending.NOTHING)
+        & (ledger.own("rst_unread") == 0)
+        & (ledger.own("rst_idle") < SILENCE_NS),
     )
 
 

@@ -24,7 +24,7 @@ In the blamed application: read to the end of the stream (or at least drain what
 down the sending side first and wait (nginx calls it lingering close). A process killed with unread data resets too.
 """
 
-from analyzer.findings.facts import acceptance_unknown, phrase, resetter
+from analyzer.findings.facts import acceptance_unknown, phrase, resetter, sent_tls_alert
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -33,6 +33,7 @@ from analyzer.tracker.vocabularies import RstCause
 CODE = "TD303"
 NAME = "reset-with-unread-data"
 SEVERITY = "warning"
+INFO_WHEN = "where all that was unread looks like a TLS close_notify"
 SUPERSEDES = ("TD301", "TD302")
 THRESHOLDS = ()
 NEEDS = ("rst_count",)
@@ -40,17 +41,20 @@ EXAMPLE = "reset-with-unread-data.pcapng"
 NEAR_MISS = "unread-data-acknowledged.pcapng"
 MESSAGE = (
     "The {blamed} sent RST (frame {rst}, at {when:into}) {age:duration} after data from the {peer_role} (frame "
-    "{data}): it had not acknowledged {unread:byte} before{told}.{lost}"
+    "{data}): it had not acknowledged {unread:byte} before{told}.{lost}{farewell}"
 )
-ADVICE = (
-    "Suspect the application on {blamed_ip} first: it closed without reading the data that had arrived, or was "
-    "killed. It should read to the end before it closes. Next, on {blamed_ip}: strace -f -e "
-    "trace=read,recvfrom,shutdown,close -p {pid}"
+ADVICE = "Suspect {suspect} Next, on {blamed_ip}: strace -f -e trace=read,recvfrom,shutdown,close -p {pid}"
+UNREAD = (
+    "the application of the blamed endpoint first: it closed without reading the data that had arrived, or was killed. "
+    "It should read to the end before it closes."
 )
+NOBODY = "nobody: the other side only said goodbye (TLS) while this one closed. It need not read that."
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     reached = ledger.own("rst_reached") > 0
+    farewell = sent_tls_alert(ledger)[:, ::-1] & (ledger.own("rst_unread") == ledger.peer("last_payload"))
+    farewell &= ledger.own("rst_unacked") == 0
     return Verdict(
         fires=resetter(ledger, RstCause.UNREAD_DATA),
         when=ledger.own("rst_time"),
@@ -62,8 +66,11 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "data": ledger.own("rst_data_frame"),
             "unread": ledger.own("rst_unread"),
             "told": phrase(reached, "; the RST does"),
+            "farewell": phrase(farewell, " These look like a TLS close_notify: nothing was lost."),
+            "suspect": phrase(farewell, NOBODY, UNREAD),
             "lost": phrase(ledger.own("rst_unacked") > 0, " Some of its own data were not acknowledged either."),
         },
         unsure=acceptance_unknown(ledger) | ~reached,
         absence=True,
+        info=farewell,
     )
