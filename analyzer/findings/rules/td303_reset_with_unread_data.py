@@ -43,12 +43,14 @@ MESSAGE = (
     "The {blamed} sent RST (frame {rst}, at {when:into}) {age:duration} after data from the {peer_role} (frame "
     "{data}): it had not acknowledged {unread:byte} before{told}.{lost}{farewell}"
 )
-ADVICE = "Suspect {suspect} Next, on {blamed_ip}: strace -f -e trace=read,recvfrom,shutdown,close -p {pid}"
-UNREAD = (
-    "the application of the blamed endpoint first: it closed without reading the data that had arrived, or was killed. "
-    "It should read to the end before it closes."
+ADVICE = (
+    "Suspect {suspect} on {blamed_ip}{first}: {why} Next, on {blamed_ip}: strace -f -e "
+    "trace=read,recvfrom,shutdown,close -p {pid}"
 )
-NOBODY = "nobody: the other side only said goodbye (TLS) while this one closed. It need not read that."
+UNREAD = (
+    "it closed without reading the data that had arrived, or was killed. It should read to the end before it closes."
+)
+GOODBYE = "the other side only said goodbye (TLS) while this one closed; nobody need read that."
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
@@ -67,7 +69,9 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "unread": ledger.own("rst_unread"),
             "told": phrase(reached, "; the RST does"),
             "farewell": phrase(farewell, " These look like a TLS close_notify: nothing was lost."),
-            "suspect": phrase(farewell, NOBODY, UNREAD),
+            "suspect": phrase(farewell, "nobody", "the application"),
+            "first": phrase(farewell, "", " first"),
+            "why": phrase(farewell, GOODBYE, UNREAD),
             "lost": phrase(ledger.own("rst_unacked") > 0, " Some of its own data were not acknowledged either."),
         },
         unsure=acceptance_unknown(ledger) | ~reached,
