@@ -39,6 +39,7 @@ from analyzer.tcp.codes import (
 )
 from analyzer.tcp.sequence import seq_diff
 from analyzer.tracker.acknowledgment import receive_fin
+from analyzer.tracker.challenge import await_challenge
 from analyzer.tracker.codes import (
     ACKED,
     FIN_KNOWN,
@@ -132,6 +133,8 @@ def reset(context, s, i):
         end_dialogue(context, s, i)
     else:
         ignore(u, frame, now)
+        if verdict == CHALLENGED:
+            await_challenge(u, s, p)
     if foreign:
         note_third_party(context, s, i)
     else:

@@ -33,6 +33,7 @@ from analyzer.tcp.codes import (
 )
 from analyzer.tcp.sequence import seq_add
 from analyzer.tracker.acknowledgment import acknowledge
+from analyzer.tracker.challenge import challenged
 from analyzer.tracker.codes import ACKED, KIND_ACK, KIND_PROBE
 from analyzer.tracker.context import (
     CONTEXT,
@@ -305,6 +306,8 @@ def update_counters(context, s, i, kind):
     if p["unusual"] > 0:
         if kind != KIND_PROBE:
             unusual(context, p)["probe_run"] = 0
+        if unusual(context, p)["challenge_due"] > 0:
+            challenged(mark_unusual(context, p), s, kind)
         if unusual(context, p)["zero_window_since"] > 0:
             asks_at_closed_window(context, s, e, p, kind)
     if kind != KIND_PROBE:

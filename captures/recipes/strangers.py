@@ -14,6 +14,7 @@ from .play import REQUEST, abort, close_after_eof, exchange, opened, passing_vis
 TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ, SEND_QUEUE = 19, 20, 21, 2
 TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT = 4, 5, 6
 RST = 4
+ETH_P_IP = 0x0800
 
 
 def next_number(sock: socket.socket) -> int:
@@ -152,6 +153,31 @@ def reset_ignored(lab: Lab) -> None:
     exchange(client, server)
     client.close()
     close_after_eof(server)
+
+
+@recipe("pcap", tap="b")
+def challenge_ack_loop(lab: Lab) -> None:
+    """The client's TCP stack has closed and answers what comes with a RST that has a wrong number, 100 beyond the
+    right one; the router plays it, since A's kernel would not. B's kernel answers each RST with a challenge ACK, and
+    that is what comes.
+
+    The report says TD311 for the client, with how often, and the number that B awaits.
+    """
+    client, server = opened(lab)
+    number, source, target = next_number(client) + 100, client.getsockname()[:2], server.getsockname()[:2]
+    wrong = forge.segment(source, target, seq=number & 0xFFFFFFFF, flags=RST, ttl=63)
+    lab.loss.lose(loss.EVERYTHING, by="a")
+    with lab.m.entered():
+        ear = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_IP))
+    ear.bind(("to-b", ETH_P_IP))
+    ear.settimeout(1.0)
+    forge.send(lab.m, wrong)
+    for _ in range(5):
+        ear.recv(2048)  # the challenge ACK
+        pause(0.6)  # Linux sends one in half a second (tcp_invalid_ratelimit)
+        forge.send(lab.m, wrong)
+    pause(0.2)
+    ear.close()
 
 
 @recipe("pcap")

@@ -485,6 +485,24 @@ def half_open_probe(case: Case) -> None:
     case.lasted("after", rst.time - answer.time)
 
 
+@predicate("TD311")
+def challenge_ack_loop(case: Case) -> None:
+    flow, first, last = case.flow, case.segment("first", case.own), case.segment("last", case.peer)
+    rst = case.segment("rst", case.own)
+    must(first.rst and rst.rst and rst.seq == first.seq, "the frames are no RSTs with one number")
+    awaited = flow.highest_ack(case.peer, first)
+    must(awaited is not None and awaited == case["expected"], f"the number awaited is {awaited}")
+    assert awaited is not None
+    must(0 < ahead(first.seq, awaited) == case["ahead"], f"they lie {ahead(first.seq, awaited)} beyond it")
+    asked = [row for row in flow.resets(case.own) if first.frame <= row.frame <= rst.frame]
+    nexts = [next((row for row in flow.after(one) if row.side == case.peer), None) for one in asked]
+    drawn = [row for row in nexts if row and row.is_pure_ack and row.ack == awaited]
+    case.counted("count", len(drawn))
+    must(drawn and drawn[-1] == last, f"frame {last.frame} is not the last challenge")
+    case.happened("when", first)
+    case.lasted("span", last.time - first.time)
+
+
 @predicate("TD315")
 def answered_from_elsewhere(case: Case) -> None:
     syn, second = case.segment("syn", CLIENT), case.capture.flows.get(case["second"])

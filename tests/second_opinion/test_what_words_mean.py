@@ -6,7 +6,7 @@ import pytest
 
 from tests.second_opinion.opinion import FOLLOWS, REFUTED, UNDECIDED
 from tests.second_opinion.packets import Flow
-from tests.second_opinion.story import answer, told
+from tests.second_opinion.story import FIRST, answer, told
 
 NOTHING_MORE = "; then it sent nothing more"
 
@@ -164,6 +164,16 @@ NEVER_TAKEN: list[Story] = [
     (("0.025 S SA 0 1 0",), {"syn_ack": 2, "first": 4, "last": 4}, REFUTED),
     (("1 S PA 1 1 10", "3 S SA 0 1 0"), {"syn_ack": 2, "first": 5, "last": 5}, REFUTED),
 ]
+LOOP = "1 C R 50 0 0\n 1.01 S A 1 1 0\n 2 C R 50 0 0\n 2.01 S A 1 1 0"  # frames 4 to 7
+TWICE = {"first": 4, "rst": 6, "last": 7, "count": 2, "ahead": 49, "expected": FIRST[0] + 1}
+IN_A_LOOP: list[Story] = [
+    ((LOOP,), TWICE, FOLLOWS),
+    ((LOOP,), TWICE | {"count": 3}, REFUTED),
+    ((LOOP,), TWICE | {"ahead": 50}, REFUTED),
+    ((LOOP,), TWICE | {"expected": FIRST[0] + 2}, REFUTED),
+    (("1 C R 50 0 0\n 1.01 S PA 1 1 10\n 2 C R 50 0 0\n 2.01 S A 11 1 0",), TWICE, REFUTED),
+    (("1 C R 50 0 0\n 1.01 S A 1 1 0\n 2 C R 51 0 0\n 2.01 S A 1 1 0",), TWICE, REFUTED),
+]
 HALF_OPEN: list[Story] = [
     (("0 C S 0 0 0", "0.01 S SA 0 1 0", "0.02 C R 1 0 0"), {"syn": 1, "answer": 2, "rst": 3}, FOLLOWS),
     (("0 C S 0 0 0", "0.01 S SA 0 1 0", "0.02 C A 1 1 0", "1 C R 1 0 0"), {"syn": 1, "answer": 2, "rst": 4}, REFUTED),
@@ -263,6 +273,7 @@ MEANINGS: dict[str, tuple[str, list[Story]]] = {
     "TD307": ("server", REFUSED),
     "TD308": ("server", UNANSWERED),
     "TD310": ("client", WENT_ON),
+    "TD311": ("client", IN_A_LOOP),
     "TD312": ("client", HALF_OPEN),
     "TD313": ("server", NEVER_TAKEN),
     "TD314": ("server", REFUSED_WRONGLY),

@@ -404,7 +404,10 @@ FLOW_COLUMNS: dict[str, FlowMeaning] = {
 
 FOREIGN = ["third_party", "third_party_ttl", "third_party_frame", "third_party_time", "own_frame"]
 REFUSALS = ["refusals", "refused_syn_frame", "refused_frame", "refused_time", "refused_after"]
+CHALLENGES = ["challenges", "challenged_seq", "challenge_ack", "challenged_frame", "challenged_time", "challenged_last"]
+CHALLENGES += ["challenge_last_frame", "challenge_last_time", "challenge_due"]
 LEFT_OUT = {
+    **dict.fromkeys(CHALLENGES, "how RSTs and challenge ACKs follow each other is told by the second opinion"),
     **dict.fromkeys(["unusual", "closing_row", "next_free"], "a place in memory"),
     **dict.fromkeys(["proof_event", "mark_event", "last_event", "peer_fin_event"], "a row of the log: the entries"),
     **dict.fromkeys(["mark_state", "mark_time"], "the entries are compared themselves"),

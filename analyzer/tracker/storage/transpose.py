@@ -78,7 +78,7 @@ OF_REUSED = ChosenColumns(
 INTERNAL = (  # what the tracker alone uses
     *("fin_acks", "peer_fin_event", "next_free", "ack_passed", "broken_idle", "broken_data_idle"),
     *("hole_bytes", "hole_from", "hole_end", "unseen_time", "missing_from", "half_close_seq", "far_next"),
-    *("rst_nxt", "icmp_id", "icmp_last_time", "pad_bytes", "pad_end", "pad_time", "pad_frame"),
+    *("rst_nxt", "challenge_due", "icmp_id", "icmp_last_time", "pad_bytes", "pad_end", "pad_time", "pad_frame"),
 )
 SELDOM_NOTED = [*CLOSING_COLUMNS, *UNUSUAL_FACTS, *ICMP_FACTS, *RESETS, *CAPTURE]
 OF_OTHER = ChosenColumns(

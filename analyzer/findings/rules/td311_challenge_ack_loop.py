@@ -1,0 +1,70 @@
+"""RSTs and challenge acknowledgments answer each other again and again.
+
+## What it sees
+
+An endpoint sent RSTs with one and the same sequence number, which lies inside its peer's window but is not the number
+that the peer awaits. The peer answered each by an ACK that carries no data and acknowledges nothing new: a challenge
+ACK (RFC 5961 3.2), which says the number it awaits. The next RST came behind it, with the same wrong number; three
+times at least.
+
+## Why it matters
+
+A RST with the number awaited would end the connection at once. So the two go on until something else ends it: the one
+thinks that it has closed, the other that it is still connected. Kernels limit how many challenge ACKs they send.
+
+## When it is harmless
+
+Where it is a test of just this, or somebody who guesses numbers from outside (then the alleged sender goes on, TD309).
+
+## What to do next
+
+Suspect the TCP stack that sends the RSTs: small stacks take the number from their own state instead of from the
+acknowledgment of the segment that they answer (RFC 9293 3.5.2). A device between that rewrites sequence numbers does so
+in one direction only.
+"""
+
+from analyzer.findings.rule import AT_THE_END, Verdict
+from analyzer.settings import Settings
+from analyzer.tcp.sequence import difference
+from analyzer.tracker.challenge import MANY_CHALLENGES
+from analyzer.tracker.outcome import Ledger
+
+CODE = "TD311"
+NAME = "challenge-ack-loop"
+SEVERITY = "warning"
+SUPERSEDES = ("TD310",)
+THRESHOLDS = ()
+NEEDS = ("challenges",)
+LIVE_WAIT = AT_THE_END  # it counts
+EXAMPLE = "challenge-ack-loop.pcap"
+NEAR_MISS = "reset-ignored.pcap"
+MESSAGE = (
+    "{count:RST} of the {blamed} (frames {first} to {rst}, the first at {when:into}) lie inside the window of the "
+    "{peer}, {ahead:byte} beyond the number that it awaits (raw {expected}). It answered each by an ACK that changes "
+    "nothing (challenge ACK, RFC 5961; the last in frame {last}, {span:duration} after the first RST)."
+)
+ADVICE = (
+    "Suspect the TCP stack of {blamed_ip} first, then a device that rewrites sequence numbers: the RST should carry "
+    "the number that the challenge ACK acknowledges. Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}' -T fields -e "
+    "frame.number -e ip.src -e ip.ttl -e tcp.flags.str -e tcp.seq_raw -e tcp.ack_raw"
+)
+
+
+def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    count, since = ledger.own("challenges"), ledger.own("challenged_time")
+    first, rst, last = (ledger.own(f"challenge{which}") for which in ("d_frame", "d_last", "_last_frame"))
+    return Verdict(
+        fires=count >= MANY_CHALLENGES,
+        when=since,
+        frames=[first, rst, last],
+        values={
+            "count": count,
+            "first": first,
+            "rst": rst,
+            "when": since,
+            "ahead": difference(ledger.own("challenged_seq"), ledger.own("challenge_ack")),
+            "expected": ledger.own("challenge_ack"),
+            "last": last,
+            "span": ledger.own("challenge_last_time") - since,
+        },
+    )
