@@ -187,11 +187,14 @@ def test_the_longest_of_several_outages_is_told() -> None:
 def test_what_happened_to_each_attempt_is_told() -> None:
     rows = [*outage([9], [5, 5.5, 6]), attempt(7, Handshake.UNANSWERED), attempt(8, Handshake.UNANSWERED, 4)]
     crowd = judged("TD317", rows, **FOUR)
-    assert (value(crowd, "how"), value(crowd, "clients")) == ("refused 3 of 5 connections and did not answer 2", 2)
+    assert (value(crowd, "how"), value(crowd, "clients")) == (
+        "refused 3 of 5 connections and sent no segment in answer to 2",
+        2,
+    )
     assert value(crowd, "later") == ". It took the first one after that at 9.000000 s"
     assert "was not there until then" in value(crowd, "suspect")
     ignored = judged("TD317", outage([9], WHILE_AWAY, Handshake.UNANSWERED), **FOUR)
-    assert value(ignored, "how") == "did not answer 4 connections"
+    assert value(ignored, "how") == "sent no segment in answer to 4 connections"
     assert "SYNs were dropped" in value(ignored, "suspect")
 
 

@@ -34,7 +34,7 @@ def test_it_follows_from_the_packets(code: str) -> None:
         ("TD316", "from 50 addresses", "from 12 addresses"),
         ("TD316", "at least 50 were", "at least 51 were"),
         ("TD316", "It completed no other connection meanwhile", "It completed 1 other meanwhile"),
-        ("TD317", "refused 12", "did not answer 12"),
+        ("TD317", "refused 12", "sent no segment in answer to 12"),
         ("TD317", "refused 12", "refused 11"),
         ("TD317", "took none meanwhile", "took 1 meanwhile"),
         ("TD317", "of 1 client ", "of 2 clients "),

@@ -81,12 +81,24 @@ class HalfOpen(NamedTuple):
         return HalfOpen(*(column[some] for column in self))
 
 
+class Completed(NamedTuple):
+    """When the services concerned began the connections that they completed: by address and port, and by time.
+    ``any`` is whether any connection of the capture was completed."""
+
+    service: NDArray[np.int64]
+    began: NDArray[np.int64]
+    any: bool
+
+
+NONE = Completed(np.zeros(0, np.int64), np.zeros(0, np.int64), False)
+
+
 def judge(flows: AllFlows, settings: Settings) -> Crowd:
     attempts, least = _attempts(flows), max(settings.half_open, 1)
-    shaken = flows.column("handshake") == Handshake.COMPLETE
+    served = _completed(flows, np.unique(attempts.server)) if len(attempts.server) >= least else NONE
     services = [attempts.of(some) for some in groups(attempts.server << 16 | attempts.port, least)]
-    floods = [some for some in services if _is_flood(some, least, bool(shaken.any()))]
-    return _crowd(floods, flows, shaken, least)
+    floods = [some for some in services if _is_flood(some, least, served.any)]
+    return _crowd(floods, flows, served, least)
 
 
 def _attempts(flows: AllFlows) -> HalfOpen:
@@ -100,6 +112,17 @@ def _attempts(flows: AllFlows) -> HalfOpen:
     return found.of(settled[np.argsort(found.began[settled], kind="stable")])
 
 
+def _completed(flows: AllFlows, servers: NDArray[np.int64]) -> Completed:
+    """The connections that these servers completed."""
+    shaken = flows.column("handshake") == Handshake.COMPLETE
+    some = np.flatnonzero(shaken & np.isin(flows.column("server_ip"), servers))
+    server, port, began = (
+        flows.column(name)[some].astype(np.int64) for name in ("server_ip", "server_port", "first_epoch")
+    )
+    order = np.lexsort((began, server << 16 | port))
+    return Completed((server << 16 | port)[order], began[order], bool(shaken.any()))
+
+
 def _is_flood(some: HalfOpen, least: int, completes: bool) -> bool:
     """Whether they came close together from many addresses, and nobody can say that acknowledgments were left out."""
     unanswered = 2 * int((some.answers > 1).sum()) >= len(some.began)
@@ -111,7 +134,7 @@ def _dense(some: HalfOpen) -> int:
     return int((np.searchsorted(some.began, some.began + WITHIN_NS, "right") - np.arange(len(some.began))).max())
 
 
-def _crowd(floods: list[HalfOpen], flows: AllFlows, shaken: NDArray[np.bool_], least: int) -> Crowd:
+def _crowd(floods: list[HalfOpen], flows: AllFlows, served: Completed, least: int) -> Crowd:
     count, repeated = len(floods), [int((some.answers > 1).sum()) for some in floods]
     sure = [
         2 * again >= len(some.began) and not flows.capture.hides for some, again in zip(floods, repeated, strict=True)
@@ -134,7 +157,7 @@ def _crowd(floods: list[HalfOpen], flows: AllFlows, shaken: NDArray[np.bool_], l
             "dense": np.array([_dense(some) for some in floods], np.int64),
             "within": np.full(count, WITHIN_NS),
             "held": np.array([_held(*pair) for pair in zip(floods, repeated, strict=True)], object),
-            "served": np.array([_served(some, flows, shaken) for some in floods], object),
+            "served": np.array([_served(some, served) for some in floods], object),
         },
     )
 
@@ -144,9 +167,9 @@ def _held(some: HalfOpen, repeated: int) -> str:
     return HELD.format(repeated, steps(some.began, some.last).peak) if repeated else COOKIES
 
 
-def _served(some: HalfOpen, flows: AllFlows, shaken: NDArray[np.bool_]) -> str:
+def _served(some: HalfOpen, completed: Completed) -> str:
     """How many connections the service completed meanwhile."""
-    mine = shaken & (flows.column("server_ip") == some.server[0]) & (flows.column("server_port") == some.port[0])
-    began = flows.column("first_epoch")[mine]
-    served = int(((began >= some.began[0]) & (began <= some.last.max())).sum())
+    begin, end = np.searchsorted(completed.service, (some.server[0] << 16) + some.port[0] + np.arange(2))
+    began = completed.began[begin:end]
+    served = int(np.searchsorted(began, some.last.max(), "right") - np.searchsorted(began, some.began[0]))
     return SERVED.format(f"{served} others" if served > 1 else "1 other") if served else NOT_SERVED

@@ -195,9 +195,9 @@ def _how(failed: Attempts) -> str:
     if not ignored:
         return f"refused {refused} {noun}"
     return (
-        f"refused {refused} of {len(failed)} {noun} and did not answer {ignored}"
+        f"refused {refused} of {len(failed)} {noun} and sent no segment in answer to {ignored}"
         if refused
-        else f"did not answer {ignored} {noun}"
+        else f"sent no segment in answer to {ignored} {noun}"
     )
 
 
