@@ -173,8 +173,17 @@ def test_failing_now_and_then_is_told_apart_from_an_outage() -> None:
     crowd = judged("TD317", outage([1, 5.2, 5.7, 9], WHILE_AWAY), **FOUR)
     assert (value(crowd, "meanwhile"), value(crowd, "longest")) == ("2", "")
     assert "one backend refuses" in value(crowd, "suspect")
-    others = outage([1, 5.2, 9], WHILE_AWAY, client=9)
-    assert "none of them was ever let in" in value(judged("TD317", others, **FOUR), "suspect")
+
+
+@pytest.mark.parametrize(
+    ("taken", "fires"),
+    [([1, 2, 9, 10], True), ([1, 2, 9], False), ([1, 5.2, 9, 10], False)],
+    ids=["as many are taken as fail", "fewer", "one meanwhile"],
+)
+def test_clients_who_are_never_let_in_make_no_outage(taken: list[float], fires: bool) -> None:
+    strangers = outage(taken, WHILE_AWAY, client=9)
+    assert len(judged("TD317", strangers, **FOUR).address) == fires
+    assert len(judged("TD317", [*strangers, *(attempt(6, client=1) for _ in range(4))], **FOUR).address) == 1
 
 
 def test_the_longest_of_several_outages_is_told() -> None:

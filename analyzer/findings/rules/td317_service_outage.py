@@ -6,7 +6,9 @@ Attempts to connect to one server's address and port that were refused (a RST an
 answered, as many as the threshold; and connections to the same address and port whose handshake was completed, before,
 after or beside them. If so many failed in a row, the finding tells the longest such time, and the connections taken on
 either side of it. Otherwise the service failed now and then while it took others. Each attempt counts, also those of
-one client that tries again. A port that took no connection in the capture has no outage.
+one client that tries again. A port that took no connection in the capture has no outage. Nor have clients who are never
+let in (scanners before a firewall): at least so many attempts as the threshold are of clients whom the service took at
+another time, or it took as many other connections as failed, and none of them meanwhile.
 
 ## Why it matters
 
@@ -56,7 +58,6 @@ AWAY = "the program that listens there first: it was away for that time (a resta
 NOT_YET = "the program that listens there first: it was not there until then (a start that took long)"
 STILL_AWAY = "the program that listens there first: it was not back when the capture ended (a crash, a stop)"
 PARTLY = "a load balancer or address translation in front first: behind this address one backend refuses, others do not"
-ALONE = "a firewall that rejects these clients first: none of them was ever let in, others were"
 DROPPED = "a full queue of the service, or a firewall in front, first: SYNs were dropped"
 SOCKETS = "'( sport = :{} )'"
 STARTED = "ps -o pid,lstart,cmd -p $(ss -Htlnp {} | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u | paste -sd,)"
@@ -100,7 +101,18 @@ def judge(flows: AllFlows, settings: Settings) -> Crowd:
     attempts, least = _attempts(flows), max(settings.outage, 1)
     services = [attempts.of(some) for some in groups(attempts.server << 16 | attempts.port, least)]
     mixed = [some for some in services if some.taken.any() and (~some.taken).sum() >= least]
-    return _crowd([_outage(some, least) for some in mixed], flows, least)
+    outages = [_outage(some, least) for some in mixed]
+    real = [outage for some, outage in zip(mixed, outages, strict=True) if _fails_its_own(some, outage, least)]
+    return _crowd(real, flows, least)
+
+
+def _fails_its_own(some: Attempts, outage: Outage, least: int) -> bool:
+    """Whether so many of those that failed are of clients whom the service took at another time. If they are not, it
+    may be a filter that never lets them in (scanners); unless the service took at least as many others, and none
+    meanwhile."""
+    known = np.isin(some.client[~some.taken], some.client[some.taken])
+    missed = not len(outage.meanwhile) and int(some.taken.sum()) >= len(outage.failed)
+    return int(known.sum()) >= least or missed
 
 
 def _attempts(flows: AllFlows) -> Attempts:
@@ -221,11 +233,9 @@ def _after(outage: Outage, capture: int) -> str:
 
 def _suspect(outage: Outage) -> tuple[str, str]:
     """Whom to suspect first, and the command that shows it."""
-    failed, others = outage.failed, (outage.before, outage.meanwhile, outage.after)
+    failed = outage.failed
     if 2 * int((failed.handshake == Handshake.UNANSWERED).sum()) > len(failed):
         return DROPPED, QUEUES
-    if not any(np.isin(failed.client, taken.client).any() for taken in others):
-        return ALONE, LISTENERS
     if len(outage.meanwhile):
         return PARTLY, LISTENERS
     if not len(outage.before):
