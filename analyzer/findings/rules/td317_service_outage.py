@@ -122,7 +122,7 @@ def _attempts(flows: AllFlows) -> Attempts:
     failed = (handshake == Handshake.REFUSED) | ((handshake == Handshake.UNANSWERED) & silent)
     server, port = (flows.column(name).astype(np.int64) for name in ("server_ip", "server_port"))
     key = server << 16 | port
-    some = np.flatnonzero(failed | ((handshake == Handshake.COMPLETE) & np.isin(key, np.unique(key[failed]))))
+    some = np.flatnonzero(failed | ((handshake == Handshake.COMPLETE) & np.isin(key, key[failed])))
     began = flows.column("first_epoch")[some]
     some = some[np.argsort(began, kind="stable")]
     client, began, frame = (
