@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.recording import Recording
-from analyzer.findings.all_flows import FLOW_BRIEF, in_brief
+from analyzer.findings.all_flows import KEPT
 from analyzer.findings.engine import RuleEngine
 from analyzer.findings.ledger_view import views
 from analyzer.flows.answers import answer_ttls
@@ -23,7 +23,7 @@ from analyzer.results.notes import note_texts
 from analyzer.results.overview import Overview
 from analyzer.results.result import Analysed
 from analyzer.results.source_summary import Summary
-from analyzer.results.store import FlowStore, SpooledRows
+from analyzer.results.store import FlowStore, SpooledColumns
 from analyzer.segments.addresses import AddressBook
 from analyzer.settings import Settings
 from analyzer.tcp.timers import timers_of
@@ -48,7 +48,7 @@ class FinishedFlows:
         self._takers = takers(settings.keep_further)
         self._noted: dict[str, list[NDArray[np.void]]] = {name: [] for name in self._takers}
         self._waiting = {kind: WaitingFlows(*asked) for kind, asked in JUDGED.items()}
-        self._brief = SpooledRows(FLOW_BRIEF, store.folder)  # of all flows, where the store has none
+        self._columns = SpooledColumns(ENDING, KEPT, store.folder)  # of all flows
         self._worker = BackgroundWorker(self._enter, PARTS_AT_ONCE)
 
     def take(self, parts: Iterable[Ended], table: NDArray[np.void], end_ns: int) -> None:
@@ -71,9 +71,8 @@ class FinishedFlows:
         began = self._overview.began
         self._rules.judge_capture(self._recording, self._settings, began)
         if whole:
-            column = self._store.column if self._settings.keep_flows else self._brief.column
-            self._rules.hosts.column = column
-            self._rules.judge_all_flows(column, self._recording, end_ns, self._settings, began, table)
+            self._rules.hosts.column = self._columns.column
+            self._rules.judge_all_flows(self._columns.column, self._recording, end_ns, self._settings, began, table)
             if self._settings.keep_flows:
                 self._store.amend(sorted(self._rules.amended), self._rules.amended_number)
         addresses = book.words()
@@ -137,10 +136,9 @@ class FinishedFlows:
 
     def _keep(self, endings: NDArray[np.void], entries: NDArray[np.void], lengths: NDArray[np.uint32]) -> None:
         """Keep the rows of some flows."""
+        self._columns.append(endings)
         if self._settings.keep_flows:
             self._store.add(endings, entries, lengths)
-        else:
-            self._brief.append(in_brief(endings))
 
 
 class WaitingFlows:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from analyzer.capture.gaps import watched_until
 from analyzer.flows.row import FLOW
-from analyzer.tracker.flow_record import ENDING
 from analyzer.tracker.storage.transpose import ColumnNotKept
 
 # Columns of ENDING. To have another, name it here: it is kept then.
@@ -25,15 +24,6 @@ KEPT = (
     *("client_fin_epoch", "server_fin_epoch", "client_fin_acked_epoch", "server_fin_acked_epoch"),
     *("pending", "last_data_by", "since_data_s", "turns", "client_fin_frame", "server_fin_frame"),
 )
-FLOW_BRIEF = np.dtype([(name, ENDING[name]) for name in KEPT])  # what is kept of a flow where its ENDING is not
-
-
-def in_brief(endings: NDArray[np.void]) -> NDArray[np.void]:
-    """Of rows of ENDING what is kept for the rules."""
-    brief: NDArray[np.void] = np.empty(len(endings), FLOW_BRIEF)
-    for name in KEPT:
-        brief[name] = endings[name]
-    return brief
 
 
 class CaptureFacts(NamedTuple):
@@ -66,16 +56,17 @@ class AllFlows:
     def __len__(self) -> int:
         return len(self._order)
 
-    def column(self, name: str) -> NDArray[Any]:
-        """A column, shape (flows,), in numbers of which differences may be taken. Raises ColumnNotKept."""
+    def column(self, name: str, places: NDArray[np.intp] | None = None) -> NDArray[Any]:
+        """A column, shape (flows,), or of the flows in ``places`` only, in numbers of which differences may be taken.
+        Raises ColumnNotKept."""
         if name not in KEPT:
             raise ColumnNotKept(name)
-        values = self._column(name)[self._order]
+        values = self._column(name)[self._order if places is None else self._order[places]]
         return values.astype(np.int64) if values.dtype.kind == "u" and values.dtype.itemsize > 1 else values
 
-    def columns(self, *names: str) -> list[NDArray[Any]]:
+    def columns(self, *names: str, places: NDArray[np.intp] | None = None) -> list[NDArray[Any]]:
         """Some of them."""
-        return [self.column(name) for name in names]
+        return [self.column(name, places) for name in names]
 
     def client_numbers(self, places: NDArray[np.intp]) -> NDArray[np.int64]:
         """Of some flows the sequence number of the client's SYN, by that or by what answers it."""
@@ -94,8 +85,8 @@ class AllFlows:
 
     def _is_second(self, row: NDArray[np.void], places: NDArray[np.intp], role: str) -> NDArray[np.bool_]:
         """Whether client or server of some flows did not send their first segment."""
-        address, port = self.columns(f"{role}_ip", f"{role}_port")
-        return np.asarray((row["address"][:, 1] == address[places]) & (row["port"][:, 1] == port[places]))
+        address, port = self.columns(f"{role}_ip", f"{role}_port", places=places)
+        return np.asarray((row["address"][:, 1] == address) & (row["port"][:, 1] == port))
 
 
 def groups(keys: NDArray[np.int64], least: int) -> list[NDArray[np.intp]]:

@@ -34,10 +34,10 @@ def _bytes(rows: Rows) -> NDArray[np.uint8]:
 
 
 class SpooledRows:
-    """Rows of one dtype, appended; read back by place."""
+    """Rows of one dtype, appended; read back by place. They have a ``share`` of the memory of one kind of rows."""
 
-    def __init__(self, dtype: "np.dtype[Any]", folder: Path | None) -> None:
-        self._dtype, self._folder = dtype, folder
+    def __init__(self, dtype: "np.dtype[Any]", folder: Path | None, share: float = 1) -> None:
+        self._dtype, self._folder, self._in_memory = dtype, folder, share * IN_MEMORY
         self._near = GrowingRows(dtype, 1024)
         self._file: IO[bytes] | None = None
         self._map: mmap.mmap | None = None
@@ -46,7 +46,7 @@ class SpooledRows:
     def append(self, rows: Rows) -> None:
         """Add rows; they are copied, or written."""
         begin, self.count = self.count, self.count + len(rows)
-        if self._file is None and self.count * self._dtype.itemsize > IN_MEMORY:
+        if self._file is None and self.count * self._dtype.itemsize > self._in_memory:
             self._write(self._near.rows[:begin])
             self._near = GrowingRows(self._dtype, 0)
         if self._file is not None:
@@ -65,15 +65,6 @@ class SpooledRows:
             self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         return np.frombuffer(self._map, self._dtype)
 
-    def column(self, name: str) -> NDArray[Any]:
-        """One field of all of them, as an array of its own. Nothing can be added afterwards."""
-        rows = self.rows()
-        made = np.empty(len(rows), self._dtype[name])
-        for begin in range(0, len(rows), FLOWS_AT_ONCE):
-            made[begin : begin + FLOWS_AT_ONCE] = rows[name][begin : begin + FLOWS_AT_ONCE]
-            self._give_back()
-        return made
-
     @property
     def spilled(self) -> int:
         """Bytes in the file."""
@@ -82,11 +73,7 @@ class SpooledRows:
     def pass_by(self) -> None:
         """Now and then, what was read may leave the memory; it is read from the file again where it is needed."""
         self._passed += 1
-        if self._passed % PASSES == 0:
-            self._give_back()
-
-    def _give_back(self) -> None:
-        if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
+        if self._map is not None and self._passed % PASSES == 0 and hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED)
 
     def _write(self, rows: Rows) -> None:
@@ -102,6 +89,23 @@ class SpooledRows:
         except OSError as error:
             where, reason = self._folder or tempfile.gettempdir(), error.strerror or error
             raise UnwritableOutput(f"cannot keep connections in a scratch file in {where}: {reason}") from error
+
+
+class SpooledColumns:
+    """Some fields of appended rows, each by itself, so that one of all rows is read without the others."""
+
+    def __init__(self, dtype: "np.dtype[Any]", names: Sequence[str], folder: Path | None) -> None:
+        whole = sum(dtype[name].itemsize for name in names)
+        self._columns = {name: SpooledRows(dtype[name], folder, dtype[name].itemsize / whole) for name in names}
+
+    def append(self, rows: Rows) -> None:
+        """Add the fields of some rows."""
+        for name, column in self._columns.items():
+            column.append(rows[name])
+
+    def column(self, name: str) -> NDArray[Any]:
+        """One field of all rows. Nothing can be added afterwards."""
+        return self._columns[name].rows()
 
 
 class FlowStore:
@@ -153,10 +157,6 @@ class FlowStore:
             column.rows[begin:end] = values
         self._endings.append(endings)
         self._entries.append(self._packed[:count])
-
-    def column(self, name: str) -> NDArray[Any]:
-        """One field of ENDING of all flows, in the order in which they were added. None can be added afterwards."""
-        return self._endings.column(name)
 
     def amend(self, streams: Sequence[int], number: Callable[[int, int], int]) -> None:
         """Have other ``findings`` for some streams, ascending: ``number`` gives it from the stream and the old one."""

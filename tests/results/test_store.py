@@ -16,7 +16,7 @@ from analyzer.engine.pipeline import analyze
 from analyzer.errors import UnwritableOutput
 from analyzer.results import store
 from analyzer.results.packed_entries import BITS, PACKED
-from analyzer.results.store import FlowStore, Rows, SpooledRows
+from analyzer.results.store import FlowStore, Rows, SpooledColumns, SpooledRows
 from analyzer.settings import Settings
 from analyzer.tcp.evidence import Basis, Note
 from analyzer.tcp.states import NO_ARROW, Event, State
@@ -109,6 +109,18 @@ def test_how_much_was_spilled(small: None, tmp_path: Path) -> None:
         made.add(*rows)
     endings, entries = (sum(len(rows[kind]) for rows in given) for kind in (0, 1))
     assert endings * ENDING.itemsize < made.spilled <= endings * ENDING.itemsize + 2 * entries * PACKED.itemsize
+
+
+def test_columns_by_themselves(small: None, tmp_path: Path) -> None:
+    names, made = (
+        ("stream", "first_epoch", "handshake"),
+        SpooledColumns(ENDING, ("stream", "first_epoch", "handshake"), tmp_path),
+    )
+    given = [endings for endings, _, _ in finished(1)]
+    for endings in given:
+        made.append(endings)
+    for name in names:
+        assert np.array_equal(made.column(name), np.concatenate(given)[name])
 
 
 def test_entries_only_where_they_are_wanted() -> None:

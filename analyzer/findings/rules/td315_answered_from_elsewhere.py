@@ -57,32 +57,35 @@ NONE = np.zeros(0, np.int64)
 
 
 def judge(flows: AllFlows, settings: Settings) -> Crowd:
-    handshake, rst_by, answers = flows.columns("handshake", "rst_by", "server_packets")
-    asked = np.flatnonzero(handshake == Handshake.UNANSWERED)
-    answered = np.flatnonzero((handshake == Handshake.PARTIAL) & (rst_by == CLIENT) & (answers > 0))
+    handshake = flows.column("handshake")
+    asked, answered = (np.flatnonzero(handshake == how) for how in (Handshake.UNANSWERED, Handshake.PARTIAL))
+    rst_by, answers = flows.columns("rst_by", "server_packets", places=answered)
+    answered = answered[(rst_by == CLIENT) & (answers > 0)]
     syn, answer = pairs(flows, asked, answered) if len(asked) and len(answered) else (NONE, NONE)
-    facts = {name: flows.column(name) for name in ("stream", "first_epoch", "first_frame", "client_ip", "client_port")}
-    server, port = flows.columns("server_ip", "server_port")
+    names = ("stream", "first_epoch", "first_frame", "server_ip", "server_port")
+    stream, asked_at, syn_frame, server, port = flows.columns(*names, places=syn)
+    second, answered_at, answer_frame, answerer, answer_port = flows.columns(*names, places=answer)
+    client, client_port = flows.columns("client_ip", "client_port", places=syn)
     return Crowd(
-        address=server[syn],
-        port=port[syn],
+        address=server,
+        port=port,
         server=np.ones(len(syn), np.bool_),
-        other_address=facts["client_ip"][syn],
-        other_port=facts["client_port"][syn],
-        when=facts["first_epoch"][answer],
-        frames=np.column_stack([facts["first_frame"][syn], facts["first_frame"][answer]]).tolist(),
-        decides=facts["first_frame"][answer].tolist(),
+        other_address=client,
+        other_port=client_port,
+        when=answered_at,
+        frames=np.column_stack([syn_frame, answer_frame]).tolist(),
+        decides=answer_frame.tolist(),
         confidence=np.zeros(len(syn), np.int64),
-        about=AboutFlows(facts["stream"][syn], facts["first_epoch"][syn], facts["stream"][answer]),
+        about=AboutFlows(stream, asked_at, second),
         values={
-            "syn": facts["first_frame"][syn],
-            "answerer": server[answer],
-            "answer_port": port[answer],
-            "delay": facts["first_epoch"][answer] - facts["first_epoch"][syn],
-            "syn_ack": facts["first_frame"][answer],
-            "second": facts["stream"][answer],
-            "asked": server[syn],
-            "asker": facts["client_ip"][syn],
+            "syn": syn_frame,
+            "answerer": answerer,
+            "answer_port": answer_port,
+            "delay": answered_at - asked_at,
+            "syn_ack": answer_frame,
+            "second": second,
+            "asked": server,
+            "asker": client,
         },
     )
 
@@ -91,16 +94,18 @@ def pairs(
     flows: AllFlows, asked: NDArray[np.intp], answered: NDArray[np.intp]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The places of SYNs, and of the answer to each: same client, port and number, another server, soon after it."""
-    client, port, first, last = flows.columns("client_ip", "client_port", "first_epoch", "last_epoch")
-    servers = np.column_stack(flows.columns("server_ip", "server_port"))
     numbers = [flows.client_numbers(places) for places in (asked, answered)]
-    keys = [port[places] << 32 | number for places, number in zip((asked, answered), numbers, strict=True)]
+    ports = [flows.column("client_port", places) for places in (asked, answered)]
+    keys = [port << 32 | number for port, number in zip(ports, numbers, strict=True)]
     order = np.argsort(keys[0], kind="stable")
     place = np.minimum(np.searchsorted(keys[0][order], keys[1]), len(order) - 1)
-    syn = asked[order[place]]
-    soon = (first[answered] >= first[syn]) & (first[answered] <= last[syn] + LATEST_NS)
-    elsewhere = (servers[syn] != servers[answered]).any(axis=1)
-    same = (keys[0][order[place]] == keys[1]) & (client[syn] == client[answered])
-    found = same & soon & elsewhere & flows.begin_with_answer(answered)
+    syn, same = asked[order[place]], keys[0][order[place]] == keys[1]
+    syn, answered = syn[same], answered[same]
+    names = ("client_ip", "server_ip", "server_port", "first_epoch")
+    client, server, port, asked_at = flows.columns(*names, places=syn)
+    other, answerer, answer_port, answered_at = flows.columns(*names, places=answered)
+    soon = (answered_at >= asked_at) & (answered_at <= flows.column("last_epoch", syn) + LATEST_NS)
+    elsewhere = (server != answerer) | (port != answer_port)
+    found = (client == other) & soon & elsewhere & flows.begin_with_answer(answered)
     _, once = np.unique(syn[found], return_index=True)
     return syn[found][once], answered[found][once]

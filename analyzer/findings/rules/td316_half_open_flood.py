@@ -103,24 +103,26 @@ def judge(flows: AllFlows, settings: Settings) -> Crowd:
 
 def _attempts(flows: AllFlows) -> HalfOpen:
     """Those that were settled when the capture, or what is known of it, ended."""
-    shape = (flows.column("handshake") == Handshake.PARTIAL) & (flows.column("client_packets") == 1)
-    shape &= (flows.column("client_state") == State.SYN_SENT) & (flows.column("server_state") == State.SYN_RECEIVED)
-    some = np.flatnonzero(shape & (flows.column("rst_cause") == 0) & (flows.column("client_known") > 0))
+    some = np.flatnonzero(flows.column("handshake") == Handshake.PARTIAL)
+    told = ("client_packets", "client_state", "server_state", "rst_cause", "client_known")
+    packets, client, server, reset, known = flows.columns(*told, places=some)
+    shape = (packets == 1) & (client == State.SYN_SENT) & (server == State.SYN_RECEIVED) & (reset == 0)
+    some = some[shape & (known > 0)]
     names = ("server_ip", "server_port", "client_ip", "first_epoch", "last_epoch", "server_packets", "first_frame")
-    found = HalfOpen(*(flows.column(name)[some].astype(np.int64) for name in names))
+    found = HalfOpen(*(column.astype(np.int64) for column in flows.columns(*names, places=some)))
     settled = np.flatnonzero(flows.capture.known_until(found.last) - found.last >= SETTLED_NS)
     return found.of(settled[np.argsort(found.began[settled], kind="stable")])
 
 
 def _completed(flows: AllFlows, servers: NDArray[np.int64]) -> Completed:
     """The connections that these servers completed."""
-    shaken = flows.column("handshake") == Handshake.COMPLETE
-    some = np.flatnonzero(shaken & np.isin(flows.column("server_ip"), servers))
+    shaken = np.flatnonzero(flows.column("handshake") == Handshake.COMPLETE)
+    some = shaken[np.isin(flows.column("server_ip", shaken), servers)]
     server, port, began = (
-        flows.column(name)[some].astype(np.int64) for name in ("server_ip", "server_port", "first_epoch")
+        column.astype(np.int64) for column in flows.columns("server_ip", "server_port", "first_epoch", places=some)
     )
     order = np.lexsort((began, server << 16 | port))
-    return Completed((server << 16 | port)[order], began[order], bool(shaken.any()))
+    return Completed((server << 16 | port)[order], began[order], bool(len(shaken)))
 
 
 def _is_flood(some: HalfOpen, least: int, completes: bool) -> bool:

@@ -117,18 +117,23 @@ def _fails_its_own(some: Attempts, outage: Outage, least: int) -> bool:
 
 def _attempts(flows: AllFlows) -> Attempts:
     """The attempts at services of which some failed, in the order of time."""
-    handshake, last = flows.columns("handshake", "last_epoch")
-    silent = flows.capture.known_until(last) - last >= UNANSWERED_NS
-    failed = (handshake == Handshake.REFUSED) | ((handshake == Handshake.UNANSWERED) & silent)
-    server, port = (flows.column(name).astype(np.int64) for name in ("server_ip", "server_port"))
-    key = server << 16 | port
-    some = np.flatnonzero(failed | ((handshake == Handshake.COMPLETE) & np.isin(key, key[failed])))
-    began = flows.column("first_epoch")[some]
-    some = some[np.argsort(began, kind="stable")]
-    client, began, frame = (
-        flows.column(name)[some].astype(np.int64) for name in ("client_ip", "first_epoch", "first_frame")
-    )
-    return Attempts(server[some], port[some], client, began, frame, handshake[some].astype(np.int64))
+    handshake = flows.column("handshake")
+    unanswered = np.flatnonzero(handshake == Handshake.UNANSWERED)
+    last = flows.column("last_epoch", unanswered)
+    silent = unanswered[flows.capture.known_until(last) - last >= UNANSWERED_NS]
+    failed = np.concatenate([np.flatnonzero(handshake == Handshake.REFUSED), silent])
+    taken = np.flatnonzero(handshake == Handshake.COMPLETE) if len(failed) else failed
+    taken = taken[np.isin(_service(flows, taken), _service(flows, failed))]
+    some = np.sort(np.concatenate([failed, taken]))
+    some = some[np.argsort(flows.column("first_epoch", some), kind="stable")]
+    names = ("server_ip", "server_port", "client_ip", "first_epoch", "first_frame", "handshake")
+    return Attempts(*(column.astype(np.int64) for column in flows.columns(*names, places=some)))
+
+
+def _service(flows: AllFlows, some: NDArray[np.intp]) -> NDArray[np.int64]:
+    """A number for the server's address and port of some flows."""
+    server, port = flows.columns("server_ip", "server_port", places=some)
+    return np.asarray(server.astype(np.int64) << 16 | port, np.int64)
 
 
 def _outage(some: Attempts, least: int) -> Outage:

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from analyzer.findings.all_flows import AllFlows, groups
 from analyzer.findings.finding_columns import MEDIUM
-from analyzer.findings.rule import AT_THE_END, Crowd
+from analyzer.findings.rule import AT_THE_END, Bools, Crowd
 from analyzer.findings.step_function import Steps, per_minute, steps
 from analyzer.settings import Settings
 from analyzer.tcp.timers import timers_of
@@ -91,19 +91,34 @@ def judge(flows: AllFlows, settings: Settings) -> Crowd:
 
 def _connections(flows: AllFlows, settings: Settings, least: int) -> Connections:
     """The connections of clients that waited in TIME_WAIT at least so often."""
-    closer, teardown = flows.columns("closed_by", "teardown")
-    waited = ((closer == CLIENT) & (teardown == Teardown.GRACEFUL)) | (teardown == Teardown.SIMULTANEOUS)
-    began = np.maximum(*flows.columns("client_fin_acked_epoch", "server_fin_acked_epoch"))
-    waited &= (flows.column("client_known") > 0) & (began != UNKNOWN)
-    client = flows.column("client_ip")
-    often = np.bincount(client[waited], minlength=int(client.max(initial=0)) + 1) >= least
-    some = np.flatnonzero(often[client])
-    names = ("server_ip", "client_port", "server_port", "first_epoch", "last_epoch", "last_frame", "rst_cause")
-    server, port, service, opened, last, frame, reset = (flows.column(name)[some].astype(np.int64) for name in names)
-    began = np.where(waited[some], began[some], opened)
+    some = _of_often(flows, least)
+    names = ("client_ip", "server_ip", "client_port", "server_port", "first_epoch", "last_epoch", "last_frame")
+    client, server, port, service, opened, last, frame = (
+        column.astype(np.int64) for column in flows.columns(*names, places=some)
+    )
+    known, reset = flows.columns("client_known", "rst_cause", places=some)
+    began = np.maximum(*flows.columns("client_fin_acked_epoch", "server_fin_acked_epoch", places=some))
+    waited = _waited(flows, some) & (known > 0) & (began != UNKNOWN)
+    began = np.where(waited, began, opened)
     ended = np.minimum(began + timers_of(settings).time_wait.length, flows.capture.known_until(began) + 1)
-    ended = np.where(waited[some], np.where(reset > 0, np.minimum(ended, last), ended), began)
-    return Connections(client[some].astype(np.int64), server, port, service, opened, began, ended, frame)
+    ended = np.where(waited, np.where(reset > 0, np.minimum(ended, last), ended), began)
+    return Connections(client, server, port, service, opened, began, ended, frame)
+
+
+def _of_often(flows: AllFlows, least: int) -> NDArray[np.intp]:
+    """The flows of the clients that waited so often at least."""
+    waiting = flows.column("client_ip", np.flatnonzero(_waited(flows)))
+    often = np.bincount(waiting) >= least
+    if not often.any():
+        return np.zeros(0, np.intp)
+    return np.flatnonzero(np.isin(flows.column("client_ip"), np.flatnonzero(often)))
+
+
+def _waited(flows: AllFlows, some: NDArray[np.intp] | None = None) -> Bools:
+    """Whether the client waited in TIME_WAIT."""
+    closer, teardown = flows.columns("closed_by", "teardown", places=some)
+    first = (closer == CLIENT) & (teardown == Teardown.GRACEFUL)
+    return np.asarray(first | (teardown == Teardown.SIMULTANEOUS))
 
 
 def _until_reuse(crowd: Connections) -> Connections:
