@@ -5,7 +5,8 @@
 
 Host B runs nginx, with and without TLS, and four small servers (`servers.py`); clients on host A (`clients.py`) go
 through what people's clients do: keep-alive, both orders of closing, half-closes, uploads, slow answers, greetings,
-health checks of load balancers that close or reset. `sample.pcap.gz` is a small day of that kind, analysed by a test.
+health checks of load balancers that close or reset. `day.pcap.gz` and `late.pcap.gz` are short connections of a small
+day (`--closes 3000 --sample`), analysed by a test.
 
 Idle connections of minutes would take hours, so nginx closes them after 2 s here. In a recording of their own, the
 silence of each is then lengthened to between 58 and 76 s: later packets of that connection come so much later.

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import analyzer
 from tests.lab import Lab, forge, missing, pcapfile
 
 from . import __doc__ as about
-from .lengthened import lengthened
+from .lengthened import connection, lengthened
 from .servers import ANSWERS, GREETS, HTTP, HTTPS, SINK, prepare
 
+NAMES = ("day", "late")
+SHORT = 26  # packets of a connection in the sample
 ADDRESSES = 16  # of clients: TIME_WAIT holds a port for a minute
 SHARE_OF_LATE, SHARE_OF_SCANS = 0.05, 0.02
 TIME_WAITS = 131_072  # a laboratory's hosts have room for few, and reset what would come after
@@ -82,6 +86,17 @@ def live(lab: Lab, closes: int, seed: int, kind: str, scans: int) -> dict[str, i
     return {**json.loads(said), **({"scanned": scans} if scans else {})}
 
 
+def sample(folder: Path) -> None:
+    """Short connections of both recordings, compressed, beside this file: a test analyses them."""
+    for name in NAMES:
+        link, packets = pcapfile.read(folder / f"{name}.pcap")
+        count = Counter(connection(link, packet) for packet in packets)
+        few, short = [packet for packet in packets if count[connection(link, packet)] <= SHORT], folder / "short.pcap"
+        pcapfile.write(short, link, few, SNAPLEN)
+        packed = gzip.compress(short.read_bytes(), 9, mtime=0)
+        Path(__file__).with_name(f"{name}.pcap.gz").write_bytes(packed)
+
+
 def tell(path: Path, counts: dict[str, int]) -> None:
     path.write_text(json.dumps(counts, indent=2, sort_keys=True) + "\n")
 
@@ -89,7 +104,7 @@ def tell(path: Path, counts: dict[str, int]) -> None:
 def report(folder: Path) -> int:
     """Say what is found, by severity and code; returns how many findings are at warning or above."""
     bad = 0
-    for name in ("day", "late"):
+    for name in NAMES:
         found = analyzer.analyze(folder / f"{name}.pcap")
         grave = found.findings[found.findings["severity"] != "info"]
         bad += len(grave)
@@ -106,6 +121,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path, help="where the recordings are put")
     parser.add_argument("--closes", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--sample", action="store_true", help="put the short connections beside this program, too")
     parser.add_argument("--only", action="store_true", help="analyse what was recorded there")
     wanted = parser.parse_args()
     if not wanted.only:
@@ -113,6 +129,8 @@ def main() -> int:
             parser.error(reason)
         wanted.folder.mkdir(parents=True, exist_ok=True)
         record(wanted.folder, wanted.closes, wanted.seed)
+    if wanted.sample:
+        sample(wanted.folder)
     return min(report(wanted.folder), 1)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from collections.abc import Hashable
 from itertools import pairwise
 
 from tests.lab.pcapfile import LINK_HEADER, Packet, segment
@@ -16,7 +17,7 @@ WORTH_IT = 1.5 * SECOND  # shorter ones are pauses between requests
 def lengthened(link: int, packets: list[Packet], seed: int) -> list[Packet]:
     """The packets in their new order of time."""
     chance = random.Random(seed)
-    of: defaultdict[object, list[Packet]] = defaultdict(list)
+    of: defaultdict[Hashable, list[Packet]] = defaultdict(list)
     for packet in packets:
         of[connection(link, packet)].append(packet)
     moved: list[Packet] = []
@@ -28,7 +29,7 @@ def lengthened(link: int, packets: list[Packet], seed: int) -> list[Packet]:
     return sorted(moved, key=lambda packet: packet.time)
 
 
-def connection(link: int, packet: Packet) -> object:
+def connection(link: int, packet: Packet) -> Hashable:
     """Which one a packet is of: both ends, in one order."""
     one, ip = segment(link, packet), packet.data[LINK_HEADER[link] :]
     ends = ((ip[12:16], one.source_port), (ip[16:20], one.port))
