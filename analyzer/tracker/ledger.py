@@ -288,6 +288,9 @@ RESETS = [
     Column("rst_peer_state", "u1", "its receiver's state before it"),
     Column("rst_reply", "u1", "1 where its numbers are those of a reply (RFC 9293 3.5.2), not of an open socket"),
     Column("rst_ttl", "u1", "its TTL"),
+    Column(
+        "rst_copied_frame", "<u4", "the last frame of its peer before it, where both have the same IP identification"
+    ),
     Column("rst_nth", "u1", "its number among the RSTs of its sender, 255 for any beyond"),
     Column("rst_reached", "u1", "1 where its acknowledgment covers data of the peer that were not acknowledged before"),
     Column("rst_answers_time", "<i8", "time of it"),

@@ -75,7 +75,15 @@ from analyzer.tracker.over import still_kept
 from analyzer.tracker.reordering import fin_before_reset, not_yet_arrived, own_reset, undo_reset
 from analyzer.tracker.rst_trigger import trigger
 from analyzer.tracker.storage.event_log import bound, log_at
-from analyzer.tracker.third_party import is_new, is_repeat, is_third_party, mark_forged, note_third_party, under_way
+from analyzer.tracker.third_party import (
+    has_id_of_peer,
+    is_new,
+    is_repeat,
+    is_third_party,
+    mark_forged,
+    note_third_party,
+    under_way,
+)
 
 
 class Reception(IntEnum):
@@ -338,6 +346,7 @@ def describe(context, s, i, verdict):
     u["rst_nth"] = min(np.int64(u["rst_count"]), 255)
     u["rst_reached"] = np.int64(s["flags"]) & ACK != 0 and knows(e, ACKED) and seq_diff(s["ack"], e["ack_sent"]) > 0
     u["rst_ttl"] = s["ttl"]
+    u["rst_copied_frame"] = p["last_frame"] if has_id_of_peer(s, e, p) else 0
     u["rst_state"] = e["state"]
     u["rst_peer_state"] = p["state"]
     own = knows(e, NXT) and knows(p, ACKED)

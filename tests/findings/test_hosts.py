@@ -9,7 +9,7 @@ from analyzer.findings import rules
 from analyzer.findings.hosts import Hosts
 from analyzer.findings.ledger_view import LedgerView
 from analyzer.tracker.ledger import ThirdParty
-from tests.findings.books import ledger
+from tests.findings.books import found, ledger
 
 MS = 10**6
 ME = 1  # the server in the books
@@ -65,6 +65,16 @@ def test_a_hosts_other_resets_and_answers_are_compared_with_a_strange_one(known:
     told = said_of("TD309", known, ttl=41, hops=1)
     assert habit in told["habit"] and (habit or told["habit"] == "0") and told["doubt"] == doubt
     assert said_of("TD309", known, ttl=41, hops=0) == {"habit": "0", "doubt": "0"}
+
+
+@pytest.mark.parametrize(("counts", "level"), [(11, "high"), (15, "medium")], ids=["the same", "another RST"])
+def test_a_reset_with_the_ip_id_of_the_segment_before_it_was_turned_round(counts: int, level: str) -> None:
+    foreign = {"third_party": ThirdParty.OTHER_PATH, "third_party_frame": 11, "third_party_ttl": 28}
+    reset = {"rst_count": 1, "rst_frame": counts, "rst_ttl": 28, "rst_copied_frame": 10, "ttl_low": 58, "ttl_high": 58}
+    finding = found(ledger({"server": foreign | reset}))["TD309"]
+    assert finding["confidence"] == level
+    told = "; it has the IP id of the receiver's last segment before it (frame 10)."
+    assert finding["message"].endswith(told) == (level == "high")
 
 
 TTLS = " The TTL of the RST is 64, that of this host's SYN-ACKs is 53"

@@ -81,6 +81,7 @@ WORDS = {  # fields that name an endpoint, whatever the kind
     **dict.fromkeys(("blamed", "peer"), r"(?:client|server) \S+?"),
     **dict.fromkeys(("client", "server", "blamed_at", "peer_at", "blamed_ip", "peer_ip", "other"), r"\S+?"),
     **dict.fromkeys(("role", "peer_role"), "client|server"),
+    "turned": "; it has the IP id of the receiver's last segment before it|",
     "habit": r"(?:; (?:all )?RSTs in this host's name.*?|; SYN-ACKs of this host in other connections.*?|)",
     "served": "It completed .*?",
     "earlier": r"\. It took the last one before that at [0-9.]+ s|",

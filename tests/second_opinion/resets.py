@@ -332,6 +332,13 @@ def reset_by_third_party(case: Case) -> None:
         low, high = min(row.ttl for row in others), max(row.ttl for row in others)
         must((case["low"], case["high"]) == (low, high), f"the other segments' TTLs are {low} to {high}")
     how_others_came(case, rst)
+    if case["turned"]:
+        copied, before = (
+            case.segment("copied", case.peer),
+            [row for row in case.flow.before(rst) if row.side != rst.side],
+        )
+        must(copied is before[-1], f"frame {copied.frame} is not the last of its receiver before it")
+        must(rst.ip_id and rst.ip_id == copied.ip_id, f"their IP ids are {rst.ip_id} and {copied.ip_id}")
     if "hops" in why:
         must(
             others and hops(rst.ttl) not in {hops(row.ttl) for row in others},

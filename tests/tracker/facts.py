@@ -123,6 +123,15 @@ def of_reset(tell: Callable[[Side, Seen], int]) -> Callable[[Side], int]:
     return lambda side: tell(side, side.reset) if side.reset else 0
 
 
+def rst_copied_frame(side: Side, rst: Seen) -> int:
+    """The last frame of the peer before it, if that has its IP identification and the RST is not numbered as the next
+    of its own."""
+    own, theirs = side.before(rst, side.own)[-1:], side.before(rst, side.theirs)[-1:]
+    number, last = rst.segment.ip_id, own[0].segment.ip_id if own else 0
+    copied = rst.segment.numbered and bool(theirs) and theirs[0].segment.ip_id == number
+    return frame_of(theirs) if copied and not 0 < (number - last) % 65536 <= 64 else 0
+
+
 def rst_unacked(side: Side, rst: Seen) -> int:
     """Bytes it had sent that were not acknowledged, then or later."""
     acked = side.peer.acked
@@ -331,6 +340,7 @@ COLUMNS: dict[str, Meaning] = {
     "rst_answers_ack": lambda of: of.answered[0].segment.ack if of.answered else 0,
     "went_on_frame": lambda of: frame_of(went_on(of)),
     "rst_ignored_time": lambda of: time_of(of.ignored),
+    "rst_copied_frame": of_reset(rst_copied_frame),
     "rst_ttl": of_reset(lambda of, rst: rst.segment.ttl),
     "rst_state": lambda of: int(of.end.rst_state),
     "rst_verdict": lambda of: int(VERDICTS[of.end.rst_verdict]),

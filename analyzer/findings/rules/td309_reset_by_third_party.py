@@ -5,8 +5,9 @@
 A RST of one of two kinds. Its alleged sender continued the connection in the same numbers, with new data, a new
 acknowledgment or a retransmission that only a host with the connection sends. Or the RST took a different number of
 hops than all other segments of that sender. Hosts start their TTLs at 32, 64, 128 or 255, so a host whose RSTs start
-at 255 and whose data start at 64 is at the same distance by both. Such a RST closes its receiver, not the host in
-whose name it was sent.
+at 255 and whose data start at 64 is at the same distance by both. If the RST also has the IP identification of its
+receiver's last segment, a device turned that segment round. Such a RST closes its receiver, not the host in whose name
+it was sent.
 
 ## Why it matters
 
@@ -32,7 +33,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.findings.facts import LONG_NS, phrases
+from analyzer.findings.facts import LONG_NS, phrase, phrases
 from analyzer.findings.fitting_timers import consistent_with
 from analyzer.findings.hosts import Hosts
 from analyzer.findings.rule import DOUBT, Choice, Verdict
@@ -56,9 +57,10 @@ WENT_ON = "its sender continued the connection as if it had sent none"
 BOTH = f"{OTHER_HOPS}, and {WENT_ON}"
 MESSAGE = (
     "The RST in frame {rst} (at {when:into}{idle:silence}{timers}) does not fit the {blamed}, its alleged sender: "
-    "{why}{own:shown}. Its TTL "
-    "is {ttl}; that of the sender's other segments is {low} to {high}{habit}."
+    "{why}{own:shown}. Its TTL is {ttl}; that of the sender's other segments is {low} to {high}{turned}{copied:shown}"
+    "{habit}."
 )
+COPIED = "; it has the IP id of the receiver's last segment before it"
 OTHERS = "; RSTs in this host's name came with TTL {1} in {0}"
 HABIT = "; all RSTs in this host's name, in {}, came over as many hops: one device sends them, or the host itself does"
 ANSWERS = "; SYN-ACKs of this host in other connections came over as many hops, with TTL {}"
@@ -73,12 +75,13 @@ ADVICE = (
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     how = ledger.own("third_party")
     effective = (ledger.own("rst_frame") == ledger.own("third_party_frame")) & (how > 0)
+    copied = np.where(effective, ledger.own("rst_copied_frame"), 0)
     idle = np.where(effective & (ledger.own("rst_idle") >= LONG_NS), ledger.own("rst_idle"), 0)
     went_on, hops = how & ThirdParty.WENT_ON > 0, how & ThirdParty.OTHER_PATH > 0
     return Verdict(
         fires=how > 0,
         when=ledger.own("third_party_time"),
-        frames=[ledger.own("third_party_frame"), ledger.own("own_frame")],
+        frames=[ledger.own("third_party_frame"), ledger.own("own_frame"), copied],
         values={
             "rst": ledger.own("third_party_frame"),
             "when": ledger.own("third_party_time"),
@@ -87,12 +90,14 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "high": ledger.own("ttl_high"),
             "why": phrases([went_on & hops, hops], [BOTH, OTHER_HOPS], WENT_ON),
             "own": ledger.own("own_frame"),
+            "turned": phrase(copied > 0, COPIED, ""),
+            "copied": copied,
             "habit": Choice(np.zeros((ledger.flows, 2), np.uint16), ("",)),
-            "hops": hops & ~went_on,
+            "hops": hops & ~went_on & (copied == 0),
             "idle": idle,
             "timers": consistent_with(ledger, before_reset, idle > 0, settings),
         },
-        unsure=~went_on,
+        unsure=~went_on & (copied == 0),
     )
 
 
