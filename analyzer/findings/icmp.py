@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.findings.rule import Bools, Choice
+
 
 class Reason(IntEnum):
     """Why somebody says that a packet was dropped."""
@@ -22,6 +24,14 @@ class Reason(IntEnum):
     HEADER = 6  # its header or its handling is at fault
 
 
+SUSPECTS = {  # but for NONE: what to suspect, what to see, and the command before the address it is about
+    Reason.ROUTE: ("a missing route", "whether it has a route", "ip route get "),
+    Reason.HOST: ("a host that is down, or a wrong address,", "whether the host answers at all", "ip neigh show "),
+    Reason.REFUSED: ("a firewall with a reject rule", "the rule", "nft list ruleset || iptables -S  # meets "),
+    Reason.LOOP: ("a routing loop", "which hops repeat", "traceroute -n "),
+    Reason.SIZE: ("a tunnel with a small MTU", "where the MTU drops", "tracepath -n "),
+    Reason.HEADER: ("whoever sent the ICMP error", "what it dropped", "journalctl -k | grep "),
+}
 UNREACHABLE, TOO_BIG, TIME, PARAMETER = (
     "destination unreachable",
     "packet too big",
@@ -102,6 +112,11 @@ def text_of(kinds: NDArray[Any]) -> NDArray[np.uint8]:
 def reason_of(kinds: NDArray[Any]) -> NDArray[np.uint8]:
     """Reason of each kind, NONE of kind 0."""
     return _of(kinds, _REASONS, UNNAMED[1])
+
+
+def and_again(more: Bools, mixed: Bools) -> Choice:
+    """Words before the last error, where there were ``more`` than one, of which some said other things (``mixed``)."""
+    return Choice(more.astype(np.uint8) * (1 + mixed), ("", "; and again, last", "; then other errors, last"))
 
 
 def _of(kinds: NDArray[Any], values: NDArray[np.uint8], unnamed: int) -> NDArray[np.uint8]:

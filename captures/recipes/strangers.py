@@ -260,6 +260,24 @@ def time_wait_assassinated(lab: Lab) -> None:
     pause(0.2)
 
 
+@recipe("pcap", filter="tcp or icmp")
+def path_closed_by_firewall(lab: Lab) -> None:
+    """As retransmission-gave-up, but the router rejects what passes and says so by ICMP: administratively prohibited.
+
+    A kernel takes that as a hint on an open connection (RFC 1122 4.2.3.9) and goes on. The report says TD403 for the
+    client, and which router said what.
+    """
+    lab.a.sysctl(tcp_retries2=4)
+    client, _server = opened(lab)
+    lab.loss.prohibit(loss.EVERYTHING)
+    client.sendall(REQUEST)
+    pause(12.0)
+    lab.loss.nothing()
+    passing_visit(lab)
+    pause(10.0)
+    passing_visit(lab)
+
+
 @recipe("pcap")
 def zero_window_stall(lab: Lab) -> None:
     """The server stops reading; its window closes, the client probes it for seconds and then aborts.

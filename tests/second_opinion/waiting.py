@@ -62,6 +62,7 @@ def retransmission_gave_up(case: Case) -> None:
     must(len(gaps) >= 2, f"repeated {len(gaps)} times only")
     backed_off = max(gaps) >= 1.4 * min(gaps) or min(gaps) > LONGEST_WAIT
     must(backed_off, f"no back-off: gaps of {min(gaps) / 1e9:.3f} to {max(gaps) / 1e9:.3f} s")
+    told_by_icmp(case)
     earlier = flow.before(sent[0])
     case.lasted("idle", sent[0].time - earlier[-1].time if earlier else 0)
     timers_fit(case, sent[0])
@@ -70,6 +71,23 @@ def retransmission_gave_up(case: Case) -> None:
     rest(case, last)
     if case["rst"] is None:
         must(case.capture.last - last.time > gaps[-1], "the capture ended before the next repeat was due")
+
+
+def told_by_icmp(case: Case) -> None:
+    """Where ICMP errors quote its segments, and none of them its SYN, the first and the last are told."""
+    flow = case.flow
+    syns = [error for row in flow.of(case.own) if row.syn for error in case.capture.quoting(flow, row)]
+    found = {e.frame: e for row in flow.of(case.own) for e in case.capture.quoting(flow, row) if e.drops}
+    errors = [found[frame] for frame in sorted(found)]
+    if case["icmp"] is None:
+        must(syns or not errors, f"ICMP errors in frames {[error.frame for error in errors[:3]]} quote it")
+        return
+    must(errors and errors[0].frame == case["icmp"], "another is the first ICMP error that quotes it")
+    must(errors[0].teller == case["teller"], f"it comes from {errors[0].teller}")
+    must(errors[0].words in str(case["icmp_said"]), f"it says: {errors[0].words}")
+    must(errors[-1].frame == (case["last_icmp"] or case["icmp"]), f"the last is frame {errors[-1].frame}")
+    differ = len({(error.teller, error.kind) for error in errors}) > 1
+    must(not case["last_icmp"] or ("other" in str(case["icmp_again"])) == differ, "do all of them say the same?")
 
 
 def carries(row: Segment, number: int) -> bool:

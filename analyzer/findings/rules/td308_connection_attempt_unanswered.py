@@ -35,7 +35,7 @@ loop. Fragmentation needed, packet too big: a tunnel with a smaller MTU than the
 import numpy as np
 
 from analyzer.findings.facts import phrase
-from analyzer.findings.icmp import TEXTS, Reason, reason_of, text_of
+from analyzer.findings.icmp import SUSPECTS, TEXTS, Reason, and_again, reason_of, text_of
 from analyzer.findings.rule import Choice, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger, one_of
@@ -61,17 +61,11 @@ ADVICE = "Suspect {suspect} first. Next, on {place:address}, check {aim}: {look}
 SILENT = "a firewall that drops silently, or a host that is down,"
 LISTEN = "tcpdump -ni any 'tcp and host "
 DROPS = "'; nstat -az TcpExtListenDrops TcpExtListenOverflows"
-SUSPECTS = {  # what to suspect, what to see, and the command before and behind the address it is about
-    Reason.NONE: (SILENT, "whether the SYN arrives and is dropped", LISTEN, DROPS),
-    Reason.ROUTE: ("a missing route", "whether it has a route", "ip route get ", ""),
-    Reason.HOST: ("a host that is down, or a wrong address,", "whether the host answers at all", "ip neigh show ", ""),
-    Reason.REFUSED: ("a firewall with a reject rule", "the rule", "nft list ruleset || iptables -S  # meets ", ""),
-    Reason.LOOP: ("a routing loop", "which hops repeat", "traceroute -n ", ""),
-    Reason.SIZE: ("a tunnel with a small MTU", "where the MTU drops", "tracepath -n ", ""),
-    Reason.HEADER: ("whoever sent the ICMP error", "what it dropped", "journalctl -k | grep ", ""),
-}
 PARTS = ("suspect", "aim", "look", "then")
-ORDERED = [SUSPECTS[why] for why in Reason]
+ORDERED = [
+    (SILENT, "whether the SYN arrives and is dropped", LISTEN, DROPS),
+    *((suspect, aim, look, "") for suspect, aim, look in SUSPECTS.values()),
+]
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
@@ -105,9 +99,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "icmp": icmp,
             "delay": np.where(told, ledger.peer("icmp_delay"), 0),
             "of_syn": phrase(told & (ledger.peer("icmp_delay") > 0), " a SYN"),
-            "icmp_again": Choice(
-                more.astype(np.uint8) * (1 + mixed), ("", "; and again, last", "; then other errors, last")
-            ),
+            "icmp_again": and_again(more, mixed),
             "last_icmp": np.where(more, last_icmp, 0),
             "place": np.where(told, np.where(asker, address[:, ::-1], teller), address),
             "target": np.where(told, address, address[:, ::-1]),
