@@ -120,6 +120,12 @@ REUSE = [
     TableColumn("challenge_acks", "count", "Acknowledgments of the old connection that answered the SYN."),
     TableColumn("challenge_frame", "number", "The frame of the first of them."),
     TableColumn("answer_frame", "number", "The frame of its SYN-ACK, or else of the RST that refused it."),
+    TableColumn(
+        "failed_before",
+        "count",
+        "How many connections on the same tuple right before it, one after the other, never opened.",
+    ),
+    TableColumn("failing_s", "seconds", "From the SYN of the first of these to this SYN; empty if there were none."),
     TableColumn("file", "file", "With several captures: the file, as named, that contains the SYN."),
     TableColumn("file_frame", "number", "That frame's number in that file."),
 ]

@@ -114,6 +114,16 @@ def test_what_became_of_it_is_what_was_played(name: str) -> None:
         assert (row["time_wait_s"] > 0) == ("TIME_WAIT" in TOLD[name])
 
 
+def test_attempts_that_fail_one_after_the_other_are_counted() -> None:
+    """Five SYNs with ever lower numbers find the server in the old connection; after 144 s the sixth is let in."""
+    capture = Path(__file__).parents[1] / "stories" / "public" / "reconnected-after-144-s.pcap"
+    rows = result_of(capture).reuse
+    assert rows["failed_before"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert rows["failing_s"].iloc[-1] + rows["delay_s"].iloc[-1] == pytest.approx(144, abs=0.001)
+    assert rows["outcome"].tolist() == [*["incomplete"] * 5, "accepted"]
+    assert pd.isna(rows["failing_s"].iloc[0])
+
+
 def test_several_captures_name_the_file_of_the_syn(tmp_path: Path) -> None:
     whole = next(path for path in OWN if path.name == "reuse-delayed.pcap")
     (row,) = result_of(whole).reuse.to_dict("records")

@@ -106,13 +106,13 @@ def _pairs(table: Rows) -> tuple[Ints, Ints]:
 def _numbers(kept: KeptFlows, newer: Ints, older: Ints) -> Numbers:
     table: Rows = kept.flow_table if len(kept.flow_table) else np.zeros(0, FLOW)
     streams, before = (table["stream"][rows].astype(np.int64) for rows in (newer, older))
-    endings, openings = _kept_of(kept, np.union1d(streams, before), streams)
+    endings, openings = _kept_of(kept, np.union1d(streams, before))
     there = np.isin(streams, endings["stream"]) & np.isin(before, endings["stream"])
     there &= _noted_of(kept, streams)["syns"] > 0  # a SYN that cannot be followed begins a stream, and is no opening
     streams, before, newer = streams[there], before[there], newer[there]
-    own, old = (endings[np.searchsorted(endings["stream"], some)] for some in (streams, before))
-    place = np.searchsorted(endings["stream"], streams)
-    opened = Openings(*(column[place] for column in openings))
+    places = [np.searchsorted(endings["stream"], some) for some in (streams, before)]
+    own, old = (endings[some] for some in places)
+    opened, old_opened = (Openings(*(column[some] for column in openings)) for some in places)
     noted = _noted_of(kept, streams)
     return {
         **{column.name: own[column.name].astype(np.int64) for column in WHO},
@@ -125,6 +125,7 @@ def _numbers(kept: KeptFlows, newer: Ints, older: Ints) -> Numbers:
         "time_wait_s": np.where((noted["held"] > 0) & (noted["time_wait"] >= 0), noted["time_wait"], UNKNOWN),
         **_ahead(noted, own, old, table["isn"][newer, 0].astype(np.int64)),
         **_outcome(noted, own, opened),
+        **_failed(own, old, old_opened.established == UNKNOWN),
         **_located(kept, own["first_frame"].astype(np.int64)),
     }
 
@@ -139,14 +140,14 @@ def _noted_of(kept: KeptFlows, streams: Ints) -> Rows:
     return noted
 
 
-def _kept_of(kept: KeptFlows, wanted: Ints, newer: Ints) -> tuple[Rows, Openings]:
-    """The rows of ENDING of the streams ``wanted``, by stream, and how those of the ``newer`` were opened."""
+def _kept_of(kept: KeptFlows, wanted: Ints) -> tuple[Rows, Openings]:
+    """The rows of ENDING of the streams ``wanted``, by stream, and how they were opened."""
     rows: list[Rows] = [np.zeros(0, ENDING)]
     parts: list[Openings] = [Openings(*np.zeros((2, 0), np.int64))]
     for endings, entries in kept.slices(entries=True):
         chosen = np.isin(endings["stream"], wanted)
-        asked = np.isin(endings["stream"], newer)[entries["end"] >> 1]
-        parts.append(Openings(*(column[chosen] for column in _openings(entries[asked], len(endings)))))
+        some = entries[chosen[entries["end"] >> 1]]
+        parts.append(Openings(*(column[chosen] for column in _openings(some, len(endings)))))
         rows.append(endings[chosen])
     return np.concatenate(rows), Openings(*map(np.concatenate, zip(*parts, strict=True)))
 
@@ -204,6 +205,18 @@ def _outcome(noted: Rows, own: Rows, opened: Openings) -> Numbers:
         "challenge_frame": _or_none(noted["challenge_frame"]),
         "answer_frame": _or_none(np.where(opened.answer > 0, opened.answer, noted["refused_frame"])),
     }
+
+
+def _failed(own: Rows, old: Rows, never_open: NDArray[np.bool_]) -> Numbers:
+    """How many attempts right before each, one after the other, failed, and since when."""
+    at = np.searchsorted(own["stream"], old["stream"])  # where the older one's own row is
+    follows = own["stream"][np.minimum(at, len(own) - 1)] == old["stream"]
+    failed, since = np.zeros(len(own), np.int64), own["first_epoch"].copy()
+    for row in np.flatnonzero(never_open & (old["handshake"] != Handshake.NOT_CAPTURED)).tolist():
+        before = at[row]
+        failed[row] = failed[before] + 1 if follows[row] else 1
+        since[row] = since[before] if follows[row] else old["first_epoch"][row]
+    return {"failed_before": failed, "failing_s": np.where(failed > 0, own["first_epoch"] - since, UNKNOWN)}
 
 
 def _or_none(frames: NDArray[np.integer[Any]]) -> Ints:
