@@ -28,6 +28,7 @@ from analyzer.units import SECOND, counted
 from analyzer.views.console import SEVERITY_STYLES, Line, advice_lines, duration, endpoint, heading, wrapped
 from analyzer.views.explanation import names
 from analyzer.views.frame_names import FrameNames, silence
+from analyzer.views.ladder_icmp import IcmpError, icmp_errors
 from analyzer.views.ladder_segments import LadderSegments, folds, ladder_segments, said
 
 SILENCE = SECOND  # from here on a pause is written out
@@ -56,6 +57,7 @@ class LadderStep:
     time: int
     frame: int | None
     segment: int | None = None  # row of the conversation
+    icmp: str = ""  # what an ICMP error says
     rows: list[Any] = field(default_factory=list)  # of the timeline
     findings: list[Any] = field(default_factory=list)
 
@@ -96,7 +98,8 @@ def ladder_lines(
     talk = ladder_segments(result.segments if result.segments is not None else pd.DataFrame(), flow)
     findings = result.findings[result.findings["stream"] == stream]
     timeline = result.timeline[result.timeline["stream"] == stream]
-    steps = _steps(talk, timeline, findings)
+    errors = icmp_errors(result.segments, flow) if result.segments is not None else []
+    steps = _steps(talk, errors, timeline, findings)
     told = {step.frame for step in steps if step.frame is not None and (step.rows or step.findings)}
     hidden = [] if everything else folds(talk, told)
     frames = FrameNames(result.recording.frame_files, [step.frame for step in steps if step.frame is not None])
@@ -116,13 +119,17 @@ def _flow(flows: pd.DataFrame, stream: int) -> "pd.Series[Any]":
     return found.iloc[0]
 
 
-def _steps(talk: LadderSegments, timeline: pd.DataFrame, findings: pd.DataFrame) -> list[LadderStep]:
-    """Segments in the order of the capture, with what concerns them; what has no frame comes in by its
-    time."""
+def _steps(
+    talk: LadderSegments, errors: list[IcmpError], timeline: pd.DataFrame, findings: pd.DataFrame
+) -> list[LadderStep]:
+    """Segments and ICMP errors in the order of the capture, with what concerns them; what has no frame comes in by
+    its time."""
     steps = [
         LadderStep(time, frame, row)
         for row, (time, frame) in enumerate(zip(talk.time.tolist(), talk.frame.tolist(), strict=True))
     ]
+    steps += [LadderStep(time, frame, icmp=words) for frame, time, words in errors]
+    steps.sort(key=lambda step: step.frame or 0)
     by_frame: dict[int | None, LadderStep] = {step.frame: step for step in steps}
     loose: dict[int | str, LadderStep] = {}
     shown: dict[str, int] = {}  # by endpoint, the frame beside which its last state stands: the next stands below
@@ -195,14 +202,14 @@ def _body(
             yield _folded(talk, step.segment, skip_to, paper)
         if step.segment is None or step.segment >= skip_to:
             yield from _step_lines(step, talk, paper)
-        if step.segment is not None and step.segment + 1 >= skip_to:
+        if step.icmp or (step.segment is not None and step.segment + 1 >= skip_to):
             yield from _silence(steps, place, paper)
 
 
 def _silence(steps: list[LadderStep], place: int, paper: LadderLayout) -> Iterator[Line]:
     """A line for the time until the next segment, or until the last thing known, where it is long."""
     following = (steps[later] for later in range(place + 1, len(steps)))
-    until = next((later for later in following if later.segment is not None), steps[-1])
+    until = next((later for later in following if later.segment is not None or later.icmp), steps[-1])
     if until.time - steps[place].time >= SILENCE:
         yield Line(f"{'...':>{paper.time}} {silence(steps[place].time, until.time, paper.gaps)}", "dim")
 
@@ -225,6 +232,7 @@ def _step_lines(step: LadderStep, talk: LadderSegments, paper: LadderLayout) -> 
         further = (states[side][row : row + 1] for side in ("client", "server"))
         client, server = further
         yield _line(None, client, "", server, paper)
+    yield from (Line(line, "yellow") for line in wrapped(step.icmp, paper.indent, paper.columns))
     for entry in step.rows:
         yield from (Line(line, "dim") for line in _words(entry, paper))
     for finding in step.findings:
@@ -284,7 +292,9 @@ def _relative(time: int, paper: LadderLayout) -> str:
 
 
 def _untold(step: LadderStep, paper: LadderLayout) -> str:
-    """What stands in place of an arrow where no packet shows the event."""
+    """What stands in place of an arrow where no packet of the connection shows the event."""
+    if step.icmp:
+        return "(ICMP)"
     if step.rows[0].event != CAPTURE_END:
         return ""
     return (
