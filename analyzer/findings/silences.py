@@ -1,7 +1,8 @@
 """The silence, or the wait, that ended a flow: who acted, what the connection waited for, and how long, by each clock.
 
 There are four ways in which a silence may end a connection, and a function for each: ``before_fin``, ``before_reset``,
-``before_answered`` (a segment sent after it met a RST) and ``before_loss`` (nothing that was sent after it arrived).
+``before_answered`` (a segment sent after it met a RST) and ``before_loss`` (nothing that was sent after it arrived), or
+``before_lost_fin`` where that was a FIN.
 Which known timers fit is asked in ``fitting_timers.py``.
 
 Lengths count from different moments, by the clock of a timer (CLOCKS of the catalogue): from the last segment, the
@@ -108,6 +109,22 @@ def before_loss(ledger: Ledger) -> Silences:
         ledger.of_side("data_time", side),
         ledger.of_side("probe_first_time", side),
     )
+    return _forgotten(ledger, side, BY_NOTHING, when, length, frame)
+
+
+def survived(ledger: Ledger, idle: Longs) -> Longs:
+    """The longest silence of a second or more that the flow had survived before one of length ``idle``; 0 where there
+    was none, or that was none. What forgets connections in silence does so between the two."""
+    longest = ledger.own("survived_idle").max(axis=1)[:, None]
+    return np.asarray(np.where((idle > 0) & (longest >= LONG_NS) & (longest < idle), longest, 0), np.int64)
+
+
+def before_lost_fin(ledger: Ledger) -> Silences:
+    """The silence that a FIN ended which was never acknowledged, the later one of two."""
+    fins = ledger.own("fin_time") * (ledger.own("fin_count") > 1)
+    side = np.where(fins.any(axis=1), np.argmax(fins, axis=1), NOT_KNOWN)
+    frame, when = ledger.of_side("fin_frame", side), ledger.of_side("fin_time", side) - 1  # before it passed
+    length = _of_other(ended_silence(ledger, ledger.own("fin_frame"))[:, ::-1], side)
     return _forgotten(ledger, side, BY_NOTHING, when, length, frame)
 
 

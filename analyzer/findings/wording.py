@@ -18,6 +18,7 @@ behind the colon:
     shown         (frame 8), or nothing
     silence       , after 612 s of silence; or nothing
     quiet         , then nothing for 61 s; or nothing
+    survived       (it had survived 200 s before), or nothing
     ending         in answer to frame 8, which was sent; or nothing
     within         in 8.002 s, or nothing
     after         , 1.51 ms after; or nothing
@@ -204,6 +205,7 @@ KINDS: dict[str, Callable[[str], Piece]] = {
     "frame": lambda value: FrameNumber(value, "frame ", missing="not captured"),
     "numbered": lambda value: FrameNumber(value, known=True),
     "shown": lambda value: FrameNumber(value, " (frame ", ")"),
+    "survived": lambda value: Duration(value, " (it had survived ", " before)"),
     "ending": lambda value: FrameNumber(value, " in answer to frame ", ", which was sent"),
     "to": lambda value: FrameNumber(value, " to "),
     "silence": lambda value: Duration(value, ", after ", " of silence"),

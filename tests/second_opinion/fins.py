@@ -5,6 +5,7 @@ from itertools import pairwise
 from tests.second_opinion.closing import answers, stays_in
 from tests.second_opinion.opinion import Case, absent, must, need, predicate
 from tests.second_opinion.packets import Segment, ahead
+from tests.second_opinion.silences import timers_fit
 
 RTO_LEAST = 10_000_000  # no stack repeats by time-out sooner where the round trip is not known
 
@@ -25,6 +26,9 @@ def fin_never_acknowledged(case: Case) -> None:
     case.number_of("count", fins)
     case.happened("when", fins[0])
     case.lasted("span", fins[-1].time - fins[0].time)
+    earlier = case.flow.before(fins[0])
+    case.lasted("idle", fins[0].time - earlier[-1].time if earlier else 0)
+    timers_fit(case, fins[0])
     covered = list(case.flow.covering(case.peer, fins[0].end))
     later = [row for row in covered if row.frame > fins[-1].frame]
     absent(later, "frame {} acknowledges it")

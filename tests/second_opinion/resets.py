@@ -7,7 +7,7 @@ from tests.second_opinion.claims import UNITS, Duration
 from tests.second_opinion.closing import ROLES, acked_before, answers, distinct_bytes, is_probe
 from tests.second_opinion.opinion import Case, absent, must, need, predicate
 from tests.second_opinion.packets import CLIENT, SERVER, Flow, Segment, ahead, furthest
-from tests.second_opinion.silences import timers_fit
+from tests.second_opinion.silences import had_survived, timers_fit
 
 WORD = 1 << 32
 SOON = 5 * 10**9  # no answer to a SYN takes longer
@@ -194,6 +194,7 @@ def reset_by_host_without_connection(case: Case) -> None:
     earlier = flow.before(row)
     case.lasted("idle", row.time - earlier[-1].time if earlier else 0)
     timers_fit(case, row)
+    had_survived(case, row)
 
 
 @predicate("TD306")

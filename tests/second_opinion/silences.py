@@ -1,6 +1,7 @@
 """TD401, and the timers that are named in findings that follow a silence."""
 
 import re
+from itertools import pairwise
 
 from tests.second_opinion.claims import DURATION, UNITS
 from tests.second_opinion.closing import ROLES, is_probe
@@ -33,6 +34,19 @@ def timers_fit(case: Case, ended: Segment) -> None:
         acting = any(low - 0.1 <= length <= high + 1 + trip for length in lengths)
         fits = max(lengths) >= low if "in silence" in said else acting
         must(fits, f"a timer of {least} s does not fit {lengths}")
+
+
+def had_survived(case: Case, ended: Segment) -> None:
+    """The longest silence before, after which both sides were heard of again."""
+    rows = case.flow.before(ended)
+    gaps = [
+        later.time - earlier.time
+        for place, (earlier, later) in enumerate(pairwise(rows))
+        if any(row.side != later.side for row in rows[place + 2 :])
+    ]
+    case.lasted("survived", 0, max(gaps, default=0))
+    if case["survived"] is not None:
+        must(any(case["survived"].is_about(gap) for gap in gaps), "no such silence came before")
 
 
 @predicate("TD401")

@@ -6,7 +6,7 @@ from tests.second_opinion.closing import answers, is_probe
 from tests.second_opinion.fins import in_time_wait
 from tests.second_opinion.opinion import Case, absent, must, need, predicate
 from tests.second_opinion.packets import Flow, Segment, ahead
-from tests.second_opinion.silences import timers_fit
+from tests.second_opinion.silences import had_survived, timers_fit
 
 WORD = 1 << 32
 LONGEST_WAIT = 60 * 10**9  # from here on the gaps between repeats do not grow (RFC 6298 2.5)
@@ -66,6 +66,7 @@ def retransmission_gave_up(case: Case) -> None:
     earlier = flow.before(sent[0])
     case.lasted("idle", sent[0].time - earlier[-1].time if earlier else 0)
     timers_fit(case, sent[0])
+    had_survived(case, sent[0])
     if case["apart"]:
         must(all(abs(gap - 120e9) <= 2e9 for gap in gaps[1:]), f"gaps of {gaps[1:]} ns")
     rest(case, last)

@@ -24,7 +24,9 @@ arrive there, and did an acknowledgment leave?
 """
 
 from analyzer.findings.facts import ended_silence, fin_acked, not_captured, phrase, state_is
+from analyzer.findings.fitting_timers import consistent_with
 from analyzer.findings.rule import Verdict
+from analyzer.findings.silences import before_lost_fin
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
 from analyzer.tracker.ledger import Known
@@ -46,7 +48,7 @@ MOMENT_NS = 1_000_000_000
 IDLE_NS = 10 * SECOND  # no known device forgets a connection sooner, half-closed ones included
 MESSAGE = (
     "The {blamed} sent its FIN {count:times} in {span:duration} (frames {first} to {last}, the first at "
-    "{when:into}){idle:silence}{passed}. It remains in {state:state}."
+    "{when:into}){idle:silence}{timers}{passed}. It remains in {state:state}."
 )
 ADVICE = (
     "Suspect {suspect}. Next: capture at {peer_ip} too and check whether the FIN arrives: tcpdump -ni "
@@ -87,6 +89,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
                 ", and no acknowledgment of it was captured",
             ),
             "idle": idle,
+            "timers": consistent_with(ledger, before_lost_fin, stuck & ~hidden & (idle > 0), settings),
             "suspect": phrase(idle >= IDLE_NS, FORGOTTEN, NETWORK),
             "state": ledger.own("state"),
         },

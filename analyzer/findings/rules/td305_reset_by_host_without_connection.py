@@ -26,7 +26,7 @@ the RST with that of the host's other segments, and capture behind the device.
 from analyzer.findings.facts import acceptance_unknown, ended_silence, lost_connection, opening_not_captured
 from analyzer.findings.fitting_timers import consistent_with
 from analyzer.findings.rule import Verdict
-from analyzer.findings.silences import before_answered
+from analyzer.findings.silences import before_answered, survived
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
 
@@ -40,7 +40,7 @@ EXAMPLE = "reset-by-host-without-connection.pcap"
 NEAR_MISS = "abortive-close.pcap"
 MESSAGE = (
     "The {blamed} answered frame {answered} with a RST (frame {rst}, at {when:into}) whose sequence number is that "
-    "frame's acknowledgment number: it had no such connection{idle:silence}{timers}."
+    "frame's acknowledgment number: it had no such connection{idle:silence}{survived:survived}{timers}."
 )
 ADVICE = (
     "Suspect a restart of {blamed_ip} first, or a device in front of it whose state expired. Compare the TTLs. Next: "
@@ -61,6 +61,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "rst": ledger.own("rst_frame"),
             "when": ledger.own("rst_time"),
             "idle": idle,
+            "survived": survived(ledger, idle),
             "timers": consistent_with(ledger, before_answered, fires, settings),
         },
         unsure=acceptance_unknown(ledger) | (idle == 0) | (answered_after < ledger.own("tap_rtt")),

@@ -35,7 +35,7 @@ from analyzer.findings.facts import aborted, lost_connection, on_side, opening_n
 from analyzer.findings.fitting_timers import apart_words, fitting_words, timers_that_fit
 from analyzer.findings.hosts import Hosts
 from analyzer.findings.recurring import best_windows, window_words
-from analyzer.findings.recurring_closes import FEWEST, SHOWN, Recurring, recurring_closes, seen_whole
+from analyzer.findings.recurring_closes import FEWEST, SHOWN, Recurring, recurring_closes
 from analyzer.findings.rule import Bools, Choice, Crowd, Verdict
 from analyzer.findings.silences import (
     ANSWER,
@@ -89,9 +89,15 @@ PLACES = (
 OF_ENDS = "of a device between the two that resets both ends, or of the program on the host that sent the RST"
 FORGOT = "of a device between the two that had forgotten the connection (a load balancer, NAT or firewall)"
 
+SINCE = ("the handshake, without any data", "the last data", "the client's last data, which it had not answered")
+DIALOGUE = 3  # turns: a request had been answered before, so the next one was to be answered, too
 ORDINARY = (
     "This is a timer, not a person, and ordinary life. Have the side that sends requests drop idle connections sooner "
     "than that, so that no request meets the close."
+)
+UNANSWERED = (
+    "Suspect a time-out for requests in the program on the server first: it stopped working on them. Find out there "
+    "what takes so long, or raise that time-out."
 )
 RESETTING = (
     "Suspect an idle timer first, of a device between the two that resets both ends, or of the program that sent the "
@@ -154,36 +160,35 @@ def judge_many(flows: AllFlows, settings: Settings) -> Crowd:
     fits = fits.joined(timers_that_fit(closes.by_reset.where(closes.by_rst), settings))
     alone = closes.by_rst & (fits.where(lambda some: some.acting) | whole_minutes(closes.by_reset))
     said = np.array([fitting_words(some) for some in fits.sets], object)[fits.codes]
-    return _crowd(flows, closes, np.flatnonzero(~alone), {
+    return _crowd(closes, np.flatnonzero(~alone), {
         "timers": said,
         "none": np.where(said == "", "; no known timer fits", "").astype(object),
         "apart": np.array([apart_words(some) for some in fits.sets], object)[fits.codes],
     })  # fmt: skip
 
 
-def _crowd(
-    flows: AllFlows, closes: Recurring, told: NDArray[np.intp], words: Mapping[str, NDArray[np.object_]]
-) -> Crowd:
+def _crowd(closes: Recurring, told: NDArray[np.intp], words: Mapping[str, NDArray[np.object_]]) -> Crowd:
     """What is said of the values in ``told``; single findings tell the others."""
     by_rst, by_client = closes.by_rst[told], closes.by_fin.by_client[told]
-    windows, members = [closes.windows[place] for place in told], [closes.members[place] for place in told]
+    unanswered = ~by_client & (closes.by_fin.waits[told] == ANSWER) & (closes.turns[told] >= DIALOGUE)
+    windows, proof = [closes.windows[place] for place in told], [closes.proof[place] for place in told]
     return Crowd(
         address=closes.address[told],
         port=closes.port[told],
         server=np.ones(len(told), np.bool_),
-        when=np.array([closes.when[mine[FEWEST - 1]] for mine in members], np.int64),
-        frames=[closes.frame[mine[:SHOWN]].tolist() for mine in members],
-        decides=[int(closes.frame[mine[FEWEST - 1]]) for mine in members],
-        confidence=np.array([not seen_whole(flows, mine) for mine in members], np.int64),
-        info=~by_rst,
+        when=np.array([some.when[FEWEST - 1] for some in proof], np.int64),
+        frames=[some.frame[:SHOWN].tolist() for some in proof],
+        decides=[int(some.frame[FEWEST - 1]) for some in proof],
+        confidence=np.where(closes.whole[told], 0, 1),
+        info=~by_rst & ~unanswered,
         values={
             "count": np.array([window.size for window in windows], np.int64),
             "among": closes.among[told],
             "who": np.where(by_client, "client", "server").astype(object),
             "how": np.where(by_rst, "reset", "closed").astype(object),
             "length": np.array([window_words(window) for window in windows], object),
-            "since": np.where(closes.no_data[told], "the handshake, without any data", "the last data").astype(object),
-            "advice": np.where(by_rst, RESETTING, ORDINARY).astype(object),
+            "since": np.array(SINCE, object)[np.where(closes.no_data[told], 0, np.where(unanswered, 2, 1))],
+            "advice": np.select([by_rst, unanswered], [RESETTING, UNANSWERED], ORDINARY).astype(object),
             "flag": np.where(by_rst, "tcp.flags.reset == 1", "tcp.flags.fin == 1").astype(object),
             "side": np.where(by_client, "dstport", "srcport").astype(object),
             **{name: texts[told] for name, texts in words.items()},

@@ -32,7 +32,7 @@ from analyzer.findings.facts import not_captured, phrase, resetter
 from analyzer.findings.fitting_timers import consistent_with
 from analyzer.findings.icmp import SUSPECTS, TEXTS, Reason, and_again, reason_of, text_of
 from analyzer.findings.rule import Bools, Choice, Verdict
-from analyzer.findings.silences import before_loss, lost_after
+from analyzer.findings.silences import before_loss, lost_after, survived
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger, one_of
 from analyzer.tracker.vocabularies import RstCause
@@ -49,7 +49,7 @@ EXAMPLE = "retransmission-gave-up.pcap"
 NEAR_MISS = "data-lost-but-fin-not.pcap"
 MESSAGE = (
     "The {blamed} retransmitted data {count:times} (first at {when:into}, last {span:duration} later in frame "
-    "{last}){apart}{idle:silence}{timers}; they were never acknowledged{end}{rst:shown}.{space}{teller:address}"
+    "{last}){apart}{idle:silence}{survived:survived}{timers}; they were never acknowledged{end}{rst:shown}.{space}{teller:address}"
     "{icmp_said}{icmp:shown}{about_it}{icmp_again}{last_icmp:shown}{stop}"
 )
 ADVICE = "Suspect {suspect}. Next, on {place:address}, check {aim}: {look}{target:address}{then}"
@@ -83,6 +83,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "rst": ledger.own("rst_frame") * reset,
             "apart": phrase(_longest_back_off(run, ledger.own("repeat_last_time") - first), BACK_OFF),
             "idle": idle,
+            "survived": survived(ledger, idle),
             "timers": consistent_with(ledger, before_loss, ended & ~hidden, settings),
             **said,
         },

@@ -133,7 +133,15 @@ def own_timers(path: str) -> tuple[KnownTimer, ...]:
 
 def in_force(path: str | None) -> tuple[KnownTimer, ...]:
     """The site's own timers in the file ``path``, if there is one, and those of the catalogue."""
-    return catalogue() if path is None else _with_own(path, Path(path).stat().st_mtime_ns)
+    return catalogue() if path is None else _with_own(path, _written(path))
+
+
+def _written(path: str) -> int:
+    """When the file was last written, 0 where that cannot be told."""
+    try:
+        return Path(path).stat().st_mtime_ns
+    except OSError:
+        return 0  # it was read before, or reading it says what is wrong
 
 
 @cache
