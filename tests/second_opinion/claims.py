@@ -88,7 +88,7 @@ WORDS = {  # fields that name an endpoint, whatever the kind
     "earlier": r"\. It took the last one before that at [0-9.]+ s|",
     "later": r"(?: and|\. It took) the first one after that at [0-9.]+ s|",
     "timers": "(?:, consistent with [^;]*?)?",
-    "place": "(?:; .*?)?",
+    "dialogue": "(?:; .*?)?",
     "minutes": "(?:, a whole number of minutes[^;]*?)?",
     "repeats": r"(?:; \d+ connections [^;]*?)?",
     "space": " |",

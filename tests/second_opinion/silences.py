@@ -88,7 +88,7 @@ def closed_by_idle_timer(case: Case) -> None:
 
 def waited_for(case: Case, rst: Segment) -> None:
     """What the message says of the dialogue before the silence."""
-    place, flow = str(case["place"] or ""), case.flow
+    place, flow = str(case["dialogue"] or ""), case.flow
     data = [row for row in flow.before(rst) if row.length and not is_probe(flow, row)]
     last = data[-1].side if data else None
     if "client had sent no data" in place:

@@ -242,7 +242,10 @@ MET_A_RST: list[Story] = [
     (("1 C FA 1 1 0", "1.01 S FA 1 2 0", "1.02 C A 2 2 0", "1.3 S FA 1 2 0", "1.31 C R 8 0 0"), MET, REFUTED),
     (("1 C FA 1 1 0", "1.01 S FA 1 1 0", "1.02 C A 2 2 0", "1.3 S FA 1 1 0", "1.31 C R 1 0 0"), MET, REFUTED),
 ]
-TIMED = {"timers": ", consistent with Apache httpd (5 s) and 3 others", "place": "; the server had sent the last data"}
+TIMED = {
+    "timers": ", consistent with Apache httpd (5 s) and 3 others",
+    "dialogue": "; the server had sent the last data",
+}
 AT_MOST = ", consistent with timers of at most that length that fire in silence: shop's (7 s)"
 FORGOT = {"timers": AT_MOST, "answered": 6, "rst": 7}
 ENDED_A_SILENCE: list[Story] = [

@@ -63,7 +63,7 @@ EXAMPLE = "closed-by-idle-timer.pcap"
 NEAR_MISS = "idle-closed-in-order.pcap"
 MESSAGE = (
     "The {blamed} sent RST (frame {rst}, at {when:into}) without a FIN{answered:ending} after {idle:duration} of "
-    "silence (threshold {idle_timer:duration}){timers}{minutes}{place}{repeats}."
+    "silence (threshold {idle_timer:duration}){timers}{minutes}{dialogue}{repeats}."
 )
 ADVICE = (
     "Suspect an idle timer first, {whose}. Keep-alives sent more often than every {limit:duration} keep the connection "
@@ -127,7 +127,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "limit": np.where(minutes, (length + MINUTE_NS // 2) // MINUTE_NS * MINUTE_NS, fits.likeliest()),
             "timers": fits.keeping(acts | forgot).said(fitting_words),
             "minutes": phrase(minutes, MINUTES),
-            "place": phrases([alone & (reset.waits == wait) for wait in WAITS], PLACES, ""),
+            "dialogue": phrases([alone & (reset.waits == wait) for wait in WAITS], PLACES, ""),
             "repeats": phrase(fires, "", ""),
             "whose": phrase(forgot, FORGOT, OF_ENDS),
             "apart": fits.said(apart_words),
