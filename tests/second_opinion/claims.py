@@ -68,6 +68,7 @@ KINDS: dict[str, tuple[str, Any]] = {
     "quiet": (rf", then nothing for {SPAN}|", _duration),
     "survived": (rf" \(it had survived {SPAN} before\)|", _duration),
     "ending": (r" in answer to frame \d+, which was sent|", _frame),
+    "entered": (rf", entered {SPAN} before|", _duration),
     "within": (rf" in {SPAN}|", _duration),
     "after": (rf", {SPAN} after|", _duration),
     "to": (r" to \d+|", _frame),
