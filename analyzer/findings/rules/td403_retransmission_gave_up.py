@@ -49,8 +49,8 @@ EXAMPLE = "retransmission-gave-up.pcap"
 NEAR_MISS = "data-lost-but-fin-not.pcap"
 MESSAGE = (
     "The {blamed} retransmitted data {count:times} (first at {when:into}, last {span:duration} later in frame "
-    "{last}){apart}{idle:silence}{survived:survived}{timers}; they were never acknowledged{end}{rst:shown}.{space}{teller:address}"
-    "{icmp_said}{icmp:shown}{about_it}{icmp_again}{last_icmp:shown}{stop}"
+    "{last}){apart}{idle:silence}{survived:survived}{timers}; they were never acknowledged{end}{rst:shown}."
+    "{space}{teller:address}{icmp_said}{icmp:shown}{about_it}{icmp_again}{last_icmp:shown}{stop}"
 )
 ADVICE = "Suspect {suspect}. Next, on {place:address}, check {aim}: {look}{target:address}{then}"
 IDLE = (
