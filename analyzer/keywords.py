@@ -27,6 +27,7 @@ class Keywords(TypedDict, total=False):
     pile_up: int
     descriptors: int
     idle_timer_s: Seconds
+    gave_up_waiting_s: Seconds
     timers: str | PathLike[str] | None
     ephemeral_ports: int
     ports_used_percent: int

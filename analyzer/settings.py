@@ -76,6 +76,9 @@ class Settings:
     pile_up: int = _number(10, "Report a pile-up (TD106) if one service or client leaks this many sockets at once.")
     descriptors: int = _number(1024, "Open files a process may have; TD106 says when the leak will reach it.")
     idle_timer_ns: int = _duration(5, "Report a reset that ended a silence (TD401) if that was at least this long.")
+    gave_up_waiting_ns: int = _duration(
+        1, "Report that a client gave up waiting (TD406) if it closed at least this long after its last data."
+    )
     timers: str | None = _file(
         "Known timers of this site, told before those of the catalogue: a file as docs/timers.md describes it."
     )

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from analyzer.capture.gaps import crossed
 from analyzer.findings.rule import Bools, Choice
-from analyzer.tcp.dialogue import looks_like_alert
 from analyzer.tcp.states import State
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.outcome import Ledger, one_of
@@ -129,11 +128,6 @@ def lost_connection(ledger: Ledger) -> Bools:
     first = (ledger.own("fin_count") == 0) & (ledger.own("rst_nth") == 1)
     unasked = ledger.own("rst_answers") == Answered.SYN_ACK  # an answer to nothing that it asked: backscatter
     return np.asarray(resetter(ledger, RstCause.NO_CONNECTION) & first & ~ledger.never_open[:, None] & ~unasked)
-
-
-def sent_tls_alert(ledger: Ledger) -> Bools:
-    """Endpoints whose last payload looks like a TLS alert, as the close_notify that is sent before a close."""
-    return np.asarray(looks_like_alert(ledger.own("last_payload_byte"), ledger.own("last_payload")))
 
 
 def ended_silence(ledger: Ledger, frame: NDArray[Any]) -> NDArray[np.int64]:

@@ -13,7 +13,8 @@ pending then follows from whose data were the last, from whether they had been a
     client's      client      no             request-in-flight: what it sent last may not have arrived
     client's      server      either         request-in-flight: the server closes, and did not answer
     server's      client      no             mid-answer: a part of the answer was still on its way
-    server's      client      yes            mid-answer if the server sends more new data after that, else nothing
+    server's      client      yes            mid-answer if the server, which does not know of the close yet, sends more
+                                             new data within a second; else nothing
     server's      server      no, by RST     mid-answer: the answer was cut off
     server's      server      else           nothing: it sent what it had to send, and closed
 
@@ -28,12 +29,14 @@ from typing import Any
 import numpy as np
 
 from analyzer.kernels import helper
+from analyzer.units import SECOND
 
 TLS_ALERT = 21  # first byte of a TLS record that carries an alert (RFC 8446 5.1)
 TLS_HANDSHAKE = 22
 TLS_DATA = 23  # TLS 1.3 sends everything under the type of application data (RFC 8446 5.2)
 ALERT_BYTES = 64  # an alert with any cipher: 7 in clear, 31 with AES-GCM, 53 with CBC and SHA-1
 ALERT_BYTES_1_3 = 24  # header 5, alert 2, its real type 1, tag 16
+AT_ONCE_NS = np.int64(SECOND)  # who sends more data so soon is in the middle of them
 
 
 class Pending(IntEnum):
@@ -55,7 +58,7 @@ PENDING_WORDS = {
     Pending.REQUEST_IN_FLIGHT: "the last data were the client's; they were not all acknowledged, or the server closed "
     "without answering them",
     Pending.MID_ANSWER: "the server's last data were not all acknowledged when the client closed or either side reset, "
-    "or the server sent more after the client had closed",
+    "or the server, not knowing of the close yet, sent more within a second of them",
     Pending.UNKNOWN: "segments are missing from the capture, or neither the opening nor any data were captured",
 }
 NOTHING, ANSWER, REQUEST_IN_FLIGHT, MID_ANSWER = (np.int64(code) for code in list(Pending)[1:5])

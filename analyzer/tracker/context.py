@@ -44,6 +44,7 @@ CONTEXT = np.dtype(
         ("retention", "<i8"),
         ("retention_reset", "<i8"),
         ("slow_close", "<i8"),
+        ("gave_up_waiting", "<i8"),
         ("clock_back", "<i8"),
         # what is asked of flows: bits of Sign (see ``ordinary.kind_of_flow``)
         ("asked", "<i8"),

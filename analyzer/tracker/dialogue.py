@@ -10,9 +10,9 @@ import numpy as np
 
 from analyzer.kernels import helper
 from analyzer.segments.table import ACK, FIN, RST, SYN
-from analyzer.tcp.dialogue import MID_ANSWER, NOTHING, Pending, is_alert, is_record, pending_at_close
+from analyzer.tcp.dialogue import AT_ONCE_NS, MID_ANSWER, NOTHING, Pending, is_alert, is_record, pending_at_close
 from analyzer.tcp.sequence import seq_diff
-from analyzer.tracker.codes import ACKED, FIN_INFERRED, ISN, NXT
+from analyzer.tracker.codes import ACKED, FIN_INFERRED, ISN, NXT, PEER_FIN
 from analyzer.tracker.context import closing_facts, end_at, flow_at, knows, mark_closing_facts, unusual
 from analyzer.tracker.gaps import silent_since
 from analyzer.tracker.segment import length_of
@@ -39,12 +39,13 @@ def begin_dialogue(context, s, i):
     """The first segment after the SYNs passes: from now on the two may send data. A SYN may have carried some before
     (RFC 7413), which count where its peer has acknowledged them."""
     e, p = end_at(context, i), end_at(context, i ^ 1)
-    if e["closing_row"] == 0 or spoken_time(closing_facts(context, e), closing_facts(context, p)) > 0:
+    open_now = e["closing_row"] > 0 or e["fast_open"] == 1 or p["fast_open"] == 1
+    if not open_now or spoken_time(closing_facts(context, e), closing_facts(context, p)) > 0:
         return
     mark_closing_facts(context, e)["spoken_time"] = s["time"]
     asks, answers = (e, p) if e["fast_open"] == 1 else (p, e)
     early = seq_diff(answers["ack_sent"], asks["isn"]) - 1
-    if asks["fast_open"] == 1 and asks["closing_row"] > 0 and knows(answers, ACKED) and early > 0:
+    if asks["fast_open"] == 1 and knows(answers, ACKED) and early > 0:
         mark_closing_facts(context, e)["spoken_time"] = 0
         own = mark_closing_facts(context, asks)
         own["turns"], own["spoke_last"], own["spoken_bytes"] = 1, 1, early
@@ -60,19 +61,20 @@ def begin_dialogue(context, s, i):
 def send_data(context, s, i, end, new):
     """Endpoint ``i`` sends ``new`` bytes with segment ``s``, up to the number ``end``."""
     e, p = end_at(context, i), end_at(context, i ^ 1)
-    if e["closing_row"] == 0 and not np.int64(s["flags"]) & FIN:
+    if e["closing_row"] == 0 and p["fast_open"] == 0 and not np.int64(s["flags"]) & FIN:
         return  # it is not open
     own, peers = mark_closing_facts(context, e), closing_facts(context, p)
     if is_record(np.int64(s["first_byte"])):
         own["tls"] = 1
     if own["tls"] > 0 and peers["tls"] > 0 and is_alert(np.int64(s["first_byte"]), length_of(s)):
         return
+    now, before = np.int64(s["time"]), spoken_time(own, peers)
     if ended(own, peers):
-        if peers["ended_dialogue"] > 0 and own["spoke_last"] > 0 and peers["pending"] == NOTHING:
+        goes_on = peers["ended_dialogue"] > 0 and own["spoke_last"] > 0 and now - before <= AT_ONCE_NS
+        if goes_on and not knows(e, PEER_FIN) and peers["pending"] == NOTHING:
             from_server = (i & 1) != np.int64(flow_at(context, i >> 1)["client"])
             mark_closing_facts(context, p)["pending"] = MID_ANSWER if from_server else NOTHING
         return
-    now, before = np.int64(s["time"]), spoken_time(own, peers)
     wait = now - silent_since(context, before, now) if before > 0 else np.int64(0)
     if own["spoke_last"] == 0:
         own["turns"], own["spoken_bytes"], own["spoke_last"] = own["turns"] + 1, 0, 1
@@ -103,7 +105,7 @@ def end_dialogue(context, s, i):
     e, p = end_at(context, i), end_at(context, i ^ 1)
     own, peers = closing_facts(context, e), closing_facts(context, p)
     before, now, by_rst = spoken_time(own, peers), np.int64(s["time"]), np.int64(s["flags"]) & RST != 0
-    if e["closing_row"] == 0 or ended(own, peers):
+    if (e["closing_row"] == 0 and before == 0) or ended(own, peers):
         return
     own = mark_closing_facts(context, e)
     if before == 0:

@@ -39,6 +39,7 @@ def context_of(settings: Settings, asked: Asked = EVERYTHING) -> NDArray[np.void
     context["duplicate_blind"], context["duplicate_by_id"] = DUPLICATE_BLIND_NS, DUPLICATE_BY_ID_NS
     context["retention"], context["retention_reset"] = RETENTION_NS, RETENTION_RESET_NS
     context["slow_close"], context["clock_back"] = settings.slow_close_ns, settings.clock_back_ns
+    context["gave_up_waiting"] = settings.gave_up_waiting_ns
     context["asked"], context["few_columns_enough"] = (
         int(asked.signs | Sign.OTHER_ENDING),
         int(asked.few_columns_enough),

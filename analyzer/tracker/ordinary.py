@@ -13,6 +13,7 @@ import numpy as np
 
 from analyzer.kernels import const, helper, inlined, kernel
 from analyzer.tcp.codes import CLOSE_WAIT, CLOSED, TIME_WAIT
+from analyzer.tcp.dialogue import ANSWER
 from analyzer.tcp.sequence import seq_diff
 from analyzer.tracker.context import CONTEXT, closing_facts, end_at, flow_at, knows
 from analyzer.tracker.ledger import Known
@@ -26,6 +27,7 @@ OLDER_FLOW, NO_OPENING = np.int64(Sign.OLDER_FLOW), np.int64(Sign.NO_OPENING)
 ONE_DIRECTION, SYN_REPEATED = np.int64(Sign.ONE_DIRECTION), np.int64(Sign.SYN_REPEATED)
 FIN_REPEATED, FIN_LATE = np.int64(Sign.FIN_REPEATED), np.int64(Sign.FIN_LATE)
 FINS_CROSSED, LEFT_IN_CLOSE_WAIT = np.int64(Sign.FINS_CROSSED), np.int64(Sign.LEFT_IN_CLOSE_WAIT)
+GAVE_UP_WAITING = np.int64(Sign.GAVE_UP_WAITING)
 UNUSUAL, OTHER_ENDING = np.int64(Sign.UNUSUAL), np.int64(Sign.OTHER_ENDING)
 SINGLE_SYN, WHOLE_FLOW = np.int64(SIGNS_OF_SINGLE_SYN), np.int64(SIGNS_OF_WHOLE_FLOW)
 
@@ -69,6 +71,7 @@ def of_end(context, e, p, own, peers):
     signs |= where(HANDSHAKE, own["established_time"] > 0) | where(DATA, e["bytes"] > 0)
     signs |= where(FIN, own["fin_count"] > 0) | where(FIN_REPEATED, own["fin_count"] > 1)
     signs |= where(FIN_LATE, fin_late(context, own, peers))
+    signs |= where(GAVE_UP_WAITING, gave_up_waiting(context, own, peers))
     signs |= where(ENTERED_CLOSE_WAIT, own["close_wait_time"] > 0)
     signs |= where(LEFT_IN_CLOSE_WAIT, np.int64(e["state"]) == CLOSE_WAIT)
     lone = p["packets"] == 0 or (p["packets"] == 1 and p["syn_count"] == 1 and p["syn_ack"] == 0)
@@ -86,6 +89,15 @@ def fin_late(context, own, peers):
     """Whether an endpoint sent its FIN only long after it had acknowledged the peer's."""
     acked, sent = np.int64(peers["fin_acked_time"]), np.int64(own["fin_time"])
     return own["fin_count"] > 0 and acked > 0 and sent - acked > np.int64(context["slow_close"])
+
+
+@inlined
+def gave_up_waiting(context, own, peers):
+    """Whether an endpoint that had been answered before ended the dialogue long after its last data, which its peer had
+    acknowledged and not answered."""
+    waited = np.int64(own["ended_dialogue"]) - np.int64(own["spoken_time"])
+    answered_before = own["turns"] > 2 and peers["turns"] > 0
+    return own["pending"] == ANSWER and answered_before and waited >= np.int64(context["gave_up_waiting"])
 
 
 @helper

@@ -33,13 +33,14 @@ class Sign(IntFlag):
     LEFT_IN_CLOSE_WAIT = 1 << 13  # an endpoint was in CLOSE_WAIT at the end
     UNUSUAL = 1 << 14  # a column of UNUSUAL is noted of an endpoint: a RST, a loss, a repeat, a probe and so on
     OTHER_ENDING = 1 << 15  # it is more than a SYN and SYN-ACK, and did not end by one FIN from each side alone
+    GAVE_UP_WAITING = 1 << 16  # the client closed --gave-up-waiting after its last data, which were not answered
 
 
 SIGNS_OF_SINGLE_SYN = Sign.SEGMENT | Sign.SYN
 """All that a flow of a single SYN shows."""
 
 SIGNS_OF_WHOLE_FLOW = Sign.SEGMENT | Sign.SYN | Sign.HANDSHAKE | Sign.DATA | Sign.FIN | Sign.CLOSE_WAIT
-"""All that a flow may show that the fast path takes as a whole, but FIN_LATE and OLDER_FLOW."""
+"""All that a flow may show that the fast path takes as a whole, but FIN_LATE, GAVE_UP_WAITING and OLDER_FLOW."""
 
 
 class Asked(NamedTuple):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from tests.lab import loss
 
 from . import Lab, recipe
-from .play import REPLY, REQUEST, abort, close_after_eof, exchange, opened, pause
+from .play import REPLY, REQUEST, abort, close_after_eof, exchange, opened, pause, receive
 
 
 @recipe("pcap")
@@ -189,6 +189,52 @@ def closed_by_idle_timer(lab: Lab) -> None:
     """
     idle_for(lab, 5.02, abort, 3)
     pause(0.2)
+
+
+@recipe("pcap")
+def gave_up_waiting(lab: Lab) -> None:
+    """The server hangs: two clients wait 1 s for an answer that does not come, and end their connections.
+
+    The first closes with SO_LINGER 0, which sends RST. The second had been answered twice before and closes in order;
+    the server closes too, without an answer. The report says TD406 for both clients, and nothing else.
+    """
+    for answered, end in ((0, abort), (2, socket.socket.close)):
+        client, server = lab.connect()
+        for _ in range(answered):
+            exchange(client, server)
+        client.sendall(REQUEST)
+        receive(server, len(REQUEST))
+        pause(1.0)
+        end(client)
+        pause(0.1)
+        server.close()
+        pause(0.1)
+
+
+@recipe("pcap")
+def answered_in_time(lab: Lab) -> None:
+    """Answers that come, and data that need none: the near miss of TD406.
+
+    A client waits 1.2 s for its third answer, gets it, and closes. Another only uploads: it waits 1 s after its last
+    data and closes, and the server, which never sent a byte, closes too. No finding.
+    """
+    client, server = opened(lab)
+    exchange(client, server)
+    client.sendall(REQUEST)
+    receive(server, len(REQUEST))
+    pause(1.2)
+    server.sendall(REPLY)
+    receive(client, len(REPLY))
+    client.close()
+    close_after_eof(server)
+    client, server = lab.connect()
+    for _ in range(3):
+        client.sendall(REQUEST)
+        receive(server, len(REQUEST))
+        pause(0.2)
+    pause(0.8)
+    client.close()
+    close_after_eof(server)
 
 
 @recipe("pcap")

@@ -91,6 +91,14 @@ GRACEFUL = f"{CLOSED_BY_A}\nB F. 201:202 ack 102\nA . 102:102 ack 202"
 LAST_ACK_LOST = f"{GRACEFUL}\n+X B F. 201:202 ack 102\nA . 102:102 ack 202"
 DISOWNED = "OPENED\nB P. 201:301 ack 101\nA R 101:101\n+X A . 101:101 ack 301"
 RESET_WHILE_IDLE = "OPENED\nA P. 101:201 ack 201\nB P. 201:301 ack 201\nA . 201:201 ack 301\n+X B R. 301:301 ack 201"
+UNANSWERED = """OPENED
+A P. 101:201 ack 201
+B P. 201:301 ack 201
+A P. 201:301 ack 301
+B . 301:301 ack 301
++X A F. 301:302 ack 301
+B F. 301:302 ack 302
+A . 302:302 ack 302"""
 WENT_ON = "OPENED\nA R 90:90\n+X B P. 201:301 ack 101"
 
 EDGES = {
@@ -101,6 +109,9 @@ EDGES = {
     "slow-close set to 0.25 s": Edge(SLOW, "250", "", "TD105", settings={"slow_close_s": "0.25"}),
     "slow-close: a second after its own data": Edge(HALF_CLOSED, "990", "TD104", "TD104 TD105"),
     "slow-close: a late FIN that is answered by a RST": Edge(LATE, "1000", "TD304", "TD102"),
+    # 10 ms stand in the story already.
+    "gave-up-waiting: a second without an answer": Edge(UNANSWERED, "989.999999", "", "TD406"),
+    "gave-up-waiting set to 2 s": Edge(UNANSWERED, "1989.999999", "", "TD406", settings={"gave_up_waiting_s": 2}),
     "idle-timer: 5 s of silence before a RST": Edge(RESET_WHILE_IDLE, "4999.999999", "TD301", "TD401"),
     "idle-timer set to 5.5 s": Edge(
         RESET_WHILE_IDLE, "5499.999999", "TD301", "TD401", settings={"idle_timer_s": "5.5"}
@@ -209,7 +220,7 @@ COUNTS = {
     ),
     "one byte of its own not acknowledged": Count(
         lambda n: f"OPENED\nA P. 101:102 ack 201\nB . 201:201 ack {102 - n}\n+20 A R. 102:102 ack 201",
-        *(0, 1, "TD301", "TD302"),
+        *(0, 1, "TD406", "TD302"),
     ),
     "ten leaks are a pile-up": Count(
         lambda n: "\n\n".join([CLOSED_BY_A] * n) + "\n+60000 end", 9, 10, [], ["leaks 10"], words("leaks 9", "leaks 10")

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analyzer.tcp.dialogue import Pending
 from analyzer.tcp.states import State
 from analyzer.times import outer
 from analyzer.tracker.ledger import Answered, ThirdParty
@@ -62,10 +63,10 @@ def test_numbers_are_compared_across_zero() -> None:
 
 
 def test_who_used_a_closed_connection_is_blamed_unless_the_client_would_not_wait_for_its_answer() -> None:
-    pool = data_meets_reset(2.0, 300, ord("G"), last_payload_by=1)
-    answered = data_meets_reset(2.0, 300, ord("H"), last_payload_by=2)
+    pool = data_meets_reset(2.0, 300, ord("G"), spoke_last=1, pending=Pending.NOTHING)
+    answered = data_meets_reset(2.0, 300, ord("H"))
     hasty = answered | {"client": answered["server"], "server": answered["client"]}
-    asked = hasty | {"client": hasty["client"] | {"last_payload_by": 1}}
+    asked = hasty | {"client": hasty["client"] | {"spoke_last": 1}}
     told = {name: found(ledger(flow))["TD103"] for name, flow in [("pool", pool), ("other", hasty), ("asked", asked)]}
     assert {name: row["endpoint"] for name, row in told.items()} == {
         "pool": "client",

@@ -138,9 +138,17 @@ def write_to_closed_peer(case: Case) -> None:
         case["why"] is None or (case.own == fin.side) == bool(case["why"]),
         "who is blamed does not fit the reason given",
     )
-    if "last data before the FIN" in str(case["why"] or ""):
-        spoken = [row for row in case.flow.before(fin) if row.length] or [fin]
-        must(spoken[-1].side == fin.side and f"the {ROLES[fin.side]}'s" in case["why"], "the last data were another's")
+    why, spoken = str(case["why"] or ""), [row for row in case.flow.before(fin) if row.length] or [fin]
+    if "last data before the FIN" in why:
+        must(f"the {ROLES[spoken[-1].side]}'s" in why, "the last data were another's")
+        must((spoken[-1].side == fin.side) == ("did not wait" in why), "who waited was the other")
+    if "middle" in why:
+        must(spoken[-1].side == data.side, "the last data were its own")
+        open_still = not any(row.frame <= fin.frame for row in case.flow.covering(fin.side, spoken[-1].data_end))
+        unaware = [
+            row for row in case.flow.of(data.side) if row.frame > fin.frame and row.length and not row.acknowledges(fin)
+        ]
+        must(open_still or unaware, "it had acknowledged all, and nothing more was under way")
 
 
 @predicate("TD104")

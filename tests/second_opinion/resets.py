@@ -13,6 +13,7 @@ WORD = 1 << 32
 SOON = 5 * 10**9  # no answer to a SYN takes longer
 JITTER = 10**6  # a host may be this late
 ARRIVED = 0.8  # of the shortest way there and back: what passed the tap sooner before an answer cannot have caused it
+TLS_ALERT = 64
 TLS_1_3_ALERT = 24  # bytes: record header, alert, its true type, tag
 
 
@@ -84,16 +85,31 @@ def place_fits(case: Case, rst: Segment, place: str) -> None:
     """Where in the dialogue it reset: at the peer's FIN, or by who sent data last."""
     fins = [row for row in case.flow.fins(case.peer) if row.frame < rst.frame]
     data = [row for row in case.flow.before(rst) if row.length and not is_probe(case.flow, row)]
-    last = ROLES[data[-1].side] if data else "nobody"
+    alerts = [row for row in data if looks_like_alert(row)]
+    last, last_spoken = (
+        ROLES[rows[-1].side] if rows else "nobody" for rows in (data, [r for r in data if r not in alerts])
+    )
     own, peer = ROLES[case.own], ROLES[case.peer]
     if "FIN" in place:
         must(fins, "the other side had sent no FIN")
+    elif "close_notify" in place:
+        must(last == own and looks_like_alert(data[-1]), "its last data are no TLS alert")
+    elif "neither side" in place:
+        must(not data, "data were sent")
+    elif "still sending" in place:
+        must(peer in (last, last_spoken), "the last data were its own")
     elif f"the {peer} had sent the last data" in place or f"the {peer}'s last data" in place:
-        must(last == peer, f"the last data were the {last}'s")
+        must(peer in (last, last_spoken), f"the last data were the {last}'s")
     elif "its own" in place or f"the {own} had sent the last data" in place:
-        must(last == own, f"the last data were the {last}'s")
+        must(own in (last, last_spoken), f"the last data were the {last}'s")
     else:
         need(not place, f"the place in the dialogue is not understood: {place}")
+
+
+def looks_like_alert(row: Segment) -> bool:
+    """A TLS alert in clear, or in the disguise of TLS 1.3."""
+    disguised = row.first_byte == 0x17 and row.length == TLS_1_3_ALERT
+    return disguised or (row.first_byte == 0x15 and row.length <= TLS_ALERT)
 
 
 @predicate("TD302")

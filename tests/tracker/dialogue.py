@@ -13,6 +13,7 @@ from .observed import Observed, Seen
 from .side import Side, frame_of, fresh, time_of
 
 SHORT = 100_000_000  # a shorter silence is none
+AT_ONCE = 1_000_000_000  # who sends more data so soon is in the middle of them
 ALERT, HANDSHAKE, DATA = 21, 22, 23
 
 
@@ -49,7 +50,7 @@ class Dialogue:
             flags = one.segment.flags
             fin = flags & FIN and not flags & (SYN | RST)
             counts = one.counts_as in ("accepted", "blind") and one.segment.frame not in disproved
-            begun = self.opening is not None and self.opening.place <= one.place
+            begun = self.opening is not None and self.opening.place <= one.place and (one.later or not fin)
             if begun and not one.apart and (fin or counts):
                 return one
         return None
@@ -108,7 +109,10 @@ class Dialogue:
         whole = self.answered_by_acknowledgment(last)
         if last.one.side == client:
             return Pending.ANSWER if end.side == client and whole else Pending.REQUEST_IN_FLIGHT
-        more = end.side == client and any(saying.one.side != client for saying in self.after)
+        soon = last.one.segment.time + AT_ONCE
+        later = [saying.one for saying in self.after if saying.one.side != client and not saying.one.informed]
+        more = any(one.segment.time <= soon for one in later)
+        more &= end.side == client
         cut = not whole and (reset or end.side == client)
         return Pending.MID_ANSWER if cut or more else Pending.NOTHING
 
@@ -132,7 +136,8 @@ def dialogue(connection: Observed) -> Dialogue:
         opened[one.side] |= bool(one.segment.flags & SYN)
         new = sides[one.side].beyond(one) if one.carries and fresh(one) else one.segment.length if begins else 0
         hidden = shows_data(one)
-        if (not new and not hidden) or not (one.later or begins):
+        early = connection.ends[1 - one.side].fast_open
+        if (not new and not hidden) or not (one.later or begins or early):
             continue
         first = one.segment.first_byte
         secret[one.side] |= first in (HANDSHAKE, DATA)
@@ -154,6 +159,13 @@ def shows_data(one: Seen) -> bool:
     """Whether it is a FIN whose number shows data before it that have not passed."""
     alone = one.segment.flags & (FIN | SYN | RST) == FIN and not one.segment.length and one.fin is None
     return alone and one.nxt is not None and one.later and ahead(one.segment.seq, one.nxt) > 0
+
+
+def first_of_dialogue(side: Side) -> int:
+    """The place of its first data, or of the RST by which it ended the dialogue."""
+    told = dialogue(side.connection)
+    places = [saying.one.place for saying in told.of(side.side)]
+    return min([*places, *([told.end.place] if told.end and told.end.side == side.side else []), 1 << 60])
 
 
 def survived(side: Side, told: Dialogue) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from analyzer.tracker.ledger import ICMP_FACTS, Answered, Known
 from analyzer.tracker.rst import Reception
 
-from .dialogue import DIALOGUE_COLUMNS
+from .dialogue import DIALOGUE_COLUMNS, first_of_dialogue
 from .naive import ACK, FIN, RST, SYN, ahead
 from .observed import Observed, Packet, Seen
 from .side import Side, frame_of, fresh, time_of
@@ -41,8 +41,9 @@ def silence(one: Seen, seen: Sequence[Seen]) -> int:
 
 
 def longest(side: Side) -> Seen | None:
-    """Its segment that ended the longest silence, of those since it was established or closed."""
-    later = [one for one in side.own if one.later]
+    """Its segment that ended the longest silence, of those since it was established or closed, or sent data."""
+    since = first_of_dialogue(side)
+    later = [one for one in side.own if one.later or one.place >= since]
     best = max(later, key=lambda one: silence(one, side.seen), default=None)
     return best if best is not None and silence(best, side.seen) > 0 else None
 
@@ -362,6 +363,7 @@ COLUMNS: dict[str, Meaning] = {
 # What was noted of a run, or of something that was taken back, stands until the next: where there is none, a column of
 # it means nothing.
 MEANS_SOMETHING: dict[str, Callable[[Side], bool]] = {
+    "pending": lambda of: any(one.segment.flags & SYN for one in of.seen),  # else the client is a guess
     **{f"repeat_{what}": lambda of: bool(of.unanswered) for what in ("first_time", "last_time", "last_frame")},
     **{f"probe_{what}": lambda of: bool(of.unheard) for what in ("first_time", "last_frame", "last_time")},
     "window_probes": lambda of: bool(shut(Side(of.connection, 1 - of.side))),

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.tcp.dialogue import Pending
 from analyzer.tcp.states import State
 from analyzer.tracker.ledger import UNUSUAL, Known
 from analyzer.tracker.outcome import Ledger
@@ -14,15 +15,15 @@ CLOSED_NORMALLY = Known.ISN | Known.FIN | Known.FIN_ACKED | Known.PEER_FIN
 NOTED = [name for name in UNUSUAL.names or () if name not in {*AGAIN, "next_free"}]
 
 
-def signs_of(ledger: Ledger, slow_close_ns: int) -> NDArray[np.int64]:
+def signs_of(ledger: Ledger, slow_close_ns: int, gave_up_waiting_ns: int = 1_000_000_000) -> NDArray[np.int64]:
     """Bits of Sign, shape (flows,)."""
     signs = np.full(ledger.flows, int(Sign.SEGMENT))
-    for sign, shown in predicates(ledger, slow_close_ns).items():
+    for sign, shown in predicates(ledger, slow_close_ns, gave_up_waiting_ns).items():
         signs |= np.where(shown.any(axis=1) if shown.ndim == 2 else shown, int(sign), 0)
     return signs
 
 
-def predicates(ledger: Ledger, slow_close_ns: int) -> dict[Sign, Bools]:
+def predicates(ledger: Ledger, slow_close_ns: int, gave_up_waiting_ns: int) -> dict[Sign, Bools]:
     """Of each sign whether an endpoint shows it, or the flow."""
     own, peer = ledger.own, ledger.peer
     lone = (peer("packets") == 0) | ((peer("packets") == 1) & (peer("syn_count") == 1) & (peer("syn_ack") == 0))
@@ -43,6 +44,9 @@ def predicates(ledger: Ledger, slow_close_ns: int) -> dict[Sign, Bools]:
         Sign.SYN_REPEATED: own("syn_count") > 1,
         Sign.FIN_REPEATED: own("fin_count") > 1,
         Sign.FIN_LATE: (own("fin_count") > 0) & (peer("fin_acked_time") > 0) & late,
+        Sign.GAVE_UP_WAITING: (own("pending") == Pending.ANSWER)
+        & (own("turns") > 2)
+        & (own("ended_dialogue") - own("spoken_time") >= gave_up_waiting_ns),
         Sign.FINS_CROSSED: crossed(ledger),
         Sign.LEFT_IN_CLOSE_WAIT: own("state") == State.CLOSE_WAIT,
         Sign.UNUSUAL: unusual,

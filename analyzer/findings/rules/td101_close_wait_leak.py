@@ -27,6 +27,7 @@ every path (`with`, `finally`, try-with-resources). After a fork, close the copy
 in the child; open descriptors with `SOCK_CLOEXEC`. Do not hide the leak with SO_LINGER 0: that discards data.
 """
 
+from analyzer.findings.dialogue import never_answered
 from analyzer.findings.facts import (
     after_peer_fin,
     close_wait_known_until,
@@ -56,7 +57,7 @@ NEAR_MISS = "half-closed-at-capture-end.pcap"
 MESSAGE = (
     "The {blamed} acknowledged the {peer_role}'s FIN ({fin:frame}) in frame {ack} at {when:into} and never closed: in "
     "the {idle:duration} {since} until {until} it sent no new data, FIN or RST (threshold "
-    "{close_wait_leak:duration}). It stayed in CLOSE_WAIT."
+    "{close_wait_leak:duration}). It stayed in CLOSE_WAIT.{dialogue}"
 )
 ADVICE = (
     "Suspect the application on {blamed_ip} first: it did not close its socket after the {peer_role}'s FIN. {cure} "
@@ -90,6 +91,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "idle": idle,
             "until": until_words(ledger, close_wait_known_until(ledger), UNTIL),
             "cure": phrase(is_client(ledger), OF_CLIENT, OF_SERVER),
+            "dialogue": never_answered(ledger),
             "since": phrase(spoke, "after the last data that it sent in CLOSE_WAIT", "from then"),
         },
         rests_on=[ledger.own("close_wait_basis"), ledger.own("state_basis")],

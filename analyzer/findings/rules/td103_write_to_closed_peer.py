@@ -4,9 +4,10 @@
 
 An endpoint sent data whose acknowledgment number covers the peer's FIN, so it knew of the FIN. The peer answered with
 the RST of a host that no longer has the socket. A FIN alone does not show whether the peer only stopped sending
-(`shutdown`) or closed both directions; this RST does. There are two cases. If a client closed and had sent the last
-data before its FIN, the data are the answer to them: the client closed without waiting for it and is blamed.
-Otherwise the sender used a connection that the peer had closed, and the sender is blamed.
+(`shutdown`) or closed both directions; this RST does. If a client closed and had sent the last data
+before its FIN, the data are the answer to them: the client closed without waiting for it and is blamed. So is whoever
+closed in the middle of an answer, or with a request unanswered. Otherwise the sender used a connection that the peer
+had closed, and the sender is blamed.
 
 ## Why it matters
 
@@ -28,9 +29,11 @@ side does. If the data do not acknowledge the FIN, their sender did not know of 
 
 import numpy as np
 
-from analyzer.findings.facts import acceptance_unknown, phrase, reset_victim, sent_tls_alert
+from analyzer.findings.dialogue import pending_at_own_end, sent_tls_alert, spoke_last
+from analyzer.findings.facts import acceptance_unknown, is_client, phrases, reset_victim
 from analyzer.findings.rule import Choice, Verdict
 from analyzer.settings import Settings
+from analyzer.tcp.dialogue import Pending
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.vocabularies import RstCause
 
@@ -48,9 +51,15 @@ MESSAGE = (
     "{rst}, at {when:into}).{why}"
 )
 ADVICE = "Suspect the application on {blamed_ip} first: {advice} Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
-ANSWER = " The last data before the FIN were the client's: it did not wait for the answer."
-NO_WAIT = (
-    "it closed before the answer came. It should shut down its sending side only and read to the end before it closes."
+WHY = (
+    " The client closed in the middle of the server's answer.",
+    " The last data before the FIN were the client's: it did not wait for the answer.",
+    " The last data before the FIN were the client's, and the server had not answered them.",
+)
+CLOSED_EARLY = (
+    "it closed before the answer was complete. It should read to the end before it closes.",
+    "it closed before the answer came. It should shut down its sending side only and read to the end before it closes.",
+    "it closed with a request unanswered. Its log of that moment should say why (a limit, an error, a restart).",
 )
 POOL = (
     "it used a connection that the peer had closed, like a pool that does not check idle connections. Check them "
@@ -62,9 +71,11 @@ ROLES = ("client", "server")
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     sender = reset_victim(ledger, RstCause.DATA_AFTER_CLOSE) & ~sent_tls_alert(ledger)
     closer = sender[:, ::-1]
-    client = np.stack([ledger.client == 0, ledger.client == 1]).T
-    asked = closer & client & (ledger.own("last_payload_by") == 1)  # a server that spoke last had answered
-    waited_for = asked.any(axis=1)
+    asked = closer & is_client(ledger) & spoke_last(ledger)
+    cut_off = closer & pending_at_own_end(ledger, Pending.MID_ANSWER)
+    refused = closer & ~is_client(ledger) & pending_at_own_end(ledger, Pending.REQUEST_IN_FLIGHT)
+    reasons = [np.asarray(reason.any(axis=1)) for reason in (cut_off, asked, refused)]
+    waited_for = np.logical_or.reduce(reasons)
     side = np.argmax(closer, axis=1)
     other = 1 - side
     new = ledger.of_side("rst_half_close", side)  # nothing but repeats of older data is TD304
@@ -87,8 +98,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "data": ledger.of_side("rst_answers_frame", side),
             "rst": ledger.of_side("rst_frame", side),
             "when": ledger.of_side("rst_time", side),
-            "why": phrase(waited_for, ANSWER),
-            "advice": phrase(waited_for, NO_WAIT, POOL),
+            "why": phrases(reasons, WHY, ""),
+            "advice": phrases(reasons, CLOSED_EARLY, POOL),
         },
         unsure=acceptance_unknown(ledger) | acceptance_unknown(ledger, "peer") | ~ledger.client_known[:, None],
     )

@@ -22,7 +22,7 @@ Nothing, unless answers are cut off. Then compare how long the connection was ha
 of every device on the path.
 """
 
-from analyzer.findings.facts import sent_tls_alert
+from analyzer.findings.dialogue import sent_tls_alert
 from analyzer.findings.rule import AT_THE_END, Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger

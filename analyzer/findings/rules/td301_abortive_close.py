@@ -23,9 +23,16 @@ process killed, with unread data that had arrived long before. Look for SO_LINGE
 endpoint and remove it; have the program read to the end and then close.
 """
 
-import numpy as np
-
-from analyzer.findings.facts import LONG_NS, aborted, acceptance_unknown, is_client, phrase, phrases
+from analyzer.findings.dialogue import never_used, pending_at_own_end, sent_tls_alert, spoke_last, spoke_tls
+from analyzer.findings.facts import (
+    LONG_NS,
+    aborted,
+    acceptance_unknown,
+    is_client,
+    opening_not_captured,
+    phrase,
+    phrases,
+)
 from analyzer.findings.fitting_timers import consistent_with
 from analyzer.findings.rule import Bools, Verdict
 from analyzer.findings.silences import before_reset
@@ -36,7 +43,10 @@ from analyzer.tracker.outcome import Ledger
 CODE = "TD301"
 NAME = "abortive-close"
 SEVERITY = "warning"
-INFO_WHEN = "where a client resets at once with nothing pending: after the whole answer, or having sent nothing"
+INFO_WHEN = (
+    "where nothing was pending: a client resets at once, after the whole answer or having sent nothing, or TLS had "
+    "ended before by what looks like a close_notify"
+)
 SUPERSEDES = ()
 THRESHOLDS = ()
 NEEDS = ("rst_count",)
@@ -54,8 +64,10 @@ ADVICE = "Suspect {suspect} Next, on {blamed_ip}: strace -f -e trace=setsockopt,
 SILENCE_NS = 10 * LONG_NS  # timers of idle connections are longer than this
 PLACES = (
     "; the other side had sent its FIN",
-    "",
+    "; its last data look like a TLS close_notify",
+    "; neither side had sent any data",
     "; its own last data were unanswered",
+    "; the server was still sending its answer",
     "; the server had sent the last data",
     "; the last data were its own",
     "; the client's last data were unanswered",
@@ -63,10 +75,14 @@ PLACES = (
 SUSPECTS = (
     "the application of the blamed endpoint: some systems and programs reset once the other side has closed, which "
     "is often harmless.",
+    "no fault: TLS had ended the dialogue before the RST, and no data were lost.",
     "an idle timer first, of a device between the two or of the blamed endpoint's application: check whether other "
     "connections end after the same silence, and capture at both ends.",
-    "a timeout for the answer in the application of the blamed endpoint first: it stopped waiting. Find out why the "
-    "answer took so long.",
+    "the application of the blamed endpoint: it never used the connection, as health checks and pools do; that is "
+    "often harmless.",
+    "the application of the blamed endpoint first: it closed with SO_LINGER 0 without waiting for an answer.",
+    "the application of the blamed endpoint first: it gave up in the middle of the answer. Find out why it did not "
+    "read to the end.",
     "the application of the blamed endpoint: it was done and closed with SO_LINGER 0, or gave up; for a client or a "
     "health check this is often harmless.",
     "the application of the blamed endpoint first: it left data unread when it closed, or uses SO_LINGER 0. It should "
@@ -82,6 +98,7 @@ ELSE = (
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     fires = aborted(ledger)
     places = _places(ledger)
+    idle = ledger.own("rst_idle") >= SILENCE_NS
     return Verdict(
         fires=fires,
         when=ledger.own("rst_time"),
@@ -93,27 +110,25 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "place": phrases(places, PLACES, ""),
             "timers": consistent_with(ledger, before_reset, fires, settings),
             "acked": phrase(ledger.own("rst_unread") > 0, UNDER_WAY, ALL_ACKED),
-            "suspect": phrases(places, SUSPECTS, ELSE),
+            "suspect": phrases([*places[:2], idle, *places[2:]], SUSPECTS, ELSE),
         },
         unsure=acceptance_unknown(ledger),
         absence=True,
-        info=is_client(ledger)
-        & (ledger.own("pending") == Pending.NOTHING)
-        & (ledger.own("rst_unread") == 0)
-        & (ledger.own("rst_idle") < SILENCE_NS),
+        info=(places[1] & ~places[0])
+        | is_client(ledger) & pending_at_own_end(ledger, Pending.NOTHING) & (ledger.own("rst_unread") == 0) & ~idle,
     )
 
 
 def _places(ledger: Ledger) -> list[Bools]:
     """Where in the dialogue the RST came, the first that holds: the words are PLACES."""
-    age = ledger.own("rst_data_age")
-    own, other = ledger.own("data_time"), np.where(age >= 0, ledger.own("rst_time") - age, 0)
-    client = is_client(ledger)
+    client, spoke = is_client(ledger), spoke_last(ledger)
     return [
         ledger.peer("fin_count") > 0,
-        ledger.own("rst_idle") >= SILENCE_NS,
-        client & (own > other),
-        client & (other > own),
-        own > other,
-        other > own,
+        sent_tls_alert(ledger) & spoke_tls(ledger),
+        never_used(ledger) & ~opening_not_captured(ledger)[:, None],
+        pending_at_own_end(ledger, Pending.ANSWER),
+        client & pending_at_own_end(ledger, Pending.MID_ANSWER),
+        client & spoke[:, ::-1],
+        spoke,
+        spoke[:, ::-1],
     ]

@@ -24,7 +24,8 @@ In the blamed application: read to the end of the stream (or at least drain what
 down the sending side first and wait (nginx calls it lingering close). A process killed with unread data resets too.
 """
 
-from analyzer.findings.facts import acceptance_unknown, phrase, resetter, sent_tls_alert
+from analyzer.findings.dialogue import sent_tls_alert
+from analyzer.findings.facts import acceptance_unknown, phrase, resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger

@@ -20,9 +20,11 @@ acknowledged a RST has no effect.
 If answers are lost, the blamed application should read to the end of the stream before it closes its socket.
 """
 
-from analyzer.findings.facts import acceptance_unknown, phrase, phrases, resetter, sent_tls_alert
+from analyzer.findings.dialogue import never_used, pending_at_own_end, sent_tls_alert
+from analyzer.findings.facts import acceptance_unknown, is_client, phrase, phrases, resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
+from analyzer.tcp.dialogue import Pending
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.vocabularies import RstCause
@@ -37,11 +39,28 @@ EXAMPLE = "reset-after-own-fin.pcap"
 NEAR_MISS = "slow-close.pcap"
 MESSAGE = (
     "The {blamed} sent its FIN (frame {fin}) and {after:duration} later a RST (frame {rst}, at {when:into}); "
-    "{why}{answered:shown}.{sent_tls_alert}"
+    "{why}{answered:shown}.{place}{sent_tls_alert}"
 )
-ADVICE = (
-    "Often normal. If the {peer_role}'s last data matter, suspect the application on {blamed_ip}: it should read "
-    "to the end of the stream before it closes. Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
+ADVICE = "Suspect {suspect} Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
+PLACES = (
+    " The last data before the FIN were the client's, acknowledged and not answered.",
+    " The client closed in the middle of the server's answer.",
+    " The last data before the FIN were the client's, and the server had not answered them.",
+    " No data had been sent before the FIN.",
+    " The last data before the FIN were the server's.",
+)
+HARMLESS = "no fault: nothing was lost."
+NO_WAIT = (
+    "the application of the side that closed first: it did not wait for the answer. It should read to the end "
+    "of the stream before it closes."
+)
+REFUSED = (
+    "the application of the side that closed first: it closed with a request unanswered. Its log of that "
+    "moment should say why."
+)
+OFTEN = (
+    "no fault at first: this is often normal, since the side that closed first had no more to do. Where its peer may "
+    "still send, it should read to the end of the stream before it closes."
 )
 WORDS = ("it answers data", "it answers a FIN", "it answers a keep-alive probe", "it answers an acknowledgment")
 UNSURE = (
@@ -67,6 +86,9 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     through = (answers == 0) & ledger.knows(Known.FIN_ACKED).all(axis=1, keepdims=True)
     waits = (answers == 0) & (ledger.own("rst_unread") > 0)
     alert = sent_tls_alert(ledger)[:, ::-1] & (answers & Answered.DATA > 0)
+    ends = (Pending.ANSWER, Pending.MID_ANSWER, Pending.REQUEST_IN_FLIGHT, Pending.NOTHING)
+    answer, middle, request, nothing = (pending_at_own_end(ledger, end) for end in ends)
+    places = [answer, middle, request & ~is_client(ledger), nothing & never_used(ledger), nothing]
     closed = (ledger.own("fin_count") > 0) & (ledger.own("fin_time") <= ledger.own("rst_time"))
     return Verdict(
         fires=resetter(ledger, *CAUSES) & closed,
@@ -79,6 +101,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "after": ledger.own("rst_time") - ledger.own("fin_time"),
             "why": phrases([*answered, unseen, waits, through], [*WORDS, *UNSURE], NOTHING),
             "answered": ledger.own("rst_answers_frame"),
+            "place": phrases(places, PLACES, ""),
+            "suspect": phrases([alert | through, *places[:3]], [HARMLESS, NO_WAIT, NO_WAIT, REFUSED], OFTEN),
             "sent_tls_alert": phrase(alert, " The data look like a TLS close_notify: nothing was lost."),
         },
         unsure=acceptance_unknown(ledger) | waits,

@@ -25,13 +25,15 @@ load balancer's idle time; Node.js closes after 5 s by default, AWS ALB after 60
 repeated. Without a silence: find out why the side that closed did not read to the end.
 """
 
+from analyzer.findings.dialogue import pending_at_own_end, sent_tls_alert
 from analyzer.findings.facts import (
     LONG_NS,
     acceptance_unknown,
     ended_silence,
+    is_client,
     phrase,
+    phrases,
     reset_victim,
-    sent_tls_alert,
     since_peer_fin,
     within_round_trip,
 )
@@ -39,6 +41,7 @@ from analyzer.findings.fitting_timers import consistent_with
 from analyzer.findings.rule import Verdict
 from analyzer.findings.silences import before_fin
 from analyzer.settings import Settings
+from analyzer.tcp.dialogue import Pending
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.vocabularies import RstCause
 
@@ -67,6 +70,16 @@ CUT_OFF = (
     "the application of the side that closed first: it closed while the other was still sending. Find out why it did "
     "not read to the end."
 )
+REFUSED = (
+    "the application of the side that closed first: it closed while a request was arriving, or unanswered. Its log of "
+    "that moment should say why (a limit, an error, a restart)."
+)
+STORIES = (
+    "",
+    " It closed in the middle of the server's answer.",
+    " It closed before its last data were answered.",
+    " The last data before the FIN were the client's, and the server had not answered them.",
+)
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
@@ -75,6 +88,9 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     at_close = ledger.flow("close_idle")[:, None] * (ledger.flow("close_idle") >= LONG_NS)[:, None]
     silence = ended_silence(ledger, ledger.peer("rst_answers_frame"))[:, ::-1]
     idle = silence + (silence == 0) * at_close
+    kinds = (Pending.MID_ANSWER, Pending.ANSWER, Pending.REQUEST_IN_FLIGHT)
+    places = [pending_at_own_end(ledger, kind) for kind in kinds]
+    places[1:] = [places[1] | (places[2] & is_client(ledger)), places[2] & ~is_client(ledger)]
     return Verdict(
         fires=raced[:, ::-1],
         when=ledger.own("rst_time"),
@@ -89,8 +105,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "margin": abs(margin),
             "order": phrase(margin < 0, "before the FIN at the capture point", "after the FIN at the capture point"),
             "rst": ledger.own("rst_frame"),
-            "story": phrase(idle == 0, " It closed while data were arriving."),
-            "suspect": phrase(idle > 0, RACE, CUT_OFF),
+            "story": phrases([idle > 0, *places], STORIES, " It closed while data were arriving."),
+            "suspect": phrases([idle > 0, places[2]], (RACE, REFUSED), CUT_OFF),
         },
         unsure=acceptance_unknown(ledger),
         absence=True,

@@ -11,7 +11,7 @@ import numpy as np
 
 from analyzer.kernels import helper, inlined
 from analyzer.segments.table import FIN
-from analyzer.tcp.dialogue import MID_ANSWER, NOTHING, is_alert, is_record, pending_at_close
+from analyzer.tcp.dialogue import AT_ONCE_NS, MID_ANSWER, NOTHING, is_alert, is_record, pending_at_close
 from analyzer.tcp.sequence import seq_add, seq_diff
 from analyzer.tracker.context import closing_facts, end_at
 from analyzer.tracker.fast_path.whole_flow import CLIENT, SERVER
@@ -51,7 +51,7 @@ def heard(context, dialogue, i, s, ack, peers_ack):
         client = max(client, wait) if by == CLIENT + 1 else client
         server = max(server, wait) if by == SERVER + 1 else server
         pending = pending_at_close(by == CLIENT + 1, i == CLIENT, False, covered) if by > 0 else NOTHING
-    goes_on = carries & over & (i == SERVER) & (by == SERVER + 1) & (pending == NOTHING)
+    goes_on = carries & over & (i == SERVER) & (by == SERVER + 1) & (pending == NOTHING) & (now - spoken <= AT_ONCE_NS)
     pending = MID_ANSWER if goes_on else pending
     return spoken, by, end, turns, client, server, tls, ended, pending
 
@@ -63,7 +63,8 @@ def note_dialogue(context, dialogue):
     c, s = closing_facts(context, end_at(context, CLIENT)), closing_facts(context, end_at(context, SERVER))
     c["spoken_time"], s["spoken_time"] = spoken, 0
     c["spoke_last"], s["spoke_last"] = by == CLIENT + 1, by == SERVER + 1
-    c["turns"], s["turns"] = turns, 0
+    c["turns"] = (turns + np.int64(by == CLIENT + 1)) >> 1  # they take turns
+    s["turns"] = turns - c["turns"]
     c["waited"], s["waited"] = client, server
     c["ended_dialogue"], s["ended_dialogue"] = ended, 0
     c["pending"], s["pending"] = pending, 0

@@ -90,7 +90,7 @@ from analyzer.tracker.flow_record import ENTRY
 from analyzer.tracker.gaps import silent_since, watched
 from analyzer.tracker.ledger import CLOSING_FACTS
 from analyzer.tracker.moves import record_entry, record_exit, strongest_basis
-from analyzer.tracker.ordinary import FIN_LATE, fin_late
+from analyzer.tracker.ordinary import FIN_LATE, GAVE_UP_WAITING, fin_late, gave_up_waiting
 from analyzer.tracker.ordinary_record import end_flow
 from analyzer.tracker.time_wait import due, stop, timer_ended
 
@@ -324,7 +324,7 @@ def note_last_segment(context, last, asks, replies):
 @helper
 def conclude_closed(context, ended, ending):
     """Tell the flow that is over, if its timers have run out by the clock, or the capture ``ended`` then, and if no FIN
-    was so late that somebody asks for it; returns whether it is told."""
+    was so late, nor came after such a wait, that somebody asks for it; returns whether it is told."""
     end_time = np.int64(context["clock"])
     for side in (CLIENT, SERVER):
         e, after = end_at(context, side), closing_facts(context, end_at(context, side))
@@ -332,6 +332,8 @@ def conclude_closed(context, ended, ending):
             return False
         peers = closing_facts(context, end_at(context, side ^ 1))
         if np.int64(context["asked"]) & FIN_LATE and fin_late(context, after, peers):
+            return False
+        if np.int64(context["asked"]) & GAVE_UP_WAITING and gave_up_waiting(context, after, peers):
             return False
         end_time_wait(context, e, side, end_time)
         if e["state"] == TIME_WAIT:

@@ -1,0 +1,74 @@
+"""What rules ask of the dialogue: who sent data last, who closed then, and what was pending (``tcp.dialogue``)."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.findings.rule import Bools, Choice
+from analyzer.tcp.dialogue import Pending, looks_like_alert
+from analyzer.tcp.sequence import difference
+from analyzer.tracker.ledger import Known
+from analyzer.tracker.outcome import Ledger, one_of
+from analyzer.units import SECOND, counted
+
+EARLY_NS, LATE_NS = SECOND // 100, SECOND // 10  # by so much a time-out may miss its whole second
+
+
+def pending_at_own_end(ledger: Ledger, *kinds: Pending) -> Bools:
+    """Endpoints that ended the dialogue by their FIN or RST, where that was pending."""
+    return one_of(ledger.own("pending"), kinds)
+
+
+def pending_at_end(ledger: Ledger, *kinds: Pending) -> Bools:
+    """Where that was pending at the end of the dialogue, whoever ended it, shape (flows, 1)."""
+    return np.asarray(pending_at_own_end(ledger, *kinds).any(axis=1, keepdims=True))
+
+
+def spoke_last(ledger: Ledger) -> Bools:
+    """Endpoints that sent the last data before the end of the dialogue."""
+    return np.asarray(ledger.own("spoke_last") > 0)
+
+
+def never_used(ledger: Ledger) -> Bools:
+    """Where neither side had sent any data before the end of the dialogue, shape (flows, 1)."""
+    return np.asarray((ledger.own("turns") == 0).all(axis=1, keepdims=True))
+
+
+def spoke_tls(ledger: Ledger) -> Bools:
+    """Where both sides sent what begins like TLS records, shape (flows, 1)."""
+    return np.asarray((ledger.own("tls") > 0).all(axis=1, keepdims=True))
+
+
+def waited(ledger: Ledger) -> NDArray[Any]:
+    """From an endpoint's last data to the end of the dialogue by itself, ns."""
+    return np.asarray(ledger.own("ended_dialogue") - ledger.own("spoken_time"), np.int64)
+
+
+def whole_seconds(length: NDArray[np.int64]) -> Bools:
+    """Whether a length of time is a whole number of seconds, as time-outs are set: a program is a little late."""
+    return np.asarray((length >= SECOND - EARLY_NS) & ((length + EARLY_NS) % SECOND <= EARLY_NS + LATE_NS))
+
+
+def never_answered(ledger: Ledger) -> Choice:
+    """Words for endpoints that never sent data, with how many bytes of the peer they acknowledged; or that left the
+    client's last data unanswered when the client closed."""
+    opened = ledger.knows(Known.ISN).all(axis=1, keepdims=True) & (ledger.own("missing_bytes") == 0)
+    silent = opened & ~ledger.knows(Known.SENT_DATA) & (ledger.own("missing_jumps") == 0)
+    theirs = np.maximum(difference(ledger.own("ack_sent"), ledger.peer("isn")) - 2, 0)  # less SYN and FIN
+    count = np.where(silent, theirs, np.where(pending_at_own_end(ledger, Pending.ANSWER)[:, ::-1], -2, -1))
+    counts, codes = np.unique(count, return_inverse=True)
+    return Choice(codes.reshape(count.shape), tuple(_silence_words(int(number)) for number in counts))
+
+
+def _silence_words(count: int) -> str:
+    if count < 0:
+        return " The client's last data before its FIN had not been answered." if count == -2 else ""
+    if count == 0:
+        return " It had never sent any data, and neither had the other side."
+    return f" It had never sent any data; {counted(count, 'byte')} of the other side were never answered."
+
+
+def sent_tls_alert(ledger: Ledger) -> Bools:
+    """Endpoints whose last payload looks like a TLS alert, as the close_notify that is sent before a close."""
+    return np.asarray(looks_like_alert(ledger.own("last_payload_byte"), ledger.own("last_payload")))
