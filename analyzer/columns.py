@@ -13,6 +13,7 @@ column is kept and written:
     file      category                     text, quoted if need be    dictionary of strings
     text      str                          text, quoted if need be    string
     time      datetime64[ns, UTC], NaT     seconds, nine decimals     timestamp[ns, UTC]
+    letters   category                     text or empty              dictionary of strings
     seconds   float64, NaN where unknown   seconds, nine decimals     double
     flag      bool                         true or false              bool
 """
@@ -22,7 +23,9 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-ColumnKind = Literal["count", "number", "sequence", "word", "address", "file", "text", "time", "seconds", "flag"]
+ColumnKind = Literal[
+    "count", "number", "sequence", "word", "address", "file", "text", "letters", "time", "seconds", "flag"
+]
 
 
 class Vocabulary(NamedTuple):
@@ -39,7 +42,7 @@ class TableColumn(NamedTuple):
     or ``made``, a function of the rows of that record and of the files that their frames are in. Both give numbers: an
     address is a row of the address book, a word its place in ``words.by_code``, a file its number, -1 for none; a time
     is one of the inner clock. A ``number`` is 0 where it is not known, a ``sequence`` (a number modulo 2^32) UNKNOWN.
-    ``made`` may return None: no row has a value.
+    ``made`` may return None: no row has a value. ``letters`` are in several fields (``tracker.zeek.letters``).
     """
 
     name: str
@@ -49,6 +52,7 @@ class TableColumn(NamedTuple):
     dtype: str = ""  # numpy's, of the field
     field: str = ""
     made: Callable[[Any, Any], Any] | None = None
+    more: tuple[str, ...] = ()  # of letters: further fields
 
     @property
     def source(self) -> str:
@@ -64,5 +68,6 @@ def words_of(codes: type[IntEnum]) -> list[str]:
 def record_of(columns: Iterable[TableColumn], *more: tuple[str, str]) -> list[tuple[str, str]]:
     """The fields of the record that has ``columns`` and ``more``, the widest first: each stands at a multiple of its
     size."""
-    fields = [*((column.source, column.dtype) for column in columns if column.dtype), *more]
+    own = ((name, column.dtype) for column in columns if column.dtype for name in (column.source, *column.more))
+    fields = [*own, *more]
     return sorted(fields, key=lambda field: -int(field[1][-1]))

@@ -89,6 +89,7 @@ KINDS = {
     "address": ("address", "`category`", "dictionary of strings"),
     "file": ("name of a file", "`category`", "dictionary of strings"),
     "text": ("text", "`str`", "string"),
+    "letters": ("letters", "`category`", "dictionary of strings"),
     "time": ("time", "`datetime64[ns, UTC]`", "`timestamp[ns, UTC]`"),
     "seconds": ("seconds", "`float64`", "`double`"),
     "flag": ("true or false", "`bool`", "`bool`"),

@@ -1,7 +1,8 @@
 """Rows of ENDING, ENTRY and SEGMENT as the columns of the tables, still as numbers.
 
 Addresses are rows of the address book, words places in their vocabularies, ``note`` a place in ``note_texts``, the
-column ``findings`` a number of a combination; a time, a length of time or a ``number`` that is not known is UNKNOWN.
+column ``findings`` a number of a combination, ``letters`` three numbers a row (see ``letters``); a time, a length of
+time or a ``number`` that is not known is UNKNOWN.
 Here the times of the inner clock become nanoseconds since 1970.
 """
 
@@ -32,6 +33,8 @@ def flow_values(endings: Rows, files: FrameFiles) -> Values:
 
 
 def _flow_values(column: TableColumn, endings: Rows, files: FrameFiles) -> NDArray[Any]:
+    if column.kind == "letters":
+        return np.stack([endings[name] for name in (column.source, *column.more)], axis=1)
     numbers = made_of(column, endings, files) if column.made else endings[column.source]
     if numbers is None:
         return np.full(len(endings), NOTHING.get(column.kind, UNKNOWN))

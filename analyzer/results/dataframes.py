@@ -11,6 +11,7 @@ from analyzer.capture.frame_files import FrameFiles
 from analyzer.findings.wording import ROLES
 from analyzer.results.column_values import Rows, Values, entry_values, flow_values, segment_values
 from analyzer.results.finding_list import FindingList
+from analyzer.results.letters import spelled
 from analyzer.results.number_table import NumberTable
 from analyzer.results.pandas_types import table
 from analyzer.results.schema import TABLES
@@ -110,6 +111,9 @@ def _frame(name: str, values: Values, addresses: Sequence[str], files: FrameFile
     for column in TABLES[name]:
         if column.kind == "address":
             data[column.name] = pd.Categorical.from_codes(values[column.name], categories=texts)
+        elif column.kind == "letters":
+            codes, spellings = spelled(values[column.name])
+            data[column.name] = pd.Categorical.from_codes(codes, categories=pd.Index(spellings, dtype="str"))
         elif column.kind == "file":
             data[column.name] = named(values[column.name], files)
         elif column.kind == "word" and values[column.name].dtype != object:

@@ -43,6 +43,6 @@ def numbers_of_frame(columns: Sequence[TableColumn], frame: "pd.DataFrame") -> N
     texts: dict[str, Words] = {}
     for column in columns:
         numbers[column.name], found = numbers_of(column, frame[column.name])
-        if column.kind in ("word", "address", "file", "text"):
+        if column.kind in ("word", "address", "file", "text", "letters"):
             texts[column.name] = Words.of(found)
     return NumberTable(columns, texts, lambda: iter([numbers]))

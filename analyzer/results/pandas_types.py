@@ -109,6 +109,7 @@ _MAKE: dict[ColumnKind, Callable[[Any], Any]] = {
     "address": _category,
     "file": _category,
     "text": _text,
+    "letters": _category,
     "time": _time,
     "seconds": _seconds,
     "flag": _flag,

@@ -28,6 +28,7 @@ class PieceKind(IntEnum):
     NUMBER = 1  # a whole number; nothing for UNKNOWN
     SECONDS = 2  # nanoseconds as seconds with nine decimals; nothing for UNKNOWN
     CODE = 3  # the word of that number; nothing for a number that has none
+    LETTERS = 4  # letters of five bits each, twelve in a number and the first highest; 0 is none
 
 
 PIECE = np.dtype(
@@ -75,8 +76,9 @@ WORD = np.dtype([("_", "<i8")])  # not an aligned dtype, so that it may stand an
 piece_at = record_at(PIECE)
 word_at = record_at(WORD)
 
-LITERAL, NUMBER, SECONDS, CODE = (np.int64(kind) for kind in PieceKind)
+LITERAL, NUMBER, SECONDS, CODE, LETTERS = (np.int64(kind) for kind in PieceKind)
 NOTHING = np.int64(UNKNOWN)
+LETTER_BITS, LETTERS_A_NUMBER, LETTER_MASK = np.int64(5), np.int64(12), np.int64(31)
 ZERO_DIGITS = np.int64(0x3030303030303030)
 MINUS, POINT, DIGIT = np.int64(ord("-")), np.int64(ord(".")), np.int64(ord("0"))
 
@@ -209,6 +211,32 @@ def put_code(at, piece, value, row):
 
 
 @helper
+def put_letters(at, piece, value, row):
+    """Write the letters of one, two or three numbers; up to 36 bytes."""
+    at = put_twelve(at, piece, value)
+    if value >> LETTER_BITS * (LETTERS_A_NUMBER - 1) == 0 or not piece["second"]:
+        return at
+    at = put_twelve(at, piece, load(np.int64(piece["second"]) + row * np.int64(piece["stride"])))
+    if piece["third"]:
+        at = put_twelve(at, piece, load(np.int64(piece["third"]) + row * np.int64(piece["stride"])))
+    return at
+
+
+@helper
+def put_twelve(at, piece, value):
+    """Write the letters of one number; each is a word of its own."""
+    words, count = np.int64(piece["words"]), np.int64(piece["count"])
+    shift = LETTER_BITS * (LETTERS_A_NUMBER - 1)
+    while shift >= 0:
+        letter = value >> shift & LETTER_MASK
+        if 0 < letter <= count:
+            store(at, load(words + letter - 1))
+            at += 1
+        shift -= LETTER_BITS
+    return at
+
+
+@helper
 def value_of(piece, row):
     """What the piece's column says in a row."""
     word = load(np.int64(piece["at"]) + row * np.int64(piece["stride"]))
@@ -237,6 +265,8 @@ def put(at, piece, row):
     value = value_of(piece, row)
     if kind == CODE:
         return put_code(at, piece, value, row)
+    if kind == LETTERS:
+        return put_letters(at, piece, value, row)
     if value == NOTHING or value == np.int64(piece["none"]):
         return at
     if kind == SECONDS:

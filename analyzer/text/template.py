@@ -22,7 +22,11 @@ from analyzer.text.words import SLACK, Words
 from analyzer.units import UNKNOWN
 
 Rows = NDArray[np.void] | Mapping[str, NDArray[Any]]
-LONGEST = {PieceKind.NUMBER: 20, PieceKind.SECONDS: 21}  # bytes; words are as long as the longest of them
+LONGEST = {
+    PieceKind.NUMBER: 20,
+    PieceKind.SECONDS: 21,
+    PieceKind.LETTERS: 36,
+}  # bytes; words are as long as the longest of them
 TAIL = 8  # bytes of text that a piece can have behind it
 WORD = 8  # bytes that kernels load at a time
 USUAL = 96  # bytes of a line, for a first guess at the room for many
@@ -73,6 +77,12 @@ def code(column: str, words: str, *more: tuple[str, int], of: str = "") -> Templ
     behind the first are without sign.
     """
     return TemplatePiece(PieceKind.CODE, column, words, more, of=of)
+
+
+def letters(column: str, words: str, *more: str) -> TemplatePiece:
+    """The letters of a column, and of up to two others if all twelve places of that before are taken (LETTERS in
+    ``kernels``); ``words`` has the letters, each of one byte."""
+    return TemplatePiece(PieceKind.LETTERS, column, words, tuple((name, 0) for name in more))
 
 
 def literal(text: str) -> TemplatePiece:
@@ -197,10 +207,9 @@ class TextLines:
         more = [(*places(column)[:1], *places(column)[2:4], scale) for column, scale in piece.more]
         second, third = [*more, NO_COLUMN, NO_COLUMN][:2]
         found = (0, 0, 0)
-        if piece.kind == PieceKind.CODE:
+        if piece.kind in (PieceKind.CODE, PieceKind.LETTERS):
             found = self._looked_up(words[piece.words])
-        else:
-            self.widest += LONGEST[piece.kind]
+        self.widest += LONGEST.get(piece.kind, 0)
         at = places(piece.column)
         return (piece.kind, *at, piece.none, piece.zero, *parent, *second, *third, *found, *tail, *ZERO_SECONDS)
 

@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 from analyzer.columns import TableColumn, Vocabulary, record_of
 from analyzer.tcp.evidence import BASIS_WORDS
 from analyzer.tcp.states import EVENT_WORDS, STATE_WORDS, State
-from analyzer.tracker.vocabularies import CLOSERS, HANDSHAKES, OBSERVABILITY, PENDING, RST_CAUSES, SIDES, TEARDOWNS
+from analyzer.tracker.vocabularies import (
+    CLOSERS,
+    CONN_STATES,
+    HANDSHAKES,
+    OBSERVABILITY,
+    PENDING,
+    RST_CAUSES,
+    SIDES,
+    TEARDOWNS,
+)
 
 if TYPE_CHECKING:
     from analyzer.capture.frame_files import FrameFiles
@@ -172,6 +181,21 @@ FLOW_COLUMNS = (
         dtype="<i8",
     ),
     TableColumn("server_waited_s", "seconds", "The same of the server's data, until the client's next.", dtype="<i8"),
+        "conn_state",
+        "word",
+        "Zeek's `conn_state`, by Zeek's originator and responder ([zeek.md](zeek.md)).",
+        CONN_STATES,
+        dtype="u1",
+    ),
+    TableColumn(
+        "history",
+        "letters",
+        "Zeek's `history`, its first 36 letters: upper case what the originator sent, lower case the responder. "
+        "Zeek may take the server for the originator if the SYN was not captured ([zeek.md](zeek.md)).",
+        dtype="<i8",
+        field="history_0",
+        more=("history_1", "history_2"),
+    ),
 )
 
 ENDING = np.dtype(

@@ -15,6 +15,7 @@ from analyzer.tracker.context import CONTEXT, closing_facts, end_at, flow_at, tu
 from analyzer.tracker.flow_record import ENDING
 from analyzer.tracker.gaps import silent_since, watched
 from analyzer.tracker.vocabularies import CLIENT, NOBODY, SERVER, Handshake, RstCause, Teardown
+from analyzer.tracker.zeek.outcome import conn_state
 from analyzer.units import UNKNOWN
 
 NO_CAUSE, BY_NOBODY = np.int64(RstCause.NONE), np.int64(2)
@@ -64,6 +65,8 @@ def noted(context, slot, end_time, row):
     c, s = end_at(context, 2 * slot + client), end_at(context, 2 * slot + 1 - client)
     row["server_rtt"] = s["tap_rtt"]
     sent_by(c, s, row)
+    row["conn_state"] = conn_state(context, slot)
+    row["history_0"], row["history_1"], row["history_2"] = f["history_0"], f["history_1"], f["history_2"]
     until = watched(context, 2 * slot + client, end_time), watched(context, 2 * slot + 1 - client, end_time)
     ends_of(closing_facts(context, c), closing_facts(context, s), until, row)
     fins_of(closing_facts(context, c), closing_facts(context, s), row)

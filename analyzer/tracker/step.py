@@ -67,6 +67,7 @@ from analyzer.tracker.storage.event_log import bound, earliest_of, log_at
 from analyzer.tracker.storage.pools import SLOTS, next_free, room, slots_taken, take
 from analyzer.tracker.syn import NO_SCALE
 from analyzer.tracker.third_party import goes_on_after_ignored, note_sender_continued
+from analyzer.tracker.zeek.segments import begin_history, take_in
 
 END_BYTES = np.int64(ENDPOINT_CORE.itemsize)
 
@@ -111,6 +112,7 @@ def step(context, s, i):
     e, p = end_at(context, i), end_at(context, j)
     f = flow_at(context, i >> 1)
     now, flags = np.int64(s["time"]), np.int64(s["flags"])
+    take_in(context, s, i)
     clock(context, s, e, np.int64(f["end_time"]))
     end_time_wait(context, i, now)
     end_time_wait(context, j, now)
@@ -201,6 +203,7 @@ def begin(context, s, row):
     f["first_frame"] = s["frame"]
     new = tuple_at(context, row)
     f["client"] = new["guess"]
+    begin_history(context, f, s)
     old = np.int64(new["previous"])
     old_slot = np.int64(place_at(context, old)["slot"]) - 1 if old >= 0 else np.int64(-1)
     if old_slot < 0 or over(context, old_slot):

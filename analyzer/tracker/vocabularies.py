@@ -50,6 +50,39 @@ class RstCause(IntEnum):
     NOT_TAKEN = 14
 
 
+class ConnState(IntEnum):
+    """Zeek's ``conn_state``; CONN_STATES has the meanings."""
+
+    S0 = 0
+    S1 = 1
+    SF = 2
+    REJ = 3
+    S2 = 4
+    S3 = 5
+    RSTO = 6
+    RSTR = 7
+    RSTOS0 = 8
+    RSTRH = 9
+    SH = 10
+    SHR = 11
+    OTH = 12
+
+
+# Zeek's ``history``: upper case for the originator, lower case for the responder.
+LETTERS = {
+    "S": "SYN without ACK; again with another number",
+    "H": "SYN-ACK; again with another number",
+    "A": "a segment with nothing but its acknowledgment",
+    "D": "payload",
+    "F": "FIN; again with another number",
+    "R": "RST; again with another number",
+    "G": "acknowledged, but not captured: the 1st, 10th, 100th time ...",
+    "T": "payload, but nothing new: the 1st, 10th, 100th time ...",
+    "W": "a window of 0: the 1st, 10th, 100th time ...",
+    "I": "FIN and RST in one segment",
+    "Q": "SYN and FIN, or SYN and RST, in one segment",
+    "^": "Zeek has swapped the sides",
+}
 RST_CAUSE_WORDS = {
     RstCause.CONNECTION_REFUSED: "a SYN was refused",
     RstCause.HALF_OPEN: "the client abandoned its connection attempt after the SYN-ACK",
@@ -111,6 +144,24 @@ TEARDOWNS = Vocabulary(
 RST_CAUSES = Vocabulary(
     ("", *words_of(RstCause)[1:]),
     {words_of(RstCause)[cause]: meaning for cause, meaning in RST_CAUSE_WORDS.items()},
+)
+CONN_STATES = Vocabulary(
+    tuple(state.name for state in ConnState),
+    {
+        "S0": "a SYN, and no answer",
+        "S1": "open at the end",
+        "SF": "opened, and closed by a FIN of each side",
+        "REJ": "refused",
+        "S2": "open, and only the originator sent its FIN",
+        "S3": "open, and only the responder sent its FIN",
+        "RSTO": "open, and the originator sent a RST",
+        "RSTR": "open, and the responder sent a RST",
+        "RSTOS0": "the originator sent a SYN and a RST, the responder no SYN-ACK",
+        "RSTRH": "the responder sent a SYN-ACK and a RST, the originator no SYN",
+        "SH": "the originator sent a SYN and a FIN, the responder no SYN-ACK",
+        "SHR": "the responder sent a SYN-ACK and a FIN, the originator no SYN",
+        "OTH": "none of these: the opening was not captured",
+    },
 )
 OBSERVABILITY = Vocabulary(
     ("complete", "starts-mid-stream", "one-direction-only", "frames-missing", "mixed"),

@@ -15,6 +15,7 @@ from analyzer.capture.frame_files import FrameFiles
 from analyzer.columns import TableColumn
 from analyzer.results.column_values import made_of
 from analyzer.results.finding_list import FindingList, FindingRows
+from analyzer.results.letters import ALPHABET
 from analyzer.results.notes import NOTES
 from analyzer.results.number_table import NumberTable, numbers_of_frame
 from analyzer.results.schema import SEGMENTS, TABLES
@@ -26,6 +27,7 @@ from analyzer.text import (
     TextLines,
     Words,
     code,
+    letters,
     literal,
     number,
     quoted,
@@ -162,7 +164,7 @@ FLAGS = cells(["false", "true"])
 def _words() -> dict[str, Words]:
     """The words of the columns of flows.csv that have a vocabulary."""
     made = {column.name: cells(column.words.by_code) for column in FLOW_COLUMNS if column.words.by_code}
-    return made | {"flags": FLAGS}
+    return made | {"flags": FLAGS, "letters": cells(ALPHABET)}
 
 
 @cache
@@ -227,4 +229,6 @@ def _piece(column: TableColumn) -> TemplatePiece:
         return seconds(field)
     if column.kind in DIGITS:
         return number(field, none=0 if column.kind == "number" else UNKNOWN)
+    if column.kind == "letters":
+        return letters(field, "letters", *column.more)
     return code(field, WORDS.get(column.kind, column.name))

@@ -21,6 +21,7 @@ from analyzer.columns import ColumnKind, TableColumn
 from analyzer.findings.wording import ROLES
 from analyzer.results.column_values import Values, entry_values, flow_values, segment_values
 from analyzer.results.finding_list import FindingList, FindingRows
+from analyzer.results.letters import spelled
 from analyzer.results.number_table import NumberTable, numbers_of_frame
 from analyzer.results.schema import TABLES
 from analyzer.text import Words, compact, in_order
@@ -44,12 +45,13 @@ TYPES: dict[ColumnKind, Any] = {
     "address": MANY,
     "file": MANY,
     "text": pa.large_string(),
+    "letters": MANY,
     "time": pa.timestamp("ns", "UTC"),
     "seconds": pa.float64(),
     "flag": pa.bool_(),
 }
 WHOLE = ("count", "number", "sequence", "time")
-REPEATED = ("word", "address", "file", "text")
+REPEATED = ("word", "address", "file", "text", "letters")
 FINDINGS_AT_ONCE = 1 << 17  # rows of a group
 UNIQUE = ("frames", "message")  # texts that hardly repeat
 
@@ -171,6 +173,9 @@ class ArrowColumns:
             return arrow_arrays.dictionary(values.astype(np.int32), self._names, values < 0)
         if kind == "word":
             return _words(_dictionary(column.words.by_code), values)
+        if kind == "letters":
+            codes, spellings = spelled(values)
+            return arrow_arrays.dictionary(codes.astype(np.int32), spellings, codes < 0)
         if kind == "text":
             return self._combinations.take(arrow_arrays.numbers(values))
         if kind == "flag":

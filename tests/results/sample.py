@@ -25,6 +25,7 @@ EMPTY: dict[str, Any] = {
     "count": 0,
     "number": None,
     "sequence": None,
+    "letters": "",
     "word": "",
     "address": "",
     "file": "",
@@ -281,6 +282,7 @@ def many_flows(n: int) -> pd.DataFrame:
             "word": pd.Categorical.from_codes(random.integers(0, 2, n), ["graceful", "reset"]),
             "address": servers,
             "file": servers,
+            "letters": servers,
             "flag": random.random(n) < 0.5,
             "text": np.where(random.random(n) < 0.9, "", "TD101;TD903"),
         }[column.kind]

@@ -19,6 +19,7 @@ KINDS = {
     "word": "category",
     "address": "category",
     "file": "category",
+    "letters": "category",
     "text": "str" if pd.__version__ >= "3" else "object",
     "time": "datetime64[ns, UTC]",
     "seconds": "float64",

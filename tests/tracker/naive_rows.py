@@ -1,16 +1,21 @@
 """The slow twin of the rows of ENDING: column by column, from the ledger alone."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.results.letters import spell
 from analyzer.tcp.dialogue import Pending
 from analyzer.tracker.flow_record import ENDING
 from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.vocabularies import ConnState
+from analyzer.tracker.zeek.gaps import SENT_FIN
 from analyzer.units import UNKNOWN
 
 from .naive_conclusion import conclusions
+from .naive_zeek import Connection, End
 
 
 def flow_rows(ledger: Ledger) -> NDArray[np.void]:
@@ -44,6 +49,9 @@ def flow_rows(ledger: Ledger) -> NDArray[np.void]:
     endings["server_rtt"] = ledger.own("tap_rtt")[every, 1 - client]
     for name, column in dialogue_rows(ledger).items():
         endings[name] = column
+    for name in ("history_0", "history_1", "history_2"):
+        endings[name] = ledger.flow(name)
+    endings["conn_state"] = [ConnState[state] for state in zeek_states(ledger)]
     for place, concluded in enumerate(conclusions(ledger)):
         for name, value in concluded.items():
             endings[name][place] = value
@@ -75,6 +83,19 @@ FACTS = (
     *("fin_end", "fin_frame", "fin_acked_frame"),
     *("close_wait_time", "close_wait_end", "fin_wait_2_time", "fin_wait_2_end"),
 )
+
+
+def zeek_states(ledger: Ledger) -> Iterator[str]:
+    """``conn_state`` of each flow, by what is known of both sides."""
+    states, befores, lasts, ackeds = (ledger.noted(f"zeek_{name}") for name in ("state", "before", "last", "acked"))
+    fins = ledger.noted("zeek_marks") & SENT_FIN > 0
+    letters = np.stack([ledger.flow(f"history_{n}") for n in range(3)], axis=1).tolist()
+    for place, opener in enumerate(ledger.flow("zeek_opener").tolist()):
+        one, other = (End(*(int(column[place, side]) for column in (states, befores))) for side in (0, 1))
+        for side, end in enumerate((one, other)):
+            end.last, end.acked = int(lasts[place, side]), int(ackeds[place, side])
+            end.fin = end.last if fins[place, side] else None
+        yield Connection(opener, spell(letters[place]), (one, other)).state
 
 
 def _stay(entered: NDArray[Any], left: NDArray[Any], end: int) -> NDArray[Any]:

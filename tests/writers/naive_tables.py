@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analyzer.columns import words_of
+from analyzer.results.letters import spell
 from analyzer.results.pandas_types import empty, table
 from analyzer.segments.addresses import AddressBook
 from analyzer.segments.table import QUOTED
@@ -15,9 +16,9 @@ from analyzer.tcp.dialogue import Pending
 from analyzer.tcp.evidence import BASIS_WORDS, NOTE_WORDS
 from analyzer.tcp.states import EVENT_WORDS, NO_ARROW, TABLE, State
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.vocabularies import CLOSERS, OBSERVABILITY, Handshake, RstCause, Teardown
+from analyzer.tracker.vocabularies import CLOSERS, CONN_STATES, OBSERVABILITY, Handshake, RstCause, Teardown
 from analyzer.units import UNKNOWN
-from tests.tracker.naive_rows import dialogue_rows
+from tests.tracker.naive_rows import dialogue_rows, zeek_states
 from tests.tracker.naive_timeline import in_order, rejoined
 
 STATE_WORDS = [state.name for state in State]
@@ -101,6 +102,10 @@ def flows_table(flows: Flows) -> pd.DataFrame:
     }
     for role, side in zip(SIDE_WORDS, (0, 1), strict=True):
         data |= _endpoint_columns(flows, role, side)
+    states = [CONN_STATES.by_code.index(state) for state in zeek_states(ledger)]
+    data["conn_state"] = words(CONN_STATES.by_code, np.array(states, np.int64)[rows])
+    letters = np.stack([ledger.flow(f"history_{n}")[rows] for n in range(3)], axis=1)
+    data["history"] = [spell(numbers) for numbers in letters.tolist()]
     data["client_known"] = ledger.client_known[rows]
     data |= _dialogue_columns(flows)
     return table("flows", data)

@@ -37,6 +37,7 @@ from analyzer.tracker.fast_path.whole_flow import (
 from analyzer.tracker.flow_record import ENDING, ENTRY
 from analyzer.tracker.ordinary import OLDER_FLOW, SINGLE_SYN, WHOLE_FLOW
 from analyzer.tracker.timeline import put_in_order
+from analyzer.tracker.zeek.without_surprises import NO_OTHERS, OPENED, add_letter, tell_closed
 
 STRIDE = 8  # groups: so far ahead of their turn their segments are asked for
 TUPLE_BYTES = np.int64(FLOW.itemsize)
@@ -150,6 +151,7 @@ def conclude_group(buffer, context, group, ended, ending, newer_reused):
         return False
     before, replies = np.int64(segment_of(buffer, group, 1)["time"]), np.int64(1)
     dialogue = begun(np.int64(segment_of(buffer, group, 2)["time"]))
+    letters, seen = OPENED, NO_OTHERS
     for k in range(2, count):
         s = segment_of(buffer, group, k)
         i = sent_by(s)
@@ -158,9 +160,11 @@ def conclude_group(buffer, context, group, ended, ending, newer_reused):
         peers_ack = np.int64(end_at(context, i ^ 1)["ack_sent"])
         dialogue = heard(context, dialogue, i, s, np.int64(s["ack"]), peers_ack)
         before, replies = np.int64(s["time"]), replies + i
+        letters, seen = add_letter(letters, seen, np.int64(s["flags"]), np.int64(s["payload_len"]), i)
     if not is_closed(context, segment_of(buffer, group, count - 1), count, replies):
         return False
     note_dialogue(context, dialogue)
+    tell_closed(context, letters)
     if newer > 0 and not hand_over(buffer, context, group, group_at(buffer, newer), newer_reused):
         return False
     return conclude_closed(context, ended, ending)

@@ -93,6 +93,7 @@ from analyzer.tracker.moves import record_entry, record_exit, strongest_basis
 from analyzer.tracker.ordinary import FIN_LATE, GAVE_UP_WAITING, fin_late, gave_up_waiting
 from analyzer.tracker.ordinary_record import end_flow
 from analyzer.tracker.time_wait import due, stop, timer_ended
+from analyzer.tracker.zeek.without_surprises import tell_syn
 
 KIND = np.int64(SYN | RST | ACK)
 ODD = np.int64(  # marks with which a segment is left to the tracker
@@ -115,6 +116,7 @@ def conclude_single_syn(context, row, s, ending):
     times = sent_syn(now, np.int64(0))
     enter(context, end_at(context, CLIENT), CLIENT, CLOSED, SENT_SYN, SENT, times, np.int64(s["frame"]))
     note_last_segment(context, s, 1, 0)
+    tell_syn(context, s)
     for side in (CLIENT, SERVER):
         stay(context, end_at(context, side), side, watched(context, side, end_time))
     end_flow(context, SLOT, end_time, ending)
@@ -129,7 +131,7 @@ def opened(context, row, syn, syn_ack, ack):
     if kinds[0] != SYN or kinds[1] != SYN | ACK or sent_by(syn_ack) == 0 or sent_by(ack) == 1:
         return False
     odd = (np.int64(syn["marks"]) | np.int64(syn_ack["marks"])) & ODD
-    if odd or syn["payload_len"] > 0 or syn_ack["payload_len"] > 0:
+    if odd or syn["payload_len"] > 0 or syn_ack["payload_len"] > 0 or syn["window"] == 0 or syn_ack["window"] == 0:
         return False
     if seq_diff(syn_ack["ack"], syn["seq"]) != 1 or seq_diff(ack["ack"], syn_ack["seq"]) != 1:
         return False
