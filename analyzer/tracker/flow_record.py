@@ -181,6 +181,7 @@ FLOW_COLUMNS = (
         dtype="<i8",
     ),
     TableColumn("server_waited_s", "seconds", "The same of the server's data, until the client's next.", dtype="<i8"),
+    TableColumn(
         "conn_state",
         "word",
         "Zeek's `conn_state`, by Zeek's originator and responder ([zeek.md](zeek.md)).",

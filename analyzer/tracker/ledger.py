@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from analyzer.tracker.zeek import columns as zeek_columns
+
 
 class Known(IntFlag):
     """Which facts of an endpoint hold (bits of the column ``known``)."""
@@ -130,29 +132,7 @@ RARELY_READ = [
     Column("syn_count", "<u4", "how often it sent a SYN or SYN-ACK"),
 ]
 
-# What Zeek would know of it (``zeek``): one more cache line. Numbers count from zeek_start, modulo 2^32.
-ZEEK = [
-    Column("zeek_start", "<u4", "the number of its SYN, or one before its first"),
-    Column("zeek_last", "<u4", "the number after the last it sent"),
-    Column("zeek_acked", "<u4", "up to where that is acknowledged"),
-    Column("zeek_arrived", "<u4", "up to where its payload passed without a hole, or the hole was given up"),
-    *(
-        Column(f"zeek_{what}_{n}", "<u4", f"where piece {n} beyond a hole {what}s")
-        for n in (0, 1)
-        for what in ("begin", "end")
-    ),
-    Column("zeek_fin", "<u4", "the number after its FIN"),
-    Column("zeek_syn_at", "<u4", "the number of its last SYN"),
-    Column("zeek_fin_at", "<u4", "the number of its last FIN"),
-    Column("zeek_rst_at", "<u4", "the number of its last RST"),
-    Column("zeek_repeats", "<u4", "segments whose payload held nothing new"),
-    Column("zeek_windows", "<u4", "segments with a window of 0"),
-    Column("zeek_gaps", "<u4", "holes that were acknowledged"),
-    Column("zeek_state", "u1", "its state (``zeek.states``)"),
-    Column("zeek_before", "u1", "the state before that"),
-    Column("zeek_marks", "u1", "bits of SENT_FIN, GIVEN_UP, LONG (``zeek.gaps``)"),
-    Column("zeek_pieces", "u1", "pieces beyond a hole that are kept"),
-]
+ZEEK = [Column(*column) for column in zeek_columns.OF_ENDPOINT]  # one more cache line
 
 # Only of endpoints that were established or whose connection closes: not of a SYN that nobody answers.
 CLOSING_COLUMNS = [
@@ -373,12 +353,7 @@ FLOW_COLUMNS = [
     Column("end_time", "<i8", "last segment of the flow"),
     Column("close_idle", "<i8", "silence of the flow (probes apart) before its first FIN or RST"),
     Column("replaced_time", "<i8", "when a newer flow on this tuple began that came about, 0 none"),
-    *(
-        Column(f"history_{n}", "<i8", f"letters {12 * n + 1} to {12 * n + 12} of its history (``zeek.letters``)")
-        for n in range(3)
-    ),
-    Column("zeek_once", "<u2", "kinds of letters that either role has written"),
-    Column("zeek_opener", "u1", "the side that Zeek takes for the originator"),
+    *(Column(*column) for column in zeek_columns.OF_FLOW),
 ]
 
 OLDER_COLUMNS = [
