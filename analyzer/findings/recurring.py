@@ -1,7 +1,8 @@
 """Values that recur: of many lengths of time those that are the same, whatever the others are.
 
 A timer gives the same length on every connection; a person or a load gives many. So of the lengths of one group (a
-server, a host) the window is sought that holds most of them and is no wider than a second, or one per cent.
+server, a host) the window is sought that holds most of them and is no wider than a second, or one per cent; below 10 s
+no wider than a tenth, because short lengths of any origin are less than a second apart.
 """
 
 from typing import Any, NamedTuple
@@ -40,7 +41,8 @@ def best_windows(group: NDArray[Any], length: NDArray[np.int64], fewest: int = 2
         if end - begin < fewest:
             continue
         some = length[order[begin:end]]
-        counts = np.searchsorted(some, some + np.maximum(SECOND, some // 100), "right") - np.arange(len(some))
+        width = np.maximum(np.minimum(SECOND, some // 10), some // 100)
+        counts = np.searchsorted(some, some + width, "right") - np.arange(len(some))
         first = int(np.argmax(counts))
         count = int(counts[first])
         if count >= fewest:
