@@ -268,7 +268,7 @@ def foreign_resets_move_nobody(capture: Capture, flow: Flow) -> Iterator[str]:
             if row["frame"] == frame and row["event"] == "peer-rst" and finding["code"] == "TD310":
                 yield f"TD310 says that frame {frame} was ignored, the timeline closes the {row['endpoint']} by it"
         sender = rows_of(flow, str(finding["endpoint"]))
-        other = [row for row in sender if row["event"] == "rst" and row["frame"] != frame]
+        other = [row for row in sender if str(row["event"]).startswith("rst") and row["frame"] != frame]
         if flow.row["rst_by"] == finding["endpoint"] and not other:
             yield f"{finding['code']} calls frame {frame} foreign, rst_by is {flow.row['rst_by']}"
 

@@ -438,20 +438,6 @@ def reset_ignored(case: Case) -> None:
     disowned = went_on(flow, case.own, rst)
     if "continued too" in str(case["disowned"] or ""):
         must(disowned, "the alleged sender sent nothing new behind it")
-    elif not disowned:
-        must(not acceptable(flow, rst), f"RST {rst.frame} had the very number that its receiver expected")
-
-
-def acceptable(flow: Flow, rst: Segment) -> bool:
-    """Whether the receiver has to take it (RFC 9293 3.10.7.3, RFC 5961 3.2): in SYN_SENT it must acknowledge the SYN,
-    later its number must be the next that is expected."""
-    peer = 1 - rst.side
-    sent = [row for row in flow.before(rst) if row.side == peer and not row.rst]
-    if sent and all(row.syn and not row.has_ack for row in sent):
-        return rst.has_ack and any(rst.ack == (row.seq + 1) % WORD or rst.ack == row.end for row in sent)
-    expected = flow.highest_ack(peer, rst)
-    arrived = furthest([row.end for row in flow.before(rst) if row.side == rst.side and not row.rst])
-    return expected is None or rst.seq in (expected, arrived)
 
 
 @predicate("TD313")

@@ -69,7 +69,6 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "old": Choice(np.where(kept, old, np.where(ledger.flow("old_seen")[:, None] > 0, len(OLD) - 1, 0)), OLD),
             "held": np.where(kept & (old == State.TIME_WAIT), ledger.flow("old_time_wait")[:, None], 0),
             "answered": phrases([stale > 1, stale > 0], [SEVERAL, ONE], "nothing answered it"),
-            "stale": stale,
             "stale_frame": ledger.own("stale_ack_frame"),
             "count": ledger.peer("syn_count"),
             "suspect": phrase(kept & (old == State.CLOSE_WAIT), LEAK, REUSE),
