@@ -61,7 +61,7 @@ def test_a_host_that_does_not_tell_has_the_profiles(told: list[Settings], text: 
     if text is not None:
         host_timers.FIN_TIMEOUT.write_text(text)
     assert guarded(["live", "-i", "lo"]) == 0
-    assert told[0] == Settings()
+    assert told[0] == Settings(keep_further=())
 
 
 def test_the_real_file_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
