@@ -22,6 +22,7 @@ class Keywords(TypedDict, total=False):
     close_wait_leak_s: Seconds
     slow_close_s: Seconds
     clock_back_s: Seconds
+    open_silence_s: Seconds
     capture_gap_s: Seconds
     engine: Literal["native", "tshark"]
     pile_up: int

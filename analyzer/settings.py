@@ -67,6 +67,10 @@ class Settings:
     clock_back_ns: int = _duration(
         0.001, "Report that the clock went back (TD906) if a frame is earlier than the one before by more than this."
     )
+    open_silence_ns: int = _duration(
+        3600,
+        "Report an open connection (TD407) that was silent for longer than this, without a keep-alive, at the end.",
+    )
     capture_gap_ns: int = _duration(
         5,
         "Report a gap (TD907) if nothing was captured between two files for longer than this, and for longer "

@@ -20,7 +20,7 @@ KEPT = (
     *("first_frame", "last_frame", "first_epoch", "last_epoch", "client_packets", "server_packets"),
     *("client_state", "server_state"),
     *("handshake", "teardown", "closed_by", "rst_by", "rst_cause", "observability", "idle_before_close_s"),
-    "server_rtt",
+    *("server_rtt", "idle_open"),
     *("client_fin_epoch", "server_fin_epoch", "client_fin_acked_epoch", "server_fin_acked_epoch"),
     *("pending", "last_data_by", "since_data_s", "turns", "client_fin_frame", "server_fin_frame"),
 )

@@ -203,6 +203,7 @@ ENDING = np.dtype(
     record_of(
         FLOW_COLUMNS,
         ("server_rtt", "<i8"),  # shortest time from the tap to the server and back, 0 not known; no column
+        ("idle_open", "u1"),  # 1 where it is open, unprobed and all data are acknowledged: ``ledger_record``; no column
     )
 )
 

@@ -7,6 +7,7 @@ is added here, as the rules conclude it. Of ordinary flows the kernel fills in b
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.tcp.states import State
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.vocabularies import RstCause
 from analyzer.units import UNKNOWN
@@ -24,3 +25,14 @@ def conclude(endings: NDArray[np.void], ledger: Ledger) -> None:
     known = (ledger.rst_side >= 0) & (ledger.rst_cause != RstCause.THIRD_PARTY)
     endings["rst_by"] = np.where(known, ledger.rst_side ^ ledger.client, NO_SIDE)
     endings["findings"] = 0
+    endings["idle_open"] = idle_open(ledger)
+
+
+def idle_open(ledger: Ledger) -> NDArray[np.bool_]:
+    """Flows of which both endpoints are in ESTABLISHED when they were seen last, with nothing that awaits an
+    acknowledgment, on addresses and ports that no newer connection took; and no keep-alive or window probe passed."""
+    established = (ledger.own("state") == State.ESTABLISHED) & (ledger.own("packets") > 0)
+    probed = (ledger.own("probes") > 0) | (ledger.own("window_probes") > 0) | (ledger.own("zero_window_since") > 0)
+    spoken = (ledger.own("turns") > 0) & (ledger.own("spoken_acked_frame") == 0)
+    quiet = established & ~probed & ~spoken & (ledger.own("repeat_run") == 0)
+    return np.asarray(quiet.all(axis=1) & (ledger.flow("replaced_time") == 0) & ~ledger.mixed)

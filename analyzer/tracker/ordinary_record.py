@@ -42,7 +42,7 @@ def end_flow(context, slot, end_time, row):
     """Fill in ``row`` (ENDING) for an ordinary flow that is finished."""
     noted(context, slot, end_time, row)
     f = flow_at(context, slot)
-    row["findings"], row["observability"] = 0, 0
+    row["findings"], row["observability"], row["idle_open"] = 0, 0, 0
     row["rst_by"], row["rst_cause"] = BY_NOBODY, NO_CAUSE
     closed_first(
         f, closing_facts(context, end_at(context, 2 * slot)), closing_facts(context, end_at(context, 2 * slot + 1)), row

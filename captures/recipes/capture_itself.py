@@ -200,3 +200,40 @@ def ring_without_gaps(lab: Lab) -> None:
     client.close()
     pause(12.0)
     passing_visit(lab)
+
+
+def _longer_pauses(by: int) -> Callable[[list[Packet]], list[Packet]]:
+    """Have each pause of more than a second take ``by`` nanoseconds longer."""
+
+    def edit(packets: list[Packet]) -> list[Packet]:
+        shift, before, edited = 0, packets[0].time, []
+        for packet in packets:
+            shift += by if packet.time - before > 10**9 else 0
+            before = packet.time
+            edited.append(dataclasses.replace(packet, time=packet.time + shift))
+        return edited
+
+    return edit
+
+
+@recipe("pcap", edit=_longer_pauses(540 * 10**9))
+def silent_without_keepalive(lab: Lab) -> None:
+    """A connection answers one request and says nothing more for 72 minutes; every nine somebody else comes by.
+
+    Eight times nine minutes were put in afterwards. The report says TD407, with at least 72 minutes of silence.
+    """
+    opened(lab)
+    for _ in range(8):
+        pause(1.5)
+        passing_visit(lab)
+
+
+@recipe("pcap", edit=_longer_pauses(7200 * 10**9))
+def silent_while_nobody_captured(lab: Lab) -> None:
+    """A connection answers one request; somebody else comes by two hours later, as if two recordings were joined.
+
+    The two hours were put in afterwards. Whether the connection was silent all the time nobody knows: no finding.
+    """
+    opened(lab)
+    pause(1.5)
+    passing_visit(lab)

@@ -130,6 +130,10 @@ EDGES = {
     ),
     # 200 ms and 10 ms stand in the story already.
     "a window closed for a second": Edge(STALLED, "790", "TD301", "TD404"),
+    "silent set to a minute": Edge("OPENED\n+X end", "60000", "", "TD407", settings={"open_silence_s": 60}),
+    "ten minutes without a beginning or end": Edge(
+        "OPENED\n+X end", "600000", "TD407", "", settings={"open_silence_s": 60}
+    ),
     "ten seconds with the window closed": Edge(STALLED_STILL, "9790", "", "TD404"),
     "a second of silence before who had no connection": Edge(
         ASKED_LATER, "999.999999", [], ["silence"], words("silence")

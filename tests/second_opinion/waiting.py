@@ -9,6 +9,7 @@ from tests.second_opinion.packets import Flow, Segment, ahead
 from tests.second_opinion.silences import had_survived, timers_fit
 
 WORD = 1 << 32
+TEN_MINUTES = 600 * 10**9
 LONGEST_WAIT = 60 * 10**9  # from here on the gaps between repeats do not grow (RFC 6298 2.5)
 
 
@@ -250,3 +251,23 @@ def time_wait_assassinated(case: Case) -> None:
     begun = max(acks[0].time, own.time)
     slack = case.flow.round_trip or 0
     case.lasted("held", rst.time - begun - slack, rst.time - min(begun, fins[0].time) + slack)
+
+
+@predicate("TD407")
+def silent_without_keepalive(case: Case) -> None:
+    flow = case.flow
+    last = flow.segments[-1]
+    must(last.frame == case["last"], f"frame {last.frame} is its last")
+    absent([row for row in flow.segments if row.fin or row.rst], "frame {} closes")
+    absent([row for row in flow.segments if is_probe(flow, row)], "frame {} is a keep-alive")
+    must(flow.of(0) and flow.of(1), "one side was not captured")
+    ends = {flow.segments[0].time for flow in case.capture.flows.values()}
+    ends |= {flow.segments[-1].time for flow in case.capture.flows.values()} | {case.capture.last}
+    known = last.time
+    for moment in sorted(ends):
+        if last.time < moment <= known + TEN_MINUTES:
+            known = moment
+    threshold = case.capture.settings.open_silence_ns
+    must(known - last.time > threshold, f"the capture is known to have run for {(known - last.time) / 1e9:.3f} s")
+    one = case.capture.path.is_file()  # else a gap between files may end what is known
+    case.lasted("idle", known - last.time if one else threshold, known - last.time)

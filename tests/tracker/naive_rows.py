@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from analyzer.results.letters import spell
 from analyzer.tcp.dialogue import Pending
+from analyzer.tcp.states import State
 from analyzer.tracker.flow_record import ENDING
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.vocabularies import ConnState
@@ -16,6 +17,9 @@ from analyzer.units import UNKNOWN
 
 from .naive_conclusion import conclusions
 from .naive_zeek import Connection, End
+
+PROBED = ("probes", "window_probes", "zero_window_since", "repeat_run")
+ASKED = ("packets", "state", "turns", "spoken_acked_frame", *PROBED)
 
 
 def flow_rows(ledger: Ledger) -> NDArray[np.void]:
@@ -47,6 +51,7 @@ def flow_rows(ledger: Ledger) -> NDArray[np.void]:
             stay = _stay(facts[f"{state}_time"], facts[f"{state}_end"], ledger.end_time)
             endings[f"{role}_{state}_s"] = stay
     endings["server_rtt"] = ledger.own("tap_rtt")[every, 1 - client]
+    endings["idle_open"] = [_idle_open(ledger, place) for place in range(ledger.flows)]
     for name, column in dialogue_rows(ledger).items():
         endings[name] = column
     for name in ("history_0", "history_1", "history_2"):
@@ -56,6 +61,18 @@ def flow_rows(ledger: Ledger) -> NDArray[np.void]:
         for name, value in concluded.items():
             endings[name][place] = value
     return endings
+
+
+def _idle_open(ledger: Ledger, place: int) -> bool:
+    """Whether a flow is open, nothing is under way in it, and nobody ever asked whether the other is alive."""
+    if ledger.mixed[place] or ledger.flow("replaced_time")[place]:
+        return False
+    for side in (0, 1):
+        facts = {name: int(ledger.own(name)[place, side]) for name in ASKED}
+        waits = facts["turns"] and not facts["spoken_acked_frame"]
+        if not facts["packets"] or facts["state"] != State.ESTABLISHED or waits or any(facts[name] for name in PROBED):
+            return False
+    return True
 
 
 def dialogue_rows(ledger: Ledger) -> dict[str, NDArray[Any]]:
