@@ -32,4 +32,4 @@ def gave_up_waiting(case: Case) -> None:
     case.counted("size", distinct_bytes(turn))
     if last.fin:
         must(before, "the server had never answered: it may be an upload")
-        must(case.segment("fin", case.peer).fin, "the other side did not close")
+        must(flow.fins(case.peer), "the other side did not close")
