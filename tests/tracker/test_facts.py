@@ -135,6 +135,17 @@ def answered_itself(side: Side) -> bool:
     return 0 < len([ack for ack in syns if ack]) < len(syns)
 
 
+def went_on_after_a_rst(side: Side) -> bool:
+    """A RST that its receiver ignored: the ledger leaves out what its sender sent until that was plain."""
+    return any(one.disproves for one in side.seen)
+
+
+def crossed_with_data(side: Side) -> bool:
+    """Two SYNs with data crossed: the ledger takes the next segment for the opening, whether or not it is open."""
+    asked = {one.side for one in side.seen if one.segment.flags & SYN and one.segment.length}
+    return len(asked) == 2
+
+
 def asked_with_data(side: Side) -> bool:
     """A SYN carried data: the ledger measures silences from the answer to it on, not from ESTABLISHED."""
     return any(one.segment.flags & SYN and one.segment.length for one in side.seen)
@@ -164,7 +175,7 @@ OTHERWISE: dict[str, tuple[Doubt, ...]] = {
     "repeats": (came_late, acknowledged_in_a_hole, syn_among_the_others, recorded_before_it_was_sent),
     **dict.fromkeys(["syn_last_time", "syn_last_frame"], (first_syn_was_another,)),
     **dict.fromkeys(OF_FINS, (fin_of_another_number,)),
-    **dict.fromkeys(DIALOGUE_COLUMNS, (answered_itself,)),
+    **dict.fromkeys(DIALOGUE_COLUMNS, (answered_itself, went_on_after_a_rst, crossed_with_data)),
     **dict.fromkeys(SINCE_OPEN, (asked_with_data,)),
 }
 
