@@ -109,7 +109,7 @@ def answered_from_elsewhere(lab: Lab) -> None:
 def answer_translated_back(lab: Lab) -> None:
     """As answered-from-elsewhere, but the router translates the answers back: an ordinary connection.
 
-    The near miss of TD315. No finding.
+    The near miss of TD315: the client sees the answers come from where it asked. No finding.
     """
     service = str(ipaddress.ip_address(lab.b.address) + (7 << 8))
     back = f"ip saddr {lab.b.address} tcp sport 8080 ip saddr set {service}"

@@ -16,7 +16,8 @@ FOLDER = Path(__file__).parents[2] / "captures"
 RECIPES = load()
 CAPTURES = sorted([*(path.name for path in FOLDER.glob("*.pcap*")), *sets()])
 ENDS = {"handshake", "closed_by", "teardown", "client_state", "server_state", "rst_by", "rst_cause"}
-KEYS = ENDS | {"streams", "findings", "blames"}
+DIALOGUE = {"pending", "turns", "last_data_by", "since_data_s", "client_waited_s", "server_waited_s"}
+KEYS = ENDS | DIALOGUE | {"streams", "findings", "blames"}
 
 
 def expectation(name: str) -> dict[str, Any]:

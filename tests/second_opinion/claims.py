@@ -90,7 +90,7 @@ WORDS = {  # fields that name an endpoint, whatever the kind
     "later": r"(?: and|\. It took) the first one after that at [0-9.]+ s|",
     "timers": "(?:, consistent with [^;]*?)?",
     "dialogue": "(?:; .*?)?",
-    "minutes": "(?:, a whole number of minutes[^;]*?)?",
+    "minutes": "(?:, within a second of a whole number of minutes[^;]*?)?",
     "repeats": r"(?:; \d+ connections [^;]*?)?",
     "space": " |",
     "about_it": " about a segment of it|",

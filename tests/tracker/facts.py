@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
-from analyzer.tracker.ledger import ICMP_FACTS, Answered, Known
+from analyzer.tracker.ledger import ENDPOINT, ICMP_FACTS, Answered, Known
 from analyzer.tracker.rst import Reception
 
 from .dialogue import DIALOGUE_COLUMNS, first_of_dialogue
@@ -418,9 +418,11 @@ FOREIGN = ["third_party", "third_party_ttl", "third_party_frame", "third_party_t
 REFUSALS = ["refusals", "refused_syn_frame", "refused_frame", "refused_time", "refused_after"]
 CHALLENGES = ["challenges", "challenged_seq", "challenge_ack", "challenged_frame", "challenged_time", "challenged_last"]
 CHALLENGES += ["challenge_last_frame", "challenge_last_time", "challenge_due"]
+OF_ZEEK = [name for name in ENDPOINT.names or () if name.startswith("zeek_")]
 LEFT_OUT = {
     **dict.fromkeys(CHALLENGES, "how RSTs and challenge ACKs follow each other is told by the second opinion"),
     **dict.fromkeys(["unusual", "closing_row", "next_free"], "a place in memory"),
+    **dict.fromkeys(OF_ZEEK, "Zeek's view has a twin of its own"),
     **dict.fromkeys(["proof_event", "mark_event", "last_event", "peer_fin_event"], "a row of the log: the entries"),
     **dict.fromkeys(["mark_state", "mark_time"], "the entries are compared themselves"),
     **dict.fromkeys(["run_frame", "run_kind", "run_ack", "run_end", "run_time"], "what a RST answers is told by them"),

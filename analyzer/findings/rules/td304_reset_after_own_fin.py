@@ -20,6 +20,8 @@ acknowledged a RST has no effect.
 If answers are lost, the blamed application should read to the end of the stream before it closes its socket.
 """
 
+import numpy as np
+
 from analyzer.findings.dialogue import never_used, pending_at_own_end, sent_tls_alert
 from analyzer.findings.facts import acceptance_unknown, is_client, phrase, phrases, resetter
 from analyzer.findings.rule import Verdict
@@ -41,7 +43,7 @@ MESSAGE = (
     "The {blamed} sent its FIN (frame {fin}) and {after:duration} later a RST (frame {rst}, at {when:into}); "
     "{why}{answered:shown}.{place}{sent_tls_alert}"
 )
-ADVICE = "Suspect {suspect} Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
+ADVICE = "Suspect {suspect}{where:address}{because} Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
 PLACES = (
     " The last data before the FIN were the client's, acknowledged and not answered.",
     " The client closed in the middle of the server's answer.",
@@ -49,19 +51,10 @@ PLACES = (
     " No data had been sent before the FIN.",
     " The last data before the FIN were the server's.",
 )
-HARMLESS = "no fault: nothing was lost."
-NO_WAIT = (
-    "the application of the side that closed first: it did not wait for the answer. It should read to the end "
-    "of the stream before it closes."
-)
-REFUSED = (
-    "the application of the side that closed first: it closed with a request unanswered. Its log of that "
-    "moment should say why."
-)
-OFTEN = (
-    "no fault at first: this is often normal, since the side that closed first had no more to do. Where its peer may "
-    "still send, it should read to the end of the stream before it closes."
-)
+HARMLESS = ": nothing was lost."
+NO_WAIT = " first: it did not wait for the answer. It should read to the end of the stream before it closes."
+REFUSED = " first: it closed with a request unanswered. Its log of that moment should say why."
+OFTEN = ": this is often normal, since the side that closed had no more to do."
 WORDS = ("it answers data", "it answers a FIN", "it answers a keep-alive probe", "it answers an acknowledgment")
 UNSURE = (
     "what it answers, if anything, was not captured",
@@ -89,6 +82,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     ends = (Pending.ANSWER, Pending.MID_ANSWER, Pending.REQUEST_IN_FLIGHT, Pending.NOTHING)
     answer, middle, request, nothing = (pending_at_own_end(ledger, end) for end in ends)
     places = [answer, middle, request & ~is_client(ledger), nothing & never_used(ledger), nothing]
+    blames = ~(alert | through) & (places[0] | places[1] | places[2])
     closed = (ledger.own("fin_count") > 0) & (ledger.own("fin_time") <= ledger.own("rst_time"))
     return Verdict(
         fires=resetter(ledger, *CAUSES) & closed,
@@ -102,7 +96,9 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "why": phrases([*answered, unseen, waits, through], [*WORDS, *UNSURE], NOTHING),
             "answered": ledger.own("rst_answers_frame"),
             "place": phrases(places, PLACES, ""),
-            "suspect": phrases([alert | through, *places[:3]], [HARMLESS, NO_WAIT, NO_WAIT, REFUSED], OFTEN),
+            "suspect": phrase(blames, "the application on ", "nobody"),
+            "where": np.where(blames, ledger.flow("address"), -1),
+            "because": phrases([alert | through, *places[:3]], [HARMLESS, NO_WAIT, NO_WAIT, REFUSED], OFTEN),
             "sent_tls_alert": phrase(alert, " The data look like a TLS close_notify: nothing was lost."),
         },
         unsure=acceptance_unknown(ledger) | waits,

@@ -59,20 +59,17 @@ MESSAGE = (
     "were answered by a RST (frame {rst}).{story}"
 )
 ADVICE = (
-    "Suspect {suspect} Next, to see how often: tshark -r CAPTURE -Y 'tcp.flags.reset == 1 && tcp.port == {port}' "
-    "-T fields -e tcp.stream -e frame.time_relative"
+    "Suspect {suspect} {blamed_ip} first: {because} Next, to see how often: tshark -r CAPTURE -Y 'tcp.flags.reset == 1 "
+    "&& tcp.port == {port}' -T fields -e tcp.stream -e frame.time_relative"
 )
 RACE = (
-    "the idle timer of the side that closed first: have the side that sends requests drop idle connections before "
-    "that silence is reached, or the other side keep them longer."
+    "have the side that sends requests drop idle connections before that silence is reached, or the other side keep "
+    "them longer."
 )
-CUT_OFF = (
-    "the application of the side that closed first: it closed while the other was still sending. Find out why it did "
-    "not read to the end."
-)
+CUT_OFF = "it closed while the other was still sending. Find out why it did not read to the end."
 REFUSED = (
-    "the application of the side that closed first: it closed while a request was arriving, or unanswered. Its log of "
-    "that moment should say why (a limit, an error, a restart)."
+    "it closed while a request was arriving, or unanswered. Its log of that moment should say why (a limit, an error, "
+    "a restart)."
 )
 STORIES = (
     "",
@@ -106,7 +103,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "order": phrase(margin < 0, "before the FIN at the capture point", "after the FIN at the capture point"),
             "rst": ledger.own("rst_frame"),
             "story": phrases([idle > 0, *places], STORIES, " It closed while data were arriving."),
-            "suspect": phrases([idle > 0, places[2]], (RACE, REFUSED), CUT_OFF),
+            "suspect": phrase(idle > 0, "the idle timer of", "the application on"),
+            "because": phrases([idle > 0, places[2]], (RACE, REFUSED), CUT_OFF),
         },
         unsure=acceptance_unknown(ledger),
         absence=True,

@@ -42,7 +42,9 @@ MESSAGE = (
 )
 STRANGER = "whoever really sent the RST: compare its TTL and IP id with those of this endpoint's other segments"
 LOST = "loss on the path: the RST has the number that its sender had reached, so it or data before it did not arrive"
-UNSURE = "loss on the path if the RST's number is the one acknowledged before it, otherwise who really sent the RST"
+UNSURE = (
+    "loss on the path first, then whoever really sent the RST: compare its number with the acknowledgment before it"
+)
 ADVICE = (
     "Suspect {suspect}. Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}' -T fields -e frame.number -e ip.src -e "
     "ip.ttl -e ip.id -e tcp.flags.str -e tcp.seq -e tcp.ack"

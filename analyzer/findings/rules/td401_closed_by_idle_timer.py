@@ -77,7 +77,7 @@ ADVICE_OF_MANY = (
     "{advice}{apart} Next, to list them: tshark -r CAPTURE -Y '{flag} && tcp.{side} == {port}' -T fields -e tcp.stream "
     "-e frame.number -e frame.time_relative -e tcp.time_delta"
 )
-MINUTES = ", a whole number of minutes, as idle timers are often set"
+MINUTES = ", within a second of a whole number of minutes, as idle timers are often set"
 WAITS = (UNUSED, ANSWER, MID_ANSWER, IDLE, HALF_CLOSED)
 PLACES = (
     "; the client had sent no data",

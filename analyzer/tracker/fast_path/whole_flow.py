@@ -113,6 +113,7 @@ def conclude_single_syn(context, row, s, ending):
     for side in (CLIENT, SERVER):
         e = end_at(context, side)
         e["state"], e["state_time"], e["closing_row"], e["bytes"] = (UNKNOWN if side else CLOSED), now, 0, 0
+        e["tap_rtt"] = 0
     times = sent_syn(now, np.int64(0))
     enter(context, end_at(context, CLIENT), CLIENT, CLOSED, SENT_SYN, SENT, times, np.int64(s["frame"]))
     note_last_segment(context, s, 1, 0)
