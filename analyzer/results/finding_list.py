@@ -47,7 +47,7 @@ class FindingRows(NamedTuple):
 
     def of(self, tables: list[int]) -> "FindingRows":
         """Those of some tables."""
-        wanted = np.zeros(int(self.table.max(initial=0)) + 1, np.bool_)
+        wanted = np.zeros(max(tables, default=0) + int(self.table.max(initial=0)) + 1, np.bool_)
         wanted[tables] = True
         kept = wanted[self.table]
         return FindingRows(self.table[kept], self.row[kept])

@@ -12,6 +12,7 @@ from analyzer.results.result import ResultTables
 from analyzer.results.source_summary import Summary
 from analyzer.settings import Settings
 from analyzer.views.console import show
+from analyzer.views.finding_lines import found_lines
 from analyzer.views.summary import summary_lines
 from tests.results.listings import listing
 from tests.results.sample import crowd_of_findings, sample_result
@@ -237,3 +238,14 @@ def test_the_gravest_findings_come_first_then_the_most_frequent() -> None:
     assert "Findings: 3 warnings, 5 info" in text
     assert text.index("TD103") < text.index("TD105") < text.index("TD307")
     assert "teardown explain TD103" in text
+
+
+def test_every_finding_of_a_code_that_only_some_parts_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("analyzer.results.finding_list.AT_ONCE", 100)
+    crowd = crowd_of_findings(300)
+    last = dict(crowd[0]) | {"code": "TD402", "time_epoch": max(row["time_epoch"] for row in crowd)}
+    found = listing([*crowd, last])
+    assert sum(len(part.row) for part in found.parts()) == 301
+    assert len(list(found_lines(found, {"TD402"}))) == 1
+    assert len(list(found_lines(found, {str(crowd[0]["code"])}))) == 300
+    assert list(found_lines(found, set())) == []
