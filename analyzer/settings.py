@@ -8,7 +8,7 @@ all times are; people write seconds.
 
 from collections.abc import Iterator
 from dataclasses import Field, dataclass, field, fields
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from difflib import get_close_matches
 from os import fspath
 from shlex import quote
@@ -142,8 +142,8 @@ def nanoseconds(text: str | float | Decimal) -> int:
     unit = next((unit for unit in ("ms", "s", "m", "h") if written.endswith(unit)), "")
     try:
         value = Decimal(written.removesuffix(unit)) * UNITS.get(unit, SECOND)
-        whole = int(value)
-    except (InvalidOperation, ValueError, OverflowError):
+        whole = int(min(max(value, Decimal(-1)), Decimal(1 << 63)))  # the number 1e99999 itself takes long to make
+    except (ArithmeticError, ValueError):  # also of 1e999999, which overflows
         raise UsageError(f"{written!r} is not a duration; write seconds (10, 0.25), 500ms, 2m or 1h") from None
     if whole < 0:
         raise UsageError(f"a duration must not be negative, as {written!r} is")
