@@ -64,13 +64,18 @@ has all of them.
 `--timers FILE` (in Python `timers=`) adds those of your site, which are told first. The file has the columns of
 `analyzer/tcp/timer_catalogue/timers.tsv`, separated by tabs, no quoting, in the first line:
 
-    id system kind role timer seconds range starts fires applies_since_or_version source mark
+    id\tsystem\tkind\trole\ttimer\tseconds\trange\tstarts\tfires\tapplies_since_or_version\tsource\tmark
 
 `kind`, `range`, `applies_since_or_version` and `source` are free text. For instance a load balancer that forgets
 connections in silence after 77 s, and a server of yours that closes idle ones after 20 s:
 
     shop-lb\tshop balancer\tdevice\tdevice between\tidle\t77\tfixed\tlast packet either way\tsilent\tall\twiki\t[D]
     api\tshop API\tserver\tserver\tkeep-alive\t20\tfixed\tlast byte of response\tfin\tall\twiki\t[D]
+
+The file is UTF-8 text with 10,000 timers and 1,000 characters a cell at most, and has no characters that cannot be
+printed. Each timer has an `id` of its own, without semicolons, that is none of the catalogue's. `id` and `system` begin
+with none of `= + - @`, which spreadsheets take for formulas. `seconds` is from 0.001 to 31536000 (a year). A row that
+is not so is named, and nothing is analysed.
 
 ## How a silence is matched
 

@@ -1,5 +1,6 @@
 """The catalogue of timers: its files use known words, and what fits a silence is found."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,15 @@ from analyzer.tcp.timer_catalogue import (
     _checked,
     catalogue,
     fitting,
+    in_force,
     known_roles,
     known_starts,
     own_timers,
+)
+
+NO_SECONDS = (
+    *("many", "", "NaN", "sNaN", "Infinity", "-5", "0", "1e-20", "1e30", "1e999999", "9223372036.9"),
+    "9" * 900,
 )
 
 
@@ -89,23 +96,82 @@ def test_a_site_has_timers_of_its_own(tmp_path: Path) -> None:
     assert fitting(silence("idle", "nothing", "server", packet=80, data=80), [timer]) == [timer]
 
 
+ROW = ("shop", "LB", "device", "device between", "idle", "77", "x", "last packet either way", "silent", "x", "x", "[S]")
+
+
+def with_rows(tmp_path: Path, *rows: dict[str, str]) -> Path:
+    """A file of own timers that are such as ``ROW``, but for some cells."""
+    made = ["\t".join((dict(zip(COLUMNS, ROW, strict=True)) | row).values()) for row in rows]
+    own = tmp_path / "own.tsv"
+    own.write_text("\n".join(["\t".join(COLUMNS), *made]) + "\n", "utf-8")
+    return own
+
+
 @pytest.mark.parametrize(
-    ("line", "complaint"),
+    ("column", "text", "complaint"),
     [
-        ("a\tb", "line 2: it must have 12 columns"),
-        (
-            "x\tx\tdevice\tdevice between\tx\tmany\tx\tlast packet either way\tsilent\tx\tx\t[S]",
-            "seconds is not a number",
-        ),
-        ("x\tx\tdevice\tnobody\tx\t1\tx\tlast packet either way\tsilent\tx\tx\t[S]", "'nobody' is no word"),
-        ("x\tx\tdevice\tdevice between\tx\t1\tx\tlast packet either way\tsilent\tx\tx\t[R]", r"'\[R\]' is no word"),
+        *(("seconds", text, f"{text!r} is no number from 0.001 to 31536000") for text in NO_SECONDS),
+        ("role", "nobody", "unknown word 'nobody'; docs/timers.md lists the words"),
+        ("starts", "last packet", "unknown word 'last packet'; docs/timers.md lists the words"),
+        ("fires", "FIN", "unknown word 'FIN'; docs/timers.md lists the words"),
+        ("mark", "[R]", "unknown word '[R]'; docs/timers.md lists the words"),
+        *((column, text, "it is empty") for column in ("id", "system", "timer") for text in ("", " ")),
+        ("id", "a;b", "'a;b' has a semicolon"),
+        ("id", "lnx-timewait", "'lnx-timewait' is already the id of a timer of the catalogue"),
+        *((column, f"{mark}1", "a spreadsheet takes") for column in ("id", "system") for mark in "=+-@"),
+        *(("system", f"a{mark}b", "remove or replace the character") for mark in "\x00\x0b\x1b\x7f\x85\u2028\u202e"),
+        ("system", "x" * 1001, "it is too long"),
+        ("source", "x" * 200_000, "it is too long"),
     ],
 )
-def test_a_wrong_row_is_named(tmp_path: Path, line: str, complaint: str) -> None:
-    own = tmp_path / "own.tsv"
-    own.write_text("\t".join(COLUMNS) + "\n" + line + "\n")
-    with pytest.raises(UsageError, match=complaint):
+def test_a_wrong_cell_is_named(tmp_path: Path, column: str, text: str, complaint: str) -> None:
+    own = with_rows(tmp_path, {column: text})
+    with pytest.raises(UsageError) as raised:
         own_timers(str(own))
+    assert str(raised.value).startswith(f"{own}, line 2, column {column}: {complaint}")
+
+
+def test_a_wrong_row_is_named(tmp_path: Path) -> None:
+    twice = with_rows(tmp_path, {}, {"seconds": "78"})
+    with pytest.raises(UsageError, match=r"line 3, column id: 'shop' is already the id of a timer of .*, line 2"):
+        own_timers(str(twice))
+    many = with_rows(tmp_path, *({"id": f"x{number}"} for number in range(10_001)))
+    with pytest.raises(UsageError, match="line 10002: a file has 10000 timers at most"):
+        own_timers(str(many))
+    for line, count in (("a\tb", 2), ("\t".join([*ROW, ""]), 13)):
+        many.write_text("\t".join(COLUMNS) + "\n" + line + "\n")
+        with pytest.raises(UsageError, match=f"line 2: it must have 12 columns, separated by tabs, and has {count}"):
+            own_timers(str(many))
+
+
+def test_a_byte_order_mark_and_ends_of_lines_of_windows(tmp_path: Path) -> None:
+    own = with_rows(tmp_path, {})
+    plain = own_timers(str(own))
+    own.write_bytes(b"\xef\xbb\xbf" + own.read_bytes().replace(b"\n", b"\r\n"))
+    assert own_timers(str(own)) == plain
+    own.write_text("\t".join(COLUMNS), "utf-16")
+    with pytest.raises(UsageError, match="it is not text in UTF-8"):
+        own_timers(str(own))
+
+
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    text = with_rows(tmp_path, {}).read_bytes()
+    for seconds in (77, 78):  # the second pipe has the name of the first
+        out, into = os.pipe()
+        os.write(into, text)
+        os.close(into)
+        name = f"/dev/fd/{out}"
+        assert own_timers(name) == own_timers(name) == in_force(name)[:1]
+        assert in_force(name)[0].length == seconds * NS
+        os.close(out)
+        text = text.replace(b"\t77\t", b"\t78\t")
+
+
+def test_the_lines_of_the_docs_can_be_pasted(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "timers.md").read_text("utf-8")
+    own = tmp_path / "own.tsv"
+    own.write_text("".join(line[4:] for line in page.splitlines(keepends=True) if line.startswith("    ")), "utf-8")
+    assert [timer.id for timer in own_timers(str(own))] == ["shop-lb", "api"]
 
 
 def test_a_file_without_these_columns(tmp_path: Path) -> None:

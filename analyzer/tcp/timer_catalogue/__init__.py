@@ -11,20 +11,23 @@ have the same value. A row that was not verified in a source is not in the catal
 A value alone proves little: most timers can be set. So all timers that fit are listed, never one of them.
 """
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, NamedTuple
 
-from analyzer.errors import UsageError
+from analyzer.tcp.timer_catalogue.tsv_file import TsvRow, rows_of
 
 NS = 1_000_000_000
 EARLY_NS = NS // 10  # a clock may be coarse
 LATE_NS = NS  # a program may be slow to act
+SHORTEST, LONGEST = Decimal("0.001"), Decimal(365 * 24 * 3600)  # seconds
+FORMULA = ("=", "+", "-", "@")  # a spreadsheet takes a cell that begins with one for a formula
+FILES_KEPT = 16  # so many files of own timers are not read again
 WIDE = 10  # the part of its value by which a timer may miss it and still be called precise
 COLUMNS = (
     "id", "system", "kind", "role", "timer", "seconds", "range", "starts", "fires", "applies_since_or_version",
@@ -120,33 +123,63 @@ class Silence(NamedTuple):
 @cache
 def catalogue() -> tuple[KnownTimer, ...]:
     """All timers, the shortest first."""
-    return tuple(sorted(_timers(_rows(str(_data("timers.tsv")), COLUMNS)), key=lambda timer: (timer.length, timer.id)))
+    timers = map(_timer, rows_of(str(_data("timers.tsv")), COLUMNS))
+    return tuple(sorted(timers, key=lambda timer: (timer.length, timer.id)))
 
 
 def own_timers(path: str) -> tuple[KnownTimer, ...]:
     """A site's own timers, from a file with the columns and words of ``timers.tsv``.
 
-    Raises UsageError, which names the line, for a file that cannot be read or a row that is not understood.
+    Raises UsageError, which names the line and the column, for a file that cannot be read or a row that is not
+    understood. A file is read again once it has been written; a pipe, which can be read only once, is not.
     """
-    return tuple(timer._replace(own=True) for timer in _timers(_rows(path, COLUMNS)))
+    return _own(path, _version(path))
 
 
 def in_force(path: str | None) -> tuple[KnownTimer, ...]:
     """The site's own timers in the file ``path``, if there is one, and those of the catalogue."""
-    return catalogue() if path is None else _with_own(path, _written(path))
+    return catalogue() if path is None else _with_own(path, _version(path))
 
 
-def _written(path: str) -> int:
-    """When the file was last written, 0 where that cannot be told."""
+def _version(path: str) -> tuple[int, ...]:
+    """Tells a file from others that had its name, and from itself before it was written."""
     try:
-        return Path(path).stat().st_mtime_ns
-    except OSError:
-        return 0  # it was read before, or reading it says what is wrong
+        about = Path(path).stat()
+    except (OSError, ValueError):
+        return ()  # reading it says what is wrong
+    written = (about.st_size, about.st_mtime_ns) if S_ISREG(about.st_mode) else ()
+    return (about.st_dev, about.st_ino, *written)
 
 
-@cache
-def _with_own(path: str, written: int) -> tuple[KnownTimer, ...]:
-    return (*own_timers(path), *catalogue())
+@lru_cache(FILES_KEPT)
+def _own(path: str, version: tuple[int, ...]) -> tuple[KnownTimer, ...]:
+    timers: list[KnownTimer] = []
+    known = {timer.id: "the catalogue" for timer in catalogue()}
+    for row in rows_of(path, COLUMNS):
+        name = row.cells["id"]
+        _check_names(row)
+        if name in known:
+            raise row.wrong("id", f"{name!r} is already the id of a timer of {known[name]}; give this one another")
+        known[name] = row.where
+        timers.append(_timer(row)._replace(own=True))
+    return tuple(timers)
+
+
+@lru_cache(FILES_KEPT)
+def _with_own(path: str, version: tuple[int, ...]) -> tuple[KnownTimer, ...]:
+    return (*_own(path, version), *catalogue())
+
+
+def _check_names(row: TsvRow) -> None:
+    """Raises UsageError for names that a table or a sentence could not have."""
+    for column in ("id", "system", "timer"):
+        text = row.cells[column].strip()
+        if not text:
+            raise row.wrong(column, "it is empty; write a name")
+        if text.startswith(FORMULA) and column != "timer":  # no cell begins with that
+            raise row.wrong(column, f"a spreadsheet takes {text!r} for a formula; begin with a letter or a digit")
+    if ";" in row.cells["id"]:
+        raise row.wrong("id", f"{row.cells['id']!r} has a semicolon, which separates ids; leave it out")
 
 
 def fitting(silence: Silence, timers: Iterable[KnownTimer] | None = None, port: int = 0) -> list[KnownTimer]:
@@ -195,8 +228,8 @@ def protocol_at(port: int) -> str:
 @cache
 def apart() -> Mapping[int, str]:
     """What would tell apart the timers of one length (in ns): for those that many systems have."""
-    lines = _rows(str(_data("apart.tsv")), ("seconds", "apart"))
-    return {_nanoseconds(line["seconds"]): line["apart"] for _, line in lines}
+    lines = _rows("apart.tsv", ("seconds", "apart"))
+    return {_nanoseconds(line["seconds"]): line["apart"] for line in lines}
 
 
 def _fits(timer: KnownTimer, silence: Silence) -> bool:
@@ -206,31 +239,30 @@ def _fits(timer: KnownTimer, silence: Silence) -> bool:
     return bool(in_time(timer, length, silence.survived.get(timer.clock, 0), silence.round_trip))
 
 
-def _timers(rows: Iterable[tuple[str, Mapping[str, str]]]) -> Iterator[KnownTimer]:
-    for where, row in rows:
-        try:
-            yield _timer(row)
-        except (KeyError, InvalidOperation) as error:
-            raise UsageError(f"{where}: {_fault(error)}") from None
-
-
-def _timer(row: Mapping[str, str]) -> KnownTimer:
-    acts = known_roles()[row["role"]]
-    if row["fires"] not in FIRES or row["mark"] not in VERIFIED:
-        raise KeyError(row["fires"] if row["fires"] not in FIRES else row["mark"])
-    clock, waits = _start(row["starts"], row["fires"], acts)
-    early, late = _checked().get(row["id"], (0, 0))
+def _timer(row: TsvRow) -> KnownTimer:
+    cells = row.cells
+    for column, words in (("role", known_roles()), ("starts", known_starts()), ("fires", FIRES), ("mark", VERIFIED)):
+        if cells[column] not in words:
+            raise row.wrong(column, f"unknown word {cells[column]!r}; docs/timers.md lists the words")
+    acts = known_roles()[cells["role"]]
+    clock, waits = _start(cells["starts"], cells["fires"], acts)
+    early, late = _checked().get(cells["id"], (0, 0))
     return KnownTimer(
-        row["id"], row["system"], row["role"], row["timer"], _nanoseconds(row["seconds"]), row["range"], row["starts"],
-        row["fires"], row["applies_since_or_version"], row["source"], row["mark"], acts, clock, waits, early, late,
-        _protocols().get(row["system"], ""),
+        cells["id"], cells["system"], cells["role"], cells["timer"], _length(row), cells["range"], cells["starts"],
+        cells["fires"], cells["applies_since_or_version"], cells["source"], cells["mark"], acts, clock, waits, early,
+        late, _protocols().get(cells["system"], ""),
     )  # fmt: skip
 
 
-def _fault(error: KeyError | InvalidOperation) -> str:
-    if isinstance(error, InvalidOperation):
-        return "seconds is not a number"
-    return f"{error.args[0]!r} is no word of its column; docs/timers.md lists the words of each"
+def _length(row: TsvRow) -> int:
+    """The time of a timer in nanoseconds."""
+    text = row.cells["seconds"]
+    try:
+        if SHORTEST <= Decimal(text) <= LONGEST:
+            return _nanoseconds(text)
+    except InvalidOperation:
+        pass  # no number, or NaN
+    raise row.wrong("seconds", f"{text!r} is no number from {SHORTEST} to {LONGEST} (a year); write one such as 77")
 
 
 def _start(starts: str, fires: str, acts: str) -> tuple[str, frozenset[str]]:
@@ -244,52 +276,42 @@ def _start(starts: str, fires: str, acts: str) -> tuple[str, frozenset[str]]:
 @cache
 def known_starts() -> dict[str, list[Mapping[str, str]]]:
     found: dict[str, list[Mapping[str, str]]] = {}
-    for _, line in _rows(str(_data("starts.tsv")), ("starts", "fires", "acts", "clock", "waits")):
+    for line in _rows("starts.tsv", ("starts", "fires", "acts", "clock", "waits")):
         found.setdefault(line["starts"], []).append(line)
     return found
 
 
 @cache
 def known_roles() -> dict[str, str]:
-    return {line["role"]: line["acts"] for _, line in _rows(str(_data("roles.tsv")), ("role", "acts"))}
+    return {line["role"]: line["acts"] for line in _rows("roles.tsv", ("role", "acts"))}
 
 
 @cache
 def _protocols() -> dict[str, str]:
-    lines = _rows(str(_data("protocols.tsv")), ("system", "protocol"))
-    return {line["system"]: line["protocol"] for _, line in lines}
+    lines = _rows("protocols.tsv", ("system", "protocol"))
+    return {line["system"]: line["protocol"] for line in lines}
 
 
 @cache
 def _common() -> dict[str, int]:
-    lines = _rows(str(_data("common.tsv")), ("system",))
-    return {line["system"]: place for place, (_, line) in enumerate(lines)}
+    lines = _rows("common.tsv", ("system",))
+    return {line["system"]: place for place, line in enumerate(lines)}
 
 
 @cache
 def _ports() -> dict[int, str]:
-    return {int(line["port"]): line["protocol"] for _, line in _rows(str(_data("ports.tsv")), ("port", "protocol"))}
+    return {int(line["port"]): line["protocol"] for line in _rows("ports.tsv", ("port", "protocol"))}
 
 
 @cache
 def _checked() -> dict[str, tuple[int, int]]:
-    lines = _rows(str(_data("late.tsv")), ("id", "early_s", "late_s", "why"))
-    return {line["id"]: (_nanoseconds(line["early_s"]), _nanoseconds(line["late_s"])) for _, line in lines}
+    lines = _rows("late.tsv", ("id", "early_s", "late_s", "why"))
+    return {line["id"]: (_nanoseconds(line["early_s"]), _nanoseconds(line["late_s"])) for line in lines}
 
 
-def _rows(path: str, columns: tuple[str, ...]) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """The rows of a file of tab-separated values, each with where it stands."""
-    try:
-        text = Path(path).read_text("utf-8")
-    except (OSError, ValueError) as error:
-        raise UsageError(f"cannot read the timers in {path}: {error}") from None
-    lines = csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
-    if tuple(lines.fieldnames or ()) != columns:
-        raise UsageError(f"{path}: the first line must name these columns, separated by tabs: {' '.join(columns)}")
-    for line in lines:
-        if None in line or None in line.values():
-            raise UsageError(f"{path}, line {lines.line_num}: it must have {len(columns)} columns, separated by tabs")
-        yield f"{path}, line {lines.line_num}", line
+def _rows(name: str, columns: tuple[str, ...]) -> Iterator[Mapping[str, str]]:
+    """The rows of a file of the catalogue."""
+    return (row.cells for row in rows_of(str(_data(name)), columns))
 
 
 def _data(name: str) -> Traversable:
