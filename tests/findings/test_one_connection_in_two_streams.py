@@ -55,6 +55,15 @@ def test_the_number_must_be_that_of_the_syn(segments: pd.DataFrame) -> None:
     assert found(other) == [("TD308", 0)]
 
 
+@pytest.mark.parametrize("more", ["with the same", "number"])
+def test_no_other_syn_may_have_its_number(more: str, segments: pd.DataFrame) -> None:
+    """As of a scanner that uses one port and one number for all hosts."""
+    syn = segments[segments["stream"] == 0].iloc[:1]
+    other = syn.assign(dst_ip="203.0.113.77", seq=syn["seq"] + (more == "number"), stream=90, frame=90)
+    made = pd.concat([segments, other.assign(time_epoch=segments["time_epoch"].max())])
+    assert (("TD315", 0) in found(made)) == (more == "number")
+
+
 def test_the_client_must_have_refused_it(segments: pd.DataFrame) -> None:
     refused = (segments["stream"] == 1) & (segments["flags"] == RST)
     assert refused.sum() == 4

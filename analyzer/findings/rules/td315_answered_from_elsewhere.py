@@ -4,7 +4,8 @@
 
 A SYN got no answer on its addresses and ports. But another address answered the same client address and port with a
 SYN-ACK whose acknowledgment is that SYN's sequence number plus 1, and the client, which had asked nobody there, refused
-that with RST. The two streams are told as one: what would be said of each alone is left out.
+that with RST. No other connection of that client has this port and sequence number: a scanner may use one number for
+all hosts, and then it tells nothing. The two streams are told as one: what would be said of each alone is left out.
 
 ## Why it matters
 
@@ -94,9 +95,7 @@ def pairs(
     flows: AllFlows, asked: NDArray[np.intp], answered: NDArray[np.intp]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The places of SYNs, and of the answer to each: same client, port and number, another server, soon after it."""
-    numbers = [flows.client_numbers(places) for places in (asked, answered)]
-    ports = [flows.column("client_port", places) for places in (asked, answered)]
-    keys = [port << 32 | number for port, number in zip(ports, numbers, strict=True)]
+    keys = [_keys(flows, places) for places in (asked, answered)]
     order = np.argsort(keys[0], kind="stable")
     place = np.minimum(np.searchsorted(keys[0][order], keys[1]), len(order) - 1)
     syn, same = asked[order[place]], keys[0][order[place]] == keys[1]
@@ -107,5 +106,27 @@ def pairs(
     soon = (answered_at >= asked_at) & (answered_at <= flows.column("last_epoch", syn) + LATEST_NS)
     elsewhere = (server != answerer) | (port != answer_port)
     found = (client == other) & soon & elsewhere & flows.begin_with_answer(answered)
-    _, once = np.unique(syn[found], return_index=True)
-    return syn[found][once], answered[found][once]
+    sure = np.flatnonzero(found)[_alone(flows, syn[found])]
+    return syn[sure], answered[sure]
+
+
+def _keys(flows: AllFlows, places: NDArray[np.intp]) -> NDArray[np.int64]:
+    """The client's port and the number of its SYN."""
+    return np.asarray(flows.column("client_port", places) << 32 | flows.client_numbers(places), np.int64)
+
+
+def _alone(flows: AllFlows, syn: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Whether only two flows of the capture, a SYN's and that of its answer, have its client, port and number."""
+    if not len(syn):
+        return np.zeros(0, np.bool_)
+    some = np.flatnonzero(np.isin(flows.column("client_port"), flows.column("client_port", syn)))
+    some = some[np.isin(flows.column("client_ip", some), flows.column("client_ip", syn))]
+    some = some[flows.column("handshake", some) != Handshake.NOT_CAPTURED]
+    clients, keys = flows.column("client_ip", some), _keys(flows, some)
+    order = np.lexsort((keys, clients))
+    clients, keys = clients[order], keys[order]
+    starts = np.append(True, (np.diff(clients) != 0) | (np.diff(keys) != 0))
+    group = np.cumsum(starts) - 1
+    alike = np.zeros(len(some), np.int64)
+    alike[order] = np.bincount(group)[group]
+    return np.asarray(alike[np.searchsorted(some, syn)] == 2)
