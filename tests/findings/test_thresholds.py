@@ -264,3 +264,21 @@ def test_every_setting_decides_here() -> None:
     assert {name.removesuffix("_s") for name in tried} == {
         entry.name.removesuffix("_ns") for entry in adjustable() if entry.name not in elsewhere
     }
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("A R 150:150", True),
+        ("A . 101:101 ack 201", True),
+        ("B P. 201:301 ack 101", True),
+        ("A P. 101:111 ack 201", False),
+        ("A F. 101:102 ack 201", False),
+        ("B P. 201:301 ack 101\nA . 101:101 ack 301", False),
+        ("A R 150:150 ttl 50\nB . 201:201 ack 101", False),
+    ],
+    ids=["again", "nothing new", "the peer goes on", "data", "FIN", "new data acknowledged", "another number of hops"],
+)
+def test_who_goes_on_after_a_loop_of_challenges_did_not_send_the_resets(more: str, told: bool, tmp_path: Path) -> None:
+    loop = times(3, "+200 A R 150:150\nB . 201:201 ack 101")
+    assert ("TD311" in found(analyzed(f"{OPENED}\n{loop}\n+500 {more}\n+500 end", tmp_path))) == told

@@ -5,7 +5,8 @@
 An endpoint sent RSTs with one and the same sequence number, which lies inside its peer's window but is not the number
 that the peer awaits. The peer answered each by an ACK that carries no data and acknowledges nothing new: a challenge
 ACK (RFC 5961 3.2), which says the number it awaits. The next RST came behind it, with the same wrong number; three
-times at least.
+times at least. Nothing is said if the RSTs need not be their alleged sender's: it went on in its own numbers after the
+last of them, or a RST in its name came from elsewhere (TD309).
 
 ## Why it matters
 
@@ -14,7 +15,7 @@ thinks that it has closed, the other that it is still connected. Kernels limit h
 
 ## When it is harmless
 
-Where it is a test of just this, or somebody who guesses numbers from outside (then the alleged sender goes on, TD309).
+Where it is a test of just this.
 
 ## What to do next
 
@@ -23,7 +24,9 @@ acknowledgment of the segment that they answer (RFC 9293 3.5.2). A device betwee
 in one direction only.
 """
 
-from analyzer.findings.rule import AT_THE_END, Verdict
+import numpy as np
+
+from analyzer.findings.rule import AT_THE_END, Bools, Verdict
 from analyzer.settings import Settings
 from analyzer.tcp.sequence import difference
 from analyzer.tracker.challenge import MANY_CHALLENGES
@@ -54,7 +57,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     count, since = ledger.own("challenges"), ledger.own("challenged_time")
     first, rst, last = (ledger.own(f"challenge{which}") for which in ("d_frame", "d_last", "_last_frame"))
     return Verdict(
-        fires=count >= MANY_CHALLENGES,
+        fires=(count >= MANY_CHALLENGES) & (ledger.own("third_party") == 0) & ~went_on(ledger),
         when=since,
         frames=[first, rst, last],
         values={
@@ -68,3 +71,11 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "span": ledger.own("challenge_last_time") - since,
         },
     )
+
+
+def went_on(ledger: Ledger) -> Bools:
+    """Endpoints that sent new data or a FIN after the last of these RSTs was challenged, or acknowledged new data."""
+    since = ledger.own("challenge_last_time")
+    heard_all = difference(ledger.own("ack_sent"), ledger.peer("snd_nxt")) >= 0
+    spoke = (ledger.own("data_time") > since) | (ledger.own("fin_time") > since)
+    return np.asarray(spoke | ((ledger.peer("data_time") > since) & heard_all))

@@ -84,7 +84,7 @@ SELDOM_NOTED = [*CLOSING_COLUMNS, *UNUSUAL_FACTS, *ICMP_FACTS, *RESETS, *CAPTURE
 OF_OTHER = ChosenColumns(
     [
         *(column.name for column in SELDOM_NOTED if column.name not in INTERNAL),
-        *("isn", "state", "state_basis", "known", "syn_ack", "ack_sent", "tap_rtt", "ttl_low", "ttl_high"),
+        *("isn", "state", "state_basis", "known", "syn_ack", "ack_sent", "snd_nxt", "tap_rtt", "ttl_low", "ttl_high"),
         *("packets", "first_frame", "last_frame", "last_time", "syn_count", "syn_time", "syn_frame"),
         *("last_payload", "last_payload_byte", "data_time", "data_frame"),
     ],
