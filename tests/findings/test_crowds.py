@@ -12,7 +12,7 @@ from analyzer.findings.rule import Crowd
 from analyzer.findings.step_function import per_minute, steps
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
-from analyzer.tracker.vocabularies import CLIENT, SERVER, Handshake, Teardown
+from analyzer.tracker.vocabularies import CLIENT, SERVER, SIDES, Handshake, Teardown
 from tests.findings.books import SECOND, all_flows, at
 
 Row = dict[str, Any]
@@ -234,6 +234,11 @@ def flood(count: int = 12, every: float = 0.1, **more: Any) -> list[Row]:
 TWELVE = {"half_open": 12}
 
 
+def served(began: float, **more: Any) -> Row:
+    """A connection with data of which the capture shows each segment."""
+    return attempt(began, Handshake.COMPLETE, client_packets=4, last_data_by=SIDES.by_code.index("server")) | more
+
+
 @pytest.mark.parametrize(
     ("rows", "fires"),
     [
@@ -248,13 +253,17 @@ TWELVE = {"half_open": 12}
         ([row | {"client_ip": 20 + place % 10} for place, row in enumerate(flood())], True),
         ([row | {"server_port": 80 + place} for place, row in enumerate(flood())], False),
         (flood(answers=1), False),
-        ([*flood(answers=1), attempt(50, Handshake.COMPLETE, server_port=81)], True),
+        ([*flood(answers=1), served(50, server_port=81)], True),
+        ([*flood(answers=1), served(50, observability=3)], False),
+        ([*flood(answers=1), served(50, client_packets=3)], False),
+        ([*flood(answers=1), served(50, last_data_by=SIDES.by_code.index(""))], False),
         ([row | {"last_epoch": at(99.5)} for row in flood()], False),
     ],
     ids=[
         *("as many as the threshold", "one less", "within ten seconds", "in a longer time", "SYNs repeated"),
         *("reset", "not answered by SYN-ACK", "nine addresses", "ten addresses", "ports scanned"),
-        *("acknowledgments may be left out", "a cookie each", "the capture just ends"),
+        *("acknowledgments may be left out", "a cookie each", "segments are missing", "SYN, FIN and RST"),
+        *("SYNs, FINs and RSTs without data", "the capture just ends"),
     ],
 )
 def test_a_flood_is_of_many_addresses_and_never_completed(rows: list[Row], fires: bool) -> None:
@@ -267,7 +276,7 @@ def test_what_a_flood_left_half_open() -> None:
     assert value(crowd, "served") == "It completed 1 other meanwhile."
     assert (value(crowd, "count"), value(crowd, "sources"), value(crowd, "dense")) == (12, 12, 12)
     assert (crowd.confidence[0], crowd.when[0]) == (HIGH, at(6.1))
-    cookies = judged("TD316", [*flood(answers=1), attempt(50, Handshake.COMPLETE)], **TWELVE)
+    cookies = judged("TD316", [*flood(answers=1), served(50)], **TWELVE)
     assert (value(cookies, "held"), cookies.confidence[0]) == (
         "No SYN-ACK was repeated, as with SYN cookies, which keep no half-open connection.",
         MEDIUM,

@@ -5,8 +5,8 @@
 Connections to one server's address and port of which the capture shows one SYN and its SYN-ACK, but no acknowledgment
 and no RST. As many as the threshold began within ten seconds, and they came from ten addresses at least. A client that
 repeats its SYN is not counted: the answer did not reach it. Nor is a connection whose SYN-ACK passed within a second of
-the capture's end or of a gap. If no SYN-ACK was repeated and no connection of the whole capture was completed, the
-capture may leave out acknowledgments (as one of SYNs alone does), and nothing is said.
+the capture's end or of a gap. If SYN-ACKs were not repeated and no connection of the whole capture is there whole, with
+data, the capture may leave out acknowledgments (as one of SYNs, FINs and RSTs does), and nothing is said.
 
 ## Why it matters
 
@@ -31,11 +31,12 @@ from numpy.typing import NDArray
 
 from analyzer.findings.all_flows import AllFlows, groups
 from analyzer.findings.finding_columns import HIGH, MEDIUM
+from analyzer.findings.recurring_closes import WHOLE
 from analyzer.findings.rule import AT_THE_END, Crowd
 from analyzer.findings.step_function import steps
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
-from analyzer.tracker.vocabularies import Handshake
+from analyzer.tracker.vocabularies import SIDES, Handshake
 from analyzer.units import SECOND
 
 CODE = "TD316"
@@ -60,6 +61,8 @@ ADVICE = (
 WITHIN_NS = 10 * SECOND
 SETTLED_NS = SECOND  # after which a SYN-ACK would be repeated (RFC 6298), and an acknowledgment has come
 ADDRESSES = 10  # at least; one host alone is no crowd
+LEAST_PACKETS = 4  # of a client's whole connection with data: SYN, acknowledgments, data, FIN
+NOBODY = SIDES.by_code.index("")  # sent data
 SHOWN = 100  # so many frames are named
 HELD = "Of {} the SYN-ACK was repeated, so at least {} were half-open at the same time."
 COOKIES = "No SYN-ACK was repeated, as with SYN cookies, which keep no half-open connection."
@@ -83,7 +86,7 @@ class HalfOpen(NamedTuple):
 
 class Completed(NamedTuple):
     """When the services concerned began the connections that they completed: by address and port, and by time.
-    ``any`` is whether any connection of the capture was completed."""
+    ``any`` is whether the capture has acknowledgments."""
 
     service: NDArray[np.int64]
     began: NDArray[np.int64]
@@ -122,7 +125,14 @@ def _completed(flows: AllFlows, servers: NDArray[np.int64]) -> Completed:
         column.astype(np.int64) for column in flows.columns("server_ip", "server_port", "first_epoch", places=some)
     )
     order = np.lexsort((began, server << 16 | port))
-    return Completed((server << 16 | port)[order], began[order], bool(len(shaken)))
+    return Completed((server << 16 | port)[order], began[order], _acknowledgments_captured(flows, shaken))
+
+
+def _acknowledgments_captured(flows: AllFlows, shaken: NDArray[np.intp]) -> bool:
+    """Whether a connection is whole, with data: its FIN or RST alone would show a completed handshake, too. One of four
+    segments of its client at least is not its SYN, FIN or RST."""
+    shown, packets, last = flows.columns("observability", "client_packets", "last_data_by", places=shaken)
+    return bool(((shown == WHOLE) & (packets >= LEAST_PACKETS) & (last != NOBODY)).any())
 
 
 def _is_flood(some: HalfOpen, least: int, completes: bool) -> bool:
