@@ -177,13 +177,26 @@ def test_failing_now_and_then_is_told_apart_from_an_outage() -> None:
 
 @pytest.mark.parametrize(
     ("taken", "fires"),
-    [([1, 2, 9, 10], True), ([1, 2, 9], False), ([1, 5.2, 9, 10], False)],
-    ids=["as many are taken as fail", "fewer", "one meanwhile"],
+    [
+        ([1, 2, 9, 10], True),
+        ([1, 2, 9], False),
+        ([1, 5.2, 9, 10], False),
+        ([1, 4.5, 8, 11.5], False),
+        ([9, 10, 11, 12], True),
+        ([9, 11, 13, 15], False),
+    ],
+    ids=["as many are taken as fail", "fewer", "one meanwhile", "now and then", "taken later", "now and then later"],
 )
 def test_clients_who_are_never_let_in_make_no_outage(taken: list[float], fires: bool) -> None:
     strangers = outage(taken, WHILE_AWAY, client=9)
     assert len(judged("TD317", strangers, **FOUR).address) == fires
     assert len(judged("TD317", [*strangers, *(attempt(6, client=1) for _ in range(4))], **FOUR).address) == 1
+
+
+@pytest.mark.parametrize(("clients", "fires"), [(2, False), (3, True)])
+def test_several_clients_who_fail_are_seldom_all_strangers(clients: int, fires: bool) -> None:
+    strangers = [attempt(time, client=9 + place % clients) for place, time in enumerate(WHILE_AWAY)]
+    assert len(judged("TD317", [*outage([1, 4.1, 7.3, 10], []), *strangers], **FOUR).address) == fires
 
 
 def test_the_longest_of_several_outages_is_told() -> None:

@@ -8,7 +8,8 @@ after or beside them. If so many failed in a row, the finding tells the longest 
 either side of it. Otherwise the service failed now and then while it took others. Each attempt counts, also those of
 one client that tries again. A port that took no connection in the capture has no outage. Nor have clients who are never
 let in (scanners before a firewall): at least so many attempts as the threshold are of clients whom the service took at
-another time, or it took as many other connections as failed, and none of them meanwhile.
+another time, or it took as many other connections as failed, and none of them meanwhile, for a time that is longer
+than any between two that it took one after the other; twice as long, if fewer than three clients failed.
 
 ## Why it matters
 
@@ -53,6 +54,7 @@ MESSAGE = (
 )
 ADVICE = "Suspect {suspect}. Next, on {blamed_ip}: {command}"
 UNANSWERED_NS = SECOND  # a SYN without an answer for so long is repeated (RFC 6298)
+SEVERAL = 3  # clients; fewer may be scanners who try between two that are let in
 SHOWN = 100  # so many frames are named
 AWAY = "the program that listens there first: it was away for that time (a restart, a crash)"
 NOT_YET = "the program that listens there first: it was not there until then (a start that took long)"
@@ -108,11 +110,23 @@ def judge(flows: AllFlows, settings: Settings) -> Crowd:
 
 def _fails_its_own(some: Attempts, outage: Outage, least: int) -> bool:
     """Whether so many of those that failed are of clients whom the service took at another time. If they are not, it
-    may be a filter that never lets them in (scanners); unless the service took at least as many others, and none
-    meanwhile."""
+    may be a filter that never lets them in (scanners); unless the service took at least as many others, and none for
+    an unusually long time."""
     known = np.isin(some.client[~some.taken], some.client[some.taken])
     missed = not len(outage.meanwhile) and int(some.taken.sum()) >= len(outage.failed)
-    return int(known.sum()) >= least or missed
+    return int(known.sum()) >= least or (missed and _unusually_long(some, outage))
+
+
+def _unusually_long(some: Attempts, outage: Outage) -> bool:
+    """Whether the service took none for longer than it ever did while nobody failed."""
+    taken, failed = some.began[some.taken], some.began[~some.taken]
+    quiet = np.diff(taken)[np.diff(np.searchsorted(failed, taken)) == 0]
+    if not len(quiet):
+        return False
+    begin = np.append(outage.failed.began[0], outage.before.began)[-1]
+    end = np.append(outage.after.began, outage.failed.began[-1])[0]
+    several = len(np.unique(outage.failed.client)) >= SEVERAL
+    return bool(end - begin > int(quiet.max()) * (1 if several else 2))
 
 
 def _attempts(flows: AllFlows) -> Attempts:
