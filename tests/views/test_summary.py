@@ -158,7 +158,7 @@ def test_every_code_at_once_fits_on_two_screens(times: int) -> None:
     assert len(lines) <= 105
     codes = [line.split()[1] for line in lines if line.startswith(("error", "warning", "info"))]
     assert sorted(codes) == sorted(rules())
-    assert sum("-> Suspect" in line for line in lines) >= 2  # of the gravest
+    assert sum("-> Suspect" in line for line in lines) >= 1  # of the gravest
     assert max(len(line) for line in lines if "teardown" not in line and "tshark" not in line) <= 80
 
 
