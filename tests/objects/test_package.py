@@ -1,5 +1,6 @@
 """What ``import analyzer`` gives, what it costs, and what editors and type checkers learn of it."""
 
+import os
 import re
 import subprocess
 import sys
@@ -62,6 +63,8 @@ def expected(entry: Any, hint: Any) -> Any:
     if "seconds" in entry.metadata:
         return Seconds if entry.default is not None else Seconds | None
     choices = entry.metadata.get("choices")
+    if entry.name == "timers":
+        return hint | os.PathLike[str]  # a file
     return Literal[choices] if choices else hint
 
 

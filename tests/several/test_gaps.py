@@ -112,11 +112,14 @@ def check_alike(alone: ResultTables, theirs: Any, joined: ResultTables, ours: An
     assert happened(joined, ours) == happened(alone, theirs)
 
 
+OF_OTHERS = r"\d+( of \w+\.pcap)?|; it gave up [^(]*[^( ]"  # numbers, and what is said of other connections, too
+
+
 def told(made: ResultTables, stream: int) -> list[tuple[str, ...]]:
     """What is said of a connection, frames apart, and with one word for the end of what was captured."""
     rows = made.findings[made.findings["stream"] == stream]
     return [
-        (row.code, row.confidence, re.sub(ENDED, "the end", re.sub(r"\d+( of \w+\.pcap)?", "", row.message)))
+        (row.code, row.confidence, re.sub(ENDED, "the end", re.sub(OF_OTHERS, "", row.message)))
         for row in rows.itertuples()
     ]
 

@@ -123,7 +123,8 @@ def check_ladders(analysed: Analysed, parts: Cut, packets: list[Packet]) -> None
         found = [packets.index(packet_of(parts, files[line[1] or ""], line[2])) + 1 for line in shown if line]
         own = set(segments["frame"])
         assert [frame for frame in found if frame in own] == segments["frame"].tolist()
-        assert set(found) - own <= set(result.timeline["frame"].dropna())  # of a connection that took its place
+        others = {*result.timeline["frame"].dropna(), *analysed.quoted["frame"]}  # ICMP errors; one that took its place
+        assert set(found) - own <= others
 
 
 def test_a_capture_alone_is_not_told_of(tmp_path: Path) -> None:
