@@ -83,7 +83,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "last": last,
             "when": end,
             "waited": length,
-            "what": phrase(secret, "last data", "request"),
+            "what": phrase(np.broadcast_to(secret, (ledger.flows, 2)), "last data", "request"),
             "size": ledger.own("spoken_bytes"),
             "sent": ledger.own("spoken_frame"),
             "acked": ledger.own("spoken_acked_frame"),
