@@ -99,7 +99,7 @@ def told(analysed: Analysed) -> Told:
     silent: of these an acknowledgment of 0 counts for none (``one_sided``)."""
     endings, entries = analysed.tables.whole()
     codes = [analysed.tables.combinations[number] for number in endings["findings"].tolist()]
-    endings["findings"] = 0
+    endings["findings"] = endings["client_fin_seq"] = endings["server_fin_seq"] = 0  # the numbers themselves
     silent = (endings["client_packets"] == 0) | (endings["server_packets"] == 0)
     streams = {str(stream) for stream in endings["stream"][silent]}
     entries = entries[~silent[entries["end"] >> 1]]
