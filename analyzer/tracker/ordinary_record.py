@@ -134,7 +134,7 @@ def dialogue(context, c, s, row):
     row["last_data_by"] = 0 if c["spoke_last"] > 0 else 1 if s["spoke_last"] > 0 else BY_NOBODY
     said = max(np.int64(c["spoken_time"]), np.int64(s["spoken_time"]))
     told = end > 0 and (turns > 0 or pending != PENDING_UNKNOWN)
-    row["since_data_s"] = end - silent_since(context, said, end) if told else NOT_KNOWN
+    row["since_data_s"] = max(np.int64(0), end - silent_since(context, said, end)) if told else NOT_KNOWN
     row["client_waited_s"], row["server_waited_s"] = known(c["waited"]), known(s["waited"])
 
 
