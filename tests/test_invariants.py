@@ -121,8 +121,8 @@ def check_frames(tables: Tables) -> None:
         named = row["frames"].split(";")
         assert named == sorted(set(named), key=int)
         others = set(named) - frames[row["stream"]] if row["stream"] else set()
-        of_two = row["code"] in ("TD308", "TD315")  # an ICMP error answers, or another connection
-        assert not others or (of_two and all(re.search(rf"frame {frame}\b", row["message"]) for frame in others))
+        beside = row["code"] in ("TD308", "TD315", "TD403")  # ICMP errors, or another connection
+        assert not others or (beside and all(re.search(rf"frame {frame}\b", row["message"]) for frame in others))
 
 
 def check_flows(tables: Tables) -> None:

@@ -88,7 +88,7 @@ def dialogue_rows(ledger: Ledger) -> dict[str, NDArray[Any]]:
     return {
         "pending": pending,
         "last_data_by": np.where(own["spoke_last"] > 0, 0, 2 - peers["spoke_last"]),
-        "since_data_s": np.where(told, end - said, UNKNOWN),
+        "since_data_s": np.where(told, np.maximum(end - said, 0), UNKNOWN),
         "turns": turns,
         "client_waited_s": np.where(own["waited"] == 0, UNKNOWN, own["waited"]),
         "server_waited_s": np.where(peers["waited"] == 0, UNKNOWN, peers["waited"]),
