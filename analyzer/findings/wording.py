@@ -21,6 +21,7 @@ behind the colon:
     survived       (it had survived 200 s before), or nothing
     ending         in answer to frame 8, which was sent; or nothing
     within         in 8.002 s, or nothing
+    than           than 60 s, with the full stop; or nothing
     after         , 1.51 ms after; or nothing
     entered       , entered 37 s before; or nothing
     to             to 3, or nothing
@@ -211,6 +212,7 @@ KINDS: dict[str, Callable[[str], Piece]] = {
     "silence": lambda value: Duration(value, ", after ", " of silence"),
     "quiet": lambda value: Duration(value, ", then nothing for "),
     "within": lambda value: Duration(value, " in "),
+    "than": lambda value: Duration(value, " than ", "."),
     "after": lambda value: Duration(value, ", ", " after"),
     "entered": lambda value: Duration(value, ", entered ", " before"),
     "address": Address,

@@ -78,6 +78,16 @@ def test_who_used_a_closed_connection_is_blamed_unless_the_client_would_not_wait
     assert "sent 300 bytes 2 s after it (frame 10)" in told["pool"]["message"]
 
 
+def test_who_waited_long_for_its_answer_lacks_no_half_close() -> None:
+    hasty = data_meets_reset(2.0, 300, ord("H"))
+    for waited, words in [(SECOND - 1, "did not wait for the answer."), (SECOND, "did not wait for the answer longer")]:
+        asked = hasty["server"] | {"spoke_last": 1, "spoken_time": hasty["server"]["fin_time"] - waited}
+        told = found(ledger({"client": asked, "server": hasty["client"]}))["TD103"]
+        assert words in told["message"]
+        assert ("time-out" in told["advice"], "sending side" in told["advice"]) == (waited == SECOND, waited < SECOND)
+        assert told["message"].endswith("longer than 1 s.") == (waited == SECOND)
+
+
 def test_a_race_is_one_only_after_a_silence() -> None:
     crossed = data_meets_reset(0.010, 300, ord("G"), FIN_END - 1)
     busy = found(ledger(crossed | {"close_idle": SECOND - 1}))["TD306"]

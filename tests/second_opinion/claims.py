@@ -66,6 +66,7 @@ KINDS: dict[str, tuple[str, Any]] = {
     "shown": (r" \(frame \d+\)|", _frame),
     "silence": (rf", after {SPAN} of silence|", _duration),
     "quiet": (rf", then nothing for {SPAN}|", _duration),
+    "than": (rf" than {SPAN}\.|", _duration),
     "survived": (rf" \(it had survived {SPAN} before\)|", _duration),
     "ending": (r" in answer to frame \d+, which was sent|", _frame),
     "entered": (rf", entered {SPAN} before|", _duration),

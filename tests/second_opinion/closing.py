@@ -142,6 +142,9 @@ def write_to_closed_peer(case: Case) -> None:
     if "last data before the FIN" in why:
         must(f"the {ROLES[spoken[-1].side]}'s" in why, "the last data were another's")
         must((spoken[-1].side == fin.side) == ("did not wait" in why), "who waited was the other")
+    if case["waited"]:
+        own = [row for row in case.flow.before(fin) if row.side == fin.side and speaks(case.flow, row)]
+        case.lasted("waited", *(fin.time - row.time for row in own[-3:]))
     if "middle" in why:
         must(spoken[-1].side == data.side, "the last data were its own")
         open_still = not any(row.frame <= fin.frame for row in case.flow.covering(fin.side, spoken[-1].data_end))

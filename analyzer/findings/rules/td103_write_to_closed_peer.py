@@ -5,9 +5,10 @@
 An endpoint sent data whose acknowledgment number covers the peer's FIN, so it knew of the FIN. The peer answered with
 the RST of a host that no longer has the socket. A FIN alone does not show whether the peer only stopped sending
 (`shutdown`) or closed both directions; this RST does. If a client closed and had sent the last data
-before its FIN, the data are the answer to them: the client closed without waiting for it and is blamed. So is whoever
-closed in the middle of an answer, or with a request unanswered. Otherwise the sender used a connection that the peer
-had closed, and the sender is blamed.
+before its FIN, the data are the answer to them: the client closed without waiting for it and is blamed. If it had
+waited for a second or more, a time-out for the answer is suspected, and no half-close that is missing. Whoever closed
+in the middle of an answer, or with a request unanswered, is blamed as well. Otherwise the sender used a
+connection that the peer had closed, and the sender is blamed.
 
 ## Why it matters
 
@@ -22,6 +23,7 @@ recognised by its first byte and not reported here (it is TD304).
 
 ## What to do next
 
+Where the client had waited, find out why the answer took so long, and compare with the time-out that is set for it.
 An endpoint that closes without waiting for the answer should shut down its sending side only, and read to the end. A
 pool should check an idle connection before reuse (a read that returns 0 bytes), and drop it sooner than the other
 side does. If the data do not acknowledge the FIN, their sender did not know of it: that is TD306, a race.
@@ -36,6 +38,7 @@ from analyzer.settings import Settings
 from analyzer.tcp.dialogue import Pending
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.vocabularies import RstCause
+from analyzer.units import SECOND
 
 CODE = "TD103"
 NAME = "write-to-closed-peer"
@@ -48,16 +51,19 @@ NEAR_MISS = "half-close-in-use.pcapng"
 MESSAGE = (
     "The {closer} closed (FIN, frame {fin}). The {sender} acknowledged that FIN (frame {ack}) and sent {sent:byte} "
     "{after:duration} after it (frame {data}). The {closer} had closed both directions and answered with RST (frame "
-    "{rst}, at {when:into}).{why}"
+    "{rst}, at {when:into}).{why}{waited:than}"
 )
 ADVICE = "Suspect the application on {blamed_ip} first: {advice} Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
 WHY = (
     " The client closed in the middle of the server's answer.",
+    " The last data before the FIN were the client's: it did not wait for the answer longer",  # than so long
     " The last data before the FIN were the client's: it did not wait for the answer.",
     " The last data before the FIN were the client's, and the server had not answered them.",
 )
 CLOSED_EARLY = (
     "it closed before the answer was complete. It should read to the end before it closes.",
+    "a time-out for the answer probably ended its wait, since the answer came after its close. Find out why the answer "
+    "took so long: the server's log of that moment. Raise the time-out only if the answer may take so long.",
     "it closed before the answer came. It should shut down its sending side only and read to the end before it closes.",
     "it closed with a request unanswered. Its log of that moment should say why (a limit, an error, a restart).",
 )
@@ -66,15 +72,18 @@ POOL = (
     "before use, and drop them sooner than the other side does."
 )
 ROLES = ("client", "server")
+A_WAIT_NS = SECOND  # who closed sooner did not wait
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     sender = reset_victim(ledger, RstCause.DATA_AFTER_CLOSE) & ~sent_tls_alert(ledger)
     closer = sender[:, ::-1]
     asked = closer & is_client(ledger) & spoke_last(ledger)
+    wait = ledger.own("fin_time") - ledger.own("spoken_time")  # from the last data of the one to its FIN
+    patient = asked & (wait >= A_WAIT_NS)
     cut_off = closer & pending_at_own_end(ledger, Pending.MID_ANSWER)
     refused = closer & ~is_client(ledger) & pending_at_own_end(ledger, Pending.REQUEST_IN_FLIGHT)
-    reasons = [np.asarray(reason.any(axis=1)) for reason in (cut_off, asked, refused)]
+    reasons = [np.asarray(reason.any(axis=1)) for reason in (cut_off, patient, asked, refused)]
     waited_for = np.logical_or.reduce(reasons)
     side = np.argmax(closer, axis=1)
     other = 1 - side
@@ -98,6 +107,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "data": ledger.of_side("rst_answers_frame", side),
             "rst": ledger.of_side("rst_frame", side),
             "when": ledger.of_side("rst_time", side),
+            "waited": ((wait * patient).max(axis=1) * ~reasons[0]),
             "why": phrases(reasons, WHY, ""),
             "advice": phrases(reasons, CLOSED_EARLY, POOL),
         },
