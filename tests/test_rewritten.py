@@ -161,7 +161,9 @@ def by_speaker(tables: ResultTables, swapped: bool, of_roles: Collection[str] = 
             "server": at(flow["server_ip"], flow["server_port"]),
         }
         who = dict(zip(roles, reversed(roles.values()), strict=True)) if swapped else roles
-        left_out = ENDS | (GUESSED if of_roles or not flow["client_known"] else set()) | ({"findings"} if of_roles else set())
+        left_out = (
+            ENDS | (GUESSED if of_roles or not flow["client_known"] else set()) | ({"findings"} if of_roles else set())
+        )
         told.append(
             {plain_name(name, who): value_of(value, who) for name, value in flow.items() if name not in left_out}
         )
@@ -182,7 +184,8 @@ def by_speaker(tables: ResultTables, swapped: bool, of_roles: Collection[str] = 
 ENDS = {f"{role}_{what}" for role in ("client", "server", "endpoint") for what in ("ip", "port")} | {"client_known"}
 GUESSED = {"pending", "conn_state", "history"}
 OF_OTHERS = re.compile(  # rests on the host's other connections, or on the server's port
-    " The TTL of|; RSTs in this host's name|; SYN-ACKs of this host|; all RSTs in this host's name|, consistent with|, within a second"
+    " The TTL of|; RSTs in this host's name|; SYN-ACKs of this host|; all RSTs in this host's name|, consistent with"
+    "|, within a second"
 )
 
 
