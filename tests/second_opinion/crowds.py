@@ -51,6 +51,7 @@ def half_open_flood(case: Case) -> None:
     case.counted("last_syn", mine[-1].captured[0].frame)
     dense = max(sum(one.start <= other.start <= one.start + 10 * SECOND for other in mine) for one in mine)
     case.counted("dense", dense)
+    case.lasted("within", 10 * SECOND)
     must(dense >= least, f"no more than {dense} of them began within ten seconds")
     repeated = [flow for flow in mine if len(flow.of(SERVER)) > 1]
     told = [int(number) for number in re.findall(r"\d+", str(case["held"]))]

@@ -175,6 +175,11 @@ class Flow:
         handshake, else by the shortest acknowledgment of something new; None where neither is seen."""
         return self._trips[side]
 
+    def shortest_trip(self, side: int) -> int | None:
+        """The shortest of all such times."""
+        found = (self._opening_trip(side), self._shortest_answer(side))
+        return min((trip for trip in found if trip), default=None)
+
     @cached_property
     def _trips(self) -> tuple[int | None, int | None]:
         found = [(self._opening_trip(side), self._shortest_answer(side)) for side in (CLIENT, SERVER)]

@@ -274,7 +274,7 @@ def beside_its_answers(case: Case, rst: Segment) -> None:
     """Whether the host's SYN-ACKs, in any connection, came over another number of hops is said where it is so."""
     host = case.flow.ends[case.own]
     answers, said = case.capture.answer_ttls(host), str(case["ttls"] or "")
-    trips = [flow.trip(SERVER) for flow in case.capture.flows.values() if flow.ends[SERVER][0] == host[0]]
+    trips = [flow.shortest_trip(SERVER) for flow in case.capture.flows.values() if flow.ends[SERVER][0] == host[0]]
     known = [trip for trip in trips if trip]
     sooner = re.search(r"(?:in (\d+) other connections )?took (\d+(?:\.\d+)?) (s|ms|µs) at least", said)
     if sooner:

@@ -387,7 +387,7 @@ def test_time_wait_begins_when_both_fins_are_acknowledged() -> None:
 
 def delayed(*lines: str, **claims: Any) -> str:
     old = "in an older connection that was not captured"
-    given: dict[str, Any] = {"syn": 1, "answered": "an old acknowledgment came back", "stale_frame": 2, "count": 2}
+    given: dict[str, Any] = {"syn": 1, "reply": "an old acknowledgment came back", "stale_frame": 2, "count": 2}
     given["old"] = old
     return answer("TD502", told(*lines, opened=False), "server", **(given | claims))
 

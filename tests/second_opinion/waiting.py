@@ -193,7 +193,7 @@ def reuse_delayed(case: Case) -> None:
     answer = next((row for row in flow.of(case.own) if row.syn and row.acknowledges(syn)), None)
     case.number_of("count", syns)
     stale = [row for row in flow.of(case.own) if stray(row, syn) and (answer is None or row.frame < answer.frame)]
-    answered = str(case["answered"])
+    answered = str(case["reply"])
     if "old acknowledgment" in answered:
         must(("acknowledgments" in answered) == (len(stale) > 1), f"{len(stale)} came back")
         named = case.segment("stale_frame", case.own)
@@ -226,7 +226,7 @@ def old_state(case: Case) -> None:
     told = str(case["old"] or "")
     earlier = case.capture.named(case.flow.ends, case.flow.stream)
     if "not captured" in told or "still in" in told:
-        must("old acknowledgment" in str(case["answered"]), "no sign of an older connection")
+        must("old acknowledgment" in str(case["reply"]), "no sign of an older connection")
         must("not captured" in told or earlier, "there is no older connection in the capture")
         return
     must(earlier, "there is no older connection in the capture")

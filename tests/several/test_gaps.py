@@ -41,8 +41,9 @@ PLAIN = [
 ]
 PLAIN += [f"{side}_{what}" for side in ("client", "server") for what in ("close_wait_s", "fin_wait_2_s", "bytes")]
 PLAIN += ["findings"]
+QUIET = {"silent-without-keepalive", "silent-while-nobody-captured"}  # for so long that an hour more is no gap
 REJECTED = "connection-attempt-rejected"  # its ICMP error tells of the other part
-TCP_ONLY = [path for path in CAPTURES if path.stem != REJECTED]
+TCP_ONLY = [path for path in CAPTURES if path.stem not in {REJECTED, *QUIET}]
 
 
 def capture(name: str) -> Path:

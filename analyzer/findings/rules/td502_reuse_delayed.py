@@ -47,7 +47,7 @@ OLD = (
 ONE, SEVERAL = "an old acknowledgment came back", "old acknowledgments came back"
 MESSAGE = (
     "The SYN of the {peer} (frame {syn}, at {when:into}) found the {blamed} {old}{held:entered}: "
-    "{answered}{stale_frame:shown}, the SYN was sent {count:times}, and {end} {delay:duration}."
+    "{reply}{stale_frame:shown}, the SYN was sent {count:times}, and {end} {delay:duration}."
 )
 LEAK = "the application on the host that keeps the old connection in CLOSE_WAIT: it leaks"
 REUSE = "a client that reuses its ports too soon"
@@ -68,7 +68,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "when": ledger.peer("syn_time"),
             "old": Choice(np.where(kept, old, np.where(ledger.flow("old_seen")[:, None] > 0, len(OLD) - 1, 0)), OLD),
             "held": np.where(kept & (old == State.TIME_WAIT), ledger.flow("old_time_wait")[:, None], 0),
-            "answered": phrases([stale > 1, stale > 0], [SEVERAL, ONE], "nothing answered it"),
+            "reply": phrases([stale > 1, stale > 0], [SEVERAL, ONE], "nothing answered it"),
             "stale_frame": ledger.own("stale_ack_frame"),
             "count": ledger.peer("syn_count"),
             "suspect": phrase(kept & (old == State.CLOSE_WAIT), LEAK, REUSE),
