@@ -129,7 +129,7 @@ def check_ladders(analysed: Analysed, parts: Cut, packets: list[Packet]) -> None
 
 def test_a_capture_alone_is_not_told_of(tmp_path: Path) -> None:
     """Its frames are its own."""
-    path = next(path for path in CAPTURES if path.stem == "simultaneous-close")
+    path = next(path for path in CAPTURES if path.stem == "write-to-closed-peer")
     told = tables(analyze([str(path)], Settings()), tmp_path / "alone")
     assert {row["file"] + row["file_frame"] for row in told["findings"]} == {""}
     assert {row["first_file"] + row["first_file_frame"] for row in told["flows"]} == {""}
@@ -141,7 +141,7 @@ def test_a_capture_alone_is_not_told_of(tmp_path: Path) -> None:
 
 def test_names_that_need_quotes(tmp_path: Path) -> None:
     """In a cell, and in a command."""
-    path = next(path for path in CAPTURES if path.stem == "simultaneous-close")
+    path = next(path for path in CAPTURES if path.stem == "write-to-closed-peer")
     names = ['a "b", c.pcap', "d{e} f'g.pcap"]
     parts = cut(path, tmp_path, lambda place, _: place % 2, names)
     analysed = analyze(parts.files, Settings())
