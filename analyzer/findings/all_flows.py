@@ -23,6 +23,7 @@ KEPT = (
     *("server_rtt", "idle_open"),
     *("client_fin_epoch", "server_fin_epoch", "client_fin_acked_epoch", "server_fin_acked_epoch"),
     *("pending", "last_data_by", "since_data_s", "turns", "client_fin_frame", "server_fin_frame"),
+    *("client_bytes", "server_bytes"),
 )
 
 
@@ -68,23 +69,25 @@ class AllFlows:
         """Some of them."""
         return [self.column(name, places) for name in names]
 
-    def client_numbers(self, places: NDArray[np.intp]) -> NDArray[np.int64]:
-        """Of some flows the sequence number of the client's SYN, by that or by what answers it."""
-        row = self._table_rows(places)
-        second = self._is_second(row, places, "client")
+    def first_numbers(self, places: NDArray[np.intp], role: str) -> NDArray[np.int64]:
+        """Of some flows the sequence number of the SYN of their client or server, by that or by what answers it."""
+        row = self.table_rows(places)
+        second = self.is_second(row, places, role)
         return np.where(second, row["isn"][:, 1], row["isn"][:, 0]).astype(np.int64)
 
     def begin_with_answer(self, places: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Whether the first segment of some flows is their server's, and the server sent a SYN-ACK."""
-        row = self._table_rows(places)
-        return np.asarray(self._is_second(row, places, "client") & (row["answer_ttl"] > 0))
+        row = self.table_rows(places)
+        return np.asarray(self.is_second(row, places, "client") & (row["answer_ttl"] > 0))
 
-    def _table_rows(self, places: NDArray[np.intp]) -> NDArray[np.void]:
+    def table_rows(self, places: NDArray[np.intp]) -> NDArray[np.void]:
+        """The rows of the flow table of some flows. In it, side 0 is who sent the first segment."""
         streams = self._column("stream")[self._order[places]]
         return self._table[np.searchsorted(self._table["stream"], streams)]
 
-    def _is_second(self, row: NDArray[np.void], places: NDArray[np.intp], role: str) -> NDArray[np.bool_]:
-        """Whether client or server of some flows did not send their first segment."""
+    def is_second(self, row: NDArray[np.void], places: NDArray[np.intp], role: str) -> NDArray[np.bool_]:
+        """Whether client or server of some flows, of which ``row`` are the rows of the table, did not send their first
+        segment."""
         address, port = self.columns(f"{role}_ip", f"{role}_port", places=places)
         return np.asarray((row["address"][:, 1] == address) & (row["port"][:, 1] == port))
 

@@ -24,6 +24,7 @@ HIGH, MEDIUM, LOW = range(3)
 CLIENT, SERVER, NOBODY = range(3)  # whom a finding blames
 
 BOTH = "both directions"  # the column of what rests on the capture's showing both directions
+PARTNER = "partner"  # the column of the other stream of findings about two streams that are one connection
 MILD = "info"  # the column of what is only worth knowing, where a rule tells that of some of its findings
 
 FindingColumns = dict[str, NDArray[Any]]
@@ -181,6 +182,7 @@ def crowd_columns(crowd: Crowd, words: dict[str, tuple[str, ...]], first_time: i
     words.update({name: tuple(value) for name, value in texts.items()})
     return {
         "stream": np.full(count, UNKNOWN) if crowd.about is None else crowd.about.stream,
+        **({} if crowd.about is None else {PARTNER: crowd.about.partner}),
         "client_ip": np.where(server, other, crowd.address).astype(np.int32),
         "server_ip": np.where(server, crowd.address, other).astype(np.int32),
         "client_port": np.where(server, other_port, own_port),

@@ -114,21 +114,24 @@ def read(module: ModuleType) -> Rule:
 
 
 def _of_many(rule: Rule, module: ModuleType, where: str) -> Rule | None:
-    """What a rule about single flows says of many, as a rule."""
+    """What a rule about single flows, or about all, says of many besides, as a rule."""
     if not hasattr(module, "judge_many"):
         return None
     missing = [name for name in ("MESSAGE_OF_MANY", "ADVICE_OF_MANY") if not hasattr(module, name)]
-    if missing or not rule.of_flows or get_type_hints(module.judge_many).get("return") is not Crowd:
+    if (
+        missing
+        or not (rule.of_flows or rule.of_all_flows)
+        or get_type_hints(module.judge_many).get("return") is not Crowd
+    ):
         raise UnusableRule(
-            f"{where}: judge_many is for rules about single flows, returns Crowd and needs MESSAGE_OF_MANY and "
-            "ADVICE_OF_MANY"
+            f"{where}: judge_many is for rules about flows, returns Crowd and needs MESSAGE_OF_MANY and ADVICE_OF_MANY"
         )
     many = rule._replace(
         message=module.MESSAGE_OF_MANY,
         advice=module.ADVICE_OF_MANY,
         judge=module.judge_many,
         needs=NO_NEEDS,
-        supersedes=(),
+        supersedes=rule.supersedes if rule.of_all_flows else (),
         hindsight=None,
         crowd=True,
         of_all_flows=True,

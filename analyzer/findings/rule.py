@@ -21,9 +21,9 @@ Two forms of rules judge many flows together and answer with a :class:`Crowd`. `
 flows left in CLOSE_WAIT. ``judge(flows: AllFlows, settings)`` is given a few columns of all flows of the capture,
 ordinary ones included (see all_flows.py), and is asked once, when each of them is over; it has no ``NEEDS``. Where it
 needs thousands of flows, its EXAMPLE is smaller and is analysed with the settings ``EXAMPLE_SETTINGS``. A rule that
-judges single flows may say something of many, too, under the same code: ``judge_many(flows: AllFlows, settings)`` with
-words of its own, ``MESSAGE_OF_MANY`` and ``ADVICE_OF_MANY``. A rule about the capture as a whole has no ``NEEDS``
-either, is ``judge(recording, settings)``, and answers with :class:`OfCapture` or None.
+judges single flows, or all, may say something of many besides, under the same code: ``judge_many(flows: AllFlows,
+settings)`` with words of its own, ``MESSAGE_OF_MANY`` and ``ADVICE_OF_MANY``. A rule about the capture as a whole has
+no ``NEEDS`` either, is ``judge(recording, settings)``, and answers with :class:`OfCapture` or None.
 
 ``LIVE_WAIT`` is how long after the moment of the finding ``teardown live`` announces it, in nanoseconds. A rule waits
 for one of two reasons: it needs silence to be right (a FIN just sent is not yet unanswered), or its numbers still grow;

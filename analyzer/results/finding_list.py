@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from analyzer.capture.recording import Recording, unbroken
 from analyzer.findings.engine import RuleEngine
-from analyzer.findings.finding_columns import Findings
+from analyzer.findings.finding_columns import PARTNER, Findings
 from analyzer.findings.wording import ROLES, Piece, Sentence, sentence
 from analyzer.results.sentence_values import SentenceValues
 from analyzer.results.sentences import LineForm, LinePieces, line_form
@@ -122,6 +122,13 @@ class FindingList:
         for table, here in self.groups(places):
             made[here] = table.columns[name][places.row[here]]
         return made
+
+    def told_with(self, stream: int) -> list[tuple[str, int]]:
+        """Code and stream of the findings that say that their stream and this one are one connection."""
+        found = [(table.rule.code, table.columns) for table in self.tables if PARTNER in table.columns]
+        return [
+            (code, int(other)) for code, columns in found for other in columns["stream"][columns[PARTNER] == stream]
+        ]
 
     @property
     def vocabularies(self) -> tuple[list[str], list[str]]:
@@ -253,6 +260,11 @@ class RuleFindings:
         """The connections they are about, ascending; none for crowds."""
         stream = self.columns["stream"]
         return distinct(stream[stream != UNKNOWN])
+
+    @cached_property
+    def shown_streams(self) -> NDArray[np.int64]:
+        """These, and the other streams of findings about two that are one connection."""
+        return distinct(np.concatenate([self.streams, self.columns.get(PARTNER, self.streams)]))
 
     @property
     def first(self) -> int:

@@ -96,7 +96,7 @@ def ladder_lines(
     """
     flow = _flow(result.flows, stream)
     talk = ladder_segments(result.segments if result.segments is not None else pd.DataFrame(), flow)
-    findings = result.findings[result.findings["stream"] == stream]
+    findings = _findings(result, stream)
     timeline = result.timeline[result.timeline["stream"] == stream]
     errors = icmp_errors(result.segments, flow) if result.segments is not None else []
     steps = _steps(talk, errors, timeline, findings)
@@ -109,6 +109,15 @@ def ladder_lines(
     paper.frame = max([FRAME, *(len(frames[step.frame]) + 1 for step in steps if step.frame is not None)])
     body = list(_body(steps, talk, hidden, paper))
     return [*_head(flow, paper), *body, *_legend(paper), *_advice(findings, columns)]
+
+
+def _findings(result: ResultTables, stream: int) -> pd.DataFrame:
+    """What was found about a stream, or about another that is one connection with it."""
+    findings = result.findings
+    mine = findings["stream"] == stream
+    for code, other in result.listing.told_with(stream):
+        mine |= (findings["code"] == code) & (findings["stream"] == other)
+    return findings[mine]
 
 
 def _flow(flows: pd.DataFrame, stream: int) -> "pd.Series[Any]":

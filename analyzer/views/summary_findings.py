@@ -143,7 +143,7 @@ def _filter(listing: FindingList, table: RuleFindings) -> tuple[str, bool]:
     if listing.files.several:
         return _filter_in_file(listing, table), len(table) > 1
     if len(table.streams):
-        return wireshark_filters.of_streams(table.streams.tolist(), ROOM)
+        return wireshark_filters.of_streams(table.shown_streams.tolist(), ROOM)
     hosts, ports = listing.ends(table, table.first)
     frames = [int(frame) for frame in listing.say(table, "frames", table.first).split(";") if frame]
     shown = wireshark_filters.of_addresses(hosts, ports)

@@ -123,6 +123,44 @@ def answer_translated_back(lab: Lab) -> None:
 
 
 @recipe("pcap")
+def goes_on_untranslated(lab: Lab) -> None:
+    """In the midst of a connection to a service address the router stops to translate B's answers back.
+
+    The next segment of B comes from its own address; the client's kernel knows no such connection and resets it, and
+    B's kernel believes that. The report says TD315 of the two streams, and nothing of the second alone.
+    """
+    service = str(ipaddress.ip_address(lab.b.address) + (7 << 8))
+    back = f"ip saddr {lab.b.address} tcp sport 8080 ip saddr set {service}"
+    translate(lab, f"ip daddr {service} ip daddr set {lab.b.address}", back)
+    with lab.b.listen(8080) as listener:
+        client = lab.a.connect((service, 8080))
+        server, _ = listener.accept()
+        exchange(client, server)
+        lab.m.run("nft", "flush chain inet nat pre")
+        server.sendall(bytes(700))
+        pause(0.3)
+        passing_visit(lab)
+        with contextlib.suppress(OSError):
+            server.close()
+
+
+@recipe("pcap", tap="b")
+def goes_on_from_another_port(lab: Lab) -> None:
+    """A router gives an idle connection's client another port, as a NAT does that has forgotten it, seen at host B.
+
+    The next request comes from a port of which B's kernel knows no connection, and meets a RST. The report says TD315
+    of the two streams and suspects what translates the client's address; neither TD305 nor TD901.
+    """
+    client, server = opened(lab)
+    exchange(client, server)
+    pause(1.2)
+    old = client.getsockname()[1]
+    translate(lab, f"ip saddr {lab.a.address} tcp sport {old} tcp sport set 61001")
+    client.sendall(REQUEST)
+    pause(0.1)
+
+
+@recipe("pcap")
 def reset_by_third_party(lab: Lab) -> None:
     """The router resets the client in the server's name, as a firewall does, with the number that the client awaits.
 

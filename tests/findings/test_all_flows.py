@@ -83,8 +83,8 @@ def test_columns_are_numbers_of_which_differences_may_be_taken(given: list[AllFl
 
 def test_a_rule_that_reads_what_is_not_kept_of_all_flows_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(KEPT) < set(ENDING.names or ())
-    monkeypatch.setattr(engine, "rules", lambda: {"TD999": rule(lambda flows, _: flows.column("client_bytes"))})
-    with pytest.raises(UnusableRule, match="judge reads 'client_bytes', which is not kept for rules"):
+    monkeypatch.setattr(engine, "rules", lambda: {"TD999": rule(lambda flows, _: flows.column("client_fins"))})
+    with pytest.raises(UnusableRule, match="judge reads 'client_fins', which is not kept for rules"):
         analyze(CAPTURES[:1], Settings())
 
 

@@ -515,6 +515,9 @@ def challenge_ack_loop(case: Case) -> None:
 
 @predicate("TD315")
 def answered_from_elsewhere(case: Case) -> None:
+    if case["segment"]:
+        goes_on_elsewhere(case)
+        return
     syn, second = case.segment("syn", CLIENT), case.capture.flows.get(case["second"])
     must(syn.syn and not syn.has_ack and syn == case.flow.segments[0], f"frame {syn.frame} is not its first SYN")
     absent(case.flow.of(SERVER), "frame {} answers it")
@@ -531,3 +534,34 @@ def answered_from_elsewhere(case: Case) -> None:
     absent([row for row in second.of(CLIENT) if row.syn], "frame {} asked there")
     must(second.resets(CLIENT), "the client did not refuse it")
     case.lasted("delay", answer.time - syn.time)
+
+
+def goes_on_elsewhere(case: Case) -> None:
+    """A segment of another stream has the numbers of this connection, and was refused."""
+    flow, second = case.flow, case.capture.flows.get(case["second"])
+    must(second is not None and case["stream"] == flow.stream, "one of the streams is another")
+    assert second
+    stray = second.segments[0]
+    must(stray.frame == case["segment"] and not stray.syn, f"it begins with frame {stray.frame}")
+    absent([row for row in second.segments if row.syn], "frame {} has SYN")
+    to_client = case["receiver"] == "client"
+    receiver, sender = (CLIENT, SERVER) if to_client else (SERVER, CLIENT)
+    elsewhere = second.ends[stray.side]
+    must(second.ends[1 - stray.side] == flow.ends[receiver], "it came to somebody else")
+    must((case["elsewhere"], case["elsewhere_port"]) == elsewhere, f"it came from {elsewhere}")
+    must(elsewhere != flow.ends[sender], "it came from where the connection is")
+    refusals = [row.frame for row in second.resets(1 - stray.side)]
+    must(refusals and case["refusal"] in (None, *refusals), f"it was refused in frames {refusals}")
+    must(case["began"] == flow.segments[0].frame, f"it began in frame {flow.segments[0].frame}")
+    first = [next((row for row in flow.of(side) if row.syn), None) for side in (CLIENT, SERVER)]
+    mine, other = first[sender], first[receiver]
+    need(mine and other, "a SYN was not captured")
+    assert mine and other
+    must(ahead(stray.seq, mine.seq) == case["sent"], f"it lies {ahead(stray.seq, mine.seq)} beyond the first number")
+    must(ahead(stray.ack, other.seq) == case["acked"], f"it acknowledges {ahead(stray.ack, other.seq)}")
+    ends = [
+        max(ahead(row.seq, first.seq) + row.length for row in flow.of(side))
+        for side, first in ((sender, mine), (receiver, other))
+    ]
+    must(0 < case["acked"] <= ends[1] + 1, "the receiver had not come to the acknowledged number")
+    must(0 < case["sent"] <= ends[0] + 65_537, "the sender had not come to that number")
