@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.findings.rule import Bools, Choice
-from analyzer.findings.silences import ENDS, NOT_KNOWN, WAITS, Silences, chosen
+from analyzer.findings.silences import ENDS, NOT_KNOWN, RESETS, WAITS, Silences, chosen
 from analyzer.settings import Settings, seconds_text
 from analyzer.tcp.timer_catalogue import KnownTimer, apart, could_end, in_force, in_time, protocol_at, rank
 from analyzer.tracker.outcome import Ledger
@@ -118,11 +118,12 @@ def apart_words(some: TimerSet) -> str:
 def _table(found: Silences, known: tuple[KnownTimer, ...]) -> Bools:
     """Whether each timer fits each silence, shape (silences, timers)."""
     fit = np.zeros((len(found.ended), len(known)), np.bool_)
-    kinds, kind = np.unique(2 * found.waits + found.by_client, return_inverse=True)
-    for number, waits_and_role in enumerate(kinds.tolist()):
+    kind_of = np.stack([found.waits, found.by_client, found.reset])
+    kinds, kind = np.unique(kind_of, axis=1, return_inverse=True)
+    for number, (waits, by_client, reset) in enumerate(kinds.T.tolist()):
         members = np.flatnonzero(kind.reshape(-1) == number)
-        some, role = chosen(found, members), "client" if waits_and_role & 1 else "server"
-        for place in _candidates(known, WAITS[waits_and_role >> 1], ENDING[found.ends], role):
+        some, role = chosen(found, members), "client" if by_client else "server"
+        for place in _candidates(known, WAITS[waits], ENDING[found.ends], role, RESETS[reset]):
             timer = known[place]
             length = some.lengths.get(timer.clock)
             if length is not None:
@@ -131,8 +132,8 @@ def _table(found: Silences, known: tuple[KnownTimer, ...]) -> Bools:
     return fit
 
 
-def _candidates(known: tuple[KnownTimer, ...], waits: str, ends: str, role: str) -> list[int]:
-    return [place for place, timer in enumerate(known) if could_end(timer, waits, ends, role)]
+def _candidates(known: tuple[KnownTimer, ...], waits: str, ends: str, role: str, reset: str) -> list[int]:
+    return [place for place, timer in enumerate(known) if could_end(timer, waits, ends, role, reset)]
 
 
 def _ordered(timers: list[KnownTimer], protocol: str, ends: str) -> TimerSet:

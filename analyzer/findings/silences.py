@@ -34,6 +34,8 @@ ENDS: Mapping[str, str] = {  # how a silence ended
     "nothing": "what was sent after it was never answered",
 }
 BY_FIN, BY_RST, BY_RST_TO_NEXT, BY_NOTHING = range(len(ENDS))
+RESETS = tuple(timer_catalogue.RESETS)
+OWN_RESET, UNREAD, BY_THIRD_PARTY = range(len(RESETS))
 NOT_KNOWN = -1
 MINUTE_NS = 60 * 10**9
 WAITED_FOR = {Pending.ANSWER: ANSWER, Pending.REQUEST_IN_FLIGHT: ANSWER, Pending.MID_ANSWER: MID_ANSWER}
@@ -56,6 +58,7 @@ class Silences(NamedTuple):
     frame: Longs  # that ended it
     round_trip: Longs
     port: Longs  # the server's
+    reset: Longs  # places in RESETS, where a RST ended it
 
     def where(self, some: Bools) -> "Silences":
         """These of some flows only."""
@@ -67,7 +70,10 @@ def before_reset(ledger: Ledger) -> Silences:
     side = ledger.rst_side
     when, waits = ledger.of_side("rst_time", side), _waits(ledger, ledger.rst_side, "rst_time")
     unacked = (ledger.of_side("rst_unacked", side) > 0) & (waits < HALF_CLOSED)
-    return _silences(
+    frame = ledger.of_side("rst_frame", side)
+    foreign = (ledger.of_side("third_party", side) > 0) & (ledger.of_side("third_party_frame", side) == frame)
+    unread = (ledger.of_side("rst_unread", side) > 0) | (waits == ANSWER) & (side != ledger.client)
+    found = _silences(
         ledger,
         side,
         BY_RST,
@@ -75,8 +81,9 @@ def before_reset(ledger: Ledger) -> Silences:
         ledger.of_side("rst_idle", side),
         _clocks(ledger, side, when),
         when,
-        ledger.of_side("rst_frame", side),
+        frame,
     )
+    return found._replace(reset=np.select([foreign, unread], [BY_THIRD_PARTY, UNREAD], OWN_RESET))
 
 
 def before_fin(ledger: Ledger) -> Silences:
@@ -165,13 +172,14 @@ def of_flow_columns(column: Callable[[str], NDArray[Any]], ends: int) -> Silence
     by_client = column("closed_by") == CLIENT
     data, packet, pending, turns = map(column, ("since_data_s", "idle_before_close_s", "pending", "turns"))
     unused = (turns == 0) | ((turns == 1) & (column("last_data_by") == SIDES.by_code.index("server")))
+    waits = np.select([unused, *(pending == code for code in WAITED_FOR)], [UNUSED, *WAITED_FOR.values()], IDLE)
     nothing = np.zeros(len(data), np.int64)
     fin_frame = np.where(by_client, column("client_fin_frame"), column("server_fin_frame"))
     return Silences(
         ended=np.ones(len(data), np.bool_),
         side=nothing,
         by_client=by_client,
-        waits=np.select([unused, *(pending == code for code in WAITED_FOR)], [UNUSED, *WAITED_FOR.values()], IDLE),
+        waits=waits,
         ends=ends,
         length=packet,
         lengths={"data": data, "packet": packet, "connect": np.where(unused, data, NOT_KNOWN)},
@@ -180,6 +188,7 @@ def of_flow_columns(column: Callable[[str], NDArray[Any]], ends: int) -> Silence
         frame=fin_frame.astype(np.int64),
         round_trip=nothing,
         port=column("server_port").astype(np.int64),
+        reset=np.where((waits == ANSWER) & ~by_client, UNREAD, OWN_RESET),
     )
 
 
@@ -209,6 +218,7 @@ def _silences(
         frame=frame,
         round_trip=np.maximum(ledger.own("tap_rtt"), 0).sum(axis=1),
         port=port[np.arange(ledger.flows), server],
+        reset=np.zeros(ledger.flows, np.int64),
     )
 
 

@@ -39,6 +39,7 @@ def silences(seconds: list[float], ends: int, by_client: bool = False, waits: in
             zeros,
             zeros,
             port * many,
+            zeros,
         )
     )
 

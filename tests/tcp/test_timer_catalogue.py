@@ -70,6 +70,16 @@ def test_a_request_that_was_waited_for() -> None:
     assert "envoy-route" not in names(silence("idle", "rst", "client", data=15.0, packet=15.0))
 
 
+def test_a_close_sends_rst_only_with_data_unread_and_a_third_party_is_a_device() -> None:
+    reset = silence("idle", "rst", "server", data=900.2, packet=900.2)
+    assert "ad-ldap" not in " ".join(names(reset)) and "ad-ldap" in " ".join(names(reset._replace(reset="unread")))
+    resetting = silence("idle", "rst", "server", data=60.1, packet=60.1)
+    assert "pekko-server-idle" in names(resetting)
+    assert "pekko-server-idle" not in names(resetting._replace(reset="third-party"))
+    balanced = silence("idle", "rst", "server", data=240.1, packet=240.1)._replace(reset="third-party")
+    assert "azure-lb-reset" in names(balanced)
+
+
 def test_what_forgets_in_silence_is_bounded_from_above_only() -> None:
     found = names(silence("idle", "nothing", "client", data=255.0, packet=255.0))
     assert "azure-lb" in found and "aws-nfw" not in found

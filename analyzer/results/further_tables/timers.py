@@ -41,7 +41,7 @@ KNOWN_CLOCKS = tuple(clock for clock in CLOCKS if clock != "none")
 WHO = ("stream", "client_ip", "client_port", "server_ip", "server_port")
 SILENCE = np.dtype(
     [
-        *((name, "<i8") for name in (*WHO, "when", "frame", "length", "round_trip", "waits")),
+        *((name, "<i8") for name in (*WHO, "when", "frame", "length", "round_trip", "waits", "reset")),
         *((f"by {clock}", "<i8") for clock in KNOWN_CLOCKS),
         *((f"survived {clock}", "<i8") for clock in SURVIVED),
         ("ends", "u1"),
@@ -80,7 +80,7 @@ def _rows(found: Silences, endings: Rows) -> Rows:
     rows: Rows = np.zeros(len(ended), SILENCE)
     for name in WHO:
         rows[name] = endings[name][ended]
-    for name in ("when", "frame", "length", "round_trip", "waits", "by_client"):
+    for name in ("when", "frame", "length", "round_trip", "waits", "reset", "by_client"):
         rows[name] = getattr(found, name)[ended]
     for clock in KNOWN_CLOCKS:
         rows[f"by {clock}"] = found.lengths[clock][ended] if clock in found.lengths else NOT_KNOWN
@@ -105,6 +105,7 @@ def _silences(rows: Rows, ends: int) -> Silences:
         frame=rows["frame"],
         round_trip=rows["round_trip"],
         port=rows["server_port"],
+        reset=rows["reset"],
     )
 
 

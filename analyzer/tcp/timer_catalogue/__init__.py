@@ -36,6 +36,11 @@ COLUMNS = (
 FIRES = frozenset(("fin", "rst", "silent", "silent-then-rst-on-next-packet", "closes-both", "gives-up"))
 SILENT = frozenset(("silent", "silent-then-rst-on-next-packet"))
 CLOSED_OR_RESET = frozenset(("fin", "rst"))  # unread data turn the FIN of a close into a RST
+RESETS: Mapping[str, str] = {  # what is known of a RST that ended a silence
+    "own": "its sender had acknowledged all of its peer's data and owed no answer",
+    "unread": "data of the peer were not acknowledged, or a request was not answered: they may have lain unread",
+    "third-party": "somebody else than its alleged sender sent it",
+}
 ENDS: Mapping[str, frozenset[str]] = {  # how a silence may end on the wire, by what a timer does
     "fin": CLOSED_OR_RESET,
     "rst": frozenset(("rst",)),
@@ -118,6 +123,7 @@ class Silence(NamedTuple):
     lengths: Mapping[str, int]  # from each of CLOCKS that is known to the end
     survived: Mapping[str, int]  # the longest wait by each of CLOCKS that this connection had survived before
     round_trip: int = 0
+    reset: str = "own"  # of RESETS: what is known of the RST that ended it
 
 
 @cache
@@ -189,9 +195,14 @@ def fitting(silence: Silence, timers: Iterable[KnownTimer] | None = None, port: 
     return sorted(found, key=lambda timer: rank(timer, protocol_at(port), silence.ends))
 
 
-def could_end(timer: KnownTimer, waits: str, ends: str, actor: str) -> bool:
+def could_end(timer: KnownTimer, waits: str, ends: str, actor: str, reset: str = "own") -> bool:
     """Whether a timer could end a silence in which the connection waited for ``waits`` in that way: whether its owner
-    can be the ``actor``."""
+    can be the ``actor``. A program that closes sends FIN, but RST with data unread; what somebody else sends in the
+    name of a host comes from a device between the two."""
+    if ends == "rst" and (
+        (timer.fires == "fin" and reset != "unread") or (reset == "third-party" and timer.acts != "device")
+    ):
+        return False
     ways = (FORGETS_TOO if timer.silent and timer.acts != "device" else ENDS)[timer.fires]
     if waits not in timer.waits or ends not in ways:
         return False
@@ -234,7 +245,7 @@ def apart() -> Mapping[int, str]:
 
 def _fits(timer: KnownTimer, silence: Silence) -> bool:
     length = silence.lengths.get(timer.clock)
-    if length is None or not could_end(timer, silence.waits, silence.ends, silence.actor):
+    if length is None or not could_end(timer, silence.waits, silence.ends, silence.actor, silence.reset):
         return False
     return bool(in_time(timer, length, silence.survived.get(timer.clock, 0), silence.round_trip))
 
