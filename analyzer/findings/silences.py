@@ -182,7 +182,7 @@ def of_flow_columns(column: Callable[[str], NDArray[Any]], ends: int) -> Silence
         waits=waits,
         ends=ends,
         length=packet,
-        lengths={"data": data, "packet": packet, "connect": np.where(unused, data, NOT_KNOWN)},
+        lengths=_without_data_missed({"data": data, "packet": packet, "connect": np.where(unused, data, NOT_KNOWN)}),
         survived={},
         when=np.where(by_client, column("client_fin_epoch"), column("server_fin_epoch")),
         frame=fin_frame.astype(np.int64),
@@ -206,13 +206,13 @@ def _silences(
     server = 1 - ledger.client
     port = ledger.flow("port").astype(np.int64)
     return Silences(
-        ended=(side >= 0) & (length >= LONG_NS),
+        ended=(side >= 0) & (length >= LONG_NS) & (length <= when - ledger.flow("first_time")),  # something came before
         side=side,
         by_client=side == ledger.client,
         waits=np.asarray(waits, np.int64),
         ends=ends,
         length=length,
-        lengths=clocks | {"packet": length},
+        lengths=_without_data_missed(clocks | {"packet": length}),
         survived=survived,
         when=when,
         frame=frame,
@@ -220,6 +220,16 @@ def _silences(
         port=port[np.arange(ledger.flows), server],
         reset=np.zeros(ledger.flows, np.int64),
     )
+
+
+def _without_data_missed(clocks: Mapping[str, Longs]) -> Mapping[str, Longs]:
+    """Lengths by each clock, none where data came after the last segment that was captured: with the FIN itself, or
+    missing from the capture. Then nobody knows when they came."""
+    data, packet = clocks.get("data"), clocks["packet"]
+    if data is None:
+        return clocks
+    missed = (data != NOT_KNOWN) & (data < packet)
+    return {clock: np.where(missed, NOT_KNOWN, length) for clock, length in clocks.items()}
 
 
 def _waits(ledger: Ledger, side: Longs, acted: str) -> Longs:

@@ -62,6 +62,13 @@ def test_every_timer_named_fits_one_by_one(capture: Path) -> None:
                 assert fitting(alone, [timer]) == [timer], (row, name)
 
 
+def test_what_is_not_known_is_left_empty(tmp_path: Path) -> None:
+    lone = analyzed("A R. 101:101 ack 201\n+20 end", tmp_path)
+    assert lone.timers.empty
+    (row,) = analyzed(OPENED + "\n+10000 B F. 1201:1202 ack 101\nA . 101:101 ack 1202", tmp_path).timers.itertuples()
+    assert row.silence_s == 10.0 and pd.isna(row.length_s) and row.timers == ""
+
+
 def test_a_silence_that_was_survived_strikes_out(tmp_path: Path) -> None:
     talk = "A P. {0}:{1} ack 201\nB . 201:201 ack {1}\n"
     story = OPENED + "\n+300000 " + talk.format(101, 151) + "+400000 A P. 151:201 ack 201\n"

@@ -147,7 +147,7 @@ def _numbers(rows: Rows, codes: Longs) -> dict[str, NDArray[Any]]:
         "waiting_for": rows["waits"],
         "silence_s": rows["length"],
         "end_epoch": outer_column(rows["when"]),
-        "frame": rows["frame"],
+        "frame": np.where(rows["frame"] > 0, rows["frame"], UNKNOWN),
         "timers": codes,
         "likeliest": codes,
     }
@@ -197,9 +197,8 @@ def _lengths(rows: Rows, clock: Longs) -> tuple[Longs, Longs]:
     data, packet = (np.full(len(rows), KNOWN_CLOCKS.index(name)) for name in ("data", "packet"))
     other = np.where(rows["by data"] >= 0, data, packet)
     clock = np.where(clock == NO_CLOCK, other, clock)
-    return np.select(
-        [clock == place for place in range(len(KNOWN_CLOCKS))], [rows[f"by {c}"] for c in KNOWN_CLOCKS]
-    ), clock
+    length = np.select([clock == place for place in range(len(KNOWN_CLOCKS))], [rows[f"by {c}"] for c in KNOWN_CLOCKS])
+    return np.where(length == NOT_KNOWN, UNKNOWN, length), clock
 
 
 def _recurs(rows: Rows, length: Longs) -> Longs:
