@@ -16,7 +16,7 @@ from analyzer.findings.recurring import Window, best_windows
 from analyzer.findings.rule import Bools
 from analyzer.findings.silences import BY_FIN, BY_RST, Longs, Silences, of_flow_columns
 from analyzer.settings import Settings
-from analyzer.tracker.vocabularies import CLIENT, SERVER, SIDES, RstCause
+from analyzer.tracker.vocabularies import CLIENT, SERVER, SIDES, Handshake, RstCause
 from analyzer.units import UNKNOWN
 
 FEWEST = 5  # closes after as long a silence: fewer are chance
@@ -117,6 +117,7 @@ def _ended(column: FlowColumn) -> Bools:
     closer = column("closed_by")
     fins = np.where(closer == CLIENT, column("client_fin_epoch"), column("server_fin_epoch"))
     known = ((closer == CLIENT) | (closer == SERVER)) & (column("since_data_s") != UNKNOWN)
+    known &= (column("turns") > 0) | (column("handshake") != Handshake.NOT_CAPTURED)  # else the begin is not known
     return np.asarray(known & ((fins != UNKNOWN) | _by_rst(column)))
 
 

@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.findings.facts import LONG_NS, ended_silence
+from analyzer.findings.facts import LONG_NS, ended_silence, opening_not_captured
 from analyzer.findings.rule import Bools
 from analyzer.tcp import timer_catalogue
 from analyzer.tcp.dialogue import Pending
 from analyzer.tcp.timer_catalogue import EARLY_NS, LATE_NS
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.vocabularies import CLIENT, SIDES
+from analyzer.tracker.vocabularies import CLIENT, SIDES, Handshake
 
 Longs = NDArray[np.int64]
 WAITS = tuple(timer_catalogue.WAITS)
@@ -171,7 +171,9 @@ def of_flow_columns(column: Callable[[str], NDArray[Any]], ends: int) -> Silence
     name. How long the handshake was over is known only where no data came after it but a greeting."""
     by_client = column("closed_by") == CLIENT
     data, packet, pending, turns = map(column, ("since_data_s", "idle_before_close_s", "pending", "turns"))
-    unused = (turns == 0) | ((turns == 1) & (column("last_data_by") == SIDES.by_code.index("server")))
+    cut = column("handshake") == Handshake.NOT_CAPTURED
+    data = np.where((turns == 0) & cut, NOT_KNOWN, data)  # the first segment captured began nothing
+    unused = ~cut & ((turns == 0) | ((turns == 1) & (column("last_data_by") == SIDES.by_code.index("server"))))
     waits = np.select([unused, *(pending == code for code in WAITED_FOR)], [UNUSED, *WAITED_FOR.values()], IDLE)
     nothing = np.zeros(len(data), np.int64)
     fin_frame = np.where(by_client, column("client_fin_frame"), column("server_fin_frame"))
@@ -234,14 +236,14 @@ def _without_data_missed(clocks: Mapping[str, Longs]) -> Mapping[str, Longs]:
 
 def _waits(ledger: Ledger, side: Longs, acted: str) -> Longs:
     """What the connection waited for when ``side`` acted, at the time in the column ``acted``. It is unused until the
-    client has sent something: a greeting of the server is no use."""
+    client has sent something: a greeting of the server is no use. What passed before the capture is not known."""
     when = ledger.of_side(acted, side)
     fins = _fins(ledger, when) - (ledger.of_side("fin_time", side) == when)
-    opened = (ledger.own("established_time") > 0).any(axis=1)
+    opened, cut = (ledger.own("established_time") > 0).any(axis=1), opening_not_captured(ledger)
     pending, (asked, _) = ledger.own("pending").max(axis=1), _by_role(ledger, ledger.own("turns") > 0)
     by_client, _ = _by_role(ledger, ledger.own("spoke_last") > 0)
     return np.select(
-        [fins >= 2, fins == 1, ~opened, ~asked, by_client, pending == Pending.MID_ANSWER],
+        [fins >= 2, fins == 1, ~opened, ~asked & ~cut, by_client, pending == Pending.MID_ANSWER],
         [CLOSED, HALF_CLOSED, HANDSHAKE, UNUSED, ANSWER, MID_ANSWER],
         IDLE,
     )
@@ -269,11 +271,13 @@ def _clocks(ledger: Ledger, side: Longs, when: Longs) -> dict[str, Longs]:
     FIN or RST ended: later ones are another matter."""
     spoken, ended = ledger.own("spoken_time"), ledger.own("ended_dialogue").max(axis=1)
     client, server = _by_role(ledger, spoken)
-    known, opened = (ended == when) & (spoken > 0).any(axis=1), ledger.own("established_time").max(axis=1)
+    cut, talked = opening_not_captured(ledger), (ledger.own("turns") > 0).any(axis=1)
+    known = (ended == when) & (spoken > 0).any(axis=1) & (talked | ~cut)  # the first segment captured began nothing
+    opened = np.where(cut, 0, ledger.own("established_time").max(axis=1))
     heard = _by_role(ledger, ledger.own("last_time"))[0]
     return {
         "data": _since(spoken.max(axis=1), when, known),
-        "data-client": _since(np.where(client > 0, client, opened), when, known),
+        "data-client": _since(np.where(client > 0, client, opened), when, known & ((client > 0) | (opened > 0))),
         "packet-client": _since(heard, when, (side != ledger.client) & (heard < when)),
         "connect": _since(opened, when, opened > 0),
         "request": _since(client, when, known & (client > server)),

@@ -69,6 +69,12 @@ def test_what_is_not_known_is_left_empty(tmp_path: Path) -> None:
     assert row.silence_s == 10.0 and pd.isna(row.length_s) and row.timers == ""
 
 
+def test_the_first_segment_captured_begins_no_wait(tmp_path: Path) -> None:
+    kept = "".join("+2500 B . 0:0 ack 1\nA . 1:1 ack 1\n" for _ in range(4))
+    (row,) = analyzed(kept + "+2500 B R. 1:1 ack 1", tmp_path).timers.itertuples()
+    assert (row.clock, row.length_s, row.waiting_for) == ("packet", row.silence_s, "idle") and row.silence_s < 2.6
+
+
 def test_a_silence_that_was_survived_strikes_out(tmp_path: Path) -> None:
     talk = "A P. {0}:{1} ack 201\nB . 201:201 ack {1}\n"
     story = OPENED + "\n+300000 " + talk.format(101, 151) + "+400000 A P. 151:201 ack 201\n"

@@ -113,6 +113,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     acts, likely = fits.where(lambda some: some.acting), fits.where(lambda some: some.likely > 0)
     minutes = alone & ~acts & whole_minutes(reset)
     forgot = forgot & likely
+    talked = (ledger.own("turns") > 0).any(axis=1) | ~opening_not_captured(ledger)
     length = np.where(forgot, answered.length, reset.length)
     fires = (alone & acts) | minutes | forgot
     return Verdict(
@@ -127,7 +128,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "limit": np.where(minutes, (length + MINUTE_NS // 2) // MINUTE_NS * MINUTE_NS, fits.likeliest()),
             "timers": fits.keeping(acts | forgot).said(fitting_words),
             "minutes": phrase(minutes, MINUTES),
-            "dialogue": phrases([alone & (reset.waits == wait) for wait in WAITS], PLACES, ""),
+            "dialogue": phrases([alone & talked & (reset.waits == wait) for wait in WAITS], PLACES, ""),
             "repeats": phrase(fires, "", ""),
             "whose": phrase(forgot, FORGOT, OF_ENDS),
             "apart": fits.said(apart_words),
