@@ -202,7 +202,7 @@ def ring_without_gaps(lab: Lab) -> None:
     passing_visit(lab)
 
 
-def _longer_pauses(by: int) -> Callable[[list[Packet]], list[Packet]]:
+def longer_pauses(by: int) -> Callable[[list[Packet]], list[Packet]]:
     """Have each pause of more than a second take ``by`` nanoseconds longer."""
 
     def edit(packets: list[Packet]) -> list[Packet]:
@@ -216,7 +216,7 @@ def _longer_pauses(by: int) -> Callable[[list[Packet]], list[Packet]]:
     return edit
 
 
-@recipe("pcap", edit=_longer_pauses(540 * 10**9))
+@recipe("pcap", edit=longer_pauses(540 * 10**9))
 def silent_without_keepalive(lab: Lab) -> None:
     """A connection answers one request and says nothing more for 72 minutes; every nine somebody else comes by.
 
@@ -228,7 +228,7 @@ def silent_without_keepalive(lab: Lab) -> None:
         passing_visit(lab)
 
 
-@recipe("pcap", edit=_longer_pauses(7200 * 10**9))
+@recipe("pcap", edit=longer_pauses(7200 * 10**9))
 def silent_while_nobody_captured(lab: Lab) -> None:
     """A connection answers one request; somebody else comes by two hours later, as if two recordings were joined.
 

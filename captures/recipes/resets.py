@@ -12,6 +12,7 @@ from collections.abc import Callable
 from tests.lab import loss
 
 from . import Lab, recipe
+from .capture_itself import longer_pauses
 from .play import REPLY, REQUEST, abort, close_after_eof, exchange, opened, pause, receive
 
 
@@ -180,12 +181,13 @@ def killed_process(lab: Lab) -> None:
     close_after_eof(server)
 
 
-@recipe("pcap")
+@recipe("pcap", edit=longer_pauses(55 * 10**9))
 def closed_by_idle_timer(lab: Lab) -> None:
-    """A server resets connections that have been idle for 5 s: three clients, each with one request that was answered.
+    """A server resets connections that have been idle for 60 s: three clients, each with one request that was answered.
 
-    The RST answers nothing, and comes 5 s after the last segment of each connection, whenever that was. The report says
-    TD401 for the server three times, with timers of 5 s that fit, and that three connections were reset so.
+    The RST answers nothing, and comes 60 s after the last segment of each connection, whenever that was. 55 s of them
+    are edited in, not waited for. The report says TD401 for the server three times, with a timer that resets after
+    60 s, and that three connections were reset so.
     """
     idle_for(lab, 5.02, abort, 3)
     pause(0.2)
