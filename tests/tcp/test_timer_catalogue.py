@@ -80,6 +80,15 @@ def test_a_close_sends_rst_only_with_data_unread_and_a_third_party_is_a_device()
     assert "azure-lb-reset" in names(balanced)
 
 
+def test_a_time_out_of_connecting_ends_nothing_after_the_handshake() -> None:
+    for waits in ("idle", "unused"):
+        found = names(silence(waits, "rst", "client", connect=10.0, data=9.0, packet=9.0)._replace(reset="unread"))
+        assert not {"undici-connect", "kafka-connect", "pgjdbc-connect"} & set(found)
+        assert ("chrome-unused" in found) == (waits == "unused")
+    assert "undici-connect" in names(silence("handshake", "nothing", "client", connect=10.0))
+    assert "hikari-life" in names(silence("idle", "fin", "client", connect=1790.0, data=5.0))
+
+
 def test_what_forgets_in_silence_is_bounded_from_above_only() -> None:
     found = names(silence("idle", "nothing", "client", data=255.0, packet=255.0))
     assert "azure-lb" in found and "aws-nfw" not in found
