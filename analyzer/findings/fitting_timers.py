@@ -31,6 +31,11 @@ class TimerSet(NamedTuple):
         """Whether the likeliest is a timer that does something when it fires, and its value was met."""
         return self.likely > 0 and not self.timers[0].silent and not self.timers[0].wide
 
+    @property
+    def restarted_by_packets(self) -> bool:
+        """Whether the likeliest is a device's timer that any segment starts anew, a keep-alive probe too."""
+        return self.likely > 0 and self.timers[0].acts == "device" and self.timers[0].clock == "packet"
+
 
 class Fits(NamedTuple):
     """What fits each of some flows: ``codes`` of shape (flows,), places in ``sets``; the first is empty."""

@@ -120,6 +120,22 @@ def test_a_sites_own_timers_come_first(tmp_path: Path) -> None:
     assert finding.code == "TD301"
 
 
+def test_the_advice_follows_from_when_the_timer_counts(tmp_path: Path) -> None:
+    own = tmp_path / "own.tsv"
+
+    def advice(story: str, row: str = OWN) -> str:
+        own.write_text(row)
+        (finding,) = analyzed(story, tmp_path, timers=own).findings.itertuples()
+        assert finding.code == "TD401"
+        return str(finding.advice)
+
+    assert "Keep-alives sent more often than every 7 s keep the connection open." in advice(RESET_AFTER_7)
+    from_data = OWN.replace("device between (sends to both ends)", "server").replace("packet either", "data either")
+    assert "TCP keep-alives do not restart this timer of 7 s: drop idle" in advice(RESET_AFTER_7, from_data)
+    asked = f"{OPENED}\nA P. 101:201 ack 201\nB . 201:201 ack 201\n+7000 B R. 201:201 ack 201"
+    assert "The connection was not idle, a request was waiting: look in the server's log" in advice(asked, from_data)
+
+
 def test_a_bad_file_is_one_error(tmp_path: Path) -> None:
     own = tmp_path / "own.tsv"
     own.write_text(OWN + "x\n")

@@ -20,8 +20,9 @@ are closed in order (FIN) are ordinary life: a keep-alive time-out.
 ## What to do next
 
 Find out whose timer it is. A value proves little alone, since most timers can be set; one that many connections show is
-a timer, not a person. Capture at both ends: a RST that both ends receive was sent by a device between them. Send
-keep-alives more often than the timer allows, or drop idle connections sooner, on the side that opens them.
+a timer, not a person. Capture at both ends: a RST that both ends receive was sent by a device between them. Drop idle
+connections sooner, on the side that opens them. Keep-alives help against devices that count from the last segment, not
+against programs that count from the last data. Where a request was waiting, the connection was not idle.
 `teardown explain timers 350` lists the timers known for a value, and `--timers` adds your own.
 """
 
@@ -32,7 +33,7 @@ from numpy.typing import NDArray
 
 from analyzer.findings.all_flows import AllFlows
 from analyzer.findings.facts import aborted, lost_connection, on_side, opening_not_captured, phrase, phrases
-from analyzer.findings.fitting_timers import apart_words, fitting_words, timers_that_fit
+from analyzer.findings.fitting_timers import TimerSet, apart_words, fitting_words, timers_that_fit
 from analyzer.findings.hosts import Hosts
 from analyzer.findings.recurring import best_windows, window_words
 from analyzer.findings.recurring_closes import FEWEST, SHOWN, Recurring, recurring_closes
@@ -66,9 +67,8 @@ MESSAGE = (
     "silence (threshold {idle_timer:duration}){timers}{minutes}{dialogue}{repeats}."
 )
 ADVICE = (
-    "Suspect an idle timer first, {whose}. Keep-alives sent more often than every {limit:duration} keep the connection "
-    "open.{apart} Next, capture at {blamed_ip} too and check whether the RST leaves it or arrives there: tcpdump -ni "
-    "any 'tcp[tcpflags] & tcp-rst != 0 and host {peer_ip}'"
+    "Suspect {whose}. {cure}{limit:duration}{effect}{apart} Next, capture at {blamed_ip} too and check whether the RST "
+    "leaves it or arrives there: tcpdump -ni any 'tcp[tcpflags] & tcp-rst != 0 and host {peer_ip}'"
 )
 MESSAGE_OF_MANY = (
     "Of {among:connection} to {server} that the {who} {how}, {count} ended {length} after {since}{timers}{none}."
@@ -86,8 +86,27 @@ PLACES = (
     "; the server had sent the last data",
     "; one side had sent its FIN",
 )
-OF_ENDS = "of a device between the two that resets both ends, or of the program on the host that sent the RST"
-FORGOT = "of a device between the two that had forgotten the connection (a load balancer, NAT or firewall)"
+OF_ENDS = (
+    "an idle timer first, of a device between the two that resets both ends, or of the program on the host that sent "
+    "the RST"
+)
+FORGOT = (
+    "an idle timer first, of a device between the two that had forgotten the connection (a load balancer, NAT or "
+    "firewall)"
+)
+OF_REQUESTS = "a time-out for requests first, of a worker on the server or of a proxy towards its upstream"
+CURES = (  # each with what follows the length of the timer
+    ("Keep-alives sent more often than every ", " keep the connection open."),
+    (
+        "The connection was not idle, a request was waiting: look in the server's log for a time-out of ",
+        " of a worker or an upstream.",
+    ),
+    (
+        "TCP keep-alives do not restart this timer of ",
+        ": drop idle connections sooner on the client, or raise it on the server.",
+    ),
+)
+NO_TIMER = "Have the client drop idle connections before ", " of silence: that helps against either."
 
 SINCE = ("the handshake, without any data", "the last data", "the client's last data, which it had not answered")
 DIALOGUE = 3  # turns: a request had been answered before, so the next one was to be answered, too
@@ -101,8 +120,13 @@ UNANSWERED = (
 )
 RESETTING = (
     "Suspect an idle timer first, of a device between the two that resets both ends, or of the program that sent the "
-    "RST. Keep-alives sent more often than that keep connections open."
+    "RST. "
 )
+KEPT_OPEN = "Keep-alives sent more often than that keep connections open."
+NOT_KEPT_OPEN = (
+    "TCP keep-alives do not restart this timer: drop idle connections sooner on the client, or raise it on the server."
+)
+SOONER = "Have the client drop idle connections sooner than that: it helps against either."
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
@@ -116,6 +140,9 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     talked = (ledger.own("turns") > 0).any(axis=1) | ~opening_not_captured(ledger)
     length = np.where(forgot, answered.length, reset.length)
     fires = (alone & acts) | minutes | forgot
+    device = fits.where(lambda some: some.restarted_by_packets) & ~minutes
+    waiting = alone & ~forgot & ~device & (reset.waits == ANSWER)
+    cures = [device, waiting, acts | forgot]
     return Verdict(
         fires=on_side(fires, ledger.rst_side),
         when=ledger.own("rst_time"),
@@ -130,7 +157,9 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "minutes": phrase(minutes, MINUTES),
             "dialogue": phrases([alone & talked & (reset.waits == wait) for wait in WAITS], PLACES, ""),
             "repeats": phrase(fires, "", ""),
-            "whose": phrase(forgot, FORGOT, OF_ENDS),
+            "whose": phrases([waiting, forgot], [OF_REQUESTS, FORGOT], OF_ENDS),
+            "cure": phrases(cures, [begin for begin, _ in CURES], NO_TIMER[0]),
+            "effect": phrases(cures, [end for _, end in CURES], NO_TIMER[1]),
             "apart": fits.said(apart_words),
         },
         unsure=np.ones((ledger.flows, 2), np.bool_),  # most timers can be set: a value proves none
@@ -165,7 +194,13 @@ def judge_many(flows: AllFlows, settings: Settings) -> Crowd:
         "timers": said,
         "none": np.where(said == "", "; no known timer fits", "").astype(object),
         "apart": np.array([apart_words(some) for some in fits.sets], object)[fits.codes],
+        "kept": np.array([_kept_open(some) for some in fits.sets], object)[fits.codes],
     })  # fmt: skip
+
+
+def _kept_open(some: TimerSet) -> str:
+    """What keeps connections open that such a timer resets."""
+    return SOONER if not some.likely else KEPT_OPEN if some.restarted_by_packets else NOT_KEPT_OPEN
 
 
 def _crowd(closes: Recurring, told: NDArray[np.intp], words: Mapping[str, NDArray[np.object_]]) -> Crowd:
@@ -189,9 +224,11 @@ def _crowd(closes: Recurring, told: NDArray[np.intp], words: Mapping[str, NDArra
             "how": np.where(by_rst, "reset", "closed").astype(object),
             "length": np.array([window_words(window) for window in windows], object),
             "since": np.array(SINCE, object)[np.where(closes.no_data[told], 0, np.where(unanswered, 2, 1))],
-            "advice": np.select([by_rst, unanswered], [RESETTING, UNANSWERED], ORDINARY).astype(object),
+            "advice": np.where(
+                by_rst & ~unanswered, RESETTING + words["kept"][told], np.where(unanswered, UNANSWERED, ORDINARY)
+            ),
             "flag": np.where(by_rst, "tcp.flags.reset == 1", "tcp.flags.fin == 1").astype(object),
             "side": np.where(by_client, "dstport", "srcport").astype(object),
-            **{name: texts[told] for name, texts in words.items()},
+            **{name: texts[told] for name, texts in words.items() if name != "kept"},
         },
     )
