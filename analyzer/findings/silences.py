@@ -168,7 +168,7 @@ def _forgotten(ledger: Ledger, side: Longs, ends: int, when: Longs, length: Long
 
 def of_flow_columns(column: Callable[[str], NDArray[Any]], ends: int) -> Silences:
     """The silences with which flows were ended, as far as their columns in ``flows`` tell: ``column`` gives one by its
-    name. How long the handshake was over is known only where no data came after it but a greeting."""
+    name. How long the handshake was over is known only where no data came after it, no greeting either."""
     by_client = column("closed_by") == CLIENT
     data, packet, pending, turns = map(column, ("since_data_s", "idle_before_close_s", "pending", "turns"))
     cut = column("handshake") == Handshake.NOT_CAPTURED
@@ -184,7 +184,9 @@ def of_flow_columns(column: Callable[[str], NDArray[Any]], ends: int) -> Silence
         waits=waits,
         ends=ends,
         length=packet,
-        lengths=_without_data_missed({"data": data, "packet": packet, "connect": np.where(unused, data, NOT_KNOWN)}),
+        lengths=_without_data_missed(
+            {"data": data, "packet": packet, "connect": np.where(turns == 0, data, NOT_KNOWN)}
+        ),
         survived={},
         when=np.where(by_client, column("client_fin_epoch"), column("server_fin_epoch")),
         frame=fin_frame.astype(np.int64),

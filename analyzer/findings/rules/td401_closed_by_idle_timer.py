@@ -114,6 +114,10 @@ ORDINARY = (
     "This is a timer, not a person, and ordinary life. Have the side that sends requests drop idle connections sooner "
     "than that, so that no request meets the close."
 )
+UNUSED_ALL = (
+    "The client never used these connections. Ask why the program on the client opens connections that it does not "
+    "use: a pool that opens more than it needs, or a program that hangs before its first data."
+)
 UNANSWERED = (
     "Suspect a time-out for requests in the program on the server first: it stopped working on them. Find out there "
     "what takes so long, or raise that time-out."
@@ -207,6 +211,7 @@ def _crowd(closes: Recurring, told: NDArray[np.intp], words: Mapping[str, NDArra
     """What is said of the values in ``told``; single findings tell the others."""
     by_rst, by_client = closes.by_rst[told], closes.by_fin.by_client[told]
     unanswered = ~by_client & (closes.by_fin.waits[told] == ANSWER) & (closes.turns[told] >= DIALOGUE)
+    unused = closes.by_fin.waits[told] == UNUSED
     windows, proof = [closes.windows[place] for place in told], [closes.proof[place] for place in told]
     return Crowd(
         address=closes.address[told],
@@ -225,7 +230,9 @@ def _crowd(closes: Recurring, told: NDArray[np.intp], words: Mapping[str, NDArra
             "length": np.array([window_words(window) for window in windows], object),
             "since": np.array(SINCE, object)[np.where(closes.no_data[told], 0, np.where(unanswered, 2, 1))],
             "advice": np.where(
-                by_rst & ~unanswered, RESETTING + words["kept"][told], np.where(unanswered, UNANSWERED, ORDINARY)
+                by_rst & ~unanswered,
+                RESETTING + words["kept"][told],
+                np.select([unanswered, unused], [UNANSWERED, UNUSED_ALL], ORDINARY).astype(object),
             ),
             "flag": np.where(by_rst, "tcp.flags.reset == 1", "tcp.flags.fin == 1").astype(object),
             "side": np.where(by_client, "dstport", "srcport").astype(object),
