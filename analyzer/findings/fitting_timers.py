@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from analyzer.findings.rule import Bools, Choice
 from analyzer.findings.silences import ENDS, NOT_KNOWN, RESETS, WAITS, Silences, chosen
 from analyzer.settings import Settings, seconds_text
-from analyzer.tcp.timer_catalogue import KnownTimer, apart, could_end, in_force, in_time, protocol_at, rank
+from analyzer.tcp.timer_catalogue import KnownTimer, apart, could_end, in_force, in_time, protocol_at, rank, survived_by
 from analyzer.tracker.outcome import Ledger
 
 ENDING = tuple(ENDS)
@@ -132,7 +132,7 @@ def _table(found: Silences, known: tuple[KnownTimer, ...]) -> Bools:
             timer = known[place]
             length = some.lengths.get(timer.clock)
             if length is not None:
-                survived = some.survived.get(timer.clock, 0)
+                survived = survived_by(timer, WAITS[waits], some.survived)
                 fit[members, place] = (length != NOT_KNOWN) & in_time(timer, length, survived, some.round_trip)
     return fit
 

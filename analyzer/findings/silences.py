@@ -35,7 +35,7 @@ ENDS: Mapping[str, str] = {  # how a silence ended
 }
 BY_FIN, BY_RST, BY_RST_TO_NEXT, BY_NOTHING = range(len(ENDS))
 RESETS = tuple(timer_catalogue.RESETS)
-OWN_RESET, UNREAD, BY_THIRD_PARTY = range(len(RESETS))
+OWN_RESET, UNREAD, BY_THIRD_PARTY, NO_FIN = range(len(RESETS))
 NOT_KNOWN = -1
 MINUTE_NS = 60 * 10**9
 WAITED_FOR = {Pending.ANSWER: ANSWER, Pending.REQUEST_IN_FLIGHT: ANSWER, Pending.MID_ANSWER: MID_ANSWER}
@@ -101,7 +101,8 @@ def before_answered(ledger: Ledger) -> Silences:
     side = ledger.rst_side
     frame, when = ledger.of_side("rst_answers_frame", side), ledger.of_side("rst_answers_time", side)
     length = _of_other(ended_silence(ledger, ledger.peer("rst_answers_frame")), side)
-    return _forgotten(ledger, side, BY_RST_TO_NEXT, when, length, frame)
+    found = _forgotten(ledger, side, BY_RST_TO_NEXT, when, length, frame)
+    return found._replace(reset=np.where(ledger.of_side("fin_count", side) > 0, OWN_RESET, NO_FIN))
 
 
 def before_loss(ledger: Ledger) -> Silences:

@@ -200,3 +200,22 @@ def test_a_file_without_these_columns(tmp_path: Path) -> None:
         own_timers(str(own))
     with pytest.raises(UsageError, match="cannot read the timers"):
         own_timers(str(tmp_path / "none.tsv"))
+
+
+def test_a_host_that_sent_no_fin_does_not_forget_by_a_timer_of_its_fin() -> None:
+    met = silence("half-closed", "rst-to-next", "server", fin_acked=61.0, fin=61.0, packet=61.0)
+    assert "lnx-finwait2" in names(met)
+    stranger = names(met._replace(reset="no-fin"))
+    assert "ipvs-closewait" in stranger and "lnx-finwait2" not in stranger
+
+
+def test_what_a_server_takes_for_its_greeting_strikes_out_no_timer_of_its_own() -> None:
+    found = names(silence("unused", "fin", "server", {"data": 17.0}, data=10.0, packet=10.0, connect=27.0))
+    assert "mysql-connect" in found
+    assert "aws-clb-idle" not in names(silence("unused", "fin", "server", {"data": 77.0}, data=60.0, packet=60.0))
+
+
+@pytest.mark.parametrize("name", ["aws-nlb-tcp", "aws-natgw"])
+def test_keep_alive_probes_restart_what_tracks_packets(name: str) -> None:
+    (timer,) = (timer for timer in catalogue() if timer.id == name)
+    assert timer.clock == "packet"

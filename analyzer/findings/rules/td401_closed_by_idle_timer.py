@@ -94,8 +94,13 @@ FORGOT = (
     "an idle timer first, of a device between the two that had forgotten the connection (a load balancer, NAT or "
     "firewall)"
 )
+OF_CLOSING = "a time-out for connections that one side has closed first, of a device between the two"
 OF_REQUESTS = "a time-out for requests first, of a worker on the server or of a proxy towards its upstream"
 CURES = (  # each with what follows the length of the timer
+    (
+        "One side had sent its FIN: the program on the other side should close, too, within ",
+        "; keep-alives do not help.",
+    ),
     ("Keep-alives sent more often than every ", " keep the connection open."),
     (
         "The connection was not idle, a request was waiting: look in the server's log for a time-out of ",
@@ -146,7 +151,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     fires = (alone & acts) | minutes | forgot
     device = fits.where(lambda some: some.restarted_by_packets) & ~minutes
     waiting = alone & ~forgot & ~device & (reset.waits == ANSWER)
-    cures = [device, waiting, acts | forgot]
+    closing = (alone & (reset.waits == HALF_CLOSED)) | (forgot & (answered.waits == HALF_CLOSED))
+    cures = [closing, device, waiting, acts | forgot]
     return Verdict(
         fires=on_side(fires, ledger.rst_side),
         when=ledger.own("rst_time"),
@@ -161,7 +167,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "minutes": phrase(minutes, MINUTES),
             "dialogue": phrases([alone & talked & (reset.waits == wait) for wait in WAITS], PLACES, ""),
             "repeats": phrase(fires, "", ""),
-            "whose": phrases([waiting, forgot], [OF_REQUESTS, FORGOT], OF_ENDS),
+            "whose": phrases([closing, waiting, forgot], [OF_CLOSING, OF_REQUESTS, FORGOT], OF_ENDS),
             "cure": phrases(cures, [begin for begin, _ in CURES], NO_TIMER[0]),
             "effect": phrases(cures, [end for _, end in CURES], NO_TIMER[1]),
             "apart": fits.said(apart_words),

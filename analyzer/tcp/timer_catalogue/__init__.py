@@ -40,6 +40,7 @@ RESETS: Mapping[str, str] = {  # what is known of a RST that ended a silence
     "own": "its sender had acknowledged all of its peer's data and owed no answer",
     "unread": "data of the peer were not acknowledged, or a request was not answered: they may have lain unread",
     "third-party": "somebody else than its alleged sender sent it",
+    "no-fin": "it answers a segment, and its sender had sent no FIN",
 }
 ENDS: Mapping[str, frozenset[str]] = {  # how a silence may end on the wire, by what a timer does
     "fin": CLOSED_OR_RESET,
@@ -68,6 +69,7 @@ CLOCKS: Mapping[str, str] = {  # from when the time counts
     "unacked": "the first data that were not acknowledged",
     "none": "nothing that a packet shows",
 }
+OF_FINS = frozenset(("fin", "fin-acked", "fins"))  # clocks that a FIN starts
 WAITS: Mapping[str, str] = {  # what the connection waited for
     "handshake": "the answer to a SYN or SYN-ACK",
     "unused": "the client's first data",
@@ -198,10 +200,12 @@ def fitting(silence: Silence, timers: Iterable[KnownTimer] | None = None, port: 
 def could_end(timer: KnownTimer, waits: str, ends: str, actor: str, reset: str = "own") -> bool:
     """Whether a timer could end a silence in which the connection waited for ``waits`` in that way: whether its owner
     can be the ``actor``. A program that closes sends FIN, but RST with data unread; what somebody else sends in the
-    name of a host comes from a device between the two."""
+    name of a host comes from a device between the two; a host that sent no FIN has no timer that counts from one."""
     if ends == "rst" and (
         (timer.fires == "fin" and reset != "unread") or (reset == "third-party" and timer.acts != "device")
     ):
+        return False
+    if reset == "no-fin" and timer.acts != "device" and timer.clock in OF_FINS:
         return False
     ways = (FORGETS_TOO if timer.silent and timer.acts != "device" else ENDS)[timer.fires]
     if waits not in timer.waits or ends not in ways:
@@ -216,6 +220,12 @@ def in_time(timer: KnownTimer, length: Any, survived: Any, round_trip: Any) -> A
     earliest = timer.length if timer.silent else timer.length - timer.early - EARLY_NS
     fits = (length >= earliest) & (survived <= latest)
     return fits if timer.silent else fits & (length <= latest)
+
+
+def survived_by(timer: KnownTimer, waits: str, survived: Mapping[str, Any]) -> Any:
+    """The longest wait by a timer's clock that a connection had ``survived`` before, 0 where none is known. What passed
+    before the server's greeting was the server's own time: its timer for the client's first data did not count it."""
+    return 0 if waits == "unused" and timer.acts == "server" else survived.get(timer.clock, 0)
 
 
 def rank(timer: KnownTimer, protocol: str, ends: str) -> tuple[Any, ...]:
@@ -247,7 +257,7 @@ def _fits(timer: KnownTimer, silence: Silence) -> bool:
     length = silence.lengths.get(timer.clock)
     if length is None or not could_end(timer, silence.waits, silence.ends, silence.actor, silence.reset):
         return False
-    return bool(in_time(timer, length, silence.survived.get(timer.clock, 0), silence.round_trip))
+    return bool(in_time(timer, length, survived_by(timer, silence.waits, silence.survived), silence.round_trip))
 
 
 def _timer(row: TsvRow) -> KnownTimer:
