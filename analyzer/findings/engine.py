@@ -37,7 +37,7 @@ from analyzer.findings.hosts import Hosts
 from analyzer.findings.ledger_view import LedgerView, views
 from analyzer.findings.loading import rules
 from analyzer.findings.needs import Needs, meeting
-from analyzer.findings.rule import DOUBT, AboutFlows, Bools, CannotJudge, Crowd, OfCapture, Rule, Verdict
+from analyzer.findings.rule import DOUBT, Bools, CannotJudge, Crowd, Members, OfCapture, Rule, Verdict
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
 from analyzer.tracker.outcome import Ledger
@@ -230,21 +230,37 @@ class RuleEngine:
         """Keep what a rule found of crowds."""
         if isinstance(crowd, Crowd) and len(crowd.address):
             kept = self._kept[rule.key]
-            kept.pieces.append(crowd_columns(crowd, kept.words, began))
+            columns = crowd_columns(crowd, kept.words, began)
+            if crowd.members:
+                columns = self._unless_told(columns, crowd.members)
+            if len(columns["when"]):
+                kept.pieces.append(columns)
             if crowd.about:
-                self._withdraw(rule, crowd.about)
+                about = crowd.about
+                self._withdraw(rule.supersedes, np.unique(np.concatenate([about.stream, about.partner])))
+                for stream in about.stream.tolist():
+                    added, withdrawn = self.amended[stream]
+                    self.amended[stream] = added | {rule.code}, withdrawn
 
-    def _withdraw(self, rule: Rule, about: AboutFlows) -> None:
-        """Take back what a rule supersedes that was found of the flows that one of its findings is ``about``."""
-        streams = np.unique(np.concatenate([about.stream, about.partner]))
-        for code in rule.supersedes:
+    def _unless_told(self, columns: FindingColumns, members: Members) -> FindingColumns:
+        """The crowds that other findings do not tell of; what they replace is withdrawn."""
+        told = [piece["stream"] for code in members.told_by for piece in self._kept[code].pieces]
+        of = np.concatenate([np.zeros(0, np.int64), *told])
+        left = np.array([2 * np.isin(streams, of).sum() <= len(streams) for streams in members.streams], np.bool_)
+        for place in np.flatnonzero(left).tolist():
+            if members.replaced[place]:
+                self._withdraw(members.replaced[place], members.streams[place])
+        return {name: column[left] for name, column in columns.items()}
+
+    def _withdraw(self, codes: Iterable[str], streams: NDArray[np.int64]) -> None:
+        """Take back what was found of some flows under these codes."""
+        for code in codes:
             kept = self._kept.get(code, FoundByRule())
             kept.pieces = [_without(piece, streams) for piece in kept.pieces]
             kept.pieces = [piece for piece in kept.pieces if len(piece["when"])]
         for stream in streams.tolist():
             added, withdrawn = self.amended.get(stream, (frozenset(), frozenset()))
-            own = {rule.code} if stream in about.stream else set()
-            self.amended[stream] = added | own, withdrawn | set(rule.supersedes)
+            self.amended[stream] = added, withdrawn.union(codes)
 
     def amended_number(self, stream: int, number: int) -> int:
         """The number of the combination of codes that are found of a flow in the end, where it was ``number`` before

@@ -14,7 +14,7 @@ from analyzer.findings.all_flows import AllFlows
 from analyzer.findings.facts import LONG_NS
 from analyzer.findings.recurring import Window, best_windows
 from analyzer.findings.rule import Bools
-from analyzer.findings.silences import BY_FIN, BY_RST, Longs, Silences, of_flow_columns
+from analyzer.findings.silences import ANSWER, BY_FIN, BY_RST, WAITS, Longs, Silences, of_flow_columns
 from analyzer.settings import Settings
 from analyzer.tracker.vocabularies import CLIENT, SERVER, SIDES, Handshake, RstCause
 from analyzer.units import UNKNOWN
@@ -37,14 +37,14 @@ class Proof(NamedTuple):
 
 class Recurring(NamedTuple):
     """An entry for each value that recurs: ``windows`` of lengths of closes of the connections to ``address`` and
-    ``port``, among ``among`` that the same side ended in the same way; ``by_fin`` and ``by_reset`` have the middle one
-    of each as a silence that was ended by either."""
+    ``port``, among ``among`` that the same side ended in the same way; all waited for the same. ``by_fin`` and
+    ``by_reset`` have the middle one of each as a silence that was ended by either."""
 
     address: Longs
     port: Longs
     by_rst: Bools
     no_data: Bools  # nobody had sent any: then the lengths count from the handshake
-    turns: Longs  # of the middle one
+    asked_before: Bools  # a request had been answered before
     among: Longs
     windows: list[Window]
     proof: list[Proof]
@@ -59,13 +59,13 @@ def recurring_closes(flows: AllFlows, settings: Settings) -> Recurring:
     chosen, members = _windows(flows, long, settings) if len(long) >= FEWEST else ([], [])
     middle = np.array([mine[len(mine) // 2] for mine in members], np.intp)
     column = _of(flows, middle)
-    key = _key(column)
+    way, state = _way(column), _state(column)
     return Recurring(
         address=column("server_ip"),
         port=column("server_port"),
-        by_rst=(key & BY_RST_BIT) > 0,
-        no_data=(key & NO_DATA_BIT) > 0,
-        turns=column("turns"),
+        by_rst=(way & BY_RST_BIT) > 0,
+        no_data=(state & NO_DATA_BIT) > 0,
+        asked_before=(state & ASKED_BEFORE_BIT) > 0,
         among=np.array([window.among for window in chosen], np.int64),
         windows=chosen,
         proof=[_proof(_of(flows, mine)) for mine in members],
@@ -75,7 +75,9 @@ def recurring_closes(flows: AllFlows, settings: Settings) -> Recurring:
     )
 
 
-BY_CLIENT_BIT, BY_RST_BIT, NO_DATA_BIT = 1, 2, 4
+BY_CLIENT_BIT, BY_RST_BIT = 1, 2
+NO_DATA_BIT, ASKED_BEFORE_BIT, STATES = 1, 2, 4 * len(WAITS)
+ASKED_BEFORE = 3  # turns: a request had been answered before, so the next one was to be answered, too
 
 
 def _windows(
@@ -83,9 +85,10 @@ def _windows(
 ) -> tuple[list[Window], list[NDArray[np.intp]]]:
     """Of the flows ``long`` those that were ended as long after the data as most of their kind, the shortest first."""
     column = _of(flows, long)
-    key, length = _key(column), column("since_data_s")
-    enough = _ended(column) & ((length >= settings.idle_timer_ns) | (key & BY_RST_BIT == 0))
-    rows, key, length = long[enough], key[enough], length[enough]
+    way, length = _way(column), column("since_data_s")
+    enough = _ended(column) & ((length >= settings.idle_timer_ns) | (way & BY_RST_BIT == 0))
+    rows, length = long[enough], length[enough]
+    key = _key(column)[enough]
     found = best_windows(key, length, FEWEST)
     if len(found.found) == 1:
         return [], []
@@ -94,11 +97,17 @@ def _windows(
     chosen, members = [], []
     for place, window in enumerate(found.found[1:], 1):
         mine = np.flatnonzero(found.codes == place)
-        first, last = (np.searchsorted(all_keys, key[mine[0]], side) for side in ("left", "right"))
-        if 2 * window.size > last - first:
-            chosen.append(window._replace(among=int(last - first)))
+        if 2 * window.size > _count(all_keys, key[mine[0]], 1):
+            chosen.append(window._replace(among=_count(all_keys, key[mine[0]], STATES)))
             members.append(rows[mine[np.argsort(length[mine], kind="stable")]])
     return chosen, members
+
+
+def _count(keys: Longs, key: int, width: int) -> int:
+    """How many of the ascending ``keys`` are in the same class of ``width`` as ``key``."""
+    begin = key // width * width
+    first, end = (int(np.searchsorted(keys, bound)) for bound in (begin, begin + width))
+    return end - first
 
 
 def _of(flows: AllFlows, rows: NDArray[np.intp]) -> FlowColumn:
@@ -132,9 +141,18 @@ def _proof(column: FlowColumn) -> Proof:
 
 
 def _key(column: FlowColumn) -> Longs:
-    """A number for each server, side that ended a connection, and way in which it did; and whether data were sent."""
-    server = (column("server_ip").astype(np.int64) << 19) | (column("server_port").astype(np.int64) << 3)
-    by_client, silent = column("closed_by") == CLIENT, column("turns") == 0
-    return np.asarray(
-        server | by_client * BY_CLIENT_BIT | _by_rst(column) * BY_RST_BIT | silent * NO_DATA_BIT, np.int64
-    )
+    """A number for each server, way in which a connection of it was ended, and state in which it was."""
+    return np.asarray(_way(column) * STATES + _state(column), np.int64)
+
+
+def _way(column: FlowColumn) -> Longs:
+    """A number for each server, side that ended a connection, and way in which it did."""
+    server = (column("server_ip").astype(np.int64) << 18) | (column("server_port").astype(np.int64) << 2)
+    return np.asarray(server | (column("closed_by") == CLIENT) * BY_CLIENT_BIT | _by_rst(column) * BY_RST_BIT, np.int64)
+
+
+def _state(column: FlowColumn) -> Longs:
+    """A number for each thing that a connection may wait for; whether data were sent, and a request answered before."""
+    turns, waits = column("turns"), of_flow_columns(column, BY_FIN).waits
+    before = (waits == ANSWER) & (turns >= ASKED_BEFORE)
+    return np.asarray(waits * 4 | before * ASKED_BEFORE_BIT | (turns == 0) * NO_DATA_BIT, np.int64)

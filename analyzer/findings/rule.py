@@ -100,6 +100,7 @@ class Crowd(NamedTuple):
     decides: Sequence[int] | None = None  # of the frames of each, the one that passed at ``when``; None: the last
     info: Bools | None = None  # as of a Verdict
     about: "AboutFlows | None" = None
+    members: "Members | None" = None
 
 
 class AboutFlows(NamedTuple):
@@ -109,6 +110,15 @@ class AboutFlows(NamedTuple):
     stream: NDArray[np.int64]
     start: NDArray[np.int64]
     partner: NDArray[np.int64]
+
+
+class Members(NamedTuple):
+    """Whom each of some crowds is made of, so that the same is not said twice. A crowd is left out where findings of
+    the codes ``told_by`` are of most of its members; else those of the codes ``replaced`` are withdrawn of them."""
+
+    streams: Sequence[NDArray[np.int64]]
+    told_by: tuple[str, ...]
+    replaced: Sequence[tuple[str, ...]]
 
 
 class OfCapture(NamedTuple):

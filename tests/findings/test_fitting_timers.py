@@ -143,3 +143,23 @@ def test_a_bad_file_is_one_error(tmp_path: Path) -> None:
         settings_of(timers=own)
     with pytest.raises(UsageError, match="cannot read the timers in"):
         analyzer.analyze(b"", timers=str(tmp_path / "none.tsv"))
+
+
+def test_resets_that_recur_are_told_once(tmp_path: Path) -> None:
+    reset = f"{OPENED}\n+12300 B R. 201:201 ack 101"
+    (many,) = analyzed("\n\n".join([reset] * 6), tmp_path).findings.itertuples()
+    assert (many.code, many.severity) == ("TD401", "warning") and "6 ended 12.31 s after the last data" in many.message
+    assert {*analyzed("\n\n".join([reset] * 4), tmp_path).findings["code"]} == {"TD301"}
+
+
+def test_who_gave_up_waiting_is_told_by_td406_alone(tmp_path: Path) -> None:
+    gave_up = f"{OPENED}\nA P. 101:201 ack 201\nB . 201:201 ack 201\n+12300 A R. 201:201 ack 201"
+    assert {*analyzed("\n\n".join([gave_up] * 6), tmp_path).findings["code"]} == {"TD406"}
+
+
+def test_two_causes_are_two_groups(tmp_path: Path) -> None:
+    reset = f"{OPENED}\n+60000 B R. 201:201 ack 101"
+    asked = f"{OPENED}\nA P. 101:201 ack 201\nB . 201:201 ack 201\n+60000 B R. 201:201 ack 201"
+    found = analyzed("\n\n".join([reset, reset, asked]), tmp_path).findings
+    repeated = [message for message in found["message"] if "2 connections of this host were reset after 60" in message]
+    assert list(found["code"]) == ["TD401"] * 3 and len(repeated) == 2

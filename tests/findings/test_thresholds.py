@@ -90,7 +90,7 @@ ASKED_LATER = "OPENED\n+X A P. 101:151 ack 201\nB R 201:201"
 GRACEFUL = f"{CLOSED_BY_A}\nB F. 201:202 ack 102\nA . 102:102 ack 202"
 LAST_ACK_LOST = f"{GRACEFUL}\n+X B F. 201:202 ack 102\nA . 102:102 ack 202"
 DISOWNED = "OPENED\nB P. 201:301 ack 101\nA R 101:101\n+X A . 101:101 ack 301"
-RESET_WHILE_IDLE = "OPENED\nA P. 101:201 ack 201\nB P. 201:301 ack 201\nA . 201:201 ack 301\n+X B R. 301:301 ack 201"
+RESET_UNANSWERED = "OPENED\nA P. 101:201 ack 201\nB . 201:201 ack 201\n+X B R. 201:201 ack 201"
 UNANSWERED = """OPENED
 A P. 101:201 ack 201
 B P. 201:301 ack 201
@@ -112,11 +112,13 @@ EDGES = {
     # 10 ms stand in the story already.
     "gave-up-waiting: a second without an answer": Edge(UNANSWERED, "989.999999", "", "TD406"),
     "gave-up-waiting set to 2 s": Edge(UNANSWERED, "1989.999999", "", "TD406", settings={"gave_up_waiting_s": 2}),
-    "idle-timer: 5 s of silence before a RST": Edge(RESET_WHILE_IDLE, "4999.999999", "TD301", "TD401"),
+    "idle-timer: 5 s of silence before a RST": Edge(RESET_UNANSWERED, "4999.999999", "TD301", "TD401"),
     "idle-timer set to 5.5 s": Edge(
-        RESET_WHILE_IDLE, "5499.999999", "TD301", "TD401", settings={"idle_timer_s": "5.5"}
+        RESET_UNANSWERED, "5499.999999", "TD301", "TD401", settings={"idle_timer_s": "5.5"}
     ),
-    "a timer of 6 s fires a second and a round trip after the data": Edge(RESET_WHILE_IDLE, "7010", "TD401", "TD301"),
+    "a timer of 5 s fires a second and a round trip after the handshake": Edge(
+        RESET_UNANSWERED, "5975", "TD401", "TD301"
+    ),
     "clock-back: a millisecond": Edge(BACK, "1", "", "TD906"),
     "clock-back set to 20 ms": Edge(BACK, "20", "", "TD906", settings={"clock_back_s": "20ms"}),
     "probes: silence of twice their interval": Edge(PROBED, "2000", "", "TD402"),

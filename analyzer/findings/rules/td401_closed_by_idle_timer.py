@@ -37,7 +37,7 @@ from analyzer.findings.fitting_timers import TimerSet, apart_words, fitting_word
 from analyzer.findings.hosts import Hosts
 from analyzer.findings.recurring import best_windows, window_words
 from analyzer.findings.recurring_closes import FEWEST, SHOWN, Recurring, recurring_closes
-from analyzer.findings.rule import Bools, Choice, Crowd, Verdict
+from analyzer.findings.rule import Bools, Choice, Crowd, Members, Verdict
 from analyzer.findings.silences import (
     ANSWER,
     HALF_CLOSED,
@@ -111,13 +111,19 @@ CURES = (  # each with what follows the length of the timer
         ": drop idle connections sooner on the client, or raise it on the server.",
     ),
 )
-NO_TIMER = "Have the client drop idle connections before ", " of silence: that helps against either."
+NO_TIMER = (
+    "Have the client drop idle connections before ",
+    " of silence: that helps against either. TCP keep-alives sent more often help against a device only.",
+)
 
 SINCE = ("the handshake, without any data", "the last data", "the client's last data, which it had not answered")
-DIALOGUE = 3  # turns: a request had been answered before, so the next one was to be answered, too
 ORDINARY = (
     "This is a timer, not a person, and ordinary life. Have the side that sends requests drop idle connections sooner "
     "than that, so that no request meets the close."
+)
+BY_ITS_CLIENT = (
+    "This is a timer, not a person, and ordinary life: the side that sends requests drops its idle connections itself, "
+    "so no request meets the close."
 )
 UNUSED_ALL = (
     "The client never used these connections. Ask why the program on the client opens connections that it does not "
@@ -135,7 +141,11 @@ KEPT_OPEN = "Keep-alives sent more often than that keep connections open."
 NOT_KEPT_OPEN = (
     "TCP keep-alives do not restart this timer: drop idle connections sooner on the client, or raise it on the server."
 )
-SOONER = "Have the client drop idle connections sooner than that: it helps against either."
+TOLD_BY = ("TD103", "TD406")  # what was pending says more than how long nothing was
+SOONER = (
+    "Have the client drop idle connections sooner than that: it helps against either. TCP keep-alives sent more often "
+    "help against a device only."
+)
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
@@ -186,7 +196,9 @@ def hindsight(
     address: NDArray[np.int64], values: Mapping[str, NDArray[np.int64]], hosts: Hosts
 ) -> Mapping[str, Choice]:
     """How many resets of the host came after as long a silence."""
-    windows = best_windows(address, values["idle"])
+    alike = np.column_stack([address, values["answered"] > 0, values["dialogue"], values["timers"]])
+    _, cause = np.unique(alike, axis=0, return_inverse=True)  # who acted, how, in which state, and what may have
+    windows = best_windows(cause.reshape(-1), values["idle"])
     words = [
         f"; {window.size} connections of this host were reset after {window_words(window)}" if window.size > 1 else ""
         for window in windows.found
@@ -216,7 +228,7 @@ def _kept_open(some: TimerSet) -> str:
 def _crowd(closes: Recurring, told: NDArray[np.intp], words: Mapping[str, NDArray[np.object_]]) -> Crowd:
     """What is said of the values in ``told``; single findings tell the others."""
     by_rst, by_client = closes.by_rst[told], closes.by_fin.by_client[told]
-    unanswered = ~by_client & (closes.by_fin.waits[told] == ANSWER) & (closes.turns[told] >= DIALOGUE)
+    unanswered = ~by_client & closes.asked_before[told]
     unused = closes.by_fin.waits[told] == UNUSED
     windows, proof = [closes.windows[place] for place in told], [closes.proof[place] for place in told]
     return Crowd(
@@ -238,10 +250,13 @@ def _crowd(closes: Recurring, told: NDArray[np.intp], words: Mapping[str, NDArra
             "advice": np.where(
                 by_rst & ~unanswered,
                 RESETTING + words["kept"][told],
-                np.select([unanswered, unused], [UNANSWERED, UNUSED_ALL], ORDINARY).astype(object),
+                np.select([unanswered, unused, by_client], [UNANSWERED, UNUSED_ALL, BY_ITS_CLIENT], ORDINARY).astype(
+                    object
+                ),
             ),
             "flag": np.where(by_rst, "tcp.flags.reset == 1", "tcp.flags.fin == 1").astype(object),
             "side": np.where(by_client, "dstport", "srcport").astype(object),
             **{name: texts[told] for name, texts in words.items() if name != "kept"},
         },
+        members=Members([some.stream for some in proof], TOLD_BY, [("TD301",) if rst else () for rst in by_rst]),
     )
