@@ -273,6 +273,7 @@ RESETS = [
     Column("rst_ignored_time", "<i8", "time of it"),
     Column("went_on_frame", "<u4", "where its peer showed something new after that, later than what was under way"),
     Column("challenges", "<i4", "its RSTs with one number that its peer answered by an ACK which says what it awaits"),
+    Column("challenge_echoes", "<i4", "such answers with the number of the RST itself"),
     Column("challenged_seq", "<u4", "that number"),
     Column("challenge_ack", "<u4", "the acknowledgment of these answers"),
     Column("challenged_frame", "<u4", "frame of the first of these RSTs"),

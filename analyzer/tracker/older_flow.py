@@ -7,10 +7,12 @@ import numpy as np
 
 from analyzer.kernels import helper
 from analyzer.segments.table import HAS_TIMESTAMP, SYN
-from analyzer.tcp.codes import TIME_WAIT
+from analyzer.tcp.bounds import rcvd_rst
+from analyzer.tcp.codes import ASSUMED, CLOSED, NO_NOTE, RCVD_RST, TIME_WAIT
 from analyzer.tcp.sequence import seq_diff
 from analyzer.tracker.codes import ISN, NXT
 from analyzer.tracker.context import closing_facts, end_at, flow_at, knows, older_at
+from analyzer.tracker.moves import move
 from analyzer.tracker.over import still_kept
 from analyzer.tracker.storage.pools import OLDERS, take
 from analyzer.tracker.time_wait import waited
@@ -76,3 +78,15 @@ def of_older(context, s, i, f):
     old = end_at(context, old_end)
     near_old = knows(old, NXT) and abs(seq_diff(s["seq"], old["snd_nxt"])) < NEAR
     return near_old and abs(seq_diff(s["seq"], e["snd_nxt"])) >= NEAR
+
+
+@helper
+def end_older(context, i, now, frame):
+    """A RST answers the stale acknowledgment of endpoint ``i``: it ends the older connection, which sent that."""
+    f = flow_at(context, i >> 1)
+    if f["older"] > 0 and still_kept(context, f):
+        old = np.int64(older_at(context, f)["old_end"]) ^ (i & 1)
+        p = end_at(context, i)
+        if np.int64(end_at(context, old)["state"]) != CLOSED:
+            times = rcvd_rst(now, np.int64(p["tap_rtt"]), context["repeat"])
+            move(context, old, RCVD_RST, ASSUMED, times, frame, NO_NOTE)

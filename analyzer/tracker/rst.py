@@ -39,7 +39,7 @@ from analyzer.tcp.codes import (
 )
 from analyzer.tcp.sequence import seq_diff
 from analyzer.tracker.acknowledgment import receive_fin
-from analyzer.tracker.challenge import await_challenge
+from analyzer.tracker.challenge import await_challenge, ends_as_loop, in_loop, repeats_challenged, unmiss
 from analyzer.tracker.codes import (
     ACKED,
     FIN_KNOWN,
@@ -57,13 +57,11 @@ from analyzer.tracker.context import (
     NO_FRAME,
     closing_facts,
     end_at,
-    flow_at,
     forget,
     knows,
     last_syn,
     learn,
     mark_unusual,
-    older_at,
     unusual,
 )
 from analyzer.tracker.dialogue import end_dialogue, resume_dialogue
@@ -71,7 +69,6 @@ from analyzer.tracker.distance import decided_since, sent_before
 from analyzer.tracker.gaps import silent_since
 from analyzer.tracker.moves import entry_row, move, note, note_received, take_back
 from analyzer.tracker.other_connection import acceptable_in_syn_sent
-from analyzer.tracker.over import still_kept
 from analyzer.tracker.reordering import fin_before_reset, not_yet_arrived, own_reset, undo_reset
 from analyzer.tracker.rst_trigger import trigger
 from analyzer.tracker.storage.event_log import bound, log_at
@@ -128,8 +125,10 @@ def reset(context, s, i):
         note(context, i, RST_AGAIN, now, frame, NO_NOTE)  # it goes on asking
         return
     verdict = judge(context, s, e, p)
-    counts = verdict in (ACCEPTED, BLIND)
     u = mark_unusual(context, e)
+    if in_loop(u, s) and np.int64(p["state"]) != CLOSED:
+        verdict = DISREGARDED
+    counts = verdict in (ACCEPTED, BLIND)
     u["rst_count"] = u["rst_count"] + 1
     foreign = is_third_party(context, s, e)
     if not foreign:
@@ -141,8 +140,8 @@ def reset(context, s, i):
         end_dialogue(context, s, i)
     else:
         ignore(u, frame, now)
-        if verdict == CHALLENGED:
-            await_challenge(u, s, p)
+    if verdict == CHALLENGED or repeats_challenged(u, s):
+        await_challenge(u, s, p)
     if foreign:
         note_third_party(context, s, i)
     else:
@@ -175,7 +174,8 @@ def move_rst_receiver(context, s, i, verdict):
     e, p = end_at(context, i), end_at(context, i ^ 1)
     now, frame, asks = np.int64(s["time"]), np.int64(s["frame"]), np.int64(p["state"]) == SYN_SENT and not knows(e, ISN)
     if verdict not in (ACCEPTED, BLIND):
-        note_received(context, i ^ 1, RST_IGNORED, now, frame, NOT_OF_THE_SYN if asks else OUTSIDE_WINDOW)
+        why = RECEIVER_WENT_ON if verdict == DISREGARDED else OUTSIDE_WINDOW
+        note_received(context, i ^ 1, RST_IGNORED, now, frame, NOT_OF_THE_SYN if asks else why)
         return
     if np.int64(p["state"]) == CLOSED or (np.int64(p["state"]) == 0 and p["packets"] == 0):
         return
@@ -284,18 +284,6 @@ def not_taken(context, e, p):
 
 
 @helper
-def end_older(context, i, now, frame):
-    """A RST answers the stale acknowledgment of endpoint ``i``: it ends the older connection, which sent that."""
-    f = flow_at(context, i >> 1)
-    if f["older"] > 0 and still_kept(context, f):
-        old = np.int64(older_at(context, f)["old_end"]) ^ (i & 1)
-        p = end_at(context, i)
-        if np.int64(end_at(context, old)["state"]) != CLOSED:
-            times = rcvd_rst(now, np.int64(p["tap_rtt"]), context["repeat"])
-            move(context, old, RCVD_RST, ASSUMED, times, frame, NO_NOTE)
-
-
-@helper
 def forgotten(context, e):
     """Whether the RST of ``e`` shows that it had left FIN_WAIT_2 or TIME_WAIT before: it answers a FIN it awaited, or a
     probe."""
@@ -370,21 +358,36 @@ def contradict(context, s, i):
     now = np.int64(s["time"])
     if knows(e, RST_ACCEPTED):
         u = unusual(context, p)
+        if ends_as_loop(context, u, s, e):
+            disregard(context, s, i)
+            unmiss(mark_unusual(context, p))
+            return
         went_on = is_new(s, e) or is_repeat(s)
         knew = not knows(e, ACKED) or seq_diff(s["ack"], u["rst_nxt"]) > 0
         soon = now - np.int64(u["rst_time"]) <= under_way(context, e) or sent_before(s, e)
-        if np.int64(s["flags"]) & SYN or not went_on or (soon and not knew) or not undo_reset(context, i):
+        if np.int64(s["flags"]) & SYN or not went_on or (soon and not knew) or not disregard(context, s, i):
             return
-        forget(e, RST_ACCEPTED)
         u = mark_unusual(context, p)
-        u["rst_verdict"] = DISREGARDED
-        resume_dialogue(context, p)
-        if np.int64(e["state"]) == SYN_SENT:
-            u["refusals"] = u["refused_frame"] = 0  # it did not take it for a refusal
-        note(context, i, RST_IGNORED, now, s["frame"], RECEIVER_WENT_ON)
         if is_new(s, e) and not soon:
             ignore(u, u["rst_frame"], u["rst_time"])
             if u["went_on_frame"] == 0:
                 u["went_on_frame"] = s["frame"]
     elif knows(e, RST_STANDS) and np.int64(unusual(context, e)["rst_state"]) > CLOSED:
         mark_forged(context, s, i, now)
+
+
+@helper
+def disregard(context, s, i):
+    """Take back that endpoint ``i`` accepted the peer's RST: its segment ``s`` shows that it went on. Returns whether
+    there was anything to take back."""
+    e, p = end_at(context, i), end_at(context, i ^ 1)
+    if not undo_reset(context, i):
+        return False
+    forget(e, RST_ACCEPTED)
+    u = mark_unusual(context, p)
+    u["rst_verdict"] = DISREGARDED
+    resume_dialogue(context, p)
+    if np.int64(e["state"]) == SYN_SENT:
+        u["refusals"] = u["refused_frame"] = 0  # it did not take it for a refusal
+    note(context, i, RST_IGNORED, np.int64(s["time"]), s["frame"], RECEIVER_WENT_ON)
+    return True

@@ -55,13 +55,13 @@ from analyzer.tracker.gaps import silent_since
 from analyzer.tracker.icmp import take_icmp_error
 from analyzer.tracker.ledger import ENDPOINT_CORE
 from analyzer.tracker.moves import end_time_wait, move
-from analyzer.tracker.older_flow import of_older, remember_older, replaces, same_side
+from analyzer.tracker.older_flow import end_older, of_older, remember_older, replaces, same_side
 from analyzer.tracker.other_connection import is_other_connection
 from analyzer.tracker.over import over
 from analyzer.tracker.padding import padding_was_data, remember_padding
 from analyzer.tracker.payload import kind_of, take_contents
 from analyzer.tracker.reordering import not_yet_proof, redo_reset, undo_reset_for, unseen_fin
-from analyzer.tracker.rst import contradict, end_older, reset
+from analyzer.tracker.rst import contradict, reset
 from analyzer.tracker.segment import ack_of, length_of
 from analyzer.tracker.storage.event_log import bound, earliest_of, log_at
 from analyzer.tracker.storage.pools import SLOTS, next_free, room, slots_taken, take

@@ -206,6 +206,9 @@ COUNTS = {
     "three challenges are a loop": Count(
         lambda n: f"OPENED\n{times(n, '+200 A R 150:150' + chr(10) + 'B . 201:201 ack 101')}", 2, 3, "", "TD311"
     ),
+    "so are three echoes of the number of the RST": Count(
+        lambda n: f"OPENED\n{times(n, '+200 A R 150:150' + chr(10) + 'B . 201:201 ack 150')}", 2, 3, "TD903", "TD311"
+    ),
     "a SYN and another": Count(lambda n: f"{times(n, '+1000 A S 0:1')}\n+5000 end", 1, 2, "", "TD308"),
     "a FIN and another": Count(
         lambda n: f"OPENED\n{times(n, '+200 A F. 101:102 ack 201')}\nB F. 201:202 ack 102\nA . 102:102 ack 202",

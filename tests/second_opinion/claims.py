@@ -84,6 +84,7 @@ WORDS = {  # fields that name an endpoint, whatever the kind
     **dict.fromkeys(("blamed", "peer"), r"(?:client|server) \S+?"),
     **dict.fromkeys(("client", "server", "blamed_at", "peer_at", "blamed_ip", "peer_ip", "other"), r"\S+?"),
     **dict.fromkeys(("role", "peer_role", "sender", "receiver"), "client|server"),
+    "awaits": "awaits|had acknowledged before",
     "over": " and had ended|",
     "turned": "; it has the IP id of the receiver's last segment before it|",
     "habit": r"(?:; (?:all )?RSTs in this host's name.*?|; SYN-ACKs of this host in other connections.*?|)",

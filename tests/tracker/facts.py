@@ -417,7 +417,7 @@ FLOW_COLUMNS: dict[str, FlowMeaning] = {
 FOREIGN = ["third_party", "third_party_ttl", "third_party_frame", "third_party_time", "own_frame"]
 REFUSALS = ["refusals", "refused_syn_frame", "refused_frame", "refused_time", "refused_after"]
 CHALLENGES = ["challenges", "challenged_seq", "challenge_ack", "challenged_frame", "challenged_time", "challenged_last"]
-CHALLENGES += ["challenge_last_frame", "challenge_last_time", "challenge_due"]
+CHALLENGES += ["challenge_echoes", "challenge_last_frame", "challenge_last_time", "challenge_due"]
 OF_ZEEK = [name for name in ENDPOINT.names or () if name.startswith("zeek_")]
 LEFT_OUT = {
     **dict.fromkeys(CHALLENGES, "how RSTs and challenge ACKs follow each other is told by the second opinion"),
