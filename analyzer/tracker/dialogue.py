@@ -83,9 +83,11 @@ def send_data(context, s, i, end, new):
         waits["waited"], waits["spoke_last"] = max(np.int64(waits["waited"]), wait), 0
     if wait >= A_SILENCE:
         own["broken_data_idle"] = max(np.int64(own["broken_data_idle"]), wait)
-    own["spoken_time"], own["spoken_frame"] = now, s["frame"]
-    own["spoken_end"], own["spoken_acked_frame"] = end, 0
+    if own["spoken_frame"] == 0 or seq_diff(end, own["spoken_end"]) > 0:
+        own["spoken_end"] = end  # else it fills a hole
+    own["spoken_acked_frame"] = 0
     own["spoken_bytes"] = own["spoken_bytes"] + new
+    own["spoken_time"], own["spoken_frame"] = now, s["frame"]
 
 
 @helper

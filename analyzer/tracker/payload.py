@@ -117,8 +117,11 @@ def take_payload(context, s, i):
     e["last_payload_byte"] = s["first_byte"] if np.int64(s["marks"]) & HAS_FIRST_BYTE else 0
     new = seq_diff(end, e["snd_nxt"])
     if new <= 0:
+        first = first_pass(context, s, e, p, length)
         if not came_late(context, s, e, length):
             fill_or_repeat(context, s, e, p, length)
+        if first > 0:
+            send_data(context, s, i, end, first)
         return
     if new < length and not_acknowledged(e, p, e["snd_nxt"]):
         repeat(context, s, e)
@@ -144,6 +147,19 @@ def take_payload(context, s, i):
             note(context, i, DATA_AFTER_PEER_FIN, now, s["frame"], NO_NOTE)
         u["half_close_bytes"] = u["half_close_bytes"] + new
         u["half_close_last_frame"] = s["frame"]
+
+
+@helper
+def first_pass(context, s, e, p, length):
+    """How many bytes of a payload below the highest number sent pass for the first time: they fill a hole, or had been
+    taken to be missing."""
+    if e["unusual"] == 0:
+        return np.int64(0)
+    u, end = unusual(context, e), seq_add(s["seq"], length)
+    missed = min(length, seq_diff(end, u["missing_from"])) if u["missing_bytes"] > 0 else np.int64(0)
+    within = u["hole_bytes"] > 0 and seq_diff(u["hole_end"], s["seq"]) > 0 and seq_diff(end, u["hole_from"]) > 0
+    filled = min(length, seq_diff(end, u["hole_from"])) if within and not_acknowledged(e, p, end) else np.int64(0)
+    return max(np.int64(missed), np.int64(filled))
 
 
 @helper

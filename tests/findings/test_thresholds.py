@@ -231,6 +231,18 @@ COUNTS = {
         lambda n: f"OPENED\nA P. 101:102 ack 201\nB . 201:201 ack {102 - n}\n+20 A R. 102:102 ack 201",
         *(0, 1, "TD406", "TD302"),
     ),
+    "an answer captured behind a bare ACK, or none": Count(
+        lambda n: (
+            f"OPENED\nA P. 101:131 ack 201\nB . {201 + 40 * n}:{201 + 40 * n} ack 131"
+            f"{(chr(10) + 'B P. 201:241 ack 131') * n}\n+20 A R. 131:131 ack {201 + 40 * n}"
+        ),
+        *(0, 1, "TD406", "TD301"),
+    ),
+    "a request captured behind its acknowledgment, or none": Count(
+        lambda n: f"OPENED\nB . 201:201 ack 131{(chr(10) + 'A P. 101:131 ack 201') * n}\n+20 B R. 201:201 ack 131",
+        *(0, 1, "server", "client"),
+        told_of_the_flow("last_data_by"),
+    ),
     "ten leaks are a pile-up": Count(
         lambda n: "\n\n".join([CLOSED_BY_A] * n) + "\n+60000 end", 9, 10, [], ["leaks 10"], words("leaks 9", "leaks 10")
     ),

@@ -64,6 +64,11 @@ class Dialogue:
         begins = [place for place, saying in enumerate(own) if saying.turn]
         return own[begins[-1] :] if begins else []
 
+    def end_of(self, side: int) -> int:
+        """The number after all that one side said."""
+        own = [reach(saying.one) for saying in self.of(side)]
+        return max(own, key=lambda number: ahead(number, own[0])) if own else 0
+
     def moment(self, side: int) -> Seen | None:
         """When one side spoke last; before anybody has, the opening."""
         own = self.of(side)
@@ -86,7 +91,7 @@ class Dialogue:
         """Whether all that was said last had been acknowledged at the end; a RST that ends it may say so itself."""
         end = self.end
         assert end is not None
-        number = reach(last.one)
+        number = self.end_of(last.one.side)
         told = [
             one
             for one in self.connection.seen
@@ -134,7 +139,7 @@ def dialogue(connection: Observed) -> Dialogue:
         begins = bool(one.segment.flags & SYN) and one.segment.length > 0 and taken(connection, one)
         begins &= not opened[one.side]
         opened[one.side] |= bool(one.segment.flags & SYN)
-        new = sides[one.side].beyond(one) if one.carries and fresh(one) else one.segment.length if begins else 0
+        new = passed(sides[one.side], one) if one.carries else one.segment.length if begins else 0
         hidden = shows_data(one)
         early = connection.ends[1 - one.side].fast_open
         if (not new and not hidden) or not (one.later or begins or early):
@@ -147,6 +152,11 @@ def dialogue(connection: Observed) -> Dialogue:
         place = told.said if told.end is None or one.place <= told.end.place else told.after
         place.append(Saying(one, new, not place or place[-1].one.side != one.side))
     return told
+
+
+def passed(side: Side, one: Seen) -> int:
+    """How many bytes of it passed for the first time."""
+    return side.beyond(one) if fresh(one) else side.new_bytes(one)
 
 
 def taken(connection: Observed, one: Seen) -> bool:
@@ -205,7 +215,7 @@ def acknowledged_frame(side: Side, told: Dialogue) -> int:
     if not own:
         return 0
     acks = [one for one in side.theirs if plain(one) and one.advances and one.place > own[-1].one.place]
-    return frame_of([one for one in acks if ahead(one.segment.ack, reach(own[-1].one)) >= 0])
+    return frame_of([one for one in acks if ahead(one.segment.ack, told.end_of(side.side)) >= 0])
 
 
 Told = Callable[[Side, Dialogue], int]
@@ -234,7 +244,7 @@ DIALOGUE_COLUMNS: dict[str, Callable[[Side], int]] = {
     "turns": of_dialogue(lambda of, told: sum(saying.turn for saying in told.of(of.side))),
     "spoken_time": of_dialogue(lambda of, told: time_of([one] if (one := told.moment(of.side)) else [])),
     "spoken_frame": of_dialogue(lambda of, told: frame_of([saying.one for saying in told.of(of.side)[-1:]])),
-    "spoken_end": of_dialogue(lambda of, told: sum(reach(saying.one) for saying in told.of(of.side)[-1:])),
+    "spoken_end": of_dialogue(lambda of, told: told.end_of(of.side)),
     "spoken_bytes": of_dialogue(lambda of, told: sum(saying.new for saying in told.last_turn(of.side))),
     "spoken_acked_frame": of_dialogue(acknowledged_frame),
     "waited": of_dialogue(lambda of, told: max([0, *told.waits(of.side)])),

@@ -67,6 +67,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     waits, secret = pending_at_own_end(ledger, Pending.ANSWER), spoke_tls(ledger)
     end, length = ledger.own("ended_dialogue"), waited(ledger)
     waits &= ledger.peer("zero_window_since") == 0  # else it could not send more
+    waits &= ledger.own("spoken_acked_frame") > 0  # else the data came behind their acknowledgment: what else is late?
     asked = waits & (~secret | (ledger.own("spoken_bytes") > CONTROL_BYTES))
     reset = asked & aborted(ledger) & (end == ledger.own("rst_time")) & (length >= SHORTEST_NS)
     closed = asked & (end == ledger.own("fin_time")) & (length >= settings.gave_up_waiting_ns)
