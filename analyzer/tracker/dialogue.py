@@ -77,7 +77,9 @@ def send_data(context, s, i, end, new):
         return
     wait = now - silent_since(context, before, now) if before > 0 else np.int64(0)
     if own["spoke_last"] == 0:
-        own["turns"], own["spoken_bytes"], own["spoke_last"] = own["turns"] + 1, 0, 1
+        own["turns"], own["spoken_bytes"], own["spoke_last"], own["spoken_pause"] = own["turns"] + 1, 0, 1, 0
+    else:
+        own["spoken_pause"] = max(np.int64(own["spoken_pause"]), wait)
     if peers["spoke_last"] > 0:
         waits = mark_closing_facts(context, p)
         waits["waited"], waits["spoke_last"] = max(np.int64(waits["waited"]), wait), 0

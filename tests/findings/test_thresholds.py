@@ -111,6 +111,11 @@ EDGES = {
     "slow-close: a late FIN that is answered by a RST": Edge(LATE, "1000", "TD304", "TD102"),
     # 10 ms stand in the story already.
     "gave-up-waiting: a second without an answer": Edge(UNANSWERED, "989.999999", "", "TD406"),
+    "gave-up-waiting: a pause within the request": Edge(
+        "OPENED\nA P. 101:201 ack 201\nB . 201:201 ack 201\n+X A P. 201:301 ack 201\nB . 201:201 ack 301\n"
+        "+5000 A R. 301:301 ack 201",
+        *("240", "TD406", "TD301"),
+    ),
     "gave-up-waiting set to 2 s": Edge(UNANSWERED, "1989.999999", "", "TD406", settings={"gave_up_waiting_s": 2}),
     "idle-timer: 5 s of silence before a RST": Edge(RESET_UNANSWERED, "4999.999999", "TD301", "TD401"),
     "idle-timer set to 5.5 s": Edge(
@@ -236,7 +241,7 @@ COUNTS = {
             f"OPENED\nA P. 101:131 ack 201\nB . {201 + 40 * n}:{201 + 40 * n} ack 131"
             f"{(chr(10) + 'B P. 201:241 ack 131') * n}\n+20 A R. 131:131 ack {201 + 40 * n}"
         ),
-        *(0, 1, "TD406", "TD301"),
+        *(0, 1, "TD406", "TD303"),
     ),
     "a request captured behind its acknowledgment, or none": Count(
         lambda n: f"OPENED\nB . 201:201 ack 131{(chr(10) + 'A P. 101:131 ack 201') * n}\n+20 B R. 201:201 ack 131",

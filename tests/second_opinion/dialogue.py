@@ -1,5 +1,7 @@
 """Who waited for whom: TD406, and the place in the dialogue that other findings name."""
 
+from itertools import pairwise
+
 from tests.second_opinion.closing import distinct_bytes, is_probe
 from tests.second_opinion.opinion import Case, absent, must, predicate
 from tests.second_opinion.packets import ahead
@@ -29,6 +31,8 @@ def gave_up_waiting(case: Case) -> None:
     before = [row for row in theirs if row.frame < sent.frame]
     turn = [row for row in flow.of(case.own) if row.length and (not before or row.frame > before[-1].frame)]
     turn = [row for row in turn if row.frame <= sent.frame and not is_probe(flow, row)]
+    pauses = [later.time - earlier.time for earlier, later in pairwise(turn)]
+    must(max(pauses, default=0) < 3_000_000_000, "it had sent more without an answer: it waits for none")
     case.counted("size", distinct_bytes(turn))
     if last.fin:
         must(before, "the server had never answered: it may be an upload")

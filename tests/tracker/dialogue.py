@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 from analyzer.tcp.dialogue import Pending
 
@@ -218,6 +219,12 @@ def acknowledged_frame(side: Side, told: Dialogue) -> int:
     return frame_of([one for one in acks if ahead(one.segment.ack, told.end_of(side.side)) >= 0])
 
 
+def pause(side: Side, told: Dialogue) -> int:
+    """The longest time between two data of its last turn."""
+    times = [saying.one.segment.time for saying in told.last_turn(side.side)]
+    return max([0, *(later - earlier for earlier, later in pairwise(times))])
+
+
 Told = Callable[[Side, Dialogue], int]
 
 
@@ -246,6 +253,7 @@ DIALOGUE_COLUMNS: dict[str, Callable[[Side], int]] = {
     "spoken_frame": of_dialogue(lambda of, told: frame_of([saying.one for saying in told.of(of.side)[-1:]])),
     "spoken_end": of_dialogue(lambda of, told: told.end_of(of.side)),
     "spoken_bytes": of_dialogue(lambda of, told: sum(saying.new for saying in told.last_turn(of.side))),
+    "spoken_pause": of_dialogue(pause),
     "spoken_acked_frame": of_dialogue(acknowledged_frame),
     "waited": of_dialogue(lambda of, told: max([0, *told.waits(of.side)])),
     "ended_dialogue": of_dialogue(

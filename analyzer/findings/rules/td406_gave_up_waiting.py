@@ -6,7 +6,9 @@ The last data were the client's, the server had acknowledged all of them, and th
 the server sent anything more. It sent RST; or it sent FIN after a whole number of seconds, as time-outs are set, and
 longer than the threshold, and the server then closed without an answer. A FIN right behind a request is a half-close,
 as some programs do it, and not reported; nor is a FIN where the server had not answered twice before, since an upload
-looks the same. Of a TLS connection only data of more than 100 bytes count as a request.
+looks the same. Nor is a client that had sent more after a pause, without an answer between (more than 250 ms and two
+round trips): it does not wait for answers, as with syslog or MQTT. Of a TLS connection only data of more than 100 bytes
+count as a request.
 
 ## Why it matters
 
@@ -60,6 +62,7 @@ ADVICE = (
     "&& tcp.len > 0' -T fields -e tcp.stream -e frame.time_relative -e ip.src -e tcp.len"
 )
 SHORTEST_NS = 1_000_000  # who resets sooner did not wait
+ONE_REQUEST_NS = 250_000_000  # its parts follow each other so soon, or within two round trips: delayed ACKs, a repeat
 CONTROL_BYTES = 100  # of TLS: as long are the control frames of HTTP/2, which need no answer
 
 
@@ -68,6 +71,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     end, length = ledger.own("ended_dialogue"), waited(ledger)
     waits &= ledger.peer("zero_window_since") == 0  # else it could not send more
     waits &= ledger.own("spoken_acked_frame") > 0  # else the data came behind their acknowledgment: what else is late?
+    trip = ledger.own("tap_rtt") + ledger.peer("tap_rtt")
+    waits &= ledger.own("spoken_pause") <= np.maximum(2 * trip, ONE_REQUEST_NS)  # else it sends without being answered
     asked = waits & (~secret | (ledger.own("spoken_bytes") > CONTROL_BYTES))
     reset = asked & aborted(ledger) & (end == ledger.own("rst_time")) & (length >= SHORTEST_NS)
     closed = asked & (end == ledger.own("fin_time")) & (length >= settings.gave_up_waiting_ns)
