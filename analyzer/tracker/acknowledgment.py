@@ -113,7 +113,7 @@ def miss(context, s, j, beyond):
         return
     u = mark_unusual(context, p)
     if u["missing_bytes"] == 0:
-        u["missing_from"] = p["snd_nxt"]
+        u["missing_from"] = u["missing_end"] = p["snd_nxt"]
     if u["missing_frame"] == 0:
         u["missing_frame"] = s["frame"]
         u["missing_time"] = s["time"]
@@ -121,6 +121,7 @@ def miss(context, s, j, beyond):
     p["snd_nxt"] = s["ack"]
     if not infer_fin(context, s, j, beyond):
         u["missing_bytes"] = u["missing_bytes"] + beyond
+        u["missing_end"] = s["ack"]
 
 
 @helper
@@ -181,6 +182,9 @@ def update_after_ack(s, u, a, step):
     if u["hole_bytes"] > 0 and seq_diff(a, u["hole_end"]) >= 0:
         if u["missing_bytes"] == 0:
             u["missing_from"] = u["hole_from"]
+            u["missing_end"] = u["hole_end"]
+        elif seq_diff(u["hole_end"], u["missing_end"]) > 0:
+            u["missing_end"] = u["hole_end"]
         u["missing_bytes"] = u["missing_bytes"] + u["hole_bytes"]
         u["hole_bytes"] = 0
         if u["missing_frame"] == 0:

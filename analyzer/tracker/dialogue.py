@@ -30,7 +30,12 @@ def ended(own, peers):
 
 @helper
 def spoken_time(own, peers):
-    """When either side last sent data; or the first segment after the SYNs, while neither has."""
+    """When either side last sent data; or the first segment after the SYNs, while neither has. Clocks run backward, so
+    the one that spoke last is asked."""
+    if own["spoke_last"] > 0:
+        return np.int64(own["spoken_time"])
+    if peers["spoke_last"] > 0:
+        return np.int64(peers["spoken_time"])
     return max(np.int64(own["spoken_time"]), np.int64(peers["spoken_time"]))
 
 
@@ -61,8 +66,6 @@ def begin_dialogue(context, s, i):
 def send_data(context, s, i, end, new):
     """Endpoint ``i`` sends ``new`` bytes with segment ``s``, up to the number ``end``."""
     e, p = end_at(context, i), end_at(context, i ^ 1)
-    if e["closing_row"] == 0 and p["fast_open"] == 0 and not np.int64(s["flags"]) & FIN:
-        return  # it is not open
     own, peers = mark_closing_facts(context, e), closing_facts(context, p)
     if is_record(np.int64(s["first_byte"])):
         own["tls"] = 1

@@ -326,6 +326,7 @@ CAPTURE = [
     Column("missing_frame", "<u4", "frame of the first acknowledgment that proves it"),
     Column("missing_time", "<i8", "time of it"),
     Column("missing_from", "<u4", "the first sequence number of these"),
+    Column("missing_end", "<u4", "the number after the last of these"),
     Column("duplicates", "<i4", "frames that show a packet of it a second time"),
     Column("duplicate_frame", "<u4", "the first of these"),
     Column("duplicate_time", "<i8", "time of it"),

@@ -155,11 +155,24 @@ def first_pass(context, s, e, p, length):
     taken to be missing."""
     if e["unusual"] == 0:
         return np.int64(0)
-    u, end = unusual(context, e), seq_add(s["seq"], length)
-    missed = min(length, seq_diff(end, u["missing_from"])) if u["missing_bytes"] > 0 else np.int64(0)
-    within = u["hole_bytes"] > 0 and seq_diff(u["hole_end"], s["seq"]) > 0 and seq_diff(end, u["hole_from"]) > 0
-    filled = min(length, seq_diff(end, u["hole_from"])) if within and not_acknowledged(e, p, end) else np.int64(0)
-    return max(np.int64(missed), np.int64(filled))
+    u, begin, end = unusual(context, e), np.int64(s["seq"]), seq_add(s["seq"], length)
+    first = np.int64(0)
+    if u["missing_bytes"] > 0:
+        first = min(np.int64(u["missing_bytes"]), common(begin, end, u["missing_from"], u["missing_end"]))
+    if u["hole_bytes"] > 0 and not_acknowledged(e, p, end):
+        first = max(first, min(np.int64(u["hole_bytes"]), common(begin, end, u["hole_from"], u["hole_end"])))
+    after = closing_facts(context, e)
+    if knows(e, FIN_INFERRED) and after["fin_count"] == 0:
+        first = first + common(begin, end, seq_add(after["fin_end"], -1), after["fin_end"])  # that was no FIN
+    return first
+
+
+@helper
+def common(begin, end, other_begin, other_end):
+    """How many numbers two ranges of sequence numbers have in common."""
+    later = begin if seq_diff(begin, other_begin) > 0 else np.int64(other_begin)
+    earlier = end if seq_diff(end, other_end) < 0 else np.int64(other_end)
+    return max(np.int64(0), seq_diff(earlier, later))
 
 
 @helper
@@ -206,6 +219,9 @@ def after_fin(context, s, i, new):
         after["fin_time"] = 0
         after["fin_acked_time"] = 0
         u = mark_unusual(context, e)
+        fin, end = seq_add(after["fin_end"], -1), after["fin_end"]
+        if u["missing_bytes"] == 0:
+            u["missing_from"], u["missing_end"] = fin, s["seq"] if seq_diff(s["seq"], end) < 0 else end
         u["missing_bytes"] = u["missing_bytes"] + 1
         if e["mark_event"] > 0:
             take_back(context, i)

@@ -142,8 +142,7 @@ def dialogue(connection: Observed) -> Dialogue:
         opened[one.side] |= bool(one.segment.flags & SYN)
         new = passed(sides[one.side], one) if one.carries else one.segment.length if begins else 0
         hidden = shows_data(one)
-        early = connection.ends[1 - one.side].fast_open
-        if (not new and not hidden) or not (one.later or begins or early):
+        if not new and not hidden:
             continue
         first = one.segment.first_byte
         secret[one.side] |= first in (HANDSHAKE, DATA)

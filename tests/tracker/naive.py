@@ -393,7 +393,7 @@ class Connection(Resets):
         if e.fin is not None and ahead(end, e.fin) >= 0 and e.fin_inferred and e.fin_count == 0:
             self.no_fin_after_all(e, p)
         e.sent_data, e.unseen, e.busy_since, e.idle_since = True, False, e.busy(s.time), 0
-        e.nxt, e.fresh = end, s.time
+        e.nxt, e.fresh, e.later = end, s.time, True
 
     def old_data(self, e: End, p: End, s: Segment, end: int) -> None:
         if self.came_late(e, s, end):

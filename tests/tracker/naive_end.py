@@ -85,7 +85,7 @@ class End:
     shift: int | None = None  # what its SYN says of its window, -1 for none; None where there was no SYN
     tap_rtt: int = 0
     tap_rtt_last: int = 0
-    later: bool = False  # it was established or closes
+    later: bool = False  # it was established, has sent data or closes
     mid_stream: bool = False
     mixed: bool = False
     sent_data: bool = False

@@ -163,7 +163,7 @@ class Seen:
     lower_ack: int = 0  # when its sender last acknowledged less than the peer's FIN
     peer_carried: int = 0  # when the peer last sent something that has a number
     patience: int = 0  # and within this on a path whose delay has grown
-    later: bool = False  # its sender has been established, or closes
+    later: bool = False  # its sender has been established, has sent data, or closes
     apart: bool = False  # it is none of the connection's
     excused: bool = False  # it acknowledges one number that is not missing: a keep-alive had repeated it
     jumped: int | None = None  # its sender goes on there, far from this number
