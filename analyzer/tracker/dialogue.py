@@ -80,7 +80,7 @@ def send_data(context, s, i, end, new):
         return
     wait = now - silent_since(context, before, now) if before > 0 else np.int64(0)
     if own["spoke_last"] == 0:
-        own["turns"], own["spoken_bytes"], own["spoke_last"], own["spoken_pause"] = own["turns"] + 1, 0, 1, 0
+        own["turns"], own["spoken_bytes"], own["spoke_last"] = own["turns"] + 1, 0, 1
     else:
         own["spoken_pause"] = max(np.int64(own["spoken_pause"]), wait)
     if peers["spoke_last"] > 0:

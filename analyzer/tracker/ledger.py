@@ -176,7 +176,7 @@ CLOSING_COLUMNS = [
     Column("spoken_frame", "<u4", "frame of it, with any data"),
     Column("spoken_end", "<u4", "the sequence number after these data"),
     Column("spoken_bytes", "<u4", "data it sent in its last turn"),
-    Column("spoken_pause", "<i8", "longest time between two data of that turn"),
+    Column("spoken_pause", "<i8", "longest time between two data of it with none of its peer between"),
     Column("spoken_acked_frame", "<u4", "the first frame that acknowledges all of these, 0 none"),
     Column("waited", "<i8", "longest time from its data to the next of its peer, or to that end; 0 none"),
     Column("ended_dialogue", "<i8", "when its FIN or RST ended the dialogue, 0 where it did not"),

@@ -219,9 +219,9 @@ def acknowledged_frame(side: Side, told: Dialogue) -> int:
 
 
 def pause(side: Side, told: Dialogue) -> int:
-    """The longest time between two data of its last turn."""
-    times = [saying.one.segment.time for saying in told.last_turn(side.side)]
-    return max([0, *(later - earlier for earlier, later in pairwise(times))])
+    """The longest time between two data of it, with none of its peer between."""
+    pairs = [(earlier, later) for earlier, later in pairwise(told.of(side.side)) if not later.turn]
+    return max([0, *(later.one.segment.time - earlier.one.segment.time for earlier, later in pairs)])
 
 
 Told = Callable[[Side, Dialogue], int]

@@ -6,9 +6,11 @@ The last data were the client's, the server had acknowledged all of them, and th
 the server sent anything more. It sent RST; or it sent FIN after a whole number of seconds, as time-outs are set, and
 longer than the threshold, and the server then closed without an answer. A FIN right behind a request is a half-close,
 as some programs do it, and not reported; nor is a FIN where the server had not answered twice before, since an upload
-looks the same. Nor is a client that had sent more after a pause, without an answer between (more than 250 ms and two
-round trips): it does not wait for answers, as with syslog or MQTT. Of a TLS connection only data of more than 100 bytes
-count as a request.
+looks the same. Nor is a client that ever sent more after a pause without an answer between (more than 250 ms and two
+round trips): it does not wait for answers, as with syslog, MQTT or WebSocket. Of a TLS connection only data of more
+than 100 bytes count. The last data are called a request where the dialogue shows that the client asks and the server
+answers: three times before they had taken turns, the client had waited for no answer longer than for this one, and
+neither sent more after a pause. Else the confidence is lower. Known timers that fit the wait are named.
 
 ## Why it matters
 
@@ -34,9 +36,11 @@ from numpy.typing import NDArray
 
 from analyzer.findings.dialogue import pending_at_own_end, spoke_tls, waited, whole_seconds
 from analyzer.findings.facts import aborted, phrase, unwatched
+from analyzer.findings.fitting_timers import fitting_words, timers_that_fit
 from analyzer.findings.hosts import Hosts
 from analyzer.findings.recurring import best_windows, window_words
-from analyzer.findings.rule import Choice, Verdict
+from analyzer.findings.rule import Bools, Choice, Verdict
+from analyzer.findings.silences import before_fin, before_reset
 from analyzer.settings import Settings
 from analyzer.tcp.dialogue import Pending
 from analyzer.tracker.outcome import Ledger
@@ -52,17 +56,18 @@ EXAMPLE = "gave-up-waiting.pcap"
 NEAR_MISS = "answered-in-time.pcap"
 MESSAGE = (
     "The {blamed} {ended} frame {last}, at {when:into}) {waited:duration} after its {what} ({size:byte} up to frame "
-    "{sent}, acknowledged in frame {acked}), before any byte of an answer{then}{fin:shown}{repeats} (threshold for a "
-    "FIN: {gave_up_waiting:duration})."
+    "{sent}, acknowledged in frame {acked}), before any byte of an answer{timers}{then}{fin:shown}{repeats} (threshold "
+    "for a FIN: {gave_up_waiting:duration})."
 )
 ADVICE = (
     "Suspect a time-out for the answer in the application on {blamed_ip}: it did not wait longer than "
     "{waited:duration}. Then find out why {peer_at} took longer: its log of that moment. Raise the time-out only if "
     "the answer may take so long. Next, to see how long other answers take: tshark -r CAPTURE -Y 'tcp.port == {port} "
-    "&& tcp.len > 0' -T fields -e tcp.stream -e frame.time_relative -e ip.src -e tcp.len"
+    "&& tcp.len > 0' -T fields -e tcp.stream -e frame.time_relative -e tcp.srcport -e tcp.len -e tcp.time_delta"
 )
 SHORTEST_NS = 1_000_000  # who resets sooner did not wait
 ONE_REQUEST_NS = 250_000_000  # its parts follow each other so soon, or within two round trips: delayed ACKs, a repeat
+ANSWERED = 4  # turns: before the last data it was answered three times
 CONTROL_BYTES = 100  # of TLS: as long are the control frames of HTTP/2, which need no answer
 
 
@@ -71,14 +76,16 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     end, length = ledger.own("ended_dialogue"), waited(ledger)
     waits &= ledger.peer("zero_window_since") == 0  # else it could not send more
     waits &= ledger.own("spoken_acked_frame") > 0  # else the data came behind their acknowledgment: what else is late?
-    trip = ledger.own("tap_rtt") + ledger.peer("tap_rtt")
-    waits &= ledger.own("spoken_pause") <= np.maximum(2 * trip, ONE_REQUEST_NS)  # else it sends without being answered
+    waits &= ledger.peer("data_frame") < ledger.own("spoken_frame")  # else a TLS alert came back
+    one_request = _at_once(ledger)
+    waits &= one_request  # else it sends without being answered
     asked = waits & (~secret | (ledger.own("spoken_bytes") > CONTROL_BYTES))
     reset = asked & aborted(ledger) & (end == ledger.own("rst_time")) & (length >= SHORTEST_NS)
     closed = asked & (end == ledger.own("fin_time")) & (length >= settings.gave_up_waiting_ns)
     closed &= whole_seconds(length)
     closed &= (ledger.own("turns") > 2 + 2 * secret) & (ledger.peer("data_time") < end)
     closed &= (ledger.peer("fin_count") > 0) & (ledger.rst_side < 0)[:, None]
+    asks = one_request[:, ::-1] & (ledger.own("turns") >= ANSWERED) & (ledger.own("waited") <= length)
     last = np.where(closed, ledger.own("fin_frame"), ledger.own("rst_frame"))
     return Verdict(
         fires=reset | closed,
@@ -89,17 +96,32 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "last": last,
             "when": end,
             "waited": length,
-            "what": phrase(np.broadcast_to(secret, (ledger.flows, 2)), "last data", "request"),
+            "what": phrase(asks & ~secret, "request", "last data"),
             "size": ledger.own("spoken_bytes"),
             "sent": ledger.own("spoken_frame"),
             "acked": ledger.own("spoken_acked_frame"),
+            "timers": _timers(ledger, reset, closed, settings),
             "then": phrase(closed, "; the other side then closed too, without one"),
             "fin": ledger.peer("fin_frame") * closed,
             "repeats": phrase(reset, "", ""),
         },
-        unsure=closed | secret | (ledger.own("turns") > 1) | ~ledger.client_known[:, None],
+        unsure=closed | secret | ~asks | ~ledger.client_known[:, None],
         absence=True,
         doubt=unwatched(ledger, ledger.own("spoken_time"), end),
+    )
+
+
+def _at_once(ledger: Ledger) -> Bools:
+    """Endpoints that never sent anything more after a pause without data of their peer between."""
+    trip = ledger.own("tap_rtt") + ledger.peer("tap_rtt")
+    return np.asarray(ledger.own("spoken_pause") <= np.maximum(2 * trip, ONE_REQUEST_NS))
+
+
+def _timers(ledger: Ledger, reset: Bools, closed: Bools, settings: Settings) -> Choice:
+    """Words for the known timers that fit the wait."""
+    fits = timers_that_fit(before_reset(ledger).where(np.asarray(reset.any(axis=1))), settings)
+    return fits.joined(timers_that_fit(before_fin(ledger).where(np.asarray(closed.any(axis=1))), settings)).said(
+        fitting_words
     )
 
 
