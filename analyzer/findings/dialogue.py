@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.findings.facts import phrase
 from analyzer.findings.rule import Bools, Choice
 from analyzer.tcp.dialogue import Pending, looks_like_alert
 from analyzer.tcp.sequence import difference
@@ -12,6 +13,7 @@ from analyzer.tracker.ledger import Known
 from analyzer.tracker.outcome import Ledger, one_of
 from analyzer.units import SECOND, counted
 
+ALERTS_APART = " What looks like a TLS alert is not counted among them."
 EARLY_NS, LATE_NS = SECOND // 100, SECOND // 10  # by so much a time-out may miss its whole second
 
 
@@ -38,6 +40,14 @@ def never_used(ledger: Ledger) -> Bools:
 def spoke_tls(ledger: Ledger) -> Bools:
     """Where both sides sent what begins like TLS records, shape (flows, 1)."""
     return np.asarray((ledger.own("tls") > 0).all(axis=1, keepdims=True))
+
+
+def alerts_apart(ledger: Ledger) -> Choice:
+    """Words for flows in which a side sent what looks like a TLS alert behind the last data of the dialogue."""
+    end = np.asarray(ledger.own("ended_dialogue").max(axis=1, keepdims=True))
+    last = np.asarray(ledger.own("spoken_frame").max(axis=1, keepdims=True))
+    alerted = (ledger.own("data_frame") > last) & (ledger.own("data_time") <= end)
+    return phrase(spoke_tls(ledger)[:, 0] & alerted.any(axis=1), ALERTS_APART)
 
 
 def waited(ledger: Ledger) -> NDArray[Any]:

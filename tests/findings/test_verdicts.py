@@ -65,14 +65,20 @@ def test_numbers_are_compared_across_zero() -> None:
 def test_who_used_a_closed_connection_is_blamed_unless_the_client_would_not_wait_for_its_answer() -> None:
     pool = data_meets_reset(2.0, 300, ord("G"), spoke_last=1, pending=Pending.NOTHING)
     answered = data_meets_reset(2.0, 300, ord("H"))
-    hasty = answered | {"client": answered["server"], "server": answered["client"]}
+    unused = answered | {"client": answered["server"], "server": answered["client"]}
+    hasty = unused | {"server": unused["server"] | {"turns": 1}}
     asked = hasty | {"client": hasty["client"] | {"spoke_last": 1}}
-    told = {name: found(ledger(flow))["TD103"] for name, flow in [("pool", pool), ("other", hasty), ("asked", asked)]}
+    told = {
+        name: found(ledger(flow))["TD103"]
+        for name, flow in [*(("pool", pool), ("other", hasty), ("asked", asked), ("unused", unused))]
+    }
     assert {name: row["endpoint"] for name, row in told.items()} == {
         "pool": "client",
         "other": "server",
         "asked": "client",
+        "unused": "client",
     }
+    assert "the server's." in told["other"]["message"] and "No data" in told["unused"]["message"]
     assert "did not wait for the answer" in told["asked"]["message"]
     assert "did not wait" not in told["pool"]["message"] + told["other"]["message"]
     assert "sent 300 bytes 2 s after it (frame 10)" in told["pool"]["message"]

@@ -88,6 +88,7 @@ WORDS = {  # fields that name an endpoint, whatever the kind
     "over": " and had ended|",
     "turned": "; it has the IP id of the receiver's last segment before it|",
     "habit": r"(?:; (?:all )?RSTs in this host's name.*?|; SYN-ACKs of this host in other connections.*?|)",
+    "alerts": r" What looks like a TLS alert is not counted among them\.|",
     "served": "It completed .*?",
     "earlier": r"\. It took the last one before that at [0-9.]+ s|",
     "later": r"(?: and|\. It took) the first one after that at [0-9.]+ s|",

@@ -6,6 +6,9 @@ from tests.second_opinion.opinion import Case, absent, must, need, predicate
 from tests.second_opinion.packets import Flow, Segment, ahead, furthest
 
 LONG = 10**9
+UNASKED = " The last data before the FIN were the server's."
+NO_DATA = " No data had been sent before the FIN."
+ALERT, DISGUISED = 0x15, 24  # the first byte of a TLS alert, and its length where TLS 1.3 hides the type
 ROLES = ("client", "server")
 
 
@@ -135,17 +138,22 @@ def write_to_closed_peer(case: Case) -> None:
     must(case["closer"] in (None, ROLES[fin.side]), f"the FIN is the {ROLES[fin.side]}'s")
     must(case["sender"] in (None, ROLES[data.side]), f"the data are the {ROLES[data.side]}'s")
     must(
-        case["why"] is None or (case.own == fin.side) == bool(case["why"]),
+        case["why"] is None or (case.own == fin.side) == (case["why"] not in ("", UNASKED)),
         "who is blamed does not fit the reason given",
     )
     why, spoken = str(case["why"] or ""), [row for row in case.flow.before(fin) if row.length] or [fin]
+    if case["alerts"]:
+        spoken = [row for row in spoken if row.first_byte != ALERT and row.length != DISGUISED] or [fin]
+        must(spoken[-1].frame < case.flow.before(fin)[-1].frame, "nothing passed behind the last data")
+    if why == NO_DATA:
+        must(spoken == [fin], "data were sent before the FIN")
     if "last data before the FIN" in why:
         must(f"the {ROLES[spoken[-1].side]}'s" in why, "the last data were another's")
-        must((spoken[-1].side == fin.side) == ("did not wait" in why), "who waited was the other")
+        must((spoken[-1].side == fin.side) or "did not wait" not in why, "who waited was the other")
     if case["waited"]:
         own = [row for row in case.flow.before(fin) if row.side == fin.side and speaks(case.flow, row)]
         case.lasted("waited", *(fin.time - row.time for row in own[-3:]))
-    if "middle" in why:
+    if "still sending" in why:
         must(spoken[-1].side == data.side, "the last data were its own")
         open_still = not any(row.frame <= fin.frame for row in case.flow.covering(fin.side, spoken[-1].data_end))
         unaware = [

@@ -96,7 +96,7 @@ def place_fits(case: Case, rst: Segment, place: str) -> None:
         must(last == own and looks_like_alert(data[-1]), "its last data are no TLS alert")
     elif "neither side" in place:
         must(not data, "data were sent")
-    elif "still sending" in place:
+    elif "not acknowledged all" in place:
         must(peer in (last, last_spoken), "the last data were its own")
     elif f"the {peer} had sent the last data" in place or f"the {peer}'s last data" in place:
         must(peer in (last, last_spoken), f"the last data were the {last}'s")

@@ -7,8 +7,9 @@ the RST of a host that no longer has the socket. A FIN alone does not show wheth
 (`shutdown`) or closed both directions; this RST does. If a client closed and had sent the last data
 before its FIN, the data are the answer to them: the client closed without waiting for it and is blamed. If it had
 waited for a second or more, a time-out for the answer is suspected, and no half-close that is missing. Whoever closed
-in the middle of an answer, or with a request unanswered, is blamed as well. Otherwise the sender used a
-connection that the peer had closed, and the sender is blamed.
+while the other was sending, with a request unanswered, or before either had sent anything, is blamed as well. Otherwise
+the sender is blamed: a client that used a connection which the server had closed, or a server that sent more though
+nothing was asked of it.
 
 ## Why it matters
 
@@ -31,7 +32,7 @@ side does. If the data do not acknowledge the FIN, their sender did not know of 
 
 import numpy as np
 
-from analyzer.findings.dialogue import pending_at_own_end, sent_tls_alert, spoke_last
+from analyzer.findings.dialogue import alerts_apart, never_used, pending_at_own_end, sent_tls_alert, spoke_last
 from analyzer.findings.facts import acceptance_unknown, is_client, phrases, reset_victim
 from analyzer.findings.rule import Choice, Verdict
 from analyzer.settings import Settings
@@ -51,21 +52,26 @@ NEAR_MISS = "half-close-in-use.pcapng"
 MESSAGE = (
     "The {closer} closed (FIN, frame {fin}). The {sender} acknowledged that FIN (frame {ack}) and sent {sent:byte} "
     "{after:duration} after it (frame {data}). The {closer} had closed both directions and answered with RST (frame "
-    "{rst}, at {when:into}).{why}{waited:than}"
+    "{rst}, at {when:into}).{why}{waited:than}{alerts}"
 )
 ADVICE = "Suspect the application on {blamed_ip} first: {advice} Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
 WHY = (
-    " The client closed in the middle of the server's answer.",
+    " The last data before the FIN were the server's: it was still sending.",
     " The last data before the FIN were the client's: it did not wait for the answer longer",  # than so long
     " The last data before the FIN were the client's: it did not wait for the answer.",
     " The last data before the FIN were the client's, and the server had not answered them.",
+    " No data had been sent before the FIN.",
+    " The last data before the FIN were the server's.",
 )
 CLOSED_EARLY = (
-    "it closed before the answer was complete. It should read to the end before it closes.",
+    "it closed while the server was sending. It should read to the end before it closes.",
     "a time-out for the answer probably ended its wait, since the answer came after its close. Find out why the answer "
     "took so long: the server's log of that moment. Raise the time-out only if the answer may take so long.",
     "it closed before the answer came. It should shut down its sending side only and read to the end before it closes.",
     "it closed with a request unanswered. Its log of that moment should say why (a limit, an error, a restart).",
+    "it closed without having used the connection, as health checks and scans do, which is harmless.",
+    "it sent more without a new request, though it had acknowledged the client's FIN: a late part of an answer, a "
+    "message at its time-out, or a notification. What these data are tells which.",
 )
 POOL = (
     "it used a connection that the peer had closed, like a pool that does not check idle connections. Check them "
@@ -83,8 +89,10 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     patient = asked & (wait >= A_WAIT_NS)
     cut_off = closer & pending_at_own_end(ledger, Pending.MID_ANSWER)
     refused = closer & ~is_client(ledger) & pending_at_own_end(ledger, Pending.REQUEST_IN_FLIGHT)
-    reasons = [np.asarray(reason.any(axis=1)) for reason in (cut_off, patient, asked, refused)]
-    waited_for = np.logical_or.reduce(reasons)
+    unused = closer & is_client(ledger) & never_used(ledger)
+    blaming = [cut_off, patient, asked, refused, unused]
+    reasons = [np.asarray(reason.any(axis=1)) for reason in (*blaming, closer & is_client(ledger))]
+    waited_for = np.logical_or.reduce(reasons[: len(blaming)])
     side = np.argmax(closer, axis=1)
     other = 1 - side
     new = ledger.of_side("rst_half_close", side)  # nothing but repeats of older data is TD304
@@ -109,6 +117,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "when": ledger.of_side("rst_time", side),
             "waited": ((wait * patient).max(axis=1) * ~reasons[0]),
             "why": phrases(reasons, WHY, ""),
+            "alerts": alerts_apart(ledger),
             "advice": phrases(reasons, CLOSED_EARLY, POOL),
         },
         unsure=acceptance_unknown(ledger) | acceptance_unknown(ledger, "peer") | ~ledger.client_known[:, None],

@@ -23,7 +23,14 @@ process killed, with unread data that had arrived long before. Look for SO_LINGE
 endpoint and remove it; have the program read to the end and then close.
 """
 
-from analyzer.findings.dialogue import never_used, pending_at_own_end, sent_tls_alert, spoke_last, spoke_tls
+from analyzer.findings.dialogue import (
+    alerts_apart,
+    never_used,
+    pending_at_own_end,
+    sent_tls_alert,
+    spoke_last,
+    spoke_tls,
+)
 from analyzer.findings.facts import (
     LONG_NS,
     aborted,
@@ -54,9 +61,9 @@ EXAMPLE = "abortive-close.pcap"
 NEAR_MISS = "killed-process.pcap"
 MESSAGE = (
     "The {blamed} sent RST (frame {rst}, at {when:into}) without a FIN, {idle:duration} after the connection's last "
-    "segment{place}{timers}. The RST answers no captured segment. {acked}"
+    "segment{place}{timers}.{alerts} The RST answers no captured segment. {acked}"
 )
-ALL_ACKED = "All data sent were acknowledged; packets do not show whether the application had read them."
+ALL_ACKED = "All that was sent had been acknowledged; packets do not show whether the application had read it."
 UNDER_WAY = (
     "Data that the other side had just sent were not acknowledged; packets do not show whether they had arrived."
 )
@@ -67,7 +74,7 @@ PLACES = (
     "; its last data look like a TLS close_notify",
     "; neither side had sent any data",
     "; its own last data were unanswered",
-    "; the server was still sending its answer",
+    "; the client had not acknowledged all of the server's data",
     "; the server had sent the last data",
     "; the last data were its own",
     "; the client's last data were unanswered",
@@ -81,7 +88,7 @@ SUSPECTS = (
     "the application of the blamed endpoint: it never used the connection, as health checks and pools do; that is "
     "often harmless.",
     "the application of the blamed endpoint first: it closed with SO_LINGER 0 without waiting for an answer.",
-    "the application of the blamed endpoint first: it gave up in the middle of the answer. Find out why it did not "
+    "the application of the blamed endpoint first: it gave up while data were under way to it. Find out why it did not "
     "read to the end.",
     "the application of the blamed endpoint: it was done and closed with SO_LINGER 0, or gave up; for a client or a "
     "health check this is often harmless.",
@@ -108,6 +115,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "when": ledger.own("rst_time"),
             "idle": ledger.own("rst_idle"),
             "place": phrases(places, PLACES, ""),
+            "alerts": alerts_apart(ledger),
             "timers": consistent_with(ledger, before_reset, fires, settings),
             "acked": phrase(ledger.own("rst_unread") > 0, UNDER_WAY, ALL_ACKED),
             "suspect": phrases([*places[:2], idle, *places[2:]], SUSPECTS, ELSE),

@@ -22,7 +22,7 @@ If answers are lost, the blamed application should read to the end of the stream
 
 import numpy as np
 
-from analyzer.findings.dialogue import never_used, pending_at_own_end, sent_tls_alert
+from analyzer.findings.dialogue import alerts_apart, never_used, pending_at_own_end, sent_tls_alert
 from analyzer.findings.facts import acceptance_unknown, is_client, phrase, phrases, resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
@@ -41,12 +41,12 @@ EXAMPLE = "reset-after-own-fin.pcap"
 NEAR_MISS = "slow-close.pcap"
 MESSAGE = (
     "The {blamed} sent its FIN (frame {fin}) and {after:duration} later a RST (frame {rst}, at {when:into}); "
-    "{why}{answered:shown}.{place}{sent_tls_alert}"
+    "{why}{answered:shown}.{place}{alerts}{sent_tls_alert}"
 )
 ADVICE = "Suspect {suspect}{where:address}{because} Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
 PLACES = (
     " The last data before the FIN were the client's, acknowledged and not answered.",
-    " The client closed in the middle of the server's answer.",
+    " The client closed while data of the server were under way.",
     " The last data before the FIN were the client's, and the server had not answered them.",
     " No data had been sent before the FIN.",
     " The last data before the FIN were the server's.",
@@ -96,6 +96,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "why": phrases([*answered, unseen, waits, through], [*WORDS, *UNSURE], NOTHING),
             "answered": ledger.own("rst_answers_frame"),
             "place": phrases(places, PLACES, ""),
+            "alerts": alerts_apart(ledger),
             "suspect": phrase(blames, "the application on ", "nobody"),
             "where": np.where(blames, ledger.flow("address"), -1),
             "because": phrases([alert | through, *places[:3]], [HARMLESS, NO_WAIT, NO_WAIT, REFUSED], OFTEN),

@@ -11,7 +11,7 @@ closed while data were arriving.
 
 The race is why requests on keep-alive connections fail "at random": one side's idle timer closes at the moment when
 the other sends the next request. A load balancer reports it as a 502. Without a silence, part of an answer is lost:
-one side closed in the middle of it.
+one side closed while the other was sending it.
 
 ## When it is harmless
 
@@ -73,7 +73,7 @@ REFUSED = (
 )
 STORIES = (
     "",
-    " It closed in the middle of the server's answer.",
+    " The last data before the FIN were the server's, too: it was still sending.",
     " It closed before its last data were answered.",
     " The last data before the FIN were the client's, and the server had not answered them.",
 )
