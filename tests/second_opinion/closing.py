@@ -144,7 +144,8 @@ def write_to_closed_peer(case: Case) -> None:
     why, spoken = str(case["why"] or ""), [row for row in case.flow.before(fin) if row.length] or [fin]
     if case["alerts"]:
         spoken = [row for row in spoken if row.first_byte != ALERT and row.length != DISGUISED] or [fin]
-        must(spoken[-1].frame < case.flow.before(fin)[-1].frame, "nothing passed behind the last data")
+        carried = [row for row in (*case.flow.before(fin), fin) if row.length]
+        must(spoken == [fin] or spoken[-1].frame < carried[-1].frame, "no data passed behind the last")
     if why == NO_DATA:
         must(spoken == [fin], "data were sent before the FIN")
     if "last data before the FIN" in why:
