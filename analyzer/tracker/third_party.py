@@ -13,7 +13,7 @@ from analyzer.segments.table import ACK, FIN, HAS_IP_ID, SYN
 from analyzer.tcp.codes import CAME_ANOTHER_WAY, CLOSED, NOT_ITS_OWN, RST_IGNORED, SENT_RST, SYN_RECEIVED, TIME_WAIT
 from analyzer.tcp.sequence import seq_add, seq_diff
 from analyzer.tracker import hops
-from analyzer.tracker.codes import ACKED, NXT, RST_STANDS
+from analyzer.tracker.codes import ACKED, ID_MOVES, NXT, RST_STANDS
 from analyzer.tracker.context import end_at, forget, knows, mark_closing_facts, mark_unusual, unusual
 from analyzer.tracker.distance import COUNTED, longest_round_trip
 from analyzer.tracker.ledger import ThirdParty
@@ -41,8 +41,14 @@ def is_third_party(context, s, e):
 @helper
 def has_id_of_peer(s, e, p):
     """Whether RST ``s`` of ``e`` has the IP identification of the last segment of ``p``, which is not the next of its
-    sender: as if a device had turned that segment round."""
-    same = np.int64(s["marks"]) & HAS_IP_ID and s["ip_id"] > 0 and p["packets"] > 0 and s["ip_id"] == p["ip_id"]
+    sender: as if a device had turned that segment round. An identification that never changes tells nothing."""
+    same = (
+        knows(p, ID_MOVES)
+        and np.int64(s["marks"]) & HAS_IP_ID
+        and s["ip_id"] > 0
+        and p["packets"] > 0
+        and s["ip_id"] == p["ip_id"]
+    )
     step = (np.int64(s["ip_id"]) - np.int64(e["ip_id"])) & 0xFFFF
     return same and not 0 < step <= COUNTED
 

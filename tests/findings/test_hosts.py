@@ -1,10 +1,12 @@
 """What the whole capture tells of a host: the TTLs of its other RSTs and SYN-ACKs, and how long it takes to answer."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import analyzer
 from analyzer.findings import rules
 from analyzer.findings.hosts import Hosts
 from analyzer.findings.ledger_view import LedgerView
@@ -98,3 +100,14 @@ def test_a_refusal_sooner_than_the_host_can_answer_is_told(known: Hosts, after: 
     told = said_of("TD307", known, ttl=64, after=round(after * MS))
     assert told["ttls"].startswith(begins) if begins else told["ttls"] == "0"
     assert ("a firewall between the two" in told["suspect"]) == bool(begins)
+
+
+@pytest.mark.parametrize(("number", "sure"), [(None, "high"), (7, "medium"), (0, "medium")])
+def test_an_ip_id_that_never_changes_is_no_copy(number: int | None, sure: str) -> None:
+    """A device that turned a segment round copied its number; a host that gives all its segments one shows nothing."""
+    story = Path(__file__).parents[1] / "stories" / "public" / "firewall-answers-the-keep-alive.pcap"
+    segments = analyzer.analyze(story, keep_segments=True).segments
+    made = segments if number is None else segments.assign(ip_id=np.uint16(number))
+    (found,) = analyzer.analyze(made).findings.to_dict("records")
+    assert (found["code"], found["confidence"]) == ("TD309", sure)
+    assert ("IP id" in found["message"]) == (sure == "high")

@@ -356,6 +356,7 @@ def reset_by_third_party(case: Case) -> None:
         )
         must(copied is before[-1], f"frame {copied.frame} is not the last of its receiver before it")
         must(rst.ip_id and rst.ip_id == copied.ip_id, f"their IP ids are {rst.ip_id} and {copied.ip_id}")
+        must(len({row.ip_id for row in before}) > 1, "its receiver has one IP id for all")
     if "hops" in why:
         must(
             others and hops(rst.ttl) not in {hops(row.ttl) for row in others},

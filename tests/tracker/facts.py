@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from analyzer.tracker.ledger import ENDPOINT, ICMP_FACTS, Answered, Known
 from analyzer.tracker.rst import Reception
@@ -125,11 +126,13 @@ def of_reset(tell: Callable[[Side, Seen], int]) -> Callable[[Side], int]:
 
 
 def rst_copied_frame(side: Side, rst: Seen) -> int:
-    """The last frame of the peer before it, if that has its IP identification and the RST is not numbered as the next
-    of its own."""
-    own, theirs = side.before(rst, side.own)[-1:], side.before(rst, side.theirs)[-1:]
+    """The last frame of the peer before it, if that has its IP identification, which moves, and the RST is not numbered
+    as the next of its own."""
+    own, theirs = side.before(rst, side.own)[-1:], side.before(rst, side.theirs)
+    numbers = [one.segment.ip_id for one in theirs]
+    moves, theirs = any(one != next_ and one and next_ for one, next_ in pairwise(numbers)), theirs[-1:]
     number, last = rst.segment.ip_id, own[0].segment.ip_id if own else 0
-    copied = rst.segment.numbered and bool(theirs) and theirs[0].segment.ip_id == number
+    copied = moves and rst.segment.numbered and bool(theirs) and theirs[0].segment.ip_id == number
     return frame_of(theirs) if copied and not 0 < (number - last) % 65536 <= 64 else 0
 
 

@@ -6,8 +6,8 @@ A RST of one of two kinds. Its alleged sender continued the connection in the sa
 acknowledgment or a retransmission that only a host with the connection sends. Or the RST took a different number of
 hops than all other segments of that sender. Hosts start their TTLs at 32, 64, 128 or 255, so a host whose RSTs start
 at 255 and whose data start at 64 is at the same distance by both. If the RST also has the IP identification of its
-receiver's last segment, a device turned that segment round. Such a RST closes its receiver, not the host in whose name
-it was sent.
+receiver's last segment, and those of the receiver change, a device turned that segment round. Such a RST closes its
+receiver, not the host in whose name it was sent.
 
 ## Why it matters
 
