@@ -253,21 +253,26 @@ def test_they_do_wrap() -> None:
 NAMES = ["close-wait-leak", "request-crossed-fin", "keepalive-gave-up", "tuple-reused-in-time-wait", "frames-missing"]
 FILES = [path for path in OWN if path.stem in NAMES]
 IP, ETHERNET, NANOSECONDS = 14, 1, 0xA1B23C4D
+COOKED, COOKED_HEADER = 276, 20  # frames of the interface any (LINUX_SLL2)
 Change = Callable[[bytearray], None]  # of a frame with TCP over IPv4
 
 
 def file_with(path: Path, change: Change, folder: Path) -> Path:
-    """The capture as a file of its own, with ``change`` applied to each frame."""
+    """The capture as a file of its own, in frames of Ethernet, with ``change`` applied to each."""
     frames = []
     with open_captures([str(path)]) as capture:
         for packets in capture:
             for row in packets.rows:
-                assert row["link"] == ETHERNET
                 begin = int(row["offset"])
                 frame = bytearray(packets.data[begin : begin + int(row["captured"])].tobytes())
+                if row["link"] == COOKED:
+                    frame[:COOKED_HEADER] = bytes(12) + frame[:2]
+                else:
+                    assert row["link"] == ETHERNET
                 if frame[12:14] == b"\x08\x00" and frame[IP + 9] == 6:
                     change(frame)
-                frames.append((*divmod(int(row["time"]), 10**9), bytes(frame)))
+                cut_off = int(row["length"]) - int(row["captured"])
+                frames.append((*divmod(int(row["time"]), 10**9), bytes(frame), len(frame) + cut_off))
     made = folder / f"{path.stem}.pcap"
     made.write_bytes(pcap(frames, magic=NANOSECONDS))
     return made

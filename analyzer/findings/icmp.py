@@ -24,10 +24,12 @@ class Reason(IntEnum):
     HEADER = 6  # its header or its handling is at fault
 
 
-SUSPECTS = {  # but for NONE: what to suspect, what to see, and the command before the address it is about
+RULES = "nft list ruleset; iptables-save; ip6tables-save"
+SUSPECTS = {  # but for NONE: what to suspect, what to see, and the command before the address it is about; rules are
+    # not told by address, so there it stands before the command
     Reason.ROUTE: ("a missing route", "whether it has a route", "ip route get "),
     Reason.HOST: ("a host that is down, or a wrong address,", "whether the host answers at all", "ip neigh show "),
-    Reason.REFUSED: ("a firewall with a reject rule", "the rule", "nft list ruleset || iptables -S  # meets "),
+    Reason.REFUSED: ("a firewall with a reject rule", "which rule meets ", RULES),
     Reason.LOOP: ("a routing loop", "which hops repeat", "traceroute -n "),
     Reason.SIZE: ("a tunnel with a small MTU", "where the MTU drops", "tracepath -n "),
     Reason.HEADER: ("whoever sent the ICMP error", "what it dropped", "journalctl -k | grep "),

@@ -4,8 +4,8 @@ A template is text with fields in braces, ``{held:duration}``. A field names one
 thresholds, or one of these: ``blamed`` and ``peer`` (role, address and port), ``client``, ``server``, ``blamed_at``
 and ``peer_at`` (address and port), ``blamed_ip``, ``peer_ip``, ``role``, ``peer_role``, ``stream``, ``port`` (the
 server's), ``ss``, the filter that finds such sockets on the blamed host, and ``pid``, which a shell there replaces by
-the process that has one. A doubled brace is a brace. The kind
-behind the colon:
+the process that has one. Commands need other names for IPv4 and IPv6: ``OF_FAMILY`` has them, ``{ip}.src``. A doubled
+brace is a brace. The kind behind the colon:
 
     none          whole numbers as digits, text as it is
     duration      nanoseconds in the unit that fits, exact to the third decimal: 419 µs, 41.959 ms, 75.312 s
@@ -154,6 +154,13 @@ class ConversationFilter(NamedTuple):
     """The filter with which Wireshark shows the connection, by its addresses and ports."""
 
 
+class OfFamily(NamedTuple):
+    """What a command needs for IPv4, and what for IPv6: the connection's family decides."""
+
+    v4: str
+    v6: str
+
+
 class CaptureFile(NamedTuple):
     """The file of the frame that decides, as a command takes it."""
 
@@ -174,11 +181,20 @@ Piece = (
     | Endpoint
     | SocketFilter
     | ConversationFilter
+    | OfFamily
     | CaptureFile
 )
 Sentence = tuple[Piece, ...]
 
-PARTIES: dict[str, Sentence] = {
+OF_FAMILY = {
+    "ip": OfFamily("ip", "ipv6"),
+    "hop_limit": OfFamily("ip.ttl", "ipv6.hlim"),
+    "ip_id": OfFamily(" -e ip.id", ""),  # IPv6 has none
+    "tcp_rst": OfFamily("tcp[tcpflags] & tcp-rst != 0", "ip6[6] == 6 and ip6[53] & 4 != 0"),  # tcp[] reads IPv4 only
+    "conntrack": OfFamily("conntrack -L", "conntrack -L -f ipv6"),
+    "bridge_calls": OfFamily("net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables"),
+}
+FIELDS: dict[str, Sentence] = {
     "blamed": (Role("blamed"), Text(" "), Endpoint("blamed")),
     "peer": (Role("peer"), Text(" "), Endpoint("peer")),
     "client": (Endpoint("client"),),
@@ -196,6 +212,7 @@ PARTIES: dict[str, Sentence] = {
     "pid": (Text("$(ss -Hatnp "), SocketFilter(), Text(" | grep -o 'pid=[0-9]*' | head -1 | cut -d= -f2)")),
     "conversation": (ConversationFilter(),),
     "capture": (CaptureFile(),),
+    **{name: (piece,) for name, piece in OF_FAMILY.items()},
 }
 KINDS: dict[str, Callable[[str], Piece]] = {
     "": Number,
@@ -256,8 +273,8 @@ def _named(template: str, files: FrameFiles) -> str:
 def _field(name: str, kind: str, frame: bool, texts: tuple[str, ...] | None) -> Sentence:
     """The pieces of one field; ``frame``: the words before it say that it is a frame's number."""
     value = f"= {name}"
-    if name in PARTIES:
-        return PARTIES[name]
+    if name in FIELDS:
+        return FIELDS[name]
     if texts is not None:
         return (Word(value, texts),)
     if frame:

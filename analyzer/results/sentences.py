@@ -220,6 +220,10 @@ def _conversation(form: LineForm, piece: wording.ConversationFilter) -> None:
     form.number("server_port")
 
 
+def _of_family(form: LineForm, piece: wording.OfFamily) -> None:
+    form.choice("v6:own_ip", piece)
+
+
 def _capture_file(form: LineForm, piece: wording.CaptureFile) -> None:
     files = form.recording.frame_files
     form.choice("file:decides", [files.quoted(place) for place in range(len(files.files))])
@@ -241,5 +245,6 @@ SETTERS: dict[type, Callable[[LineForm, Any], None]] = {
     wording.Endpoint: _endpoint,
     wording.SocketFilter: _socket_filter,
     wording.ConversationFilter: _conversation,
+    wording.OfFamily: _of_family,
     wording.CaptureFile: _capture_file,
 }

@@ -203,14 +203,18 @@ _RESETS = [
 ]
 _STAYS = [
     *(
-        Arrow(s, E.SYN_AGAIN, s, "3.8.1", "SYN sent again; no answer received yet")
+        Arrow(s, E.SYN_AGAIN, s, "3.8.1", "SYN sent again: its sender had taken no answer")
         for s in (S.SYN_SENT, S.SYN_RECEIVED)
     ),
     Arrow(
-        S.SYN_RECEIVED, E.SYN_ACK_AGAIN, S.SYN_RECEIVED, "3.8.1", "SYN-ACK sent again; no acknowledgment received yet"
+        S.SYN_RECEIVED,
+        E.SYN_ACK_AGAIN,
+        S.SYN_RECEIVED,
+        "3.8.1",
+        "SYN-ACK sent again: its sender had taken no acknowledgment of it",
     ),
     *(
-        Arrow(s, E.FIN_AGAIN, s, "3.8.1", "FIN sent again; no acknowledgment received yet")
+        Arrow(s, E.FIN_AGAIN, s, "3.8.1", "FIN sent again: its sender had taken no acknowledgment of it")
         for s in (S.FIN_WAIT_1, S.CLOSING, S.LAST_ACK)
     ),
     *(

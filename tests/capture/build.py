@@ -13,7 +13,7 @@ Row = tuple[int, int, int, int, int, bytes]  # frame, time, length, link, interf
 
 
 def pcap(
-    packets: Iterable[tuple[int, int, bytes]],
+    packets: Iterable[tuple[int, int, bytes] | tuple[int, int, bytes, int]],
     order: str = "<",
     magic: int = 0xA1B2C3D4,
     link: int = 1,
@@ -21,10 +21,12 @@ def pcap(
     version: tuple[int, int] = (2, 4),
     extra: bytes = b"",
 ) -> bytes:
-    """A classic pcap file of packets (seconds, fraction, bytes); ``extra`` follows each record's four numbers."""
+    """A classic pcap file of packets (seconds, fraction, bytes, and how long it was: else 4 bytes more); ``extra``
+    follows each record's four numbers."""
     pieces = [struct.pack(order + "IHHiIII", magic, *version, 0, 0, snap, link)]
-    for seconds, fraction, data in packets:
-        pieces.append(struct.pack(order + "IIII", seconds, fraction, len(data), len(data) + 4) + extra + data)
+    for seconds, fraction, data, *length in packets:
+        sizes = len(data), *(length or [len(data) + 4])
+        pieces.append(struct.pack(order + "IIII", seconds, fraction, *sizes) + extra + data)
     return b"".join(pieces)
 
 

@@ -285,7 +285,8 @@ def test_a_flood_is_of_many_addresses_and_never_completed(rows: list[Row], fires
 
 def test_what_a_flood_left_half_open() -> None:
     crowd = judged("TD316", [*flood(), attempt(6, Handshake.COMPLETE)], **TWELVE)
-    assert value(crowd, "held") == "Of 12 the SYN-ACK was repeated, so at least 12 were half-open at the same time."
+    held = "For 12 of them the SYN-ACK was repeated, so at least 12 were half-open at the same time."
+    assert value(crowd, "held") == held
     assert value(crowd, "served") == "It completed 1 other meanwhile."
     assert (value(crowd, "count"), value(crowd, "sources"), value(crowd, "dense")) == (12, 12, 12)
     assert (crowd.confidence[0], crowd.when[0]) == (HIGH, at(6.1))

@@ -58,8 +58,8 @@ def test_a_single_syn_answered_by_a_router(tmp_path: Path, quoted: int) -> None:
         "prohibited (frame 2), 2 ms after a SYN."
     )
     assert found["advice"] == (
-        f"Suspect a firewall with a reject rule first. Next, on {ROUTER}, check the rule: nft list ruleset || "
-        f"iptables -S  # meets {B}"
+        f"Suspect a firewall with a reject rule first. Next, on {ROUTER}, check which rule meets {B}: nft list "
+        "ruleset; iptables-save; ip6tables-save"
     )
     assert (found["frames"], found["confidence"]) == ("1;2", "high")
     flow = result.flows.iloc[0]

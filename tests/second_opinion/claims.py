@@ -86,6 +86,8 @@ WORDS = {  # fields that name an endpoint, whatever the kind
     **dict.fromkeys(("role", "peer_role", "sender", "receiver"), "client|server"),
     "awaits": "awaits|had acknowledged before",
     "over": " and had ended|",
+    "low": r"\d+",
+    "up_to": r" to \d+|",
     "turned": "; it has the IP id of the receiver's last segment before it|",
     "habit": r"(?:; (?:all )?RSTs in this host's name.*?|; SYN-ACKs of this host in other connections.*?|)",
     "alerts": r" What looks like a TLS alert is not counted among them\.|",

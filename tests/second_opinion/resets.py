@@ -347,7 +347,8 @@ def reset_by_third_party(case: Case) -> None:
         case.counted("ttl", rst.ttl)
         need(others, "its sender sent nothing else")
         low, high = min(row.ttl for row in others), max(row.ttl for row in others)
-        must((case["low"], case["high"]) == (low, high), f"the other segments' TTLs are {low} to {high}")
+        up_to = f" to {high}" if high > low else ""
+        must((case["low"], str(case["up_to"] or "")) == (low, up_to), f"the other segments' TTLs are {low}{up_to}")
     how_others_came(case, rst)
     if case["turned"]:
         copied, before = (

@@ -44,9 +44,10 @@ MESSAGE = (
     "and {when:into}."
 )
 ADVICE = (
-    "Suspect the application on {blamed_ip} first: it closes its sockets too late, perhaps only at garbage "
-    "collection. Close the connection on every path as soon as the end of the stream is read; do not work around it "
-    "by raising timeouts. Next, on {blamed_ip}, while a socket is in CLOSE_WAIT: ss -tnp state close-wait {ss}"
+    "Suspect the application on {blamed_ip} first: it closes its sockets too late, perhaps only at garbage collection. "
+    "Close the connection on every path as soon as the end of the stream is read; do not work around it by raising "
+    "timeouts. Next, to find the process, on {blamed_ip}, while a socket is in CLOSE_WAIT: ss -tnp state close-wait "
+    "{ss}"
 )
 
 

@@ -54,7 +54,10 @@ MESSAGE = (
     "{after:duration} after it (frame {data}). The {closer} had closed both directions and answered with RST (frame "
     "{rst}, at {when:into}).{why}{waited:than}{alerts}"
 )
-ADVICE = "Suspect the application on {blamed_ip} first: {advice} Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
+ADVICE = (
+    "Suspect the application on {blamed_ip} first: {advice} Next, to see who said what before: tshark -r CAPTURE -Y "
+    "'tcp.stream == {stream}'"
+)
 WHY = (
     " The last data before the FIN were the server's: it was still sending.",
     " The last data before the FIN were the client's: it did not wait for the answer longer",  # than so long

@@ -43,7 +43,7 @@ MESSAGE = (
 )
 ADVICE = (
     "A half-close is legal; suspect nobody. Proxies and firewalls on the path must keep a half-closed connection for "
-    "at least {span:duration}. Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
+    "at least {span:duration}. Next, to see what passed after the FIN: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
 )
 
 

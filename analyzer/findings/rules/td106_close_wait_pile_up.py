@@ -50,8 +50,8 @@ MESSAGE = (
 )
 ADVICE = (
     "Suspect the application on {blamed_ip} first: it does not close connections that its peers have closed. Next, on "
-    "{blamed_ip}, count its sockets and descriptors: ss -tnp state close-wait | wc -l; ls /proc/{pid}/fd | wc -l; grep "
-    "'open files' /proc/{pid}/limits"
+    "{blamed_ip}, count its sockets and descriptors: ss -Htn state close-wait {ss} | wc -l; pid={pid}; ls "
+    "/proc/$pid/fd | wc -l; prlimit -n -p $pid"
 )
 SHOWN = 100  # so many frames are named; the streams of TD101 have the others
 

@@ -51,7 +51,7 @@ MESSAGE = (
     "{when:into}){idle:silence}{timers}{passed}. It remains in {state:state}."
 )
 ADVICE = (
-    "Suspect {suspect}. Next: capture at {peer_ip} too and check whether the FIN arrives: tcpdump -ni "
+    "Suspect {suspect}. Next, capture at {peer_ip} too and check whether the FIN arrives: tcpdump -ni "
     "any 'tcp and host {blamed_ip} and port {port}'"
 )
 NETWORK = (

@@ -38,7 +38,10 @@ MESSAGE = (
     "The {blamed} retransmitted its FIN (frame {first}) {count:times}, the last time in frame {last}, {span:duration} "
     "after the first. The FIN was acknowledged in frame {ack}{anew}{again:shown}."
 )
-ADVICE = "{suspect} Next: tshark -r CAPTURE -Y 'tcp.analysis.retransmission && tcp.stream == {stream}'"
+ADVICE = (
+    "{suspect} Next, to see all that was repeated: tshark -r CAPTURE -Y 'tcp.analysis.retransmission && tcp.stream == "
+    "{stream}'"
+)
 ONE_LOST = "One segment was lost or late; suspect nobody."
 LOSS = "Suspect loss between the two, or a peer that was out of reach for a moment."
 

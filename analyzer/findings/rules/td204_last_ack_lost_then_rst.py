@@ -43,8 +43,8 @@ MESSAGE = (
     "an acknowledgment by TIME_WAIT, which had lasted at most {held:duration}."
 )
 ADVICE = (
-    "Suspect the host {blamed_ip} first, or a device that answers for it: it did not keep TIME_WAIT. Next, on "
-    "{blamed_ip}: nstat -az TcpExtTCPTimeWaitOverflow; sysctl net.ipv4.tcp_max_tw_buckets"
+    "Suspect the host {blamed_ip} first, or a device that answers for it: it did not keep TIME_WAIT. Next, to see "
+    "whether it keeps too few, on {blamed_ip}: nstat -az TcpExtTCPTimeWaitOverflow; sysctl net.ipv4.tcp_max_tw_buckets"
 )
 
 

@@ -23,6 +23,8 @@ process killed, with unread data that had arrived long before. Look for SO_LINGE
 endpoint and remove it; have the program read to the end and then close.
 """
 
+import numpy as np
+
 from analyzer.findings.dialogue import (
     alerts_apart,
     never_used,
@@ -67,7 +69,10 @@ ALL_ACKED = "All that was sent had been acknowledged; packets do not show whethe
 UNDER_WAY = (
     "Data that the other side had just sent were not acknowledged; packets do not show whether they had arrived."
 )
-ADVICE = "Suspect {suspect} Next, on {blamed_ip}: strace -f -e trace=setsockopt,close -p {pid}"
+ADVICE = (
+    "Suspect {suspect}{where:address}{because} Next, to see how it closes, on {blamed_ip}: strace -f -e "
+    "trace=setsockopt,close -p {pid}"
+)
 SILENCE_NS = 10 * LONG_NS  # timers of idle connections are longer than this
 PLACES = (
     "; the other side had sent its FIN",
@@ -79,27 +84,20 @@ PLACES = (
     "; the last data were its own",
     "; the client's last data were unanswered",
 )
-SUSPECTS = (
-    "the application of the blamed endpoint: some systems and programs reset once the other side has closed, which "
-    "is often harmless.",
-    "no fault: TLS had ended the dialogue before the RST, and no data were lost.",
-    "an idle timer first, of a device between the two or of the blamed endpoint's application: check whether other "
-    "connections end after the same silence, and capture at both ends.",
-    "the application of the blamed endpoint: it never used the connection, as health checks and pools do; that is "
-    "often harmless.",
-    "the application of the blamed endpoint first: it closed with SO_LINGER 0 without waiting for an answer.",
-    "the application of the blamed endpoint first: it gave up while data were under way to it. Find out why it did not "
-    "read to the end.",
-    "the application of the blamed endpoint: it was done and closed with SO_LINGER 0, or gave up; for a client or a "
-    "health check this is often harmless.",
-    "the application of the blamed endpoint first: it left data unread when it closed, or uses SO_LINGER 0. It should "
-    "read to the end before it closes.",
-    "the application of the blamed endpoint first: it was killed, or closed without reading or answering.",
+NOBODY, APPLICATION = "nobody", "the application on "
+TIMER = "an idle timer first, of a device between the two or of the application on "
+BECAUSE = (
+    ": some systems and programs reset once the other side has closed, which is often harmless.",
+    ": TLS had ended the dialogue before the RST, and no data were lost.",
+    ": check whether other connections end after the same silence, and capture at both ends.",
+    ": it never used the connection, as health checks and pools do; that is often harmless.",
+    " first: it closed with SO_LINGER 0 without waiting for an answer.",
+    " first: it gave up while data were under way to it. Find out why it did not read to the end.",
+    ": it was done and closed with SO_LINGER 0, or gave up; for a client or a health check this is often harmless.",
+    " first: it left data unread when it closed, or uses SO_LINGER 0. It should read to the end before it closes.",
+    " first: it was killed, or closed without reading or answering.",
 )
-ELSE = (
-    "the application of the blamed endpoint first: SO_LINGER 0 is the usual cause; an administrator's ss -K looks the "
-    "same."
-)
+ELSE = " first: SO_LINGER 0 is the usual cause; an administrator's ss -K looks the same."
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
@@ -118,7 +116,9 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "alerts": alerts_apart(ledger),
             "timers": consistent_with(ledger, before_reset, fires, settings),
             "acked": phrase(ledger.own("rst_unread") > 0, UNDER_WAY, ALL_ACKED),
-            "suspect": phrases([*places[:2], idle, *places[2:]], SUSPECTS, ELSE),
+            "suspect": phrases([places[0], places[1], idle], [APPLICATION, NOBODY, TIMER], APPLICATION),
+            "where": np.where(places[1] & ~places[0], -1, ledger.flow("address").astype(np.int64)),
+            "because": phrases([*places[:2], idle, *places[2:]], BECAUSE, ELSE),
         },
         unsure=acceptance_unknown(ledger),
         absence=True,

@@ -40,8 +40,8 @@ MESSAGE = (
 )
 ADVICE = (
     "Suspect the application on {blamed_ip} first: an abort (SO_LINGER 0, or a close with unread data) right after "
-    "writing. It should shut down its sending side and read to the end before it closes. Next, on {blamed_ip}: strace "
-    "-f -e trace=setsockopt,shutdown,close -p {pid}"
+    "writing. It should shut down its sending side and read to the end before it closes. Next, to see how it closes, "
+    "on {blamed_ip}: strace -f -e trace=setsockopt,shutdown,close -p {pid}"
 )
 
 

@@ -45,7 +45,7 @@ MESSAGE = (
     "{data}): it had not acknowledged {unread:byte} before{told}.{lost}{farewell}"
 )
 ADVICE = (
-    "Suspect {suspect} on {blamed_ip}{first}: {why} Next, on {blamed_ip}: strace -f -e "
+    "Suspect {suspect} on {blamed_ip}{first}: {why} Next, to see how it closes, on {blamed_ip}: strace -f -e "
     "trace=read,recvfrom,shutdown,close -p {pid}"
 )
 UNREAD = (

@@ -43,7 +43,10 @@ MESSAGE = (
     "The {blamed} sent its FIN (frame {fin}) and {after:duration} later a RST (frame {rst}, at {when:into}); "
     "{why}{answered:shown}.{place}{alerts}{sent_tls_alert}"
 )
-ADVICE = "Suspect {suspect}{where:address}{because} Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}'"
+ADVICE = (
+    "Suspect {suspect}{where:address}{because} Next, to see who said what before: tshark -r CAPTURE -Y 'tcp.stream == "
+    "{stream}'"
+)
 PLACES = (
     " The last data before the FIN were the client's, acknowledged and not answered.",
     " The client closed while data of the server were under way.",

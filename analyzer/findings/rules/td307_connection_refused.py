@@ -47,7 +47,7 @@ MESSAGE = (
     "The {blamed} refused {count:SYN} of {peer_at}: SYN (frame {syn}), RST (frame {rst}, {after:duration} "
     "{order}).{ttls}"
 )
-ADVICE = "Suspect {suspect}. Next, on {blamed_ip}: ss -tlnp {ss}"
+ADVICE = "Suspect {suspect}. Next, on {blamed_ip}, see whether {aim}{port}'"
 TTLS = " The TTL of the RST is {}, that of this host's SYN-ACKs is {}: another device probably refused in its name."
 TTLS_AND_SOON = (
     " The TTL of the RST is {}, that of this host's SYN-ACKs is {}, and its answers in other connections took {} at "
@@ -62,6 +62,7 @@ ENOUGH = 3  # connections that show how far a host is, if no TTL says so, too: t
 NO_TRIP = RoundTrip(0, 0)
 NOBODY_LISTENS = "that nothing listens on that port, or else a firewall that rejects"
 IN_ITS_NAME = "a firewall between the two that refuses in the host's name, or else that nothing listens on that port"
+LISTENS, ARRIVES = "anything listens: ss -tlnp 'sport = :", "the SYNs arrive at all: tcpdump -ni any 'tcp port "
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
@@ -80,6 +81,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "ttl": ledger.own("rst_ttl"),
             "ttls": Choice(np.zeros((ledger.flows, 2), np.uint16), ("",)),
             "suspect": Choice(np.zeros((ledger.flows, 2), np.uint8), (NOBODY_LISTENS,)),
+            "aim": Choice(np.zeros((ledger.flows, 2), np.uint8), (LISTENS,)),
         },
     )
 
@@ -103,6 +105,7 @@ def hindsight(address: NDArray[Any], values: Mapping[str, NDArray[Any]], hosts: 
     return {
         "ttls": Choice(codes, words),
         "suspect": Choice((codes > 0).astype(np.uint8), (NOBODY_LISTENS, IN_ITS_NAME)),
+        "aim": Choice((codes > 0).astype(np.uint8), (LISTENS, ARRIVES)),
     }
 
 

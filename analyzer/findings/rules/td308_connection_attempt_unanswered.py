@@ -57,7 +57,7 @@ MESSAGE = (
     "no answering segment of {blamed_at} was "
     "captured{only_icmp}{teller:address}{icmp_said}{icmp:shown}{delay:after}{of_syn}{icmp_again}{last_icmp:shown}."
 )
-ADVICE = "Suspect {suspect} first. Next, on {place:address}, check {aim}: {look}{target:address}{then}"
+ADVICE = "Suspect {suspect} first. Next, on {place:address}, check {aim}{met:address}: {look}{target:address}{then}"
 SILENT = "a firewall that drops silently, or a host that is down,"
 LISTEN = "tcpdump -ni any 'tcp and host "
 DROPS = "'; nstat -az TcpExtListenDrops TcpExtListenOverflows"
@@ -82,6 +82,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     more, mixed = told & (last_icmp != icmp), ledger.peer("icmp_mixed") > 0
     reason = reason_of(kind)
     asker = one_of(reason, (Reason.LOOP, Reason.SIZE))  # what is looked for from the side that asked
+    target = np.where(told, address, address[:, ::-1])
     return Verdict(
         fires=waited & (again | told),
         when=ledger.peer("syn_time"),
@@ -102,7 +103,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "icmp_again": and_again(more, mixed),
             "last_icmp": np.where(more, last_icmp, 0),
             "place": np.where(told, np.where(asker, address[:, ::-1], teller), address),
-            "target": np.where(told, address, address[:, ::-1]),
+            "met": np.where(reason == Reason.REFUSED, target, -1),
+            "target": np.where(reason == Reason.REFUSED, -1, target),
             **{name: Choice(reason, words) for name, words in zip(PARTS, zip(*ORDERED, strict=True), strict=True)},
         },
         both_directions=~told,

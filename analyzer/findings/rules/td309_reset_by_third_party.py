@@ -57,13 +57,14 @@ WENT_ON = "its sender continued the connection as if it had sent none"
 BOTH = f"{OTHER_HOPS}, and {WENT_ON}"
 MESSAGE = (
     "The RST in frame {rst} (at {when:into}{idle:silence}{timers}) does not fit the {blamed}, its alleged sender: "
-    "{why}{own:shown}. Its TTL is {ttl}; that of the sender's other segments is {low} to {high}{turned}{copied:shown}"
+    "{why}{own:shown}. Its TTL is {ttl}; that of the sender's other segments is {low}{up_to}{turned}{copied:shown}"
     "{habit}."
 )
 COPIED = "; it has the IP id of the receiver's last segment before it"
 OTHERS = "; RSTs in this host's name came with TTL {1} in {0}"
 HABIT = "; all RSTs in this host's name, in {}, came over as many hops: one device sends them, or the host itself does"
 ANSWERS = "; SYN-ACKs of this host in other connections came over as many hops, with TTL {}"
+UP_TO = ("", *(f" to {ttl}" for ttl in range(1, 256)))
 ENOUGH = 3  # connections in which all RSTs are alike: no coincidence
 ADVICE = (
     "Suspect a device between the two (firewall, load balancer, intrusion prevention) before either host. Next, "
@@ -74,6 +75,7 @@ ADVICE = (
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     how = ledger.own("third_party")
+    low, high = ledger.own("ttl_low"), ledger.own("ttl_high")
     effective = (ledger.own("rst_frame") == ledger.own("third_party_frame")) & (how > 0)
     copied = np.where(effective, ledger.own("rst_copied_frame"), 0)
     idle = np.where(effective & (ledger.own("rst_idle") >= LONG_NS), ledger.own("rst_idle"), 0)
@@ -86,8 +88,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "rst": ledger.own("third_party_frame"),
             "when": ledger.own("third_party_time"),
             "ttl": ledger.own("third_party_ttl"),
-            "low": ledger.own("ttl_low"),
-            "high": ledger.own("ttl_high"),
+            "low": low,
+            "up_to": Choice(np.where(high > low, high, 0), UP_TO),
             "why": phrases([went_on & hops, hops], [BOTH, OTHER_HOPS], WENT_ON),
             "own": ledger.own("own_frame"),
             "turned": phrase(copied > 0, COPIED, ""),

@@ -46,8 +46,8 @@ UNSURE = (
     "loss on the path first, then whoever really sent the RST: compare its number with the acknowledgment before it"
 )
 ADVICE = (
-    "Suspect {suspect}. Next: tshark -r CAPTURE -Y 'tcp.stream == {stream}' -T fields -e frame.number -e ip.src -e "
-    "ip.ttl -e ip.id -e tcp.flags.str -e tcp.seq -e tcp.ack"
+    "Suspect {suspect}. Next, to compare them: tshark -r CAPTURE -Y 'tcp.stream == {stream}' -T fields -e frame.number "
+    "-e {ip}.src -e {hop_limit}{ip_id} -e tcp.flags.str -e tcp.seq -e tcp.ack"
 )
 
 

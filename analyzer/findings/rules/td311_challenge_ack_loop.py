@@ -53,9 +53,9 @@ MESSAGE = (
 PLAIN = "that changes nothing: a challenge ACK, RFC 5961"
 ECHO = "with the RST's own number, and accepted none: a challenge ACK (RFC 5961) has the number that is awaited"
 ADVICE = (
-    "Suspect the TCP stack of {suspect:address} first, then a device that rewrites sequence numbers: {why}. Next: "
-    "tshark -r CAPTURE -Y 'tcp.stream == {stream}' -T fields -e frame.number -e ip.src -e ip.ttl -e tcp.flags.str -e "
-    "tcp.seq_raw -e tcp.ack_raw"
+    "Suspect the TCP stack of {suspect:address} first, then a device that rewrites sequence numbers: {why}. Next, to "
+    "compare the numbers: tshark -r CAPTURE -Y 'tcp.stream == {stream}' -T fields -e frame.number -e {ip}.src -e "
+    "{hop_limit} -e tcp.flags.str -e tcp.seq_raw -e tcp.ack_raw"
 )
 WRONG_RST = "the RST should carry the number that the challenge ACK acknowledges"
 WRONG_ACK = "it acknowledges the very number of the RST, and does not take the next one with that number"

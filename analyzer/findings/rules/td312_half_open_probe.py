@@ -37,9 +37,9 @@ MESSAGE = (
     "after {after:duration} instead of completing the handshake."
 )
 ADVICE = (
-    "A scan, a health check, or an application that cancelled its attempt; suspect nobody. "
-    "Next, to see what else it tries: tshark -r CAPTURE -Y 'tcp.flags == 2 && ip.src == {blamed_ip}' -T fields -e "
-    "ip.dst -e tcp.dstport | sort | uniq -c"
+    "A scan, a health check, or an application that cancelled its attempt; suspect nobody. Next, to see what else it "
+    "tries: tshark -r CAPTURE -Y 'tcp.flags.syn == 1 && tcp.flags.ack == 0 && {ip}.src == {blamed_ip}' -T fields -e "
+    "{ip}.dst -e tcp.dstport | sort | uniq -c"
 )
 
 

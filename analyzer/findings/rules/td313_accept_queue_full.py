@@ -46,8 +46,8 @@ MESSAGE = (
     "{why}"
 )
 ADVICE = (
-    "Suspect the application on {blamed_ip} first: it {does}. Next, on {blamed_ip}, compare Recv-Q with Send-Q: ss "
-    "-ltn 'sport = :{port}'; nstat -az TcpExtListenOverflows TcpExtListenDrops"
+    "Suspect the application on {blamed_ip} first: it {does}. Next, on {blamed_ip}, see whether Recv-Q has reached "
+    "Send-Q: ss -ltn 'sport = :{port}'; nstat -az TcpExtListenOverflows TcpExtListenDrops"
 )
 NO_ROOM = "Its kernel had no room in the accept queue, or defers accepting."
 GONE = "Its listening socket had been closed, or its accept queue was full (tcp_abort_on_overflow)."

@@ -38,8 +38,9 @@ MESSAGE = (
     "acknowledges the SYN's number plus one, so {peer_at} must ignore them."
 )
 ADVICE = (
-    "Suspect the TCP stack of {blamed_ip}, or a device that answers for it: its refusal carries a wrong number. "
-    "Nothing listens on that port, or no more connections fit into its queue. Next, on {blamed_ip}: ss -tlnp {ss}"
+    "Suspect the TCP stack of {blamed_ip} first, or a device that answers for it: its refusal carries a wrong number. "
+    "Nothing listens on that port, or no more connections fit into its queue. Next, to see whether anything listens, "
+    "on {blamed_ip}: ss -tlnp {ss}"
 )
 
 

@@ -62,8 +62,8 @@ MESSAGE = (
 )
 ADVICE = (
     "Suspect the way back first, not the service: the source address of the answer was not translated back. Next, on "
-    "the device that translates {asked:address}, see whether it knows the connection and sees its answers: conntrack "
-    "-L -p tcp -s {asker:address} -d {asked:address}; sysctl net.bridge.bridge-nf-call-iptables"
+    "the device that translates {asked:address}, see whether it knows the connection and sees its answers: "
+    "{conntrack} -p tcp -s {asker:address} -d {asked:address}; sysctl {bridge_calls}"
 )
 MESSAGE_OF_MANY = (
     "The segment in frame {segment}, from {elsewhere:address} port {elsewhere_port}, is one of the connection of "
@@ -74,7 +74,8 @@ MESSAGE_OF_MANY = (
 )
 ADVICE_OF_MANY = (
     "Suspect the device that translates {translated:address} first, neither of the two hosts: {cause}. Next, on that "
-    "device: {look}{translated:address}; sysctl {setting}"
+    "device, see what it knows of the connection: {counters}{conntrack} -p tcp -{by} {translated:address}; sysctl "
+    "{setting}"
 )
 INVALID = "it let this segment pass untranslated, as conntrack does with what it takes for invalid"
 FORGOTTEN = "it forgot the connection, or moved it, and gave it another address or port"
@@ -163,7 +164,8 @@ def _told(stray: NDArray[np.void], to_client: NDArray[np.bool_]) -> dict[str, ND
         "sender": _words(to_client, "server", "client"),
         "receiver": _words(to_client, "client", "server"),
         "cause": _words(to_client, INVALID, FORGOTTEN),
-        "look": _words(to_client, "conntrack -S; conntrack -L -p tcp -d ", "conntrack -L -p tcp -q "),
+        "counters": _words(to_client, "conntrack -S; ", ""),
+        "by": _words(to_client, "d", "q"),
         "setting": _words(to_client, LIBERAL, ESTABLISHED),
     }
 

@@ -54,9 +54,9 @@ MESSAGE = (
     "(threshold {half_open}). {held} {served}"
 )
 ADVICE = (
-    "Suspect a SYN flood from made-up addresses before the service itself; do not block them one by one. Next, on "
-    "{blamed_ip}: nstat -az TcpExtSyncookiesSent TcpExtTCPReqQFullDoCookies TcpExtTCPReqQFullDrop; sysctl "
-    "net.ipv4.tcp_syncookies"
+    "Suspect a SYN flood from made-up addresses before the service itself; do not block them one by one. Next, to see "
+    "whether SYN cookies hold, on {blamed_ip}: nstat -az TcpExtSyncookiesSent TcpExtTCPReqQFullDoCookies "
+    "TcpExtTCPReqQFullDrop; sysctl net.ipv4.tcp_syncookies"
 )
 WITHIN_NS = 10 * SECOND
 SETTLED_NS = SECOND  # after which a SYN-ACK would be repeated (RFC 6298), and an acknowledgment has come
@@ -64,7 +64,7 @@ ADDRESSES = 10  # at least; one host alone is no crowd
 LEAST_PACKETS = 4  # of a client's whole connection with data: SYN, acknowledgments, data, FIN
 NOBODY = SIDES.by_code.index("")  # sent data
 SHOWN = 100  # so many frames are named
-HELD = "Of {} the SYN-ACK was repeated, so at least {} were half-open at the same time."
+HELD = "For {} of them the SYN-ACK was repeated, so at least {} were half-open at the same time."
 COOKIES = "No SYN-ACK was repeated, as with SYN cookies, which keep no half-open connection."
 SERVED, NOT_SERVED = "It completed {} meanwhile.", "It completed no other connection meanwhile."
 

@@ -52,7 +52,7 @@ MESSAGE = (
     "The {blamed} {how} of {clients:client} from {first:into} (frame {syn}) to {last:into} (frame {last_syn}) and took "
     "{meanwhile} meanwhile (threshold {outage}){longest}{earlier}{earlier_frame:shown}{later}{later_frame:shown}."
 )
-ADVICE = "Suspect {suspect}. Next, on {blamed_ip}: {command}"
+ADVICE = "Suspect {suspect}. Next, on {blamed_ip}, {command}"
 UNANSWERED_NS = SECOND  # a SYN without an answer for so long is repeated (RFC 6298)
 SEVERAL = 3  # clients; fewer may be scanners who try between two that are let in
 SHOWN = 100  # so many frames are named
@@ -62,9 +62,16 @@ STILL_AWAY = "the program that listens there first: it was not back when the cap
 PARTLY = "a load balancer or address translation in front first: behind this address one backend refuses, others do not"
 DROPPED = "a full queue of the service, or a firewall in front, first: SYNs were dropped"
 SOCKETS = "'( sport = :{} )'"
-STARTED = "ps -o pid,lstart,cmd -p $(ss -Htlnp {} | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u | paste -sd,)"
-LISTENERS = "ss -tlnp {}; nft list ruleset; iptables-save"
-QUEUES = "nstat -az TcpExtListenOverflows TcpExtListenDrops TcpExtTCPReqQFullDrop; ss -tln {}"
+STARTED = (
+    "see when it started: ss -Htlnp {} | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u | xargs -r ps -o pid,lstart,cmd "
+    "-p"
+)
+ENDED = "see whether it is back, or was killed: ss -tlnp {}; journalctl -k | grep -iE 'killed process|segfault'"
+LISTENERS = "see who listens and which rules apply: ss -tlnp {}; nft list ruleset; iptables-save; ip6tables-save"
+QUEUES = (
+    "see whether its queue was full: nstat -az TcpExtListenOverflows TcpExtListenDrops TcpExtTCPReqQFullDrop; ss -tln "
+    "{}"
+)
 
 
 class Attempts(NamedTuple):
@@ -259,7 +266,7 @@ def _suspect(outage: Outage) -> tuple[str, str]:
         return PARTLY, LISTENERS
     if not len(outage.before):
         return NOT_YET, STARTED
-    return (AWAY, STARTED) if len(outage.after) else (STILL_AWAY, STARTED)
+    return (AWAY, STARTED) if len(outage.after) else (STILL_AWAY, ENDED)
 
 
 def _command(outage: Outage) -> str:

@@ -68,7 +68,7 @@ MESSAGE = (
 )
 ADVICE = (
     "Suspect {whose}. {cure}{limit:duration}{effect}{apart} Next, capture at {blamed_ip} too and check whether the RST "
-    "leaves it or arrives there: tcpdump -ni any 'tcp[tcpflags] & tcp-rst != 0 and host {peer_ip}'"
+    "leaves it or arrives there: tcpdump -ni any '{tcp_rst} and host {peer_ip}'"
 )
 MESSAGE_OF_MANY = (
     "Of {among:connection} to {server} that the {who} {how}, {count} ended {length} after {since}{timers}{none}."

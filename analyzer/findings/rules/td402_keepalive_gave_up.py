@@ -44,11 +44,10 @@ MESSAGE = (
     "{when:into}, the last in frame {last}) and got no answer{though}{end}{rst:shown}."
 )
 ADVICE = (
-    "Suspect {suspect} first. Next, on {peer_ip}, check whether the connection still exists there: ss -tno dst "
-    "{blamed_at}"
+    "Suspect {suspect}. Next, on {peer_ip}, check whether the connection still exists there: ss -tno 'dst {blamed_at}'"
 )
-FORGOT = "the other host or the path to it, or a device on the path that dropped the idle connection,"
-ONE_WAY = "the path to the other host, which works in one direction only,"
+FORGOT = "the other host or the path to it first, then a device between that dropped the idle connection"
+ONE_WAY = "the path to the other host first: it works in one direction only"
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:

@@ -52,7 +52,7 @@ MESSAGE = (
     "{last}){apart}{idle:silence}{survived:survived}{timers}; they were never acknowledged{end}{rst:shown}."
     "{space}{teller:address}{icmp_said}{icmp:shown}{about_it}{icmp_again}{last_icmp:shown}{stop}"
 )
-ADVICE = "Suspect {suspect}. Next, on {place:address}, check {aim}: {look}{target:address}{then}"
+ADVICE = "Suspect {suspect}. Next, on {place:address}, check {aim}{met:address}: {look}{target:address}{then}"
 IDLE = (
     "a device between the two first that dropped the idle connection silently (a firewall, NAT or load balancer): "
     "keep-alives sent more often than that silence keep it open"
@@ -99,6 +99,7 @@ def _said_by_icmp(ledger: Ledger, idle: Bools) -> dict[str, Any]:
     icmp, last = (ledger.own(f"icmp_{name}") * told for name in ("frame", "last_frame"))
     last, teller = last * (last != icmp), np.where(told, ledger.own("icmp_from"), -1)
     here = one_of(reason, (Reason.LOOP, Reason.SIZE))  # what is looked for from the side that sent
+    target = np.where(told, address[:, ::-1], address)
     return {
         "space": phrase(told, " "),
         "teller": teller,
@@ -112,7 +113,8 @@ def _said_by_icmp(ledger: Ledger, idle: Bools) -> dict[str, Any]:
         "place": np.where(told, np.where(here, address, teller), address[:, ::-1]),
         "aim": Choice(reason, ("whether the data arrive", *(aim for _, aim, _ in SUSPECTS.values()))),
         "look": Choice(reason, ("tcpdump -ni any 'tcp and host ", *(look for _, _, look in SUSPECTS.values()))),
-        "target": np.where(told, address[:, ::-1], address),
+        "met": np.where(reason == Reason.REFUSED, target, -1),
+        "target": np.where(reason == Reason.REFUSED, -1, target),
         "then": phrase(told, "", "'"),
     }
 

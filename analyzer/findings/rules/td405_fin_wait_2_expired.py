@@ -41,8 +41,8 @@ MESSAGE = (
     "such connection (frame {rst})."
 )
 ADVICE = (
-    "Suspect the application on {peer_ip} first: it did not close its socket after the {role}'s FIN. Next, on "
-    "{peer_ip}, while a socket is in CLOSE_WAIT: ss -tnp state close-wait dst {blamed_at}"
+    "Suspect the application on {peer_ip} first: it did not close its socket after the {role}'s FIN. Next, to find the "
+    "process, on {peer_ip}, while a socket is in CLOSE_WAIT: ss -tnp state close-wait 'dst {blamed_at}'"
 )
 
 

@@ -45,8 +45,8 @@ MESSAGE = (
 )
 ADVICE = (
     "Legal; suspect nobody. The port was used again {held:duration} after its TIME_WAIT had begun: keep connections "
-    "open and pool them to need fewer ports. tcp_fin_timeout does not shorten TIME_WAIT. Next, on {blamed_ip}: "
-    "ss -tan state time-wait {ss} | wc -l"
+    "open and pool them to need fewer ports. tcp_fin_timeout does not shorten TIME_WAIT. Next, to count them, on "
+    "{blamed_ip}: ss -Htan state time-wait {ss} | wc -l"
 )
 BY_RULE = {
     ReuseRule.OWN_TIME_WAIT: "by the client's own choice: the TIME_WAIT, if there was one, was its own",

@@ -49,14 +49,18 @@ MESSAGE = (
     "The SYN of the {peer} (frame {syn}, at {when:into}) found the {blamed} {old}{held:entered}: "
     "{reply}{stale_frame:shown}, the SYN was sent {count:times}, and {end} {delay:duration}."
 )
-LEAK = "the application on the host that keeps the old connection in CLOSE_WAIT: it leaks"
-REUSE = "a client that reuses its ports too soon"
-ADVICE = "Suspect {suspect} first. Next, on {blamed_ip}: ss -tan {ss} dst {peer_at}"
+LEAK = "the application on ", " first: it keeps the old connection in CLOSE_WAIT, a leak"
+REUSE = "the client ", " first: it reuses its ports too soon"
+ADVICE = (
+    "Suspect {suspect}{where:address}{because}. Next, to see what is left of the old connection, on {blamed_ip}: ss "
+    "-tanp {ss} 'dst {peer_at}'"
+)
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     old, kept = old_states(ledger), held(ledger)
-    stale = ledger.own("stale_acks")
+    stale, leaks = ledger.own("stale_acks"), kept & (old == State.CLOSE_WAIT)
+    address = ledger.flow("address").astype(np.int64)
     opened = ledger.peer("established_time") > 0
     finished = np.where(opened, ledger.peer("established_time"), ledger.peer("last_time"))
     return Verdict(
@@ -71,7 +75,9 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "reply": phrases([stale > 1, stale > 0], [SEVERAL, ONE], "nothing answered it"),
             "stale_frame": ledger.own("stale_ack_frame"),
             "count": ledger.peer("syn_count"),
-            "suspect": phrase(kept & (old == State.CLOSE_WAIT), LEAK, REUSE),
+            "suspect": phrase(leaks, LEAK[0], REUSE[0]),
+            "where": np.where(leaks, address, address[:, ::-1]),
+            "because": phrase(leaks, LEAK[1], REUSE[1]),
             "end": phrase(opened, "the connection was open after", "it was not open after"),
             "delay": finished - ledger.peer("syn_time"),
         },

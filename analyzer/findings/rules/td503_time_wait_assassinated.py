@@ -42,7 +42,7 @@ MESSAGE = (
     "{when:into}) came with exactly the expected sequence number{answers}: this can end TIME_WAIT early."
 )
 ADVICE = "Suspect {suspect}. Next, on {blamed_ip}, check whether such a RST is accepted: sysctl net.ipv4.tcp_rfc1337"
-SENDER = "the sender of the RST, the other endpoint or a device in its name"
+SENDER = "whoever sent the RST: the other endpoint, or a device in its name"
 CLOSED = (
     "nobody: an old segment of the other side was acknowledged by TIME_WAIT, and that side, which had closed, answered "
     "with RST"

@@ -57,8 +57,9 @@ MESSAGE = (
 )
 ADVICE = (
     "Suspect the application on {blamed_ip} first: it opens a connection for each request and closes it. Have it keep "
-    "its connections and use them again; TIME_WAIT itself is no fault and needs no other timer. Next, on {blamed_ip}: "
-    "ss -tan state time-wait dst {other} | wc -l; sysctl net.ipv4.ip_local_port_range net.ipv4.tcp_tw_reuse"
+    "its connections and use them again; TIME_WAIT itself is no fault and needs no other timer. Next, to count them, "
+    "on {blamed_ip}: ss -Htan state time-wait 'dst {other}' | wc -l; sysctl net.ipv4.ip_local_port_range "
+    "net.ipv4.tcp_tw_reuse"
 )
 
 

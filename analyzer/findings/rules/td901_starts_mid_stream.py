@@ -40,8 +40,8 @@ MESSAGE = (
     "guess from the ports."
 )
 ADVICE = (
-    "Suspect the capture, not the connection: it began too late or filters SYNs out. Next: tshark -r CAPTURE -Y "
-    "'tcp.flags.syn == 1' | head"
+    "Suspect the capture, not the connection: it began too late or filters SYNs out. Next, to see whether it has SYNs "
+    "at all: tshark -r CAPTURE -Y 'tcp.flags.syn == 1' | head"
 )
 
 

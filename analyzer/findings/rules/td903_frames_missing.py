@@ -45,7 +45,7 @@ MESSAGE = (
 )
 HIDDEN = ' They may be in packets of this capture that were not understood (see "not analysed").'
 ADVICE = (
-    "Suspect the capture, not the network. Next: capture again with a larger buffer and a short snap length, and read "
+    "Suspect the capture, not the network. Next, capture again with a larger buffer and a short snap length, and read "
     "the number of dropped packets at its end: tcpdump -ni any -B 65536 -s 128 -w again.pcap 'tcp and host {blamed_ip}'"
 )
 

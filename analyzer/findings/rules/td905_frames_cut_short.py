@@ -39,7 +39,10 @@ MESSAGE = (
     "The snap length cut the TCP header of {count:segment} of this connection, the first of them frame {frame}: "
     "windows or options are missing."
 )
-ADVICE = "Suspect the capture's snap length. Next, capture again with whole headers: tcpdump -s 128 -w again.pcap"
+ADVICE = (
+    "Suspect the capture's snap length. Next, capture again with whole headers: tcpdump -ni any -s 128 -w again.pcap "
+    "'tcp and host {blamed_ip}'"
+)
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:

@@ -46,8 +46,8 @@ MESSAGE = (
     "{after}){why} (threshold {capture_gap:duration}){more}: connections alive then are known only up to this gap."
 )
 ADVICE = (
-    "Suspect the recording first: it was stopped and started again, or a file was not given. Next: capinfos -a -e "
-    "{captures}"
+    "Suspect the recording first: it was stopped and started again, or a file was not given. Next, to see when they "
+    "begin and end: capinfos -a -e {captures}"
 )
 
 
