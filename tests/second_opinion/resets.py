@@ -460,6 +460,7 @@ def accept_queue_full(case: Case) -> None:
     absent(
         [row for row in flow.of(case.own) if row.length and row.frame < proofs[-1].frame], "frame {} carries data of it"
     )
+    case.number_of("count", late or proofs[-1:])
     begins = proofs[0] if late else acks[0]
     must(case.segment("first") == begins, f"frame {begins.frame} is the first of them")
     must(case.segment("last", case.own) == proofs[-1], f"frame {proofs[-1].frame} is the last of them")

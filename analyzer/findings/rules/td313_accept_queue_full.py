@@ -42,8 +42,8 @@ NEEDS = ("syn_ack_after_ack", "rst_count")
 EXAMPLE = "accept-queue-full.pcap"
 NEAR_MISS = "last-handshake-ack-lost.pcap"
 MESSAGE = (
-    "The {blamed} never accepted the connection: {what} (SYN-ACK in frame {syn_ack}, then frames {first} to {last}). "
-    "{why}"
+    "The {blamed} never accepted the connection: {what}, {count:times} (SYN-ACK in frame {syn_ack}, then frames "
+    "{first} to {last}). {why}"
 )
 ADVICE = (
     "Suspect the application on {blamed_ip} first: it {does}. Next, on {blamed_ip}, see whether Recv-Q has reached "
@@ -68,6 +68,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "what": phrase(refused, RESET, AGAIN),
             "why": phrase(refused, GONE, NO_ROOM),
             "does": phrase(refused, "was just restarted, or does not accept", "does not accept"),
+            "count": np.where(refused, 1, ledger.own("syn_ack_after_ack")),
             "syn_ack": ledger.own("syn_frame"),
             "first": first,
             "last": last,
