@@ -105,6 +105,9 @@ EDGES = {
     # What an endpoint of CLOSE_WAIT has let pass counts from its acknowledgment of the FIN.
     "close-wait-leak: 10 s in CLOSE_WAIT": Edge(LEAK, "10000", "TD107", "TD101"),
     "close-wait-leak set to 3 s": Edge(LEAK, "3000", "TD107", "TD101", settings={"close_wait_leak_s": 3}),
+    "close-wait-leak: above a day recordings may be joined": Edge(
+        LEAK, "86400000", "TD101 high", "TD101 low", confidences
+    ),
     "slow-close: a second in CLOSE_WAIT": Edge(SLOW, "1000", "", "TD105"),
     "slow-close set to 0.25 s": Edge(SLOW, "250", "", "TD105", settings={"slow_close_s": "0.25"}),
     "slow-close: a second after its own data": Edge(HALF_CLOSED, "990", "TD104", "TD104 TD105"),

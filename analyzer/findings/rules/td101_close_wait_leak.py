@@ -17,7 +17,8 @@ its forked child has closed, so that no FIN is sent; a pool that never checks it
 
 When the endpoint still works on its answer, such as a long query whose result comes later: the peer half-closed on
 purpose, and data follow in the end. If the endpoint sent data after the FIN and then became silent, the message says
-so and the confidence is lower. The age is a lower bound: the capture ended before the state did.
+so and the confidence is lower. The age is a lower bound: the capture ended before the state did. Above a day the
+confidence is low: recordings that were joined in one file may lie so far apart, and nobody watched between them.
 
 ## What to do next
 
@@ -44,6 +45,7 @@ from analyzer.tcp.states import State
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.signs import Sign
+from analyzer.units import SECOND
 
 CODE = "TD101"
 NAME = "close-wait-leak"
@@ -72,6 +74,7 @@ OF_SERVER = (
     "after fork). A higher limit of descriptors only delays the failure."
 )
 
+DAY_NS = 86_400 * SECOND  # recordings that were joined lie so far apart; few run so long
 UNTIL = ("a new connection reused its addresses and ports", "a gap in the capture", "the capture's end")
 
 
@@ -97,7 +100,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
         rests_on=[ledger.own("close_wait_basis"), ledger.own("state_basis")],
         absence=True,
         unsure=spoke,
-        doubt=~ledger.knows(Known.ISN) & ~ledger.knows(Known.SENT_DATA) & (first == ledger.peer("fin_frame")),
+        doubt=(~ledger.knows(Known.ISN) & ~ledger.knows(Known.SENT_DATA) & (first == ledger.peer("fin_frame")))
+        | (idle > DAY_NS),
         not_judged=[
             (
                 "only the other direction was captured: whether it closed cannot be seen",
