@@ -67,7 +67,7 @@ has all of them.
     id\tsystem\tkind\trole\ttimer\tseconds\trange\tstarts\tfires\tapplies_since_or_version\tsource\tmark
 
 `kind`, `range`, `applies_since_or_version` and `source` are free text. For instance a load balancer that forgets
-connections in silence after 77 s, and a server of yours that closes idle ones after 20 s:
+connections after 77 s without telling either end, and a server of yours that closes idle ones after 20 s:
 
     shop-lb\tshop balancer\tdevice\tdevice between\tidle\t77\tfixed\tlast packet either way\tsilent\tall\twiki\t[D]
     api\tshop API\tserver\tserver\tkeep-alive\t20\tfixed\tlast byte of response\tfin\tall\twiki\t[D]

@@ -13,11 +13,25 @@ from numpy.typing import NDArray
 from analyzer.findings.rule import Bools, Choice
 from analyzer.findings.silences import ENDS, NOT_KNOWN, RESETS, WAITS, Silences, chosen
 from analyzer.settings import Settings, seconds_text
-from analyzer.tcp.timer_catalogue import KnownTimer, apart, could_end, in_force, in_time, protocol_at, rank, survived_by
+from analyzer.tcp.timer_catalogue import (
+    OF_FINS,
+    KnownTimer,
+    apart,
+    could_end,
+    in_force,
+    in_time,
+    protocol_at,
+    rank,
+    survived_by,
+)
 from analyzer.tracker.outcome import Ledger
 
 ENDING = tuple(ENDS)
 SHOWN = 3  # so many timers are named in a sentence
+FORGETTING = (  # what timers do of which nobody hears: of an idle connection, and of one that a side has closed
+    "devices that drop an idle connection after at most that long without telling either end: ",
+    "time-outs of at most that long after which a closing connection is forgotten without telling either end: ",
+)
 
 
 class TimerSet(NamedTuple):
@@ -36,6 +50,17 @@ class TimerSet(NamedTuple):
         """Whether the likeliest is a device's timer that any segment starts anew, a keep-alive probe too."""
         return self.likely > 0 and self.timers[0].acts == "device" and self.timers[0].clock == "packet"
 
+    @property
+    def soonest(self) -> int:
+        """When the likeliest may fire. Of those of which nobody hears any may have, so the shortest counts."""
+        some = [timer for timer in self.timers[: self.likely] if timer.silent] if self.silent else self.timers[:1]
+        return min((timer.length - timer.early for timer in some), default=0) if self.likely else 0
+
+    @property
+    def silent(self) -> bool:
+        """Whether the likeliest is one that nobody hears of when it fires."""
+        return self.likely > 0 and self.timers[0].silent
+
 
 class Fits(NamedTuple):
     """What fits each of some flows: ``codes`` of shape (flows,), places in ``sets``; the first is empty."""
@@ -47,11 +72,9 @@ class Fits(NamedTuple):
         """The flows whose timers meet a condition."""
         return np.array([condition(some) for some in self.sets], np.bool_)[self.codes]
 
-    def likeliest(self) -> NDArray[np.int64]:
-        """The length of the likeliest timer of each flow, 0 where there is none; of wide ones the least."""
-        return np.array([some.timers[0].length - some.timers[0].early if some.likely else 0 for some in self.sets])[
-            self.codes
-        ]
+    def soonest(self) -> NDArray[np.int64]:
+        """What helps against the timers of each flow has to come before this, 0 where there are none."""
+        return np.array([some.soonest for some in self.sets], np.int64)[self.codes]
 
     def joined(self, others: "Fits") -> "Fits":
         """These, and ``others`` of flows of which nothing is known here."""
@@ -108,16 +131,17 @@ def fitting_words(some: TimerSet) -> str:
     named = list(dict.fromkeys(map(_named, alike)))[:SHOWN]
     others = sum(_named(timer) not in named for timer in some.timers)
     listed = _joined([*named, *([f"{others} other{'s' * (others > 1)}"] if others else [])])
-    if first.silent:
-        return f", consistent with timers of at most that length that fire in silence: {listed}"
-    return f", consistent with {listed}"
+    return f", consistent with {FORGETTING[first.clock in OF_FINS] if first.silent else ''}{listed}"
 
 
 def apart_words(some: TimerSet) -> str:
     """What would tell apart the timers that are likeliest: `` To tell them apart: ...``."""
     lengths = [timer.length for timer in some.timers[: some.likely] if not timer.own]
-    alike = lengths and lengths.count(lengths[0]) > 1 and apart().get(lengths[0])
-    return f" What tells timers of {seconds_text(lengths[0])} s apart: {alike}." if alike else ""
+    asked = dict.fromkeys(lengths) if some.silent else lengths[:1]
+    for length in asked:
+        if lengths.count(length) > 1 and length in apart():
+            return f" What tells timers of {seconds_text(length)} s apart: {apart()[length]}."
+    return ""
 
 
 def _table(found: Silences, known: tuple[KnownTimer, ...]) -> Bools:

@@ -153,8 +153,8 @@ TIMERS = [
     TableColumn(
         "timers",
         "text",
-        "The known timers that fit, likeliest first, joined by `;`: the ids of `teardown explain timers`. Those that "
-        "fire in silence fit any longer time.",
+        "The known timers that fit, likeliest first, joined by `;`: the ids of `teardown explain timers`. Those of "
+        "which neither end hears fit any longer time.",
     ),
     TableColumn("likeliest", "text", "System and name of the first of these."),
     TableColumn("likeliest_s", "seconds", "Its value."),

@@ -68,7 +68,7 @@ def test_the_likeliest_are_named_and_the_others_counted() -> None:
 
 def test_what_is_silent_bounds_from_above() -> None:
     silent = said(255.0, BY_NOTHING)
-    assert silent.startswith(", consistent with timers of at most that length that fire in silence: Azure")
+    assert silent.startswith(", consistent with devices that drop an idle connection after at most that long")
     assert "(240 s)" in silent and "350" not in silent
 
 

@@ -32,7 +32,7 @@ def timers_fit(case: Case, ended: Segment) -> None:
     for least, most in named:
         low, high = float(least), float(most or least)
         acting = any(low - 0.1 <= length <= high + 1 + trip for length in lengths)
-        fits = max(lengths) >= low if "in silence" in said else acting
+        fits = max(lengths) >= low if "at most that long" in said else acting
         must(fits, f"a timer of {least} s does not fit {lengths}")
 
 

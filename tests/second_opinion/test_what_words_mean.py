@@ -246,7 +246,7 @@ TIMED = {
     "timers": ", consistent with Apache httpd (5 s) and 3 others",
     "dialogue": "; the server had sent the last data",
 }
-AT_MOST = ", consistent with timers of at most that length that fire in silence: shop's (7 s)"
+AT_MOST = ", consistent with devices that drop an idle connection after at most that long without telling: shop (7 s)"
 FORGOT = {"timers": AT_MOST, "answered": 6, "rst": 7}
 ENDED_A_SILENCE: list[Story] = [
     (("1 C PA 1 1 10", "1.01 S PA 1 11 5", "1.02 C A 11 6 0", "6.1 S R 6 0 0"), TIMED | {"rst": 7}, FOLLOWS),

@@ -93,7 +93,9 @@ def test_what_forgets_in_silence_is_bounded_from_above_only() -> None:
     found = names(silence("idle", "nothing", "client", data=255.0, packet=255.0))
     assert "azure-lb" in found and "aws-nfw" not in found
     reset = names(silence("idle", "rst-to-next", "client", data=351.0, packet=351.0))
-    assert {"aws-nlb-tcp", "aws-natgw"} <= set(reset) and "azure-lb" not in reset
+    assert reset[:2] == ["aws-nlb-tcp", "aws-nlb-tls"] and {"aws-natgw", "aws-nfw", "azure-lb"} <= set(reset)
+    longer = names(silence("idle", "rst-to-next", "client", {"packet": 300.0}, data=612.0, packet=612.0))
+    assert longer[0] == "gcp-fw" and "aws-natgw" in longer and not {"azure-lb", "ipvs-established"} & set(longer)
 
 
 def test_a_device_that_resets_both_ends_may_reset_in_the_name_of_either() -> None:

@@ -172,7 +172,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "when": ledger.own("rst_time"),
             "answered": ledger.own("rst_answers_frame") * forgot[:, None],
             "idle": length,
-            "limit": np.where(minutes, (length + MINUTE_NS // 2) // MINUTE_NS * MINUTE_NS, fits.likeliest()),
+            "limit": np.where(minutes, (length + MINUTE_NS // 2) // MINUTE_NS * MINUTE_NS, fits.soonest()),
             "timers": fits.keeping(acts | forgot).said(fitting_words),
             "minutes": phrase(minutes, MINUTES),
             "dialogue": phrases([alone & talked & (reset.waits == wait) for wait in WAITS], PLACES, ""),

@@ -50,10 +50,14 @@ ENDS: Mapping[str, frozenset[str]] = {  # how a silence may end on the wire, by 
     "silent": frozenset(("nothing",)),
     "silent-then-rst-on-next-packet": frozenset(("rst-to-next",)),
 }
-FORGETS_TOO: Mapping[str, frozenset[str]] = {
+HOST_FORGETS: Mapping[str, frozenset[str]] = {  # it answers with RST
     **ENDS,
     "silent": frozenset(("rst-to-next",)),
-}  # a host that has forgotten a connection answers with RST
+}
+DEVICE_FORGETS: Mapping[str, frozenset[str]] = {  # it drops what comes then, rejects it, or has another host answer
+    **ENDS,
+    "silent": frozenset(("nothing", "rst-to-next")),
+}
 ACTS = frozenset(("client", "server", "either", "device", "closer", "sender"))
 CLOCKS: Mapping[str, str] = {  # from when the time counts
     "packet": "the last segment of either side",
@@ -207,7 +211,7 @@ def could_end(timer: KnownTimer, waits: str, ends: str, actor: str, reset: str =
         return False
     if reset == "no-fin" and timer.acts != "device" and timer.clock in OF_FINS:
         return False
-    ways = (FORGETS_TOO if timer.silent and timer.acts != "device" else ENDS)[timer.fires]
+    ways = (DEVICE_FORGETS if timer.acts == "device" else HOST_FORGETS)[timer.fires]
     if waits not in timer.waits or ends not in ways:
         return False
     return timer.silent or timer.acts not in ("client", "server") or timer.acts == actor
@@ -232,11 +236,13 @@ def rank(timer: KnownTimer, protocol: str, ends: str) -> tuple[Any, ...]:
     """How likely a timer that fits is compared with others, the likeliest the lowest: the site's own first; those whose
     system speaks another ``protocol`` than is usual at the server's port last; those that act when they fire before
     those that are silent, which fit any silence that is long enough; those that are precise; those that reset, where a
-    RST ``ends`` the silence; the longest; and the systems that are met most often."""
+    RST ``ends`` the silence; the longest; those that are known to answer with a RST, where one came; and the systems
+    that are met most often."""
     elsewhere = bool(protocol and timer.protocol) and timer.protocol != protocol
     resets = ends == "rst" and timer.fires == "rst"
+    answers = ends == "rst-to-next" and timer.fires == "silent-then-rst-on-next-packet"
     return (
-        not timer.own, elsewhere, timer.silent, timer.wide, not resets, -timer.length,
+        not timer.own, elsewhere, timer.silent, timer.wide, not resets, -timer.length, not answers,
         _common().get(timer.system, len(_common())), timer.id,
     )  # fmt: skip
 
