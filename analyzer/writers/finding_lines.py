@@ -38,7 +38,7 @@ class FindingLines:
 
     def _template(self, table: RuleFindings, quotes: int) -> BoundWording:
         """The template of whole lines, with quotes around the message (1), the advice (2) or both."""
-        key = table.rule.code, table.rule.severity, quotes
+        key = table.rule.key, table.rule.severity, quotes
         if key not in self._templates:
             message, advice = (
                 line_form(pieces, table.recording, bool(quotes & 1 << place))
