@@ -55,9 +55,9 @@ made from it.
 """
 TIMERS = """# Known timers
 
-`teardown explain timers [VALUE]` lists the timers of systems, programs and devices that end connections, with their
-sources. Findings that follow a silence name those that fit ("consistent with", never "is"), and the table `timers`
-has all of them.
+`teardown explain timers [VALUE or NAME]` lists the timers of systems, programs and devices that end connections, with
+their sources. Findings that follow a silence name those that fit ("consistent with", never "is"), and the table
+`timers` has all of them.
 
 ## Timers of your own
 

@@ -21,6 +21,7 @@ from analyzer.cli import cli, guarded
 from analyzer.errors import UnreadableCapture
 from analyzer.results.result import Analysed
 from analyzer.settings import Settings
+from analyzer.tcp.timer_catalogue import COLUMNS
 from analyzer.vocabulary import FURTHER
 from tests.results.listings import listing
 from tests.results.sample import sample_analysed, sample_findings
@@ -372,8 +373,27 @@ def test_timers_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
     assert "432000 s (5 days)" in capsys.readouterr().out
 
 
+def test_timers_are_found_by_name_and_with_those_of_the_site(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    own = tmp_path / "own.tsv"
+    row = ("shop-lb", "Shop balancer", "device", "device between", "idle", "350", "fixed", "last packet either way")
+    own.write_text("\t".join(COLUMNS) + "\n" + "\t".join((*row, "silent", "all", "wiki", "[D]")) + "\n")
+    assert guarded(["explain", "timers", "NGINX"]) == 0
+    said = capsys.readouterr().out
+    assert "75 s\n" in said and "keepalive_timeout" in said and "AWS" not in said
+    assert guarded(["explain", "timers", "350", "--timers", str(own)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("350 s\n  Shop balancer: idle (yours; device between)\n") and "AWS NAT gateway" in said
+    assert guarded(["explain", "timers", "shop balancer", "--timers", str(own)]) == 0
+    assert "AWS" not in capsys.readouterr().out
+    assert guarded(["explain", "TD101", "--timers", str(own)]) == 2
+    assert guarded(["explain", "timers", "--timers", str(tmp_path / "none")]) == 2
+
+
 @pytest.mark.parametrize(
-    "given", [*(["timers", value] for value in ("much", "0.01", "1e999999", "1e99999", "NaN")), ["TD101", "350"]]
+    "given",
+    [*(["timers", value] for value in ("no such system", "0.01", "1e999999", "1e99999", "NaN")), ["TD101", "350"]],
 )
 def test_a_timer_that_is_not_known(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert guarded(["explain", *given]) == 2
