@@ -5,6 +5,7 @@ stands there. A test holds this list against the fields, name by name and type b
 that ``import analyzer`` stays cheap.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 from os import PathLike
 from typing import Literal, TypedDict
@@ -34,6 +35,13 @@ class Keywords(TypedDict, total=False):
     ports_used_percent: int
     outage: int
     half_open: int
+    host: str | Iterable[str] | None
+    port: int | str | Iterable[int | str] | None
+    stream: int | str | Iterable[int | str] | None
+    between: tuple[str | float, str | float] | None
+    code: str | Iterable[str] | None
+    ending: str | Iterable[str] | None
+    where: str | None
     keep_flows: bool
     keep_timeline: bool
     keep_segments: bool

@@ -7,7 +7,7 @@ all times are; people write seconds.
 """
 
 from collections.abc import Iterator
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from decimal import Decimal
 from difflib import get_close_matches
 from os import fspath
@@ -15,6 +15,8 @@ from shlex import quote
 from typing import Any
 
 from analyzer.errors import UsageError
+from analyzer.filters import HELP, METAVARS, written
+from analyzer.filters import check as check_filter
 from analyzer.tcp.timers import PROFILES
 from analyzer.units import SECOND
 from analyzer.vocabulary import FURTHER
@@ -43,6 +45,11 @@ def _choice(default: str, choices: tuple[str, ...], help: str) -> Any:
 def _file(help: str) -> Any:
     """A field that names a file, or None."""
     return field(default=None, metadata={"help": help, "file": True, "unset": "none"})
+
+
+def _filter(name: str) -> Any:
+    """A field that says which connections are asked for, as text, or None: all."""
+    return field(default=None, metadata={"help": HELP[name], "filter": METAVARS[name], "unset": "all"})
 
 
 def _number(default: int, help: str) -> Any:
@@ -98,13 +105,30 @@ class Settings:
     half_open: int = _number(
         50, "Report a flood (TD316) if one service had this many half-open connections within ten seconds."
     )
+    host: str | None = _filter("host")
+    port: str | None = _filter("port")
+    stream: str | None = _filter("stream")
+    between: tuple[str, str] | None = _filter("between")
+    code: str | None = _filter("code")
+    ending: str | None = _filter("ending")
+    where: str | None = _filter("where")
     read_on_host: tuple[str, ...] = ()  # those of the fields above that nobody set: this host's own values
     keep_flows: bool = True  # whether the result holds a row for every flow
     keep_timeline: bool = True  # and all that happened to its endpoints
     keep_segments: bool = False  # whether the result holds a row for every segment; memory grows with them
     keep_further: tuple[str, ...] = tuple(FURTHER)  # tables of these names can be made of the result
-    keep_stream: int | None = None  # with keep_segments: only the segments of this stream
+    keep_stream: int | None = None  # with keep_segments: only what happened in this stream is kept, and its segments
     fast_path: bool = True  # whether connections without surprises take the fast path; the results are the same
+
+    @property
+    def filtered(self) -> bool:
+        """Whether only some connections are asked for."""
+        return any(getattr(self, name) is not None for name in HELP)
+
+    @property
+    def keeps_rows(self) -> bool:
+        """Whether a row of every flow has to be kept."""
+        return self.keep_flows or self.filtered
 
 
 def adjustable() -> Iterator[Field[Any]]:
@@ -129,6 +153,8 @@ def settings_of(**values: Any) -> Settings:
         if own not in known:
             raise UsageError(f"unknown setting {name!r}{_suggestion(name, list(known))}")
         taken[own] = value if own == name or value is None else nanoseconds(value)
+        if "filter" in known[own].metadata and value is not None:
+            taken[own] = written(own, value)
         if "file" in known[own].metadata and value is not None:
             taken[own] = fspath(value)
         check(known[own], taken[own])
@@ -169,11 +195,27 @@ def options_text(settings: Settings) -> list[str]:
     """The options that were given, as they are written."""
     given = [entry for entry in adjustable() if entry.name not in settings.read_on_host]
     values = [(entry, getattr(settings, entry.name)) for entry in given]
-    return [
-        f"{option_name(entry)} {seconds_text(value) if 'seconds' in entry.metadata else quote(str(value))}"
-        for entry, value in values
-        if value != entry.default
-    ]
+    return [_as_option(entry, value) for entry, value in values if value != entry.default]
+
+
+def without_filters(settings: Settings) -> Settings:
+    """The same for all connections."""
+    nothing: dict[str, Any] = dict.fromkeys(HELP)
+    return replace(settings, **nothing)
+
+
+def filters_text(settings: Settings) -> str:
+    """The filters that were given, as they are written."""
+    values = [(entry, getattr(settings, entry.name)) for entry in adjustable() if "filter" in entry.metadata]
+    return " ".join(_as_option(entry, value) for entry, value in values if value is not None)
+
+
+def _as_option(entry: Field[Any], value: Any) -> str:
+    """An option and its value, quoted for a shell."""
+    if "seconds" in entry.metadata:
+        return f"{option_name(entry)} {seconds_text(value)}"
+    values = value if isinstance(value, tuple) else (value,)
+    return " ".join([option_name(entry), *(quote(str(each)) for each in values)])
 
 
 def check(entry: Field[Any], value: Any) -> None:
@@ -182,6 +224,9 @@ def check(entry: Field[Any], value: Any) -> None:
     if choices and value not in choices:
         raise UsageError(f"{entry.name} is one of {', '.join(choices)}, not {value!r}")
     if value is None and "unset" in entry.metadata:
+        return
+    if "filter" in entry.metadata:
+        check_filter(entry.name, value)
         return
     if "file" in entry.metadata:
         from analyzer.tcp.timer_catalogue import own_timers  # the command line loads nothing that it may not need

@@ -73,7 +73,7 @@ class FinishedFlows:
         if whole:
             self._rules.hosts.column = self._columns.column
             self._rules.judge_all_flows(self._columns.column, self._recording, end_ns, self._settings, began, table)
-            if self._settings.keep_flows:
+            if self._settings.keeps_rows:
                 self._store.amend(sorted(self._rules.amended), self._rules.amended_number)
         addresses = book.words()
         timers = timers_of(self._settings)
@@ -137,8 +137,13 @@ class FinishedFlows:
     def _keep(self, endings: NDArray[np.void], entries: NDArray[np.void], lengths: NDArray[np.uint32]) -> None:
         """Keep the rows of some flows."""
         self._columns.append(endings)
-        if self._settings.keep_flows:
-            self._store.add(endings, entries, lengths)
+        if not self._settings.keeps_rows:
+            return
+        if self._settings.keep_stream is not None:
+            mine = endings["stream"] == self._settings.keep_stream
+            entries = entries[np.repeat(mine, lengths)] if len(entries) else entries
+            endings, lengths = endings[mine], lengths[mine]
+        self._store.add(endings, entries, lengths)
 
 
 class WaitingFlows:

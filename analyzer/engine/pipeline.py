@@ -19,7 +19,9 @@ from analyzer.errors import Notice
 from analyzer.findings.loading import asked
 from analyzer.flows.order import Order
 from analyzer.flows.table import FlowTable
+from analyzer.results.choice import chosen
 from analyzer.results.column_values import segment_rows
+from analyzer.results.filter_words import check_words
 from analyzer.results.result import Analysed
 from analyzer.results.source_summary import Summary
 from analyzer.results.store import FlowStore
@@ -103,6 +105,7 @@ class Analysis:
         recording: Recording | None = None,
         decoder: Decoder | None = None,
     ) -> None:
+        check_words(settings)
         self._settings, self.recording = settings, recording or unbroken()
         self._decoder = decoder or Decoder()
         self._table = FlowTable()
@@ -143,7 +146,8 @@ class Analysis:
         """Everything before the tracker for a whole capture: its segments, those of a connection together, unless the
         segments themselves are asked for. Another thread reads and decodes, and arranges what nobody else has yet."""
         batches = computed_in_order(self._batches(capture), PREFETCHED, BACKLOG)
-        if self._settings.keep_segments or not self._settings.fast_path:
+        all_segments = self._settings.keep_segments and self._settings.keep_stream is None
+        if all_segments or not self._settings.fast_path:
             yield from map(as_they_come, batches)
             return
         flow_buffer = self._flow_buffer = FlowBuffer(self._settings, self.recording.gaps, asked())
@@ -272,7 +276,7 @@ class Analysis:
         if self._settings.keep_segments:
             analysed.segments = (segment_rows(self._kept), self._table.rows)
             analysed.quoted = np.concatenate(self._quoted)
-        return analysed
+        return chosen(analysed)
 
     def _handed(self, parts: Iterable[Ended]) -> Analysed:
         """Flows that leave before the end."""

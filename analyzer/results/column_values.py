@@ -27,9 +27,10 @@ Values = dict[str, NDArray[Any]]
 NOTHING = {"file": -1, "word": 255}  # what stands for no value; for UNKNOWN else
 
 
-def flow_values(endings: Rows, files: FrameFiles) -> Values:
-    """The columns of flows.csv."""
-    return {column.name: _flow_values(column, endings, files) for column in TABLES["flows"]}
+def flow_values(endings: Rows, files: FrameFiles, names: Sequence[str] | None = None) -> Values:
+    """The columns of flows.csv, or those of these names."""
+    columns = [column for column in TABLES["flows"] if names is None or column.name in names]
+    return {column.name: _flow_values(column, endings, files) for column in columns}
 
 
 def _flow_values(column: TableColumn, endings: Rows, files: FrameFiles) -> NDArray[Any]:

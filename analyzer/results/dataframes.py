@@ -25,12 +25,17 @@ Category = Any  # pd.Categorical, generic in the newest stubs only
 
 
 def flows_frame(
-    endings: Rows, addresses: Sequence[str], combinations: Sequence[str], files: FrameFiles
+    endings: Rows,
+    addresses: Sequence[str],
+    combinations: Sequence[str],
+    files: FrameFiles,
+    names: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """flows.csv from rows of ENDING. ``addresses`` are the texts of the address book's rows, ``combinations`` those of
-    the column ``findings``; ``files`` tells which file each frame is in."""
-    values = flow_values(endings, files)
-    values["findings"] = np.array(combinations, object)[values["findings"]]
+    """flows.csv from rows of ENDING, or the columns ``names`` of it. ``addresses`` are the texts of the address book's
+    rows, ``combinations`` those of the column ``findings``; ``files`` tells which file each frame is in."""
+    values = flow_values(endings, files, names)
+    if "findings" in values:
+        values["findings"] = np.array(combinations, object)[values["findings"]]
     return _frame("flows", values, addresses, files)
 
 
@@ -109,6 +114,8 @@ def _frame(name: str, values: Values, addresses: Sequence[str], files: FrameFile
     data: dict[str, Any] = dict(values)
     texts = pd.Index(list(addresses), dtype=object)
     for column in TABLES[name]:
+        if column.name not in values:
+            continue
         if column.kind == "address":
             data[column.name] = pd.Categorical.from_codes(values[column.name], categories=texts)
         elif column.kind == "letters":
@@ -118,4 +125,4 @@ def _frame(name: str, values: Values, addresses: Sequence[str], files: FrameFile
             data[column.name] = named(values[column.name], files)
         elif column.kind == "word" and values[column.name].dtype != object:
             data[column.name] = words(column.words.by_code, values[column.name])
-    return table(name, data)
+    return table(name, data, values)

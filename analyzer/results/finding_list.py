@@ -3,7 +3,8 @@
 They stay numbers until a row is asked for, and are put into words some thousand rows at a time.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
@@ -90,6 +91,13 @@ class FindingList:
 
     def __len__(self) -> int:
         return sum(len(table) for table in self.tables)
+
+    def some(self, wanted: Callable[["RuleFindings"], NDArray[np.bool_]]) -> "FindingList":
+        """Those findings of each rule that are ``wanted``, in a list of their own."""
+        made = copy(self)
+        made.__dict__.pop("order", None)
+        made.tables = [part for table in self.tables if len(part := table.some(wanted(table)))]
+        return made
 
     @cached_property
     def order(self) -> FindingRows:
@@ -237,7 +245,7 @@ class RuleFindings:
 
     def __init__(self, findings: Findings, settings: Settings, recording: Recording) -> None:
         self.rule, self.columns, self._texts = findings.rule, findings.columns, findings.words
-        self.recording = recording
+        self._settings, self.recording = settings, recording
         self._made: dict[str | int, BoundWording] = {}
         said = {"message": self.rule.message, "advice": self.rule.advice}
         self.sentences: dict[str, Sentence] = {
@@ -247,6 +255,11 @@ class RuleFindings:
 
     def __len__(self) -> int:
         return len(self.columns["when"])
+
+    def some(self, rows: NDArray[np.bool_]) -> "RuleFindings":
+        """Some of them."""
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        return RuleFindings(Findings(self.rule, columns, self._texts), self._settings, self.recording)
 
     @cached_property
     def by_stream(self) -> NDArray[np.int64]:

@@ -34,6 +34,16 @@ class NumberTable(NamedTuple):
         names = [column.name for column in self.columns]
         return {name: np.concatenate([np.zeros(0, np.int64), *(part[name] for part in parts)]) for name in names}
 
+    def of_streams(self, streams: NDArray[np.bool_]) -> "NumberTable":
+        """The rows of the streams whose flag is set."""
+
+        def parts() -> Iterator[Numbers]:
+            for part in self.parts():
+                rows = streams[part["stream"]]
+                yield {name: values[rows] for name, values in part.items()}
+
+        return self._replace(parts=parts)
+
 
 def numbers_of_frame(columns: Sequence[TableColumn], frame: "pd.DataFrame") -> NumberTable:
     """A DataFrame with these columns as numbers again."""

@@ -4,7 +4,7 @@ Nanoseconds stay integers all the way: a time is an int64 count of nanoseconds s
 (the smallest int64, which is also numpy's NaT) where it is not known. So no time is ever rounded by a float.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,14 +15,15 @@ from analyzer.results.schema import TABLES
 from analyzer.units import UNKNOWN
 
 
-def table(name: str, data: Mapping[str, Any] | pd.DataFrame) -> pd.DataFrame:
-    """The table ``name`` from one array a column; columns of ``data`` beyond the declared ones come behind.
+def table(name: str, data: Mapping[str, Any] | pd.DataFrame, names: Collection[str] | None = None) -> pd.DataFrame:
+    """The table ``name``, or the columns ``names`` of it, from one array a column; columns of ``data`` beyond the
+    declared ones come behind.
 
     Accepted: int64 nanoseconds (UNKNOWN for none) for times and durations, also float seconds (NaN) for
     durations; integers with None, NA or UNKNOWN for ``number``; strings or a ``pd.Categorical`` for the
     others, "" for none. Raises KeyError if a declared column is missing.
     """
-    columns = TABLES[name]
+    columns = [column for column in TABLES[name] if names is None or column.name in names]
     typed = {column.name: typed_column(column, data[column.name]) for column in columns}
     extra = {str(key): pd.Series(values) for key, values in data.items() if key not in typed}
     return pd.DataFrame({**typed, **extra})

@@ -38,6 +38,7 @@ class Analysed:
     flow_table: Rows | None = None
     end: int = 0
     noted: Mapping[str, Sequence[Rows]] = field(default_factory=dict)
+    whole: FlowStore | None = None  # all flows, where ``tables`` has only those that filters ask for
 
     def further(self, name: str) -> "NumberTable":
         """The table census, reuse or timers. Raises UsageError where what it is made from was not kept."""
@@ -49,7 +50,10 @@ class Analysed:
         rows = self.noted.get(name)
         noted = np.concatenate(rows) if rows else None
         flow_table: Rows = np.zeros(0, FLOW) if self.flow_table is None else self.flow_table
-        return further_table(name, KeptFlows(self.tables, self.listing.settings, flow_table, self.end, noted))
+        # the rows of chosen flows rest on other flows, too; what is counted of sockets is of the chosen
+        store = self.tables if name == "census" or self.whole is None else self.whole
+        made = further_table(name, KeptFlows(store, self.listing.settings, flow_table, self.end, noted))
+        return made if store is self.tables or self.tables.chosen is None else made.of_streams(self.tables.chosen)
 
     def result(self) -> "ResultTables":
         """The same as DataFrames."""

@@ -21,3 +21,5 @@ class Summary:
     not_understood: dict[str, int] = field(default_factory=dict)  # what -> number of packets
     notices: list[Notice] = field(default_factory=list)
     cannot_judge: list[CannotJudge] = field(default_factory=list)
+    chosen: int | None = None  # connections that the filters ask for, which are ``chosen_by``; None without filters
+    chosen_by: str = ""

@@ -6,6 +6,7 @@ length, is where its rows stand. The scratch file has no name: nothing is left b
 
 import mmap
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -122,6 +123,13 @@ class FlowStore:
         self.notes: Sequence[str] = []
         self._amended: dict[int, int] = {}  # what ``findings`` is of some streams, whatever their rows say
         self.files = FrameFiles()
+        self.chosen: NDArray[np.bool_] | None = None  # one flag a stream; None: all are read
+
+    def only(self, streams: NDArray[np.bool_]) -> "FlowStore":
+        """The same flows, of which only those are read whose stream has its flag set."""
+        made = copy(self)
+        made.chosen = streams
+        return made
 
     @property
     def spilled(self) -> int:
@@ -169,7 +177,7 @@ class FlowStore:
         """All flows in the order of streams, at most so many at a time, and about so many entries of theirs, if any are
         wanted: more only where a single flow has more. Each slice gathers its rows when it is called."""
         rows, order = (self._endings.rows(), self._entries.rows()), self._order()
-        lengths = self._lengths.rows[: len(order)]
+        lengths = self._lengths.rows[: self._endings.count]
         first = np.cumsum(lengths, dtype=np.int64) - lengths if entries else None
         ends = np.cumsum(lengths[order], dtype=np.int64) if entries else None
         begin = 0
@@ -203,5 +211,9 @@ class FlowStore:
         streams = self._streams.rows[: self._endings.count]
         place = np.full(int(streams.max(initial=0)) + 1 if len(streams) else 0, NOT_HERE, np.uint32)
         place[streams] = np.arange(len(streams), dtype=np.uint32)
-        order: NDArray[np.uint32] = place[place != NOT_HERE]
+        wanted = place != NOT_HERE
+        if self.chosen is not None:
+            beyond = max(len(wanted) - len(self.chosen), 0)
+            wanted &= np.append(self.chosen, np.zeros(beyond, np.bool_))[: len(wanted)]
+        order: NDArray[np.uint32] = place[wanted]
         return order

@@ -94,7 +94,7 @@ def ladder_lines(
 
     Raises UsageError if there is no such stream.
     """
-    flow = _flow(result.flows, stream)
+    flow = _flow(result, stream)
     talk = ladder_segments(result.segments if result.segments is not None else pd.DataFrame(), flow)
     findings = _findings(result, stream)
     timeline = result.timeline[result.timeline["stream"] == stream]
@@ -120,10 +120,11 @@ def _findings(result: ResultTables, stream: int) -> pd.DataFrame:
     return findings[mine]
 
 
-def _flow(flows: pd.DataFrame, stream: int) -> "pd.Series[Any]":
-    found = flows[flows["stream"] == stream]
+def _flow(result: ResultTables, stream: int) -> "pd.Series[Any]":
+    found = result.flows[result.flows["stream"] == stream]
     if found.empty:
-        there = f"its streams are 0 to {flows['stream'].max()}" if len(flows) else "it has no TCP connection"
+        streams = result.summary.streams
+        there = f"its streams are 0 to {streams - 1}" if streams else "it has no TCP connection"
         raise UsageError(f"there is no stream {stream} in the capture; {there}")
     return found.iloc[0]
 

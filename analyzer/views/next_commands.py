@@ -3,14 +3,17 @@
 import shlex
 
 from analyzer.results.source_summary import Summary
-from analyzer.settings import Settings, options_text
+from analyzer.settings import Settings, options_text, without_filters
 from analyzer.views.escape import safe
 
 LONGEST = 400  # characters of captures that a command repeats
 
 
-def command(name: str, summary: Summary, settings: Settings, *options: str) -> str:
-    """``teardown NAME CAPTURE... OPTIONS``, with the settings that are not the defaults."""
+def command(name: str, summary: Summary, settings: Settings, *options: str, filters: bool = True) -> str:
+    """``teardown NAME CAPTURE... OPTIONS``, with the settings that are not the defaults, filters only if they are to
+    choose."""
+    if not filters:
+        settings = without_filters(settings)
     captures = " ".join(map(_quoted, summary.files))
     if len(captures) > LONGEST:
         captures = "CAPTURE..."

@@ -51,6 +51,10 @@ def read_lines(summary: Summary, columns: int) -> Iterator[Line]:
     counts = [size(summary.bytes), counted(summary.packets, "packet"), counted(summary.segments, "TCP segment")]
     links = [", ".join(summary.link_types)] if summary.link_types else []
     yield Line(", ".join([*counts, counted(summary.streams, "connection"), *links]))
+    if summary.chosen is not None:
+        which = "this connection" if summary.chosen == 1 else f"these {summary.chosen:,} connections"
+        said = f"Told of {which} only: {summary.chosen_by}" if summary.chosen else f"None fits {summary.chosen_by}"
+        yield from (Line(line, "yellow") for line in wrapped(said, 0, columns))
     if summary.first_ns is not None and summary.last_ns is not None:
         yield Line(_span(summary.first_ns, summary.last_ns))
     if summary.not_understood:
@@ -109,6 +113,8 @@ def _cell(number: int) -> str:
 def nothing(summary: Summary, overview: Overview) -> str:
     """What to say where there is no finding."""
     cut = summary.not_understood.get("headers cut", 0)
+    if summary.chosen == 0:
+        return "No connection was chosen."
     if not overview.flows and cut:
         return f"No TCP header is complete: the snap length cut {counted(cut, 'packet')}. Capture with -s 128 or more."
     return "No findings" if overview.flows else "The capture contains no TCP connection."
@@ -130,7 +136,7 @@ def _next_steps(summary: Summary, listing: FindingList) -> list[Line]:
     stream = f"--stream {table.columns['stream'][table.first]}"
     return [
         *heading("Next"),
-        Line(command("timeline", summary, listing.settings, stream)),
+        Line(command("timeline", summary, listing.settings, stream, filters=False)),
         Line(f"teardown explain {table.rule.code}"),
     ]
 

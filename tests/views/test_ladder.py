@@ -83,7 +83,7 @@ def test_a_wider_terminal_is_used_and_nothing_exceeds_it() -> None:
 
 
 def test_an_unknown_stream_names_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="there is no stream 99 in the capture; its streams are 0 to 9"):
+    with pytest.raises(UsageError, match="there is no stream 99 in the capture; its streams are 0 to 3"):
         ladder_lines(sample_result(), 99)
 
 

@@ -143,7 +143,7 @@ def goes_on(buffer, segment):
     number = np.int64(place_of(buffer, np.int64(segment["sender"]) >> 1)["group"])
     if number > 0:
         go_on(buffer, number, True)
-    return number > 0 or number == APART
+    return number > 0 or number in (APART, AWAITED)
 
 
 @helper

@@ -119,6 +119,8 @@ class FlowBuffer:
         self._buffer["groups_taken"] = self._buffer["bundles_taken"] = 1
         self._buffer["quiet"], self._buffer["lag"] = QUIET_NS, min(LAG_NS, settings.clock_back_ns)
         self._buffer["gathered_at_most"] = TOGETHER
+        self._one_by_one = settings.keep_stream if settings.keep_segments else None  # nothing of that stream waits
+        self._seen = 0  # rows of the flow table among which it was looked for
         self._settings, self._output = settings, OutputMemory(settings.keep_timeline)
         (self._whole, self._clocks), self._concluded = self._output.segments(), self._output.concluded()
         self._scratch_flow = ScratchFlow(settings, self._gaps, asked)
@@ -153,6 +155,9 @@ class FlowBuffer:
         if len(self._places) < len(flow_rows):
             self._places.grow(max(len(flow_rows), 2 * len(self._places)))
             self._lay_out()
+        if self._one_by_one is not None:
+            mine = self._seen + np.flatnonzero(flow_rows["stream"][self._seen :] == self._one_by_one)
+            self._places.rows["group"][mine], self._seen = buffered.AWAITED, len(flow_rows)
         for start in range(0, max(len(batch), 1), TOGETHER):
             yield from self._take(batch[start : start + TOGETHER], flow_rows)
 

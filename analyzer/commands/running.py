@@ -1,0 +1,27 @@
+"""Running the pipeline for a command, with a progress bar."""
+
+import gc
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analyzer.settings import Settings
+
+if TYPE_CHECKING:
+    from analyzer.results.result import Analysed
+
+
+def analysed_of(paths: Sequence[str], settings: Settings, quiet: bool = False, out: Path | None = None) -> "Analysed":
+    """Run the pipeline with a progress bar. What does not fit in memory goes into the folder ``out``, which may not be
+    there yet."""
+    gc.disable()  # importing makes many objects and no garbage
+    from analyzer.engine.pipeline import analyze as run
+    from analyzer.kernels import on_compiling
+    from analyzer.views.progress import ProgressBar
+
+    gc.freeze()  # they stay: whoever searches for garbage may pass them by
+    gc.enable()
+    if quiet:
+        on_compiling(lambda line: None)
+    with ProgressBar() as bar:
+        return run(list(paths), settings, bar, out if out and out.is_dir() else None)

@@ -1,0 +1,67 @@
+"""The list of connections: sorted, limited, fitted to the terminal; as CSV the cells of flows.csv."""
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from analyzer.cli import guarded
+from analyzer.engine.pipeline import analyze
+from analyzer.results.flow_selection import order_of
+from analyzer.settings import Settings
+from analyzer.views.flow_list import FlowListing, csv_text, list_lines
+from analyzer.writers.tables import write_analysed
+
+CAPTURES = Path(__file__).parents[2] / "captures"
+MANY = CAPTURES / "reconnect-loop-leaks.pcapng"
+WHOLE = analyze([str(MANY)], Settings())
+
+
+def rows(tmp_path: Path) -> list[dict[str, str]]:
+    (path,) = write_analysed(WHOLE, tmp_path, names=("flows",))
+    return list(csv.DictReader(path.read_text("utf8").splitlines()))
+
+
+def listed(sort: str | None, limit: int | None, *columns: str) -> list[dict[str, str]]:
+    text = "".join(csv_text(WHOLE, FlowListing(order_of(sort, limit), columns)))
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_csv_has_the_cells_of_flows(tmp_path: Path) -> None:
+    assert listed(None, None) == rows(tmp_path)
+
+
+@pytest.mark.parametrize("column", ["duration_s", "client_port", "findings", "first_epoch", "teardown"])
+def test_sorted_as_the_cells_are(tmp_path: Path, column: str) -> None:
+    number = column in ("duration_s", "client_port", "first_epoch")
+    key = (lambda row: float(row[column] or "-inf")) if number else (lambda row: row[column])
+    whole = rows(tmp_path)
+    up, down = sorted(whole, key=key), sorted(whole, key=key, reverse=True)
+    assert [row["stream"] for row in listed(column, 5)] == [row["stream"] for row in up[:5]]
+    assert [row["stream"] for row in listed(f"-{column}", None)] == [row["stream"] for row in down]
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120, 200])
+def test_lines_fit_where_columns_can_be_left_out(columns: int) -> None:
+    lines = [line.plain for line in list_lines(WHOLE, FlowListing(order_of(None, 10)), columns)]
+    table = lines[:11]
+    least = max(len(f"{row['stream']}  {row['client_ip']}:{row['client_port']}") for row in listed(None, 10))
+    assert all(len(line) <= max(columns, 3 * least) for line in table)
+    assert len({line.index("10.") for line in table[1:]}) == 1
+    assert any("columns left out" in line for line in lines) == (columns < 160)
+
+
+def test_unknown_columns_are_told(capfd: pytest.CaptureFixture[str]) -> None:
+    assert guarded(["flows", str(MANY), "--sort", "-duration"]) == 2
+    assert "did you mean duration_s?" in capfd.readouterr().err
+    assert guarded(["flows", str(MANY), "--columns", "stream,ip"]) == 2
+    assert "flows has no column ip" in capfd.readouterr().err
+
+
+def test_a_list_says_what_it_leaves_out(capfd: pytest.CaptureFixture[str]) -> None:
+    assert guarded(["flows", str(MANY), "--limit", "3", "--port", "8080"]) == 0
+    out = capfd.readouterr().out
+    assert "3 of " in out and f"teardown timeline {MANY} --stream N" in out
+    assert guarded(["flows", str(MANY), "--port", "1"]) == 0
+    assert "No connection fits --port 1" in capfd.readouterr().out
