@@ -259,7 +259,7 @@ def test_a_syn_ack_repeated_although_acknowledged(times: int, state: State, fire
     if fires:
         row = found(ledger(flow))["TD313"]
         assert row["frames"] == "2;5;7"
-        assert "although it had been acknowledged (SYN-ACK in frame 2, then frames 5 to 7)" in row["message"]
+        assert "although it had been acknowledged, twice (SYN-ACK in frame 2, then frames 5 to 7)" in row["message"]
         assert set(found(ledger(flow))) == {"TD313"}  # that the client repeats its data is no loss
 
 
@@ -267,7 +267,7 @@ def test_a_reset_to_the_last_acknowledgment_of_the_handshake() -> None:
     answer = REPLY | {"rst_answers": Answered.ACK, "rst_state": State.SYN_RECEIVED}
     row = found(ledger(reset_by_server(**answer)))
     assert set(row) == {"TD313"}
-    message = "answered the handshake's last acknowledgment with RST (SYN-ACK in frame 0, then frames 10 to 11)"
+    message = "answered the handshake's last acknowledgment with RST, once (SYN-ACK in frame 0, then frames 10 to 11)"
     assert message in row["TD313"]["message"]
 
 
