@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from analyzer.commands.options import FILTERS
 from analyzer.results.result import ResultTables
 from analyzer.settings import adjustable
 from tests.findings.filed import OPENED, analyzed, codes
@@ -293,9 +294,10 @@ def test_one_decides(count: Count, tmp_path: Path) -> None:
 def test_every_setting_decides_here() -> None:
     """But for the engine, which judges nothing; ``fin_timeout``, by which the ladder alone says what may have ended
     (tests/views/test_ladder_truth.py); ``capture_gap``, which takes two files (tests/several/test_gaps.py); and
-    ``timers``, a file (tests/findings/test_fitting_timers.py); and those of crowds (tests/findings/test_crowds.py)."""
+    ``timers``, a file (tests/findings/test_fitting_timers.py); those of crowds (tests/findings/test_crowds.py); and
+    filters (tests/test_filters.py)."""
     elsewhere = {"engine", "fin_timeout_ns", "capture_gap_ns", "timers"}
-    elsewhere |= {"ephemeral_ports", "ports_used_percent", "outage", "half_open"}
+    elsewhere |= {"ephemeral_ports", "ports_used_percent", "outage", "half_open", *FILTERS}
     tried = {name for edge in [*EDGES.values(), *COUNTS.values()] for name in edge.settings}
     assert {name.removesuffix("_s") for name in tried} == {
         entry.name.removesuffix("_ns") for entry in adjustable() if entry.name not in elsewhere

@@ -202,7 +202,7 @@ def names_fit(case: Case) -> None:
     for name, claimed in case.claims.items():
         if hasattr(settings, f"{name}_ns"):
             must(claimed.is_about(getattr(settings, f"{name}_ns")), f"the threshold {name} is another")
-        elif hasattr(settings, name) and isinstance(claimed, int):
+        elif isinstance(getattr(settings, name, None), int) and isinstance(claimed, int):
             must(claimed == getattr(settings, name), f"the threshold {name} is another")
 
 
