@@ -137,6 +137,23 @@ def ended_silence(ledger: Ledger, frame: NDArray[Any]) -> NDArray[np.int64]:
     return np.asarray(np.where(long, ledger.own("idle_longest"), 0), np.int64)
 
 
+def by_third_party(ledger: Ledger) -> Bools:
+    """Endpoints in whose name somebody else sent the RST that counts (TD309)."""
+    same = ledger.own("third_party_frame") == ledger.own("rst_frame")
+    return np.asarray((ledger.own("third_party") > 0) & same)
+
+
+def met_by_reset(ledger: Ledger) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The frame and time of the segment that met the endpoint's RST: the one it answers. What somebody else sends in
+    its name need not have the numbers of an answer; there it is the receiver's last segment, if that was the flow's
+    last before the RST, by less than a second. 0 where there is none."""
+    frame, when = ledger.own("rst_answers_frame"), ledger.own("rst_answers_time")
+    idle, last = ledger.own("rst_idle"), ledger.peer("last_time")
+    close = by_third_party(ledger) & (idle < LONG_NS) & (last == ledger.own("rst_time") - idle)
+    behind = close & (frame == 0) & (ledger.peer("last_frame") < ledger.own("rst_frame"))
+    return np.where(behind, ledger.peer("last_frame"), frame).astype(np.int64), np.where(behind, last, when)
+
+
 def since_peer_fin(ledger: Ledger) -> NDArray[np.int64]:
     """From the peer's FIN passing the tap to the segment that its RST answers, ns; below 0 if the FIN came after."""
     return np.asarray(ledger.peer("rst_answers_time") - ledger.peer("fin_time"), np.int64)

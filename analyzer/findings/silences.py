@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.findings.facts import LONG_NS, ended_silence, opening_not_captured
+from analyzer.findings.facts import LONG_NS, by_third_party, ended_silence, met_by_reset, opening_not_captured
 from analyzer.findings.rule import Bools
 from analyzer.tcp import timer_catalogue
 from analyzer.tcp.dialogue import Pending
@@ -70,8 +70,7 @@ def before_reset(ledger: Ledger) -> Silences:
     side = ledger.rst_side
     when, waits = ledger.of_side("rst_time", side), _waits(ledger, ledger.rst_side, "rst_time")
     unacked = (ledger.of_side("rst_unacked", side) > 0) & (waits < HALF_CLOSED)
-    frame = ledger.of_side("rst_frame", side)
-    foreign = (ledger.of_side("third_party", side) > 0) & (ledger.of_side("third_party_frame", side) == frame)
+    frame, foreign = ledger.of_side("rst_frame", side), _of_side(by_third_party(ledger), side)
     unread = (ledger.of_side("rst_unread", side) > 0) | (waits == ANSWER) & (side != ledger.client)
     found = _silences(
         ledger,
@@ -97,12 +96,13 @@ def before_fin(ledger: Ledger) -> Silences:
 
 
 def before_answered(ledger: Ledger) -> Silences:
-    """The silence that a segment ended which met a RST: its receiver had forgotten the connection meanwhile."""
-    side = ledger.rst_side
-    frame, when = ledger.of_side("rst_answers_frame", side), ledger.of_side("rst_answers_time", side)
-    length = _of_other(ended_silence(ledger, ledger.peer("rst_answers_frame")), side)
-    found = _forgotten(ledger, side, BY_RST_TO_NEXT, when, length, frame)
-    return found._replace(reset=np.where(ledger.of_side("fin_count", side) > 0, OWN_RESET, NO_FIN))
+    """The silence that a segment ended which met a RST: its receiver had forgotten the connection meanwhile, or a
+    device between the two had."""
+    side, (frames, times) = ledger.rst_side, met_by_reset(ledger)
+    length = _of_side(ended_silence(ledger, frames[:, ::-1])[:, ::-1], side)
+    found = _forgotten(ledger, side, BY_RST_TO_NEXT, _of_side(times, side), length, _of_side(frames, side))
+    foreign, closed = _of_side(by_third_party(ledger), side), ledger.of_side("fin_count", side) > 0
+    return found._replace(reset=np.select([foreign, closed], [BY_THIRD_PARTY, OWN_RESET], NO_FIN))
 
 
 def before_loss(ledger: Ledger) -> Silences:
@@ -132,7 +132,7 @@ def before_lost_fin(ledger: Ledger) -> Silences:
     fins = ledger.own("fin_time") * (ledger.own("fin_count") > 1)
     side = np.where(fins.any(axis=1), np.argmax(fins, axis=1), NOT_KNOWN)
     frame, when = ledger.of_side("fin_frame", side), ledger.of_side("fin_time", side) - 1  # before it passed
-    length = _of_other(ended_silence(ledger, ledger.own("fin_frame"))[:, ::-1], side)
+    length = _of_side(ended_silence(ledger, ledger.own("fin_frame")), side)
     return _forgotten(ledger, side, BY_NOTHING, when, length, frame)
 
 
@@ -175,7 +175,7 @@ def of_flow_columns(column: Callable[[str], NDArray[Any]], ends: int) -> Silence
     cut = column("handshake") == Handshake.NOT_CAPTURED
     data = np.where((turns == 0) & cut, NOT_KNOWN, data)  # the first segment captured began nothing
     unused = ~cut & ((turns == 0) | ((turns == 1) & (column("last_data_by") == SIDES.by_code.index("server"))))
-    waits = np.select([unused, *(pending == code for code in WAITED_FOR)], [UNUSED, *WAITED_FOR.values()], IDLE)
+    waits = _waits_for(unused, pending)
     nothing = np.zeros(len(data), np.int64)
     fin_frame = np.where(by_client, column("client_fin_frame"), column("server_fin_frame"))
     return Silences(
@@ -243,13 +243,15 @@ def _waits(ledger: Ledger, side: Longs, acted: str) -> Longs:
     when = ledger.of_side(acted, side)
     fins = _fins(ledger, when) - (ledger.of_side("fin_time", side) == when)
     opened, cut = (ledger.own("established_time") > 0).any(axis=1), opening_not_captured(ledger)
-    pending, (asked, _) = ledger.own("pending").max(axis=1), _by_role(ledger, ledger.own("turns") > 0)
-    by_client, _ = _by_role(ledger, ledger.own("spoke_last") > 0)
-    return np.select(
-        [fins >= 2, fins == 1, ~opened, ~asked & ~cut, by_client, pending == Pending.MID_ANSWER],
-        [CLOSED, HALF_CLOSED, HANDSHAKE, UNUSED, ANSWER, MID_ANSWER],
-        IDLE,
-    )
+    asked, _ = _by_role(ledger, ledger.own("turns") > 0)
+    open_now = _waits_for(~asked & ~cut, ledger.own("pending").max(axis=1))
+    return np.select([fins >= 2, fins == 1, ~opened], [CLOSED, HALF_CLOSED, HANDSHAKE], open_now)
+
+
+def _waits_for(unused: Bools, pending: NDArray[Any]) -> Longs:
+    """What an open connection waited for when somebody ended its dialogue, by what was pending then."""
+    cases = [unused, *(pending == code for code in WAITED_FOR)]
+    return np.select(cases, [UNUSED, *WAITED_FOR.values()], IDLE)
 
 
 def _by_role(ledger: Ledger, values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -258,9 +260,9 @@ def _by_role(ledger: Ledger, values: NDArray[Any]) -> tuple[NDArray[Any], NDArra
     return np.where(first, values[:, 0], values[:, 1]), np.where(first, values[:, 1], values[:, 0])
 
 
-def _of_other(values: NDArray[Any], side: Longs) -> NDArray[Any]:
-    """Of values of endpoints those of the other side than ``side``."""
-    return np.where(side == 0, values[:, 1], values[:, 0])
+def _of_side(values: NDArray[Any], side: Longs) -> NDArray[Any]:
+    """Of values of endpoints those of ``side``."""
+    return np.where(side > 0, values[:, 1], values[:, 0])
 
 
 def _fins(ledger: Ledger, when: Longs) -> Longs:

@@ -18,6 +18,7 @@ brace is a brace. The kind behind the colon:
     shown         (frame 8), or nothing
     silence       , after 612 s of silence; or nothing
     quiet         , then nothing for 61 s; or nothing
+    broken         that frame 8 had ended, or nothing
     survived       (it had survived 200 s before), or nothing
     ending         in answer to frame 8, which was sent; or nothing
     within         in 8.002 s, or nothing
@@ -223,6 +224,7 @@ KINDS: dict[str, Callable[[str], Piece]] = {
     "frame": lambda value: FrameNumber(value, "frame ", missing="not captured"),
     "numbered": lambda value: FrameNumber(value, known=True),
     "shown": lambda value: FrameNumber(value, " (frame ", ")"),
+    "broken": lambda value: FrameNumber(value, " that frame ", " had ended"),
     "survived": lambda value: Duration(value, " (it had survived ", " before)"),
     "ending": lambda value: FrameNumber(value, " in answer to frame ", ", which was sent"),
     "to": lambda value: FrameNumber(value, " to "),

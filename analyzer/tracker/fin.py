@@ -62,7 +62,7 @@ def take_fin(context, s, i):
     if not knows(p, ACKED) or seq_diff(p["ack_sent"], end) < 0 or inferred:
         learn(e, FIN_KNOWN)  # else its peer takes this for an old number, and will never acknowledge it as a FIN
     seen_again(context, e)
-    first_fin(context, s, e, p, end)
+    first_fin(context, s, e, end)
     if seq_diff(end, e["snd_nxt"]) > 0:
         e["snd_nxt"] = end
     e["fresh_time"] = 0 if inferred or seq_diff(end, e["snd_nxt"]) < 0 else now
@@ -96,7 +96,7 @@ def inferred_fin_captured(context, j):
 
 
 @helper
-def first_fin(context, s, e, p, end):
+def first_fin(context, s, e, end):
     """Enter the first FIN of endpoint ``e`` in the ledger; it ends at the number ``end``."""
     after = mark_closing_facts(context, e)
     after["fin_end"] = end
@@ -104,8 +104,6 @@ def first_fin(context, s, e, p, end):
     after["fin_frame"] = s["frame"]
     after["fin_count"] = 1
     after["fin_ack"] = ack_of(s, e["ack_sent"])
-    if e["data_time"] > 0 or p["data_time"] > 0:
-        after["last_payload_by"] = 1 if np.int64(e["data_time"]) >= np.int64(p["data_time"]) else 2
 
 
 @helper
@@ -180,5 +178,4 @@ def fin_again(context, s, i):
         forget(e, FIN_ACKED)
         if knows(e, PEER_FIN_ASSUMED) and np.int64(e["state"]) == FIN_WAIT_1:
             forget(e, PEER_FIN_ASSUMED)
-            after["peer_fin_time"] = 0
     note(context, i, FIN_AGAIN, now, frame, NO_NOTE)

@@ -145,7 +145,6 @@ CLOSING_COLUMNS = [
     Column("fin_acked_frame", "<u4", "frame of it"),
     Column("fin_acks", "<u4", "acknowledgments of its FIN that passed, one for each FIN at most"),
     Column("established_time", "<i8", "entering ESTABLISHED"),
-    Column("peer_fin_time", "<i8", "it received the peer's FIN (best time)"),
     Column("close_wait_time", "<i8", "entering CLOSE_WAIT"),
     Column("close_wait_end", "<i8", "leaving it"),
     Column("fin_wait_2_time", "<i8", "entering FIN_WAIT_2"),
@@ -159,7 +158,6 @@ CLOSING_COLUMNS = [
     Column("tap_rtt_last", "<i8", "the time from the tap to it and back when that was measured last, 0 not known"),
     Column("through_closing", "u1", "1 where it went through CLOSING"),
     Column("overtaken", "u1", "1 where a later segment of it that acknowledges the peer's FIN passed before its FIN"),
-    Column("last_payload_by", "u1", "who sent the newest payload when its FIN passed: 1 itself, 2 its peer, 0 nobody"),
     Column("close_wait_basis", "u1", "how its CLOSE_WAIT was learnt (Basis)"),
     # Its part in the dialogue (``tcp.dialogue``), which ends with the first FIN or RST that counts. A silence is
     # survived once the other side has sent something (no RST) after the segment that broke it. Those that are shorter
@@ -208,7 +206,6 @@ UNUSUAL_FACTS = [
     Column("probe_last_frame", "<u4", "frame of the last of these"),
     Column("probe_first_time", "<i8", "the first of these"),
     Column("probe_last_time", "<i8", "the last of these"),
-    Column("zero_windows", "<i4", "how often it closed its window"),
     Column("zero_window_since", "<i8", "since when its window has been closed, 0 open"),
     Column("zero_window_frame", "<u4", "frame that closed it last"),
     Column("window_probes", "<i4", "how often it asked at the closed window of its peer since that was closed last"),
@@ -237,9 +234,6 @@ UNUSUAL_FACTS = [
     Column("missing_jumps", "<i4", "steps of its numbers that no window allows: how much is missing is not known"),
     Column("far_segments", "<i4", "segments of it far from its numbers, as those of another connection are"),
     Column("far_next", "<u4", "the sequence number after the last of these"),
-    Column("mixed_frame", "<u4", "the frame from which on the flow holds more than one connection, 0 none"),
-    Column("mixed_time", "<i8", "time of it"),
-    Column("replayed", "u1", "1 where that is the same exchange once more, 2 where it is another sequence of numbers"),
     Column("pad_bytes", "<u4", "bytes of its newest segment that are taken for padding, 0 none"),
     Column("pad_end", "<u4", "the sequence number after that segment without them"),
     Column("pad_time", "<i8", "time of that segment"),

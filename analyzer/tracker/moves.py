@@ -179,8 +179,7 @@ def record_entry(context, e, state, basis, time):
 @helper
 def note_peer_fin(context, e, row):
     """Endpoint ``e`` received the peer's FIN, as that row of the log says."""
-    after = mark_closing_facts(context, e)
-    after["peer_fin_time"], after["peer_fin_event"] = log_at(context, row)["time"], row
+    mark_closing_facts(context, e)["peer_fin_event"] = row
 
 
 @helper

@@ -22,7 +22,6 @@ from analyzer.tracker.segment import length_of
 CHALLENGE_NS = 3_000_000_000  # an old connection answers a SYN at once: this is more than any way there and back takes
 FAR = 1 << 24  # bytes beyond which numbers are those of another connection, unless a larger window was advertised
 TOO_MANY = 3  # segments far away, after which the flow is taken to hold more than one connection
-SAME_AGAIN, OTHER_NUMBERS = np.int64(1), np.int64(2)
 
 
 @helper
@@ -113,12 +112,9 @@ def begins_anew(context, s, e, p):
 
 
 @helper
-def mark_mixed(context, s, i, how):
-    """From segment ``s`` of endpoint ``i`` on, the flow holds more than one connection, or the same again."""
-    u = mark_unusual(context, end_at(context, i))
-    u["mixed_frame"] = s["frame"]
-    u["mixed_time"] = s["time"]
-    u["replayed"] = how
+def mark_mixed(context, i):
+    """From here on the flow holds more than one connection, or the same again."""
+    mark_unusual(context, end_at(context, i))
     learn(end_at(context, i), MIXED)
     learn(end_at(context, i ^ 1), MIXED)
 
@@ -131,17 +127,17 @@ def is_other_connection(context, s, i):
         return True
     if np.int64(s["flags"]) & SYN:
         if repeats_all(s, e, p):
-            mark_mixed(context, s, i, SAME_AGAIN)
+            mark_mixed(context, i)
             return True
         if begins_anew(context, s, e, p):
-            mark_mixed(context, s, i, OTHER_NUMBERS)
+            mark_mixed(context, i)
             return True
     elif not np.int64(s["flags"]) & RST and begins_anew(context, s, e, p):
-        mark_mixed(context, s, i, OTHER_NUMBERS)
+        mark_mixed(context, i)
         return True
     elif not np.int64(s["flags"]) & RST and is_far_away(context, s, e, p):
         if unusual(context, e)["far_segments"] >= TOO_MANY:
-            mark_mixed(context, s, i, OTHER_NUMBERS)
+            mark_mixed(context, i)
         return True
     if answers_no_syn(s, e, p):
         note_unacceptable(context, s, i)

@@ -167,9 +167,7 @@ def forget_arrival(context, e):
     """Endpoint ``e`` is no longer taken to have received the peer's FIN."""
     if knows(e, PEER_FIN_ASSUMED):
         forget(e, PEER_FIN_ASSUMED)
-        after = mark_closing_facts(context, e)
-        after["peer_fin_time"] = 0
-        after["peer_fin_event"] = 0
+        mark_closing_facts(context, e)["peer_fin_event"] = 0
 
 
 @helper

@@ -354,7 +354,6 @@ def windows(context, s, e, p, flags):
     u = mark_unusual(context, e)
     if u["zero_window_since"] == 0:
         u["zero_window_since"] = s["time"]
-        u["zero_windows"] = u["zero_windows"] + 1
         u["zero_window_frame"] = s["frame"]
         if p["unusual"] > 0:
             unusual(context, p)["window_probes"] = 0

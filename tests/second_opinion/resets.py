@@ -350,6 +350,7 @@ def reset_by_third_party(case: Case) -> None:
         up_to = f" to {high}" if high > low else ""
         must((case["low"], str(case["up_to"] or "")) == (low, up_to), f"the other segments' TTLs are {low}{up_to}")
     how_others_came(case, rst)
+    silence_before(case, rst)
     if case["turned"]:
         copied, before = (
             case.segment("copied", case.peer),
@@ -373,6 +374,20 @@ def reset_by_third_party(case: Case) -> None:
         on = went_on(case.flow, case.own, rst)
         must(on, "behind the RST its sender sent nothing new in the same numbers")
         must(case["own"] is None or case["own"] in {row.frame for row in on}, f"frame {case['own']} is nothing new")
+
+
+def silence_before(case: Case, rst: Segment) -> None:
+    """The silence that it ended itself, or that the other side's segment had ended which it met."""
+    ended = rst if case["met"] is None else case.segment("met", case.peer)
+    earlier = case.flow.before(ended)
+    if case["idle"] is not None:
+        must(earlier, "nothing was captured before the silence")
+        case.lasted("idle", ended.time - earlier[-1].time)
+    if ended is not rst:
+        after = [row for row in case.flow.before(rst) if row.frame > ended.frame]
+        absent([row for row in after if row.side == rst.side], "its sender answered in frame {}")
+        must(rst.time - ended.time <= 10**9 + 2 * (case.flow.round_trip or 0), "it came long after that segment")
+    timers_fit(case, ended)
 
 
 def how_others_came(case: Case, rst: Segment) -> None:

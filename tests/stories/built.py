@@ -146,7 +146,7 @@ def firewall_answers_the_keep_alive() -> list[Conversation]:
     one.exchange(0.5)
     one.exchange(1.0)
     probe = one.client.ip_id
-    one.send(7201.0, one.client, ACK, seq=one.client.next - 1)
+    one.send(7201.001, one.client, ACK, seq=one.client.next - 1)
     numbers = {"seq": one.server.next, "ack": one.client.next - 1}
     one.send(7201.03, one.server, RST | ACK, ttl=28, ip_id=probe, window=0x2CCC, **numbers)
     return [one, visit(7210.0)]

@@ -212,19 +212,6 @@ def want_of_ack(side: Side) -> list[Seen]:
     return found
 
 
-def last_payload_by(side: Side) -> int:
-    """Whose payload was the newest when its FIN passed: 1 its own, 2 the peer's, 0 nobody's."""
-    if not side.fins:
-        return 0
-    of_peer = Side(side.connection, 1 - side.side)
-    own, theirs = (
-        time_of([one for one in side.before(side.fins[0], some.data) if fresh(one) or some.overtaken(one)][-1:])
-        for some in (side, of_peer)
-    )
-    own = side.fins[0].segment.time if fresh(side.fins[0]) and side.fins[0].carries else own
-    return 0 if not own and not theirs else 1 if own >= theirs else 2
-
-
 Meaning = Callable[[Side], int]
 COLUMNS: dict[str, Meaning] = {
     **DIALOGUE_COLUMNS,
@@ -250,7 +237,6 @@ COLUMNS: dict[str, Meaning] = {
     "ttl_low": lambda of: min((one.segment.ttl for one in of.plain), default=0),
     "ttl_high": lambda of: max((one.segment.ttl for one in of.plain), default=0),
     "ts_last": lambda of: next((one.segment.ts_val for one in reversed(of.plain) if one.segment.stamped), 0),
-    "zero_windows": lambda of: len(closings(of)),
     "zero_window_since": lambda of: time_of(shut(of)),
     "zero_window_frame": lambda of: frame_of(closings(of)[-1:]),
     "window_probes": lambda of: len(at_closed_window(of)),
@@ -315,7 +301,6 @@ COLUMNS: dict[str, Meaning] = {
     "fin_acked_frame": lambda of: of.end.fin_acked_frame,
     "fin_after_ack": lambda of: len(of.doubted),
     "ack_passed": lambda of: of.end.ack_passed,
-    "last_payload_by": last_payload_by,
     "fin_repeats": lambda of: len(want_of_ack(of)),
     "fin_after_ack_time": lambda of: time_of(of.doubted),
     "fin_after_ack_frame": lambda of: frame_of(of.doubted),
@@ -436,7 +421,7 @@ LEFT_OUT = {
     **dict.fromkeys(["last_seq_end", "window_scale"], "other columns rest on them"),
     **dict.fromkeys(["missing_from", "missing_end", "hole_from", "hole_end"], "other columns rest on them"),
     **dict.fromkeys(["unseen_time", "fin_acks"], "other columns rest on them"),
-    **dict.fromkeys(["missing_jumps", "far_next", "mixed_frame", "mixed_time", "replayed"], "of several connections"),
+    **dict.fromkeys(["missing_jumps", "far_next"], "of several connections"),
     **dict.fromkeys(["syn_ack_after_ack", "syn_ack_after_ack_frame", "syn_ack_after_ack_last"], "of the states"),
     **dict.fromkeys(["broken_idle", "broken_data_idle"], "the survived ones are told"),
     **dict.fromkeys(["deadline", "overtaken"], "of the states"),
@@ -445,7 +430,7 @@ LEFT_OUT = {
     **dict.fromkeys(["pad_bytes", "pad_end", "pad_time", "pad_frame"], "what looks like padding (test_padding.py)"),
     **dict.fromkeys(REFUSALS, "how RSTs and SYNs are paired is told by the second opinion"),
     **dict.fromkeys(
-        ["established_time", "peer_fin_time", "close_wait_time", "close_wait_end", "fin_wait_2_time", "fin_wait_2_end"],
+        ["established_time", "close_wait_time", "close_wait_end", "fin_wait_2_time", "fin_wait_2_end"],
         "told by the entries (test_times.py)",
     ),
     **dict.fromkeys(

@@ -37,7 +37,7 @@ BETWEEN = [path for path in RECORDINGS if ".m." in path.name]  # recorded betwee
 # Where segments contradict one another, what was known to be sent is a matter of opinion.
 OF_REPEATS = [
     *("repeats", "repeat_run", "repeat_first_time", "repeat_last_time", "repeat_last_frame"),
-    *("data_time", "data_frame", "rst_data_age", "rst_data_frame", "beyond_fin_bytes", "last_payload_by"),
+    *("data_time", "data_frame", "rst_data_age", "rst_data_frame", "beyond_fin_bytes"),
 ]
 OF_BYTES = {
     *OF_REPEATS,

@@ -58,7 +58,6 @@ OF_ENTRIES: dict[str, Callable[[Moves], int]] = {
     "fin_wait_2_end": time_left(State.FIN_WAIT_2),
     "time_wait_time": time_entered(State.TIME_WAIT),
     "through_closing": lambda moves: int(entry_of(State.CLOSING)(moves) is not None),
-    "peer_fin_time": lambda moves: max([time_of(move) for move in moves if move["event"] == Event.RCVD_FIN], default=0),
     "state_time": lambda moves: time_of(moves[-1] if moves else None),
     "state_basis": lambda moves: basis_of(moves[-1] if moves else None),
 }

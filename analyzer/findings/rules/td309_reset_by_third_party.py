@@ -24,7 +24,8 @@ the message says so: a firewall does that, and so does a host whose RSTs are sen
 ## What to do next
 
 The difference in hops is the number of routers by which the sender of the RST is nearer or farther. Capture at the
-alleged sender at the same time: a RST that never left it was made on the path.
+alleged sender at the same time: a RST that never left it was made on the path. Where it met the first segment after a
+silence, the message says how long that was: a device that drops idle connections had forgotten this one by then.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,11 +34,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.findings.facts import LONG_NS, phrase, phrases
-from analyzer.findings.fitting_timers import consistent_with
+from analyzer.findings.facts import LONG_NS, by_third_party, ended_silence, met_by_reset, phrase, phrases
+from analyzer.findings.fitting_timers import fitting_words, timers_that_fit
 from analyzer.findings.hosts import Hosts
-from analyzer.findings.rule import DOUBT, Choice, Verdict
-from analyzer.findings.silences import before_reset
+from analyzer.findings.rule import DOUBT, Bools, Choice, Verdict
+from analyzer.findings.silences import before_answered, before_reset
 from analyzer.settings import Settings
 from analyzer.tracker.hops import other_path
 from analyzer.tracker.ledger import ThirdParty
@@ -56,9 +57,9 @@ OTHER_HOPS = "it took a different number of hops"
 WENT_ON = "its sender continued the connection as if it had sent none"
 BOTH = f"{OTHER_HOPS}, and {WENT_ON}"
 MESSAGE = (
-    "The RST in frame {rst} (at {when:into}{idle:silence}{timers}) does not fit the {blamed}, its alleged sender: "
-    "{why}{own:shown}. Its TTL is {ttl}; that of the sender's other segments is {low}{up_to}{turned}{copied:shown}"
-    "{habit}."
+    "The RST in frame {rst} (at {when:into}{idle:silence}{met:broken}{timers}) does not fit the {blamed}, its alleged "
+    "sender: {why}{own:shown}. Its TTL is {ttl}; that of the sender's other segments is {low}{up_to}{turned}"
+    "{copied:shown}{habit}."
 )
 COPIED = "; it has the IP id of the receiver's last segment before it"
 OTHERS = "; RSTs in this host's name came with TTL {1} in {0}"
@@ -76,14 +77,16 @@ ADVICE = (
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     how = ledger.own("third_party")
     low, high = ledger.own("ttl_low"), ledger.own("ttl_high")
-    effective = (ledger.own("rst_frame") == ledger.own("third_party_frame")) & (how > 0)
+    effective = by_third_party(ledger)
     copied = np.where(effective, ledger.own("rst_copied_frame"), 0)
-    idle = np.where(effective & (ledger.own("rst_idle") >= LONG_NS), ledger.own("rst_idle"), 0)
+    before, idle = _silence_met(ledger, effective), ledger.own("rst_idle")
+    alone = effective & (idle >= LONG_NS)  # the RST itself ended the silence
+    met = np.where(alone | (before == 0), 0, met_by_reset(ledger)[0])
     went_on, hops = how & ThirdParty.WENT_ON > 0, how & ThirdParty.OTHER_PATH > 0
     return Verdict(
         fires=how > 0,
         when=ledger.own("third_party_time"),
-        frames=[ledger.own("third_party_frame"), ledger.own("own_frame"), copied],
+        frames=[ledger.own("third_party_frame"), ledger.own("own_frame"), copied, np.where(met != copied, met, 0)],
         values={
             "rst": ledger.own("third_party_frame"),
             "when": ledger.own("third_party_time"),
@@ -96,11 +99,24 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "copied": copied,
             "habit": Choice(np.zeros((ledger.flows, 2), np.uint16), ("",)),
             "hops": hops & ~went_on & (copied == 0),
-            "idle": idle,
-            "timers": consistent_with(ledger, before_reset, idle > 0, settings),
+            "idle": np.where(alone, idle, before),
+            "met": met,
+            "timers": _timers(ledger, alone, before > 0, settings),
         },
         unsure=~went_on & (copied == 0),
     )
+
+
+def _silence_met(ledger: Ledger, effective: Bools) -> NDArray[np.int64]:
+    """The silence that was ended by the segment which met the RST, 0 none."""
+    return np.where(effective, ended_silence(ledger, met_by_reset(ledger)[0][:, ::-1])[:, ::-1], 0)
+
+
+def _timers(ledger: Ledger, alone: Bools, met: Bools, settings: Settings) -> Choice:
+    """The devices whose timers fit the silence before the RST, or before the segment that met it."""
+    ended, forgot = np.asarray(alone.any(axis=1)), np.asarray((met & ~alone).any(axis=1))
+    fits = timers_that_fit(before_reset(ledger).where(ended), settings)
+    return fits.joined(timers_that_fit(before_answered(ledger).where(forgot), settings)).said(fitting_words)
 
 
 def hindsight(address: NDArray[Any], values: Mapping[str, NDArray[Any]], hosts: Hosts) -> Mapping[str, Choice]:

@@ -52,6 +52,8 @@ OWN_DECISION = (  # causes of a RST that answers nothing; one that gave up ended
     *(RstCause.ABORT, RstCause.ABORT_DATA_LOST, RstCause.UNREAD_DATA, RstCause.AFTER_OWN_FIN, RstCause.THIRD_PARTY),
 )
 
+TO_THE_NEXT = (RstCause.NO_CONNECTION, RstCause.THIRD_PARTY)  # of one that met the segment which ended the silence
+
 
 def note(ledger: Ledger, endings: Rows) -> Rows:
     """The silences that ended flows of which ``flows`` does not tell all."""
@@ -68,7 +70,7 @@ def _noted(ledger: Ledger, endings: Rows) -> Rows:
     found = (
         before_fin(ledger).where(real),
         before_reset(ledger).where(real & one_of(ledger.rst_cause, OWN_DECISION)),
-        before_answered(ledger).where(real & (ledger.rst_cause == RstCause.NO_CONNECTION)),
+        before_answered(ledger).where(real & one_of(ledger.rst_cause, TO_THE_NEXT)),
         before_loss(ledger).where(real & given_up),
     )
     return np.concatenate([_rows(silences, endings) for silences in found])

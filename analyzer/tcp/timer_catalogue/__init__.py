@@ -205,8 +205,8 @@ def could_end(timer: KnownTimer, waits: str, ends: str, actor: str, reset: str =
     """Whether a timer could end a silence in which the connection waited for ``waits`` in that way: whether its owner
     can be the ``actor``. A program that closes sends FIN, but RST with data unread; what somebody else sends in the
     name of a host comes from a device between the two; a host that sent no FIN has no timer that counts from one."""
-    if ends == "rst" and (
-        (timer.fires == "fin" and reset != "unread") or (reset == "third-party" and timer.acts != "device")
+    if (ends == "rst" and timer.fires == "fin" and reset != "unread") or (
+        reset == "third-party" and timer.acts != "device"
     ):
         return False
     if reset == "no-fin" and timer.acts != "device" and timer.clock in OF_FINS:
