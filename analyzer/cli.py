@@ -20,6 +20,7 @@ import click
 
 from analyzer import __version__
 from analyzer.commands.analyze import analyze
+from analyzer.commands.compare import compare
 from analyzer.commands.explain import explain
 from analyzer.commands.flows import flows
 from analyzer.commands.options import FILTERS, settings_options
@@ -41,7 +42,7 @@ def cli() -> None:
     """
 
 
-for command in (analyze, flows, timeline, explain):
+for command in (analyze, flows, timeline, compare, explain):
     cli.add_command(command)
 cli.add_command(settings_options(live, without=("engine", "capture_gap_ns", *FILTERS)))
 cli.add_command(settings_options(browse, without=("engine", *FILTERS)))

@@ -1,0 +1,81 @@
+"""teardown compare: two recordings, before a change and after it."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from analyzer.commands.options import no_fast_path, settings_options
+from analyzer.commands.running import analysed_of
+from analyzer.errors import UsageError
+from analyzer.settings import Settings
+
+BY = ("server", "port", "all")
+
+
+@click.command()
+@click.argument("before", type=click.Path(allow_dash=True))
+@click.argument("after", type=click.Path(allow_dash=True))
+@click.option(
+    "--by",
+    type=click.Choice(BY),
+    default="server",
+    help="Which connections are compared: of the same address and port; where addresses differ, of the same port; or "
+    "all.  [default: server]",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["worse"]),
+    help="Exit with status 1 if a finding of severity warning or error got worse, by more than chance.",
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Print a line of CSV for each thing compared.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@no_fast_path
+@settings_options
+def compare(
+    before: str, after: str, by: str, fail_on: str | None, as_csv: bool, as_json: bool, **thresholds: Any
+) -> int:
+    """Compare two recordings, before a change and after it: did the fix work?
+
+    BEFORE and AFTER are a capture each; several as a folder, or as a quoted pattern ("before/ring_*.pcap"). Of each
+    server: endings, findings, how long CLOSE_WAIT, FIN_WAIT_2 and TIME_WAIT lasted, how many sockets were in CLOSE_WAIT
+    and TIME_WAIT at once. What chance or the recordings' lengths explain is not called a change. Filters and thresholds
+    hold for both.
+    """
+    if as_csv and as_json:
+        raise UsageError("--csv and --json are two forms of the same; give one")
+    settings = Settings(**thresholds, keep_further=("census",))
+    files = [captures_of(argument) for argument in (before, after)]
+    if "-" in files[0] and "-" in files[1]:
+        raise UsageError("standard input is one capture: BEFORE and AFTER cannot both be -")
+    from analyzer.results.comparison import compare as compared
+    from analyzer.results.server_measures import measured
+
+    comparison = compared(*(measured(analysed_of(paths, settings), by) for paths in files))
+    if as_csv or as_json:
+        from analyzer.views import comparison_files
+
+        sys.stdout.write((comparison_files.csv_text if as_csv else comparison_files.json_text)(comparison))
+    else:
+        from analyzer.views.comparison import comparison_lines
+        from analyzer.views.console import show, width
+
+        show(comparison_lines(comparison, settings, width(120, alone=100)))
+    return int(fail_on is not None and comparison.worse)
+
+
+def captures_of(argument: str) -> list[str]:
+    """The captures that an argument names: itself, the files of a folder, or those that fit a pattern."""
+    path = Path(argument)
+    if path.is_dir():
+        found = sorted(str(file) for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    elif path.exists() or argument == "-" or not any(letter in argument for letter in "*?["):
+        return [argument]
+    else:
+        from glob import glob
+
+        found = sorted(glob(argument))  # noqa: PTH207 (Path.glob takes no absolute pattern)
+    if not found:
+        raise UsageError(f"{argument}: no capture")
+    return found
