@@ -39,6 +39,7 @@ class Note(IntEnum):
     CLOSED_BEFORE = 11
     NOT_OF_THE_SYN = 12
     OTHER_PATH = 13
+    OFF_COUNT = 14
 
 
 NOTE_WORDS = {
@@ -56,4 +57,5 @@ NOTE_WORDS = {
     Note.CLOSED_BEFORE: "the capture does not show whether the peer had closed before",
     Note.NOT_OF_THE_SYN: "it does not acknowledge the SYN",
     Note.OTHER_PATH: "its TTL shows a different number of hops than the sender's other packets: somebody else sent it",
+    Note.OFF_COUNT: "its IP identification is off the count of its sender's other packets: somebody else sent it",
 }

@@ -57,6 +57,7 @@ class ThirdParty(IntFlag):
 
     WENT_ON = 1  # the sender went on in the same numbers
     OTHER_PATH = 2  # its TTL shows another number of hops than the sender's other segments
+    OFF_COUNT = 4  # its IP identification is far from those that the sender had counted up until just before
 
 
 class Column(NamedTuple):
@@ -158,6 +159,9 @@ CLOSING_COLUMNS = [
     Column("tap_rtt_last", "<i8", "the time from the tap to it and back when that was measured last, 0 not known"),
     Column("through_closing", "u1", "1 where it went through CLOSING"),
     Column("overtaken", "u1", "1 where a later segment of it that acknowledges the peer's FIN passed before its FIN"),
+    Column(
+        "ids_counted", "u1", "its last segments of which each had the next IP identification, no more than 255 of them"
+    ),
     Column("close_wait_basis", "u1", "how its CLOSE_WAIT was learnt (Basis)"),
     # Its part in the dialogue (``tcp.dialogue``), which ends with the first FIN or RST that counts. A silence is
     # survived once the other side has sent something (no RST) after the segment that broke it. Those that are shorter
@@ -312,6 +316,7 @@ RESETS = [
     Column("third_party_ttl", "u1", "the TTL of that RST: the one that counts, else the first"),
     Column("third_party_frame", "<u4", "frame of it"),
     Column("third_party_time", "<i8", "time of it"),
+    Column("counted_frame", "<u4", "the sender's last frame before it, where its IP identification is off the count"),
     Column("own_frame", "<u4", "frame in which it went on after that"),
 ]
 

@@ -76,9 +76,9 @@ from analyzer.tracker.third_party import (
     has_id_of_peer,
     is_new,
     is_repeat,
-    is_third_party,
     mark_forged,
     note_third_party,
+    third_party_clues,
     under_way,
 )
 
@@ -130,8 +130,8 @@ def reset(context, s, i):
         verdict = DISREGARDED
     counts = verdict in (ACCEPTED, BLIND)
     u["rst_count"] = u["rst_count"] + 1
-    foreign = is_third_party(context, s, e)
-    if not foreign:
+    foreign = third_party_clues(context, s, e)
+    if foreign == 0:
         own_reset(context, s, i)
         had_opened(context, s, i)
     if to_be_described(u, p, counts):
@@ -142,8 +142,8 @@ def reset(context, s, i):
         ignore(u, frame, now)
     if verdict == CHALLENGED or repeats_challenged(u, s):
         await_challenge(u, s, p)
-    if foreign:
-        note_third_party(context, s, i)
+    if foreign > 0:
+        note_third_party(context, s, i, foreign)
     else:
         move_rst_sender(context, s, i, now, frame, counts)
     move_rst_receiver(context, s, i, verdict)

@@ -39,7 +39,6 @@ from analyzer.tracker.context import (
     CONTEXT,
     FINISHED,
     NOT_YET,
-    closing_facts,
     end_at,
     flow_at,
     knows,
@@ -66,7 +65,7 @@ from analyzer.tracker.segment import ack_of, length_of
 from analyzer.tracker.storage.event_log import bound, earliest_of, log_at
 from analyzer.tracker.storage.pools import SLOTS, next_free, room, slots_taken, take
 from analyzer.tracker.syn import NO_SCALE
-from analyzer.tracker.third_party import goes_on_after_ignored, note_sender_continued
+from analyzer.tracker.third_party import count_id, goes_on_after_ignored, note_sender_continued
 from analyzer.tracker.zeek.segments import begin_history, take_in
 
 END_BYTES = np.int64(ENDPOINT_CORE.itemsize)
@@ -270,10 +269,12 @@ def count(context, s, i):
     e["packets"] = e["packets"] + 1
     e["bytes"] = e["bytes"] + length_of(s)
     silence = now - silent_since(context, np.int64(f["end_time"]), now) if f["end_time"] > 0 else np.int64(0)
-    if e["closing_row"] > 0 and silence > np.int64(closing_facts(context, e)["idle_longest"]):
+    if e["closing_row"] > 0:
         after = mark_closing_facts(context, e)
-        after["idle_longest"] = silence
-        after["idle_longest_frame"] = frame
+        count_id(s, e, after)
+        if silence > np.int64(after["idle_longest"]):
+            after["idle_longest"] = silence
+            after["idle_longest_frame"] = frame
     e["last_time"] = now
     e["last_frame"] = frame
     f["end_time"] = now

@@ -1,35 +1,78 @@
 """RSTs that their alleged sender did not send, and who goes on after a RST.
 
-Who really sent a RST, no capture shows; but two clues tell that it was not the host it names. The sender goes on in
+Who really sent a RST, no capture shows; but three clues tell that it was not the host it names. The sender goes on in
 the same numbers, with something that a host without the connection cannot send (`mark_forged`). Or the RST has come
-over another number of hops than the sender's other segments (`is_third_party`). Such a RST moves its receiver, which
-cannot tell, but not its alleged sender.
+over another number of hops than the sender's other segments (`came_over_other_path`). Or its IP identification is off
+a count that the sender kept until just before (`is_off_count`). Such a RST moves its receiver, which cannot tell, but
+not its alleged sender.
 """
 
 import numpy as np
 
 from analyzer.kernels import helper
 from analyzer.segments.table import ACK, FIN, HAS_IP_ID, SYN
-from analyzer.tcp.codes import CAME_ANOTHER_WAY, CLOSED, NOT_ITS_OWN, RST_IGNORED, SENT_RST, SYN_RECEIVED, TIME_WAIT
+from analyzer.tcp.codes import (
+    CAME_ANOTHER_WAY,
+    CLOSED,
+    NOT_ITS_OWN,
+    OFF_THE_COUNT,
+    RST_IGNORED,
+    SENT_RST,
+    SYN_RECEIVED,
+    TIME_WAIT,
+)
 from analyzer.tcp.sequence import seq_add, seq_diff
 from analyzer.tracker import hops
 from analyzer.tracker.codes import ACKED, ID_MOVES, NXT, RST_STANDS
-from analyzer.tracker.context import end_at, forget, knows, mark_closing_facts, mark_unusual, unusual
+from analyzer.tracker.context import closing_facts, end_at, forget, knows, mark_closing_facts, mark_unusual, unusual
 from analyzer.tracker.distance import COUNTED, longest_round_trip
 from analyzer.tracker.ledger import ThirdParty
 from analyzer.tracker.moves import note
 from analyzer.tracker.segment import length_of
 from analyzer.tracker.storage.event_log import is_void, log_at, make_void, row_before, state_before, state_in
 from analyzer.tracker.time_wait import resume
+from analyzer.units import SECOND
 
 WENT_ON, OTHER_PATH = np.int64(ThirdParty.WENT_ON), np.int64(ThirdParty.OTHER_PATH)
+OFF_COUNT = np.int64(ThirdParty.OFF_COUNT)
+COUNTS = 3  # so many steps of one: it counts its segments
+FAR_OFF = 1024  # a smaller step may be segments that were lost before the tap
+SOON = np.int64(SECOND)  # a counter that other connections share may go far in a longer time
 FITTING = (1, 4, 5)  # a RST that its receiver had to accept, as far as is known (rst.Reception)
 other_path = helper(hops.other_path)
 ENOUGH = 1  # so many other segments must show how far the sender is
 
 
 @helper
-def is_third_party(context, s, e):
+def third_party_clues(context, s, e):
+    """What tells of RST ``s``, when it passes, that its sender ``e`` did not send it (bits of ThirdParty)."""
+    clues = OTHER_PATH if came_over_other_path(context, s, e) else np.int64(0)
+    return clues | (OFF_COUNT if is_off_count(context, s, e) else np.int64(0))
+
+
+@helper
+def count_id(s, e, after):
+    """Count the segments of ``e`` in a row of which each has the next IP identification; ``s`` is its newest."""
+    step = (np.int64(s["ip_id"]) - np.int64(e["ip_id"])) & 0xFFFF
+    next_ = step == 1 and s["ip_id"] > 0 and e["ip_id"] > 0
+    after["ids_counted"] = min(np.int64(after["ids_counted"]) + 1, 255) if next_ else 0
+
+
+@helper
+def is_off_count(context, s, e):
+    """Whether the IP identification of RST ``s`` is far from those that its sender ``e`` had counted up, one a segment,
+    until just before. Without an ACK flag it may answer for a connection that the host has forgotten: such a RST is not
+    of the socket, and kernels number it otherwise."""
+    if e["closing_row"] == 0 or np.int64(closing_facts(context, e)["ids_counted"]) < COUNTS:
+        return False
+    if np.int64(s["flags"]) & ACK == 0 or np.int64(s["marks"]) & HAS_IP_ID == 0 or s["ip_id"] == 0:
+        return False
+    step = (np.int64(s["ip_id"]) - np.int64(e["ip_id"])) & 0xFFFF
+    return FAR_OFF < step < 0x10000 - FAR_OFF and np.int64(s["time"]) - np.int64(e["last_time"]) <= SOON
+
+
+@helper
+def came_over_other_path(context, s, e):
     """Whether RST ``s`` has come over another number of hops than all other segments of its sender ``e``."""
     others = np.int64(e["packets"]) - (np.int64(unusual(context, e)["rst_count"]) - 1)  # ``s`` is not in the first yet
     if others < ENOUGH or e["ttl_low"] == 0 or s["ttl"] == 0:
@@ -62,11 +105,14 @@ def enter_third_party(u, how, ttl, frame, time):
 
 
 @helper
-def note_third_party(context, s, i):
+def note_third_party(context, s, i, clues):
     """The RST ``s`` in the name of endpoint ``i`` is somebody else's: the endpoint stays where it is."""
-    u = mark_unusual(context, end_at(context, i))
-    enter_third_party(u, OTHER_PATH, np.int64(s["ttl"]), np.int64(s["frame"]), np.int64(s["time"]))
-    note(context, i, RST_IGNORED, s["time"], s["frame"], CAME_ANOTHER_WAY)
+    e = end_at(context, i)
+    u, frame = mark_unusual(context, e), np.int64(s["frame"])
+    enter_third_party(u, clues, np.int64(s["ttl"]), frame, np.int64(s["time"]))
+    if np.int64(u["third_party_frame"]) == frame:
+        u["counted_frame"] = e["last_frame"] if clues & OFF_COUNT else 0
+    note(context, i, RST_IGNORED, s["time"], frame, CAME_ANOTHER_WAY if clues & OTHER_PATH else OFF_THE_COUNT)
 
 
 @helper

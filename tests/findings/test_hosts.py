@@ -111,3 +111,36 @@ def test_an_ip_id_that_never_changes_is_no_copy(number: int | None, sure: str) -
     (found,) = analyzer.analyze(made).findings.to_dict("records")
     assert (found["code"], found["confidence"]) == ("TD309", sure)
     assert ("IP id" in found["message"]) == (sure == "high")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sure"),
+    [
+        ({"ip_id": 20_000}, "medium"),
+        ({"ip_id": 20_000, "ttl": -4}, "high"),
+        ({"ip_id": 1_000}, None),
+        ({"ip_id": -1_000}, None),
+        ({"ip_id": 20_000, "flags": -16}, None),
+        ({"ip_id": 20_000, "time_epoch": np.timedelta64(2, "s")}, None),
+        ({"ip_id": 20_000, "others": 3}, None),
+        ({}, None),
+    ],
+    ids=["far", "hops", "lost before the tap", "sooner", "without ACK", "late", "another count", "the next"],
+)
+def test_a_reset_far_off_the_count_of_its_senders_ip_ids_is_somebody_elses(
+    changes: dict[str, Any], sure: str | None
+) -> None:
+    capture = Path(__file__).parents[2] / "captures" / "abortive-close.pcap"
+    segments = analyzer.analyze(capture, keep_segments=True).segments
+    others, reset = changes.pop("others", 1), segments.index[(segments["flags"] & 4 > 0).to_numpy()][0]
+    ids = segments["ip_id"].astype(np.int64) * others % 65_536
+    made = segments.assign(ip_id=ids.astype(np.uint16))
+    for name, more in changes.items():
+        value = made.loc[reset, name]
+        made.loc[reset, name] = (int(value) + more) % 65_536 if name == "ip_id" else value + more
+    found = {row["code"]: row for row in analyzer.analyze(made).findings.to_dict("records")}
+    assert ("TD309" in found) == (sure is not None)
+    if sure:
+        assert found["TD309"]["confidence"] == sure
+        assert "its IP id is far from the next of its sender's" in found["TD309"]["message"]
+        assert "had gone up by one each, to its last before the RST (frame 7)" in found["TD309"]["message"]

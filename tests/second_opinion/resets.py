@@ -1,6 +1,7 @@
 """TD3xx: resets and refusals."""
 
 import re
+from itertools import pairwise
 
 from tests.second_opinion.capture import Error
 from tests.second_opinion.claims import UNITS, Duration
@@ -370,6 +371,8 @@ def reset_by_third_party(case: Case) -> None:
             habit |= case.capture.reset_ttls(case.flow.ends[case.own], case.flow)
         must(rst.ttl not in habit, f"others of this host in the whole capture have the TTLs {sorted(habit)}")
         must(rst.ttl not in {row.ttl for row in others}, f"other segments have the TTL {rst.ttl}, too")
+    if "far from" in why:
+        off_the_count(case, rst)
     if "continued" in why:
         on = went_on(case.flow, case.own, rst)
         must(on, "behind the RST its sender sent nothing new in the same numbers")
@@ -388,6 +391,17 @@ def silence_before(case: Case, rst: Segment) -> None:
         absent([row for row in after if row.side == rst.side], "its sender answered in frame {}")
         must(rst.time - ended.time <= 10**9 + 2 * (case.flow.round_trip or 0), "it came long after that segment")
     timers_fit(case, ended)
+
+
+def off_the_count(case: Case, rst: Segment) -> None:
+    """Its number is far from those of its sender's last segments, which go up one by one."""
+    own = [row for row in case.flow.before(rst) if row.side == rst.side]
+    counted, ids = case.segment("counted", case.own), [row.ip_id or 0 for row in own[-4:]]
+    must(counted is own[-1], f"frame {counted.frame} is not the last of its sender before it")
+    must(len(ids) == 4 and all(two == (one + 1) % 65536 for one, two in pairwise(ids)), f"the last IP ids are {ids}")
+    away = ((rst.ip_id or 0) - ids[-1]) % 65536
+    must(rst.has_ack and rst.ip_id and 1024 < away < 65536 - 1024, f"its IP id {rst.ip_id} is near {ids[-1]}")
+    must(rst.time - counted.time <= 10**9, "it came more than a second later")
 
 
 def how_others_came(case: Case, rst: Segment) -> None:

@@ -402,7 +402,15 @@ FLOW_COLUMNS: dict[str, FlowMeaning] = {
     "client_basis": lambda of: opener(of)[1],
 }
 
-FOREIGN = ["third_party", "third_party_ttl", "third_party_frame", "third_party_time", "own_frame"]
+FOREIGN = [
+    "ids_counted",
+    "counted_frame",
+    "third_party",
+    "third_party_ttl",
+    "third_party_frame",
+    "third_party_time",
+    "own_frame",
+]
 REFUSALS = ["refusals", "refused_syn_frame", "refused_frame", "refused_time", "refused_after"]
 CHALLENGES = ["challenges", "challenged_seq", "challenge_ack", "challenged_frame", "challenged_time", "challenged_last"]
 CHALLENGES += ["challenge_echoes", "challenge_last_frame", "challenge_last_time", "challenge_due"]

@@ -90,6 +90,8 @@ class Connection(Resets):
     def count(self, e: End, s: Segment) -> None:
         """What is noted of every segment."""
         e.packets += 1
+        follows = bool(e.ip_id and s.ip_id) and s.ip_id == (e.ip_id + 1) % 65536
+        e.ids_counted = e.ids_counted + 1 if follows else 0
         e.last_time, e.last_frame, e.ip_id = s.time, s.frame, s.ip_id
 
     def remember(self, e: End, p: End, s: Segment, kind: frozenset[str]) -> None:

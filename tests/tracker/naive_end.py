@@ -139,6 +139,7 @@ class End:
     last_time: int = 0
     last_frame: int = 0
     ip_id: int = 0
+    ids_counted: int = 0
     ttls: tuple[int, int] = (0, 0)  # the lowest and the highest of its segments, RSTs apart
     syn_count: int = 0
     syn_time: int = 0

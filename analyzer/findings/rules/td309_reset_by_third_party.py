@@ -2,12 +2,15 @@
 
 ## What it sees
 
-A RST of one of two kinds. Its alleged sender continued the connection in the same numbers, with new data, a new
+A RST of one of three kinds. Its alleged sender continued the connection in the same numbers, with new data, a new
 acknowledgment or a retransmission that only a host with the connection sends. Or the RST took a different number of
 hops than all other segments of that sender. Hosts start their TTLs at 32, 64, 128 or 255, so a host whose RSTs start
-at 255 and whose data start at 64 is at the same distance by both. If the RST also has the IP identification of its
-receiver's last segment, and those of the receiver change, a device turned that segment round. Such a RST closes its
-receiver, not the host in whose name it was sent.
+at 255 and whose data start at 64 is at the same distance by both. Or a RST with ACK has an IP identification more than
+1024 away from that of the sender's last segment, a second before it at most, up to which at least four segments in a
+row had had one after the other. (Kernels number a RST without ACK otherwise where it answers for a connection that
+they have forgotten.) If the RST also has the IP identification of its receiver's last segment, and those of the
+receiver change, a device turned that segment round. Such a RST closes its receiver, not the host in whose name it was
+sent.
 
 ## Why it matters
 
@@ -17,9 +20,11 @@ connections in the name of others. The cause is not in the application.
 ## When it is harmless
 
 The number of hops also changes when the route changes during a connection, and differs when a network card or a
-container's host generates the RSTs. If only the hops differ, the confidence is not high. It is low if SYN-ACKs of that
-host in other connections came over as many hops as the RST. If all RSTs in its name did, in three connections or more,
-the message says so: a firewall does that, and so does a host whose RSTs are sent by something in front of it.
+container's host generates the RSTs. Such a RST, or that of a load balancer, may be numbered by another count, too. If
+only the hops differ, or only the number is off, the confidence is not high. If only the hops differ, it is low if
+SYN-ACKs of that host in other connections came over as many hops as the RST. If all RSTs in its name did, in three
+connections or more, the message says so: a firewall does that, and so does a host whose RSTs are sent by something in
+front of it.
 
 ## What to do next
 
@@ -34,7 +39,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.findings.facts import LONG_NS, by_third_party, ended_silence, met_by_reset, phrase, phrases
+from analyzer.findings.facts import LONG_NS, by_third_party, ended_silence, met_by_reset, phrase
 from analyzer.findings.fitting_timers import fitting_words, timers_that_fit
 from analyzer.findings.hosts import Hosts
 from analyzer.findings.rule import DOUBT, Bools, Choice, Verdict
@@ -55,11 +60,14 @@ EXAMPLE = "reset-by-third-party.pcap"
 NEAR_MISS = "abortive-close.pcap"
 OTHER_HOPS = "it took a different number of hops"
 WENT_ON = "its sender continued the connection as if it had sent none"
-BOTH = f"{OTHER_HOPS}, and {WENT_ON}"
+OFF_COUNT = "its IP id is far from the next of its sender's"
+CLUES = {ThirdParty.OTHER_PATH: OTHER_HOPS, ThirdParty.OFF_COUNT: OFF_COUNT, ThirdParty.WENT_ON: WENT_ON}
+WHY = tuple(", and ".join(words for clue, words in CLUES.items() if how & clue) for how in range(8))
+COUNTED = "; the IP ids of the sender's segments had gone up by one each, to its last before the RST"
 MESSAGE = (
     "The RST in frame {rst} (at {when:into}{idle:silence}{met:broken}{timers}) does not fit the {blamed}, its alleged "
     "sender: {why}{own:shown}. Its TTL is {ttl}; that of the sender's other segments is {low}{up_to}{turned}"
-    "{copied:shown}{habit}."
+    "{copied:shown}{off}{counted:shown}{habit}."
 )
 COPIED = "; it has the IP id of the receiver's last segment before it"
 OTHERS = "; RSTs in this host's name came with TTL {1} in {0}"
@@ -83,27 +91,36 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     alone = effective & (idle >= LONG_NS)  # the RST itself ended the silence
     met = np.where(alone | (before == 0), 0, met_by_reset(ledger)[0])
     went_on, hops = how & ThirdParty.WENT_ON > 0, how & ThirdParty.OTHER_PATH > 0
+    off, counted = how & ThirdParty.OFF_COUNT > 0, ledger.own("counted_frame")
     return Verdict(
         fires=how > 0,
         when=ledger.own("third_party_time"),
-        frames=[ledger.own("third_party_frame"), ledger.own("own_frame"), copied, np.where(met != copied, met, 0)],
+        frames=[
+            ledger.own("third_party_frame"),
+            ledger.own("own_frame"),
+            copied,
+            np.where(met != copied, met, 0),
+            counted,
+        ],
         values={
             "rst": ledger.own("third_party_frame"),
             "when": ledger.own("third_party_time"),
             "ttl": ledger.own("third_party_ttl"),
             "low": low,
             "up_to": Choice(np.where(high > low, high, 0), UP_TO),
-            "why": phrases([went_on & hops, hops], [BOTH, OTHER_HOPS], WENT_ON),
+            "why": Choice(how, WHY),
             "own": ledger.own("own_frame"),
             "turned": phrase(copied > 0, COPIED, ""),
             "copied": copied,
+            "off": phrase(off, COUNTED),
+            "counted": counted,
             "habit": Choice(np.zeros((ledger.flows, 2), np.uint16), ("",)),
-            "hops": hops & ~went_on & (copied == 0),
+            "hops": hops & ~went_on & ~off & (copied == 0),
             "idle": np.where(alone, idle, before),
             "met": met,
             "timers": _timers(ledger, alone, before > 0, settings),
         },
-        unsure=~went_on & (copied == 0),
+        unsure=~went_on & (copied == 0) & ~(hops & off),
     )
 
 
