@@ -177,10 +177,12 @@ class RuleEngine:
         self.hosts.add(view)
         fired: dict[str, FiringRule] = {}
         parts: dict[Needs, tuple[LedgerView, NDArray[np.intp]]] = {}
+        alike: dict[bytes, LedgerView] = {}  # by the places of its flows: what was read of one part is not read again
         for place, rule in enumerate(rules().values()):
             if rule.needs not in parts:
                 rows = meeting(view, rule.needs)
-                parts[rule.needs] = view.of(rows), rows
+                same = alike.get(key := rows.tobytes())
+                parts[rule.needs] = alike.setdefault(key, same or view.of(rows)), rows
             part, rows = parts[rule.needs]
             verdict = answer(rule, part, settings) if len(rows) and rule.of_flows else None
             if isinstance(verdict, Verdict):

@@ -118,7 +118,7 @@ def consistent_with(
     where = endpoints[:, 0] | endpoints[:, 1]
     if not where.any():
         return _CHOICES.choice(np.zeros(len(where), np.int64), [""])
-    found = silence(ledger)
+    found = ledger.once(silence)
     return timers_that_fit(found.where(where), settings).said(fitting_words)
 
 

@@ -4,14 +4,14 @@ A row of the ledger is as long as many cache lines: reading a column of it costs
 columns over and over. A view of a few thousand flows stays in the processor's cache.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.tracker.outcome import Codes, Ledger
+from analyzer.tracker.outcome import Codes, Ledger, T
 
 CONCLUDED = {"rst_side", "rst_cause", "handshake", "one_sided", "crossed_fins"}  # of flows, for many rules
 AT_ONCE = 8192  # flows: so many values of a few columns are about what the processor's second cache holds
@@ -28,6 +28,7 @@ class LedgerView(Ledger):
         self.end_time, self.gaps = whole.end_time, whole.gaps
         self.signs = whole.signs[self._place]
         self._kept: dict[str, NDArray[Any]] = {}
+        self._concluded: dict[Callable[[Ledger], Any], Any] = {}
         self.views = {}
 
     @property
@@ -48,6 +49,12 @@ class LedgerView(Ledger):
         if kept is None:
             kept = self._kept[name] = _by_sides(self._whole.noted_of(name, self._place))
         return kept
+
+    def once(self, concluded: Callable[[Ledger], T]) -> T:
+        if concluded not in self._concluded:
+            self._concluded[concluded] = concluded(self)
+        found: T = self._concluded[concluded]
+        return found
 
     def peer(self, name: str) -> NDArray[Any]:
         return self.own(name)[:, ::-1]

@@ -4,7 +4,6 @@ Arrays of times in ns, one entry an interval; an interval that ends when another
 """
 
 from itertools import combinations
-from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -61,4 +60,6 @@ def per_minute(number: Steps, begin: int, end: int) -> float:
         for before, after in combinations(points, 2)
         if after[0] > before[0]
     ]
+    from statistics import median  # and with it much else; few captures show such steps
+
     return max(float(median(slopes)) * MINUTE_NS, 0.0)

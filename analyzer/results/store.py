@@ -19,6 +19,7 @@ from analyzer.capture.frame_files import FrameFiles
 from analyzer.errors import UnwritableOutput
 from analyzer.memory import GrowingRows
 from analyzer.results.packed_entries import PACKED, gather, pack
+from analyzer.results.split_kernels import FIELD, split
 from analyzer.text import Words
 from analyzer.tracker.flow_record import ENDING, ENTRY
 
@@ -26,6 +27,8 @@ Rows = NDArray[np.void]
 Slice = Callable[[], tuple[Rows, Rows]]
 IN_MEMORY = 8 << 20  # bytes of each kind of rows; beyond that they go to the file
 FLOWS_AT_ONCE, ENTRIES_AT_ONCE = 65_536, 524_288  # in a slice, where all are wanted
+SHARE = 0.25  # of that, all columns of SpooledColumns together
+SPLIT_AT_ONCE = 8192  # rows whose fields are kept together until they are added to their columns
 PASSES = 64  # slices after which what was read of the scratch file is given back
 NOT_HERE = np.iinfo(np.uint32).max
 
@@ -97,16 +100,37 @@ class SpooledColumns:
 
     def __init__(self, dtype: "np.dtype[Any]", names: Sequence[str], folder: Path | None) -> None:
         whole = sum(dtype[name].itemsize for name in names)
-        self._columns = {name: SpooledRows(dtype[name], folder, dtype[name].itemsize / whole) for name in names}
+        self._columns = {name: SpooledRows(dtype[name], folder, SHARE * dtype[name].itemsize / whole) for name in names}
+        self._split: list[NDArray[Any]] = [np.empty(SPLIT_AT_ONCE, dtype[name]) for name in names]
+        self._waiting = 0  # rows that have been split, but not been added to the columns
+        fields: Any = dtype.fields
+        told = [(fields[name][1], dtype[name].itemsize, part.ctypes.data) for name, part in self._parts()]
+        self._fields: Rows = np.array(told, FIELD)
 
     def append(self, rows: Rows) -> None:
         """Add the fields of some rows."""
-        for name, column in self._columns.items():
-            column.append(rows[name])
+        while len(rows):
+            some = rows[: SPLIT_AT_ONCE - self._waiting]
+            split(some.ctypes.data, some.strides[0], len(some), self._waiting, self._fields)
+            rows, self._waiting = rows[len(some) :], self._waiting + len(some)
+            if self._waiting == SPLIT_AT_ONCE:
+                self._add()
 
     def column(self, name: str) -> NDArray[Any]:
         """One field of all rows. Nothing can be added afterwards."""
+        self._add()
         return self._columns[name].rows()
+
+    def _add(self) -> None:
+        """Add what waits to the columns."""
+        if self._waiting:
+            for name, part in self._parts():
+                self._columns[name].append(part[: self._waiting])
+            self._waiting = 0
+
+    def _parts(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Of each column what waits for it."""
+        return zip(self._columns, self._split, strict=True)
 
 
 class FlowStore:

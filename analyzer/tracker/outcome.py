@@ -4,9 +4,9 @@ A fact stands in the ledger once; what follows from facts is derived here once, 
 findings read it from here. Arrays have a row a flow; facts of endpoints have shape (flows, 2), one column a side.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from analyzer.tracker.vocabularies import BOTH, CLIENT, NOBODY, SERVER, Handshak
 
 Bools = NDArray[np.bool_]
 Codes = NDArray[np.int64]
+T = TypeVar("T")
 
 NEVER_TAKEN = 3  # so many unanswered repeats or probes and then an end: it gave up
 UNDER_WAY_NS = 10**9  # where the way there and back is not known, a FIN may be under way for so long
@@ -53,6 +54,10 @@ class Ledger:
         )
         part._of, part.gaps = self._of or self, self.gaps
         return part
+
+    def once(self, concluded: Callable[["Ledger"], T]) -> T:
+        """What a function concludes of these flows; a view keeps it."""
+        return concluded(self)
 
     @property
     def flows(self) -> int:

@@ -111,10 +111,12 @@ def test_how_much_was_spilled(small: None, tmp_path: Path) -> None:
     assert endings * ENDING.itemsize < made.spilled <= endings * ENDING.itemsize + 2 * entries * PACKED.itemsize
 
 
-def test_columns_by_themselves(small: None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_once", [7, 8192])
+def test_columns_by_themselves(small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    monkeypatch.setattr(store, "SPLIT_AT_ONCE", at_once)
     names, made = (
-        ("stream", "first_epoch", "handshake"),
-        SpooledColumns(ENDING, ("stream", "first_epoch", "handshake"), tmp_path),
+        ("stream", "server_port", "first_epoch", "handshake", "client_bytes"),
+        SpooledColumns(ENDING, ("stream", "server_port", "first_epoch", "handshake", "client_bytes"), tmp_path),
     )
     given = [endings for endings, _, _ in finished(1)]
     for endings in given:

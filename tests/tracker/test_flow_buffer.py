@@ -145,8 +145,7 @@ def test_little_room(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Non
     flows, end = arranged(rows)
     alone, late = as_they_come(rows, flows, end, settings)
     monkeypatch.setattr(flow_buffer, "TOGETHER", CHAIN * MOST)
-    for most in ("CONCLUDED_AT_ONCE", "TIMELINES_AT_ONCE"):
-        monkeypatch.setattr(flow_buffer, most, CHAIN)
+    monkeypatch.setattr(flow_buffer, "CONCLUDED_AT_ONCE", CHAIN)
     parts, late_too, _ = together(rows, flows, end, settings, 10**9)
     assert facts(alone) == facts(parts)
     assert late == late_too

@@ -101,7 +101,7 @@ ELSE = " first: SO_LINGER 0 is the usual cause; an administrator's ss -K looks t
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    fires = aborted(ledger)
+    fires = ledger.once(aborted)
     places = _places(ledger)
     idle = ledger.own("rst_idle") >= SILENCE_NS
     return Verdict(

@@ -149,8 +149,8 @@ SOONER = (
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    reset, answered = before_reset(ledger), before_answered(ledger)
-    alone = aborted(ledger).any(axis=1) & _long(reset, settings) & ~(reset.by_client & (reset.waits == ANSWER))
+    reset, answered = ledger.once(before_reset), ledger.once(before_answered)
+    alone = ledger.once(aborted).any(axis=1) & _long(reset, settings) & ~(reset.by_client & (reset.waits == ANSWER))
     forgot = lost_connection(ledger).any(axis=1) & _long(answered, settings)
     fits = timers_that_fit(reset.where(alone), settings).joined(timers_that_fit(answered.where(forgot), settings))
     acts, likely = fits.where(lambda some: some.acting), fits.where(lambda some: some.likely > 0)

@@ -80,7 +80,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     one_request = _at_once(ledger)
     waits &= one_request  # else it sends without being answered
     asked = waits & (~secret | (ledger.own("spoken_bytes") > CONTROL_BYTES))
-    reset = asked & aborted(ledger) & (end == ledger.own("rst_time")) & (length >= SHORTEST_NS)
+    reset = asked & ledger.once(aborted) & (end == ledger.own("rst_time")) & (length >= SHORTEST_NS)
     closed = asked & (end == ledger.own("fin_time")) & (length >= settings.gave_up_waiting_ns)
     closed &= whole_seconds(length)
     closed &= (ledger.own("turns") > 2 + 2 * secret) & (ledger.peer("data_time") < end)
@@ -119,10 +119,10 @@ def _at_once(ledger: Ledger) -> Bools:
 
 def _timers(ledger: Ledger, reset: Bools, closed: Bools, settings: Settings) -> Choice:
     """Words for the known timers that fit the wait."""
-    fits = timers_that_fit(before_reset(ledger).where(np.asarray(reset.any(axis=1))), settings)
-    return fits.joined(timers_that_fit(before_fin(ledger).where(np.asarray(closed.any(axis=1))), settings)).said(
-        fitting_words
-    )
+    fits = timers_that_fit(ledger.once(before_reset).where(np.asarray(reset.any(axis=1))), settings)
+    if closed.any():
+        fits = fits.joined(timers_that_fit(before_fin(ledger).where(np.asarray(closed.any(axis=1))), settings))
+    return fits.said(fitting_words)
 
 
 def hindsight(

@@ -39,7 +39,7 @@ from analyzer.tracker.storage.pools import Pools
 QUIET_NS = RETENTION_NS // 2  # silence of a flow after which its next segment might be late: with a wide margin
 LAG_NS = 1_000_000_000  # a segment that is so far behind the clock does not wait, wherever that is not noted
 TOGETHER = 65_536  # segments that go on together, at most
-CONCLUDED_AT_ONCE, TIMELINES_AT_ONCE = 16_384, 4096  # flows; those with timelines are large
+CONCLUDED_AT_ONCE = 4096  # flows: several times as many wait to be judged, and their rows are long
 PREFETCHED_PARTS = 3  # that a second thread may be ahead at the end
 LOOKED_FOR_NS = RETENTION_NS // 16  # how often silent flows are looked for
 BUNDLES_A_FLOW, ROWS_A_FLOW = 3, 12
@@ -82,7 +82,7 @@ class OutputMemory:
     """Memory for what goes on, used again once nobody has any of it."""
 
     def __init__(self, timelines: bool) -> None:
-        flows = TIMELINES_AT_ONCE if timelines else CONCLUDED_AT_ONCE
+        flows = CONCLUDED_AT_ONCE
         entries = CHAIN * release.ROWS + ROWS_A_FLOW * flows if timelines else 1
         self._whole, self._clocks = ReusableArrays(SEGMENT, TOGETHER), ReusableArrays(np.int64, TOGETHER)
         self._endings, self._reused = ReusableArrays(ENDING, flows), ReusableArrays(TOOK_OVER, flows)
