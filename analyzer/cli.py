@@ -21,6 +21,7 @@ import click
 from analyzer import __version__
 from analyzer.commands.analyze import analyze
 from analyzer.commands.compare import compare
+from analyzer.commands.completion import complete, completion
 from analyzer.commands.explain import explain
 from analyzer.commands.flows import flows
 from analyzer.commands.options import FILTERS, settings_options
@@ -42,7 +43,7 @@ def cli() -> None:
     """
 
 
-for command in (analyze, flows, timeline, compare, explain):
+for command in (analyze, flows, timeline, compare, explain, completion):
     cli.add_command(command)
 cli.add_command(settings_options(live, without=("engine", "capture_gap_ns", *FILTERS)))
 cli.add_command(settings_options(browse, without=("engine", *FILTERS)))
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if sys.stdout is None or sys.stderr is None:  # a service may run without
         nowhere = Path(os.devnull).open("w")  # noqa: SIM115 (it stays open to the end)
         sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
+    complete(cli)
     status = guarded(arguments)
     try:
         sys.stdout.flush()
@@ -68,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def guarded(arguments: Sequence[str] | None) -> int:
     """Run, and turn every failure into one line on standard error and a status."""
     try:
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         status = _invoke(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
         return status

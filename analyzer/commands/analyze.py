@@ -98,20 +98,33 @@ def _kept(tables: Collection[str]) -> dict[str, Any]:
     return {"keep_flows": timeline or "flows" in sources, "keep_timeline": timeline, "keep_further": further}
 
 
-def _written(analysed: "Analysed", folder: Path | None, format: str, tables: Collection[str]) -> list[Path]:
+def _written(analysed: "Analysed", folder: Path | None, format: str, tables: Collection[str]) -> list[str]:
+    """Write the tables; what was done, in words."""
     if folder is None:
         return []
-    from analyzer.writers.tables import write_analysed
+    from analyzer.errors import UnwritableOutput
+    from analyzer.writers.tables import stale, write_analysed
 
-    return write_analysed(analysed, folder, format, tables)
+    before = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    paths = write_analysed(analysed, folder, format, tables)
+    replaced = [path.name for path in paths if path.name in before]
+    said = [f"Wrote {', '.join(map(str, paths))}" + (f" (replaced {', '.join(replaced)})" if replaced else "")]
+    if old := stale(folder, paths):
+        try:
+            for path in old:
+                path.unlink()
+        except OSError as error:
+            raise UnwritableOutput(f"cannot remove {path}, of an earlier run: {error.strerror}") from error
+        said.append(f"Removed {', '.join(map(str, old))}: of an earlier run, and not written now")
+    return said
 
 
-def _print_summary(analysed: "Analysed", written: list[Path]) -> None:
+def _print_summary(analysed: "Analysed", written: list[str]) -> None:
     from analyzer.views.console import Line, show, width
     from analyzer.views.summary import summary_lines
 
-    note = [Line(), Line(safe(f"Wrote {', '.join(map(str, written))}"))] if written else []
-    show([*summary_lines(analysed.summary, analysed.overview, analysed.listing, width(100)), *note])
+    notes = [Line(), *(Line(safe(line)) for line in written)] if written else []
+    show([*summary_lines(analysed.summary, analysed.overview, analysed.listing, width(100)), *notes])
 
 
 def _print_found(analysed: "Analysed", code: str) -> None:

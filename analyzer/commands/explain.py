@@ -20,7 +20,7 @@ def explain(code: str | None, value: str | None, listed: bool, timers: str | Non
     of_timers = code is not None and code.lower() == "timers"
     if listed == (code is not None) or ((value, timers) != (None, None) and not of_timers):
         raise UsageError("name a finding (teardown explain TD101), or timers (teardown explain timers 350), or --list")
-    from analyzer.views.console import show
+    from analyzer.views.console import show, width
 
     if of_timers:
         from analyzer.views.timer_list import timer_lines
@@ -29,4 +29,4 @@ def explain(code: str | None, value: str | None, listed: bool, timers: str | Non
         return
     from analyzer.views.explanation import list_lines, page_lines
 
-    show(list_lines() if code is None else page_lines(code))
+    show(list_lines(width(100)) if code is None else page_lines(code, width(100, alone=100)))

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 from analyzer.results.finding_list import FindingList
 from analyzer.results.number_table import NumberTable
 from analyzer.results.result import Analysed
+from analyzer.results.schema import TABLES
 from analyzer.threads import BackgroundWorker
 from analyzer.vocabulary import FURTHER, TABLE_NAMES
 from analyzer.writers.atomic_file import blamed, output_folder, whole_file
@@ -58,6 +59,29 @@ def write_analysed(
             meanwhile.wait()
         paths += [_write_further(table, folder / f"{name}.{format}", format, room) for name, table in further.items()]
     return paths
+
+
+def stale(folder: Path, written: Collection[Path]) -> list[Path]:
+    """Tables of an earlier run in ``folder`` that were not ``written`` now: by their names and by their columns."""
+    names = [f"{name}.{format}" for name in (*TABLE_NAMES, *FURTHER) for format in ROWS]
+    there = [folder / name for name in names if (folder / name).is_file() and folder / name not in written]
+    return [path for path in there if _is_ours(path)]
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file has the columns of the table whose name it has; newer versions may have added some."""
+    known = [column.name for column in TABLES[path.stem]]
+    try:
+        if path.suffix == ".csv":
+            with path.open("rb") as file:
+                found = file.readline(1 << 16).decode("utf8", "replace").rstrip("\n").split(",")
+        else:
+            from pyarrow.parquet import read_schema
+
+            found = read_schema(path).names
+    except (OSError, ValueError):
+        return False
+    return found == known[: len(found)] and len(found) > 2
 
 
 def _write_further(table: NumberTable, path: Path, format: str, room: CacheBudget) -> Path:
