@@ -24,6 +24,7 @@ from analyzer.commands.compare import compare
 from analyzer.commands.completion import complete, completion
 from analyzer.commands.explain import explain
 from analyzer.commands.flows import flows
+from analyzer.commands.netstat import netstat
 from analyzer.commands.options import FILTERS, settings_options
 from analyzer.commands.timeline import timeline
 from analyzer.errors import TeardownError
@@ -43,7 +44,7 @@ def cli() -> None:
     """
 
 
-for command in (analyze, flows, timeline, compare, explain, completion):
+for command in (analyze, flows, timeline, netstat, compare, explain, completion):
     cli.add_command(command)
 cli.add_command(settings_options(live, without=("engine", "capture_gap_ns", *FILTERS)))
 cli.add_command(settings_options(browse, without=("engine", *FILTERS)))

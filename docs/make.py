@@ -16,7 +16,7 @@ from analyzer.cli import cli
 from analyzer.columns import TableColumn
 from analyzer.findings import rules
 from analyzer.findings.pages import index, page_with_example
-from analyzer.results.schema import TABLES
+from analyzer.results.schema import NETSTAT, TABLES
 from analyzer.segments.header_numbers import VOCABULARY
 from analyzer.segments.table import COLUMNS as SEGMENT_COLUMNS
 from analyzer.segments.table import MARKS
@@ -41,6 +41,10 @@ TITLES = {
     "reuse": "One row for each connection on addresses and ports that an older one in the capture used before; written "
     "with `--tables reuse`.",
     "timers": "Written with `--tables timers`.",
+    "netstat": "The sockets at a moment: printed by `teardown netstat --at TIME --csv`, in Python "
+    "`result.netstat(at)`. Those of a host stand together; they follow from the timelines, as in `census`. With "
+    "`--every STEP` the columns are those of `census`: `ip` is the host's. With `--by service` as well, it is the "
+    "service's, and where `role` is client, all its clients are counted together.",
 }
 EXIT_STATUS = """The exit status is 0 on success, 1 if a finding meets `--fail-on`, 2 for a usage error, an
 unreadable input or an output that cannot be written, 3 for an internal error, 130 when interrupted, and 141 when the
@@ -123,7 +127,7 @@ def _columns_text() -> Iterator[str]:
     )
     yield "| kind | in a DataFrame | in Parquet |\n|---|---|---|"
     yield from (f"| {kind} | {pandas} | {parquet} |" for kind, pandas, parquet in KINDS.values())
-    for name, columns in TABLES.items():
+    for name, columns in (TABLES | {"netstat": NETSTAT}).items():
         yield f"\n## {name}\n\n{TITLES[name]}\n\n| column | kind | meaning |\n|---|---|---|"
         yield from (f"| `{column.name}` | {KINDS[column.kind][0]} | {column.meaning} |" for column in columns)
     yield "\n## Vocabularies"

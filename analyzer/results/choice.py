@@ -3,9 +3,9 @@
 Connections are chosen after they were tracked whole, so no filter changes what is said of one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 
 import numpy as np
@@ -102,6 +102,18 @@ def _choose(analysed: Analysed, filters: Filters) -> _Choice:
     return choice
 
 
+def in_networks(texts: Sequence[str], networks: Iterable[IPv4Network | IPv6Network]) -> Bools:
+    """Which addresses are in one of the networks."""
+    made = np.zeros(len(texts), np.bool_)
+    for row, text in enumerate(texts):
+        try:
+            address = ip_address(text)
+        except ValueError:
+            continue
+        made[row] = any(address in network for network in networks)
+    return made
+
+
 def _endings(tables: FlowStore) -> Iterator[Rows]:
     return (gather()[0] for gather in tables.slices(FLOWS_AT_ONCE))
 
@@ -112,21 +124,11 @@ class _Matcher:
     def __init__(self, analysed: Analysed, filters: Filters) -> None:
         self._filters, self._tables = filters, analysed.tables
         self._texts = analysed.tables.addresses.texts() if filters.host or filters.where else []
-        self._hosts = self._in_networks() if filters.host else np.zeros(0, np.bool_)
+        self._hosts = in_networks(self._texts, filters.host) if filters.host else np.zeros(0, np.bool_)
         first = analysed.summary.first_ns or 0
         self._between = [inner(resolved(moment, first)) for moment in filters.between]
         if self._between and self._between[0] > self._between[1]:
             raise UsageError("--between: the first time is after the second")
-
-    def _in_networks(self) -> Bools:
-        networks, made = self._filters.host, np.zeros(len(self._texts), np.bool_)
-        for row, text in enumerate(self._texts):
-            try:
-                address = ip_address(text)
-            except ValueError:
-                continue
-            made[row] = any(address in network for network in networks)
-        return made
 
     def related(self, endings: Rows) -> Bools:
         """Those that all filters but that of codes ask for."""

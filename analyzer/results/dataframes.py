@@ -13,7 +13,7 @@ from analyzer.results.column_values import Rows, Values, entry_values, flow_valu
 from analyzer.results.finding_list import FindingList
 from analyzer.results.letters import spelled
 from analyzer.results.number_table import NumberTable
-from analyzer.results.pandas_types import table
+from analyzer.results.pandas_types import frame_of, table
 from analyzer.results.schema import TABLES
 from analyzer.times import outer_column
 from analyzer.units import UNKNOWN
@@ -74,8 +74,8 @@ def findings_frame(listing: FindingList) -> pd.DataFrame:
     return table("findings", data)
 
 
-def number_frame(name: str, made: NumberTable) -> pd.DataFrame:
-    """The table ``name`` from its numbers."""
+def number_frame(made: NumberTable) -> pd.DataFrame:
+    """A table from its numbers."""
     data: dict[str, Any] = dict(made.whole())
     for column in made.columns:
         if column.name not in made.texts:
@@ -87,7 +87,7 @@ def number_frame(name: str, made: NumberTable) -> pd.DataFrame:
             data[column.name] = words(texts, codes)
         else:
             data[column.name] = pd.Categorical.from_codes(codes, categories=pd.Index(texts, dtype=object))
-    return table(name, data)
+    return frame_of(made.columns, data)
 
 
 def _addresses(listing: FindingList, rows: NDArray[np.int64]) -> NDArray[np.object_]:

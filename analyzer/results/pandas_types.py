@@ -4,7 +4,8 @@ Nanoseconds stay integers all the way: a time is an int64 count of nanoseconds s
 (the smallest int64, which is also numpy's NaT) where it is not known. So no time is ever rounded by a float.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,11 @@ def table(name: str, data: Mapping[str, Any] | pd.DataFrame, names: Collection[s
     durations; integers with None, NA or UNKNOWN for ``number``; strings or a ``pd.Categorical`` for the
     others, "" for none. Raises KeyError if a declared column is missing.
     """
-    columns = [column for column in TABLES[name] if names is None or column.name in names]
+    return frame_of([column for column in TABLES[name] if names is None or column.name in names], data)
+
+
+def frame_of(columns: Sequence[TableColumn], data: Mapping[str, Any] | pd.DataFrame) -> pd.DataFrame:
+    """The same of any declared columns."""
     typed = {column.name: typed_column(column, data[column.name]) for column in columns}
     extra = {str(key): pd.Series(values) for key, values in data.items() if key not in typed}
     return pd.DataFrame({**typed, **extra})
@@ -37,6 +42,12 @@ def empty(name: str) -> pd.DataFrame:
 def typed_column(column: TableColumn, values: Any) -> pd.Series:
     """``values`` with the exact type of the column's kind."""
     return pd.Series(_MAKE[column.kind](values), name=column.name).reset_index(drop=True)
+
+
+def nanoseconds_of(moment: datetime) -> int:
+    """A moment in nanoseconds since 1970; it is UTC where it has no zone."""
+    stamp = pd.Timestamp(moment)
+    return int((stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp).as_unit("ns").value)
 
 
 def epoch_ns(series: pd.Series) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -131,4 +131,4 @@ class ResultTables:
         from analyzer.results.dataframes import number_frame
         from analyzer.results.pandas_types import empty
 
-        return empty(name) if self.analysed is None else number_frame(name, self.analysed.further(name))
+        return empty(name) if self.analysed is None else number_frame(self.analysed.further(name))

@@ -160,6 +160,25 @@ TIMERS = [
     TableColumn("likeliest_s", "seconds", "Its value."),
 ]
 
+NETSTAT = [  # the sockets at a moment, as `teardown netstat` lists them
+    TableColumn("time_epoch", "time", "The moment that was asked for."),
+    TableColumn("local_ip", "address", "Address of the host that has the socket."),
+    TableColumn("local_port", "count", "The socket's port."),
+    TableColumn("foreign_ip", "address", "Address of the other end."),
+    TableColumn("foreign_port", "count", "Port of the other end."),
+    TableColumn("state", "word", "Its state, by the best estimate of each time.", STATES),
+    TableColumn(
+        "also_possible",
+        "text",
+        "The other states that the bounds of its timeline allow at that moment, joined by `;`; CLOSED: no socket.",
+    ),
+    TableColumn(
+        "time_wait_left_s", "seconds", "In TIME_WAIT: how long until its timer ends it, by the profile in force."
+    ),
+    TableColumn("stream", "count", "Number of the connection; equals Wireshark's `tcp.stream`."),
+    TableColumn("endpoint", "word", "Whether it is the connection's client or its server.", SIDES),
+]
+
 TABLES: dict[str, list[TableColumn]] = dict(
     zip(
         (*TABLE_NAMES, *FURTHER),

@@ -7,6 +7,7 @@ capture's end every endpoint stays where it is.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,8 +41,8 @@ class SocketKeys(NamedTuple):
 class SocketCensus:
     """The changes of all counts in the order of time, 16 bytes each."""
 
-    def __init__(self, kept: KeptFlows) -> None:
-        self.keys = _keys(kept)
+    def __init__(self, kept: KeptFlows, keys: SocketKeys | None = None) -> None:
+        self.keys = _keys(kept) if keys is None else keys
         changes: Rows = np.concatenate([np.zeros(0, CHANGE), *_changes(kept, self.keys.of_ends)])
         self._changes: Rows = changes[np.lexsort((changes["key"], changes["time"]))]
 
@@ -61,12 +62,22 @@ class SocketCensus:
 
     def at(self, since_1970: int) -> Numbers:
         """The counts that held at a moment, in nanoseconds, of all keys that had sockets; all in one row each."""
+        return next(self.over(np.array([since_1970])))
+
+    def over(self, moments: NDArray[np.int64]) -> Iterator[Numbers]:
+        """The same for each of several moments, ascending."""
+        for moment, rows in zip(inner(moments).tolist(), self.counts(moments), strict=True):
+            keys = np.flatnonzero(rows.any(axis=1))
+            yield self._numbers(np.full(len(keys), moment), keys, rows[keys])
+
+    def counts(self, moments: NDArray[np.int64]) -> Iterator[NDArray[np.int32]]:
+        """The counts at each of these moments, a row for each key: in one array, which goes on to the next moment."""
         counts, none = self._none(), np.zeros(0, np.int64)
-        last = int(np.searchsorted(self._changes["time"], inner(since_1970), "right"))
-        count_up(self._changes, 0, last, counts, none, none.astype(np.uint32), none.astype(np.int32))
-        rows = counts.reshape(-1, COLUMNS)
-        keys = np.flatnonzero(rows.any(axis=1))
-        return self._numbers(np.full(len(keys), inner(since_1970)), keys, rows[keys])
+        no_keys, no_rows = none.astype(np.uint32), none.astype(np.int32)
+        places = np.searchsorted(self._changes["time"], inner(moments), "right").tolist()
+        for first, last in pairwise([0, *places]):
+            count_up(self._changes, first, last, counts, none, no_keys, no_rows)
+            yield counts.reshape(-1, COLUMNS)
 
     def _none(self) -> NDArray[np.int32]:
         return np.zeros(len(self.keys.role) * COLUMNS, np.int32)
@@ -82,12 +93,50 @@ def make(kept: KeptFlows) -> MadeTable:
     return MadeTable(SocketCensus(kept).parts)
 
 
-def _keys(kept: KeptFlows) -> SocketKeys:
+def keys_of_hosts(kept: KeptFlows) -> SocketKeys:
+    """All sockets of an address are counted together."""
+    client, ip, _ = _ends(kept)
+    hosts, of_ends = np.unique(np.column_stack([client, ip]), return_inverse=True)
+    none = np.full(len(hosts), UNKNOWN)
+    return SocketKeys(
+        of_ends.astype(np.uint32).reshape(-1),
+        np.full(len(hosts), -1),
+        hosts,
+        none,
+        np.full(len(hosts), -1),
+        none,
+    )
+
+
+def keys_of_services(kept: KeptFlows) -> SocketKeys:
+    """The sockets of each service are counted together, and those of all its clients."""
+    _, ip, port = _ends(kept)
+    services, service = np.unique(ip << 16 | port, return_inverse=True)
+    count = len(services)
+    ips, ports = services >> 16, services & 0xFFFF
+    nobody, none = np.full(count, -1), np.full(count, UNKNOWN)
+    return SocketKeys(
+        np.column_stack([service + count, service]).astype(np.uint32).reshape(-1),
+        np.repeat([SERVER, CLIENT], count),
+        np.concatenate([ips, nobody]),
+        np.concatenate([ports, none]),
+        np.concatenate([nobody, ips]),
+        np.concatenate([none, ports]),
+    )
+
+
+def _ends(kept: KeptFlows) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Of each flow, in the order of streams: the client's address, the server's, and its port."""
     flows = [np.zeros((0, 3), np.int64)]
     for endings, _ in kept.slices():
         columns = [endings[name].astype(np.int64) for name in ("client_ip", "server_ip", "server_port")]
         flows.append(np.column_stack(columns))
     client, ip, port = np.concatenate(flows).T
+    return client, ip, port
+
+
+def _keys(kept: KeptFlows) -> SocketKeys:
+    client, ip, port = _ends(kept)
     services, service = np.unique(ip << 16 | port, return_inverse=True)
     clients, own = np.unique(client << 32 | service, return_inverse=True)
     of_ends = np.stack([own + len(services), service], axis=1).astype(np.uint32).reshape(-1)
@@ -105,9 +154,9 @@ def _keys(kept: KeptFlows) -> SocketKeys:
 
 def _changes(kept: KeptFlows, keys: NDArray[np.uint32]) -> Iterator[Rows]:
     """All changes, flow after flow."""
-    done = 0
+    done, none = 0, np.zeros(0, np.int64)
     for endings, entries in kept.slices(entries=True):
         changes: Rows = np.empty(len(entries), CHANGE)
         own = keys[2 * done : 2 * (done + len(endings))]
-        yield changes[: find_changes(entries, own, kept.end, changes)].copy()
+        yield changes[: find_changes(entries, own, kept.end, changes, none)].copy()
         done += len(endings)

@@ -28,10 +28,10 @@ COLUMN = np.array([COUNTED.index(state) if state in COUNTED else NONE for state 
 EVER = np.int64(np.iinfo(np.int64).min)
 
 
-@kernel(const(ENTRY), const(np.uint32), int, CHANGE)
-def find_changes(entries, keys, end_time, changes):
+@kernel(const(ENTRY), const(np.uint32), int, CHANGE, np.int64)
+def find_changes(entries, keys, end_time, changes, places):
     """Fill ``changes``, which has room for one an entry, with what the timelines ``entries`` change, flow after flow;
-    returns how many there are.
+    returns how many there are. Where ``places`` has room, it is filled with the place of the entry of each.
 
     ``keys`` has the key of each endpoint; the capture ended at ``end_time``. An endpoint's changes are in the order of
     its timeline: none has a time before that of the one before it.
@@ -52,6 +52,8 @@ def find_changes(entries, keys, end_time, changes):
             change = changes[count]
             change["time"], change["key"] = time, keys[end]
             change["from_column"], change["column"] = before, after
+            if len(places) > 0:
+                places[count] = place
             count += 1
         if end & 1:
             other_reached, other_column = time, after
