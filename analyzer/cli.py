@@ -25,7 +25,7 @@ from analyzer.commands.completion import complete, completion
 from analyzer.commands.explain import explain
 from analyzer.commands.flows import flows
 from analyzer.commands.netstat import netstat
-from analyzer.commands.options import FILTERS, settings_options
+from analyzer.commands.options import FILTERS, TOLD, settings_options
 from analyzer.commands.timeline import timeline
 from analyzer.errors import TeardownError
 from analyzer.live.command import browse, live
@@ -46,8 +46,8 @@ def cli() -> None:
 
 for command in (analyze, flows, timeline, netstat, compare, explain, completion):
     cli.add_command(command)
-cli.add_command(settings_options(live, without=("engine", "capture_gap_ns", *FILTERS)))
-cli.add_command(settings_options(browse, without=("engine", *FILTERS)))
+cli.add_command(settings_options(live, without=("engine", "capture_gap_ns", *FILTERS, *TOLD)))
+cli.add_command(settings_options(browse, without=("engine", *FILTERS, *TOLD)))
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -42,6 +42,8 @@ class Keywords(TypedDict, total=False):
     code: str | Iterable[str] | None
     ending: str | Iterable[str] | None
     where: str | None
+    select: str | Iterable[str] | None
+    ignore: str | Iterable[str] | None
     keep_flows: bool
     keep_timeline: bool
     keep_segments: bool

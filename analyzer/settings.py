@@ -12,10 +12,10 @@ from decimal import Decimal
 from difflib import get_close_matches
 from os import fspath
 from shlex import quote
-from typing import Any
+from typing import Any, NamedTuple
 
 from analyzer.errors import UsageError
-from analyzer.filters import HELP, METAVARS, written
+from analyzer.filters import HELP, METAVARS, codes_of, written
 from analyzer.filters import check as check_filter
 from analyzer.tcp.timers import PROFILES
 from analyzer.units import SECOND
@@ -52,8 +52,20 @@ def _filter(name: str) -> Any:
     return field(default=None, metadata={"help": HELP[name], "filter": METAVARS[name], "unset": "all"})
 
 
+def _codes(help: str, unset: str) -> Any:
+    """A field that holds codes of findings, as text, or None."""
+    return field(default=None, metadata={"help": help, "codes": "CODES", "unset": unset})
+
+
 def _number(default: int, help: str) -> Any:
     return field(default=default, metadata={"help": help, "range": (1, MOST)})
+
+
+class SettingsFile(NamedTuple):
+    """A file of settings, "" where none is to be read; and the values that it has, by the names of fields."""
+
+    path: str
+    values: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,6 +124,9 @@ class Settings:
     code: str | None = _filter("code")
     ending: str | None = _filter("ending")
     where: str | None = _filter("where")
+    select: str | None = _codes("Tell only of these findings: codes, separated by commas.", "all")
+    ignore: str | None = _codes("Do not tell of these findings: codes, separated by commas.", "none")
+    settings_file: SettingsFile | None = None  # what fields come from that no option sets; None: there is no file
     read_on_host: tuple[str, ...] = ()  # those of the fields above that nobody set: this host's own values
     keep_flows: bool = True  # whether the result holds a row for every flow
     keep_timeline: bool = True  # and all that happened to its endpoints
@@ -153,7 +168,7 @@ def settings_of(**values: Any) -> Settings:
         if own not in known:
             raise UsageError(f"unknown setting {name!r}{_suggestion(name, list(known))}")
         taken[own] = value if own == name or value is None else nanoseconds(value)
-        if "filter" in known[own].metadata and value is not None:
+        if not {"filter", "codes"}.isdisjoint(known[own].metadata) and value is not None:
             taken[own] = written(own, value)
         if "file" in known[own].metadata and value is not None:
             taken[own] = fspath(value)
@@ -192,10 +207,29 @@ def default_text(entry: Field[Any]) -> str:
 
 
 def options_text(settings: Settings) -> list[str]:
-    """The options that were given, as they are written."""
+    """The options that were given, as they are written; not what a file of settings says, which is read again."""
+    file = settings.settings_file or SettingsFile("")
+    usual = dict(file.values)
     given = [entry for entry in adjustable() if entry.name not in settings.read_on_host]
     values = [(entry, getattr(settings, entry.name)) for entry in given]
-    return [_as_option(entry, value) for entry, value in values if value != entry.default]
+    options = [_as_option(entry, value) for entry, value in values if value != usual.get(entry.name, entry.default)]
+    return [*["--no-config"] * (settings.settings_file == SettingsFile("")), *options]
+
+
+def file_text(settings: Settings) -> str:
+    """What a file of settings has set, and no option otherwise; "" where that is nothing."""
+    file = settings.settings_file or SettingsFile("")
+    fields = {entry.name: entry for entry in adjustable()}
+    kept = [(fields[name], value) for name, value in file.values if getattr(settings, name) == value]
+    said = ", ".join(_as_option(entry, value).removeprefix("--") for entry, value in kept)
+    return f"Settings from {file.path}: {said}" if said else ""
+
+
+def origin(settings: Settings, name: str) -> str:
+    """Where a setting comes from: the option, or the file and its key."""
+    file = settings.settings_file or SettingsFile("")
+    option = next(option_name(entry) for entry in adjustable() if entry.name == name)
+    return f"{file.path}: {option[2:]}" if (name, getattr(settings, name)) in file.values else option
 
 
 def without_filters(settings: Settings) -> Settings:
@@ -227,6 +261,10 @@ def check(entry: Field[Any], value: Any) -> None:
         return
     if "filter" in entry.metadata:
         check_filter(entry.name, value)
+        return
+    if "codes" in entry.metadata:
+        if not codes_of(value):
+            raise UsageError(f"{option_name(entry)} names no code")
         return
     if "file" in entry.metadata:
         from analyzer.tcp.timer_catalogue import own_timers  # the command line loads nothing that it may not need

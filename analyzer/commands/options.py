@@ -7,11 +7,20 @@ from typing import Any
 
 import click
 
+from analyzer.commands.settings_file import settings_file
 from analyzer.errors import UsageError
 from analyzer.filters import HELP
-from analyzer.settings import adjustable, check, default_text, nanoseconds, option_name
+from analyzer.settings import (
+    SettingsFile,
+    adjustable,
+    check,
+    default_text,
+    nanoseconds,
+    option_name,
+)
 
 FILTERS = tuple(HELP)
+TOLD = ("select", "ignore")
 
 
 def _taken(entry: Field[Any], context: click.Context, option: click.Parameter, value: Any) -> Any:
@@ -28,6 +37,7 @@ def _taken(entry: Field[Any], context: click.Context, option: click.Parameter, v
 def settings_options(command: Any, without: Sequence[str] = ()) -> Any:
     """Give ``command`` an option for every adjustable field of Settings, those named in ``without`` apart."""
     chosen = [entry for entry in adjustable() if entry.name not in without]
+    command = no_config(command)
     for entry in chosen if isinstance(command, click.Command) else reversed(chosen):  # decorators apply from below
         command = _option(entry)(command)
     return command
@@ -45,6 +55,8 @@ def _option(entry: Field[Any]) -> Callable[[Callable[..., Any]], Callable[..., A
         kind: dict[str, Any] = {"metavar": "SECONDS", "default": given, "callback": partial(_taken, entry)}
     elif "file" in entry.metadata:
         kind = {"metavar": "FILE", "default": None, "type": click.Path(), "callback": partial(_taken, entry)}
+    elif "codes" in entry.metadata:
+        kind = {"metavar": "CODES", "default": None, "callback": partial(_taken, entry)}
     elif "filter" in entry.metadata:
         several = {"nargs": 2} if " " in entry.metadata["filter"] else {}
         kind = {"metavar": entry.metadata["filter"], "default": None, "callback": partial(_taken, entry), **several}
@@ -55,5 +67,23 @@ def _option(entry: Field[Any]) -> Callable[[Callable[..., Any]], Callable[..., A
     return click.option(option_name(entry), entry.name, help=f"{entry.metadata['help']}  [default: {shown}]", **kind)
 
 
+def _read_file(context: click.Context, option: click.Parameter, without: bool) -> SettingsFile | None:
+    """Read the file of settings, whose values stand for options that are not given."""
+    if without:
+        return SettingsFile("")
+    file, defaults = settings_file()
+    if file is not None:
+        context.default_map = defaults
+    return file
+
+
+no_config = click.option(
+    "--no-config",
+    "settings_file",
+    is_flag=True,
+    is_eager=True,
+    callback=_read_file,
+    help="Read no settings from teardown.toml, or [tool.teardown] in pyproject.toml.",
+)
 no_fast_path = click.option("--no-fast-path", "fast_path", flag_value=False, default=True, hidden=True)
 captures = click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True, type=click.Path(allow_dash=True))

@@ -5,15 +5,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analyzer.settings import Settings
+import click
+
+from analyzer.settings import Settings, file_text
+from analyzer.views.escape import safe
 
 if TYPE_CHECKING:
     from analyzer.results.result import Analysed
 
 
+WITH_SUMMARY = ("analyze", "compare")  # commands whose output names the file of settings
+
+
 def analysed_of(paths: Sequence[str], settings: Settings, quiet: bool = False, out: Path | None = None) -> "Analysed":
     """Run the pipeline with a progress bar. What does not fit in memory goes into the folder ``out``, which may not be
     there yet."""
+    _say_settings(settings)
     gc.disable()  # importing makes many objects and no garbage
     from analyzer.engine.pipeline import analyze as run
     from analyzer.kernels import on_compiling
@@ -25,3 +32,12 @@ def analysed_of(paths: Sequence[str], settings: Settings, quiet: bool = False, o
         on_compiling(lambda line: None)
     with ProgressBar() as bar:
         return run(list(paths), settings, bar, out if out and out.is_dir() else None)
+
+
+def _say_settings(settings: Settings) -> None:
+    """Name the file of settings once on standard error, where no summary does."""
+    context = click.get_current_context()
+    said = "" if context.info_name in WITH_SUMMARY else file_text(settings)
+    if said and not context.meta.setdefault("settings said", False):
+        context.meta["settings said"] = True
+        click.echo(safe(said), err=True)

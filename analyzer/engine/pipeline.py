@@ -19,7 +19,7 @@ from analyzer.errors import Notice
 from analyzer.findings.loading import asked
 from analyzer.flows.order import Order
 from analyzer.flows.table import FlowTable
-from analyzer.results.choice import chosen
+from analyzer.results.choice import chosen, told
 from analyzer.results.column_values import segment_rows
 from analyzer.results.filter_words import check_words
 from analyzer.results.result import Analysed
@@ -31,7 +31,7 @@ from analyzer.segments.header_numbers import HIDE_TCP
 from analyzer.segments.link_types import link_name
 from analyzer.segments.segment_batches import SegmentBatches
 from analyzer.segments.table import QUOTED, SEGMENT
-from analyzer.settings import Settings
+from analyzer.settings import Settings, file_text
 from analyzer.threads import BackgroundTask, computed_in_order, prefetched
 from analyzer.times import outer
 from analyzer.tracker.fast_path.flow_buffer import FlowBuffer, Released, as_they_come
@@ -276,7 +276,7 @@ class Analysis:
         if self._settings.keep_segments:
             analysed.segments = (segment_rows(self._kept), self._table.rows)
             analysed.quoted = np.concatenate(self._quoted)
-        return chosen(analysed)
+        return chosen(told(analysed))
 
     def _handed(self, parts: Iterable[Ended]) -> Analysed:
         """Flows that leave before the end."""
@@ -303,6 +303,7 @@ class Analysis:
             not_understood=dict(Counter(self._decoder.counts)),
             notices=[*capture.notices, *self._late()],
             cannot_judge=analysed.listing.cannot_judge,
+            settings_from=file_text(self._settings),
         )
 
     def _late(self) -> list[Notice]:

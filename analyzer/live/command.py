@@ -15,7 +15,7 @@ from click.core import ParameterSource
 
 from analyzer.capture.live.request import BUFFER_MIB, ENGINES, FILTER, SNAP_LENGTH, Request
 from analyzer.errors import TeardownError, UsageError
-from analyzer.settings import Settings, nanoseconds
+from analyzer.settings import Settings, file_text, nanoseconds
 from analyzer.views.escape import safe
 
 if TYPE_CHECKING:
@@ -198,6 +198,8 @@ def watch(request: Request, settings: Settings, options: WatchOptions) -> int:
         stream = stack.enter_context(LiveStream.begin(request))
         watch = Watch(stream, settings, limits, viewers, totals, commands, RECENT if subject else 0)
         if subject is None:
+            if said := file_text(settings):
+                click.echo(safe(said), err=True)
             click.echo(f"watching {safe(totals.source)}{with_engine(stream.engine)}; Ctrl-C ends it", err=True)
             run(watch, viewers, partial(last_words, lines))
         else:

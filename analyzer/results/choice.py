@@ -15,6 +15,7 @@ from analyzer.errors import UsageError
 from analyzer.filters import Filters, Range, filters_of
 from analyzer.findings.finding_columns import PARTNER
 from analyzer.moments import resolved
+from analyzer.results.filter_words import codes_told
 from analyzer.results.finding_list import RuleFindings
 from analyzer.results.overview import Overview
 from analyzer.results.result import Analysed
@@ -53,6 +54,20 @@ def chosen(analysed: Analysed) -> Analysed:
     if analysed.quoted is not None and analysed.flow_table is not None:
         kept["quoted"] = _of_streams(analysed.quoted, analysed.flow_table, choice.streams)
     return replace(analysed, **kept, whole=analysed.tables)
+
+
+def told(analysed: Analysed) -> Analysed:
+    """An analysis without the findings that its settings leave out (select, ignore)."""
+    settings = analysed.listing.settings
+    codes = codes_told(settings)
+    if codes is None:
+        return analysed
+    listing = analysed.listing.some(lambda table: np.full(len(table), table.rule.code in codes))
+    listing.cannot_judge = [entry for entry in listing.cannot_judge if entry.code in codes]
+    only = f"only {settings.select}" if settings.select is not None else "all"
+    said = (f"{only} but {settings.ignore}" if settings.ignore is not None else only).replace(",", ", ")
+    summary = replace(analysed.summary, cannot_judge=listing.cannot_judge, told=said)
+    return replace(analysed, tables=analysed.tables.telling(codes), listing=listing, summary=summary)
 
 
 class _Choice:

@@ -3,10 +3,10 @@
 from difflib import get_close_matches
 
 from analyzer.errors import UsageError
-from analyzer.filters import columns_of, filters_of
+from analyzer.filters import codes_of, columns_of, filters_of
 from analyzer.findings.loading import rules
 from analyzer.results.schema import TABLES
-from analyzer.settings import Settings
+from analyzer.settings import Settings, origin
 from analyzer.tracker.vocabularies import TEARDOWNS
 
 
@@ -15,10 +15,23 @@ def check_words(settings: Settings) -> None:
     filters = filters_of(settings)
     if unknown := sorted(filters.code - set(rules())):
         raise UsageError(f"no finding {', '.join(unknown)}; teardown explain --list shows all")
+    for name in ("select", "ignore"):
+        if unknown := sorted(codes_of(getattr(settings, name) or "") - set(rules())):
+            raise UsageError(
+                f"{origin(settings, name)}: no finding {', '.join(unknown)}; teardown explain --list shows all"
+            )
     if unknown := sorted(filters.ending - set(TEARDOWNS.meanings)):
         raise UsageError(f"no ending {', '.join(unknown)}; there are {', '.join(TEARDOWNS.meanings)}")
     for name in columns_of(filters.where) if filters.where else []:
         known_column(name)
+
+
+def codes_told(settings: Settings) -> frozenset[str] | None:
+    """The codes of the findings that are told of; None: of all."""
+    if settings.select is None and settings.ignore is None:
+        return None
+    chosen = codes_of(settings.select) if settings.select is not None else frozenset(rules())
+    return chosen - codes_of(settings.ignore or "")
 
 
 def known_column(name: str) -> str:

@@ -23,3 +23,5 @@ class Summary:
     cannot_judge: list[CannotJudge] = field(default_factory=list)
     chosen: int | None = None  # connections that the filters ask for, which are ``chosen_by``; None without filters
     chosen_by: str = ""
+    told: str = ""  # which findings are told of, where some are left out
+    settings_from: str = ""  # the file of settings, and what of it is in force

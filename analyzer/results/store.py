@@ -5,7 +5,7 @@ length, is where its rows stand. The scratch file has no name: nothing is left b
 """
 
 import mmap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from copy import copy
 from functools import partial
 from pathlib import Path
@@ -153,6 +153,12 @@ class FlowStore:
         """The same flows, of which only those are read whose stream has its flag set."""
         made = copy(self)
         made.chosen = streams
+        return made
+
+    def telling(self, codes: Collection[str]) -> "FlowStore":
+        """The same flows, of whose findings only those with these codes are told."""
+        made = copy(self)
+        made.combinations = [";".join(c for c in text.split(";") if c in codes) for text in self.combinations]
         return made
 
     @property

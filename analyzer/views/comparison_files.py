@@ -33,6 +33,8 @@ def json_text(comparison: Comparison) -> str:
         "version": VERSION,
         "before": _recording(comparison, comparison.before),
         "after": _recording(comparison, comparison.after),
+        "told": comparison.after.summary.told or None,
+        "settings_from": comparison.after.summary.settings_from or None,
         "worse": comparison.worse,
         "intervals": comparison.intervals,
         "things": [_row(entry) for entry in comparison.things],

@@ -55,6 +55,9 @@ def read_lines(summary: Summary, columns: int) -> Iterator[Line]:
         which = "this connection" if summary.chosen == 1 else f"these {summary.chosen:,} connections"
         said = f"Told of {which} only: {summary.chosen_by}" if summary.chosen else f"None fits {summary.chosen_by}"
         yield from (Line(line, "yellow") for line in wrapped(said, 0, columns))
+    told = f"Findings that are told: {summary.told}" if summary.told else ""
+    for said in filter(None, (told, summary.settings_from)):
+        yield from (Line(line, "yellow") for line in wrapped(said, 0, columns))
     if summary.first_ns is not None and summary.last_ns is not None:
         yield Line(_span(summary.first_ns, summary.last_ns))
     if summary.not_understood:

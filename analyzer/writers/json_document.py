@@ -31,6 +31,8 @@ def _head(result: ResultTables) -> dict[str, Any]:
     return {
         "version": VERSION,
         "capture": {**_capture(summary), "gaps": [_gap(gap) for gap in result.recording.gaps.rows]},
+        "told": summary.told or None,
+        "settings_from": summary.settings_from or None,
         "flows": len(result.flows),
         "endings": {word: _counts((sum(row), *row)) for word, row in result.overview.endings.items()},
         "servers": _servers(result),

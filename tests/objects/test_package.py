@@ -20,7 +20,7 @@ from analyzer.settings import Settings, settings_of
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("numpy", "pandas", "pyarrow", "numba", "scapy", "pyshark")
-INNER = {"read_on_host"}  # fields that nobody sets by hand
+INNER = {"read_on_host", "settings_file"}  # fields that nobody sets by hand
 
 
 def python(code: str, *options: str) -> str:
@@ -75,10 +75,9 @@ def test_the_keywords_are_the_settings() -> None:
         spoken(entry.name): expected(entry, hints[entry.name]) for entry in fields(Settings) if entry.name not in INNER
     }
     taken = get_type_hints(Keywords)
-    several = {name: kind for name, kind in taken.items() if name in HELP}  # filters take numbers and lists, too
-    assert set(several) == set(HELP) and all(
-        str in get_args(kind) or name == "between" for name, kind in several.items()
-    )
+    lists = {*HELP, "select", "ignore"}  # take numbers or lists, too
+    several = {name: kind for name, kind in taken.items() if name in lists}
+    assert set(several) == lists and all(str in get_args(kind) or name == "between" for name, kind in several.items())
     assert taken == by_field | several
 
 
