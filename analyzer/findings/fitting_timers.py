@@ -115,11 +115,22 @@ def consistent_with(
 ) -> Choice:
     """What timers fit the silence of each flow of which an endpoint is asked about, as a value for a template: ",
     consistent with ..."; nothing where none does."""
+    return fits_of(ledger, silence, endpoints, settings).said(fitting_words)
+
+
+def fits_of(ledger: Ledger, silence: Callable[[Ledger], Silences], endpoints: Bools, settings: Settings) -> Fits:
+    """The timers that fit the silence of each flow of which an endpoint is asked about."""
     where = endpoints[:, 0] | endpoints[:, 1]
     if not where.any():
-        return _CHOICES.choice(np.zeros(len(where), np.int64), [""])
-    found = ledger.once(silence)
-    return timers_that_fit(found.where(where), settings).said(fitting_words)
+        return Fits(np.zeros(len(where), np.int64), [TimerSet((), 0)])
+    return timers_that_fit(ledger.once(silence).where(where), settings)
+
+
+def kept_open_by(fits: Fits, idle: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What keeps a connection open that a device forgot during the silence ``idle`` of endpoints, shape (flows, 2), has
+    to come before this: the shortest timer of a device that fits, or the silence itself; 0 where that is none."""
+    soonest = np.where(fits.where(lambda some: some.silent), fits.soonest(), 0)[:, None]
+    return np.asarray(np.where(soonest > 0, np.minimum(soonest, idle), idle), np.int64)
 
 
 def fitting_words(some: TimerSet) -> str:

@@ -23,6 +23,12 @@ brace is a brace. The kind behind the colon:
     ending         in answer to frame 8, which was sent; or nothing
     within         in 8.002 s, or nothing
     than           than 60 s, with the full stop; or nothing
+    every          than every 240 s, or nothing
+    next_hop      , next-hop MTU 1400; or nothing
+    carried        Each repeat of the oldest data carries 1448 bytes; or nothing
+    above         , more than any segment of it that was acknowledged (200 bytes at most); or nothing
+    without_it    ; the other side repeated an acknowledgment meanwhile that does not cover them (frame 8). Or nothing
+    pinged        1472 and a space behind, or nothing
     after         , 1.51 ms after; or nothing
     entered       , entered 37 s before; or nothing
     to             to 3, or nothing
@@ -73,10 +79,13 @@ class Word(NamedTuple):
 
 
 class Number(NamedTuple):
-    """A whole number; of a ``noun`` if there is one: 8000 bytes."""
+    """A whole number; of a ``noun`` if there is one: 8000 bytes. Where there are texts ``before`` or ``behind``, all of
+    it is only said of a number above 0."""
 
     value: str
     noun: str = ""
+    before: str = ""
+    behind: str = ""
 
 
 class Times(NamedTuple):
@@ -232,6 +241,14 @@ KINDS: dict[str, Callable[[str], Piece]] = {
     "quiet": lambda value: Duration(value, ", then nothing for "),
     "within": lambda value: Duration(value, " in "),
     "than": lambda value: Duration(value, " than ", "."),
+    "every": lambda value: Duration(value, " than every "),
+    "next_hop": lambda value: Number(value, before=", next-hop MTU "),
+    "carried": lambda value: Number(value, "byte", " Each repeat of the oldest data carries "),
+    "above": lambda value: Number(value, "byte", ", more than any segment of it that was acknowledged (", " at most)"),
+    "without_it": lambda value: FrameNumber(
+        value, "; the other side repeated an acknowledgment meanwhile that does not cover them (frame ", ")."
+    ),
+    "pinged": lambda value: Number(value, behind=" "),
     "after": lambda value: Duration(value, ", ", " after"),
     "entered": lambda value: Duration(value, ", entered ", " before"),
     "address": Address,

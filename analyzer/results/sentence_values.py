@@ -121,6 +121,7 @@ DERIVED: dict[str, Callable[[SentenceValues, str], NDArray[Any]]] = {
     "many": lambda values, of: np.where((values[of] == 1) | (values[of] == 2), NOTHING, values[of]),
     "often": lambda values, of: np.where((values[of] == 1) | (values[of] == 2), values[of], 0),
     "one": lambda values, of: values[of] == 1,
+    "several": lambda values, of: values[of] > 1,
     "known": lambda values, of: values[of] > 0,
     "v6": lambda values, of: values.v6(of),
     "file": lambda values, of: values.file(of),

@@ -126,6 +126,13 @@ def _word(form: LineForm, piece: wording.Word) -> None:
 
 
 def _number(form: LineForm, piece: wording.Number) -> None:
+    if piece.before or piece.behind:
+        form.optional(f"known:{piece.value}", piece.before)
+        form.number(f"positive:{piece.value}")
+        form.optional(f"several:{piece.value}", f" {piece.noun}s" if piece.noun else "")
+        form.optional(f"one:{piece.value}", f" {piece.noun}" if piece.noun else "")
+        form.optional(f"known:{piece.value}", piece.behind)
+        return
     form.number(piece.value)
     if piece.noun:
         form.choice(f"one:{piece.value}", (f" {piece.noun}s", f" {piece.noun}"))

@@ -29,7 +29,12 @@ COLUMNS = (
     SegmentColumn("seq", "<u4", "sequence number, raw as on the wire"),
     SegmentColumn("ack", "<u4", "acknowledgment number, raw; meaningless without the ACK flag"),
     SegmentColumn("payload_len", "<u4", "bytes of TCP payload by the IP length, no matter how many were captured"),
-    SegmentColumn("window", "<u2", "raw, not yet scaled"),
+    SegmentColumn(
+        "window",
+        "<u2",
+        "raw, not yet scaled. Of a QUOTED header with a ts_val that says that the packet is too large for a link: that "
+        "link's MTU, 0 where the error names none",
+    ),
     SegmentColumn(
         "flags",
         "<u2",
@@ -137,6 +142,10 @@ MARKS = (
 UNTRACKED = QUOTED | BAD_OFFSET
 """Segments with one of these never reach an endpoint's TCP: they count for Wireshark's numbering, and a quotation for
 what is said of the packet it quotes."""
+
+
+TOO_LARGE_4, TOO_LARGE_6 = 3 << 8 | 4, 2 << 8
+"""ICMP errors that name the MTU of the link for which a packet is too large, as in ``ts_val``; ICMPv6 has no codes."""
 
 
 def tells_icmp_error(segments: NDArray[np.void]) -> NDArray[np.bool_]:

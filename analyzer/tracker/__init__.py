@@ -9,8 +9,8 @@ Read first, in ``analyzer/tcp``: ``states`` (the arrows, each with its RFC secti
 4. ``step``: one segment, and the order in which it is taken in: ``acknowledgment``; then ``payload``, ``syn``, ``fin``,
    ``rst`` with ``rst_trigger`` and ``challenge``; ``dialogue`` (who sent data last, and what was pending); ``icmp``
    apart.
-5. What can be wrong with a capture or a network: ``reordering``, ``duplicates``, ``missing``, ``padding``, ``gaps``,
-   ``third_party``, ``other_connection``, ``older_flow``.
+5. What can be wrong with a capture or a network: ``reordering``, ``duplicates``, ``missing``, ``sizes``, ``padding``,
+   ``gaps``, ``third_party``, ``other_connection``, ``older_flow``.
 6. What all of them ask: ``distance`` (how far a host is), ``time_wait``, ``over``, ``segment``, ``limits``.
 7. The end of a flow: ``finish``, ``timeline``, ``ordinary``, ``ordinary_record``, ``outcome``.
 

@@ -68,6 +68,7 @@ from analyzer.tracker.missing import open_since
 from analyzer.tracker.moves import entry_row, move, note_peer_fin, note_received, strongest_basis
 from analyzer.tracker.other_connection import reach_of_window
 from analyzer.tracker.segment import length_of
+from analyzer.tracker.sizes import answered_without_it, size_acknowledged
 from analyzer.tracker.storage.event_log import bound, earliest_of, log_at, state_before, state_in
 from analyzer.tracker.time_wait import start_again
 
@@ -153,6 +154,7 @@ def progress(context, s, i, a):
         e["ack_sent"] = a
         learn(e, ACKED)
         note_acknowledged(context, p, a, s["frame"])
+        size_acknowledged(context, p, a)
         if seq_diff(a, p["run_end"]) >= 0:
             p["run_frame"] = 0
             p["run_kind"] = 0
@@ -171,6 +173,8 @@ def progress(context, s, i, a):
                 )
         if p["unusual"] > 0:
             update_after_ack(s, mark_unusual(context, p), a, seq_diff(a, old))
+    elif length_of(s) == 0 and a == np.int64(e["ack_sent"]):
+        answered_without_it(context, s, e, p)
 
 
 @helper

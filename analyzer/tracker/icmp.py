@@ -10,7 +10,7 @@ Fence: only numpy and this project's enums inside.
 import numpy as np
 
 from analyzer.kernels import helper
-from analyzer.segments.table import HAS_IP_ID, IPV6
+from analyzer.segments.table import HAS_IP_ID, IPV6, TOO_LARGE_4, TOO_LARGE_6
 from analyzer.tcp.sequence import seq_diff
 from analyzer.tracker.codes import ISN, NXT
 from analyzer.tracker.context import end_at, knows, last_syn, mark_unusual, unusual
@@ -29,6 +29,7 @@ def take_icmp_error(context, s, i):
     about_syn = knows(e, ISN) and s["seq"] == e["isn"]
     u["icmp_mixed"] = differs(u, s, kind) or u["icmp_mixed"] > 0
     if u["icmp_count"] == 0 or (about_syn and u["icmp_syns"] == 0):
+        u["icmp_mtu"] = mtu_of(s)
         u["icmp_time"], u["icmp_frame"], u["icmp_kind"], u["icmp_from"] = s["time"], s["frame"], kind, s["ts_ecr"]
         u["icmp_delay"] = np.int64(s["time"]) - (last_syn(context, e) if about_syn else np.int64(e["last_time"]))
     u["icmp_count"] = u["icmp_count"] + 1
@@ -46,6 +47,14 @@ def kind_of(s):
     if np.int64(s["marks"]) & IPV6:
         return 6 << 16 | said
     return np.int64(0) if said >> 8 == SOURCE_QUENCH or said >> 8 == REDIRECT else 4 << 16 | said
+
+
+@helper
+def mtu_of(s):
+    """The MTU of the next link that the error which quotes ``s`` names, 0 none."""
+    said = np.int64(s["ts_val"])
+    too_large = said & 0xFF00 == TOO_LARGE_6 if np.int64(s["marks"]) & IPV6 else said == TOO_LARGE_4
+    return np.int64(s["window"]) if too_large else np.int64(0)
 
 
 @helper
@@ -71,4 +80,6 @@ def again(context, s, u):
 @helper
 def differs(u, s, kind):
     """Whether this error says something else than the first, or another sender says it."""
-    return u["icmp_count"] > 0 and (kind != u["icmp_kind"] or s["ts_ecr"] != u["icmp_from"])
+    if u["icmp_count"] == 0:
+        return False
+    return kind != u["icmp_kind"] or s["ts_ecr"] != u["icmp_from"] or mtu_of(s) != u["icmp_mtu"]

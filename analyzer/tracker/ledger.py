@@ -186,6 +186,12 @@ CLOSING_COLUMNS = [
     Column("survived_data_idle", "<i8", "longest time without data of either side that its data broke, survived"),
     Column("broken_idle", "<i8", "such a silence, not known to be survived yet"),
     Column("broken_data_idle", "<i8", "such a time without data, not known to be survived yet"),
+    Column("size_answered", "<u4", "frame of the last bare acknowledgment seen again after size_first passed, 0 none"),
+    Column("size_acked", "<u4", "no segment of more payload than this has been acknowledged"),
+    Column("size_first", "<u4", "payload of the first larger one that is not acknowledged, 0 none"),
+    Column("size_first_end", "<u4", "the sequence number after it"),
+    Column("size_next_end", "<u4", "the sequence number after the first that is larger still, if size_most is more"),
+    Column("size_most", "<u4", "the largest payload since size_first"),
 ]
 
 # Only of endpoints to which something out of the ordinary happened: all zero of the others.
@@ -205,6 +211,7 @@ UNUSUAL_FACTS = [
     Column("repeat_first_time", "<i8", "the first of these"),
     Column("repeat_last_time", "<i8", "the last of these"),
     Column("repeat_last_frame", "<u4", "frame of the last of these"),
+    Column("repeat_size", "<i4", "payload of those of these that the peer awaits next; 0 none, -1 of several sizes"),
     Column("probes", "<i4", "keep-alive probes it sent"),
     Column("probe_run", "<i4", "probes since the peer last sent anything"),
     Column("probe_last_frame", "<u4", "frame of the last of these"),
@@ -246,14 +253,13 @@ UNUSUAL_FACTS = [
 
 # What ICMP errors say of an endpoint's segments. "The first" is the first about its SYN, else the first of all.
 ICMP_FACTS = [
-    Column(
-        "icmp_count", "<i4", "ICMP errors that say a segment of its was dropped, each captured duplicate counted once"
-    ),
+    Column("icmp_count", "<i4", "ICMP errors that say that it was dropped, each captured duplicate counted once"),
     Column("icmp_syns", "<i4", "of these, about its SYN or SYN-ACK"),
     Column("icmp_time", "<i8", "the first of these"),
     Column("icmp_frame", "<u4", "frame of it"),
     Column("icmp_kind", "<u4", "what it says: version of IP * 65536 + type * 256 + code"),
     Column("icmp_from", "<i4", "who sent it: a row of the AddressBook"),
+    Column("icmp_mtu", "<u2", "the next-hop MTU that it names, 0 none"),
     Column("icmp_id", "<u2", "IP identification of the packet that the last of these quotes"),
     Column("icmp_mixed", "u1", "1 where another sender, or the same, said something else"),
     Column(

@@ -39,6 +39,7 @@ from analyzer.tracker.fin import take_fin
 from analyzer.tracker.missing import came_late, gap, seen_again
 from analyzer.tracker.moves import move, note, take_back
 from analyzer.tracker.segment import length_of
+from analyzer.tracker.sizes import size_sent
 from analyzer.tracker.syn import options, take_syn, take_syn_ack
 
 
@@ -115,6 +116,7 @@ def take_payload(context, s, i):
     if np.int64(s["marks"]) & (LENGTH_BEYOND | NO_IP_LENGTH | PART):
         mark_unusual(context, e)["lengths_unsure"] = 1
     e["last_payload_byte"] = s["first_byte"] if np.int64(s["marks"]) & HAS_FIRST_BYTE else 0
+    size_sent(context, e, length, end)
     new = seq_diff(end, e["snd_nxt"])
     if new <= 0:
         first = first_pass(context, s, e, p, length)
@@ -124,7 +126,7 @@ def take_payload(context, s, i):
             send_data(context, s, i, end, first)
         return
     if new < length and not_acknowledged(e, p, e["snd_nxt"]):
-        repeat(context, s, e)
+        repeat(context, s, e, p)
     if seq_diff(s["seq"], e["snd_nxt"]) > 0:
         gap(context, s, e)
         new = length
@@ -185,7 +187,7 @@ def fill_or_repeat(context, s, e, p, length):
         u["hole_bytes"] = max(0, np.int64(u["hole_bytes"]) - length)
         return
     if open_still:
-        repeat(context, s, e)
+        repeat(context, s, e, p)
     else:
         u["repeats"] = u["repeats"] + 1
     e["fresh_time"] = 0
@@ -198,13 +200,17 @@ def not_acknowledged(e, p, end):
 
 
 @helper
-def repeat(context, s, e):
-    """Payload that its receiver has not acknowledged comes once more."""
+def repeat(context, s, e, p):
+    """Payload that its receiver ``p`` has not acknowledged comes once more."""
     u = mark_unusual(context, e)
     u["repeats"] = u["repeats"] + 1
     if u["repeat_run"] == 0:
         u["repeat_first_time"] = s["time"]
+        u["repeat_size"] = 0
     u["repeat_run"] = u["repeat_run"] + 1
+    if knows(p, ACKED) and s["seq"] == p["ack_sent"]:
+        size = np.int64(u["repeat_size"])
+        u["repeat_size"] = length_of(s) if size == 0 or size == length_of(s) else -1
     u["repeat_last_time"] = s["time"]
     u["repeat_last_frame"] = s["frame"]
 

@@ -7,6 +7,7 @@ import ipaddress
 import socket
 
 from tests.lab import forge, loss
+from tests.lab.hosts import Host
 
 from . import Lab, recipe
 from .play import REQUEST, abort, close_after_eof, exchange, opened, passing_visit, pause
@@ -314,6 +315,54 @@ def path_closed_by_firewall(lab: Lab) -> None:
     passing_visit(lab)
     pause(10.0)
     passing_visit(lab)
+
+
+def narrow_link(lab: Lab) -> None:
+    """The router's link to host B, a tunnel say, takes 1400 bytes."""
+    lab.m.run("ip", "link", "set", "to-b", "mtu", "1400")
+
+
+def no_icmp(host: Host) -> None:
+    """``host`` drops the ICMP errors that it sends or receives."""
+    host.run("nft", "add table inet silent")
+    for hook in ("input", "output"):
+        host.run("nft", f"add chain inet silent {hook} {{ type filter hook {hook} priority 0; policy accept; }}")
+        host.run("nft", f"add rule inet silent {hook} icmp type destination-unreachable counter drop")
+
+
+def upload_in_vain(lab: Lab, size: int) -> None:
+    """After a small exchange the client sends ``size`` bytes at once, which do not get through; others do."""
+    lab.a.sysctl(tcp_retries2=4)
+    client, _server = opened(lab)
+    client.sendall(bytes(size))
+    pause(12.0)
+    passing_visit(lab)
+    pause(10.0)
+    passing_visit(lab)
+
+
+@recipe("pcap")
+def large_segment_lost(lab: Lab) -> None:
+    """A link behind the router takes 1400 bytes, and the router drops the ICMP errors that would say so.
+
+    The client's small request passes. Of 2000 bytes the second segment passes, as the server's acknowledgments show,
+    and the first, which is full-sized, never. The report says TD403 for the client, with both sizes.
+    """
+    narrow_link(lab)
+    no_icmp(lab.m)
+    upload_in_vain(lab, 2000)
+
+
+@recipe("pcap", filter="tcp or icmp")
+def next_hop_mtu_not_heard(lab: Lab) -> None:
+    """As large-segment-lost, but the router says by ICMP that its link takes 1400 bytes; the client's own firewall
+    drops that behind the tap.
+
+    The report says TD403 for the client, with the next-hop MTU that the router named.
+    """
+    narrow_link(lab)
+    no_icmp(lab.a)
+    upload_in_vain(lab, 2000)
 
 
 @recipe("pcap")

@@ -44,6 +44,7 @@ class Error:
     time: int
     teller: str
     kind: tuple[int, int, int]
+    mtu: int  # of the next link, 0 where it names none
 
     @property
     def drops(self) -> bool:
@@ -114,7 +115,9 @@ class Capture:
             if place >= 0 and data[place] in errors and frame not in self.frames:
                 source = data[place - 8 : place - 4] if version == 4 else data[place - 32 : place - 16]
                 teller = str(ipaddress.ip_address(source))
-                found.append(Error(frame, self.times[frame], teller, (version, data[place], data[place + 1])))
+                kind = (version, data[place], data[place + 1])
+                mtu = data[place + 6 : place + 8] if kind == (4, 3, 4) or kind[:2] == (6, 2) else b""
+                found.append(Error(frame, self.times[frame], teller, kind, int.from_bytes(mtu, "big")))
         return found
 
     def sacked(self, flow: Flow, side: int, row: Segment) -> int | None:

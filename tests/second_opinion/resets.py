@@ -323,6 +323,7 @@ def answered_by_icmp(case: Case, syns: list[Segment], errors: list[Error]) -> No
     must(told.frame == case["icmp"], f"the first ICMP error that quotes it is frame {told.frame}")
     must(told.teller == case["teller"], f"it comes from {told.teller}")
     must(told.words in str(case["icmp_said"]), f"it says: {told.words}")
+    must(told.mtu == (case["mtu"] or 0), f"it names the MTU {told.mtu}")
     by_itself = told.teller == case.flow.ends[case.own][0]
     must(("ICMP only" in str(case["did"])) == by_itself, "the server itself answered by ICMP, or another did")
     before = [row for row in syns if row.frame < told.frame]
@@ -330,7 +331,7 @@ def answered_by_icmp(case: Case, syns: list[Segment], errors: list[Error]) -> No
     case.lasted("delay", told.time - before[-1].time)
     must(case["delay"] is not None or told.time <= before[-1].time, "how long after the SYN it came is not told")
     must(case["last_icmp"] == (None if last is told else last.frame), f"the last one is frame {last.frame}")
-    same = {(error.teller, error.kind) for error in errors} == {(told.teller, told.kind)}
+    same = {(error.teller, error.kind, error.mtu) for error in errors} == {(told.teller, told.kind, told.mtu)}
     must(last is told or ("again" in str(case["icmp_again"])) == same, "the others say the same, or not")
 
 

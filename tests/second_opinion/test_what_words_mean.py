@@ -165,10 +165,11 @@ NEVER_TAKEN: list[Story] = [
     (("1 S PA 1 1 10", "3 S SA 0 1 0"), {"syn_ack": 2, "first": 5, "last": 5}, REFUTED),
 ]
 LOOP = "1 C R 50 0 0\n 1.01 S A 1 1 0\n 2 C R 50 0 0\n 2.01 S A 1 1 0"  # frames 4 to 7
-TWICE = {"first": 4, "rst": 6, "last": 7, "count": 2, "ahead": 49, "expected": FIRST[0] + 1}
+TWICE = {"first": 4, "rst": 6, "last": 7, "count": 2, "ahead": 49, "expected": FIRST[0] + 1, "awaits": "awaits"}
 IN_A_LOOP: list[Story] = [
     ((LOOP,), TWICE, FOLLOWS),
     ((LOOP,), TWICE | {"count": 3}, REFUTED),
+    ((LOOP,), TWICE | {"awaits": "had acknowledged before"}, REFUTED),
     ((LOOP,), TWICE | {"ahead": 50}, REFUTED),
     ((LOOP,), TWICE | {"expected": FIRST[0] + 2}, REFUTED),
     (("1 C R 50 0 0\n 1.01 S PA 1 1 10\n 2 C R 50 0 0\n 2.01 S A 11 1 0",), TWICE, REFUTED),

@@ -70,9 +70,28 @@ def retransmission_gave_up(case: Case) -> None:
     had_survived(case, sent[0])
     if case["apart"]:
         must(all(abs(gap - 120e9) <= 2e9 for gap in gaps[1:]), f"gaps of {gaps[1:]} ns")
+    only_large_lost(case, sent)
     rest(case, last)
     if case["rst"] is None:
         must(case.capture.last - last.time > gaps[-1], "the capture ended before the next repeat was due")
+
+
+def only_large_lost(case: Case, sent: list[Segment]) -> None:
+    """Where the size of what is repeated is told, all repeats have it, nothing as large was acknowledged, by ACK or
+    SACK, something smaller was, and the other side acknowledged something else after it was sent."""
+    if not case["size"]:
+        return
+    flow, size, answer = case.flow, case["size"], case.segment("answered", case.peer)
+    must({row.length for row in sent[1:]} == {size}, "the repeats have other sizes")
+    data = [row for row in flow.of(case.own) if row.length]
+    acked = [row.length for row in data if list(flow.covering(case.peer, row.data_end))]
+    must(acked and max(acked) == case["acked_size"] < size, "the largest that was acknowledged has another size")
+    for row in data:
+        must(row.length < size or case.capture.sacked(flow, case.peer, row) is None, f"frame {row.frame} arrived")
+    before = [row for row in flow.of(case.peer) if row.frame < answer.frame and row.ack == sent[0].seq]
+    must(answer.frame > sent[0].frame and answer.is_pure_ack, f"frame {answer.frame} came before the data")
+    must(answer.ack == sent[0].seq, "it acknowledges another number")
+    must(before, "no acknowledgment of that number came before")
 
 
 def told_by_icmp(case: Case) -> None:
@@ -87,8 +106,9 @@ def told_by_icmp(case: Case) -> None:
     must(errors and errors[0].frame == case["icmp"], "another is the first ICMP error that quotes it")
     must(errors[0].teller == case["teller"], f"it comes from {errors[0].teller}")
     must(errors[0].words in str(case["icmp_said"]), f"it says: {errors[0].words}")
+    must(errors[0].mtu == (case["mtu"] or 0), f"it names the MTU {errors[0].mtu}")
     must(errors[-1].frame == (case["last_icmp"] or case["icmp"]), f"the last is frame {errors[-1].frame}")
-    differ = len({(error.teller, error.kind) for error in errors}) > 1
+    differ = len({(error.teller, error.kind, error.mtu) for error in errors}) > 1
     must(not case["last_icmp"] or ("other" in str(case["icmp_again"])) == differ, "do all of them say the same?")
 
 

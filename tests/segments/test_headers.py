@@ -262,6 +262,23 @@ def test_icmp_error_that_quotes_a_few_bytes(quoted: int, behind: int) -> None:
         assert (row["ts_val"], decoder.book.text(row["ts_ecr"])) == (3 * 256 + 1, B)
 
 
+@pytest.mark.parametrize(
+    ("error", "mtu"),
+    [(b"\3\4\0\0\0\0\5\x78", 1400), (b"\3\4" + bytes(6), 0), (b"\3\1\0\0\0\0\5\x78", 512)],
+)
+def test_next_hop_mtu_of_icmp(error: bytes, mtu: int) -> None:
+    """It stands in the column of the window; other errors leave the quoted one there."""
+    (row,) = decode(Frame(ethernet(ipv4(error + PACKET, ends=("192.0.2.9", A), protocol=1))))
+    assert row["marks"] & QUOTED and row["window"] == mtu
+
+
+@pytest.mark.parametrize(("said", "mtu"), [(1280, 1280), (65536 + 1280, 0), (0, 0)])
+def test_mtu_of_icmpv6(said: int, mtu: int) -> None:
+    error = b"\2\0\0\0" + said.to_bytes(4, "big")
+    (row,) = decode(Frame(ipv6(error + PACKET6, ends=("2001:db8::9", A6), following=58), link=229))
+    assert row["marks"] & QUOTED and row["window"] == mtu
+
+
 QUOTE = b"\3\3" + bytes(6)
 OF_ANOTHER_PACKET = {
     "an error in an error": ipv4(QUOTE + ipv4(QUOTE + PACKET, protocol=1), protocol=1),

@@ -61,6 +61,7 @@ class Known:
 
     inside_ip: bool = False
     quoted: bool = False
+    mtu: int = -1  # of the next link, where an error that says that the packet is too large quotes it
     tunnelled: bool = False
     fields: dict[str, Any] = field(default_factory=dict)
     marks: int = 0
@@ -197,7 +198,9 @@ def icmp(layer: Layer, known: Known, errors: tuple[int, ...], version: int) -> d
     if kind not in errors:
         raise NotTcp
     said = 0 if known.quoted or known.version != version else kind * 256 + code
-    known = replace(known, quoted=True, inside_ip=False, said=said, teller=known.fields["src"])
+    mtu = int.from_bytes(layer.data[6:8] if version == 4 else layer.data[4:8], "big")
+    named = (mtu if mtu < 1 << 16 else 0) if (version, kind) == (6, 2) or (version, kind, code) == (4, 3, 4) else -1
+    known = replace(known, quoted=True, inside_ip=False, said=said, teller=known.fields["src"], mtu=named)
     quoted = Layer(layer.data[8 : layer.length], layer.length - 8)
     return ipv4(quoted, known) if version == 4 else ipv6(quoted, known)
 
@@ -234,6 +237,8 @@ def padded(row: dict[str, Any], layer: Layer, header: int, known: Known) -> bool
 
 def quotation(row: dict[str, Any], known: Known) -> dict[str, Any]:
     said = {"ts_val": known.said, "ts_ecr": known.teller if known.said else 0}
+    if known.said and known.mtu >= 0:
+        said["window"] = known.mtu
     return {**row, **said, "marks": row["marks"] & ~HAS_TIMESTAMP}
 
 

@@ -24,7 +24,7 @@ arrive there, and did an acknowledgment leave?
 """
 
 from analyzer.findings.facts import ended_silence, fin_acked, not_captured, phrase, state_is
-from analyzer.findings.fitting_timers import consistent_with
+from analyzer.findings.fitting_timers import fits_of, fitting_words, kept_open_by
 from analyzer.findings.rule import Verdict
 from analyzer.findings.silences import before_lost_fin
 from analyzer.settings import Settings
@@ -51,7 +51,7 @@ MESSAGE = (
     "{when:into}){idle:silence}{timers}{passed}. It remains in {state:state}."
 )
 ADVICE = (
-    "Suspect {suspect}. Next, capture at {peer_ip} too and check whether the FIN arrives: tcpdump -ni "
+    "Suspect {suspect}{limit:every}. Next, capture at {peer_ip} too and check whether the FIN arrives: tcpdump -ni "
     "any 'tcp and host {blamed_ip} and port {port}'"
 )
 NETWORK = (
@@ -60,7 +60,7 @@ NETWORK = (
 )
 FORGOTTEN = (
     "a device between the two first (a firewall, NAT or load balancer) that had dropped the connection during the "
-    "silence: close sooner, or send keep-alives more often than that"
+    "silence: close sooner, or send keep-alives more often"
 )
 
 
@@ -73,6 +73,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     stuck = waits & known & (count > 1) & ((acked == 0) | in_vain)
     hidden = not_captured(ledger)[:, ::-1]
     idle = ended_silence(ledger, ledger.own("fin_frame"))
+    fits = fits_of(ledger, before_lost_fin, stuck & ~hidden & (idle > 0), settings)
     return Verdict(
         fires=stuck & ~hidden,
         when=ledger.own("fin_time"),
@@ -89,7 +90,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
                 ", and no acknowledgment of it was captured",
             ),
             "idle": idle,
-            "timers": consistent_with(ledger, before_lost_fin, stuck & ~hidden & (idle > 0), settings),
+            "timers": fits.said(fitting_words),
+            "limit": kept_open_by(fits, idle) * (idle >= IDLE_NS),
             "suspect": phrase(idle >= IDLE_NS, FORGOTTEN, NETWORK),
             "state": ledger.own("state"),
         },

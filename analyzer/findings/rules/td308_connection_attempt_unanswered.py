@@ -55,7 +55,8 @@ NEAR_MISS = "syn-lost-once.pcap"
 MESSAGE = (
     "The {blamed} {did}: the {peer} sent its SYN {count:times}{span:within} (frame{s} {first:numbered}{last:to}), and "
     "no answering segment of {blamed_at} was "
-    "captured{only_icmp}{teller:address}{icmp_said}{icmp:shown}{delay:after}{of_syn}{icmp_again}{last_icmp:shown}."
+    "captured{only_icmp}{teller:address}{icmp_said}{mtu:next_hop}{icmp:shown}{delay:after}{of_syn}{icmp_again}"
+    "{last_icmp:shown}."
 )
 ADVICE = "Suspect {suspect} first. Next, on {place:address}, check {aim}{met:address}: {look}{target:address}{then}"
 SILENT = "a firewall that drops silently, or a host that is down,"
@@ -72,9 +73,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     waited = (ledger.handshake == Handshake.UNANSWERED)[:, None] & (
         ledger.own("packets") == ledger.own("unrelated_segments")
     )
-    told = ledger.peer("icmp_syns") > 0
-    again, address = ledger.peer("syn_count") > 1, ledger.flow("address").astype(np.int64)
-    kind = np.where(told, ledger.peer("icmp_kind"), 0)
+    told, again = ledger.peer("icmp_syns") > 0, ledger.peer("syn_count") > 1
+    kind, address = np.where(told, ledger.peer("icmp_kind"), 0), ledger.flow("address").astype(np.int64)
     teller, icmp, last_icmp = (
         np.where(told, ledger.peer(f"icmp_{name}"), none)
         for name, none in (("from", -1), ("frame", 0), ("last_frame", 0))
@@ -97,6 +97,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "only_icmp": phrase(told, ", only ICMP: "),
             "teller": teller,
             "icmp_said": Choice(text_of(kind), ("", *(f" reported {text}" for text in TEXTS[1:]))),
+            "mtu": np.where(told, ledger.peer("icmp_mtu"), 0),
             "icmp": icmp,
             "delay": np.where(told, ledger.peer("icmp_delay"), 0),
             "of_syn": phrase(told & (ledger.peer("icmp_delay") > 0), " a SYN"),

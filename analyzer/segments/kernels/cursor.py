@@ -28,6 +28,10 @@ CURSOR = np.dtype(
         ("protocol", "<i8"),  # of a fragment: what the datagram carries
         ("icmp_error", "<i8"),  # what an ICMP error says of the packet it quotes, type * 256 + code; 0 nothing
         ("icmp_sender", "<i8"),  # where the address stands of who sent that
+        (
+            "icmp_mtu",
+            "<i8",
+        ),  # if it says that the packet is too large for a link: that link's MTU, 0 not named; else -1
     ]
 )
 

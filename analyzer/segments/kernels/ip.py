@@ -18,6 +18,7 @@ from analyzer.segments.kernels.tunnels import gre, udp
 from analyzer.segments.table import HAS_IP_ID, LENGTH_BEYOND, NO_FRAGMENT, NO_IP_LENGTH, PART, QUOTED, TUNNELLED
 from analyzer.segments.table import IPV6 as IS_IPV6
 
+FRAGMENTATION_NEEDED, PACKET_TOO_BIG = 3 << 8 | 4, 2  # type and code of ICMP, type of ICMPv6
 OF_THE_PACKET = QUOTED | TUNNELLED
 """Marks that stay when another IP header is found inside; all others belong to one header."""
 
@@ -170,10 +171,23 @@ def quoted(data: Bytes, cursor: Record, first: int, last: int, following: int) -
         return STOP | PROTOCOL | (1 if following == IPV4 else 58)
     own = cursor["marks"] & QUOTED == 0 and (cursor["marks"] & IS_IPV6 != 0) == (following == IPV6)
     cursor["icmp_error"], cursor["icmp_sender"] = be16(data, cursor["at"]) if own else 0, cursor["source"]
+    cursor["icmp_mtu"] = link_mtu(data, cursor["at"], following) if own else -1
     cursor["marks"] |= QUOTED
     cursor["ip"] = -1
     cursor["seen"] = min(cursor["seen"], cursor["end"])  # bytes behind the ICMP message are no part of the quotation
     return skip(cursor, 8, following)
+
+
+@helper
+def link_mtu(data: Bytes, at: int, following: int) -> int:
+    """The MTU that the ICMP error at ``at`` gives of the link for which the packet is too large (RFC 1191, RFC 8201),
+    0 where it names none that a packet can have, as old routers do; -1 of other errors."""
+    if following == IPV4:
+        return be16(data, at + 6) if be16(data, at) == FRAGMENTATION_NEEDED else -1
+    if u8(data, at) != PACKET_TOO_BIG:
+        return -1
+    named = be32(data, at + 4)
+    return named if named <= 0xFFFF else 0
 
 
 @helper

@@ -55,8 +55,16 @@ def segment(data: Bytes, cursor: Record, row: Record) -> int:
     row["marks"] = cursor["marks"]
     if cursor["marks"] & QUOTED:
         row["marks"] = cursor["marks"] & ~HAS_TIMESTAMP
-        row["ts_val"], row["ts_ecr"] = cursor["icmp_error"], 0
+        error(cursor, row)
     return 0
+
+
+@helper
+def error(cursor: Record, row: Record) -> None:
+    """What the ICMP error says that quotes the segment, in columns that a quotation needs for nothing else."""
+    row["ts_val"], row["ts_ecr"] = cursor["icmp_error"], 0
+    if cursor["icmp_error"] and cursor["icmp_mtu"] >= 0:
+        row["window"] = cursor["icmp_mtu"]
 
 
 @helper
@@ -76,7 +84,7 @@ def short_quote(data: Bytes, cursor: Record, row: Record) -> int:
     begin(data, cursor, row)
     row["ack"], row["flags"], row["window"], row["window_scale"] = 0, 0, 0, -1
     row["payload_len"], row["first_byte"] = 0, 0
-    row["ts_val"], row["ts_ecr"] = cursor["icmp_error"], 0
+    error(cursor, row)
     row["marks"] = cursor["marks"] | SHORT_QUOTE
     return 0
 
