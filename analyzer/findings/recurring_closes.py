@@ -17,9 +17,10 @@ from analyzer.findings.rule import Bools
 from analyzer.findings.silences import ANSWER, BY_FIN, BY_RST, WAITS, Longs, Silences, of_flow_columns
 from analyzer.settings import Settings
 from analyzer.tracker.vocabularies import CLIENT, SERVER, SIDES, Handshake, RstCause
-from analyzer.units import UNKNOWN
+from analyzer.units import SECOND, UNKNOWN
 
 FEWEST = 5  # closes after as long a silence: fewer are chance
+APART_NS = SECOND // 2  # so long apart are the moments of closes that a timer ended, each by itself
 SHOWN = 100  # so many frames are named
 WHOLE = 0  # in the column observability: nothing is missing
 
@@ -97,10 +98,16 @@ def _windows(
     chosen, members = [], []
     for place, window in enumerate(found.found[1:], 1):
         mine = np.flatnonzero(found.codes == place)
-        if 2 * window.size > _count(all_keys, key[mine[0]], 1):
+        if 2 * window.size > _count(all_keys, key[mine[0]], 1) and _spread(_of(flows, rows[mine])):
             chosen.append(window._replace(among=_count(all_keys, key[mine[0]], STATES)))
             members.append(rows[mine[np.argsort(length[mine], kind="stable")]])
     return chosen, members
+
+
+def _spread(column: FlowColumn) -> bool:
+    """Whether most of some flows ended at different moments: else something ended all of them at once, as a restart."""
+    when = np.sort(_proof(column).when)
+    return bool(when[-1 - len(when) // 5] - when[len(when) // 5] >= APART_NS)
 
 
 def _count(keys: Longs, key: int, width: int) -> int:

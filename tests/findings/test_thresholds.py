@@ -240,17 +240,6 @@ COUNTS = {
         lambda n: f"OPENED\nA P. 101:102 ack 201\nB . 201:201 ack {102 - n}\n+20 A R. 102:102 ack 201",
         *(0, 1, "TD406", "TD302"),
     ),
-    "answers that show that the next is awaited: one more has passed in the opening": Count(
-        lambda n: (
-            "OPENED"
-            + "".join(
-                f"\nA P. {101 + k}:{102 + k} ack {201 + k}" + f"\nB P. {201 + k}:{202 + k} ack {102 + k}" * (k < n)
-                for k in range(n + 1)
-            )
-            + f"\nB . {201 + n}:{201 + n} ack {102 + n}\n+20 A R. {102 + n}:{102 + n} ack {201 + n}"
-        ),
-        *(1, 2, "TD406 medium", "TD406 high", confidences),
-    ),
     "an answer captured behind a bare ACK, or none": Count(
         lambda n: (
             f"OPENED\nA P. 101:131 ack 201\nB . {201 + 40 * n}:{201 + 40 * n} ack 131"
@@ -297,7 +286,7 @@ def test_every_setting_decides_here() -> None:
     ``timers``, a file (tests/findings/test_fitting_timers.py); those of crowds (tests/findings/test_crowds.py); and
     filters (tests/test_filters.py)."""
     elsewhere = {"engine", "fin_timeout_ns", "capture_gap_ns", "timers"}
-    elsewhere |= {"ephemeral_ports", "ports_used_percent", "outage", "half_open", *FILTERS}
+    elsewhere |= {"ephemeral_ports", "ports_used_percent", "outage", "half_open", "select", "ignore", *FILTERS}
     tried = {name for edge in [*EDGES.values(), *COUNTS.values()] for name in edge.settings}
     assert {name.removesuffix("_s") for name in tried} == {
         entry.name.removesuffix("_ns") for entry in adjustable() if entry.name not in elsewhere

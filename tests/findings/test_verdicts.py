@@ -98,7 +98,7 @@ def test_a_race_is_one_only_after_a_silence() -> None:
     crossed = data_meets_reset(0.010, 300, ord("G"), FIN_END - 1)
     busy = found(ledger(crossed | {"close_idle": SECOND - 1}))["TD306"]
     idle = found(ledger(crossed | {"close_idle": SECOND}))["TD306"]
-    assert "while data were arriving" in busy["message"] and "still sending" in busy["advice"]
+    assert "while data were arriving" in busy["message"] and "under way" in busy["advice"]
     assert "after 1 s of silence" in idle["message"] and "idle timer" in idle["advice"]
     ended = crossed | {"client": crossed["client"] | {"idle_longest": 7 * SECOND, "idle_longest_frame": 10}}
     assert "after 7 s of silence" in found(ledger(ended))["TD306"]["message"]

@@ -231,6 +231,11 @@ def of_dialogue(tell: Told) -> Callable[[Side], int]:
     return lambda side: tell(side, dialogue(side.connection))
 
 
+def begins(one: Seen) -> bool:
+    """Whether its data are said once the opening is known; those that come with the first FIN, only after it."""
+    return one.later or not one.segment.flags & FIN
+
+
 def pending(side: Side, told: Dialogue) -> int:
     """What was pending where it ended the dialogue; the client is the first that sent a SYN."""
     if told.end is None or told.end.side != side.side:
@@ -245,7 +250,7 @@ DIALOGUE_COLUMNS: dict[str, Callable[[Side], int]] = {
     "spoke_last": of_dialogue(lambda of, told: int(bool(told.said) and told.said[-1].one.side == of.side)),
     "pending": of_dialogue(pending),
     "tls": lambda of: int(
-        any(fresh(one) and one.later and one.segment.first_byte in (HANDSHAKE, DATA) for one in of.data)
+        any(fresh(one) and begins(one) and one.segment.first_byte in (HANDSHAKE, DATA) for one in of.data)
     ),
     "turns": of_dialogue(lambda of, told: sum(saying.turn for saying in told.of(of.side))),
     "spoken_time": of_dialogue(lambda of, told: time_of([one] if (one := told.moment(of.side)) else [])),

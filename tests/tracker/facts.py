@@ -435,6 +435,10 @@ LEFT_OUT = {
     **dict.fromkeys(["deadline", "overtaken"], "of the states"),
     **dict.fromkeys(FOREIGN, "whose a RST is, is told by the second opinion"),
     **dict.fromkeys([column.name for column in ICMP_FACTS], "what ICMP errors say (test_icmp.py)"),
+    **dict.fromkeys(
+        ["size_answered", "size_acked", "size_first", "size_first_end", "size_next_end", "size_most", "repeat_size"],
+        "which sizes passed is told by the second opinion (TD403)",
+    ),
     **dict.fromkeys(["pad_bytes", "pad_end", "pad_time", "pad_frame"], "what looks like padding (test_padding.py)"),
     **dict.fromkeys(REFUSALS, "how RSTs and SYNs are paired is told by the second opinion"),
     **dict.fromkeys(

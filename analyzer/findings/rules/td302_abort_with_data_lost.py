@@ -20,6 +20,7 @@ Look for SO_LINGER 0 in the program of the blamed endpoint, and for a close with
 `shutdown(SHUT_WR)`, read to the end of the stream, then close.
 """
 
+from analyzer.findings.dialogue import sent_tls_alert, spoke_tls
 from analyzer.findings.facts import acceptance_unknown, resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
@@ -46,8 +47,9 @@ ADVICE = (
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    farewell = spoke_tls(ledger) & sent_tls_alert(ledger) & (ledger.own("rst_unacked") <= ledger.own("last_payload"))
     return Verdict(
-        fires=resetter(ledger, RstCause.ABORT_DATA_LOST),
+        fires=resetter(ledger, RstCause.ABORT_DATA_LOST) & ~farewell,
         when=ledger.own("rst_time"),
         frames=[ledger.own("data_frame"), ledger.own("rst_frame")],
         values={

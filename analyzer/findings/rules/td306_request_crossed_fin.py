@@ -66,7 +66,7 @@ RACE = (
     "have the side that sends requests drop idle connections before that silence is reached, or the other side keep "
     "them longer."
 )
-CUT_OFF = "it closed while the other was still sending. Find out why it did not read to the end."
+CUT_OFF = "it closed while data for it were under way. Find out why it did not read to the end."
 REFUSED = (
     "it closed while a request was arriving, or unanswered. Its log of that moment should say why (a limit, an error, "
     "a restart)."

@@ -8,9 +8,8 @@ longer than the threshold, and the server then closed without an answer. A FIN r
 as some programs do it, and not reported; nor is a FIN where the server had not answered twice before, since an upload
 looks the same. Nor is a client that ever sent more after a pause without an answer between (more than 250 ms and two
 round trips): it does not wait for answers, as with syslog, MQTT or WebSocket. Of a TLS connection only data of more
-than 100 bytes count. The last data are called a request where the dialogue shows that the client asks and the server
-answers: three times before they had taken turns, the client had waited for no answer longer than for this one, and
-neither sent more after a pause. Else the confidence is lower. Known timers that fit the wait are named.
+than 100 bytes count. Packets do not show whether the last data were to be answered (a control frame, a farewell), so
+the confidence is medium at most. Known timers that fit the wait are named.
 
 ## Why it matters
 
@@ -55,7 +54,7 @@ NEEDS = (Sign.GAVE_UP_WAITING, "rst_count")
 EXAMPLE = "gave-up-waiting.pcap"
 NEAR_MISS = "answered-in-time.pcap"
 MESSAGE = (
-    "The {blamed} {ended} frame {last}, at {when:into}) {waited:duration} after its {what} ({size:byte} up to frame "
+    "The {blamed} {ended} frame {last}, at {when:into}) {waited:duration} after its last data ({size:byte} up to frame "
     "{sent}, acknowledged in frame {acked}), before any byte of an answer{timers}{then}{fin:shown}{repeats} (threshold "
     "for a FIN: {gave_up_waiting:duration})."
 )
@@ -67,7 +66,6 @@ ADVICE = (
 )
 SHORTEST_NS = 1_000_000  # who resets sooner did not wait
 ONE_REQUEST_NS = 250_000_000  # its parts follow each other so soon, or within two round trips: delayed ACKs, a repeat
-ANSWERED = 4  # turns: before the last data it was answered three times
 CONTROL_BYTES = 100  # of TLS: as long are the control frames of HTTP/2, which need no answer
 
 
@@ -85,7 +83,6 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     closed &= whole_seconds(length)
     closed &= (ledger.own("turns") > 2 + 2 * secret) & (ledger.peer("data_time") < end)
     closed &= (ledger.peer("fin_count") > 0) & (ledger.rst_side < 0)[:, None]
-    asks = one_request[:, ::-1] & (ledger.own("turns") >= ANSWERED) & (ledger.own("waited") <= length)
     last = np.where(closed, ledger.own("fin_frame"), ledger.own("rst_frame"))
     return Verdict(
         fires=reset | closed,
@@ -96,7 +93,6 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "last": last,
             "when": end,
             "waited": length,
-            "what": phrase(asks & ~secret, "request", "last data"),
             "size": ledger.own("spoken_bytes"),
             "sent": ledger.own("spoken_frame"),
             "acked": ledger.own("spoken_acked_frame"),
@@ -105,7 +101,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "fin": ledger.peer("fin_frame") * closed,
             "repeats": phrase(reset, "", ""),
         },
-        unsure=closed | secret | ~asks | ~ledger.client_known[:, None],
+        unsure=closed | reset,  # packets do not show whether the last data were to be answered
         absence=True,
         doubt=unwatched(ledger, ledger.own("spoken_time"), end),
     )
