@@ -1,5 +1,7 @@
 """Filters: what people write is read, what means nothing is one line; what is chosen is told as in the whole."""
 
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -201,3 +203,12 @@ def test_times_are_exact() -> None:
         len(analyzer.analyze(MANY, between=(text, text)).flows)
         == (WHOLE.flows.first_epoch == WHOLE.flows.first_epoch.min()).sum()
     )
+
+
+def test_what_was_read_from_standard_input_is_not_suggested_again() -> None:
+    with LEAK.open("rb") as given:
+        command = [sys.executable, "-m", "analyzer", "analyze", "-"]
+        done = subprocess.run(
+            command, stdin=given, cwd=CAPTURES.parent, capture_output=True, text=True, timeout=60, check=True
+        )
+    assert "teardown timeline CAPTURE... --stream 0" in done.stdout and "timeline -" not in done.stdout

@@ -15,7 +15,7 @@ def command(name: str, summary: Summary, settings: Settings, *options: str, filt
     if not filters:
         settings = without_filters(settings)
     captures = " ".join(map(_quoted, summary.files))
-    if len(captures) > LONGEST:
+    if len(captures) > LONGEST or "-" in summary.files:  # standard input cannot be read again
         captures = "CAPTURE..."
     return " ".join(["teardown", name, captures, *options, *options_text(settings)])
 
