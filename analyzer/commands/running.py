@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from analyzer.results.result import Analysed
 
 
-WITH_SUMMARY = ("analyze", "compare")  # commands whose output names the file of settings
+WITH_SUMMARY = (
+    "analyze",
+    "compare",
+)  # commands whose output names the file of settings, and what is to be known of the captures
 
 
 def analysed_of(paths: Sequence[str], settings: Settings, quiet: bool = False, out: Path | None = None) -> "Analysed":
@@ -31,7 +34,11 @@ def analysed_of(paths: Sequence[str], settings: Settings, quiet: bool = False, o
     if quiet:
         on_compiling(lambda line: None)
     with ProgressBar() as bar:
-        return run(list(paths), settings, bar, out if out and out.is_dir() else None)
+        analysed = run(list(paths), settings, bar, out if out and out.is_dir() else None)
+    if click.get_current_context().info_name not in WITH_SUMMARY:
+        for notice in analysed.summary.notices:
+            click.echo(f"teardown: {safe(notice.text)}", err=True)
+    return analysed
 
 
 def _say_settings(settings: Settings) -> None:

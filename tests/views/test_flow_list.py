@@ -65,3 +65,12 @@ def test_a_list_says_what_it_leaves_out(capfd: pytest.CaptureFixture[str]) -> No
     assert "3 of " in out and f"teardown timeline {MANY} --stream N" in out
     assert guarded(["flows", str(MANY), "--port", "1"]) == 0
     assert "No connection fits --port 1" in capfd.readouterr().out
+
+
+def test_a_capture_that_was_cut_is_told_beside_the_list(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    cut = tmp_path / "cut.pcap"
+    cut.write_bytes((CAPTURES / "close-wait-leak.pcap").read_bytes()[:700])
+    for command in (["flows"], ["netstat", "--at", "0"], ["timeline", "--stream", "0"]):
+        assert guarded([command[0], str(cut), *command[1:]]) == 0
+        said = capfd.readouterr().err
+        assert said.startswith(f"teardown: {cut}: cut short in the middle of packet 7") and said.count("\n") == 1
