@@ -147,7 +147,8 @@ def test_a_bad_file_is_one_error(tmp_path: Path) -> None:
 
 def test_resets_that_recur_are_told_once(tmp_path: Path) -> None:
     reset = f"{OPENED}\n+12300 B R. 201:201 ack 101"
-    (many,) = analyzed("\n\n".join([reset] * 6), tmp_path).findings.itertuples()
+    apart = [f"+{400 * n} {reset}" for n in range(6)]
+    (many,) = analyzed("\n\n".join(apart), tmp_path).findings.itertuples()
     assert (many.code, many.severity) == ("TD401", "warning") and "6 ended 12.31 s after the last data" in many.message
     assert {*analyzed("\n\n".join([reset] * 4), tmp_path).findings["code"]} == {"TD301"}
 
