@@ -116,8 +116,9 @@ def take_payload(context, s, i):
     if np.int64(s["marks"]) & (LENGTH_BEYOND | NO_IP_LENGTH | PART):
         mark_unusual(context, e)["lengths_unsure"] = 1
     e["last_payload_byte"] = s["first_byte"] if np.int64(s["marks"]) & HAS_FIRST_BYTE else 0
-    size_sent(context, e, length, end)
     new = seq_diff(end, e["snd_nxt"])
+    if new > 0 or e["closing_row"] > 0:  # a repeat of what was not captured opens no row
+        size_sent(context, e, length, end)
     if new <= 0:
         first = first_pass(context, s, e, p, length)
         if not came_late(context, s, e, length):
