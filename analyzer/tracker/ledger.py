@@ -302,7 +302,7 @@ RESETS = [
         "rst_copied_frame", "<u4", "the last frame of its peer before it, where both have the same IP identification"
     ),
     Column("rst_nth", "u1", "its number among the RSTs of its sender, 255 for any beyond"),
-    Column("rst_reached", "u1", "1 where its acknowledgment covers data of the peer that were not acknowledged before"),
+    Column("rst_reached", "<i8", "numbers of the peer that its acknowledgment covers and that no other had before"),
     Column("rst_answers_time", "<i8", "time of it"),
     Column("rst_unacked", "<i8", "bytes its sender had sent that were not acknowledged then"),
     Column("rst_unread", "<i8", "bytes of the peer that its sender had not acknowledged then"),

@@ -332,7 +332,8 @@ def describe(context, s, i, verdict):
     u["rst_half_close"] = unusual(context, p)["half_close_bytes"]
     u["rst_nxt"] = e["snd_nxt"]
     u["rst_nth"] = min(np.int64(u["rst_count"]), 255)
-    u["rst_reached"] = np.int64(s["flags"]) & ACK != 0 and knows(e, ACKED) and seq_diff(s["ack"], e["ack_sent"]) > 0
+    told = np.int64(s["flags"]) & ACK != 0 and knows(e, ACKED)
+    u["rst_reached"] = max(0, seq_diff(s["ack"], e["ack_sent"])) if told else 0
     u["rst_ttl"] = s["ttl"]
     u["rst_copied_frame"] = p["last_frame"] if has_id_of_peer(s, e, p) else 0
     u["rst_state"] = e["state"]

@@ -116,17 +116,19 @@ def reset_by_server(**facts: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("facts", "code", "level"),
     [
-        ({"rst_unread": 10, "rst_reached": 1}, "TD303", "high"),
+        ({"rst_unread": 10, "rst_reached": 10}, "TD303", "high"),
+        ({"rst_unread": 10, "rst_reached": 4}, "TD303", "high"),
         ({"rst_unread": 10}, "TD301", "high"),
         ({"rst_unread": 10, "rst_wait": 1000}, "TD303", "medium"),
         ({"rst_unread": 10, "rst_wait": 999}, "TD301", "high"),
         ({"rst_unread": 10, "rst_wait": 1000, "tap_rtt": 0}, "TD301", "high"),
         ({"rst_unread": 0, "rst_wait": 1000}, "TD301", "high"),
-        ({"rst_unread": 10, "rst_reached": 1, "rst_unacked": 5}, "TD303", "high"),
+        ({"rst_unread": 10, "rst_reached": 11, "rst_unacked": 5}, "TD303", "high"),
         ({"rst_unacked": 5}, "TD302", "high"),
     ],
     ids=[
         "the RST acknowledges them",
+        "the RST acknowledges a part of them",
         "they may be under way",
         "they had the time to arrive",
         "they had not",
@@ -140,7 +142,8 @@ def test_what_lay_unread_before_a_reset(facts: dict[str, Any], code: str, level:
     said = found(ledger(reset_by_server(**facts)))
     assert {name: row["confidence"] for name, row in said.items()} == {code: level}
     if code == "TD303":
-        assert ("; the RST does" in said[code]["message"]) == ("rst_reached" in facts)
+        assert ("; the RST does." in said[code]["message"]) == (facts.get("rst_reached", 0) >= 10)
+        assert ("; the RST acknowledges 4 bytes of them." in said[code]["message"]) == (facts.get("rst_reached") == 4)
         assert ("its own data" in said[code]["message"]) == ("rst_unacked" in facts)
 
 

@@ -69,6 +69,7 @@ KINDS: dict[str, tuple[str, Any]] = {
     "than": (rf" than {SPAN}\.|", _duration),
     "next_hop": (r", next-hop MTU \d+|", _number),
     "carried": (r" Each repeat of the oldest data carries \d+ bytes?|", _number),
+    "of_them": (r"; the RST acknowledges \d+ bytes? of them|", _number),
     "above": (r", more than any segment of it that was acknowledged \(\d+ bytes? at most\)|", _number),
     "without_it": (r"; the other side repeated [^()]+ does not cover them \(frame \d+\)\.|", _frame),
     "survived": (rf" \(it had survived {SPAN} before\)|", _duration),

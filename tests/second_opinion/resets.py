@@ -151,6 +151,10 @@ def reset_with_unread_data(case: Case) -> None:
     case.counted("unread", ahead(arrived or 0, known if known is not None else data.seq))
     if "the RST does" in str(case["told"] or ""):
         must(rst.covers(data.data_end), "the RST does not acknowledge them")
+    if case["part"] is not None:
+        must(rst.has_ack and known is not None, "nothing tells how much the RST acknowledges")
+        case.counted("part", ahead(rst.ack, known or 0))
+        return
     if not rst.covers(data.data_end):
         trip = flow.round_trip
         need(trip is not None, "no round trip tells whether the data had arrived")

@@ -70,6 +70,9 @@ WORD_UNREAD: list[Story] = [
     (("1 S PA 1 1 10", "1.05 C A 1 11 0", "1.1 C RA 1 11 0"), UNREAD | {"rst": 6}, REFUTED),
     (("1 S PA 1 1 10", "1.05 C PA 1 11 9", "1.1 C RA 10 11 0"), UNREAD | {"rst": 6}, REFUTED),
     (("1 S PA 1 1 10", "1.001 C RA 1 1 0"), UNREAD, REFUTED),
+    (("1 S PA 1 1 10", "1.001 C RA 1 5 0"), UNREAD | {"part": 4}, FOLLOWS),
+    (("1 S PA 1 1 10", "1.001 C RA 1 5 0"), UNREAD | {"part": 5}, REFUTED),
+    (("1 S PA 1 1 10", "1.1 C RA 1 5 0"), UNREAD | {"told": "; the RST does"}, REFUTED),
 ]
 UNKNOWN = {"answered": 4, "rst": 5}
 KNEW_NO_CONNECTION: list[Story] = [

@@ -173,8 +173,9 @@ def rst_idle(side: Side, rst: Seen) -> int:
 
 
 def rst_reached(side: Side, rst: Seen) -> int:
-    """Whether it acknowledges what had not been acknowledged before."""
-    return int(bool(rst.segment.flags & ACK) and rst.owed is not None and ahead(rst.segment.ack, rst.owed) > 0)
+    """How many numbers it acknowledges that had not been acknowledged before."""
+    told = rst.segment.flags & ACK and rst.owed is not None
+    return max(0, ahead(rst.segment.ack, rst.owed or 0)) if told else 0
 
 
 def rst_half_close(side: Side, rst: Seen) -> int:

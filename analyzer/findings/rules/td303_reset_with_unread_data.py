@@ -3,9 +3,9 @@
 ## What it sees
 
 A RST without a FIN from an endpoint that data had reached and that had acknowledged none of the last of them: the RST
-itself acknowledges them, or it came more than a round trip to the endpoint after them. A kernel that closes a socket
-with unread data sends RST instead of FIN (RFC 2525, 2.17; RFC 9293 3.10.4). Data that it had acknowledged, or
-answered with its own data, are not called unread: packets do not show that.
+itself acknowledges them or a part of them, or it came more than a round trip to the endpoint after them. A kernel that
+closes a socket with unread data sends RST instead of FIN (RFC 2525, 2.17; RFC 9293 3.10.4). Data that it had
+acknowledged, or answered with its own data, are not called unread: packets do not show that.
 
 ## Why it matters
 
@@ -23,6 +23,8 @@ SO_LINGER 0 looks the same.
 In the blamed application: read to the end of the stream (or at least drain what has arrived) before closing, or shut
 down the sending side first and wait (nginx calls it lingering close). A process killed with unread data resets too.
 """
+
+import numpy as np
 
 from analyzer.findings.dialogue import sent_tls_alert
 from analyzer.findings.facts import acceptance_unknown, phrase, resetter
@@ -42,7 +44,7 @@ EXAMPLE = "reset-with-unread-data.pcapng"
 NEAR_MISS = "unread-data-acknowledged.pcapng"
 MESSAGE = (
     "The {blamed} sent RST (frame {rst}, at {when:into}) {age:duration} after data from the {peer_role} (frame "
-    "{data}): it had not acknowledged {unread:byte} before{told}.{lost}{farewell}"
+    "{data}): it had not acknowledged {unread:byte} before{told}{part:of_them}.{lost}{farewell}"
 )
 ADVICE = (
     "Suspect {suspect} on {blamed_ip}{first}: {why} Next, to see how it closes, on {blamed_ip}: strace -f -e "
@@ -55,8 +57,8 @@ GOODBYE = "the other side only said goodbye (TLS) while this one closed; nobody 
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    reached = ledger.own("rst_reached") > 0
-    farewell = sent_tls_alert(ledger)[:, ::-1] & (ledger.own("rst_unread") == ledger.peer("last_payload"))
+    reached, unread = ledger.own("rst_reached"), ledger.own("rst_unread")
+    farewell = sent_tls_alert(ledger)[:, ::-1] & (unread == ledger.peer("last_payload"))
     farewell &= ledger.own("rst_unacked") == 0
     return Verdict(
         fires=resetter(ledger, RstCause.UNREAD_DATA),
@@ -67,15 +69,16 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "when": ledger.own("rst_time"),
             "age": ledger.own("rst_data_age"),
             "data": ledger.own("rst_data_frame"),
-            "unread": ledger.own("rst_unread"),
-            "told": phrase(reached, "; the RST does"),
+            "unread": unread,
+            "told": phrase(reached >= unread, "; the RST does"),
+            "part": np.where(reached < unread, reached, 0),
             "farewell": phrase(farewell, " These look like a TLS close_notify: nothing was lost."),
             "suspect": phrase(farewell, "nobody", "the application"),
             "first": phrase(farewell, "", " first"),
             "why": phrase(farewell, GOODBYE, UNREAD),
             "lost": phrase(ledger.own("rst_unacked") > 0, " Some of its own data were not acknowledged either."),
         },
-        unsure=acceptance_unknown(ledger) | ~reached,
+        unsure=acceptance_unknown(ledger) | (reached == 0),
         absence=True,
         info=farewell,
     )
