@@ -320,3 +320,15 @@ def test_every_setting_decides_here() -> None:
 def test_who_goes_on_after_a_loop_of_challenges_did_not_send_the_resets(more: str, told: bool, tmp_path: Path) -> None:
     loop = times(3, "+200 A R 150:150\nB . 201:201 ack 101")
     assert ("TD311" in found(analyzed(f"{OPENED}\n{loop}\n+500 {more}\n+500 end", tmp_path))) == told
+
+
+@pytest.mark.parametrize(("close", "pending"), [("A R.", "nothing"), ("A F.", "mid-answer")])
+def test_what_comes_behind_a_reset_decides_nothing_of_what_was_pending(
+    close: str, pending: str, tmp_path: Path
+) -> None:
+    end = 101 if close == "A R." else 102
+    result = analyzed(f"{OPENED}\n+300 {close} 101:{end} ack 201\n+10 B P. 201:221 ack 101\n+1 A R 101:101", tmp_path)
+    assert [*result.flows["pending"]] == [pending]
+    if close == "A R.":
+        assert [*result.findings["severity"]] == ["info"]
+        assert "the server had sent the last data" in result.findings["message"][0]

@@ -99,6 +99,7 @@ def place_fits(case: Case, rst: Segment, place: str) -> None:
         must(not data, "data were sent")
     elif "not acknowledged all" in place:
         must(peer in (last, last_spoken), "the last data were its own")
+        must(unacknowledged(case.flow, case.peer, rst), "it had acknowledged all of them")
     elif f"the {peer} had sent the last data" in place or f"the {peer}'s last data" in place:
         must(peer in (last, last_spoken), f"the last data were the {last}'s")
     elif "its own" in place or f"the {own} had sent the last data" in place:
