@@ -332,3 +332,18 @@ def test_what_comes_behind_a_reset_decides_nothing_of_what_was_pending(
     if close == "A R.":
         assert [*result.findings["severity"]] == ["info"]
         assert "the server had sent the last data" in result.findings["message"][0]
+
+
+@pytest.mark.parametrize(
+    ("reset", "words"),
+    [
+        ("A R 101:101", "it answers data (frame 8)."),
+        ("A R. 102:102 ack 221", "the RST is the first to acknowledge data of the other side (frame 8)."),
+        ("A . 102:102 ack 221\n+1 A R. 102:102 ack 221", "the endpoint closed with received data unread, gave up"),
+    ],
+    ids=["a reply", "of an open socket", "acknowledged before"],
+)
+def test_a_reset_that_acknowledges_data_need_not_answer_them(reset: str, words: str, tmp_path: Path) -> None:
+    result = analyzed(f"{OPENED}\n+300 A F. 101:102 ack 201\n+300 B P. 201:221 ack 101\n+1 {reset}", tmp_path)
+    (message,) = result.findings.loc[result.findings["code"] == "TD304", "message"]
+    assert words in message
