@@ -13,8 +13,8 @@ pending then follows from whose data were the last, from whether they had been a
     client's      client      no             request-in-flight: what it sent last may not have arrived
     client's      server      either         request-in-flight: the server closes, and did not answer
     server's      client      no             mid-answer: a part of the answer was still on its way
-    server's      client      yes            mid-answer if the server, which does not know of the close yet, sends more
-                                             new data within a second; else nothing
+    server's      client      yes            mid-answer if the client closes by a FIN and the server, which does not
+                                             know of it yet, sends more new data within a second; else nothing
     server's      server      no, by RST     mid-answer: the answer was cut off
     server's      server      else           nothing: it sent what it had to send, and closed
 
@@ -58,7 +58,7 @@ PENDING_WORDS = {
     Pending.REQUEST_IN_FLIGHT: "the last data were the client's; they were not all acknowledged, or the server closed "
     "without answering them",
     Pending.MID_ANSWER: "the server's last data were not all acknowledged when the client closed or either side reset, "
-    "or the server, not knowing of the close yet, sent more within a second of them",
+    "or the server, not knowing of the client's FIN yet, sent more within a second of them",
     Pending.UNKNOWN: "segments are missing from the capture, or neither the opening nor any data were captured",
 }
 NOTHING, ANSWER, REQUEST_IN_FLIGHT, MID_ANSWER = (np.int64(code) for code in list(Pending)[1:5])

@@ -74,7 +74,9 @@ def send_data(context, s, i, end, new):
     now, before = np.int64(s["time"]), spoken_time(own, peers)
     if ended(own, peers):
         goes_on = peers["ended_dialogue"] > 0 and own["spoke_last"] > 0 and now - before <= AT_ONCE_NS
-        if goes_on and not knows(e, PEER_FIN) and peers["pending"] == NOTHING:
+        # A RST ends all at once: what comes behind it decides nothing.
+        by_fin = peers["fin_count"] > 0 and peers["fin_time"] <= peers["ended_dialogue"]
+        if goes_on and by_fin and not knows(e, PEER_FIN) and peers["pending"] == NOTHING:
             from_server = (i & 1) != np.int64(flow_at(context, i >> 1)["client"])
             mark_closing_facts(context, p)["pending"] = MID_ANSWER if from_server else NOTHING
         return

@@ -309,3 +309,30 @@ def test_every_setting_decides_here() -> None:
 def test_who_goes_on_after_a_loop_of_challenges_did_not_send_the_resets(more: str, told: bool, tmp_path: Path) -> None:
     loop = times(3, "+200 A R 150:150\nB . 201:201 ack 101")
     assert ("TD311" in found(analyzed(f"{OPENED}\n{loop}\n+500 {more}\n+500 end", tmp_path))) == told
+
+
+@pytest.mark.parametrize(("close", "pending"), [("A R.", "nothing"), ("A F.", "mid-answer")])
+def test_what_comes_behind_a_reset_decides_nothing_of_what_was_pending(
+    close: str, pending: str, tmp_path: Path
+) -> None:
+    end = 101 if close == "A R." else 102
+    result = analyzed(f"{OPENED}\n+300 {close} 101:{end} ack 201\n+10 B P. 201:221 ack 101\n+1 A R 101:101", tmp_path)
+    assert [*result.flows["pending"]] == [pending]
+    if close == "A R.":
+        assert [*result.findings["severity"]] == ["info"]
+        assert "the server had sent the last data" in result.findings["message"][0]
+
+
+@pytest.mark.parametrize(
+    ("reset", "words"),
+    [
+        ("A R 101:101", "it answers data (frame 8)."),
+        ("A R. 102:102 ack 221", "the RST is the first to acknowledge data of the other side (frame 8)."),
+        ("A . 102:102 ack 221\n+1 A R. 102:102 ack 221", "the endpoint closed with received data unread, gave up"),
+    ],
+    ids=["a reply", "of an open socket", "acknowledged before"],
+)
+def test_a_reset_that_acknowledges_data_need_not_answer_them(reset: str, words: str, tmp_path: Path) -> None:
+    result = analyzed(f"{OPENED}\n+300 A F. 101:102 ack 201\n+300 B P. 201:221 ack 101\n+1 {reset}", tmp_path)
+    (message,) = result.findings.loc[result.findings["code"] == "TD304", "message"]
+    assert words in message

@@ -99,6 +99,7 @@ def place_fits(case: Case, rst: Segment, place: str) -> None:
         must(not data, "data were sent")
     elif "not acknowledged all" in place:
         must(peer in (last, last_spoken), "the last data were its own")
+        must(unacknowledged(case.flow, case.peer, rst), "it had acknowledged all of them")
     elif f"the {peer} had sent the last data" in place or f"the {peer}'s last data" in place:
         must(peer in (last, last_spoken), f"the last data were the {last}'s")
     elif "its own" in place or f"the {own} had sent the last data" in place:
@@ -179,13 +180,20 @@ def reset_after_own_fin(case: Case) -> None:
         if "do not show" in why:
             must(waiting, "nothing of the peer was unanswered")
             return
+        if "unread" in why or "gave up, or closed" in why:
+            data = [row for row in flow.before(rst) if row.side == case.peer and row.length]
+            must(bool(data) == ("unread" in why), "the other side had sent data, or had not")
         must("answers" not in why.replace("answers no", ""), "what it answers is not named")
         absent(unanswered(flow, rst)[-1:], "frame {} of the peer was unanswered")
         return
     row = case.segment("answered", case.peer)
     must(row.frame < rst.frame, f"frame {row.frame} came behind the RST")
     answers(rst, row)
-    kind_fits(case, why, row)
+    if "first to acknowledge" in why:
+        must(rst.acknowledges(row) and row.length, f"RST {rst.frame} does not acknowledge data of frame {row.frame}")
+    else:
+        kind_fits(case, why, row)
+        must(not ("data" in why and rst.acknowledges(row)), f"RST {rst.frame} acknowledges frame {row.frame}")
     must(not row.takes_room or is_probe(flow, row) or not acked_before(flow, row, rst),
          f"frame {row.frame} had been acknowledged before the RST")  # fmt: skip
     if "close_notify" in str(case["sent_tls_alert"] or ""):

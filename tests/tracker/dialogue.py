@@ -118,7 +118,7 @@ class Dialogue:
         soon = last.one.segment.time + AT_ONCE
         later = [saying.one for saying in self.after if saying.one.side != client and not saying.one.informed]
         more = any(one.segment.time <= soon for one in later)
-        more &= end.side == client
+        more &= end.side == client and not reset
         cut = not whole and (reset or end.side == client)
         return Pending.MID_ANSWER if cut or more else Pending.NOTHING
 
