@@ -199,6 +199,14 @@ def test_several_clients_who_fail_are_seldom_all_strangers(clients: int, fires: 
     assert len(judged("TD317", [*outage([1, 4.1, 7.3, 10], []), *strangers], **FOUR).address) == fires
 
 
+@pytest.mark.parametrize(("known", "level"), [(0, LOW), (1, MEDIUM), (3, MEDIUM), (4, HIGH)])
+def test_an_outage_of_strangers_only_may_be_a_filter(known: int, level: int) -> None:
+    failed = [attempt(time, client=1 if place < known else 7 + place) for place, time in enumerate(WHILE_AWAY)]
+    crowd = judged("TD317", [*outage([1, 2, 9, 10], []), *failed], **FOUR)
+    assert crowd.confidence.tolist() == [level]
+    assert bool(value(crowd, "strangers")) == ("list of allowed clients" in value(crowd, "suspect")) == (not known)
+
+
 def test_the_longest_of_several_outages_is_told() -> None:
     crowd = judged("TD317", outage([1, 9], [*WHILE_AWAY, 20, 21, 22, 23, 24]), **FOUR)
     assert (value(crowd, "first"), value(crowd, "how")) == (at(20), "refused 5 connections")

@@ -91,6 +91,9 @@ def service_outage(case: Case) -> None:
     must(told == parts, f"{len(refused)} refused, {len(ignored)} not answered")
     must(("refused" in str(case["how"])) == bool(refused), "none was refused")
     case.counted("clients", len({flow.ends[CLIENT][0] for flow in mine}))
+    clients_taken = {flow.ends[CLIENT][0] for flow in taken}
+    strange = not any(flow.ends[CLIENT][0] in clients_taken for flow in mine)
+    must(bool(case["strangers"]) == strange, f"the clients that failed are {'' if strange else 'not '}all strangers")
     beside = [flow for flow in taken if first.start < flow.start < last.start]
     must(str(case["meanwhile"]) == (str(len(beside)) if beside else "none"), f"{len(beside)} were taken meanwhile")
     for name, rows in (

@@ -9,7 +9,9 @@ either side of it. Otherwise the service failed now and then while it took other
 one client that tries again. A port that took no connection in the capture has no outage. Nor have clients who are never
 let in (scanners before a firewall): at least so many attempts as the threshold are of clients whom the service took at
 another time, or it took as many other connections as failed, and none of them meanwhile, for a time that is longer
-than any between two that it took one after the other; twice as long, if fewer than three clients failed.
+than any between two that it took one after the other; twice as long, if fewer than three clients failed. Then the
+confidence is low if it took none of those clients at another time, and medium if fewer attempts than the threshold
+are of clients whom it took: a filter may refuse them while nobody else tries.
 
 ## Why it matters
 
@@ -50,7 +52,8 @@ EXAMPLE = "service-outage.pcap"
 NEAR_MISS = "service-never-there.pcap"
 MESSAGE = (
     "The {blamed} {how} of {clients:client} from {first:into} (frame {syn}) to {last:into} (frame {last_syn}) and took "
-    "{meanwhile} meanwhile (threshold {outage}){longest}{earlier}{earlier_frame:shown}{later}{later_frame:shown}."
+    "{meanwhile} meanwhile (threshold {outage}){longest}{strangers}{earlier}{earlier_frame:shown}{later}"
+    "{later_frame:shown}."
 )
 ADVICE = "Suspect {suspect}. Next, on {blamed_ip}, {command}"
 UNANSWERED_NS = SECOND  # a SYN without an answer for so long is repeated (RFC 6298)
@@ -61,6 +64,8 @@ NOT_YET = "the program that listens there first: it was not there until then (a 
 STILL_AWAY = "the program that listens there first: it was not back when the capture ended (a crash, a stop)"
 PARTLY = "a load balancer or address translation in front first: behind this address one backend refuses, others do not"
 DROPPED = "a full queue of the service, or a firewall in front, first: SYNs were dropped"
+FILTERED = "a firewall or a list of allowed clients first: of those that failed, the service never took one"
+STRANGERS = "; it took none of these clients at another time"
 SOCKETS = "'( sport = :{} )'"
 STARTED = (
     "see when it started: ss -Htlnp {} | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u | xargs -r ps -o pid,lstart,cmd "
@@ -104,6 +109,12 @@ class Outage(NamedTuple):
     meanwhile: Attempts
     after: Attempts
     runs: int
+
+    @property
+    def known(self) -> int:
+        """How many of those that failed are of clients whom the service took at another time."""
+        taken = [part.client for part in (self.before, self.meanwhile, self.after)]
+        return int(np.isin(self.failed.client, np.concatenate(taken)).sum())
 
 
 def judge(flows: AllFlows, settings: Settings) -> Crowd:
@@ -187,7 +198,7 @@ def _crowd(outages: list[Outage], flows: AllFlows, least: int) -> Crowd:
         when=np.array([failed.began[least - 1] for failed in fails], np.int64),
         frames=[_frames(outage, least) for outage in outages],
         decides=[int(failed.frame[least - 1]) for failed in fails],
-        confidence=np.array([_confidence(outage, flows) for outage in outages], np.int64),
+        confidence=np.array([_confidence(outage, flows, least) for outage in outages], np.int64),
         values={
             "how": np.array([_how(failed) for failed in fails], object),
             "clients": np.array([len(np.unique(failed.client)) for failed in fails], np.int64),
@@ -197,6 +208,7 @@ def _crowd(outages: list[Outage], flows: AllFlows, least: int) -> Crowd:
             "last_syn": np.array([failed.frame[-1] for failed in fails], np.int64),
             "meanwhile": np.array([_meanwhile(outage) for outage in outages], object),
             "longest": np.array([_longest(outage) for outage in outages], object),
+            "strangers": np.array(["" if outage.known else STRANGERS for outage in outages], object),
             "earlier": np.array(
                 [_taken(". It took the last one before that", outage.before.began[-1:], began) for outage in outages],
                 object,
@@ -217,13 +229,14 @@ def _frames(outage: Outage, least: int) -> list[int]:
     return [int(frame) for part in named for frame in part]
 
 
-def _confidence(outage: Outage, flows: AllFlows) -> int:
-    """An unanswered SYN is sure where nothing may hide the answer; and nothing is across a gap in the capture."""
+def _confidence(outage: Outage, flows: AllFlows, least: int) -> int:
+    """An unanswered SYN is sure where nothing may hide the answer; and nothing is across a gap in the capture. Clients
+    whom the service took at another time show that it was away for those whom it serves."""
     unanswered = (outage.failed.handshake == Handshake.UNANSWERED).any()
-    if unanswered and (flows.capture.hides or not flows.capture.both_directions):
+    if not outage.known or (unanswered and (flows.capture.hides or not flows.capture.both_directions)):
         return LOW
     gap = crossed(flows.capture.gaps, outage.failed.began[:1], outage.failed.began[-1:]).any()
-    return MEDIUM if gap else HIGH
+    return MEDIUM if gap or outage.known < least else HIGH
 
 
 def _how(failed: Attempts) -> str:
@@ -260,6 +273,8 @@ def _after(outage: Outage, capture: int) -> str:
 def _suspect(outage: Outage) -> tuple[str, str]:
     """Whom to suspect first, and the command that shows it."""
     failed = outage.failed
+    if not outage.known:
+        return FILTERED, LISTENERS
     if 2 * int((failed.handshake == Handshake.UNANSWERED).sum()) > len(failed):
         return DROPPED, QUEUES
     if len(outage.meanwhile):
