@@ -14,7 +14,7 @@ WORD = 1 << 32
 SOON = 5 * 10**9  # no answer to a SYN takes longer
 JITTER = 10**6  # a host may be this late
 ARRIVED = 0.8  # of the shortest way there and back: what passed the tap sooner before an answer cannot have caused it
-TLS_ALERT = 64
+TLS_ALERT = 325  # bytes, with all the padding that CBC allows
 TLS_1_3_ALERT = 24  # bytes: record header, alert, its true type, tag
 
 
