@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from analyzer.findings.facts import phrase
 from analyzer.findings.rule import Bools, Choice
-from analyzer.tcp.dialogue import Pending, looks_like_alert
+from analyzer.tcp.dialogue import ALERT_BYTES_USUAL, Pending, looks_like_alert
 from analyzer.tcp.sequence import difference
 from analyzer.tracker.ledger import Known
 from analyzer.tracker.outcome import Ledger, one_of
@@ -80,5 +80,8 @@ def _silence_words(count: int) -> str:
 
 
 def sent_tls_alert(ledger: Ledger) -> Bools:
-    """Endpoints whose last payload looks like a TLS alert, as the close_notify that is sent before a close."""
-    return np.asarray(looks_like_alert(ledger.own("last_payload_byte"), ledger.own("last_payload")))
+    """Endpoints whose last payload looks like a TLS alert, as the close_notify that is sent before a close. One that is
+    padded to more than the usual size is only taken for an alert where both sides speak TLS."""
+    size = ledger.own("last_payload")
+    alert = looks_like_alert(ledger.own("last_payload_byte"), size)
+    return np.asarray(alert & ((size <= ALERT_BYTES_USUAL) | spoke_tls(ledger)))

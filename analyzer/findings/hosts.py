@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from analyzer.findings.ledger_view import LedgerView
 from analyzer.tracker.signs import Sign
+from analyzer.tracker.vocabularies import RstCause
 
 TTLS = 256
 
@@ -43,6 +44,15 @@ class Hosts:
         for key, count in ((int(key), int(count)) for key, count in rows):
             found.setdefault(key // TTLS, {})[key % TTLS] = count
         return found
+
+    def full_queues(self, addresses: NDArray[np.int64], ports: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether the service at each address and port answered the last acknowledgment of a handshake by RST, as a
+        kernel does whose accept queue is full."""
+        if self.column is None:
+            return np.zeros(len(addresses), np.bool_)
+        full = self.column("rst_cause") == RstCause.NOT_TAKEN
+        services = self.column("server_ip")[full].astype(np.int64) << 16 | self.column("server_port")[full]
+        return np.isin(addresses.astype(np.int64) << 16 | ports.astype(np.int64), services)
 
     def round_trips(self, addresses: NDArray[np.int64]) -> dict[int, RoundTrip]:
         """How long hosts took to answer as servers."""

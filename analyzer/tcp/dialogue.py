@@ -34,7 +34,8 @@ from analyzer.units import SECOND
 TLS_ALERT = 21  # first byte of a TLS record that carries an alert (RFC 8446 5.1)
 TLS_HANDSHAKE = 22
 TLS_DATA = 23  # TLS 1.3 sends everything under the type of application data (RFC 8446 5.2)
-ALERT_BYTES = 64  # an alert with any cipher: 7 in clear, 31 with AES-GCM, 53 with CBC and SHA-1
+ALERT_BYTES = 325  # header 5, IV 16, and alert 2, MAC 48, padding up to 256 in blocks of 16 (RFC 5246 6.2.3.2)
+ALERT_BYTES_USUAL = 64  # 7 in clear, 31 with AES-GCM, 53 with CBC and SHA-1
 ALERT_BYTES_1_3 = 24  # header 5, alert 2, its real type 1, tag 16
 AT_ONCE_NS = np.int64(SECOND)  # who sends more data so soon is in the middle of them
 

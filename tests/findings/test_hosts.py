@@ -11,6 +11,7 @@ from analyzer.findings import rules
 from analyzer.findings.hosts import Hosts
 from analyzer.findings.ledger_view import LedgerView
 from analyzer.tracker.ledger import ThirdParty
+from analyzer.tracker.vocabularies import RstCause
 from tests.findings.books import found, ledger
 
 MS = 10**6
@@ -121,7 +122,7 @@ def test_an_ip_id_that_never_changes_is_no_copy(number: int | None, sure: str) -
         ({"ip_id": 1_000}, None),
         ({"ip_id": -1_000}, None),
         ({"ip_id": 20_000, "flags": -16}, None),
-        ({"ip_id": 20_000, "time_epoch": np.timedelta64(2, "s")}, None),
+        ({"ip_id": 20_000, "time_epoch": np.timedelta64(11, "ms")}, None),
         ({"ip_id": 20_000, "others": 3}, None),
         ({}, None),
     ],
@@ -135,6 +136,7 @@ def test_a_reset_far_off_the_count_of_its_senders_ip_ids_is_somebody_elses(
     others, reset = changes.pop("others", 1), segments.index[(segments["flags"] & 4 > 0).to_numpy()][0]
     ids = segments["ip_id"].astype(np.int64) * others % 65_536
     made = segments.assign(ip_id=ids.astype(np.uint16))
+    made.loc[reset, "time_epoch"] = made.loc[reset - 1, "time_epoch"] + np.timedelta64(10, "ms")
     for name, more in changes.items():
         value = made.loc[reset, name]
         made.loc[reset, name] = (int(value) + more) % 65_536 if name == "ip_id" else value + more
@@ -144,3 +146,14 @@ def test_a_reset_far_off_the_count_of_its_senders_ip_ids_is_somebody_elses(
         assert found["TD309"]["confidence"] == sure
         assert "its IP id is far from the next of its sender's" in found["TD309"]["message"]
         assert "had gone up by one each, to its last before the RST (frame 7)" in found["TD309"]["message"]
+
+
+def test_a_full_accept_queue_is_of_one_service() -> None:
+    known = Hosts()
+    causes = np.array([RstCause.NOT_TAKEN, 0], np.uint8)
+    columns = {"server_ip": np.array([ME, 2]), "server_port": np.array([80, 80]), "rst_cause": causes}
+    known.column = lambda name: columns[name]
+    assert known.full_queues(np.array([ME, ME, 2]), np.array([80, 81, 80])).tolist() == [True, False, False]
+    assert "accept queue" in said_of("TD308", known, port=80, reason=0)["suspect"]
+    assert "accept queue" not in said_of("TD308", known, port=81, reason=0)["suspect"]
+    assert "missing route" in said_of("TD308", known, port=80, reason=1)["suspect"]

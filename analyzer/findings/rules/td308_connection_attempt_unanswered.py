@@ -32,9 +32,14 @@ unreachable (a host where nothing listens answers with RST): a firewall with a r
 loop. Fragmentation needed, packet too big: a tunnel with a smaller MTU than the hosts use.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from analyzer.findings.facts import phrase
+from analyzer.findings.hosts import Hosts
 from analyzer.findings.icmp import SUSPECTS, TEXTS, Reason, and_again, reason_of, text_of
 from analyzer.findings.rule import Choice, Verdict
 from analyzer.settings import Settings
@@ -62,6 +67,7 @@ ADVICE = "Suspect {suspect} first. Next, on {place:address}, check {aim}{met:add
 SILENT = "a firewall that drops silently, or a host that is down,"
 LISTEN = "tcpdump -ni any 'tcp and host "
 DROPS = "'; nstat -az TcpExtListenDrops TcpExtListenOverflows"
+FULL = "the full accept queue of that service (TD313 in this capture)"
 PARTS = ("suspect", "aim", "look", "then")
 ORDERED = [
     (SILENT, "whether the SYN arrives and is dropped", LISTEN, DROPS),
@@ -82,7 +88,6 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     more, mixed = told & (last_icmp != icmp), ledger.peer("icmp_mixed") > 0
     reason = reason_of(kind)
     asker = one_of(reason, (Reason.LOOP, Reason.SIZE))  # what is looked for from the side that asked
-    target = np.where(told, address, address[:, ::-1])
     return Verdict(
         fires=waited & (again | told),
         when=ledger.peer("syn_time"),
@@ -91,6 +96,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "did": phrase(teller == address, "answered by ICMP only", "never answered"),
             "count": ledger.peer("syn_count"),
             "span": ledger.peer("syn_last_time") - ledger.peer("syn_time"),
+            "port": ledger.flow("port"),
+            "reason": reason,
             "s": phrase(again, "s"),
             "first": ledger.peer("syn_frame"),
             "last": np.where(again, ledger.peer("syn_last_frame"), 0),
@@ -104,9 +111,21 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "icmp_again": and_again(more, mixed),
             "last_icmp": np.where(more, last_icmp, 0),
             "place": np.where(told, np.where(asker, address[:, ::-1], teller), address),
-            "met": np.where(reason == Reason.REFUSED, target, -1),
-            "target": np.where(reason == Reason.REFUSED, -1, target),
+            **_looked_for(reason, np.where(told, address, address[:, ::-1])),
             **{name: Choice(reason, words) for name, words in zip(PARTS, zip(*ORDERED, strict=True), strict=True)},
         },
         both_directions=~told,
     )
+
+
+def _looked_for(reason: NDArray[Any], target: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """The address that the command is about: before it where rules are read, else behind it."""
+    refused = reason == Reason.REFUSED
+    return {"met": np.where(refused, target, -1), "target": np.where(refused, -1, target)}
+
+
+def hindsight(address: NDArray[Any], values: Mapping[str, NDArray[Any]], hosts: Hosts) -> Mapping[str, Choice]:
+    """Whether the same service had no room in its accept queue: then it drops SYNs, too."""
+    full = hosts.full_queues(address, values["port"]) & (values["reason"] == Reason.NONE)
+    suspects = tuple(suspect for suspect, *_ in ORDERED)
+    return {"suspect": Choice(np.where(full, len(suspects), values["reason"]).astype(np.uint8), (*suspects, FULL))}

@@ -6,8 +6,8 @@ A RST of one of three kinds. Its alleged sender continued the connection in the 
 acknowledgment or a retransmission that only a host with the connection sends. Or the RST took a different number of
 hops than all other segments of that sender. Hosts start their TTLs at 32, 64, 128 or 255, so a host whose RSTs start
 at 255 and whose data start at 64 is at the same distance by both. Or a RST with ACK has an IP identification more than
-1024 away from that of the sender's last segment, a second before it at most, up to which at least four segments in a
-row had had one after the other. (Kernels number a RST without ACK otherwise where it answers for a connection that
+1024 away from that of the sender's last segment, 20 ms before it at most, up to which at least four segments in a row
+had had one after the other. (Kernels number a RST without ACK otherwise where it answers for a connection that
 they have forgotten.) If the RST also has the IP identification of its receiver's last segment, and those of the
 receiver change, a device turned that segment round. Such a RST closes its receiver, not the host in whose name it was
 sent.
