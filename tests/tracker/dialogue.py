@@ -16,6 +16,7 @@ from .side import Side, frame_of, fresh, time_of
 SHORT = 100_000_000  # a shorter silence is none
 AT_ONCE = 1_000_000_000  # who sends more data so soon is in the middle of them
 ALERT, HANDSHAKE, DATA = 21, 22, 23
+PADDED_ALERT, DISGUISED_ALERT = 325, 24  # bytes at most; with TLS 1.3, exactly
 
 
 @dataclass
@@ -146,8 +147,9 @@ def dialogue(connection: Observed) -> Dialogue:
             continue
         first = one.segment.first_byte
         secret[one.side] |= first in (HANDSHAKE, DATA)
-        short, disguised = first == ALERT and one.segment.length <= 64, first == DATA and one.segment.length == 24
-        if all(secret) and (short or disguised):
+        alert = first == ALERT and one.segment.length <= PADDED_ALERT
+        alert |= first == DATA and one.segment.length == DISGUISED_ALERT
+        if all(secret) and alert:
             continue
         place = told.said if told.end is None or one.place <= told.end.place else told.after
         place.append(Saying(one, new, not place or place[-1].one.side != one.side))
@@ -250,7 +252,7 @@ DIALOGUE_COLUMNS: dict[str, Callable[[Side], int]] = {
     "spoke_last": of_dialogue(lambda of, told: int(bool(told.said) and told.said[-1].one.side == of.side)),
     "pending": of_dialogue(pending),
     "tls": lambda of: int(
-        any(fresh(one) and begins(one) and one.segment.first_byte in (HANDSHAKE, DATA) for one in of.data)
+        any(passed(of, one) and begins(one) and one.segment.first_byte in (HANDSHAKE, DATA) for one in of.data)
     ),
     "turns": of_dialogue(lambda of, told: sum(saying.turn for saying in told.of(of.side))),
     "spoken_time": of_dialogue(lambda of, told: time_of([one] if (one := told.moment(of.side)) else [])),

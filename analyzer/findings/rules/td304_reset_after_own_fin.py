@@ -124,7 +124,7 @@ def _why(ledger: Ledger, waits: Bools, through: Bools) -> Choice:
     kinds = (Answered.DATA, Answered.FIN, Answered.KEEP_ALIVE, Answered.ACK)
     answered = [answers & kind > 0 for kind in kinds]
     unseen = (answers == 0) & (ledger.peer("packets") == 0)
-    received = (answers == 0) & (ledger.own("rst_data_frame") > 0)
+    received = (answers == 0) & (ledger.own("rst_data_frame") > ledger.own("spoken_frame"))
     acknowledges = (ledger.own("rst_reached") > 0) & (ledger.own("rst_unread") > 0) & (ledger.own("rst_reply") == 0)
     conditions = [acknowledges, *answered, unseen, waits, through, received]
     return phrases(conditions, [ACKNOWLEDGES, *WORDS, *UNSURE, RECEIVED], NOTHING)
