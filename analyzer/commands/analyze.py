@@ -1,14 +1,14 @@
 """teardown analyze: what a capture shows, as summary, tables, JSON or lines."""
 
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from analyzer.commands.options import captures, no_fast_path, settings_options
-from analyzer.commands.running import analysed_of
+from analyzer.commands.running import analysed_of, print_bytes
 from analyzer.errors import UsageError
 from analyzer.settings import Settings
 from analyzer.views.escape import safe
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from analyzer.results.result import Analysed
 
 WRITTEN = frozenset(ANALYSED)
+PRINTED = frozenset(("flows", "findings"))  # by --jsonl
+FORMATS = ("csv", "parquet", "jsonl")
 
 
 def _tables(context: click.Context, option: click.Parameter, value: str | None) -> frozenset[str] | None:
@@ -38,7 +40,7 @@ def _tables(context: click.Context, option: click.Parameter, value: str | None) 
 )
 @click.option(
     "--format",
-    type=click.Choice(["csv", "parquet"]),
+    type=click.Choice(FORMATS),
     help="File format of --out.  [default: csv]",
 )
 @click.option(
@@ -46,10 +48,16 @@ def _tables(context: click.Context, option: click.Parameter, value: str | None) 
     metavar="NAMES",
     callback=_tables,
     help=f"Write only these tables; separate them by commas. Others are {', '.join(FURTHER)}.  "
-    "[default: flows,timeline,findings]",
+    "[default: flows,timeline,findings; of --jsonl flows,findings]",
 )
 @click.option("--segments", is_flag=True, help="Also write the table of all TCP segments.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the summary.")
+@click.option(
+    "--jsonl",
+    "as_lines",
+    is_flag=True,
+    help="Print JSON, one object a line, instead of the summary: the capture, then each row of the tables.",
+)
 @click.option("--quiet", is_flag=True, help="Print no summary.")
 @click.option(
     "--fail-on", type=click.Choice(SEVERITIES), help="Exit with status 1 if any finding has this severity or higher."
@@ -63,6 +71,7 @@ def analyze(
     tables: frozenset[str] | None,
     segments: bool,
     as_json: bool,
+    as_lines: bool,
     quiet: bool,
     fail_on: str | None,
     **thresholds: Any,
@@ -71,18 +80,26 @@ def analyze(
 
     With --code, each finding with one of these codes is printed on a line instead of the summary.
     """
-    asked = {"--segments": segments, "--tables": tables, "--format": format}
+    if as_json and as_lines:
+        raise UsageError("--json and --jsonl are two forms of the same; give one")
+    asked = {"--format": format} | ({} if as_lines else {"--segments": segments, "--tables": tables})
     if out is None and any(asked.values()):
         option = next(name for name, value in asked.items() if value)
         raise UsageError(f"{option} needs --out DIR, the folder to write into")
-    wanted = (tables or WRITTEN if out else frozenset()) | (WRITTEN if as_json else frozenset())
-    settings = Settings(**thresholds | _kept(wanted), keep_segments=segments)
+    also = frozenset({"segments"} if segments else ())
+    files, lines = ((tables or usual) | also for usual in (WRITTEN, PRINTED))
+    settings = Settings(
+        **thresholds | _kept((files if out else frozenset()) | (lines if as_lines else frozenset())),
+        keep_segments=segments,
+    )
     analysed = analysed_of(captures, settings, quiet, out)
-    written = _written(analysed, out, format or "csv", (tables or WRITTEN) | ({"segments"} if segments else set()))
+    written = _written(analysed, out, format or "csv", files)
     if as_json:
         from analyzer.writers.json_document import json_document
 
-        sys.stdout.writelines(json_document(analysed.result()))
+        sys.stdout.writelines(json_document(analysed))
+    elif as_lines:
+        print_bytes(_lines(analysed, lines))
     elif settings.code and not quiet:
         _print_found(analysed, settings.code)
     elif not quiet:
@@ -117,6 +134,24 @@ def _written(analysed: "Analysed", folder: Path | None, format: str, tables: Col
             raise UnwritableOutput(f"cannot remove {path}, of an earlier run: {error.strerror}") from error
         said.append(f"Removed {', '.join(map(str, old))}: of an earlier run, and not written now")
     return said
+
+
+def _lines(analysed: "Analysed", names: Collection[str]) -> Iterator[bytes | memoryview]:
+    """The capture and the rows of these tables, each as an object on a line that says which table it is of."""
+    import json
+
+    from analyzer.vocabulary import TABLE_NAMES
+    from analyzer.writers import jsonl
+    from analyzer.writers.json_document import head_of
+
+    yield (json.dumps({"table": "capture", **head_of(analysed)}) + "\n").encode()
+    for name in (name for name in TABLE_NAMES if name in names):
+        if name == "findings":
+            yield from jsonl.finding_lines(analysed.listing, name)
+        else:
+            yield from (text.data for text in jsonl.table_lines(analysed.tables, name, analysed.segments, named=True))
+    for name in (name for name in FURTHER if name in names):
+        yield from (text.data for text in jsonl.number_lines(analysed.further(name), name))
 
 
 def _print_summary(analysed: "Analysed", written: list[str]) -> None:

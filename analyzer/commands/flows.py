@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from analyzer.commands.options import captures, no_fast_path, settings_options
-from analyzer.commands.running import analysed_of
+from analyzer.commands.running import analysed_of, print_bytes
+from analyzer.errors import UsageError
 from analyzer.settings import Settings
 
 ON_A_TERMINAL = 50  # lines, where no limit is asked for
@@ -29,6 +30,7 @@ def _names(context: click.Context, option: click.Parameter, value: str | None) -
 )
 @click.option("--columns", metavar="NAMES", callback=_names, help="List these columns of flows, separated by commas.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, with all columns of flows where none are named.")
+@click.option("--jsonl", "as_lines", is_flag=True, help="Print JSON, one object a line, likewise.")
 @no_fast_path
 @settings_options
 def flows(
@@ -37,20 +39,23 @@ def flows(
     limit: int | None,
     columns: tuple[str, ...],
     as_csv: bool,
+    as_lines: bool,
     **thresholds: Any,
 ) -> None:
     """List the connections, one a line."""
+    if as_csv and as_lines:
+        raise UsageError("--csv and --jsonl are two forms of the same; give one")
     if limit is None:
-        limit = ON_A_TERMINAL if sys.stdout.isatty() and not as_csv else 0
+        limit = ON_A_TERMINAL if sys.stdout.isatty() and not (as_csv or as_lines) else 0
     from analyzer.results.filter_words import known_column
     from analyzer.results.flow_selection import order_of
-    from analyzer.views.flow_list import FlowListing, csv_text, list_lines
+    from analyzer.views.flow_list import FlowListing, csv_text, json_text, list_lines
 
     listing = FlowListing(order_of(sort, limit or None), tuple(map(known_column, columns)))
     settings = Settings(**thresholds, keep_timeline=False, keep_further=())
     analysed = analysed_of(captures, settings)
-    if as_csv:
-        sys.stdout.writelines(csv_text(analysed, listing))
+    if as_csv or as_lines:
+        print_bytes((csv_text if as_csv else json_text)(analysed, listing))
         return
     from analyzer.views.console import show, width
 

@@ -1,7 +1,8 @@
 """Running the pipeline for a command, with a progress bar."""
 
 import gc
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,14 @@ def analysed_of(paths: Sequence[str], settings: Settings, quiet: bool = False, o
         for notice in analysed.summary.notices:
             click.echo(f"teardown: {safe(notice.text)}", err=True)
     return analysed
+
+
+def print_bytes(parts: Iterable[bytes | memoryview]) -> None:
+    """Print what is text already, as it comes."""
+    sys.stdout.flush()
+    for part in parts:
+        sys.stdout.buffer.write(part)
+    sys.stdout.buffer.flush()
 
 
 def _say_settings(settings: Settings) -> None:

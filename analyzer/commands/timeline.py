@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from analyzer.commands.options import captures, no_fast_path, settings_options
-from analyzer.commands.running import analysed_of
+from analyzer.commands.running import analysed_of, print_bytes
 from analyzer.errors import UsageError
 from analyzer.settings import Settings, without_filters
 
@@ -19,14 +19,23 @@ KNOWN_FROM = "name the connection: --stream N, or filters that only it fits (--h
 @click.command()
 @captures
 @click.option("--all", "everything", is_flag=True, help="Show every segment, also steady data transfer.")
+@click.option(
+    "--jsonl",
+    "as_lines",
+    is_flag=True,
+    help="Print the rows of the table timeline as JSON, one object a line, of all connections that fit.",
+)
 @no_fast_path
 @settings_options
-def timeline(captures: tuple[str, ...], everything: bool, **thresholds: Any) -> None:
+def timeline(captures: tuple[str, ...], everything: bool, as_lines: bool, **thresholds: Any) -> None:
     """Show one connection as a ladder: segments, the states of both endpoints, findings.
 
     The filters say which. Where several connections fit, they are listed.
     """
     settings = Settings(**thresholds, keep_further=())
+    if as_lines:
+        _print_lines(captures, settings)
+        return
     if not settings.filtered:
         raise UsageError(KNOWN_FROM)
     stream = _one_number(settings.stream)
@@ -34,6 +43,13 @@ def timeline(captures: tuple[str, ...], everything: bool, **thresholds: Any) -> 
         stream = _found(captures, settings)
     if stream is not None:
         _show(captures, settings, stream, everything)
+
+
+def _print_lines(captures: Sequence[str], settings: Settings) -> None:
+    analysed = analysed_of(captures, settings)
+    from analyzer.writers.jsonl import table_lines
+
+    print_bytes(text.data for text in table_lines(analysed.tables, "timeline"))
 
 
 def _one_number(text: str | None) -> int | None:

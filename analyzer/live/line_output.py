@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any, TextIO
 
+import numpy as np
 import pandas as pd
 
 from analyzer.live.announcements import Announcement
@@ -39,7 +40,7 @@ class LineOutput:
         if self._json:
             event = "over" if told.over else "finding"
             extra = {"socket": owner} if owner else {}
-            self._put(json.dumps({"event": event, **finding_object(told.finding), **extra}))
+            self._put(json.dumps({"event": event, **finding_object(_cells(told.finding)), **extra}))
         else:
             self._put(safe(text_of(told, now_ns, owner)))
 
@@ -74,6 +75,19 @@ class LineOutput:
         self._writer.join()
         if self._trouble is not None:
             raise self._trouble
+
+
+def _cells(row: Any) -> dict[str, Any]:
+    """A row of a DataFrame without types of pandas and numpy; None where a value is unknown, a time in nanoseconds."""
+    return {name: _plain(value) for name, value in row._asdict().items()}
+
+
+def _plain(value: Any) -> Any:
+    if pd.isna(value):
+        return None
+    if isinstance(value, pd.Timestamp):
+        return int(value.as_unit("ns").value)
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def text_of(told: Announcement, now_ns: int, owner: str = "") -> str:

@@ -10,8 +10,7 @@ from analyzer.results.column_values import flow_values
 from analyzer.results.filter_words import known_column
 from analyzer.results.flow_selection import COLUMNS, ListOrder, is_text, selected, text_of
 from analyzer.results.result import Analysed
-from analyzer.results.store import FLOWS_AT_ONCE
-from analyzer.times import date_text, decimal, moment
+from analyzer.times import date_text, moment
 from analyzer.units import UNKNOWN, counted
 from analyzer.views.console import Line, duration, endpoint, wrapped
 from analyzer.views.escape import safe
@@ -184,29 +183,22 @@ def only_stream(analysed: Analysed) -> int:
     return int(next(selected(analysed.tables, ListOrder(limit=1)))["stream"][0])
 
 
-def csv_text(analysed: Analysed, listing: FlowListing) -> Iterator[str]:
+def csv_text(analysed: Analysed, listing: FlowListing) -> Iterator[memoryview]:
     """The same as CSV, with the cells of flows.csv."""
-    import csv
-    import io
+    from analyzer.writers.csv import FlowCells
 
-    names = list(listing.columns) or list(COLUMNS)
-    shown = [COLUMNS[known_column(name)] for name in names]
-    yield ",".join(names) + "\n"
+    cells = FlowCells(analysed.tables, [known_column(name) for name in listing.columns] or None)
+    yield memoryview(cells.header)
     for endings in selected(analysed.tables, listing.order):
-        for begin in range(0, len(endings), FLOWS_AT_ONCE):
-            values = flow_values(endings[begin : begin + FLOWS_AT_ONCE], analysed.tables.files, names)
-            cells = [_csv_cells(column, values[column.name], analysed) for column in shown]
-            text = io.StringIO()
-            csv.writer(text, lineterminator="\n").writerows(zip(*cells, strict=True))
-            yield text.getvalue()
+        yield from (text.data for text in cells.lines(endings))
 
 
-def _csv_cells(column: Any, values: NDArray[Any], analysed: Analysed) -> list[str]:
-    if is_text(column):
-        return text_of(column, values, analysed.tables)
-    say = {"time": decimal, "seconds": decimal, "flag": _true}.get(column.kind, str)
-    return [say(value) if value != UNKNOWN else "" for value in values.tolist()]
+def json_text(analysed: Analysed, listing: FlowListing) -> Iterator[memoryview]:
+    """The same as lines of JSON, as in flows.jsonl."""
+    from analyzer.writers.jsonl import TableLines
+    from analyzer.writers.parallel import TablePart
 
-
-def _true(value: int) -> str:
-    return "true" if value else "false"
+    made, names = TableLines(analysed.tables), [known_column(name) for name in listing.columns] or None
+    for endings in selected(analysed.tables, listing.order):
+        for some in TablePart("flows", endings, endings).cut(AT_ONCE):
+            yield from (text.data for text in made.of(some, names).lines())

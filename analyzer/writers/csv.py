@@ -109,12 +109,37 @@ def write_findings(listing: FindingList, file: BinaryIO, threads: int = 1) -> No
     OrderedWork((partial(FindingRows, *places) for places in listing.parts()), make).run(threads)
 
 
-def flow_lines(endings: Rows, addresses: Words, combinations: Words, files: FrameFiles) -> TextLines:
-    """Lines of flows.csv. ``combinations`` are the texts of the column ``findings``, as cells."""
+def flow_lines(
+    endings: Rows,
+    addresses: Words,
+    combinations: Words,
+    files: FrameFiles,
+    columns: Sequence[TableColumn] = FLOW_COLUMNS,
+) -> TextLines:
+    """Lines of flows.csv, with these of its columns. ``combinations`` are the texts of the column ``findings``, as
+    cells."""
     words = {**_words(), "addresses": addresses, "findings": combinations, "files": cells(files.files)}
-    made = {column.name: made_of(column, endings, files) for column in FLOW_COLUMNS if column.made}
+    made = {column.name: made_of(column, endings, files) for column in columns if column.made}
     known = {name: numbers for name, numbers in made.items() if numbers is not None}
-    return _flow(frozenset(made.keys() - known.keys())).bind(endings, words, more=known)
+    return _flow(frozenset(made.keys() - known.keys()), tuple(column.name for column in columns)).bind(
+        endings, words, more=known
+    )
+
+
+class FlowCells:
+    """Makes lines of flows.csv, or of the columns ``names`` of it, of any rows of ENDING."""
+
+    def __init__(self, tables: TableRows, names: Sequence[str] | None) -> None:
+        own = {column.name: column for column in FLOW_COLUMNS}
+        self._columns = [own[name] for name in (own if names is None else names)]
+        self._tables, self._combinations = tables, cells(tables.combinations)
+        self.header = header(self._columns)
+
+    def lines(self, endings: Rows) -> Iterator[NDArray[np.uint8]]:
+        """Their lines as text, many at a time; the array is used again for the next ones."""
+        tables = self._tables
+        made = flow_lines(endings, tables.addresses, self._combinations, tables.files, self._columns)
+        return made.parts()
 
 
 def entry_lines(entries: Rows, endings: Rows, addresses: Words, reasons: Words) -> TextLines:
@@ -168,9 +193,10 @@ def _words() -> dict[str, Words]:
 
 
 @cache
-def _flow(nothing: Set[str]) -> Template:
-    """The columns ``nothing`` have no value in any row."""
-    return Template(_row([literal("") if column.name in nothing else _piece(column) for column in FLOW_COLUMNS]))
+def _flow(nothing: Set[str], names: tuple[str, ...]) -> Template:
+    """Of the columns ``names``, ``nothing`` have no value in any row."""
+    own = {column.name: column for column in FLOW_COLUMNS}
+    return Template(_row([literal("") if name in nothing else _piece(own[name]) for name in names]))
 
 
 @cache

@@ -28,7 +28,7 @@ from analyzer.writers.parallel import (
     segment_parts,
 )
 
-ROWS = {"csv": 16_384, "parquet": 65_536}  # in a part: three megabytes of text; a row group
+ROWS = {"csv": 16_384, "parquet": 65_536, "jsonl": 16_384}  # in a part: three megabytes of text; a row group
 THREADS = 2
 
 
@@ -75,6 +75,11 @@ def _is_ours(path: Path) -> bool:
         if path.suffix == ".csv":
             with path.open("rb") as file:
                 found = file.readline(1 << 16).decode("utf8", "replace").rstrip("\n").split(",")
+        elif path.suffix == ".jsonl":
+            import json
+
+            with path.open("rb") as file:
+                found = list(json.loads(file.readline(1 << 16) or b"{}"))
         else:
             from pyarrow.parquet import read_schema
 
@@ -102,6 +107,10 @@ def writer_of(format: str) -> Any:
         from analyzer.writers import csv
 
         return csv
+    if format == "jsonl":
+        from analyzer.writers import jsonl
+
+        return jsonl
     from analyzer.writers import parquet
 
     return parquet

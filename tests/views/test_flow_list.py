@@ -24,7 +24,7 @@ def rows(tmp_path: Path) -> list[dict[str, str]]:
 
 
 def listed(sort: str | None, limit: int | None, *columns: str) -> list[dict[str, str]]:
-    text = "".join(csv_text(WHOLE, FlowListing(order_of(sort, limit), columns)))
+    text = b"".join(csv_text(WHOLE, FlowListing(order_of(sort, limit), columns))).decode()
     return list(csv.DictReader(io.StringIO(text)))
 
 
