@@ -29,7 +29,7 @@ IN_MEMORY = 8 << 20  # bytes of each kind of rows; beyond that they go to the fi
 FLOWS_AT_ONCE, ENTRIES_AT_ONCE = 65_536, 524_288  # in a slice, where all are wanted
 SHARE = 0.25  # of that, all columns of SpooledColumns together
 SPLIT_AT_ONCE = 8192  # rows whose fields are kept together until they are added to their columns
-PASSES = 64  # slices after which what was read of the scratch file is given back
+READ_AHEAD = 16 << 20  # bytes read of the scratch file after which they are given back
 NOT_HERE = np.iinfo(np.uint32).max
 
 
@@ -74,11 +74,13 @@ class SpooledRows:
         """Bytes in the file."""
         return self.count * self._dtype.itemsize if self._file else 0
 
-    def pass_by(self) -> None:
-        """Now and then, what was read may leave the memory; it is read from the file again where it is needed."""
-        self._passed += 1
-        if self._map is not None and self._passed % PASSES == 0 and hasattr(mmap, "MADV_DONTNEED"):
+    def pass_by(self, rows: int) -> None:
+        """So many rows were read. Now and then, what was read may leave the memory; it is read from the file again
+        where it is needed."""
+        self._passed += rows * self._dtype.itemsize
+        if self._map is not None and self._passed >= READ_AHEAD and hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED)
+            self._passed = 0
 
     def _write(self, rows: Rows) -> None:
         import tempfile  # and with it much else; few captures are large enough
@@ -227,13 +229,13 @@ class FlowStore:
         endings = rows[0].take(places)  # an index would go through the fields of each row
         for place in np.flatnonzero(np.isin(endings["stream"], [*self._amended])) if self._amended else ():
             endings["findings"][place] = self._amended[int(endings["stream"][place])]
-        self._endings.pass_by()
+        self._endings.pass_by(len(places))
         if first is None:
             return endings, np.zeros(0, ENTRY)
         lengths = self._lengths.rows[places].astype(np.int64)
         gathered: Rows = np.empty(int(lengths.sum()), ENTRY)
         count = gather(rows[1], first[places], lengths, gathered)
-        self._entries.pass_by()
+        self._entries.pass_by(int(lengths.sum()))
         return endings, gathered[:count]
 
     def _order(self) -> NDArray[np.uint32]:

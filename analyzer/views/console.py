@@ -22,7 +22,8 @@ _SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
 class Line:
-    """One line for people: ``pieces`` of text, each with its style, which is some words of ``CODES``.
+    """One line for people: ``pieces`` of text, each with its style, which is some words of ``CODES``. Text without
+    style may be several lines.
 
     What prints it needs no library: importing one that does takes longer than a small capture.
     """

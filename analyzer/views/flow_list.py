@@ -10,8 +10,10 @@ from analyzer.results.column_values import flow_values
 from analyzer.results.filter_words import known_column
 from analyzer.results.flow_selection import COLUMNS, ListOrder, is_text, selected, text_of
 from analyzer.results.result import Analysed
-from analyzer.times import date_text, moment
-from analyzer.units import UNKNOWN, counted
+from analyzer.text import Template, TemplatePiece, Words, code, number
+from analyzer.text.table import GAP, table, widest
+from analyzer.times import date_text
+from analyzer.units import SECOND, UNKNOWN, counted
 from analyzer.views.console import Line, duration, endpoint, wrapped
 from analyzer.views.escape import safe
 from analyzer.views.next_commands import command
@@ -23,7 +25,13 @@ DWELLS = [
     for state in ("CLOSE_WAIT", "FIN_WAIT_2")
     for role in ("client", "server")
 ]
-DAY = 24 * 3600 * 10**9
+DAY = 24 * 3600 * SECOND
+WHOSE = Words.of([f"{role} {state} " for role, state, _ in DWELLS])
+THOUSAND = Words.of([f"{number:03d}" for number in range(1000)])
+UNITS = 10 ** np.arange(3, 10)  # what ``duration`` rounds to, in nanoseconds, and from where on each
+UNITS_FROM = np.array([0, 999_500, 10**7, 10**8, 999_500_000, 10**10, 99_950_000_000])
+IN_MINUTES = 120 * SECOND  # from here on
+Widths = NDArray[np.int64]
 
 
 class FlowListing(NamedTuple):
@@ -33,57 +41,95 @@ class FlowListing(NamedTuple):
     columns: Sequence[str] = ()
 
 
+Pieces = list[TemplatePiece | str]
+
+
 class ListColumn(NamedTuple):
     """A column of the list: its title, the columns of flows that it is made from, whether it is flush right, and how
     much it matters where there is no room (0: always there)."""
 
     title: str
     made_from: tuple[str, ...]
-    cells: Callable[["_Cells"], list[str]]
+    pieces: Callable[["ListCells"], Pieces]
     right: bool = False
     matters: int = 0
 
 
-Widths = dict[ListColumn, int]
-
-
-class _Cells:
-    """The values of some connections, as text."""
+class ListCells:
+    """The values of some connections as what cells are made of: numbers, and words for what is no digits. Of values
+    that occur often, the words are made once."""
 
     def __init__(self, analysed: Analysed, endings: Rows, names: Sequence[str], long: bool) -> None:
         self._store, self._long = analysed.tables, long
         self._values = flow_values(endings, analysed.tables.files, names)
+        self.numbers: dict[str, NDArray[Any]] = {"row": np.arange(len(endings))}
+        self.words: dict[str, Words] = {}
 
-    def numbers(self, name: str) -> list[Any]:
-        return list(self._values[name].tolist())
+    def plain(self, name: str) -> Pieces:
+        """A column: what stands for texts as those, a time as a time of day, a length of time with its unit."""
+        column = COLUMNS[name]
+        if column.kind == "time":
+            return self.time(name)
+        if column.kind == "seconds":
+            return self._said(name, as_said(self._values[name]), _length)
+        if column.kind == "flag":
+            return self._said(name, self._values[name], _yes)
+        if not is_text(column):
+            self.numbers[name] = self._values[name]
+            return [number(name)]
+        axis = 0 if self._values[name].ndim > 1 else None
+        found, places = np.unique(self._values[name], axis=axis, return_inverse=True)
+        self.numbers[name] = places.reshape(-1)
+        self.words[name] = Words.of([safe(text) for text in text_of(column, found, self._store)])
+        return [code(name, name)]
 
-    def texts(self, name: str) -> list[str]:
-        """A column as text: what stands for texts as those, a time as a time of day, a length of time with its unit."""
-        column, values = COLUMNS[name], self._values[name]
-        if is_text(column):
-            return [safe(text) for text in text_of(column, values, self._store)]
-        say = {"time": self.time, "seconds": _length, "flag": _yes}.get(column.kind, str)
-        return [say(value) if value != UNKNOWN else "" for value in values.tolist()]
+    def _said(self, key: str, values: NDArray[Any], say: Callable[[int], str]) -> Pieces:
+        """Values as texts, nothing where they are not known."""
+        found, self.numbers[key] = np.unique(values, return_inverse=True)
+        self.words[key] = Words.of([say(value) if value != UNKNOWN else "" for value in found.tolist()])
+        return [code(key, key)]
 
-    def time(self, value: int) -> str:
+    def time(self, name: str) -> Pieces:
         """With its date where the capture is longer than a day."""
-        if self._long:
-            return date_text(value // 1000 * 1000)[:-4].removesuffix("000")
-        return moment(value).time().isoformat("microseconds")
+        values = self._values[name]
+        whole, rest = np.divmod(values, SECOND)
+        millis, micros = np.divmod(rest // 1000, 1000)
+        known = values != UNKNOWN
+        self.numbers |= {f"{name} ms": np.where(known, millis, -1), f"{name} us": np.where(known, micros, -1)}
+        self.words["thousand"] = THOUSAND
+        date = slice(None if self._long else 11, 19)
+        seconds = self._said(name, np.where(known, whole, UNKNOWN), lambda value: date_text(value * SECOND)[date] + ".")
+        return [*seconds, code(f"{name} ms", "thousand"), code(f"{name} us", "thousand")]
 
-    def ends(self, role: str) -> list[str]:
-        ports = self.numbers(f"{role}_port")
-        return [endpoint(ip, port) for ip, port in zip(self.texts(f"{role}_ip"), ports, strict=True)]
+    def end(self, role: str) -> Pieces:
+        """Address and port."""
+        address, port = f"{role}_ip", f"{role}_port"
+        self.numbers[port] = self._values[port]
+        self._said(address, self._values[address], lambda row: endpoint(self._store.addresses[row].decode(), ""))
+        return [code(address, address), number(port)]
 
-    def longest(self) -> list[str]:
+    def bytes(self, name: str) -> Pieces:
+        return self._said(name, self._values[name], "{:,}".format)
+
+    def longest(self) -> Pieces:
         """The longest known dwell in CLOSE_WAIT or FIN_WAIT_2, and whose it is."""
         table = np.stack([self._values[name] for _, _, name in DWELLS])
-        which = table.argmax(axis=0)
         lengths = table.max(axis=0)
+        self.numbers["whose"] = np.where(lengths > 0, table.argmax(axis=0), -1)
+        self.words["whose"] = WHOSE
         return [
-            f"{DWELLS[place][0]} {DWELLS[place][1]} {_length(value)}" if value > 0 else ""
-            for place, value in zip(which.tolist(), lengths.tolist(), strict=True)
+            code("whose", "whose"),
+            *self._said("longest", np.where(lengths > 0, as_said(lengths), UNKNOWN), _length),
         ]
+
+
+def as_said(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Lengths of time in nanoseconds, those made equal that ``duration`` says alike; UNKNOWN stays."""
+    size = np.abs(np.where(lengths == UNKNOWN, 0, lengths))
+    unit = UNITS[np.searchsorted(UNITS_FROM, size, "right") - 1]
+    rounded = np.rint(size / unit).astype(np.int64) * unit
+    rounded = np.where(size < IN_MINUTES, np.minimum(rounded, IN_MINUTES - 1), rounded)
+    return np.where(lengths == UNKNOWN, UNKNOWN, np.sign(lengths) * rounded)
 
 
 def _length(value: int) -> str:
@@ -95,17 +141,16 @@ def _yes(value: int) -> str:
 
 
 def _plain(name: str) -> ListColumn:
-    return ListColumn(name, (name,), lambda cells: cells.texts(name), right=not is_text(COLUMNS[name]))
+    return ListColumn(name, (name,), lambda cells: cells.plain(name), right=not is_text(COLUMNS[name]))
 
 
 def _role(role: str) -> ListColumn:
-    return ListColumn(role, (f"{role}_ip", f"{role}_port"), lambda cells: cells.ends(role))
+    return ListColumn(role, (f"{role}_ip", f"{role}_port"), lambda cells: cells.end(role))
 
 
 def _bytes(role: str) -> ListColumn:
     name = f"{role}_bytes"
-    title = f"{role} bytes"
-    return ListColumn(title, (name,), lambda cells: [f"{n:,}" for n in cells.numbers(name)], right=True, matters=3)
+    return ListColumn(f"{role} bytes", (name,), lambda cells: cells.bytes(name), right=True, matters=3)
 
 
 FIRST = (
@@ -124,29 +169,36 @@ FIRST = (
 
 
 def list_lines(analysed: Analysed, listing: FlowListing, columns: int) -> Iterator[Line]:
-    """The list, at most ``columns`` wide where columns can be left out; what was, is said at the end."""
+    """The list, at most ``columns`` wide where columns can be left out; what was, is said at the end. The connections
+    come many at a time, as one text of several lines."""
     shown = [_plain(known_column(name)) for name in listing.columns] or list(FIRST)
     summary, count, kept = analysed.summary, 0, shown
     long = (summary.last_ns or 0) - (summary.first_ns or 0) >= DAY
     for endings in selected(analysed.tables, listing.order):
         for begin in range(0, len(endings), AT_ONCE):
-            names = sorted({name for column in kept for name in column.made_from})
-            some = _Cells(analysed, endings[begin : begin + AT_ONCE], names, long)
-            cells = {column: column.cells(some) for column in kept}
-            widths = {column: max(map(len, [column.title, *cells[column]])) for column in kept}
+            some = endings[begin : begin + AT_ONCE]
             if not count and not listing.columns:
+                _, widths = _measured(analysed, some, shown, long)
                 kept = _fitting(shown, widths, columns)
-            count += len(endings[begin : begin + AT_ONCE])
-            yield from _table(kept, widths, cells)
+            count += len(some)
+            yield from _table(kept, *_measured(analysed, some, kept, long))
     yield from _last_words(analysed, listing, count, len(kept) < len(shown), columns)
 
 
-def _table(columns: Sequence[ListColumn], widths: Widths, cells: dict[ListColumn, list[str]]) -> Iterator[Line]:
+def _measured(analysed: Analysed, endings: Rows, columns: Sequence[ListColumn], long: bool) -> tuple[Words, Widths]:
+    """The cells of some connections, row after row, and how wide each column has to be."""
+    made = ListCells(analysed, endings, sorted({name for column in columns for name in column.made_from}), long)
+    template = Template(*([*column.pieces(made), ""] for column in columns))
+    cells = template.bind(made.numbers, made.words).words()
+    return cells, np.maximum(widest(cells, len(columns)), [len(column.title) for column in columns])
+
+
+def _table(columns: Sequence[ListColumn], cells: Words, widths: Widths) -> Iterator[Line]:
     """Some lines under their titles."""
-    form = "  ".join(f"%{'' if column.right else '-'}{widths[column]}s" for column in columns)
-    yield Line((form % tuple(column.title for column in columns)).rstrip(), "dim")
-    for row in zip(*(cells[column] for column in columns), strict=True):
-        yield Line((form % row).rstrip())
+    right = [column.right for column in columns]
+    titles = table(Words.of([column.title for column in columns]), widths, right)
+    yield Line(titles.removesuffix("\n"), "dim")
+    yield Line(table(cells, widths, right).removesuffix("\n"))
 
 
 def _last_words(analysed: Analysed, listing: FlowListing, shown: int, left_out: bool, columns: int) -> Iterator[Line]:
@@ -169,8 +221,9 @@ def _last_words(analysed: Analysed, listing: FlowListing, shown: int, left_out: 
 
 def _fitting(shown: Sequence[ListColumn], widths: Widths, columns: int) -> list[ListColumn]:
     """The columns for which there is room, those that matter least left out first."""
+    wide = dict(zip(shown, widths.tolist(), strict=True))
     kept = list(shown)
-    while sum(widths[column] + 2 for column in kept) - 2 > columns:
+    while sum(wide[column] + GAP for column in kept) - GAP > columns:
         least = max(kept, key=lambda column: column.matters)
         if not least.matters:
             break

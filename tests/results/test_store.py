@@ -54,7 +54,7 @@ def filled(folder: Path | None = None, seed: int = 1) -> FlowStore:
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nearly everything goes to the file."""
     monkeypatch.setattr(store, "IN_MEMORY", 500)
-    monkeypatch.setattr(store, "PASSES", 2)
+    monkeypatch.setattr(store, "READ_AHEAD", 400)
 
 
 def as_the_slow_way_has_it(seed: int) -> tuple[list[bytes], list[list[bytes]]]:

@@ -2,15 +2,22 @@
 
 import csv
 import io
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from analyzer.cli import guarded
 from analyzer.engine.pipeline import analyze
 from analyzer.results.flow_selection import order_of
+from analyzer.results.schema import TABLES
 from analyzer.settings import Settings
-from analyzer.views.flow_list import FlowListing, csv_text, list_lines
+from analyzer.text import Words
+from analyzer.text.table import table, widest
+from analyzer.units import UNKNOWN
+from analyzer.views.console import duration
+from analyzer.views.flow_list import IN_MINUTES, UNITS_FROM, FlowListing, as_said, csv_text, list_lines
 from analyzer.writers.tables import write_analysed
 
 CAPTURES = Path(__file__).parents[2] / "captures"
@@ -44,12 +51,52 @@ def test_sorted_as_the_cells_are(tmp_path: Path, column: str) -> None:
 
 @pytest.mark.parametrize("columns", [60, 80, 120, 200])
 def test_lines_fit_where_columns_can_be_left_out(columns: int) -> None:
-    lines = [line.plain for line in list_lines(WHOLE, FlowListing(order_of(None, 10)), columns)]
+    made = list_lines(WHOLE, FlowListing(order_of(None, 10)), columns)
+    lines = [line for text in made for line in text.plain.split("\n")]
     table = lines[:11]
     least = max(len(f"{row['stream']}  {row['client_ip']}:{row['client_port']}") for row in listed(None, 10))
     assert all(len(line) <= max(columns, 3 * least) for line in table)
     assert len({line.index("10.") for line in table[1:]}) == 1
     assert any("columns left out" in line for line in lines) == (columns < 160)
+
+
+def cell(name: str, value: str) -> str:
+    """A cell of the list, the slow way."""
+    column = next(column for column in TABLES["flows"] if column.name == name)
+    if not value:
+        return ""
+    if column.kind == "seconds":
+        return duration(float(value))
+    if column.kind == "flag":
+        return {"true": "yes", "false": "no"}[value]
+    if column.kind == "time":
+        return f"{datetime.fromtimestamp(int(value.split('.')[0]), UTC):%H:%M:%S}.{value.split('.')[1][:6]}"
+    return value
+
+
+def test_every_column_is_listed_as_the_slow_way_has_it(tmp_path: Path) -> None:
+    names = [column.name for column in TABLES["flows"]]
+    made = list_lines(WHOLE, FlowListing(order_of(None, None), names), 80)
+    titles, *lines = (line for text in made for line in text.plain.split("\n"))
+    wanted = [[cell(name, row[name]) for name in names] for row in rows(tmp_path)]
+    assert titles.split() == names
+    assert [" ".join(line.split()) for line in lines] == [" ".join(filter(None, row)) for row in wanted]
+
+
+def test_lengths_made_equal_are_said_alike() -> None:
+    random = np.random.default_rng(7)
+    some = np.concatenate([(10 ** random.uniform(0, 14, 3000)).astype(np.int64), 10 ** np.arange(15), [0, UNKNOWN]])
+    edges = np.array([*UNITS_FROM[1:], IN_MINUTES, 7200 * 10**9])
+    lengths = np.concatenate([some, edges - 7, edges + 7])
+    for value, same in zip(lengths.tolist(), as_said(lengths).tolist(), strict=True):
+        assert same == UNKNOWN if value == UNKNOWN else duration(same / 1e9) == duration(value / 1e9), value
+
+
+def test_a_table_is_laid_out_by_characters() -> None:
+    cells = Words.of(["a", "12 µs", "", "bcd", "3 s", "x", "", "", ""])
+    widths = widest(cells, 3)
+    assert widths.tolist() == [3, 5, 1]
+    assert table(cells, widths, [False, True, False]) == "a    12 µs\nbcd    3 s  x\n\n"
 
 
 def test_unknown_columns_are_told(capfd: pytest.CaptureFixture[str]) -> None:
