@@ -4,7 +4,7 @@ Such a rule reads columns of ``flows`` (see ``tracker/flow_record.py``), each wi
 They are kept for every flow of the capture, so there are only a few of them; KEPT names them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +25,10 @@ KEPT = (
     *("pending", "last_data_by", "since_data_s", "turns", "client_fin_frame", "server_fin_frame"),
     *("client_bytes", "server_bytes"),
 )
+
+
+STEP = 1 << 15  # flows that are looked at at once: their columns fit into the processor's caches
+FlowColumn = Callable[[str], NDArray[Any]]  # gives a column of some flows by its name
 
 
 class CaptureFacts(NamedTuple):
@@ -68,6 +72,24 @@ class AllFlows:
     def columns(self, *names: str, places: NDArray[np.intp] | None = None) -> list[NDArray[Any]]:
         """Some of them."""
         return [self.column(name, places) for name in names]
+
+    def of(self, places: NDArray[np.intp]) -> FlowColumn:
+        """The columns of some flows."""
+        return lambda name: self.column(name, places)
+
+    def where(
+        self, test: Callable[[FlowColumn], NDArray[np.bool_]], places: NDArray[np.intp] | None = None
+    ) -> NDArray[np.intp]:
+        """The places of the flows, or of those in ``places``, of whose columns ``test`` is true."""
+        return np.concatenate([some[test(self.of(some))] for some in self._steps(places)])
+
+    def _steps(self, places: NDArray[np.intp] | None) -> Iterator[NDArray[np.intp]]:
+        """The flows, or those in ``places``, some after others: of all at once, what is computed on the way would take
+        more memory than their columns."""
+        count = len(self) if places is None else len(places)
+        for begin in range(0, max(count, 1), STEP):
+            end = min(begin + STEP, count)
+            yield np.arange(begin, end) if places is None else places[begin:end]
 
     def first_numbers(self, places: NDArray[np.intp], role: str) -> NDArray[np.int64]:
         """Of some flows the sequence number of the SYN of their client or server, by that or by what answers it."""

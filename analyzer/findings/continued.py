@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.findings.all_flows import AllFlows
+from analyzer.findings.all_flows import AllFlows, FlowColumn
 from analyzer.tcp.sequence import MODULUS
 from analyzer.tracker.vocabularies import SIDES, Handshake, RstCause
 
@@ -46,8 +46,9 @@ def continued(flows: AllFlows) -> Continued:
 
 def _strays(flows: AllFlows) -> NDArray[np.intp]:
     """Streams without an opening of which the first segment met a RST: its receiver has no such connection."""
-    places = np.flatnonzero(flows.column("handshake") == Handshake.NOT_CAPTURED)
-    places = places[flows.column("rst_cause", places) == RstCause.NO_CONNECTION]
+    places = flows.where(
+        lambda column: (column("handshake") == Handshake.NOT_CAPTURED) & (column("rst_cause") == RstCause.NO_CONNECTION)
+    )
     row, refuser = flows.table_rows(places), flows.column("rst_by", places)
     client, server = (refuser == SIDES.by_code.index(role) for role in ROLES)
     refused = np.where(flows.is_second(row, places, "client"), client, server)
@@ -84,12 +85,20 @@ class _Receivers:
     def _connections(self) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         """The connections of the receivers whose opening was captured, and what they are ordered by."""
         flows = self.flows
-        owner = flows.column(f"{self.receiver}_ip").astype(np.int64) << 16 | flows.column(f"{self.receiver}_port")
-        opened = np.isin(flows.column("handshake"), (Handshake.COMPLETE, Handshake.SIMULTANEOUS, Handshake.PARTIAL))
-        places = np.flatnonzero(opened & np.isin(owner, self.known))
-        key = np.searchsorted(self.known, owner[places]) << 33 | flows.first_numbers(places, self.sender)
+        places = flows.where(self._opened)
+        key = np.searchsorted(self.known, self._owner(flows.of(places))) << 33
+        key |= flows.first_numbers(places, self.sender)
         order = np.argsort(key, kind="stable")
         return places[order], key[order]
+
+    def _opened(self, column: FlowColumn) -> NDArray[np.bool_]:
+        """Whether the opening of some connections of these receivers was captured."""
+        opened = np.isin(column("handshake"), (Handshake.COMPLETE, Handshake.SIMULTANEOUS, Handshake.PARTIAL))
+        return np.asarray(opened & np.isin(self._owner(column), self.known))
+
+    def _owner(self, column: FlowColumn) -> NDArray[np.int64]:
+        """A number for the address and port of the receiver of some connections."""
+        return np.asarray(column(f"{self.receiver}_ip").astype(np.int64) << 16 | column(f"{self.receiver}_port"))
 
     def _near(self, numbers: NDArray[np.int64], widest: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
         """Pairs of connections and strays of one receiver in which the stray's sequence number lies not too far behind

@@ -4,17 +4,25 @@ Ordinary connections are among them, so nothing but columns of ``flows`` is look
 costs no more than a comparison.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.findings.all_flows import AllFlows
+from analyzer.findings.all_flows import AllFlows, FlowColumn
 from analyzer.findings.facts import LONG_NS
 from analyzer.findings.recurring import Window, best_windows
 from analyzer.findings.rule import Bools
-from analyzer.findings.silences import ANSWER, BY_FIN, BY_RST, WAITS, Longs, Silences, of_flow_columns
+from analyzer.findings.silences import (
+    ANSWER,
+    BY_FIN,
+    BY_RST,
+    WAITS,
+    Longs,
+    Silences,
+    of_flow_columns,
+    waits_of_flow_columns,
+)
 from analyzer.settings import Settings
 from analyzer.tracker.vocabularies import CLIENT, SERVER, SIDES, Handshake, RstCause
 from analyzer.units import SECOND, UNKNOWN
@@ -23,9 +31,6 @@ FEWEST = 5  # closes after as long a silence: fewer are chance
 APART_NS = SECOND // 2  # so long apart are the moments of closes that a timer ended, each by itself
 SHOWN = 100  # so many frames are named
 WHOLE = 0  # in the column observability: nothing is missing
-
-
-FlowColumn = Callable[[str], NDArray[Any]]  # gives a column of some flows by its name
 
 
 class Proof(NamedTuple):
@@ -56,10 +61,10 @@ class Recurring(NamedTuple):
 
 def recurring_closes(flows: AllFlows, settings: Settings) -> Recurring:
     """The values that most closes of the connections of a server show."""
-    long = np.flatnonzero(flows.column("since_data_s") >= LONG_NS)
+    long = flows.where(lambda column: column("since_data_s") >= LONG_NS)
     chosen, members = _windows(flows, long, settings) if len(long) >= FEWEST else ([], [])
     middle = np.array([mine[len(mine) // 2] for mine in members], np.intp)
-    column = _of(flows, middle)
+    column = flows.of(middle)
     way, state = _way(column), _state(column)
     return Recurring(
         address=column("server_ip"),
@@ -69,7 +74,7 @@ def recurring_closes(flows: AllFlows, settings: Settings) -> Recurring:
         asked_before=(state & ASKED_BEFORE_BIT) > 0,
         among=np.array([window.among for window in chosen], np.int64),
         windows=chosen,
-        proof=[_proof(_of(flows, mine)) for mine in members],
+        proof=[_proof(flows.of(mine)) for mine in members],
         whole=np.array([(flows.column("observability", mine) == WHOLE).all() for mine in members], np.bool_),
         by_fin=of_flow_columns(column, BY_FIN),
         by_reset=of_flow_columns(column, BY_RST),
@@ -85,23 +90,34 @@ def _windows(
     flows: AllFlows, long: NDArray[np.intp], settings: Settings
 ) -> tuple[list[Window], list[NDArray[np.intp]]]:
     """Of the flows ``long`` those that were ended as long after the data as most of their kind, the shortest first."""
-    column = _of(flows, long)
+    column = flows.of(long)
     way, length = _way(column), column("since_data_s")
     enough = _ended(column) & ((length >= settings.idle_timer_ns) | (way & BY_RST_BIT == 0))
     rows, length = long[enough], length[enough]
     key = _key(column)[enough]
     found = best_windows(key, length, FEWEST)
-    if len(found.found) == 1:
+    alike = [np.flatnonzero(found.codes == place) for place in range(1, len(found.found))]
+    own_keys = np.sort(key)  # those after a silence only: where they outnumber a window, all do
+    apart = [
+        (window, mine)
+        for window, mine in zip(found.found[1:], alike, strict=True)
+        if 2 * window.size > _count(own_keys, key[mine[0]], 1) and _spread(flows.of(rows[mine]))
+    ]
+    if not apart:
         return [], []
-    column = _of(flows, np.arange(len(flows)))
-    all_keys = np.sort(_key(column)[_ended(column)])
+    all_keys = _keys_of_ways(flows, np.unique([key[mine[0]] // STATES for _, mine in apart]))
     chosen, members = [], []
-    for place, window in enumerate(found.found[1:], 1):
-        mine = np.flatnonzero(found.codes == place)
-        if 2 * window.size > _count(all_keys, key[mine[0]], 1) and _spread(_of(flows, rows[mine])):
+    for window, mine in apart:
+        if 2 * window.size > _count(all_keys, key[mine[0]], 1):
             chosen.append(window._replace(among=_count(all_keys, key[mine[0]], STATES)))
             members.append(rows[mine[np.argsort(length[mine], kind="stable")]])
     return chosen, members
+
+
+def _keys_of_ways(flows: AllFlows, ways: Longs) -> Longs:
+    """The keys of all flows that were ended in one of some ``ways``, ascending."""
+    of_ways = flows.where(lambda column: np.isin(_way(column), ways) & _ended(column))
+    return np.sort(_key(flows.of(of_ways)))
 
 
 def _spread(column: FlowColumn) -> bool:
@@ -115,11 +131,6 @@ def _count(keys: Longs, key: int, width: int) -> int:
     begin = key // width * width
     first, end = (int(np.searchsorted(keys, bound)) for bound in (begin, begin + width))
     return end - first
-
-
-def _of(flows: AllFlows, rows: NDArray[np.intp]) -> FlowColumn:
-    """The columns of some flows."""
-    return lambda name: flows.column(name, rows)
 
 
 def _by_rst(column: FlowColumn) -> Bools:
@@ -160,6 +171,6 @@ def _way(column: FlowColumn) -> Longs:
 
 def _state(column: FlowColumn) -> Longs:
     """A number for each thing that a connection may wait for; whether data were sent, and a request answered before."""
-    turns, waits = column("turns"), of_flow_columns(column, BY_FIN).waits
+    turns, waits = column("turns"), waits_of_flow_columns(column)
     before = (waits == ANSWER) & (turns >= ASKED_BEFORE)
     return np.asarray(waits * 4 | before * ASKED_BEFORE_BIT | (turns == 0) * NO_DATA_BIT, np.int64)

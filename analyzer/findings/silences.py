@@ -171,11 +171,10 @@ def of_flow_columns(column: Callable[[str], NDArray[Any]], ends: int) -> Silence
     """The silences with which flows were ended, as far as their columns in ``flows`` tell: ``column`` gives one by its
     name. How long the handshake was over is known only where no data came after it, no greeting either."""
     by_client = column("closed_by") == CLIENT
-    data, packet, pending, turns = map(column, ("since_data_s", "idle_before_close_s", "pending", "turns"))
+    data, packet, turns = map(column, ("since_data_s", "idle_before_close_s", "turns"))
     cut = column("handshake") == Handshake.NOT_CAPTURED
     data = np.where((turns == 0) & cut, NOT_KNOWN, data)  # the first segment captured began nothing
-    unused = ~cut & ((turns == 0) | ((turns == 1) & (column("last_data_by") == SIDES.by_code.index("server"))))
-    waits = _waits_for(unused, pending)
+    waits = waits_of_flow_columns(column)
     nothing = np.zeros(len(data), np.int64)
     fin_frame = np.where(by_client, column("client_fin_frame"), column("server_fin_frame"))
     return Silences(
@@ -195,6 +194,13 @@ def of_flow_columns(column: Callable[[str], NDArray[Any]], ends: int) -> Silence
         port=column("server_port").astype(np.int64),
         reset=np.where((waits == ANSWER) & ~by_client, UNREAD, OWN_RESET),
     )
+
+
+def waits_of_flow_columns(column: Callable[[str], NDArray[Any]]) -> Longs:
+    """What flows waited for when they were ended, as far as their columns in ``flows`` tell: places in WAITS."""
+    turns, cut = column("turns"), column("handshake") == Handshake.NOT_CAPTURED
+    unused = ~cut & ((turns == 0) | ((turns == 1) & (column("last_data_by") == SIDES.by_code.index("server"))))
+    return _waits_for(unused, column("pending"))
 
 
 def _silences(

@@ -89,8 +89,8 @@ NONE = np.zeros(0, np.int64)
 
 
 def judge(flows: AllFlows, settings: Settings) -> Crowd:
-    handshake = flows.column("handshake")
-    asked, answered = (np.flatnonzero(handshake == how) for how in (Handshake.UNANSWERED, Handshake.PARTIAL))
+    asked = flows.where(lambda column: column("handshake") == Handshake.UNANSWERED)
+    answered = flows.where(lambda column: column("handshake") == Handshake.PARTIAL)
     rst_by, answers = flows.columns("rst_by", "server_packets", places=answered)
     answered = answered[(rst_by == CLIENT) & (answers > 0)]
     syn, answer = pairs(flows, asked, answered) if len(asked) and len(answered) else (NONE, NONE)

@@ -106,7 +106,7 @@ def judge(flows: AllFlows, settings: Settings) -> Crowd:
 
 def _attempts(flows: AllFlows) -> HalfOpen:
     """Those that were settled when the capture, or what is known of it, ended."""
-    some = np.flatnonzero(flows.column("handshake") == Handshake.PARTIAL)
+    some = flows.where(lambda column: column("handshake") == Handshake.PARTIAL)
     told = ("client_packets", "client_state", "server_state", "rst_cause", "client_known")
     packets, client, server, reset, known = flows.columns(*told, places=some)
     shape = (packets == 1) & (client == State.SYN_SENT) & (server == State.SYN_RECEIVED) & (reset == 0)
@@ -119,7 +119,7 @@ def _attempts(flows: AllFlows) -> HalfOpen:
 
 def _completed(flows: AllFlows, servers: NDArray[np.int64]) -> Completed:
     """The connections that these servers completed."""
-    shaken = np.flatnonzero(flows.column("handshake") == Handshake.COMPLETE)
+    shaken = flows.where(lambda column: column("handshake") == Handshake.COMPLETE)
     some = shaken[np.isin(flows.column("server_ip", shaken), servers)]
     server, port, began = (
         column.astype(np.int64) for column in flows.columns("server_ip", "server_port", "first_epoch", places=some)

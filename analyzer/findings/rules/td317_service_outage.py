@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.gaps import crossed
-from analyzer.findings.all_flows import AllFlows, groups
+from analyzer.findings.all_flows import AllFlows, FlowColumn, groups
 from analyzer.findings.finding_columns import HIGH, LOW, MEDIUM
 from analyzer.findings.rule import AT_THE_END, Crowd
 from analyzer.settings import Settings
@@ -149,23 +149,26 @@ def _unusually_long(some: Attempts, outage: Outage) -> bool:
 
 def _attempts(flows: AllFlows) -> Attempts:
     """The attempts at services of which some failed, in the order of time."""
-    handshake = flows.column("handshake")
-    unanswered = np.flatnonzero(handshake == Handshake.UNANSWERED)
+    unanswered = flows.where(lambda column: column("handshake") == Handshake.UNANSWERED)
     last = flows.column("last_epoch", unanswered)
     silent = unanswered[flows.capture.known_until(last) - last >= UNANSWERED_NS]
-    failed = np.concatenate([np.flatnonzero(handshake == Handshake.REFUSED), silent])
-    taken = np.flatnonzero(handshake == Handshake.COMPLETE) if len(failed) else failed
-    taken = taken[np.isin(_service(flows, taken), _service(flows, failed))]
+    refused = flows.where(lambda column: column("handshake") == Handshake.REFUSED)
+    failed = np.concatenate([refused, silent])
+    services = np.unique(_service(flows.of(failed)))
+    taken = (
+        flows.where(lambda column: (column("handshake") == Handshake.COMPLETE) & np.isin(_service(column), services))
+        if len(failed)
+        else failed
+    )
     some = np.sort(np.concatenate([failed, taken]))
     some = some[np.argsort(flows.column("first_epoch", some), kind="stable")]
     names = ("server_ip", "server_port", "client_ip", "first_epoch", "first_frame", "handshake")
     return Attempts(*(column.astype(np.int64) for column in flows.columns(*names, places=some)))
 
 
-def _service(flows: AllFlows, some: NDArray[np.intp]) -> NDArray[np.int64]:
+def _service(column: FlowColumn) -> NDArray[np.int64]:
     """A number for the server's address and port of some flows."""
-    server, port = flows.columns("server_ip", "server_port", places=some)
-    return np.asarray(server.astype(np.int64) << 16 | port, np.int64)
+    return np.asarray(column("server_ip").astype(np.int64) << 16 | column("server_port"), np.int64)
 
 
 def _outage(some: Attempts, least: int) -> Outage:

@@ -58,14 +58,14 @@ WHO = ("stream", "client_ip", "client_port", "server_ip", "server_port")
 
 
 def judge(flows: AllFlows, settings: Settings) -> Crowd:
-    last = flows.column("last_epoch")
-    silent = np.flatnonzero(flows.capture.end_time - last > settings.open_silence_ns)
-    silent = silent[flows.column("idle_open", silent) > 0]
-    until = last[silent]
+    before = flows.capture.end_time - settings.open_silence_ns
+    silent = flows.where(lambda column: (column("last_epoch") < before) & (column("idle_open") > 0))
+    last = flows.column("last_epoch", silent)
+    until = last
     if len(silent):
-        until = np.minimum(_captured_until(flows, until), flows.capture.known_until(until))
-    long = until - last[silent] > settings.open_silence_ns
-    silent, idle = silent[long], (until - last[silent])[long]
+        until = np.minimum(_captured_until(flows, last), flows.capture.known_until(last))
+    long = until - last > settings.open_silence_ns
+    silent, last, idle = silent[long], last[long], (until - last)[long]
     stream, client, client_port, server, port = flows.columns(*WHO, places=silent)
     frame, began = flows.columns("last_frame", "first_epoch", places=silent)
     return Crowd(
@@ -74,7 +74,7 @@ def judge(flows: AllFlows, settings: Settings) -> Crowd:
         server=np.ones(len(silent), np.bool_),
         other_address=client,
         other_port=client_port,
-        when=last[silent],
+        when=last,
         frames=frame[:, None].tolist(),
         confidence=_confidence(flows, silent),
         values={"idle": idle, "last": frame},

@@ -31,7 +31,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.findings.all_flows import AllFlows, groups
+from analyzer.findings.all_flows import AllFlows, FlowColumn, groups
 from analyzer.findings.finding_columns import MEDIUM
 from analyzer.findings.rule import AT_THE_END, Bools, Crowd
 from analyzer.findings.step_function import Steps, per_minute, steps
@@ -99,7 +99,7 @@ def _connections(flows: AllFlows, settings: Settings, least: int) -> Connections
     )
     known, reset = flows.columns("client_known", "rst_cause", places=some)
     began = np.maximum(*flows.columns("client_fin_acked_epoch", "server_fin_acked_epoch", places=some))
-    waited = _waited(flows, some) & (known > 0) & (began != UNKNOWN)
+    waited = _waited(flows.of(some)) & (known > 0) & (began != UNKNOWN)
     began = np.where(waited, began, opened)
     ended = np.minimum(began + timers_of(settings).time_wait.length, flows.capture.known_until(began) + 1)
     ended = np.where(waited, np.where(reset > 0, np.minimum(ended, last), ended), began)
@@ -108,17 +108,17 @@ def _connections(flows: AllFlows, settings: Settings, least: int) -> Connections
 
 def _of_often(flows: AllFlows, least: int) -> NDArray[np.intp]:
     """The flows of the clients that waited so often at least."""
-    waiting = flows.column("client_ip", np.flatnonzero(_waited(flows)))
+    waiting = flows.column("client_ip", flows.where(_waited))
     often = np.bincount(waiting) >= least
     if not often.any():
         return np.zeros(0, np.intp)
-    return np.flatnonzero(np.isin(flows.column("client_ip"), np.flatnonzero(often)))
+    return flows.where(lambda column: often[np.minimum(column("client_ip"), len(often) - 1)])
 
 
-def _waited(flows: AllFlows, some: NDArray[np.intp] | None = None) -> Bools:
+def _waited(column: FlowColumn) -> Bools:
     """Whether the client waited in TIME_WAIT."""
-    closer, teardown = flows.columns("closed_by", "teardown", places=some)
-    first = (closer == CLIENT) & (teardown == Teardown.GRACEFUL)
+    teardown = column("teardown")
+    first = (column("closed_by") == CLIENT) & (teardown == Teardown.GRACEFUL)
     return np.asarray(first | (teardown == Teardown.SIMULTANEOUS))
 
 
