@@ -22,7 +22,7 @@ needs_tools = pytest.mark.skipif(
     not all(map(shutil.which, TOOLS)), reason=f"not all of these are installed: {', '.join(TOOLS)}"
 )
 COMMAND = re.compile(
-    r"(?<=: )(?:tshark|tcpdump|ss|nstat|strace|capinfos|reordercap|editcap|nft|ip|conntrack|sysctl|ping) .*"
+    r"(?<=: )(?:tshark|tcpdump|ss|nstat|strace|capinfos|reordercap|editcap|nft|ip|conntrack|sysctl|ping|tracepath) .*"
 )
 LEFT_TO_READER = re.compile(r"[<{][a-z_ ]+[>}]|\.\.\.|CAPTURE")
 OF_IPV4 = re.compile(
