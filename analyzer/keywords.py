@@ -49,4 +49,5 @@ class Keywords(TypedDict, total=False):
     keep_segments: bool
     keep_further: tuple[str, ...]
     keep_stream: int | None
+    keep_fitting: bool
     fast_path: bool

@@ -133,6 +133,7 @@ class Settings:
     keep_segments: bool = False  # whether the result holds a row for every segment; memory grows with them
     keep_further: tuple[str, ...] = tuple(FURTHER)  # tables of these names can be made of the result
     keep_stream: int | None = None  # with keep_segments: only what happened in this stream is kept, and its segments
+    keep_fitting: bool = False  # likewise, but of the connections that host and port ask for; of none if these are many
     fast_path: bool = True  # whether connections without surprises take the fast path; the results are the same
 
     @property

@@ -127,7 +127,9 @@ def test_what_does_not_fit_in_memory_goes_beside_the_tables(run: Run, pipeline: 
 @pytest.mark.parametrize(
     ("options", "kept"),
     [
-        (["--json"], (True, True, False)),
+        (["--json"], (False, False, False)),
+        (["--jsonl"], (True, False, False)),
+        (["--jsonl", "--tables", "timeline", "--segments"], (True, True, True)),
         (["--out", "DIR"], (True, True, False)),
         (["--out", "DIR", "--segments"], (True, True, True)),
         (["--out", "DIR", "--tables", "findings"], (False, False, False)),
@@ -225,7 +227,10 @@ def test_timeline_asks_for_the_segments_of_one_stream(run: Run, pipeline: Pipeli
         (["explain", "TD000"], "teardown: "),
         (["explain", ""], "teardown: no finding ''; teardown explain --list shows all"),
         (["analyze", "a", "--pile-up", "0"], "teardown: Invalid value for '--pile-up': 0 is not in the range"),
-        (["timeline", "-", "--port", "1"], "teardown: standard input can be read only once: name the connection"),
+        (
+            ["timeline", "-", "--where", "turns > 1"],
+            "teardown: standard input can be read only once: name the connection",
+        ),
         (["frobnicate"], "teardown: No such command 'frobnicate'."),
     ],
 )

@@ -3,18 +3,24 @@
 import subprocess
 import sys
 from decimal import Decimal
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import analyzer
 from analyzer.cli import guarded
+from analyzer.commands import running
+from analyzer.engine.pipeline import analyze
 from analyzer.errors import UsageError
 from analyzer.filters import columns_of, filters_of
+from analyzer.flows import wanted
 from analyzer.moments import GivenTime, moment_of, resolved
-from analyzer.settings import options_text, settings_of
+from analyzer.segments.addresses import AddressBook
+from analyzer.settings import Settings, options_text, settings_of
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 MANY = CAPTURES / "reconnect-loop-leaks.pcapng"
@@ -212,3 +218,67 @@ def test_what_was_read_from_standard_input_is_not_suggested_again() -> None:
             command, stdin=given, cwd=CAPTURES.parent, capture_output=True, text=True, timeout=60, check=True
         )
     assert "teardown timeline CAPTURE... --stream 0" in done.stdout and "timeline -" not in done.stdout
+
+
+@pytest.mark.parametrize("path", [LEAK, MANY, CAPTURES / "connection-refused.pcap"], ids=lambda path: path.stem)
+def test_a_connection_that_filters_name_is_shown_as_by_its_number(
+    path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one reading where its addresses and ports say which it is."""
+    readings = []
+    whole = running.analysed_of
+    monkeypatch.setattr("analyzer.commands.timeline.analysed_of", lambda *a: readings.append(a) or whole(*a))
+
+    def shown(*options: str) -> str:
+        assert guarded(["timeline", str(path), "--open-silence", "9", *options]) == 0
+        return capfd.readouterr().out
+
+    for row in analyzer.analyze(path).flows[:4].itertuples():
+        ladder = shown("--stream", str(row.stream))
+        readings.clear()
+        ends = ("--host", str(row.client_ip), "--port", str(row.client_port))
+        assert shown(*ends) == ladder
+        assert len(readings) == 1
+    assert shown("--where", f"stream == {row.stream}") == ladder
+
+
+def test_a_connection_on_standard_input_is_named_by_its_ends() -> None:
+    command = [sys.executable, "-m", "analyzer", "timeline", "-", "--port", "9090"]
+    done = subprocess.run(command, input=LEAK.read_bytes(), cwd=CAPTURES.parent, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"stream 1: ")
+
+
+def test_many_that_fit_are_listed_and_nothing_is_kept_of_them(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert guarded(["timeline", str(MANY), "--port", "8080"]) == 0
+    listed = capfd.readouterr().out
+    monkeypatch.setattr(wanted, "MOST", 2)
+    assert guarded(["timeline", str(MANY), "--port", "8080"]) == 0
+    assert capfd.readouterr().out == listed
+    kept = Settings(port="8080", keep_segments=True, keep_fitting=True)
+    analysed = analyze([str(MANY)], kept)
+    assert analysed.segments is None and analysed.overview.flows > 10
+    one = ("--port", "8080", "--where", "stream == 3")
+    assert guarded(["timeline", str(MANY), *one]) == 0
+    assert capfd.readouterr().out.startswith("stream 3: ")
+
+
+def test_addresses_are_found_in_networks_as_the_standard_library_has_it() -> None:
+    texts = [
+        "0.0.0.0",
+        "10.1.2.3",
+        "10.1.3.0",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "::ffff:10.1.2.3",
+        "2001:db8::5",
+        "ff02::1",
+    ]
+    addresses = [ip_address(text) for text in texts]
+    book = AddressBook.of(addresses)
+    for text in ("10.1.2.0/23", "0.0.0.0/0", "::/0", "2001:db8::/32", "::ffff:0:0/96", "10.1.2.3/32", "ff00::/8"):
+        network = ip_network(text)
+        assert book.within(np.arange(len(texts)), [network]).tolist() == [one in network for one in addresses]

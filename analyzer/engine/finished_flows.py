@@ -16,6 +16,7 @@ from analyzer.findings.engine import RuleEngine
 from analyzer.findings.ledger_view import views
 from analyzer.flows.answers import answer_ttls
 from analyzer.flows.row import FLOW
+from analyzer.flows.wanted import WantedFlows
 from analyzer.memory import copy_rows
 from analyzer.results.finding_list import FindingList
 from analyzer.results.further_tables import takers
@@ -41,8 +42,11 @@ PARTS_AT_ONCE = 12  # of finished flows that wait to be taken in
 class FinishedFlows:
     """What is reported of finished flows."""
 
-    def __init__(self, settings: Settings, store: FlowStore, recording: Recording) -> None:
+    def __init__(
+        self, settings: Settings, store: FlowStore, recording: Recording, wanted: WantedFlows | None = None
+    ) -> None:
         self._settings, self._store, self._recording = settings, store, recording
+        self._wanted = wanted  # whose timelines are kept, None: all
         self._rules, self._overview = RuleEngine(recording.frame_files.several), Overview()
         self._end = 0
         self._takers = takers(settings.keep_further)
@@ -139,10 +143,13 @@ class FinishedFlows:
         self._columns.append(endings)
         if not self._settings.keeps_rows:
             return
-        if self._settings.keep_stream is not None:
-            mine = endings["stream"] == self._settings.keep_stream
+        if self._wanted is not None:
+            mine = self._wanted.has(endings["stream"])
             entries = entries[np.repeat(mine, lengths)] if len(entries) else entries
-            endings, lengths = endings[mine], lengths[mine]
+            if self._settings.keep_stream is not None:
+                endings, lengths = endings[mine], lengths[mine]
+            else:
+                lengths = np.where(mine, lengths, np.uint32(0))
         self._store.add(endings, entries, lengths)
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -19,6 +20,7 @@ from analyzer.errors import Notice
 from analyzer.findings.loading import asked
 from analyzer.flows.order import Order
 from analyzer.flows.table import FlowTable
+from analyzer.flows.wanted import WantedFlows
 from analyzer.results.choice import chosen, told
 from analyzer.results.column_values import segment_rows
 from analyzer.results.filter_words import check_words
@@ -112,7 +114,8 @@ class Analysis:
         self._order: Order | None = None
         self._tracker = Tracker(settings, self.recording.gaps, asked())
         self._flow_buffer: FlowBuffer | None = None
-        self._finished = FinishedFlows(settings, FlowStore(scratch), self.recording)
+        self._wanted = WantedFlows.of(settings, self._decoder.book)
+        self._finished = FinishedFlows(settings, FlowStore(scratch), self.recording, self._wanted)
         self._retiring: Iterator[Ended] = iter(())
         self._handed_out = False  # whether flows were, before the capture's end
         self._kept: list[NDArray[np.void]] = []
@@ -146,11 +149,12 @@ class Analysis:
         """Everything before the tracker for a whole capture: its segments, those of a connection together, unless the
         segments themselves are asked for. Another thread reads and decodes, and arranges what nobody else has yet."""
         batches = computed_in_order(self._batches(capture), PREFETCHED, BACKLOG)
-        all_segments = self._settings.keep_segments and self._settings.keep_stream is None
+        all_segments = self._settings.keep_segments and self._wanted is None
         if all_segments or not self._settings.fast_path:
             yield from map(as_they_come, batches)
             return
-        flow_buffer = self._flow_buffer = FlowBuffer(self._settings, self.recording.gaps, asked())
+        settings = self._settings if self._wanted is None else replace(self._settings, keep_timeline=False)
+        flow_buffer = self._flow_buffer = FlowBuffer(settings, self.recording.gaps, asked(), self._wanted)
         provider = BackgroundTask(flow_buffer.make_ready)
         for batch in batches:
             if flow_buffer.runs_short():
@@ -201,11 +205,14 @@ class Analysis:
             self._keep(batch)
 
     def _keep(self, batch: NDArray[np.void]) -> None:
-        wanted, quoted = self._settings.keep_stream, (batch["marks"] & QUOTED) != 0
-        if wanted is not None:
+        if self._wanted is not None:
+            if self._wanted.too_many:
+                self._kept.clear()
+                return
             known = batch["sender"] >= 0
-            mine = known & (self._table.rows["stream"][np.where(known, batch["sender"] >> 1, 0)] == wanted)
-            batch, quoted = batch[mine], quoted[mine]
+            mine = known & self._wanted.has(self._table.rows["stream"][np.where(known, batch["sender"] >> 1, 0)])
+            batch = batch[mine]
+        quoted = (batch["marks"] & QUOTED) != 0
         self._kept.append(batch[~quoted])
         if quoted.any():
             self._quoted.append(batch[quoted])
@@ -273,7 +280,7 @@ class Analysis:
         hides = not HIDE_TCP.isdisjoint(self._decoder.counts)
         analysed = self._finished.analysed(self.book, end, self._table.rows, hides, whole=not self._handed_out)
         analysed.summary = self._summary(files, capture, analysed)
-        if self._settings.keep_segments:
+        if self._settings.keep_segments and not (self._wanted and self._wanted.too_many):
             analysed.segments = (segment_rows(self._kept), self._table.rows)
             analysed.quoted = np.concatenate(self._quoted)
         return chosen(told(analysed))

@@ -4,6 +4,7 @@ Connections are chosen after they were tracked whole, so no filter changes what 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
@@ -21,7 +22,7 @@ from analyzer.results.overview import Overview
 from analyzer.results.result import Analysed
 from analyzer.results.store import FLOWS_AT_ONCE, FlowStore
 from analyzer.segments.table import SEGMENT
-from analyzer.settings import filters_text
+from analyzer.settings import filters_text, without_filters
 from analyzer.times import inner
 from analyzer.tracker.flow_record import ENDING
 from analyzer.tracker.vocabularies import TEARDOWNS
@@ -54,6 +55,13 @@ def chosen(analysed: Analysed) -> Analysed:
     if analysed.quoted is not None and analysed.flow_table is not None:
         kept["quoted"] = _of_streams(analysed.quoted, analysed.flow_table, choice.streams)
     return replace(analysed, **kept, whole=analysed.tables)
+
+
+def whole_connections(analysed: Analysed) -> Analysed:
+    """An analysis of chosen connections without a word of the filters that chose them."""
+    listing = copy(analysed.listing)
+    listing.settings = without_filters(listing.settings)
+    return replace(analysed, listing=listing, summary=replace(analysed.summary, chosen=None, chosen_by=""))
 
 
 def told(analysed: Analysed) -> Analysed:

@@ -1,8 +1,8 @@
 """Every IP address of a capture once: a row number for the tables, its text for people."""
 
 import secrets
-from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +68,17 @@ class AddressBook:
         write_addresses(self.rows.ctypes.data, first, stop, data.ctypes.data, starts)
         return Words(data[: starts[-1] + SLACK], starts)
 
+    def within(self, rows: NDArray[np.integer], networks: Iterable[IPv4Network | IPv6Network]) -> NDArray[np.bool_]:
+        """Which of these rows' addresses are in one of the networks."""
+        addresses, made = self.rows[rows], np.zeros(len(rows), np.bool_)
+        for network in networks:
+            same = addresses["version"] == network.version
+            masks, bases = (_halves(address) for address in (network.netmask, network.network_address))
+            for half, mask, base in zip(("high", "low"), masks, bases, strict=True):
+                same &= addresses[half] & mask == base
+            made |= same
+        return made
+
     def make_room(self) -> None:
         """Double the book if it may have no room for the addresses of one more packet."""
         if len(self) + NAMED > len(self.rows):
@@ -99,3 +110,8 @@ class AddressBook:
         slots: NDArray[np.void] = GrowingRows(ADDRESS, 1 << bits).rows
         fill_slots(self.rows, slots, self.state)
         return slots
+
+
+def _halves(address: IPv4Address | IPv6Address) -> NDArray[np.int64]:
+    """An address as the rows have it."""
+    return np.array(divmod(int(address), 1 << 64), np.uint64).view(np.int64)

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.gaps import Gaps
+from analyzer.flows.wanted import WantedFlows
 from analyzer.memory import GrowingRows, MemoryPreallocator, ReusableArrays
 from analyzer.segments.table import SEGMENT
 from analyzer.settings import Settings
@@ -110,8 +111,15 @@ def as_they_come(batch: NDArray[np.void]) -> Released:
 class FlowBuffer:
     """Takes segments in the order of the capture. The memory of what it gives is used again once nobody has it."""
 
-    def __init__(self, settings: Settings, gaps: Gaps | None = None, asked: Asked = EVERYTHING) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        gaps: Gaps | None = None,
+        asked: Asked = EVERYTHING,
+        wanted: WantedFlows | None = None,
+    ) -> None:
         self._gaps, self._asked = gaps or Gaps(), asked
+        self._kept_whole = wanted  # nothing of these waits: their segments are kept as they come
         self._places = GrowingRows(PLACE, 1024)
         self._groups, self._stored = GrowingRows(GROUP, 1024), GrowingRows(STORED, 1024 * A_BUNDLE)
         self._free = GrowingRows(np.int32, 1024)  # bundles that are free again
@@ -119,8 +127,6 @@ class FlowBuffer:
         self._buffer["groups_taken"] = self._buffer["bundles_taken"] = 1
         self._buffer["quiet"], self._buffer["lag"] = QUIET_NS, min(LAG_NS, settings.clock_back_ns)
         self._buffer["gathered_at_most"] = TOGETHER
-        self._one_by_one = settings.keep_stream if settings.keep_segments else None  # nothing of that stream waits
-        self._seen = 0  # rows of the flow table among which it was looked for
         self._settings, self._output = settings, OutputMemory(settings.keep_timeline)
         (self._whole, self._clocks), self._concluded = self._output.segments(), self._output.concluded()
         self._scratch_flow = ScratchFlow(settings, self._gaps, asked)
@@ -155,9 +161,8 @@ class FlowBuffer:
         if len(self._places) < len(flow_rows):
             self._places.grow(max(len(flow_rows), 2 * len(self._places)))
             self._lay_out()
-        if self._one_by_one is not None:
-            mine = self._seen + np.flatnonzero(flow_rows["stream"][self._seen :] == self._one_by_one)
-            self._places.rows["group"][mine], self._seen = buffered.AWAITED, len(flow_rows)
+        if self._kept_whole is not None:
+            self._places.rows["group"][self._kept_whole.look(flow_rows)] = buffered.AWAITED
         for start in range(0, max(len(batch), 1), TOGETHER):
             yield from self._take(batch[start : start + TOGETHER], flow_rows)
 
