@@ -20,6 +20,7 @@ import click
 
 from analyzer import __version__
 from analyzer.commands.analyze import analyze
+from analyzer.commands.browse import browse
 from analyzer.commands.compare import compare
 from analyzer.commands.completion import complete, completion
 from analyzer.commands.explain import explain
@@ -28,7 +29,7 @@ from analyzer.commands.netstat import netstat
 from analyzer.commands.options import FILTERS, TOLD, settings_options
 from analyzer.commands.timeline import timeline
 from analyzer.errors import TeardownError
-from analyzer.live.command import browse, live
+from analyzer.live.command import live
 from analyzer.views.escape import safe
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -44,10 +45,9 @@ def cli() -> None:
     """
 
 
-for command in (analyze, flows, timeline, netstat, compare, explain, completion):
+for command in (analyze, flows, timeline, netstat, compare, browse, explain, completion):
     cli.add_command(command)
 cli.add_command(settings_options(live, without=("engine", "capture_gap_ns", *FILTERS, *TOLD)))
-cli.add_command(settings_options(browse, without=("engine", *FILTERS, *TOLD)))
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from analyzer.browse.keys import FILTER_EXAMPLES, FILTER_HELP, KEYS
 from analyzer.cli import cli
 from analyzer.columns import TableColumn
 from analyzer.findings import rules
@@ -89,6 +90,35 @@ is not so is named, and nothing is analysed.
   waited for what the timer waits for.
 * A silence that the same connection survived before strikes out every timer that is shorter.
 * At a server's usual port (`ports.tsv`) systems that speak another protocol (`protocols.tsv`) are named last.
+"""
+BROWSE = """# Browsing captures
+
+`teardown browse CAPTURE...` shows captures on a full screen: all connections as a list, under it the ladder of the one
+under the cursor with what was found about it, and the sockets by state at that moment. It needs
+`pip install 'teardown[live]'` and a terminal of 80x24 or more.
+
+The screen is there at once, and shows how far the reading is. All connections are read, so that any filter can be
+tried; filters given on the command line stand in the filter box. The segments lie in a scratch file without a name (64
+bytes each, in `TMPDIR`), so that a ladder needs no second reading.
+
+The list has the columns of `teardown flows`. Where there is no room, those that matter least are left out, and `▸` at
+the right says that a line goes on there. The sign before a finding is its severity: ● error, ◐ warning, ○ info.
+
+The moment under the cursor is that of the line in the ladder; while the cursor is in the list, that of the connection's
+last packet. The counts are those of the service's own sockets, of its clients', and of all in the capture, by the best
+times of the timelines, as `teardown netstat --every` has them; `n` lists the sockets themselves as
+`teardown netstat --at` does, and says which are uncertain. Where a connection is opened on a screen of 30 rows and
+more, curves have the most sockets of the service and its clients in each part of the capture's time.
+"""
+BROWSE_MORE = """
+A filter that means nothing is answered under the box, with the columns there are; the list stays as it was.
+`teardown browse capture.pcapng --host 10.0.0.7 --sort -duration_s` begins with these in the box.
+
+## Findings
+
+`f` shows the findings about the connections that are listed: a line for each code, the gravest first, then by how many
+there are. Under it stand whom they blame, the surest of them, what to do, and the page of the code. Enter adds the code
+to the filter box; of findings about many connections together, the address and port that they name.
 """
 KINDS = {
     "count": ("whole number", "`int64`", "`int64`"),
@@ -264,7 +294,17 @@ def _states_text() -> Iterator[str]:
     yield from (f"| {event.name} | `{word}` | {meaning} |" for event, (word, meaning) in EVENT_WORDS.items())
 
 
+def browse_page() -> dict[str, str]:
+    """docs/browse.md from analyzer/browse/keys.py."""
+    keys = [f"| {' '.join(f'`{name}`' for name in key.shown.split())} | {key.meaning} |" for key in KEYS]
+    examples = [f"    {example}" for example in FILTER_EXAMPLES]
+    parts = [BROWSE, "## Keys\n\n| key | what it does |\n|---|---|", *keys, "\n## The filter box\n"]
+    parts += ["\n\n".join(FILTER_HELP), "", *examples, BROWSE_MORE]
+    return {"browse.md": MADE + "\n".join(parts)}
+
+
 GENERATORS: list[Callable[[], Mapping[str, str]]] = [
+    browse_page,
     columns_page,
     commands_page,
     findings_pages,

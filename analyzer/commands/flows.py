@@ -13,22 +13,26 @@ from analyzer.settings import Settings
 ON_A_TERMINAL = 50  # lines, where no limit is asked for
 
 
-def _names(context: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...]:
+def names(context: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """An option that takes names, separated by commas."""
     return tuple(name.strip() for name in value.split(",")) if value else ()
+
+
+order_option = click.option(
+    "--sort", metavar="COLUMN", help="Sort by this column of flows; -COLUMN from the highest.  [default: stream]"
+)
 
 
 @click.command()
 @captures
-@click.option(
-    "--sort", metavar="COLUMN", help="Sort by this column of flows; -COLUMN from the highest.  [default: stream]"
-)
+@order_option
 @click.option(
     "--limit",
     metavar="N",
     type=click.IntRange(min=0),
     help=f"List so many; 0 is all.  [default: {ON_A_TERMINAL} on a terminal, else all]",
 )
-@click.option("--columns", metavar="NAMES", callback=_names, help="List these columns of flows, separated by commas.")
+@click.option("--columns", metavar="NAMES", callback=names, help="List these columns of flows, separated by commas.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, with all columns of flows where none are named.")
 @click.option("--jsonl", "as_lines", is_flag=True, help="Print JSON, one object a line, likewise.")
 @no_fast_path

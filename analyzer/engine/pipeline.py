@@ -54,6 +54,7 @@ PREFETCHED = 4  # batches that a thread may be ahead of the next stage: neither 
 BACKLOG = 2  # batches that wait for their flows, before the thread that decodes finds these as well
 NO_SEGMENTS: NDArray[np.void] = np.empty(0, SEGMENT)
 Progress = Callable[[int, int | None], None]  # bytes read, bytes in all or None
+TakesSegments = Callable[[NDArray[np.void]], None]
 
 
 def analyze(
@@ -75,10 +76,12 @@ def run(
     progress: Progress | None = None,
     scratch: Path | None = None,
     decoder: Decoder | None = None,
+    each: TakesSegments | None = None,
 ) -> Analysed:
     """The same for a capture that is open; ``files`` is what the summary calls it, ``decoder`` what takes its packets
-    apart."""
+    apart. ``each`` is given all segments on the way, in the order of the capture, and must not keep their memory."""
     analysis = Analysis(settings, scratch, capture.recording, decoder)
+    analysis.each = each
     for given in prefetched(analysis.gathered(capture), PREFETCHED):
         analysis.follow(given)
         analysis.settle()
@@ -121,6 +124,7 @@ class Analysis:
         self._kept: list[NDArray[np.void]] = []
         self._quoted: list[NDArray[np.void]] = [NO_SEGMENTS]
         self._segments = 0
+        self.each: TakesSegments | None = None  # given every batch of segments
 
     @property
     def book(self) -> AddressBook:
@@ -179,6 +183,8 @@ class Analysis:
         their turn."""
         self._table.assign(batch)
         self._segments += len(batch)
+        if self.each is not None:
+            self.each(batch)
         if interfaces > 1 and self._order is None:
             self._order = Order()
         return batch if self._order is None else self._order.take(batch)

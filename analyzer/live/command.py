@@ -1,4 +1,4 @@
-"""The commands ``live`` and ``browse``: options in, a watch set up, last words out. Imports nothing heavy."""
+"""The command ``live``: options in, a watch set up, last words out. Imports nothing heavy."""
 
 import os
 import signal
@@ -133,21 +133,6 @@ def watch_settings(thresholds: dict[str, Any], local: bool) -> Settings:
     read = {} if asked or not local else own_timers()
     read = {name: length for name, length in read.items() if thresholds[name] is None}
     return Settings(**thresholds | read, keep_further=(), read_on_host=tuple(read))
-
-
-@click.command()
-@click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True, type=click.Path(allow_dash=False))
-def browse(captures: tuple[str, ...], **thresholds: Any) -> int:
-    """Browse captures on a full screen: endpoints with their sockets by state, findings, ladders."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("browse needs a terminal; elsewhere use analyze")
-    if not screen_there():
-        raise UsageError("browse needs textual: pip install 'teardown[live]'")
-    from analyzer.live.browse import subject
-    from analyzer.live.screen import show
-
-    show(subject(list(captures), Settings(keep_segments=True, keep_further=(), **thresholds)))
-    return 0
 
 
 class WatchOptions:

@@ -1,4 +1,4 @@
-"""The screen of ``live`` and ``browse``: a table of groups with their sockets by state, and what was found.
+"""The screen of ``live``: a table of groups with their sockets by state, and what was found.
 
 It draws the data of a :class:`~analyzer.live.screen_data.ScreenSource` twice a second, and asks it for ladders. Nothing
 is computed here. All text is drawn as it is, never as markup.

@@ -1,7 +1,7 @@
 """What the screen shows, gathered in the watch's thread and read by the screen's, once a second.
 
-The screen does not know where it comes from: a :class:`WatchScreenSource` is a watch, a :class:`CaptureScreenSource` a
-capture read to its end. Whatever text comes from a capture is escaped here.
+The screen does not know where it comes from: a :class:`WatchScreenSource` is a watch, and tests have others. Whatever
+text comes from a capture is escaped here.
 """
 
 import threading
@@ -146,21 +146,6 @@ class WatchScreenSource(BaseViewer):
 
     def stop(self) -> None:
         self._commands.stop = True
-
-
-class CaptureScreenSource:
-    """A capture, read to its end, as a subject."""
-
-    def __init__(self, result: "ResultTables", data: ScreenData) -> None:
-        self._result, self._data = result, data
-
-    def data(self) -> ScreenData:
-        return self._data
-
-    def ladder(self, stream: int, columns: int) -> "list[Line]":
-        return ladder_of(self._result, stream, columns)
-
-    def stop(self) -> None: ...
 
 
 def ladder_of(result: "ResultTables", stream: int, columns: int) -> "list[Line]":

@@ -64,6 +64,18 @@ def whole_connections(analysed: Analysed) -> Analysed:
     return replace(analysed, listing=listing, summary=replace(analysed.summary, chosen=None, chosen_by=""))
 
 
+def only_connection(analysed: Analysed, stream: int) -> Analysed:
+    """An analysis with nothing but one connection and what was found about it."""
+    flags = np.zeros(stream + 1, np.bool_)
+    flags[stream] = True
+
+    def found(table: RuleFindings) -> Bools:
+        own = table.columns["stream"]
+        return np.asarray((own == stream) | (table.columns.get(PARTNER, own) == stream))
+
+    return replace(analysed, tables=analysed.tables.only(flags), listing=analysed.listing.some(found))
+
+
 def told(analysed: Analysed) -> Analysed:
     """An analysis without the findings that its settings leave out (select, ignore)."""
     settings = analysed.listing.settings

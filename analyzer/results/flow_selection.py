@@ -12,6 +12,7 @@ from analyzer.results.filter_words import known_column
 from analyzer.results.letters import spelled
 from analyzer.results.schema import TABLES
 from analyzer.results.store import FLOWS_AT_ONCE, FlowStore
+from analyzer.tracker.flow_record import ENDING
 
 Rows = NDArray[np.void]
 COLUMNS = {column.name: column for column in TABLES["flows"]}
@@ -39,16 +40,31 @@ def selected(store: FlowStore, order: ListOrder) -> Iterator[Rows]:
     if order.column == "stream" and not order.down:
         yield from _first(store, order.limit)
         return
-    column, keys, streams = COLUMNS[order.column], [], []
+    streams = streams_in_order(store, order)
+    for begin in range(0, len(streams), FLOWS_AT_ONCE):
+        yield rows_of(store, streams[begin : begin + FLOWS_AT_ONCE])
+
+
+def streams_in_order(store: FlowStore, order: ListOrder) -> NDArray[np.uint32]:
+    """The numbers of the connections in that order."""
+    streams = store.streams()
+    if order.column == "stream":
+        return (streams[::-1] if order.down else streams)[: order.limit]
+    column, keys = COLUMNS[order.column], []
     for gather in store.slices(FLOWS_AT_ONCE):
-        endings, _ = gather()
-        keys.append(_comparable(column, endings, store))
-        streams.append(endings["stream"])
-    if not streams:
-        return
-    stream = np.concatenate(streams)
-    wanted = stream[_sorted(np.concatenate(keys), order.down)[: order.limit]]
-    yield from _in_order(store, wanted)
+        keys.append(_comparable(column, gather()[0], store))
+    return streams[_sorted(np.concatenate(keys), order.down)[: order.limit]] if keys else streams
+
+
+def rows_of(store: FlowStore, streams: NDArray[Any]) -> Rows:
+    """The rows of ENDING of these streams, in this order."""
+    if not len(streams):
+        return np.zeros(0, ENDING)
+    some = streams.astype(np.int64)
+    flags = np.zeros(int(some.max()) + 1, np.bool_)
+    flags[some] = True
+    rows = np.concatenate([gather()[0] for gather in store.only(flags).slices(FLOWS_AT_ONCE)])
+    return rows[np.searchsorted(rows["stream"], some)]
 
 
 def text_of(column: TableColumn, values: NDArray[Any], store: FlowStore) -> list[str]:
@@ -79,16 +95,6 @@ def _first(store: FlowStore, limit: int | None) -> Iterator[Rows]:
         endings, _ = gather()
         yield endings[:left]
         left = None if left is None else left - len(endings)
-
-
-def _in_order(store: FlowStore, streams: NDArray[Any]) -> Iterator[Rows]:
-    """The rows of these streams in this order."""
-    for begin in range(0, len(streams), FLOWS_AT_ONCE):
-        some = streams[begin : begin + FLOWS_AT_ONCE].astype(np.int64)
-        flags = np.zeros(int(some.max()) + 1, np.bool_)
-        flags[some] = True
-        rows = np.concatenate([gather()[0] for gather in store.only(flags).slices(FLOWS_AT_ONCE)])
-        yield rows[np.searchsorted(rows["stream"], some)]
 
 
 def _comparable(column: TableColumn, endings: Rows, store: FlowStore) -> NDArray[Any]:

@@ -205,6 +205,10 @@ class FlowStore:
         old = self._endings.rows()[places]["findings"].tolist()
         self._amended = {int(own[place]): number(int(own[place]), was) for place, was in zip(places, old, strict=True)}
 
+    def streams(self) -> NDArray[np.uint32]:
+        """The numbers of all flows, ascending."""
+        return self._streams.rows[: self._endings.count][self._order()]
+
     def slices(self, flows: int, entries: int = 0) -> Iterator[Slice]:
         """All flows in the order of streams, at most so many at a time, and about so many entries of theirs, if any are
         wanted: more only where a single flow has more. Each slice gathers its rows when it is called."""

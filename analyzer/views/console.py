@@ -28,8 +28,9 @@ class Line:
     What prints it needs no library: importing one that does takes longer than a small capture.
     """
 
-    def __init__(self, text: str = "", style: str = "") -> None:
+    def __init__(self, text: str = "", style: str = "", at: int | None = None) -> None:
         self.pieces = [(text, style)]
+        self.at = at  # the moment that it tells of, ns since 1970
 
     def append(self, text: str, style: str = "") -> Self:
         """Go on with ``text``; returns the line itself."""

@@ -171,22 +171,28 @@ FIRST = (
 def list_lines(analysed: Analysed, listing: FlowListing, columns: int) -> Iterator[Line]:
     """The list, at most ``columns`` wide where columns can be left out; what was, is said at the end. The connections
     come many at a time, as one text of several lines."""
-    shown = [_plain(known_column(name)) for name in listing.columns] or list(FIRST)
-    summary, count, kept = analysed.summary, 0, shown
-    long = (summary.last_ns or 0) - (summary.first_ns or 0) >= DAY
+    shown, count = shown_columns(listing), 0
+    kept = shown
     for endings in selected(analysed.tables, listing.order):
         for begin in range(0, len(endings), AT_ONCE):
             some = endings[begin : begin + AT_ONCE]
             if not count and not listing.columns:
-                _, widths = _measured(analysed, some, shown, long)
-                kept = _fitting(shown, widths, columns)
+                _, widths = measured(analysed, some, shown)
+                kept = fitting(shown, widths, columns)
             count += len(some)
-            yield from _table(kept, *_measured(analysed, some, kept, long))
+            yield from _table(kept, *measured(analysed, some, kept))
     yield from _last_words(analysed, listing, count, len(kept) < len(shown), columns)
 
 
-def _measured(analysed: Analysed, endings: Rows, columns: Sequence[ListColumn], long: bool) -> tuple[Words, Widths]:
+def shown_columns(listing: FlowListing) -> list[ListColumn]:
+    """The columns that are asked for, else those that people ask for first."""
+    return [_plain(known_column(name)) for name in listing.columns] or list(FIRST)
+
+
+def measured(analysed: Analysed, endings: Rows, columns: Sequence[ListColumn]) -> tuple[Words, Widths]:
     """The cells of some connections, row after row, and how wide each column has to be."""
+    summary = analysed.summary
+    long = (summary.last_ns or 0) - (summary.first_ns or 0) >= DAY
     made = ListCells(analysed, endings, sorted({name for column in columns for name in column.made_from}), long)
     template = Template(*([*column.pieces(made), ""] for column in columns))
     cells = template.bind(made.numbers, made.words).words()
@@ -219,7 +225,7 @@ def _last_words(analysed: Analysed, listing: FlowListing, shown: int, left_out: 
         yield Line(command("timeline", analysed.summary, analysed.listing.settings, "--stream N", filters=False), "dim")
 
 
-def _fitting(shown: Sequence[ListColumn], widths: Widths, columns: int) -> list[ListColumn]:
+def fitting(shown: Sequence[ListColumn], widths: Widths, columns: int) -> list[ListColumn]:
     """The columns for which there is room, those that matter least left out first."""
     wide = dict(zip(shown, widths.tolist(), strict=True))
     kept = list(shown)

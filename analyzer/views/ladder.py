@@ -261,7 +261,7 @@ def _states(step: LadderStep) -> dict[str, list[Any]]:
 def _line(step: LadderStep | None, client: list[Any], middle: str, server: list[Any], paper: LadderLayout) -> Line:
     time = "" if step is None else _relative(step.time, paper)
     frame = "" if step is None or step.frame is None else paper.frames[step.frame]
-    line = Line(f"{time:>{paper.time}}{frame:>{paper.frame}}  ")
+    line = Line(f"{time:>{paper.time}}{frame:>{paper.frame}}  ", at=None if step is None else step.time)
     line.append(f"{_state(client, paper):<{STATE}} ", "bold")
     line.append(f"{middle:<{paper.room}} ", "green")
     return line.append(_state(server, paper), "bold").rstrip()

@@ -1,16 +1,13 @@
-"""The screen, driven by keys without a terminal: on a capture, and on a watch that goes on."""
+"""The screen, driven by keys without a terminal."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import pytest
 
 from analyzer.errors import UsageError
-from analyzer.live.browse import subject
 from analyzer.live.census import SocketGroup
 from analyzer.live.screen_data import News, ScreenData
-from analyzer.settings import Settings
 from analyzer.views.console import Line
 
 pytest.importorskip("textual", reason="needs textual (the extra live)")
@@ -20,7 +17,6 @@ from textual.widgets import DataTable, Static
 
 from analyzer.live.screen import LadderScreen, Screen, difference
 
-CAPTURES = Path(__file__).parents[2] / "captures"
 Drive = Callable[[Screen, Pilot[None]], Awaitable[None]]
 
 
@@ -114,23 +110,6 @@ def test_a_ladder_opens_and_closes() -> None:
         assert not isinstance(screen.screen, LadderScreen)
 
     drive(Played(), steps)
-
-
-def test_browse_shows_a_capture() -> None:
-    shown = subject([str(CAPTURES / "close-wait-leak.pcap")], Settings(keep_segments=True))
-
-    async def steps(screen: Screen, pilot: Pilot[None]) -> None:
-        assert "20 packets   2 connections   findings: 1" in head(screen)
-        assert "10.1.2.2:8080" in cells(screen, "groups")
-        assert "TD101 close-wait-leak" in cells(screen, "news")[0]
-        await pilot.press("tab", "enter")
-        await pilot.pause()
-        assert isinstance(screen.screen, LadderScreen)
-
-    drive(shown, steps)
-    assert any("CLOSE_WAIT" in line.plain for line in shown.ladder(0, 100))
-    with pytest.raises(UsageError):
-        shown.ladder(99, 100)
 
 
 def test_kernel_and_packets_agree_or_differ() -> None:

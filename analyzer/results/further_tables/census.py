@@ -6,7 +6,7 @@ the capture may be in any state after it, or gone: it is counted as of unknown s
 capture's end every endpoint stays where it is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -78,6 +78,14 @@ class SocketCensus:
         for first, last in pairwise([0, *places]):
             count_up(self._changes, first, last, counts, none, no_keys, no_rows)
             yield counts.reshape(-1, COLUMNS)
+
+    def steps(self, keys: Sequence[int], column: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """When the number of sockets in a state changed, all of these keys together, and the number from then on."""
+        own = self._changes[np.isin(self._changes["key"], keys)]
+        own = own[(own["from_column"] == column) | (own["column"] == column)]
+        counts = np.cumsum(np.where(own["column"] == column, 1, -1), dtype=np.int64)
+        last = np.append(own["time"][1:] != own["time"][:-1], True)[: len(own)]
+        return outer_column(own["time"][last]), counts[last]
 
     def _none(self) -> NDArray[np.int32]:
         return np.zeros(len(self.keys.role) * COLUMNS, np.int32)

@@ -1,0 +1,258 @@
+"""The screen of ``browse``, driven by keys without a terminal."""
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("textual", reason="needs textual (the extra live)")
+
+from textual.pilot import Pilot
+from textual.widgets import Input, Static
+
+from analyzer.browse import connection_list
+from analyzer.browse.app import BrowseApp
+from analyzer.browse.connection_list import ConnectionList
+from analyzer.browse.dialogs import FindingsScreen, SortScreen, TextScreen
+from analyzer.browse.filter_box import read_box
+from analyzer.browse.key_bar import KeyBar
+from analyzer.browse.keys import KEYS
+from analyzer.browse.reading import Reading
+from analyzer.browse.rows_view import MORE, RowsView
+from analyzer.browse.text_view import TextView
+from analyzer.settings import Settings
+
+CAPTURES = Path(__file__).parents[2] / "captures"
+LEAKS, LEAK, FLOOD = "reconnect-loop-leaks.pcapng", "close-wait-leak.pcap", "half-open-flood.pcap"
+READ = Settings(keep_further=())
+Drive = Callable[[BrowseApp, Pilot[None]], Awaitable[None]]
+
+
+def drive(capture: str | Path, steps: Drive, size: tuple[int, int] = (80, 24), box: str = "") -> BrowseApp:
+    words = read_box(box, READ)
+    app = BrowseApp(Reading([str(CAPTURES / capture)], READ), words.settings, words.listing)
+
+    async def run() -> None:
+        async with app.run_test(size=size) as pilot:
+            await settled(app, pilot)
+            await steps(app, pilot)
+
+    asyncio.run(run())
+    return app
+
+
+async def settled(app: BrowseApp, pilot: Pilot[None]) -> None:
+    """Until the capture is read, and everything that was asked for is shown: also what the last of it asks for."""
+    calm = 0
+    for _ in range(2000):
+        await pilot.pause(0.01)
+        await pilot.pause()
+        calm = calm + 1 if app.settled else 0
+        if calm == 3:
+            return
+    raise AssertionError("it does not settle")
+
+
+async def press(app: BrowseApp, pilot: Pilot[None], *keys: str) -> None:
+    await pilot.press(*keys)
+    await settled(app, pilot)
+
+
+async def typed(app: BrowseApp, pilot: Pilot[None], text: str) -> None:
+    await pilot.press("slash")
+    app.query_one("#filter", Input).value = text
+    await press(app, pilot, "enter")
+
+
+def rows(view: RowsView) -> list[str]:
+    return [view.row(place).plain for place in range(view.count)]
+
+
+def seen(view: RowsView) -> list[str]:
+    """What stands on the screen of it."""
+    return ["".join(part.text for part in view.render_line(y)) for y in range(view.size.height)]
+
+
+def connections(app: BrowseApp) -> list[str]:
+    return rows(app.screen_stack[0].query_one(ConnectionList))
+
+
+def text(app: BrowseApp, name: str) -> str:
+    return str(app.screen_stack[0].query_one(f"#{name}", Static).render())
+
+
+def test_a_connection_is_listed_opened_and_left() -> None:
+    async def steps(app: BrowseApp, pilot: Pilot[None]) -> None:
+        assert "20 packets" in text(app, "head") and "2 connections" in text(app, "head")
+        assert "10.1.1.2:44296" in connections(app)[0] and "● TD101" in connections(app)[0]
+        ladder = app.query_one("#ladder", TextView)
+        assert "error TD101 close-wait-leak" in rows(ladder)[0]
+        await press(app, pilot, "enter")
+        assert app.has_opened and ladder.has_focus
+        assert "its clients" in text(app, "counts")
+        await press(app, pilot, "escape")
+        assert not app.has_opened and app.query_one(ConnectionList).has_focus
+        await press(app, pilot, "down")
+        assert "connection 1 " in text(app, "title") and "2 of 2" in text(app, "title")
+        await pilot.press("q")
+
+    assert drive(LEAK, steps)._exit
+
+
+def test_the_counts_are_those_of_the_line_under_the_cursor() -> None:
+    async def steps(app: BrowseApp, pilot: Pilot[None]) -> None:
+        await press(app, pilot, "enter")
+        ladder = app.query_one("#ladder", TextView)
+        ladder.move_to(next(place for place, row in enumerate(rows(ladder)) if "SYN_SENT" in row))
+        await settled(app, pilot)
+        assert "SYN_SENT" in text(app, "counts") and ", 0 µs after the first packet" in text(app, "counts")
+        await press(app, pilot, "end")
+        assert "SYN_SENT" not in text(app, "counts") and "CLOSE_WAIT" in text(app, "counts")
+
+    drive(LEAK, steps)
+
+
+def test_the_filter_box_takes_the_words_of_the_command_line() -> None:
+    async def steps(app: BrowseApp, pilot: Pilot[None]) -> None:
+        whole = len(connections(app))
+        assert f"all {whole:,}" in text(app, "chosen")
+        await typed(app, pilot, "--code TD101 --sort -client_port")
+        some = connections(app)
+        assert 0 < len(some) < whole and all("TD101" in row for row in some)
+        assert f"{len(some)} of {whole}, by client_port ▼" in text(app, "chosen")
+        await press(app, pilot, "r")
+        assert connections(app) == some[::-1]
+        await press(app, pilot, "x")
+        assert len(connections(app)) == whole
+
+    drive(LEAKS, steps)
+
+
+def test_a_filter_that_means_nothing_is_answered_in_place() -> None:
+    async def steps(app: BrowseApp, pilot: Pilot[None]) -> None:
+        before = connections(app)
+        for wrong, said in (("duration > 5", "did you mean duration_s? There are stream"),
+                            ("duration_s + 5", "neither true nor false")):  # fmt: skip
+            await typed(app, pilot, wrong)
+            assert said in text(app, "error") and app.screen.has_class("refused")
+            assert app.query_one("#filter", Input).has_focus and app.query_one("#filter", Input).value == wrong
+            assert connections(app) == before
+            await press(app, pilot, "escape")
+            assert not app.screen.has_class("refused")
+        await typed(app, pilot, "duration_s > 500000")
+        assert connections(app) == [] and "No connection fits" in text(app, "title")
+
+    drive(LEAK, steps)
+
+
+def test_filters_of_the_command_line_stand_in_the_box() -> None:
+    async def steps(app: BrowseApp, pilot: Pilot[None]) -> None:
+        assert len(connections(app)) == 1
+        assert "--stream 1" in text(app, "chosen")
+        await pilot.press("slash")
+        assert app.query_one("#filter", Input).value == "--stream 1"
+        await press(app, pilot, "escape")
+        assert app.query_one(ConnectionList).has_focus
+
+    drive(LEAK, steps, box="--stream 1")
+
+
+def test_findings_are_grouped_and_lead_to_their_connections() -> None:
+    async def steps(app: BrowseApp, pilot: Pilot[None]) -> None:
+        await press(app, pilot, "f")
+        assert isinstance(app.screen, FindingsScreen)
+        groups = rows(app.screen.query_one("#groups", RowsView))
+        grave = [group.split()[1] for group in groups]
+        assert grave == sorted(grave, key=("error", "warning", "info").index)
+        said = rows(app.screen.query_one("#text", RowsView))
+        assert "blamed: " in said[0] and any(row.startswith("Why it matters") for row in said)
+        await press(app, pilot, "enter")
+        assert len(app.screen_stack) == 1
+        code = groups[0].split()[2]
+        assert f"--code {code}" in text(app, "chosen") and all(code in row for row in connections(app))
+
+    drive(LEAKS, steps)
+
+
+def test_dialogs_open_and_close() -> None:
+    async def steps(app: BrowseApp, pilot: Pilot[None]) -> None:
+        for key, within in (("question_mark", "Show this help"), ("n", "Local Address"), ("v", "Findings: ")):
+            for back in ("q", "escape"):
+                await press(app, pilot, key)
+                assert isinstance(app.screen, TextScreen)
+                assert any(within in row for row in rows(app.screen.query_one("#text", RowsView)))
+                await press(app, pilot, back)
+                assert len(app.screen_stack) == 1
+        await press(app, pilot, "s")
+        assert isinstance(app.screen, SortScreen)
+        await press(app, pilot, "f")
+        assert isinstance(app.screen, SortScreen)
+        place = next(n for n, row in enumerate(rows(app.screen.query_one("#columns", RowsView))) if "duration_s" in row)
+        await press(app, pilot, *["down"] * place, "enter")
+        assert "by duration_s ▼" in text(app, "chosen")
+
+    drive(LEAK, steps)
+
+
+def test_nothing_but_what_is_seen_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    whole = connection_list.measured
+
+    def counted(analysed, endings, columns):  # type: ignore[no-untyped-def]
+        made.append(len(endings))
+        return whole(analysed, endings, columns)
+
+    monkeypatch.setattr(connection_list, "measured", counted)
+    monkeypatch.setattr(connection_list, "BLOCK", 8)
+
+    async def steps(app: BrowseApp, pilot: Pilot[None]) -> None:
+        listed = app.query_one(ConnectionList)
+        assert listed.count == 51 and sum(made) <= 16
+        await press(app, pilot, "end")
+        assert listed.cursor == 50 and sum(made) <= 32
+
+    drive(FLOOD, steps)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (140, 40)])
+@pytest.mark.parametrize("capture", [LEAKS, "graceful-over-ipv6.pcap", FLOOD])
+def test_no_number_is_cut_off(capture: str, size: tuple[int, int]) -> None:
+    async def steps(app: BrowseApp, pilot: Pilot[None]) -> None:
+        assert size[0] - len(text(app, "head")) >= 0 and size[0] - len(text(app, "chosen")) >= 0
+        assert not any(MORE in line for line in seen(app.query_one(ConnectionList)))
+        assert not any(MORE in line for line in seen(app.query_one("#ladder", TextView)))
+        await press(app, pilot, "enter")
+        assert all(len(line) <= size[0] - 2 for line in text(app, "counts").splitlines())
+
+    drive(capture, steps, size)
+
+
+def test_the_key_bar_leaves_out_whole_keys() -> None:
+    for width in range(20, 160):
+        bar = KeyBar().bar(width).plain
+        assert len(bar) <= width
+        assert all(part in {f"{key.shown} {key.label}" for key in KEYS} for part in bar.strip().split("  ") if part)
+    assert "? help" in KeyBar().bar(80).plain and "q Esc back" in KeyBar().bar(80).plain
+
+
+def test_what_came_from_elsewhere_is_no_markup(tmp_path: Path) -> None:
+    path = tmp_path / "[red]x[b]\x1b[2J.pcap"
+    shutil.copy(CAPTURES / LEAK, path)
+
+    async def steps(app: BrowseApp, pilot: Pilot[None]) -> None:
+        assert "[red]x[b]\\x1b[2J.pcap" in text(app, "head")
+        await typed(app, pilot, "[bold]\x1b[2J")
+        assert "\x1b" not in text(app, "error") and "--where" in text(app, "error")
+
+    drive(path, steps, (200, 24))
+
+
+def test_quitting_ends_the_reading() -> None:
+    async def steps(app: BrowseApp, pilot: Pilot[None]) -> None:
+        await pilot.press("ctrl+c")
+
+    app = drive(LEAK, steps)
+    app.reading.stop()
+    assert app._exit and not app.reading._thread.is_alive()
