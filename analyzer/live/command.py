@@ -186,16 +186,16 @@ def watch(request: Request, settings: Settings, options: WatchOptions) -> int:
             if said := file_text(settings):
                 click.echo(safe(said), err=True)
             click.echo(f"watching {safe(totals.source)}{with_engine(stream.engine)}; Ctrl-C ends it", err=True)
-            run(watch, viewers, partial(last_words, lines))
+            run(watch, viewers, partial(last_words, lines, commands))
         else:
             behind(lambda: run(watch, viewers, lambda _: None), subject)
-            last_words(lines, totals)
+            last_words(lines, commands, totals)
     return 0
 
 
-def last_words(lines: "LineOutput", totals: "WatchTotals") -> None:
+def last_words(lines: "LineOutput", commands: "Commands", totals: "WatchTotals") -> None:
     lines.summary(totals)
-    lines.close()
+    lines.close(lambda: commands.hurry)
 
 
 def screen_there() -> bool:
@@ -278,14 +278,15 @@ def source_name(request: Request) -> str:
 
 
 class signals:  # noqa: N801 (a context manager used as a word)
-    """SIGINT and SIGTERM end the watch in order, SIGHUP begins new files; a second SIGINT ends it at once."""
+    """SIGINT and SIGTERM end the watch in order, SIGTERM within seconds; SIGHUP begins new files. A second SIGINT ends
+    it at once."""
 
     def __init__(self, commands: "Commands") -> None:
         self._commands = commands
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> None:
-        handlers = {signal.SIGINT: self._stop, signal.SIGTERM: self._stop}
+        handlers = {signal.SIGINT: self._stop, signal.SIGTERM: self._stop_soon}
         if hasattr(signal, "SIGHUP"):
             handlers[signal.SIGHUP] = self._rotate
         self._before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
@@ -294,6 +295,9 @@ class signals:  # noqa: N801 (a context manager used as a word)
         if self._commands.stop and number == signal.SIGINT:
             os._exit(130)
         self._commands.stop = True
+
+    def _stop_soon(self, number: int, frame: object) -> None:
+        self._commands.stop = self._commands.hurry = True
 
     def _rotate(self, number: int, frame: object) -> None:
         self._commands.rotate = True

@@ -10,10 +10,8 @@ A disk that is full loses nothing that is known: rows wait in memory, at most ``
 are written when there is room again.
 """
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,6 +19,7 @@ import pandas as pd
 
 from analyzer.columns import TableColumn
 from analyzer.errors import UnwritableOutput
+from analyzer.live.appended_file import AppendedFile, unused
 from analyzer.writers.atomic_file import output_folder, whole_file
 from analyzer.writers.csv import frame_lines, header
 
@@ -35,22 +34,14 @@ class GrowingFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._waiting = bytearray()
-        self._descriptor = -1
-        self._open()
-
-    def _open(self) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        try:
-            self._descriptor = os.open(self.path, flags, 0o666)
-        except OSError as error:
-            raise UnwritableOutput(f"cannot write {self.path}: {error.strerror}") from error
+        self._file = AppendedFile(path)
 
     def write(self, data: bytes) -> str:
         """Append ``data``; returns why it has to wait, "" if it has not."""
         self._waiting += data
         try:
             while self._waiting:
-                del self._waiting[: os.write(self._descriptor, self._waiting)]
+                del self._waiting[: self._file.write(self._waiting)]
         except OSError as error:
             if len(self._waiting) > MOST_WAITING:
                 raise UnwritableOutput(
@@ -62,16 +53,19 @@ class GrowingFile:
     def close(self) -> None:
         """Raises UnwritableOutput if something still waits."""
         trouble = self.write(b"")
-        os.close(self._descriptor)
+        self._file.close()
         if trouble:
             raise UnwritableOutput(f"cannot write {trouble.split(';')[0]}: {len(self._waiting):,} bytes are missing")
 
-    def renew(self, name: str) -> Path:
-        """Go on in a new file; the old one gets ``name``."""
-        os.close(self._descriptor)
-        kept = self.path.rename(self.path.with_name(name))
-        self._open()
-        return kept
+    @property
+    def removed(self) -> bool:
+        """Whether somebody removed it: what is written is lost."""
+        return self._file.removed
+
+    def renew(self, moment: float) -> Path | None:
+        """Go on in a new file; returns the name of the old one, as far as it is known. Raises OSError: then the old one
+        goes on."""
+        return self._file.renew(moment)
 
 
 class GrowingTable:
@@ -106,16 +100,32 @@ class GrowingTable:
             return trouble  # the file is not whole yet
         folder = self._file.path.parent
         rows, self._rows = self._rows, self._rows and []
-        old = self._file.renew(unused(folder, self.name, "csv", moment).name)
+        try:
+            old = self._file.renew(moment)
+        except OSError as error:
+            self._rows = rows
+            return f"cannot begin {self._file.path} anew: {error.strerror}; rows go on into the old file"
         self._file.write(self._head)
         try:
             if rows:
                 with whole_file(unused(folder, self.name, "parquet", moment)) as file:
                     self._write_parquet(pd.concat(rows, ignore_index=True), file)
-                old.unlink()
+                if old is not None:
+                    old.unlink()
         except (UnwritableOutput, OSError) as error:
-            return f"{error}; its rows are in {old}"
+            return f"{error}; its rows are in {old or 'the file that was moved'}"
         return ""
+
+    def restore(self) -> str:
+        """Begin anew where somebody removed the file; returns what there is to say of it."""
+        if not self._file.removed:
+            return ""
+        try:
+            self._file.renew(time.time())
+        except OSError as error:
+            return f"{self._file.path} was removed, and cannot be begun anew: {error.strerror}"
+        self._file.write(self._head)
+        return f"{self._file.path} was removed; it was begun anew"
 
     def _write_parquet(self, frame: pd.DataFrame, file: BinaryIO) -> None:
         from analyzer.writers.parquet import write_frame
@@ -129,16 +139,6 @@ class GrowingTable:
             self._file.path.unlink()
         if trouble:
             raise UnwritableOutput(trouble)
-
-
-def unused(folder: Path, name: str, ending: str, moment: float) -> Path:
-    """A name with the moment in it that no file has: ``flows-20261120T183000Z.csv``."""
-    stamp = datetime.fromtimestamp(moment, UTC).strftime("%Y%m%dT%H%M%SZ")
-    path, number = folder / f"{name}-{stamp}.{ending}", 1
-    while path.exists():
-        number += 1
-        path = folder / f"{name}-{stamp}-{number}.{ending}"
-    return path
 
 
 class GrowingTables:
@@ -162,7 +162,11 @@ class GrowingTables:
         self._trouble = trouble
 
     def tick(self) -> None:
-        """Rotate Parquet when it is time; try again what could not be written."""
+        """Rotate Parquet when it is time; begin anew what was removed."""
+        for text in [table.restore() for table in self._tables.values()]:
+            if text and text != self._trouble:
+                self._say(text)
+                self._trouble = text
         full = any(table.kept > PARQUET_ROWS for table in self._tables.values())
         if self._parquet and (full or time.monotonic() - self._rotated > PARQUET_EVERY):
             self.rotate()

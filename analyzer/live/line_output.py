@@ -1,18 +1,22 @@
 """Announcements as lines: text for people and logs, one JSON object a line for scripts, each flushed at once.
 
 A thread writes them. A reader that is slow, or a terminal that was stopped with Ctrl-S, must not hold up the watch,
-or packets would be lost; so lines wait for it, ``MOST_WAITING`` of them, before the watch does.
+or packets would be lost; so lines wait for it, ``MOST_WAITING`` of them. What comes beyond is counted and left out.
 """
 
+import contextlib
 import json
+import os
 import queue
+import select
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
 import numpy as np
 import pandas as pd
 
+from analyzer.errors import UnwritableOutput
 from analyzer.live.announcements import Announcement
 from analyzer.live.totals import WatchTotals
 from analyzer.times import moment, outer
@@ -23,6 +27,9 @@ from analyzer.views.explanation import names
 from analyzer.writers.json_document import finding_object
 
 MOST_WAITING = 200_000
+PATIENCE = 1.0  # seconds for who reads, where the end must not wait
+TURN = 0.05  # seconds between two looks at whether it must not
+JOURNAL_LEVELS = {"error": 3, "warning": 4, "notice": 5, "info": 6}
 
 
 class LineOutput:
@@ -30,10 +37,13 @@ class LineOutput:
 
     def __init__(self, file: TextIO, as_json: bool) -> None:
         self._file, self._json = file, as_json
+        self._prefix = journal_prefix if not as_json and to_journal(file) else _no_prefix
         self._waiting: queue.Queue[str | None] = queue.Queue(MOST_WAITING)
         self._trouble: OSError | None = None
-        self._writer = threading.Thread(target=self._write, name="lines", daemon=True)
-        self._writer.start()
+        self._dropped = 0  # lines, since the last one that found room
+        self._writer = PatientWriter(file)
+        self._thread = threading.Thread(target=self._write, name="lines", daemon=True)
+        self._thread.start()
 
     def tell(self, told: Announcement, now_ns: int, owner: str = "") -> None:
         """One announcement; ``owner`` is what this host knows of the blamed socket."""
@@ -42,39 +52,102 @@ class LineOutput:
             extra = {"socket": owner} if owner else {}
             self._put(json.dumps({"event": event, **finding_object(_cells(told.finding)), **extra}))
         else:
-            self._put(safe(text_of(told, now_ns, owner)))
+            self._put(self._prefix(told.finding.severity) + safe(text_of(told, now_ns, owner)))
 
     def note(self, text: str) -> None:
         """Something about the capture or the output that must be known."""
-        self._put(json.dumps({"event": "notice", "text": text}) if self._json else f"notice: {safe(text)}")
+        self._put(json.dumps({"event": "notice", "text": text}) if self._json else self._notice(text))
+
+    def _notice(self, text: str) -> str:
+        return f"{self._prefix('notice')}notice: {safe(text)}"
 
     def summary(self, totals: WatchTotals) -> None:
+        """The last words."""
         if self._json:
             self._put(json.dumps(totals.as_json()))
         else:
             for line in summary_lines(totals):
-                self._put(line)
+                self._put(self._prefix("info") + line)
 
     def _put(self, line: str) -> None:
+        """Hand on a line. Where nobody reads them the watch does not wait: the lines are counted instead."""
         if self._trouble is not None:
             raise self._trouble
-        self._waiting.put(line)
+        if self._dropped and not self._waiting.full():
+            count, self._dropped = self._dropped, 0
+            self.note(f"{counted(count, 'line')} were left out here: too many were waiting to be read")
+        try:
+            self._waiting.put_nowait(line)
+        except queue.Full:
+            self._dropped += 1
 
     def _write(self) -> None:
         while (line := self._waiting.get()) is not None:
             if self._trouble is None:
                 try:
-                    self._file.write(line + "\n")
-                    self._file.flush()
+                    self._writer.write(line + "\n")
                 except OSError as error:
                     self._trouble = error
 
-    def close(self) -> None:
-        """Wait until all is written."""
-        self._waiting.put(None)
-        self._writer.join()
+    def close(self, hurried: Callable[[], bool] = lambda: False) -> None:
+        """Wait until all is written; a short time only, once ``hurried`` says so. Raises UnwritableOutput where lines
+        are left."""
+        patience = PATIENCE
+        last = False  # the writer knows that no more come
+        while self._thread.is_alive() and patience > 0:
+            if not last:
+                with contextlib.suppress(queue.Full):
+                    self._waiting.put_nowait(None)
+                    last = True
+            self._thread.join(TURN)
+            patience -= TURN if hurried() else 0
+        if self._thread.is_alive():
+            self._writer.give_up = True
+            left = self._waiting.qsize() - last + self._dropped
+            raise UnwritableOutput(f"nobody reads the output: {counted(left, 'line')} were not written")
         if self._trouble is not None:
             raise self._trouble
+
+
+class PatientWriter:
+    """Writes text to a file that may not be ready for it, a piece at a time, so that it never waits for good."""
+
+    def __init__(self, file: TextIO) -> None:
+        self.give_up = False
+        self._file = file
+        try:
+            self._descriptor = file.fileno() if hasattr(select, "PIPE_BUF") else -1
+        except (OSError, ValueError):
+            self._descriptor = -1  # no file of the system
+
+    def write(self, text: str) -> None:
+        """Write all of it, unless ``give_up`` is set meanwhile. Raises OSError."""
+        if self._descriptor < 0:
+            self._file.write(text)
+            self._file.flush()
+            return
+        left = memoryview(text.encode(self._file.encoding or "utf-8", "replace"))
+        while left and not self.give_up:
+            if select.select([], [self._descriptor], [], 0.2)[1]:
+                left = left[os.write(self._descriptor, left[: select.PIPE_BUF]) :]
+
+
+def to_journal(file: TextIO) -> bool:
+    """Whether ``file`` leads to systemd's journal, which says so in JOURNAL_STREAM."""
+    try:
+        there = os.fstat(file.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{there.st_dev}:{there.st_ino}"
+
+
+def journal_prefix(level: str) -> str:
+    """How a line tells the journal its priority (sd-daemon(3))."""
+    return f"<{JOURNAL_LEVELS[str(level)]}>"
+
+
+def _no_prefix(level: str) -> str:
+    return ""
 
 
 def _cells(row: Any) -> dict[str, Any]:

@@ -1,17 +1,18 @@
 """The packets themselves, kept as pcapng (``--write``), all of them or those of connections with findings.
 
 Whole blocks are written, so the file is complete at every moment, whatever ends the process. When the disk is full
-the file is cut back to its last whole block and no more is kept; the watch goes on.
+the file is cut back to its last whole block and no more is kept; the watch goes on, and tells at its end what is there.
 
 Which connections will have a finding is known only later. So everything is written into ``FILE.part`` first, and
-when the watch ends, or the file is rotated, the packets of the chosen connections are copied into ``FILE`` and the
-part is removed. If the process dies, the part is what is left, with everything in it.
+when the watch ends, or the file is rotated, the packets of the chosen connections are copied into ``FILE``. The part is
+removed when that is whole and on the disk; until then it is what there is, with everything in it.
 """
 
 import contextlib
-import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,31 +22,27 @@ from analyzer.capture import open_captures
 from analyzer.capture.interfaces import Interface
 from analyzer.capture.packets import Packets
 from analyzer.capture.pcapng_writer import SECTION, blocks, description, statistics
-from analyzer.errors import UnwritableOutput
-from analyzer.live.growing_tables import unused
+from analyzer.errors import TeardownError, UnwritableOutput
+from analyzer.live.appended_file import AppendedFile, unused
 from analyzer.segments import Decoder
+from analyzer.units import counted
 
 End = tuple[str, int]  # address and port
 Pair = frozenset[End]
 
 
 class PacketFile:
-    """A pcapng file that grows."""
+    """A pcapng file that grows. ``trouble`` says what could not be written, "" where everything was."""
 
     def __init__(self, path: Path, say: Callable[[str], None]) -> None:
-        self.path = path
+        self.path, self.trouble = path, ""
         self._say = say
-        self._described = 0
-        self._full = False
+        self._file = AppendedFile(path, fresh=True)
         self._begin()
 
     def _begin(self) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        try:
-            self._descriptor = os.open(self.path, flags, 0o666)
-        except OSError as error:
-            raise UnwritableOutput(f"cannot write {self.path}: {error.strerror}") from error
-        self._size, self._described, self._full = 0, 0, False
+        self._size = self._described = self._packets = 0
+        self._full = False
         self._write(SECTION)
 
     def add(self, packets: Packets, interfaces: Sequence[Interface]) -> None:
@@ -54,6 +51,7 @@ class PacketFile:
             self._write(description(interface))
         self._described = len(interfaces)
         self._write(blocks(packets))
+        self._packets += 0 if self._full else len(packets.rows)
 
     def _write(self, data: bytes | memoryview) -> None:
         if self._full:
@@ -61,26 +59,36 @@ class PacketFile:
         left = memoryview(data)
         try:
             while left:
-                left = left[os.write(self._descriptor, left) :]
+                left = left[self._file.write(left) :]
         except OSError as error:
             self._full = True
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._descriptor, self._size)
+            self._file.cut(self._size)
+            kept = counted(self._packets, "packet")
+            self._miss(f"cannot write {self.path}: {error.strerror}; it has the first {kept}")
             self._say(f"{self.path}: {error.strerror}; packets are no longer saved; the watch continues")
             return
         self._size += len(data)
+
+    def _miss(self, trouble: str) -> None:
+        self.trouble = self.trouble or trouble
 
     def close(self, lost: int = 0, time_ns: int = 0) -> None:
         """End the file; ``lost`` packets are written into it, so that whoever reads it knows."""
         if lost and self._described:
             self._write(statistics(0, time_ns, lost))
-        os.close(self._descriptor)
+        try:
+            self._file.sync()
+            self._file.close()
+        except OSError as error:
+            self._miss(f"cannot write {self.path}: {error.strerror}")
 
-    def rotate(self) -> Path:
-        """Begin anew; returns the new name of what there was."""
-        self.close()
-        kept = unused(self.path.parent, self.path.stem, self.path.suffix.lstrip(".") or "pcapng", time.time())
-        self.path.rename(kept)
+    def rotate(self) -> Path | None:
+        """Begin anew; returns the new name of what there was, None where it is not known or nothing was begun."""
+        try:
+            kept = self._file.renew(time.time())
+        except OSError as error:
+            self._say(f"cannot begin {self.path} anew: {error.strerror}; packets go on into the old file")
+            return None
         self._begin()
         return kept
 
@@ -93,8 +101,11 @@ class PacketWriter:
         self._file = PacketFile(path.with_name(path.name + ".part") if only_findings else path, say)
         self._say = say
         self._wanted: set[Pair] = set()
+        self._choosing: list[threading.Thread] = []
+        self._troubles: list[str] = []
 
     def add(self, packets: Packets, interfaces: Sequence[Interface]) -> None:
+        """Append packets; ``interfaces`` are those their rows name."""
         self._file.add(packets, interfaces)
 
     def want(self, pairs: Iterable[Pair]) -> None:
@@ -103,35 +114,60 @@ class PacketWriter:
             self._wanted.update(pairs)
 
     def rotate(self) -> None:
+        """Begin anew; what is wanted of the packets so far is chosen beside the watch, which may take long."""
         part = self._file.rotate()
-        if self._final is not None:
-            name = unused(self._final.parent, self._final.stem, self._final.suffix.lstrip(".") or "pcapng", time.time())
-            self._choose(part, name)
+        if part is None or self._final is None:
+            return
+        name = unused(self._final.parent, self._final.stem, self._final.suffix.lstrip("."), time.time())
+        work = threading.Thread(target=partial(self._choose, part, name, frozenset(self._wanted)), name="choosing")
+        work.start()
+        self._choosing.append(work)
 
     def close(self, lost: int, time_ns: int) -> None:
+        """End the file. Raises UnwritableOutput where packets are missing, and says where they are."""
         self._file.close(lost, time_ns)
+        for work in self._choosing:
+            work.join()
         if self._final is not None:
-            self._choose(self._file.path, self._final)
+            self._choose(self._file.path, self._final, frozenset(self._wanted))
+        troubles = [*self._troubles, *filter(None, [self._file.trouble])]
+        if troubles:
+            raise UnwritableOutput(troubles[0])
 
-    def _choose(self, part: Path, target: Path) -> None:
-        """Copy what is wanted from ``part`` to ``target``, and remove ``part``."""
-        chosen = PacketFile(target, self._say)
+    def _choose(self, part: Path, target: Path, wanted: frozenset[Pair]) -> None:
+        """Copy what is ``wanted`` from ``part`` to ``target``. Nothing is removed before that is whole."""
+        try:
+            trouble = self._copy(part, target, wanted)
+            if not trouble:
+                part.unlink()
+                return
+            with contextlib.suppress(OSError):
+                target.unlink()  # its packets are in the part, too
+        except (TeardownError, OSError) as error:
+            trouble = str(error)
+        self._troubles.append(f"{trouble.split(';')[0]}; what was captured is in {part}")
+        self._say(self._troubles[-1])
+
+    def _copy(self, part: Path, target: Path, wanted: frozenset[Pair]) -> str:
+        """Returns what went wrong."""
+        chosen = PacketFile(target, lambda text: None)
         decoder = Decoder()
         with open_captures([part]) as capture:
             for packets in capture:
-                rows = packets.rows[np.isin(packets.rows["frame"], self._frames(decoder, packets))]
+                rows = packets.rows[np.isin(packets.rows["frame"], _frames(decoder, packets, wanted))]
                 chosen.add(Packets(packets.data, rows), capture.interfaces)
         chosen.close()
-        part.unlink()
+        return chosen.trouble
 
-    def _frames(self, decoder: Decoder, packets: Packets) -> NDArray[np.int64]:
-        """Frames of the batch that belong to a wanted pair."""
-        segments = decoder.decode(packets)
-        columns = np.stack([segments[name].astype(np.int64) for name in ("src", "src_port", "dst", "dst_port")], axis=1)
-        ends, place = np.unique(columns, axis=0, return_inverse=True)
-        text = decoder.book.text
-        wanted = [frozenset({(text(src), port), (text(dst), other)}) in self._wanted for src, port, dst, other in ends]
-        return np.asarray(segments["frame"][np.array(wanted, np.bool_)[place.ravel()]], np.int64)
+
+def _frames(decoder: Decoder, packets: Packets, wanted: frozenset[Pair]) -> NDArray[np.int64]:
+    """Frames of the batch that belong to a wanted pair."""
+    segments = decoder.decode(packets)
+    columns = np.stack([segments[name].astype(np.int64) for name in ("src", "src_port", "dst", "dst_port")], axis=1)
+    ends, place = np.unique(columns, axis=0, return_inverse=True)
+    text = decoder.book.text
+    chosen = [frozenset({(text(src), port), (text(dst), other)}) in wanted for src, port, dst, other in ends]
+    return np.asarray(segments["frame"][np.array(chosen, np.bool_)[place.ravel()]], np.int64)
 
 
 def pair(finding: object) -> Pair:

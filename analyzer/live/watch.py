@@ -26,7 +26,7 @@ from analyzer.capture.packets import Packets
 from analyzer.engine.pipeline import Analysis
 from analyzer.errors import TeardownError, UnreadableCapture
 from analyzer.live.announcements import Announcement, Announcer
-from analyzer.live.clock import CaptureClock
+from analyzer.live.clock import CaptureClock, WallClock
 from analyzer.live.losses import Losses
 from analyzer.live.totals import WatchTotals
 from analyzer.results.dataframes import findings_frame
@@ -37,14 +37,15 @@ from analyzer.settings import Settings
 from analyzer.tcp.states import State
 from analyzer.times import inner
 from analyzer.tracker.outcome import Ledger
-from analyzer.units import SECOND
+from analyzer.units import SECOND, counted
 
 LOOK = 0.5  # seconds from look to look
 SHARE = 4  # a look is followed by a pause of at least so many times its own length ...
 LONGEST_PAUSE = 2.0  # ... or so many seconds
 WHOLE = 10  # every so many looks everything is judged
 RETIRE = 10  # and what is over is closed
-LAST_WORDS = 5.0  # seconds for the source to hand over what it still holds
+LAST_WORDS = 2.0  # seconds for what was captured to be analysed, where the end must not take long
+SILENT = 5.0  # seconds without a packet after which a source that does not end is given up
 RESTING = (State.ESTABLISHED, State.CLOSED, State.TIME_WAIT)
 MOST_ROWS = 2_000_000  # of the table by which segments find their connection, finished ones included: 120 bytes each
 CROWDED = 1.25  # connections are given up at once, not at the next look, beyond so many times --max-flows
@@ -79,6 +80,7 @@ class Commands:
     """What was asked for from outside (signals, keys); read by the loop."""
 
     stop: bool = False
+    hurry: bool = False  # the end must not take long
     rotate: bool = False
     questions: "list[Callable[[Watch], None]]" = field(default_factory=list)  # answered in the watch's thread
 
@@ -97,7 +99,7 @@ class Watch:
 
     def __post_init__(self) -> None:
         self.analysis = Analysis(self.settings)
-        self.clock = CaptureClock()
+        self.clock, self.wall_clock = CaptureClock(), WallClock()
         self.announcer = Announcer()
         self.losses = Losses()
         self.ledger: Ledger | None = None  # of the last look
@@ -156,9 +158,10 @@ class Watch:
         if not len(packets.rows):
             return
         newest = inner(int(packets.rows["time"].max()))
-        step = self.clock.feed(newest)
+        self.clock.feed(newest)
+        step = self.wall_clock.set_by()
         if step and self.stream.engine:
-            self.totals.note(f"the clock was set by {step / 1e9:+.3f} s at packet {int(packets.rows['frame'][0]):,}")
+            self.totals.note(f"the clock was set by {step / 1e9:+.3f} s near packet {int(packets.rows['frame'][0]):,}")
         self.totals.packets += len(packets.rows)
         self.totals.first_ns = self.totals.first_ns or inner(int(packets.rows["time"][0]))
         self.totals.last_ns = max(newest, self.totals.last_ns or newest)
@@ -178,7 +181,7 @@ class Watch:
 
     def _look(self) -> None:
         begun = time.monotonic()
-        now = self.clock.now()
+        now = self.clock.now(self.stream.behind)
         if now is not None:
             self._count_losses(now)
             self._looks += 1
@@ -188,9 +191,12 @@ class Watch:
         took = time.monotonic() - begun
         self._next = max(self._next + LOOK, time.monotonic() + min(SHARE * took, LONGEST_PAUSE))
 
-    def _count_losses(self, now: int) -> None:
-        new = self.losses.heard(self.stream.lost, now, self.totals.first_ns or now)
+    def _count_losses(self, now: int, left: int = 0) -> None:
+        """Hear what was lost by now; ``left`` packets were captured, but will not be analysed."""
+        new = self.losses.heard(self.stream.lost + left, now, self.totals.first_ns or now)
         self.totals.lost = self.losses.total
+        if left:
+            self.totals.note(f"{counted(left, 'packet')} waited to be analysed when the watch had to end: lost")
         if new:
             self.totals.note("packets were lost: findings about connections alive then have lower confidence")
         self.stream.ask_losses()
@@ -272,15 +278,15 @@ class Watch:
     def _end(self, trouble: TeardownError | OSError | None) -> None:
         """Close everything in order; raises ``trouble`` or what the source died of, once all is done."""
         silent = not self.stream.ended  # it was still capturing: the silence since the last packet is known
-        self.stream.stop()
-        deadline = time.monotonic() + LAST_WORDS
-        while trouble is None and not self.stream.ended and time.monotonic() < deadline:
-            packets = self.stream.poll(0.1)
-            if packets is not None:
-                self._take(packets)
+        if trouble is None:
+            try:
+                self._take_rest()
+            except (TeardownError, OSError) as error:
+                trouble = error
+        left = self.stream.discard() if self.commands.hurry else 0
         self.stream.close()
-        now = max(self.totals.last_ns or 0, (self.clock.now() or 0) if silent else 0)
-        self._count_losses(now)
+        now = max(self.totals.last_ns or 0, (self.clock.now(left > 0) or 0) if silent else 0)
+        self._count_losses(now, left)
         self.totals.last_ns = now or None
         result = self.analysis.result([self.totals.source], self.stream, now).result()
         self.totals.segments, self.totals.bytes = result.summary.segments, result.summary.bytes
@@ -292,8 +298,30 @@ class Watch:
             trouble = trouble or error
         if trouble is not None:
             raise trouble
-        if self.stream.trouble:
+        if self.stream.trouble and not self.commands.stop:  # systemd ends the engine, too
             raise UnreadableCapture(self.stream.trouble)
+
+    def _take_rest(self) -> None:
+        """Analyse what was captured until now; then the source ends, and what it still says is taken."""
+        asked, deadline = inner(time.time_ns()), time.monotonic() + LAST_WORDS
+        wanted = self.limits.count is None or self.totals.packets < self.limits.count
+        heard = time.monotonic()
+        while wanted and not self.stream.ended and time.monotonic() - heard < self.stream.delay:
+            if self.commands.hurry and time.monotonic() > deadline:
+                return
+            packets = self.stream.poll(0.05)
+            if packets is not None:
+                wanted = inner(int(packets.rows["time"].min())) <= asked
+                heard = time.monotonic()
+                self._take(packets)
+        self.stream.stop()
+        while not self.stream.ended and time.monotonic() - heard < SILENT:
+            if time.monotonic() > deadline and (self.commands.hurry or not wanted):
+                return
+            packets = self.stream.poll(0.05)
+            if packets is not None:
+                heard = time.monotonic()
+                self._take(packets)
 
     def _close_all(self, result: ResultTables, now: int) -> None:
         """The books of everything that was kept are closed: announce and hand on the rest."""

@@ -9,7 +9,7 @@ import pytest
 from analyzer.findings.loading import rules
 from analyzer.findings.rule import AT_THE_END, SETTLE
 from analyzer.live.announcements import Announcer
-from analyzer.live.clock import CaptureClock
+from analyzer.live.clock import CaptureClock, WallClock
 from analyzer.live.losses import Losses
 from analyzer.results.pandas_types import table
 from analyzer.results.schema import FINDINGS
@@ -101,14 +101,37 @@ def test_stretches_of_losses_stay_few() -> None:
     assert losses.hit(np.array([NOW + 5990 * 10**9]), np.array([NOW + 5999 * 10**9])).all()
 
 
-@pytest.mark.parametrize(("jump", "noticed"), [(0.1, False), (3600.0, True), (-3600.0, True)])
-def test_a_clock_that_was_set_is_noticed(monkeypatch: pytest.MonkeyPatch, jump: float, noticed: bool) -> None:
+@pytest.mark.parametrize("jump", [0.1, 3600.0, -3600.0])
+def test_the_time_at_the_tap_is_that_of_the_packets(monkeypatch: pytest.MonkeyPatch, jump: float) -> None:
     elapsed = iter(range(0, 10**12, 10**8))
     monkeypatch.setattr("analyzer.live.clock.elapsed_ns", lambda: next(elapsed))
     clock = CaptureClock()
     assert clock.now() is None
-    assert clock.feed(NOW) == 0
-    assert (clock.feed(NOW + int(jump * 1e9)) != 0) == noticed
+    clock.feed(NOW)
+    clock.feed(NOW + int(jump * 1e9))
     now = clock.now()
     assert now is not None
     assert abs(now - NOW - jump * 1e9) < 0.5e9
+
+
+def test_packets_that_wait_are_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    passed = iter([0, 9 * 10**9])
+    monkeypatch.setattr("analyzer.live.clock.elapsed_ns", lambda: next(passed))
+    clock = CaptureClock()
+    clock.feed(NOW)
+    assert clock.now(behind=True) == NOW
+    assert clock.now() == NOW + 9 * 10**9
+
+
+@pytest.mark.parametrize("step", [0, 3600 * 10**9, -(10**9)])
+def test_a_wall_clock_that_was_set_is_noticed_and_one_that_is_slewed_is_not(
+    monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    monkeypatch.setattr("analyzer.live.clock.elapsed_ns", lambda: 0)
+    monkeypatch.setattr("analyzer.live.clock.time.time_ns", lambda: NOW)
+    clock = WallClock()
+    for turn in range(1, 50):  # slower by a tenth of a second at each look: no step
+        monkeypatch.setattr("analyzer.live.clock.time.time_ns", lambda turn=turn: NOW - turn * 10**8)
+        assert clock.set_by() == 0
+    monkeypatch.setattr("analyzer.live.clock.time.time_ns", lambda: NOW - 49 * 10**8 + step)
+    assert clock.set_by() == step

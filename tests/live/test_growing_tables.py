@@ -150,6 +150,7 @@ def test_a_full_disk_ends_the_packets_at_a_whole_block(tmp_path: Path, monkeypat
     file.close()
     assert len(said) == 1
     assert "packets are no longer saved" in said[0]
+    assert "No space left on device; it has the first" in file.trouble
     kept = packets_of(tmp_path / "kept.pcapng")
     assert kept == packets_of(CAPTURE)[: len(kept)]
     assert kept

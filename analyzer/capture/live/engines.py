@@ -23,12 +23,14 @@ ANY = "any"
 
 @dataclass(frozen=True)
 class Call:
-    """One child: what to start, for which interfaces, and whether it counts its losses when asked."""
+    """One child: what to start, for which interfaces, whether it counts its losses when asked, and how many seconds
+    after a packet has passed it hands it on, at most."""
 
     engine: str
     command: tuple[str, ...]
     interfaces: tuple[str, ...]
     tells_losses: bool = False
+    delay: float = 0.2
 
 
 def calls(request: Request) -> list[Call]:
@@ -62,7 +64,9 @@ def program(name: str) -> str:
 def dumpcap(request: Request) -> list[Call]:
     limits = ("-f", request.filter, "-s", str(request.snap_length), "-B", str(request.buffer_mib))
     places = tuple(word for name in request.interfaces for word in ("-i", name))
-    return [Call("dumpcap", (program("dumpcap"), "-q", "-n", *limits, *places, "-w", "-"), request.interfaces)]
+    return [
+        Call("dumpcap", (program("dumpcap"), "-q", "-n", *limits, *places, "-w", "-"), request.interfaces, delay=0.4)
+    ]
 
 
 def tcpdump(request: Request) -> list[Call]:
@@ -70,7 +74,7 @@ def tcpdump(request: Request) -> list[Call]:
     limits = ("-s", str(request.snap_length), "-B", str(request.buffer_mib * 1024))
     shape = ("-n", "-U", "--time-stamp-precision=nano", *limits)
     return [
-        Call("tcpdump", (program("tcpdump"), *shape, "-i", name, "-w", "-", "--", request.filter), (name,), True)
+        Call("tcpdump", (program("tcpdump"), *shape, "-i", name, "-w", "-", "--", request.filter), (name,), True, 1.2)
         for name in request.interfaces
     ]
 

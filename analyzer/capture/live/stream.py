@@ -35,6 +35,7 @@ BATCH = 8 * 1024 * 1024  # bytes in a batch at most: what comes while another is
 BATCHES_WAITING = 24  # what a burst may occupy
 HOLD = 0.5  # seconds; dumpcap hands on after 0.25, tcpdump after a second where hardly anything passes
 CLOSING = 2.0  # seconds for a reader to see that its pipe has ended
+DISCARD = 1.0  # seconds to count what is thrown away
 BEGIN = 20.0  # seconds an engine has to begin (pyshark starts two programs)
 
 
@@ -175,6 +176,17 @@ class LiveStream:
         return self._children[0].call.engine if self._children else ""
 
     @property
+    def delay(self) -> float:
+        """How many seconds later at most a packet that passed now is handed on; 0 where a pipe is read."""
+        longest = max([0.0, *(child.call.delay for child in self._children)])
+        return longest + 3 * HOLD if self._order else longest
+
+    @property
+    def behind(self) -> bool:
+        """Whether packets wait to be asked for."""
+        return not self._queue.empty()
+
+    @property
     def notices(self) -> list[Notice]:
         return [note for note in self._info.notices if "it contains no packets" not in note.text]
 
@@ -257,6 +269,15 @@ class LiveStream:
             child.stop()
         if not self._children:
             self._running.clear()
+
+    def discard(self) -> int:
+        """Stop, and throw away what has been captured; returns how many packets."""
+        self.stop()
+        count, deadline = 0, time.monotonic() + DISCARD
+        while not self.ended and time.monotonic() < deadline:
+            packets = self.poll(0.02)
+            count += 0 if packets is None else len(packets.rows)
+        return count
 
     def close(self) -> None:
         """Leave nothing running."""
