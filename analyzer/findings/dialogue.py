@@ -14,6 +14,10 @@ from analyzer.tracker.outcome import Ledger, one_of
 from analyzer.units import SECOND, counted
 
 ALERTS_APART = " What looks like a TLS alert is not counted among them."
+TLS_CONTROL_BYTES = 100  # so long are HTTP/2's frames that need no answer, encrypted; requests are longer
+HTTP2_CONTROL_BYTES = (9, 13, 17)  # in clear: SETTINGS acknowledged, WINDOW_UPDATE, PING (RFC 9113 6)
+WEBSOCKET_CLOSE, WEBSOCKET_PONG = 0x88, 0x8A  # first bytes of control frames, PING between the two
+WEBSOCKET_CONTROL_BYTES = 131  # header 2, mask 4, payload up to 125 (RFC 6455 5.5)
 EARLY_NS, LATE_NS = SECOND // 100, SECOND // 10  # by so much a time-out may miss its whole second
 
 
@@ -28,18 +32,40 @@ def pending_at_end(ledger: Ledger, *kinds: Pending) -> Bools:
 
 
 def spoke_last(ledger: Ledger) -> Bools:
-    """Endpoints that sent the last data before the end of the dialogue."""
-    return np.asarray(ledger.own("spoke_last") > 0)
+    """Endpoints that sent the last data before the end of the dialogue, captured or not."""
+    unseen = spoke_unseen(ledger)
+    return np.asarray((ledger.own("spoke_last") > 0) & ~unseen[:, ::-1] | unseen)
+
+
+def spoke_unseen(ledger: Ledger) -> Bools:
+    """Endpoints that sent data which are not in the capture, and of which the acknowledgment passed after the last data
+    that were captured and before the end of the dialogue, or with it."""
+    shown = np.maximum(ledger.own("unseen_time"), ledger.own("missing_time"))  # the last, and the first
+    spoken, end = (ledger.own(name).max(axis=1, keepdims=True) for name in ("spoken_time", "ended_dialogue"))
+    lost = (ledger.own("missing_bytes") > 0) & ~ledger.knows(Known.FIN_INFERRED)  # else a FIN was the last
+    return np.asarray(lost & (shown > 0) & (shown >= spoken) & ((shown <= end) | (end == 0)))
 
 
 def never_used(ledger: Ledger) -> Bools:
     """Where neither side had sent any data before the end of the dialogue, shape (flows, 1)."""
-    return np.asarray((ledger.own("turns") == 0).all(axis=1, keepdims=True))
+    silent = (ledger.own("turns") == 0) & (ledger.own("missing_bytes") == 0) & (ledger.own("missing_jumps") == 0)
+    return np.asarray(silent.all(axis=1, keepdims=True))
 
 
 def spoke_tls(ledger: Ledger) -> Bools:
     """Where both sides sent what begins like TLS records, shape (flows, 1)."""
     return np.asarray((ledger.own("tls") > 0).all(axis=1, keepdims=True))
+
+
+def may_need_no_answer(ledger: Ledger) -> Bools:
+    """Endpoints whose last data before the end of the dialogue may be no more than a control frame of HTTP/2 or
+    WebSocket, by their length: with TLS nothing else is known of them. A first byte that was not captured is 0."""
+    size, first = ledger.own("spoken_bytes"), ledger.own("last_payload_byte")
+    http2 = (first == 0) & one_of(size, HTTP2_CONTROL_BYTES)
+    websocket = (first >= WEBSOCKET_CLOSE) & (first <= WEBSOCKET_PONG) & (size <= WEBSOCKET_CONTROL_BYTES)
+    plain = (http2 | websocket) & (ledger.own("last_payload") == size)
+    control = np.where(spoke_tls(ledger), size <= TLS_CONTROL_BYTES, plain)
+    return np.asarray(control & (size > 0))
 
 
 def alerts_apart(ledger: Ledger) -> Choice:

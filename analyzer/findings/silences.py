@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.findings.dialogue import may_need_no_answer
 from analyzer.findings.facts import LONG_NS, by_third_party, ended_silence, met_by_reset, opening_not_captured
 from analyzer.findings.rule import Bools
 from analyzer.tcp import timer_catalogue
 from analyzer.tcp.dialogue import Pending
 from analyzer.tcp.timer_catalogue import EARLY_NS, LATE_NS
-from analyzer.tracker.outcome import Ledger
+from analyzer.tracker.outcome import Ledger, one_of
 from analyzer.tracker.vocabularies import CLIENT, SIDES, Handshake
 
 Longs = NDArray[np.int64]
@@ -39,7 +40,9 @@ OWN_RESET, UNREAD, BY_THIRD_PARTY, NO_FIN = range(len(RESETS))
 NOT_KNOWN = -1
 MINUTE_NS = 60 * 10**9
 WAITED_FOR = {Pending.ANSWER: ANSWER, Pending.REQUEST_IN_FLIGHT: ANSWER, Pending.MID_ANSWER: MID_ANSWER}
+ASKED = (Pending.ANSWER, Pending.REQUEST_IN_FLIGHT)
 SURVIVED = {"packet": "idle", "data": "data_idle"}  # by clock, the column of the longest that was survived
+SHOWN = ("missing_time", "unseen_time")  # when the first and the last was shown of what the capture lacks
 SILENT_CLOCKS = ("packet", "packet-client", "data", "data-client")  # none of them began later than the silence
 
 
@@ -217,7 +220,10 @@ def _silences(
     server = 1 - ledger.client
     port = ledger.flow("port").astype(np.int64)
     return Silences(
-        ended=(side >= 0) & (length >= LONG_NS) & (length <= when - ledger.flow("first_time")),  # something came before
+        ended=(side >= 0)
+        & (length >= LONG_NS)
+        & (length <= when - ledger.flow("first_time"))  # something came before
+        & ~shows_unseen(ledger, when)[:, 0],
         side=side,
         by_client=side == ledger.client,
         waits=np.asarray(waits, np.int64),
@@ -233,6 +239,13 @@ def _silences(
     )
 
 
+def shows_unseen(ledger: Ledger, when: Longs) -> Bools:
+    """Where the segment at the time ``when`` acknowledges what is not in the capture, shape (flows, 1): nobody knows
+    when that came, so no silence is known to lie before it."""
+    shown = [(ledger.own(name) == when.reshape(-1, 1)) & (ledger.own(name) > 0) for name in SHOWN]
+    return np.asarray((shown[0] | shown[1]).any(axis=1, keepdims=True))
+
+
 def _without_data_missed(clocks: Mapping[str, Longs]) -> Mapping[str, Longs]:
     """Lengths by each clock, none where data came after the last segment that was captured: with the FIN itself, or
     missing from the capture. Then nobody knows when they came."""
@@ -245,12 +258,16 @@ def _without_data_missed(clocks: Mapping[str, Longs]) -> Mapping[str, Longs]:
 
 def _waits(ledger: Ledger, side: Longs, acted: str) -> Longs:
     """What the connection waited for when ``side`` acted, at the time in the column ``acted``. It is unused until the
-    client has sent something: a greeting of the server is no use. What passed before the capture is not known."""
+    client has sent something: a greeting of the server is no use; and idle where the client's last data may need no
+    answer. What passed before the capture is not known."""
     when = ledger.of_side(acted, side)
     fins = _fins(ledger, when) - (ledger.of_side("fin_time", side) == when)
     opened, cut = (ledger.own("established_time") > 0).any(axis=1), opening_not_captured(ledger)
     asked, _ = _by_role(ledger, ledger.own("turns") > 0)
-    open_now = _waits_for(~asked & ~cut, ledger.own("pending").max(axis=1))
+    pending = ledger.own("pending").max(axis=1)
+    client_asks, _ = _by_role(ledger, ~may_need_no_answer(ledger))
+    pending = np.where(one_of(pending, ASKED) & ~client_asks, Pending.NOTHING, pending)
+    open_now = _waits_for(~asked & ~cut, pending)
     return np.select([fins >= 2, fins == 1, ~opened], [CLOSED, HALF_CLOSED, HANDSHAKE], open_now)
 
 

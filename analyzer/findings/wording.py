@@ -26,6 +26,7 @@ brace is a brace. The kind behind the colon:
     every          than every 240 s, or nothing
     next_hop      , next-hop MTU 1400; or nothing
     carried        Each repeat of the oldest data carries 1448 bytes; or nothing
+    few           ; the client's last data were 39 bytes, which may be no request. Or nothing
     of_them       ; the RST acknowledges 14480 bytes of them; or nothing
     above         , more than any segment of it that was acknowledged (200 bytes at most); or nothing
     without_it    ; the other side repeated an acknowledgment meanwhile that does not cover them (frame 8). Or nothing
@@ -243,6 +244,7 @@ KINDS: dict[str, Callable[[str], Piece]] = {
     "within": lambda value: Duration(value, " in "),
     "than": lambda value: Duration(value, " than ", "."),
     "every": lambda value: Duration(value, " than every "),
+    "few": lambda value: Number(value, "byte", "; the client's last data were ", ", which may be no request"),
     "next_hop": lambda value: Number(value, before=", next-hop MTU "),
     "carried": lambda value: Number(value, "byte", " Each repeat of the oldest data carries "),
     "of_them": lambda value: Number(value, "byte", "; the RST acknowledges ", " of them"),

@@ -33,6 +33,7 @@ from analyzer.tracker.moves import end_time_wait, move, write
 from analyzer.tracker.ordinary import OTHER, REUSED, kind_of_flow
 from analyzer.tracker.ordinary_record import end_flow
 from analyzer.tracker.over import NOT_OVER, over, over_after
+from analyzer.tracker.shown_by_reset import count_missing
 from analyzer.tracker.storage.layout import BLOCK, LOG, ROWS_A_BLOCK
 from analyzer.tracker.storage.pools import (
     PIECE,
@@ -169,6 +170,7 @@ def close_flow(context, slot, end_time):
             move(context, i, LOST_SIGHT, ASSUMED, shown_by(until, NEVER), NO_FRAME, CLOSED_BEFORE)
         if np.int64(e["state"]) != CLOSED:
             write(context, i, CAPTURE_END, AT_END, at_once(until), NO_FRAME, NO_NOTE)
+        count_missing(context, i)
     conclude_dialogue(context, slot)
 
 

@@ -242,7 +242,7 @@ UNUSUAL_FACTS = [
     Column("syn_ack_after_ack", "<i4", "SYN-ACKs it sent although an acknowledgment had passed"),
     Column("syn_ack_after_ack_frame", "<u4", "frame of the first of these"),
     Column("syn_ack_after_ack_last", "<u4", "frame of the last of these"),
-    Column("missing_jumps", "<i4", "steps of its numbers that no window allows: how much is missing is not known"),
+    Column("missing_jumps", "<i4", "steps of its numbers of which it is not known how much is missing"),
     Column("far_segments", "<i4", "segments of it far from its numbers, as those of another connection are"),
     Column("far_next", "<u4", "the sequence number after the last of these"),
     Column("pad_bytes", "<u4", "bytes of its newest segment that are taken for padding, 0 none"),

@@ -8,7 +8,7 @@ from tests.second_opinion.claims import UNITS, Duration
 from tests.second_opinion.closing import ROLES, acked_before, answers, distinct_bytes, is_probe
 from tests.second_opinion.opinion import Case, absent, must, need, predicate
 from tests.second_opinion.packets import CLIENT, SERVER, Flow, Segment, ahead, furthest
-from tests.second_opinion.silences import had_survived, timers_fit
+from tests.second_opinion.silences import few_were_last, had_survived, timers_fit
 
 WORD = 1 << 32
 SOON = 5 * 10**9  # no answer to a SYN takes longer
@@ -79,6 +79,7 @@ def abortive_close(case: Case) -> None:
     must(others, "the RST is the first segment")
     case.lasted("idle", rst.time - others[-1].time)
     place_fits(case, rst, str(case["place"] or ""))
+    few_were_last(case, rst)
     timers_fit(case, rst)
 
 
@@ -95,6 +96,10 @@ def place_fits(case: Case, rst: Segment, place: str) -> None:
         must(fins, "the other side had sent no FIN")
     elif "close_notify" in place:
         must(last == own and looks_like_alert(data[-1]), "its last data are no TLS alert")
+    elif "not in the capture" in place:
+        reached = [row for row in case.flow.of(case.own) if row.has_ack and row.frame <= rst.frame]
+        sent = furthest(row.end for row in case.flow.before(rst) if row.side == case.peer)
+        must(sent is not None and any(ahead(row.ack, sent) > 0 for row in reached), "it acknowledges nothing else")
     elif "neither side" in place:
         must(not data, "data were sent")
     elif "not acknowledged all" in place:

@@ -4,7 +4,7 @@ import re
 from itertools import pairwise
 
 from tests.second_opinion.claims import DURATION, UNITS
-from tests.second_opinion.closing import ROLES, is_probe
+from tests.second_opinion.closing import ROLES, distinct_bytes, is_probe
 from tests.second_opinion.opinion import Case, absent, must, need, predicate
 from tests.second_opinion.packets import Segment
 
@@ -93,6 +93,8 @@ def waited_for(case: Case, rst: Segment) -> None:
     last = data[-1].side if data else None
     if "client had sent no data" in place:
         absent([row for row in data if row.side == 0], "it had, in frame {}")
+    elif case["few"] is not None:
+        few_were_last(case, rst)
     elif "client's last data" in place:
         must(last == 0, "the last data were not the client's")
     elif "the server" in place:
@@ -101,6 +103,18 @@ def waited_for(case: Case, rst: Segment) -> None:
         must([row for row in flow.before(rst) if row.fin], "no FIN had been sent")
     else:
         need(not place, f"the place in the dialogue is not understood: {place}")
+
+
+def few_were_last(case: Case, end: Segment) -> None:
+    """Where it is told how few bytes the client sent last, no data of the server came after the first of them."""
+    if case["few"] is None:
+        return
+    data = [row for row in case.flow.before(end) if row.length and not is_probe(case.flow, row)]
+    theirs = [row.frame for row in data if row.side == 1]
+    turn = [row for row in data if row.side == 0 and row.frame > max(theirs, default=0)]
+    must(turn, "the last data were not the client's")
+    case.counted("few", distinct_bytes(turn))
+    must(case["few"] <= 131, "no control frame is as long")
 
 
 def value_recurs(case: Case) -> None:

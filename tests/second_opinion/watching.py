@@ -40,7 +40,7 @@ def lost_bytes(flow: Flow, side: int) -> int | None:
     """How many bytes of ``side`` the other acknowledged that no segment of the capture carries; None where nothing
     says where to count from."""
     rows = [row for row in flow.captured if row.side == side and not row.rst]
-    acked = flow.highest_ack(1 - side)
+    acked = furthest_acknowledged(flow, 1 - side)
     if acked is None or not rows:
         return None
     base = first_number(flow, side, rows)
@@ -50,10 +50,17 @@ def lost_bytes(flow: Flow, side: int) -> int | None:
     return sum(end - begin for begin, end in holes(carried, base, until))
 
 
+def furthest_acknowledged(flow: Flow, side: int) -> int | None:
+    """The highest acknowledgment of ``side``, that of its first RST included where no window forbids it."""
+    acked, resets = flow.highest_ack(side), [row for row in flow.resets(side) if row.has_ack]
+    believed = [row.ack for row in resets[:1] if acked is not None and 0 < ahead(row.ack, acked) < 1 << 24]
+    return believed[0] if believed else acked
+
+
 def first_proofs(flow: Flow, side: int) -> list[Segment]:
     """For each stretch of lost bytes the first segment of the other side that acknowledges one of them, and all."""
     rows = [row for row in flow.captured if row.side == side and not row.rst]
-    base, acked = first_number(flow, side, rows), flow.highest_ack(1 - side) or 0
+    base, acked = first_number(flow, side, rows), furthest_acknowledged(flow, 1 - side) or 0
     carried = [row for row in rows if row.length and ahead(row.data_end, base) > 0]
     lost = holes(carried, base, ahead(acked, base))
     proved = [(base + number) % WORD for begin, end in lost for number in (begin + 1, end)]

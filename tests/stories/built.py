@@ -36,18 +36,20 @@ class Conversation:
     server: Side = field(default_factory=lambda: Side(("198.51.100.20", 8080), 3_000_000_000, ttl=57, ip_id=20_000))
     packets: list[Packet] = field(default_factory=list)
 
-    def send(self, at: float, side: Side, flags: int, payload: int = 0, **numbers: int) -> None:
-        """``side`` sends; ``numbers`` are seq, ack, ttl, ip_id or window where they are not the usual ones."""
+    def send(self, at: float, side: Side, flags: int, payload: int | bytes = 0, **numbers: int) -> None:
+        """``side`` sends so many bytes, or these; ``numbers`` are seq, ack, ttl, ip_id or window where they are not the
+        usual ones."""
+        content = payload if isinstance(payload, bytes) else b"x" * payload
         other = self.server if side is self.client else self.client
         usual = {"seq": side.next, "ttl": side.ttl, "ip_id": side.ip_id, "window": side.window}
         if flags & ACK:
             usual["ack"] = other.next
         header = {name: value % 2**32 for name, value in (usual | numbers).items()}
-        data = forge.segment(side.address, other.address, flags=flags, payload=b"x" * payload, **header)
+        data = forge.segment(side.address, other.address, flags=flags, payload=content, **header)
         self.packets.append(Packet(BEGIN + round(at * 10**9), data, len(data)))
         side.ip_id += "ip_id" not in numbers
         if "seq" not in numbers:
-            side.next += payload + (flags & (SYN | FIN) != 0)
+            side.next += len(content) + (flags & (SYN | FIN) != 0)
 
     def opens(self, at: float) -> None:
         """The handshake."""

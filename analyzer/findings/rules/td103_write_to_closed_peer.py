@@ -32,9 +32,16 @@ side does. If the data do not acknowledge the FIN, their sender did not know of 
 
 import numpy as np
 
-from analyzer.findings.dialogue import alerts_apart, never_used, pending_at_own_end, sent_tls_alert, spoke_last
+from analyzer.findings.dialogue import (
+    alerts_apart,
+    may_need_no_answer,
+    never_used,
+    pending_at_own_end,
+    sent_tls_alert,
+    spoke_last,
+)
 from analyzer.findings.facts import acceptance_unknown, is_client, phrases, reset_victim
-from analyzer.findings.rule import Choice, Verdict
+from analyzer.findings.rule import Bools, Choice, Verdict
 from analyzer.settings import Settings
 from analyzer.tcp.dialogue import Pending
 from analyzer.tracker.outcome import Ledger
@@ -64,7 +71,12 @@ WHY = (
     " The last data before the FIN were the client's: it did not wait for the answer.",
     " The last data before the FIN were the client's, and the server had not answered them.",
     " No data had been sent before the FIN.",
+    " The last data before the FIN were the client's; they may need no answer, as short as a control frame.",
     " The last data before the FIN were the server's.",
+)
+UNASKED = (
+    "it sent more without a new request, though it had acknowledged the client's FIN: a late part of an answer, a "
+    "message at its time-out, or a notification. What these data are tells which."
 )
 CLOSED_EARLY = (
     "it closed while the server was sending. It should read to the end before it closes.",
@@ -73,8 +85,8 @@ CLOSED_EARLY = (
     "it closed before the answer came. It should shut down its sending side only and read to the end before it closes.",
     "it closed with a request unanswered. Its log of that moment should say why (a limit, an error, a restart).",
     "it closed without having used the connection, as health checks and scans do, which is harmless.",
-    "it sent more without a new request, though it had acknowledged the client's FIN: a late part of an answer, a "
-    "message at its time-out, or a notification. What these data are tells which.",
+    UNASKED,
+    UNASKED,
 )
 POOL = (
     "it used a connection that the peer had closed, like a pool that does not check idle connections. Check them "
@@ -87,14 +99,14 @@ A_WAIT_NS = SECOND  # who closed sooner did not wait
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     sender = reset_victim(ledger, RstCause.DATA_AFTER_CLOSE) & ~sent_tls_alert(ledger)
     closer = sender[:, ::-1]
-    asked = closer & is_client(ledger) & spoke_last(ledger)
+    spoke = closer & is_client(ledger) & spoke_last(ledger)
+    few = spoke & may_need_no_answer(ledger)
+    asked = spoke & ~few
     wait = ledger.own("fin_time") - ledger.own("spoken_time")  # from the last data of the one to its FIN
     patient = asked & (wait >= A_WAIT_NS)
     cut_off = closer & pending_at_own_end(ledger, Pending.MID_ANSWER)
-    refused = closer & ~is_client(ledger) & pending_at_own_end(ledger, Pending.REQUEST_IN_FLIGHT)
-    unused = closer & is_client(ledger) & never_used(ledger)
-    blaming = [cut_off, patient, asked, refused, unused]
-    reasons = [np.asarray(reason.any(axis=1)) for reason in (*blaming, closer & is_client(ledger))]
+    blaming = [cut_off, patient, asked, *_refused_and_unused(ledger, closer)]
+    reasons = [np.asarray(reason.any(axis=1)) for reason in (*blaming, few, closer & is_client(ledger))]
     waited_for = np.logical_or.reduce(reasons[: len(blaming)])
     side = np.argmax(closer, axis=1)
     other = 1 - side
@@ -125,3 +137,10 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
         },
         unsure=acceptance_unknown(ledger) | acceptance_unknown(ledger, "peer") | ~ledger.client_known[:, None],
     )
+
+
+def _refused_and_unused(ledger: Ledger, closer: Bools) -> tuple[Bools, Bools]:
+    """Servers that closed with a request unanswered, and clients that closed what nobody had used."""
+    client = is_client(ledger)
+    refused = closer & ~client & pending_at_own_end(ledger, Pending.REQUEST_IN_FLIGHT)
+    return refused, closer & client & never_used(ledger)

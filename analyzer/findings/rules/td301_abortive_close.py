@@ -27,16 +27,19 @@ import numpy as np
 
 from analyzer.findings.dialogue import (
     alerts_apart,
+    may_need_no_answer,
     never_used,
     pending_at_own_end,
     sent_tls_alert,
     spoke_last,
     spoke_tls,
+    spoke_unseen,
 )
 from analyzer.findings.facts import (
     LONG_NS,
     aborted,
     acceptance_unknown,
+    gaps,
     is_client,
     opening_not_captured,
     phrase,
@@ -44,7 +47,7 @@ from analyzer.findings.facts import (
 )
 from analyzer.findings.fitting_timers import consistent_with
 from analyzer.findings.rule import Bools, Verdict
-from analyzer.findings.silences import before_reset
+from analyzer.findings.silences import before_reset, shows_unseen
 from analyzer.settings import Settings
 from analyzer.tcp.dialogue import Pending
 from analyzer.tracker.outcome import Ledger
@@ -63,7 +66,7 @@ EXAMPLE = "abortive-close.pcap"
 NEAR_MISS = "killed-process.pcap"
 MESSAGE = (
     "The {blamed} sent RST (frame {rst}, at {when:into}) without a FIN, {idle:duration} after the connection's last "
-    "segment{place}{timers}.{alerts} The RST answers no captured segment. {acked}"
+    "{captured}segment{place}{few:few}{timers}.{alerts} The RST answers no captured segment. {acked}"
 )
 ALL_ACKED = "All that was sent had been acknowledged; packets do not show whether the application had read it."
 UNDER_WAY = (
@@ -78,12 +81,15 @@ PLACES = (
     "; the other side had sent its FIN",
     "; its last data look like a TLS close_notify",
     "; neither side had sent any data",
+    "; the other side had sent data that are not in the capture",
+    "",  # it is told how few they were
     "; its own last data were unanswered",
     "; the client had not acknowledged all of the server's data",
     "; the server had sent the last data",
     "; the last data were its own",
     "; the client's last data were unanswered",
 )
+UNSEEN, FEW = 3, 4  # the places of what the capture lacks, and of data that may need no answer
 NOBODY, APPLICATION = "nobody", "the application on "
 TIMER = "an idle timer first, of a device between the two or of the application on "
 BECAUSE = (
@@ -91,6 +97,8 @@ BECAUSE = (
     ": TLS had ended the dialogue before the RST, and no data were lost.",
     ": check whether other connections end after the same silence, and capture at both ends.",
     ": it never used the connection, as health checks and pools do; that is often harmless.",
+    ": it was done and closed with SO_LINGER 0, or gave up; the capture lacks what it had received last.",
+    ": it closed with SO_LINGER 0, or gave up. What the client sent last may need no answer, as a control frame does.",
     " first: it closed with SO_LINGER 0 without waiting for an answer.",
     " first: it gave up while data were under way to it. Find out why it did not read to the end.",
     ": it was done and closed with SO_LINGER 0, or gave up; for a client or a health check this is often harmless.",
@@ -103,7 +111,10 @@ ELSE = " first: SO_LINGER 0 is the usual cause; an administrator's ss -K looks t
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     fires = ledger.once(aborted)
     places = _places(ledger)
-    idle = ledger.own("rst_idle") >= SILENCE_NS
+    idle = (ledger.own("rst_idle") >= SILENCE_NS) & ~shows_unseen(ledger, ledger.own("rst_time").max(axis=1))
+    done = pending_at_own_end(ledger, Pending.NOTHING) | places[UNSEEN] | places[FEW]
+    few = places[FEW] & ~np.logical_or.reduce(np.broadcast_arrays(*places[:FEW]))
+    asked = ledger.own("spoken_bytes") * is_client(ledger)
     return Verdict(
         fires=fires,
         when=ledger.own("rst_time"),
@@ -112,7 +123,9 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "rst": ledger.own("rst_frame"),
             "when": ledger.own("rst_time"),
             "idle": ledger.own("rst_idle"),
+            "captured": phrase(gaps(ledger), "captured "),
             "place": phrases(places, PLACES, ""),
+            "few": np.where(few, asked.max(axis=1, keepdims=True), 0),
             "alerts": alerts_apart(ledger),
             "timers": consistent_with(ledger, before_reset, fires, settings),
             "acked": phrase(ledger.own("rst_unread") > 0, UNDER_WAY, ALL_ACKED),
@@ -120,20 +133,21 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "where": np.where(places[1] & ~places[0], -1, ledger.flow("address").astype(np.int64)),
             "because": phrases([*places[:2], idle, *places[2:]], BECAUSE, ELSE),
         },
-        unsure=acceptance_unknown(ledger),
+        unsure=acceptance_unknown(ledger) | few,
         absence=True,
-        info=(places[1] & ~places[0])
-        | is_client(ledger) & pending_at_own_end(ledger, Pending.NOTHING) & (ledger.own("rst_unread") == 0) & ~idle,
+        info=(places[1] & ~places[0]) | is_client(ledger) & done & (ledger.own("rst_unread") == 0) & ~idle,
     )
 
 
 def _places(ledger: Ledger) -> list[Bools]:
     """Where in the dialogue the RST came, the first that holds: the words are PLACES."""
-    client, spoke = is_client(ledger), spoke_last(ledger)
+    client, spoke, little = is_client(ledger), spoke_last(ledger), may_need_no_answer(ledger)
     return [
         ledger.peer("fin_count") > 0,
         sent_tls_alert(ledger) & spoke_tls(ledger),
         never_used(ledger) & ~opening_not_captured(ledger)[:, None],
+        spoke_unseen(ledger)[:, ::-1],
+        np.where(client, spoke & little, (spoke & little)[:, ::-1]),
         pending_at_own_end(ledger, Pending.ANSWER),
         client & pending_at_own_end(ledger, Pending.MID_ANSWER),
         client & spoke[:, ::-1],

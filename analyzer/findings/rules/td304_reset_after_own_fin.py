@@ -23,7 +23,7 @@ If answers are lost, the blamed application should read to the end of the stream
 
 import numpy as np
 
-from analyzer.findings.dialogue import alerts_apart, never_used, pending_at_own_end, sent_tls_alert
+from analyzer.findings.dialogue import alerts_apart, may_need_no_answer, never_used, pending_at_own_end, sent_tls_alert
 from analyzer.findings.facts import acceptance_unknown, is_client, phrase, phrases, resetter
 from analyzer.findings.rule import Bools, Choice, Verdict
 from analyzer.settings import Settings
@@ -42,7 +42,7 @@ EXAMPLE = "reset-after-own-fin.pcap"
 NEAR_MISS = "slow-close.pcap"
 MESSAGE = (
     "The {blamed} sent its FIN (frame {fin}) and {after:duration} later a RST (frame {rst}, at {when:into}); "
-    "{why}{answered:shown}.{place}{alerts}{sent_tls_alert}"
+    "{why}{answered:shown}.{place}{few}{alerts}{sent_tls_alert}"
 )
 ADVICE = (
     "Suspect {suspect}{where:address}{because} Next, to see who said what before: tshark -r CAPTURE -Y 'tcp.stream == "
@@ -55,6 +55,7 @@ PLACES = (
     " No data had been sent before the FIN.",
     " The last data before the FIN were the server's.",
 )
+FEW = " They may need no answer: they are as short as a control frame."
 HARMLESS = ": nothing was lost."
 NO_WAIT = " first: it did not wait for the answer. It should read to the end of the stream before it closes."
 NO_END = " first: it did not wait for the end of the stream. It should read to the end before it closes."
@@ -92,7 +93,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     answer, middle, request, nothing = (pending_at_own_end(ledger, end) for end in ends)
     places = [answer, middle, request & ~is_client(ledger), nothing & never_used(ledger), nothing]
     begun = places[0] & (ledger.own("rst_data_frame") > ledger.own("fin_frame")) & (ledger.peer("fin_count") == 0)
-    blames = ~(alert | through) & (places[0] | places[1] | places[2])
+    few = (may_need_no_answer(ledger) & is_client(ledger)).any(axis=1, keepdims=True)
+    blames = ~(alert | through) & ((places[0] | places[2]) & ~few | places[1])
     closed = (ledger.own("fin_count") > 0) & (ledger.own("fin_time") <= ledger.own("rst_time"))
     return Verdict(
         fires=resetter(ledger, *CAUSES) & closed,
@@ -106,11 +108,14 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "why": _why(ledger, waits, through),
             "answered": ledger.own("rst_answers_frame"),
             "place": phrases(places, PLACES, ""),
+            "few": phrase(few & (places[0] | places[2]), FEW),
             "alerts": alerts_apart(ledger),
             "suspect": phrase(blames, "the application on ", "nobody"),
             "where": np.where(blames, ledger.flow("address"), -1),
             "because": phrases(
-                [alert | through, begun, *places[:3]], [HARMLESS, NO_END, NO_WAIT, NO_WAIT, REFUSED], OFTEN
+                [alert | through, ~blames, begun, *places[:3]],
+                [HARMLESS, OFTEN, NO_END, NO_WAIT, NO_WAIT, REFUSED],
+                OFTEN,
             ),
             "sent_tls_alert": phrase(alert, " The data look like a TLS close_notify: nothing was lost."),
         },

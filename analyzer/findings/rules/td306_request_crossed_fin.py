@@ -15,7 +15,9 @@ one side closed while the other was sending it.
 
 ## When it is harmless
 
-When the request is repeated automatically and nobody sees an error, or nobody needs the rest of the answer.
+When the request is repeated automatically and nobody sees an error, or nobody needs the rest of the answer. A client
+that closes without waiting for the other side's farewell, as with SMTP's answer to QUIT, loses nothing: where it closed
+without a silence before and no more than 100 bytes were under way to it, this is only worth knowing.
 
 ## What to do next
 
@@ -42,17 +44,20 @@ from analyzer.findings.rule import Verdict
 from analyzer.findings.silences import before_fin
 from analyzer.settings import Settings
 from analyzer.tcp.dialogue import Pending
+from analyzer.tcp.sequence import difference
 from analyzer.tracker.outcome import Ledger
 from analyzer.tracker.vocabularies import RstCause
 
 CODE = "TD306"
 NAME = "request-crossed-fin"
 SEVERITY = "error"
+INFO_WHEN = "where a client closed, without a silence before, and what was under way to it was as short as a farewell"
 SUPERSEDES = ("TD304", "TD103", "TD105", "TD107")
 THRESHOLDS = ()
 NEEDS = ("rst_count",)
 EXAMPLE = "request-crossed-fin.pcapng"
 NEAR_MISS = "write-to-closed-peer.pcapng"
+FAREWELL_BYTES = 100  # SMTP's answer to QUIT has about 30, SSH's last message 68
 MESSAGE = (
     "The {blamed} closed (FIN, frame {fin}, at {closed:into}). Data of the {peer_role} (frame {data}, {size:byte}) do "
     "not acknowledge that FIN: the two crossed{idle:silence}{timers}. The data passed {margin:duration} {order} and "
@@ -67,6 +72,10 @@ RACE = (
     "them longer."
 )
 CUT_OFF = "it closed while data for it were under way. Find out why it did not read to the end."
+FAREWELL = (
+    "it closed without reading what was under way to it, which was as short as a farewell and is often needed by "
+    "nobody."
+)
 REFUSED = (
     "it closed while a request was arriving, or unanswered. Its log of that moment should say why (a limit, an error, "
     "a restart)."
@@ -88,6 +97,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     kinds = (Pending.MID_ANSWER, Pending.ANSWER, Pending.REQUEST_IN_FLIGHT)
     places = [pending_at_own_end(ledger, kind) for kind in kinds]
     places[1:] = [places[1] | (places[2] & is_client(ledger)), places[2] & ~is_client(ledger)]
+    left = difference(ledger.peer("snd_nxt"), ledger.own("ack_sent"))  # a FIN behind the data makes it one more
+    farewell = is_client(ledger) & (idle == 0) & (left <= FAREWELL_BYTES)
     return Verdict(
         fires=raced[:, ::-1],
         when=ledger.own("rst_time"),
@@ -104,8 +115,9 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "rst": ledger.own("rst_frame"),
             "story": phrases([idle > 0, *places], STORIES, " It closed while data were arriving."),
             "suspect": phrase(idle > 0, "the idle timer of", "the application on"),
-            "because": phrases([idle > 0, places[2]], (RACE, REFUSED), CUT_OFF),
+            "because": phrases([idle > 0, places[2], farewell], (RACE, REFUSED, FAREWELL), CUT_OFF),
         },
         unsure=acceptance_unknown(ledger),
         absence=True,
+        info=farewell,
     )

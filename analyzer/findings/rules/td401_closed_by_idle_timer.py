@@ -32,7 +32,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.findings.all_flows import AllFlows
-from analyzer.findings.facts import aborted, lost_connection, on_side, opening_not_captured, phrase, phrases
+from analyzer.findings.dialogue import may_need_no_answer, spoke_last
+from analyzer.findings.facts import aborted, is_client, lost_connection, on_side, opening_not_captured, phrase, phrases
 from analyzer.findings.fitting_timers import TimerSet, apart_words, fitting_words, timers_that_fit
 from analyzer.findings.hosts import Hosts
 from analyzer.findings.recurring import best_windows, window_words
@@ -64,7 +65,7 @@ EXAMPLE = "closed-by-idle-timer.pcap"
 NEAR_MISS = "idle-closed-in-order.pcap"
 MESSAGE = (
     "The {blamed} sent RST (frame {rst}, at {when:into}) without a FIN{answered:ending} after {idle:duration} of "
-    "silence (threshold {idle_timer:duration}){timers}{minutes}{dialogue}{repeats}."
+    "silence (threshold {idle_timer:duration}){timers}{minutes}{few:few}{dialogue}{repeats}."
 )
 ADVICE = (
     "Suspect {whose}. {cure}{limit:duration}{effect}{apart} Next, capture at {blamed_ip} too and check whether the RST "
@@ -80,6 +81,7 @@ ADVICE_OF_MANY = (
 MINUTES = ", within a second of a whole number of minutes, as idle timers are often set"
 WAITS = (UNUSED, ANSWER, MID_ANSWER, IDLE, HALF_CLOSED)
 PLACES = (
+    "",  # the client's last data may need no answer: it is told how few they were
     "; the client had sent no data",
     "; the client's last data were unanswered",
     "; the client had not acknowledged all of the server's data",
@@ -162,6 +164,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     device = fits.where(lambda some: some.restarted_by_packets) & ~minutes
     waiting = alone & ~forgot & ~device & (reset.waits == ANSWER)
     closing = (alone & (reset.waits == HALF_CLOSED)) | (forgot & (answered.waits == HALF_CLOSED))
+    few = np.where(alone & talked & (reset.waits == IDLE), _few_bytes(ledger), 0)
     cures = [closing, device, waiting, acts | forgot]
     return Verdict(
         fires=on_side(fires, ledger.rst_side),
@@ -175,7 +178,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "limit": np.where(minutes, (length + MINUTE_NS // 2) // MINUTE_NS * MINUTE_NS, fits.soonest()),
             "timers": fits.keeping(acts | forgot).said(fitting_words),
             "minutes": phrase(minutes, MINUTES),
-            "dialogue": phrases([alone & talked & (reset.waits == wait) for wait in WAITS], PLACES, ""),
+            "few": few,
+            "dialogue": phrases([few > 0, *(alone & talked & (reset.waits == wait) for wait in WAITS)], PLACES, ""),
             "repeats": phrase(fires, "", ""),
             "whose": phrases([closing, waiting, forgot], [OF_CLOSING, OF_REQUESTS, FORGOT], OF_ENDS),
             "cure": phrases(cures, [begin for begin, _ in CURES], NO_TIMER[0]),
@@ -186,6 +190,12 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
         absence=True,
         doubt=opening_not_captured(ledger) & forgot,
     )
+
+
+def _few_bytes(ledger: Ledger) -> NDArray[np.int64]:
+    """How many bytes the client sent last where they may need no answer, else 0; shape (flows,)."""
+    few = may_need_no_answer(ledger) & spoke_last(ledger) & is_client(ledger)
+    return np.asarray((ledger.own("spoken_bytes") * few).max(axis=1), np.int64)
 
 
 def _long(found: Silences, settings: Settings) -> Bools:

@@ -8,8 +8,9 @@ longer than the threshold, and the server then closed without an answer. A FIN r
 as some programs do it, and not reported; nor is a FIN where the server had not answered twice before, since an upload
 looks the same. Nor is a client that ever sent more after a pause without an answer between (more than 250 ms and two
 round trips): it does not wait for answers, as with syslog, MQTT or WebSocket. Of a TLS connection only data of more
-than 100 bytes count. Packets do not show whether the last data were to be answered (a control frame, a farewell), so
-the confidence is medium at most. Known timers that fit the wait are named.
+than 100 bytes count; without TLS no single segment that looks like a control frame of HTTP/2 or WebSocket (9, 13 or 17
+bytes that begin with 0; a first byte of 0x88 to 0x8a). Packets do not show whether the last data were to be answered (a
+control frame, a farewell), so the confidence is medium at most. Known timers that fit the wait are named.
 
 ## Why it matters
 
@@ -33,7 +34,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.findings.dialogue import pending_at_own_end, spoke_tls, waited, whole_seconds
+from analyzer.findings.dialogue import may_need_no_answer, pending_at_own_end, spoke_tls, waited, whole_seconds
 from analyzer.findings.facts import aborted, phrase, unwatched
 from analyzer.findings.fitting_timers import fitting_words, timers_that_fit
 from analyzer.findings.hosts import Hosts
@@ -66,22 +67,20 @@ ADVICE = (
 )
 SHORTEST_NS = 1_000_000  # who resets sooner did not wait
 ONE_REQUEST_NS = 250_000_000  # its parts follow each other so soon, or within two round trips: delayed ACKs, a repeat
-CONTROL_BYTES = 100  # of TLS: as long are the control frames of HTTP/2, which need no answer
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
-    waits, secret = pending_at_own_end(ledger, Pending.ANSWER), spoke_tls(ledger)
+    waits = pending_at_own_end(ledger, Pending.ANSWER) & ~may_need_no_answer(ledger)
     end, length = ledger.own("ended_dialogue"), waited(ledger)
     waits &= ledger.peer("zero_window_since") == 0  # else it could not send more
     waits &= ledger.own("spoken_acked_frame") > 0  # else the data came behind their acknowledgment: what else is late?
     waits &= ledger.peer("data_frame") < ledger.own("spoken_frame")  # else a TLS alert came back
     one_request = _at_once(ledger)
     waits &= one_request  # else it sends without being answered
-    asked = waits & (~secret | (ledger.own("spoken_bytes") > CONTROL_BYTES))
-    reset = asked & ledger.once(aborted) & (end == ledger.own("rst_time")) & (length >= SHORTEST_NS)
-    closed = asked & (end == ledger.own("fin_time")) & (length >= settings.gave_up_waiting_ns)
+    reset = waits & ledger.once(aborted) & (end == ledger.own("rst_time")) & (length >= SHORTEST_NS)
+    closed = waits & (end == ledger.own("fin_time")) & (length >= settings.gave_up_waiting_ns)
     closed &= whole_seconds(length)
-    closed &= (ledger.own("turns") > 2 + 2 * secret) & (ledger.peer("data_time") < end)
+    closed &= (ledger.own("turns") > 2 + 2 * spoke_tls(ledger)) & (ledger.peer("data_time") < end)
     closed &= (ledger.peer("fin_count") > 0) & (ledger.rst_side < 0)[:, None]
     last = np.where(closed, ledger.own("fin_frame"), ledger.own("rst_frame"))
     return Verdict(

@@ -4,7 +4,8 @@
 
 An endpoint acknowledged bytes that appear nowhere in the capture: they were sent and received, but not captured. A
 single number at the end may be a FIN, one at the beginning a keep-alive's: neither counts. Steps larger than any
-window are something else and do not count either, so the figure is a minimum.
+window are something else and do not count either, so the figure is a minimum. If nothing but a RST acknowledges the
+bytes, the confidence is medium: some devices write any number into their RSTs.
 
 ## Why it matters
 
@@ -66,5 +67,6 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "hidden": Choice(np.zeros((ledger.flows, 2), np.uint8), ("", HIDDEN)),
         },
         certain=True,
+        unsure=frame == ledger.peer("rst_frame"),
         unless_hidden=True,
     )

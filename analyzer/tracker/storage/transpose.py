@@ -77,7 +77,7 @@ OF_REUSED = ChosenColumns(
 # Of the kind OTHER: what few endpoints have, and of what all endpoints and flows have no more than this.
 INTERNAL = (  # what the tracker alone uses
     *("fin_acks", "peer_fin_event", "next_free", "ack_passed", "broken_idle", "broken_data_idle", "far_next"),
-    *("hole_bytes", "hole_from", "hole_end", "unseen_time", "missing_from", "missing_end", "half_close_seq"),
+    *("hole_bytes", "hole_from", "hole_end", "missing_from", "missing_end", "half_close_seq"),
     *("rst_nxt", "challenge_due", "icmp_id", "icmp_last_time", "pad_bytes", "pad_end", "pad_time", "pad_frame"),
 )
 SELDOM_NOTED = [*CLOSING_COLUMNS, *UNUSUAL_FACTS, *ICMP_FACTS, *RESETS, *CAPTURE]
