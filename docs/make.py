@@ -101,11 +101,11 @@ The screen is there at once, and shows how far the reading is. All connections a
 tried; filters given on the command line stand in the filter box. The segments lie in a scratch file without a name (64
 bytes each, in `TMPDIR`), so that a ladder needs no second reading.
 
-The list has the columns of `teardown flows`. Where there is no room, those that matter least are left out, and `▸` at
-the right says that a line goes on there. The sign before a finding is its severity: ● error, ◐ warning, ○ info.
+The list has the columns of `teardown flows`. Where there is no room, those that matter least are left out; `▸` at the
+right says that a row goes on there. The sign before a finding is its severity: ● error, ◐ warning, ○ info.
 
 The moment under the cursor is that of the line in the ladder; while the cursor is in the list, that of the connection's
-last packet. The counts are those of the service's own sockets, of its clients', and of all in the capture, by the best
+last packet. The counts are those of the service's own sockets, of its clients', and of all at both ends, by the best
 times of the timelines, as `teardown netstat --every` has them; `n` lists the sockets themselves as
 `teardown netstat --at` does, and says which are uncertain. Where a connection is opened on a screen of 30 rows and
 more, curves have the most sockets of the service and its clients in each part of the capture's time.

@@ -29,6 +29,7 @@ from analyzer.results.finding_list import RuleFindings
 from analyzer.results.flow_selection import ListOrder
 from analyzer.settings import Settings
 from analyzer.times import date_text
+from analyzer.units import counted
 from analyzer.views.console import Line
 from analyzer.views.escape import safe
 from analyzer.views.flow_list import FlowListing
@@ -45,6 +46,7 @@ class BrowseApp(App[None]):
 
     CSS = STYLE
     ENABLE_COMMAND_PALETTE = False
+    AUTO_FOCUS = "RowsView"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(key.keys, key.action, key.label, show=False, priority=key.action == "leave")
         for key in KEYS
@@ -74,6 +76,7 @@ class BrowseApp(App[None]):
         yield TextView("ladder")
         yield CountsPane()
         yield KeyBar()
+        yield KeyBar(("help", "go_back"), "while-reading")
 
     def on_mount(self) -> None:
         self.screen.add_class("reading")
@@ -108,9 +111,10 @@ class BrowseApp(App[None]):
             self._behind.do("choose", lambda: capture.choose(words), self._list, self._refuse)
 
     def _list(self, chosen: ChosenConnections) -> None:
+        stays = self._shown is not None and chosen.words.listing.order == self._words.listing.order
+        stream = self._shown.stream if self._shown is not None and stays else None
         self._chosen, self._words = chosen, chosen.words
         self._close_box()
-        stream = self._shown.stream if self._shown else None
         connections = self.query_one(ConnectionList)
         connections.show_connections(chosen, stream)
         self._update_heads()
@@ -202,10 +206,8 @@ class BrowseApp(App[None]):
         if self._shown is None:
             return None
         ladder = self.query_one("#ladder", TextView)
-        if ladder.has_focus or self.has_opened:
-            before, after = ladder.lines[: ladder.cursor + 1], ladder.lines[ladder.cursor + 1 :]
-            return next((line.at for line in (*reversed(before), *after) if line.at is not None), self._shown.moment)
-        return self._shown.moment
+        at = ladder.moment if ladder.has_focus or self.has_opened else None
+        return self._shown.moment if at is None else at
 
     @property
     def has_opened(self) -> bool:
@@ -272,7 +274,8 @@ class BrowseApp(App[None]):
     def action_findings(self) -> None:
         if self._chosen is not None:
             listing = self._chosen.analysed.listing
-            about = f" {len(listing):,} findings in {self._chosen.analysed.overview.flows:,} connections"
+            flows = self._chosen.analysed.overview.flows
+            about = f" {counted(len(listing), 'finding')} about {counted(flows, 'connection')}"
             self.push_screen(FindingsScreen(listing, about), self._list_found)
 
     def _list_found(self, table: RuleFindings | None) -> None:
@@ -283,7 +286,7 @@ class BrowseApp(App[None]):
             self._choose(words)
 
     def action_netstat(self) -> None:
-        capture, at, columns = self._capture, self._moment(), self.size.width - 2
+        capture, at, columns = self._capture, self._moment(), self.size.width - 3
         if capture is not None and at is not None:
             self.notify("listing the sockets ...", timeout=1, markup=False)
             title = f" sockets at {date_text(at)}"
@@ -296,12 +299,12 @@ class BrowseApp(App[None]):
     def action_summary(self) -> None:
         if self._chosen is not None:
             analysed = self._chosen.analysed
-            columns = min(self.size.width - 2, 120)
+            columns = min(self.size.width - 3, 120)
             lines = summary_lines(analysed.summary, analysed.overview, analysed.listing, columns)
             self.push_screen(TextScreen(" summary", lines))
 
     def action_help(self) -> None:
-        self.push_screen(TextScreen(" help", help_lines(min(self.size.width - 2, 120))))
+        self.push_screen(TextScreen(" help", help_lines(min(self.size.width - 3, 120))))
 
     def action_everything(self) -> None:
         self._everything = not self._everything
@@ -319,7 +322,7 @@ class BrowseApp(App[None]):
 
     def action_copy(self) -> None:
         if self._shown is not None:
-            text = f"tcp.stream == {self._shown.stream}"
+            text = self._shown.display_filter
             self.copy_to_clipboard(text)
             self.notify(f"copied: {text}", timeout=2, markup=False)
 

@@ -15,6 +15,7 @@ from analyzer.browse.moment_counts import MomentCounts, StateCounts
 from analyzer.browse.segment_spool import SegmentSpool
 from analyzer.errors import UsageError
 from analyzer.findings.loading import rules
+from analyzer.findings.wording import ROLES
 from analyzer.moments import GivenTime
 from analyzer.results.choice import chosen, only_connection
 from analyzer.results.column_values import segment_rows
@@ -24,7 +25,8 @@ from analyzer.results.netstat import sockets_at
 from analyzer.results.result import Analysed
 from analyzer.times import outer
 from analyzer.views.console import SEVERITY_STYLES, Line, endpoint
-from analyzer.views.summary_findings import by_importance
+from analyzer.views.summary_findings import ROOM, by_importance
+from analyzer.views.wireshark_filters import of_addresses, of_streams
 
 SEVERITY_SIGNS = {"error": "●", "warning": "◐", "info": "○"}
 MOST_SOCKETS = 2000  # of a host, and hosts, in the list of a moment
@@ -39,12 +41,14 @@ class ChosenConnections(NamedTuple):
 
 
 class ShownConnection(NamedTuple):
-    """A connection opened: a title, and the lines of its ladder under those of what was found."""
+    """A connection opened: a title, and the lines of its ladder under those of what was found. ``moment`` is that of
+    its last packet, ns since 1970; ``display_filter`` shows it in Wireshark."""
 
     stream: int
     title: str
     lines: Sequence[Line]
-    moment: int  # of its last packet, ns since 1970
+    moment: int
+    display_filter: str
 
 
 class BrowsedCapture:
@@ -74,11 +78,13 @@ class BrowsedCapture:
         segments, one.quoted = self._spool.of_stream(stream, flow_table, frames)
         one.segments = segment_rows([segments]), flow_table
         ladder = ladder_lines(one.result(), stream, columns, everything)
-        ends = (self.analysed.listing.address(int(ending[f"{role}_ip"])) for role in ("client", "server"))
-        ports = int(ending["client_port"]), int(ending["server_port"])
-        named = " → ".join(endpoint(ip, port) for ip, port in zip(ends, ports, strict=True))
+        hosts = [self.analysed.listing.address(int(ending[f"{role}_ip"])) for role in ROLES]
+        ports = [int(ending[f"{role}_port"]) for role in ROLES]
+        named = " → ".join(endpoint(ip, port) for ip, port in zip(hosts, ports, strict=True))
         lines = [*map(finding_line, by_importance(one.listing.tables)), *ladder]
-        return ShownConnection(stream, f"connection {stream}  {named}", lines, outer(int(ending["last_epoch"])))
+        several = self.analysed.tables.files.several  # each file has numbers of its own there
+        shows = of_addresses(hosts, ports) if several else of_streams([stream], ROOM)[0]
+        return ShownConnection(stream, f"connection {stream}  {named}", lines, outer(int(ending["last_epoch"])), shows)
 
     def sockets(self, at: int, columns: int) -> list[Line]:
         """What ``teardown netstat --at`` prints."""

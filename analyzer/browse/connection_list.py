@@ -10,12 +10,19 @@ from analyzer.browse.browsed import SEVERITY_SIGNS, ChosenConnections, gravest
 from analyzer.browse.drawing import SEVERITY_COLOURS, painted
 from analyzer.browse.rows_view import RowsView
 from analyzer.results.flow_selection import rows_of
+from analyzer.tracker.vocabularies import TEARDOWNS, Teardown
 from analyzer.views.flow_list import ListColumn, fitting, measured, shown_columns
 
 BLOCK = 128  # connections whose cells are made together
 BLOCKS_KEPT = 32
 GAP = "  "
-ENDING_COLOURS = {"reset": "red", "refused": "red", "half-closed": "dark_orange", "unanswered": "grey58"}
+ENDING_COLOURS = {  # words of the column teardown: a RST, a side that is not closed, what was never open
+    TEARDOWNS.by_code[Teardown.RESET]: "red",
+    TEARDOWNS.by_code[Teardown.ABORTED]: "red",
+    TEARDOWNS.by_code[Teardown.HALF_CLOSED]: "dark_orange",
+    TEARDOWNS.by_code[Teardown.TIMED_OUT]: "dark_orange",
+    TEARDOWNS.by_code[Teardown.NEVER_ESTABLISHED]: "grey58",
+}
 
 
 class ListCell(NamedTuple):
@@ -83,7 +90,7 @@ class ConnectionList(RowsView):
         """The columns for which there is room; all that were asked for by name."""
         if self._chosen is None or self._chosen.words.listing.columns:
             return self._columns
-        return fitting(self._columns, np.array([*self._widths.values()]), self.size.width)
+        return fitting(self._columns, np.array([*self._widths.values()]), self.room)
 
     def _block(self, number: int) -> dict[ListColumn, list[str]]:
         """The cells of some connections that stand together."""
@@ -114,5 +121,5 @@ def _cell(column: ListColumn, text: str) -> ListCell:
         severity = gravest(text.split(";"))
         return ListCell(f"{SEVERITY_SIGNS.get(severity, ' ')} {text}", SEVERITY_COLOURS.get(severity, ""))
     if name == "teardown":
-        return ListCell(text, next((ENDING_COLOURS[word] for word in ENDING_COLOURS if text.startswith(word)), ""))
+        return ListCell(text, ENDING_COLOURS.get(text, ""))
     return ListCell(text, "")

@@ -54,10 +54,18 @@ class FindingsScreen(Screen[RuleFindings]):
         yield KeyBar(("open", "go_back"))
 
     def on_rows_view_moved(self, event: RowsView.Moved) -> None:
-        if isinstance(event.rows, FindingGroups) and self._groups:
+        if isinstance(event.rows, FindingGroups):
+            self._tell()
+
+    def on_resize(self) -> None:
+        self._tell()
+
+    def _tell(self) -> None:
+        """What the group under the cursor says."""
+        if self._groups:
+            table = self._groups[self.query_one("#groups", FindingGroups).cursor]
             columns = max(self.size.width - 3, 20)
-            text = self.query_one("#text", TextView)
-            text.show_lines(list(group_lines(self._listing, self._groups[event.rows.cursor], columns)))
+            self.query_one("#text", TextView).show_lines(list(group_lines(self._listing, table, columns)))
 
     def on_rows_view_opened(self, event: RowsView.Opened) -> None:
         if isinstance(event.rows, FindingGroups):

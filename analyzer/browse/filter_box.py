@@ -34,7 +34,9 @@ class BoxWords(NamedTuple):
         order, columns = self.listing.order, self.listing.columns
         by = f"--sort {'-' if order.down else ''}{order.column}" if order.column != "stream" or order.down else ""
         which = f"--columns {','.join(columns)}" if columns else ""
-        return " ".join(filter(None, (filters_text(self.settings), by, which)))
+        expression = self.settings.where
+        where = f"--where {_quoted(expression)}" if expression is not None else ""
+        return " ".join(filter(None, (filters_text(replace(self.settings, where=None)), where, by, which)))
 
 
 def read_box(text: str, settings: Settings) -> BoxWords:
@@ -48,6 +50,11 @@ def read_box(text: str, settings: Settings) -> BoxWords:
     made = replace(without_filters(settings), **given)
     check_words(made)
     return BoxWords(made, listing)
+
+
+def _quoted(expression: str) -> str:
+    """An expression quoted for a shell, so that its own quotes stay as they are wherever that can be."""
+    return f'"{expression}"' if not set('"$`\\').intersection(expression) else shlex.quote(expression)
 
 
 def _columns(text: str) -> tuple[str, ...]:

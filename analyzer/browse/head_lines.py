@@ -44,7 +44,7 @@ def about_reading(reading: Reading, width: int) -> Text:
     share, left = reading.share, reading.left
     room = min(BAR, width - 12)
     bar = "" if share is None else "█" * round(share * room) + "░" * (room - round(share * room)) + f" {share:4.0%}"
-    took = f"{duration(reading.took)}" + (f", about {duration(max(left, 0.1))} left" if left is not None else "")
+    took = f"{reading.took:.0f} s" + (f", about {duration(max(round(left), 1))} left" if left is not None else "")
     counts = f"{counted(reading.packets, 'packet')}, {counted(reading.connections, 'connection')} so far"
     text = Text(f"reading {_cut(names, width - 12)}", "bold")
     for line in filter(None, (bar, counts if reading.packets else "opening", took, safe(reading.said))):

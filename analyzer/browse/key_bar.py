@@ -13,8 +13,8 @@ GAP = "  "
 class KeyBar(Static):
     """The labels of some actions, all where none are named."""
 
-    def __init__(self, actions: Sequence[str] = ()) -> None:
-        super().__init__("", markup=False, classes="keys")
+    def __init__(self, actions: Sequence[str] = (), more_classes: str = "") -> None:
+        super().__init__("", markup=False, classes=f"keys {more_classes}")
         self._keys = [
             key for key in KEYS if key.rank and (not actions or key.action in actions or key.label in actions)
         ]

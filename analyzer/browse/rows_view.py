@@ -86,12 +86,17 @@ class RowsView(ScrollView, can_focus=True):
         return self._count
 
     @property
+    def room(self) -> int:
+        """Columns for a row, beside the scrollbar."""
+        return self.scrollable_content_region.width
+
+    @property
     def _above(self) -> int:
         return 0 if self.heading() is None else 1
 
     def render_line(self, y: int) -> Strip:
         """The line ``y`` of what is seen."""
-        width, (left, top) = self.size.width, self.scroll_offset
+        width, (left, top) = self.room, self.scroll_offset
         heading, place = self.heading(), top + y - self._above
         on_top = heading is not None and y == 0
         text = self.row(place) if 0 <= place < self._count and not on_top else Text()

@@ -20,6 +20,8 @@ Screen { background: $surface; }
 #counts { display: none; height: auto; max-height: 45%; padding: 0 1; border-top: solid $panel; }
 .counts #counts { display: block; }
 .keys { height: 1; dock: bottom; background: $panel; }
+.keys.while-reading, .reading .keys { display: none; }
+.reading .keys.while-reading { display: block; }
 #text, #groups, #columns { height: 1fr; padding: 0 1; }
 #groups { height: auto; max-height: 45%; }
 """

@@ -26,6 +26,8 @@ SETTINGS = Settings(close_wait_leak_ns=7)
         ("--where closed_by == 'client' --code TD101", {"where": "closed_by == 'client'", "code": "TD101"}),
         ("""--where "closed_by == 'client'" """, {"where": "closed_by == 'client'"}),
         ("--between 14:05 14:10 --stream 3,7-9", {"between": ("14:05", "14:10"), "stream": "3,7-9"}),
+        ("findings != '' --port 80", {"where": "findings != ''", "port": "80"}),
+        ('closed_by == "client"', {"where": 'closed_by == "client"'}),
         ("10.0.0.7 --ending open", {"host": "10.0.0.7", "ending": "open"}),
     ],
 )
@@ -33,6 +35,10 @@ def test_what_is_typed_is_what_the_command_line_takes(text: str, filters: dict[s
     words = read_box(text, SETTINGS)
     assert words.settings == Settings(close_wait_leak_ns=7, **filters)  # type: ignore[arg-type]
     assert read_box(words.text, SETTINGS) == words
+
+
+def test_an_expression_is_quoted_as_people_do() -> None:
+    assert read_box("findings != ''", SETTINGS).text == """--where "findings != ''\""""
 
 
 def test_how_the_list_is_sorted_and_which_columns_it_has() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -14,12 +15,13 @@ from textual.widgets import Input, Static
 
 from analyzer.browse import connection_list
 from analyzer.browse.app import BrowseApp
+from analyzer.browse.browsed import BrowsedCapture
 from analyzer.browse.connection_list import ConnectionList
 from analyzer.browse.dialogs import FindingsScreen, SortScreen, TextScreen
 from analyzer.browse.filter_box import read_box
 from analyzer.browse.key_bar import KeyBar
 from analyzer.browse.keys import KEYS
-from analyzer.browse.reading import Reading
+from analyzer.browse.reading import Reading, ReadingStopped
 from analyzer.browse.rows_view import MORE, RowsView
 from analyzer.browse.text_view import TextView
 from analyzer.settings import Settings
@@ -30,9 +32,15 @@ READ = Settings(keep_further=())
 Drive = Callable[[BrowseApp, Pilot[None]], Awaitable[None]]
 
 
-def drive(capture: str | Path, steps: Drive, size: tuple[int, int] = (80, 24), box: str = "") -> BrowseApp:
+def app_of(*captures: str | Path, box: str = "") -> BrowseApp:
     words = read_box(box, READ)
-    app = BrowseApp(Reading([str(CAPTURES / capture)], READ), words.settings, words.listing)
+    return BrowseApp(Reading([str(CAPTURES / capture) for capture in captures], READ), words.settings, words.listing)
+
+
+def drive(
+    capture: str | Path, steps: Drive, size: tuple[int, int] = (80, 24), box: str = "", app: BrowseApp | None = None
+) -> BrowseApp:
+    app = app or app_of(capture, box=box)
 
     async def run() -> None:
         async with app.run_test(size=size) as pilot:
@@ -247,6 +255,56 @@ def test_what_came_from_elsewhere_is_no_markup(tmp_path: Path) -> None:
         assert "\x1b" not in text(app, "error") and "--where" in text(app, "error")
 
     drive(path, steps, (200, 24))
+
+
+def test_what_is_wider_than_the_screen_goes_on_below() -> None:
+    async def steps(app: BrowseApp, pilot: Pilot[None]) -> None:
+        await press(app, pilot, "f")
+        said = app.screen.query_one("#text", TextView)
+        place = next(place for place, row in enumerate(rows(said)) if row.startswith("Next"))
+        assert "ss -tnp state close-wait '( sport =" in rows(said)[place] and rows(said)[place + 1] == ":8080 )'"
+        await pilot.resize_terminal(120, 30)
+        await settled(app, pilot)
+        (whole,) = (row for row in rows(said) if row.startswith("Next"))
+        assert whole.endswith("'( sport = :8080 )'")
+
+    drive(LEAK, steps)
+
+
+def test_keys_work_while_the_capture_is_read() -> None:
+    class Slow(Reading):
+        def _read(self) -> BrowsedCapture:
+            while not self._stopped:
+                time.sleep(0.01)
+            raise ReadingStopped
+
+    async def run() -> None:
+        app = BrowseApp(Slow([str(CAPTURES / LEAK)], READ), READ, read_box("", READ).listing)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.pause(0.1)
+            assert "reading " in text(app, "progress") and "opening" in text(app, "progress")
+            for key in ("slash", "f", "s", "n", "v", "r", "x", "enter"):
+                await pilot.press(key)
+                assert len(app.screen_stack) == 1 and not app.screen.has_class("box", "opened")
+            await pilot.press("question_mark")
+            assert isinstance(app.screen, TextScreen)
+            await pilot.press("q", "q")
+        assert app._exit
+        app.reading.stop()
+        assert isinstance(app.reading.outcome, ReadingStopped)
+
+    asyncio.run(run())
+
+
+def test_the_copied_filter_holds_in_every_file() -> None:
+    async def steps(app: BrowseApp, pilot: Pilot[None]) -> None:
+        await press(app, pilot, "y")
+        assert app.clipboard == expected
+
+    expected = "tcp.stream == 0"
+    drive(LEAK, steps)
+    expected = "ip.addr == 10.1.1.2 && ip.addr == 10.1.2.2 && tcp.port == 55260 && tcp.port == 8080"
+    drive(LEAK, steps, app=app_of("capture-has-gaps/before.pcap", "capture-has-gaps/after.pcap"))
 
 
 def test_quitting_ends_the_reading() -> None:
