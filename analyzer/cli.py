@@ -40,14 +40,14 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 def cli() -> None:
     """Show how TCP connections end: who closed first, which sockets leak, why a RST came.
 
-    A CAPTURE is a pcap or pcapng file, plain or compressed (gzip, zstd); "-" is standard input. Several captures
-    are read as one, in time order.
+    A CAPTURE is a pcap or pcapng file, plain or compressed (gzip, zstd), a folder of such files, or a quoted pattern
+    ("ring_*.pcapng"); "-" is standard input. Several captures are read as one, in time order.
     """
 
 
 for command in (analyze, flows, timeline, netstat, compare, browse, explain, completion):
     cli.add_command(command)
-cli.add_command(settings_options(live, without=("engine", "capture_gap_ns", *FILTERS, *TOLD)))
+cli.add_command(settings_options(live, without=("engine", "capture_gap_ns", "skip_bad", *FILTERS, *TOLD)))
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -42,6 +42,8 @@ class Notice(NamedTuple):
     """Something the user must know about the input that did not stop the analysis.
 
     ``text`` is one line, complete in itself: it names the file, the byte offset and the packet where they matter.
+    ``skipped``: it says that a file was left out.
     """
 
     text: str
+    skipped: bool = False

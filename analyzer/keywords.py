@@ -44,6 +44,7 @@ class Keywords(TypedDict, total=False):
     where: str | None
     select: str | Iterable[str] | None
     ignore: str | Iterable[str] | None
+    skip_bad: bool
     keep_flows: bool
     keep_timeline: bool
     keep_segments: bool

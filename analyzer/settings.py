@@ -128,6 +128,7 @@ class Settings:
     ignore: str | None = _codes("Do not tell of these findings: codes, separated by commas.", "none")
     settings_file: SettingsFile | None = None  # what fields come from that no option sets; None: there is no file
     read_on_host: tuple[str, ...] = ()  # those of the fields above that nobody set: this host's own values
+    skip_bad: bool = False  # whether those of several captures that cannot be read are left out, with a notice
     keep_flows: bool = True  # whether the result holds a row for every flow
     keep_timeline: bool = True  # and all that happened to its endpoints
     keep_segments: bool = False  # whether the result holds a row for every segment; memory grows with them
@@ -214,7 +215,8 @@ def options_text(settings: Settings) -> list[str]:
     given = [entry for entry in adjustable() if entry.name not in settings.read_on_host]
     values = [(entry, getattr(settings, entry.name)) for entry in given]
     options = [_as_option(entry, value) for entry, value in values if value != usual.get(entry.name, entry.default)]
-    return [*["--no-config"] * (settings.settings_file == SettingsFile("")), *options]
+    flags = {"--no-config": settings.settings_file == SettingsFile(""), "--skip-bad": settings.skip_bad}
+    return [*(flag for flag, given in flags.items() if given), *options]
 
 
 def file_text(settings: Settings) -> str:

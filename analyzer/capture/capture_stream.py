@@ -34,7 +34,12 @@ class CaptureStream:
     """
 
     def __init__(
-        self, files: Sequence[OpenCapture], info: CaptureInfo, given: Sequence[str] = (), gap_ns: int = 0
+        self,
+        files: Sequence[OpenCapture],
+        info: CaptureInfo,
+        given: Sequence[str] = (),
+        gap_ns: int = 0,
+        skip_bad: bool = False,
     ) -> None:
         self.packets = 0  # handed out so far
         self.only: NDArray[np.int64] | None = None  # the frames that are wanted, where that is not all of them
@@ -42,7 +47,7 @@ class CaptureStream:
         self._files = sorted(files, key=lambda file: (file.first_time, natural(file.path)))
         several = len(given) > 1
         self.recording = Recording(FrameFiles([file.path for file in self._files], several), Gaps(gap_ns, given))
-        self._batches: Iterator[Packets] = Merge(self._files, info, self.recording).batches()
+        self._batches: Iterator[Packets] = Merge(self._files, info, self.recording, skip_bad).batches()
 
     @property
     def notices(self) -> list[Notice]:
@@ -105,7 +110,7 @@ class CaptureStream:
                 )
 
 
-def open_files(paths: Sequence[str | os.PathLike[str]], gap_ns: int) -> CaptureStream:
+def open_files(paths: Sequence[str | os.PathLike[str]], gap_ns: int, skip_bad: bool = False) -> CaptureStream:
     """All captures named as one. See :func:`analyzer.capture.open_captures`."""
     info, given = CaptureInfo(), [os.fspath(path) for path in paths]
     names = chosen(given, info)
@@ -113,14 +118,25 @@ def open_files(paths: Sequence[str | os.PathLike[str]], gap_ns: int) -> CaptureS
     if len(files) == 1:
         files[0].open(info, BATCH)
         return CaptureStream(files, info, given)
+    bad = []
     try:
         for file in sorted(files, key=lambda file: natural(file.path)):
-            look_ahead(file, info)
+            try:
+                look_ahead(file, info)
+            except UnreadableCapture as error:
+                if not skip_bad:
+                    raise UnreadableCapture(f"{error} (--skip-bad reads the others)") from None
+                info.skip(error)
+                bad.append(file)
+        if len(bad) == len(files):
+            raise UnreadableCapture(f"none of {len(files)} captures can be read; {info.notices[0].text}")
     except BaseException:
         for file in files:
             file.close()
         raise
-    return CaptureStream(files, info, given, gap_ns)
+    # what a ring had in a file that was skipped is missing
+    known = [name for name in given if name not in {file.path for file in bad}]
+    return CaptureStream([file for file in files if file not in bad], info, known, gap_ns, skip_bad)
 
 
 def open_file(file: io.FileIO, name: str) -> CaptureStream:
@@ -163,7 +179,7 @@ def chosen(names: Sequence[str], info: CaptureInfo) -> list[str]:
     if not kept:
         raise UnreadableCapture(f"{harmless(empty[0])} and all other files named are empty: nothing was captured yet")
     for name in empty:
-        info.note(f"{harmless(name)} is empty; it was skipped")
+        info.note(f"{harmless(name)} is empty; it was skipped", skipped=True)
     return list(kept.values())
 
 

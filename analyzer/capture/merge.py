@@ -30,6 +30,7 @@ from analyzer.capture.packet_source import BATCH, PacketSource
 from analyzer.capture.packets import Packets
 from analyzer.capture.parser import CaptureInfo
 from analyzer.capture.recording import Recording, unbroken
+from analyzer.errors import UnreadableCapture
 
 MERGE_MEMORY = 8 * BATCH  # buffers of all files that are merged, together
 SMALLEST_BATCH = 64 * 1024
@@ -137,8 +138,14 @@ class FilePart:
 class Merge:
     """The packets of all files in order, as batches."""
 
-    def __init__(self, files: Sequence[OpenCapture], info: CaptureInfo, recording: Recording | None = None) -> None:
-        self._info = info
+    def __init__(
+        self,
+        files: Sequence[OpenCapture],
+        info: CaptureInfo,
+        recording: Recording | None = None,
+        skip_bad: bool = False,
+    ) -> None:
+        self._info, self._skip_bad = info, skip_bad
         self._frame_files, self._gaps = unbroken() if recording is None else recording
         self._waiting = list(files)  # their time has not come yet; in the order of their first packets
         self._active: list[OpenCapture] = []  # open, in the same order
@@ -178,14 +185,25 @@ class Merge:
 
     def _open_next(self) -> None:
         file = self._waiting.pop(0)
+        if file.source is None and not self._opened(file):
+            return
         if self._end is not None and not self._active:
             self._gap = self._gaps.between(
                 self._end, FileBoundary(file.path, file.first_time, file.silence), self._last_frame
             )
-        if file.source is None:
-            share = MERGE_MEMORY // (len(self._active) + 1)
-            file.open(self._info, min(BATCH, max(SMALLEST_BATCH, share)))
         self._active.append(file)
+
+    def _opened(self, file: OpenCapture) -> bool:
+        """Open it; False where it has become unreadable since it was looked at, and may be skipped."""
+        share = MERGE_MEMORY // (len(self._active) + 1)
+        try:
+            file.open(self._info, min(BATCH, max(SMALLEST_BATCH, share)))
+        except UnreadableCapture as error:
+            if not self._skip_bad:
+                raise
+            self._info.skip(error)
+            return False
+        return True
 
     def _someone_due(self) -> bool:
         """Whether the next file to be opened begins before what is pending ends."""

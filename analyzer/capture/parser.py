@@ -5,7 +5,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from analyzer.capture.interfaces import Interfaces
-from analyzer.errors import Notice
+from analyzer.errors import Notice, UnreadableCapture
 from analyzer.units import counted
 
 # A packet larger than this is a damaged length, unless the file's own snapshot length says otherwise. It is what
@@ -33,11 +33,15 @@ class CaptureInfo:
         self.interfaces = Interfaces()
         self.time_origin = time_origin or TimeOrigin()
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, skipped: bool = False) -> None:
         """Add a notice once."""
         if text not in self._said:
             self._said.add(text)
-            self.notices.append(Notice(text))
+            self.notices.append(Notice(text, skipped))
+
+    def skip(self, error: UnreadableCapture) -> None:
+        """Note that a file was left out, and why."""
+        self.note(f"skipped: {error}", skipped=True)
 
 
 class Parser(Protocol):

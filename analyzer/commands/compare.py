@@ -1,12 +1,11 @@
 """teardown compare: two recordings, before a change and after it."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
-from analyzer.commands.options import no_fast_path, settings_options
+from analyzer.commands.options import captures_of, no_fast_path, settings_options
 from analyzer.commands.running import analysed_of
 from analyzer.errors import UsageError
 from analyzer.settings import Settings
@@ -63,19 +62,3 @@ def compare(
 
         show(comparison_lines(comparison, settings, width(120, alone=100)))
     return int(fail_on is not None and comparison.worse)
-
-
-def captures_of(argument: str) -> list[str]:
-    """The captures that an argument names: itself, the files of a folder, or those that fit a pattern."""
-    path = Path(argument)
-    if path.is_dir():
-        found = sorted(str(file) for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-    elif path.exists() or argument == "-" or not any(letter in argument for letter in "*?["):
-        return [argument]
-    else:
-        from glob import glob
-
-        found = sorted(glob(argument))  # noqa: PTH207 (Path.glob takes no absolute pattern)
-    if not found:
-        raise UsageError(f"{argument}: no capture")
-    return found

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import Field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
@@ -23,6 +24,29 @@ FILTERS = tuple(HELP)
 TOLD = ("select", "ignore")
 
 
+def captures_of(argument: str) -> list[str]:
+    """The captures that an argument names: itself, the files of a folder, or those that fit a pattern."""
+    path = Path(argument)
+    try:
+        if path.is_dir():
+            found = sorted(str(file) for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        elif path.exists() or argument == "-" or not any(letter in argument for letter in "*?["):
+            return [argument]
+        else:
+            from glob import glob
+
+            found = sorted(glob(argument))  # noqa: PTH207 (Path.glob takes no absolute pattern)
+    except (OSError, ValueError):  # told when it is to be read
+        return [argument]
+    if not found:
+        raise UsageError(f"{argument}: no capture" + (" in this directory" if path.is_dir() else " fits this pattern"))
+    return found
+
+
+def _all_captures(context: click.Context, argument: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for value in values for name in captures_of(value))
+
+
 def _taken(entry: Field[Any], context: click.Context, option: click.Parameter, value: Any) -> Any:
     """What an option takes: a duration, as nanoseconds, a file or a filter; None where it has no default and was not
     given."""
@@ -38,6 +62,8 @@ def settings_options(command: Any, without: Sequence[str] = ()) -> Any:
     """Give ``command`` an option for every adjustable field of Settings, those named in ``without`` apart."""
     chosen = [entry for entry in adjustable() if entry.name not in without]
     command = no_config(command)
+    if "skip_bad" not in without:
+        command = skip_bad(command)
     for entry in chosen if isinstance(command, click.Command) else reversed(chosen):  # decorators apply from below
         command = _option(entry)(command)
     return command
@@ -85,5 +111,10 @@ no_config = click.option(
     callback=_read_file,
     help="Read no settings from teardown.toml, or [tool.teardown] in pyproject.toml.",
 )
+skip_bad = click.option(
+    "--skip-bad", is_flag=True, help="Leave out those of several captures that cannot be read; each is named."
+)
 no_fast_path = click.option("--no-fast-path", "fast_path", flag_value=False, default=True, hidden=True)
-captures = click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True, type=click.Path(allow_dash=True))
+captures = click.argument(
+    "captures", metavar="CAPTURE...", nargs=-1, required=True, type=click.Path(allow_dash=True), callback=_all_captures
+)

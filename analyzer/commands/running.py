@@ -36,8 +36,9 @@ def analysed_of(paths: Sequence[str], settings: Settings, quiet: bool = False, o
         on_compiling(lambda line: None)
     with ProgressBar() as bar:
         analysed = run(list(paths), settings, bar, out if out and out.is_dir() else None)
-    if click.get_current_context().info_name not in WITH_SUMMARY:
-        for notice in analysed.summary.notices:
+    in_summary = click.get_current_context().info_name in WITH_SUMMARY
+    for notice in analysed.summary.notices:
+        if (notice.skipped and settings.skip_bad) or not in_summary:
             click.echo(f"teardown: {safe(notice.text)}", err=True)
     return analysed
 

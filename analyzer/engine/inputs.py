@@ -57,7 +57,7 @@ def _of_paths(paths: list[Any], settings: Settings) -> Result:
         if not isinstance(path, str | PathLike):
             raise UsageError(f"{_named(path)} among paths: analyze() takes {ACCEPTED}")
     names = [str(path) for path in paths]
-    source = PacketAccess(partial(open_captures, names, settings.capture_gap_ns))
+    source = PacketAccess(partial(open_captures, names, settings.capture_gap_ns, settings.skip_bad))
     if "-" in names:
         source = PacketAccess(None, "standard input can be read only once; write the capture into a file")
     with opened(names, settings) as capture:

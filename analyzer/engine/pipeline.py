@@ -96,7 +96,7 @@ def opened(paths: Sequence[str], settings: Settings) -> "CaptureStream | TsharkS
         from analyzer.capture.tshark import open_with_tshark
 
         return open_with_tshark(paths)
-    return open_captures(paths, settings.capture_gap_ns)
+    return open_captures(paths, settings.capture_gap_ns, settings.skip_bad)
 
 
 class Analysis:
