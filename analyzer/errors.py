@@ -11,7 +11,11 @@ A message says what is wrong, where (file, byte offset, packet) and what to do. 
 goes on is no exception but a :class:`Notice`; the reports print all of them.
 """
 
+import errno
 from typing import NamedTuple
+
+MAY_NOT = "; name another folder, or run as a user who may write there"
+TO_DO = {errno.EACCES: MAY_NOT, errno.EPERM: MAY_NOT, errno.EROFS: "; name a folder on another file system"}
 
 
 class TeardownError(Exception):
@@ -28,6 +32,11 @@ class UsageError(TeardownError):
 
 class UnwritableOutput(TeardownError):
     """A result cannot be written: the disk is full, the folder is not ours, the reader has gone."""
+
+
+def unwritable(what: str, error: OSError) -> UnwritableOutput:
+    """What the operating system said of an output, as one line for the user."""
+    return UnwritableOutput(f"{what}: {error.strerror or error}{TO_DO.get(error.errno or 0, '')}")
 
 
 class UnusableRule(TeardownError):

@@ -24,6 +24,7 @@ from analyzer.segments.table import MARKS
 from analyzer.settings import adjustable, default_text
 from analyzer.tcp.states import EVENT_WORDS, TABLE, Event
 from analyzer.tcp.timer_catalogue import VERIFIED, known_roles, known_starts
+from analyzer.version import VERSION
 from analyzer.views.timer_list import DOES
 
 DOCS = Path(__file__).parent
@@ -216,6 +217,16 @@ def _settings_text() -> str:
     return "\n".join(lines)
 
 
+def manual_page() -> dict[str, str]:
+    """docs/teardown.1 from the commands themselves; the wheel installs it."""
+    root = str(DOCS.parent)
+    if root not in sys.path:
+        sys.path.insert(0, root)
+    from docs.manual import manual
+
+    return {"teardown.1": manual(cli, VERSION)}
+
+
 def findings_pages() -> dict[str, str]:
     """docs/findings/: a page for each rule in analyzer/findings/rules/, and the table of them all."""
     made = {f"findings/{code}.md": MADE + page_with_example(rule) for code, rule in rules().items()}
@@ -307,6 +318,7 @@ GENERATORS: list[Callable[[], Mapping[str, str]]] = [
     browse_page,
     columns_page,
     commands_page,
+    manual_page,
     findings_pages,
     segments_page,
     states_page,

@@ -3,10 +3,13 @@
 import importlib.util
 import re
 import shlex
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 from types import ModuleType
 
+import click
 import pytest
 
 from analyzer.cli import cli, guarded
@@ -15,7 +18,8 @@ from analyzer.results.schema import TABLES
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +62,25 @@ def test_commands_in_the_docs_exist_with_their_options(path: Path) -> None:
         assert name in cli.commands, line
         known = {option for param in cli.commands[name].params for option in param.opts}
         assert {word for word in words if word.startswith("--")} <= known, line
+
+
+def test_the_man_page_has_every_command_and_option_and_no_fault(make: ModuleType) -> None:
+    page = make.manual_page()["teardown.1"]
+    for name, command in cli.commands.items():
+        assert f"\n.SS {name}\n" in page
+        options = [param for param in command.params if isinstance(param, click.Option) and not param.hidden]
+        for spelled in (name for option in options for name in option.opts):
+            assert f"\\fB{spelled.replace('-', chr(92) + '-')}\\fR" in page
+    for line in commands_in(re.sub(r"(?m)^\.B ", "", page.replace("\\-", "-"))):
+        name, *words = shlex.split(line)[1:]
+        known = {option for param in cli.commands[name].params for option in param.opts}
+        assert {word for word in words if word.startswith("--")} <= known, line
+    if there := shutil.which("groff"):
+        done = subprocess.run(
+            [there, "-man", "-ww", "-Tutf8", "-z"], input=page.encode(), capture_output=True, check=True
+        )
+        assert done.stderr == b""
+    assert PYPROJECT["tool"]["setuptools"]["data-files"]["share/man/man1"] == ["docs/teardown.1"]
 
 
 def test_every_command_is_in_the_readme() -> None:

@@ -22,6 +22,7 @@ from typing import IO, NamedTuple, Self
 
 import numpy as np
 
+from analyzer.capture.byte_stream import unreadable
 from analyzer.capture.dates import Dates
 from analyzer.capture.frame_files import FrameFiles
 from analyzer.capture.gaps import Gaps
@@ -175,7 +176,7 @@ def _size(path: str) -> int:
     try:
         return Path(path).stat().st_size
     except OSError as error:
-        raise UnreadableCapture(f"{path}: {error.strerror}") from error
+        raise unreadable(path, error) from error
 
 
 def _rows(lines: IO[bytes] | None) -> Iterator[Row]:

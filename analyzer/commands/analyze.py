@@ -35,7 +35,7 @@ def _tables(context: click.Context, option: click.Parameter, value: str | None) 
 @click.option(
     "--out",
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     help="Write the tables flows, timeline and findings into this folder.",
 )
 @click.option(
@@ -119,7 +119,7 @@ def _written(analysed: "Analysed", folder: Path | None, format: str, tables: Col
     """Write the tables; what was done, in words."""
     if folder is None:
         return []
-    from analyzer.errors import UnwritableOutput
+    from analyzer.errors import unwritable
     from analyzer.writers.tables import stale, write_analysed
 
     before = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
@@ -131,7 +131,7 @@ def _written(analysed: "Analysed", folder: Path | None, format: str, tables: Col
             for path in old:
                 path.unlink()
         except OSError as error:
-            raise UnwritableOutput(f"cannot remove {path}, of an earlier run: {error.strerror}") from error
+            raise unwritable(f"cannot remove {path}, of an earlier run", error) from error
         said.append(f"Removed {', '.join(map(str, old))}: of an earlier run, and not written now")
     return said
 

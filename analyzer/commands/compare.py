@@ -14,8 +14,8 @@ BY = ("server", "port", "all")
 
 
 @click.command()
-@click.argument("before", type=click.Path(allow_dash=True))
-@click.argument("after", type=click.Path(allow_dash=True))
+@click.argument("before", type=click.Path(allow_dash=True, readable=False))
+@click.argument("after", type=click.Path(allow_dash=True, readable=False))
 @click.option(
     "--by",
     type=click.Choice(BY),

@@ -80,7 +80,12 @@ def _option(entry: Field[Any]) -> Callable[[Callable[..., Any]], Callable[..., A
         given = None if entry.default is None else shown
         kind: dict[str, Any] = {"metavar": "SECONDS", "default": given, "callback": partial(_taken, entry)}
     elif "file" in entry.metadata:
-        kind = {"metavar": "FILE", "default": None, "type": click.Path(), "callback": partial(_taken, entry)}
+        kind = {
+            "metavar": "FILE",
+            "default": None,
+            "type": click.Path(readable=False),
+            "callback": partial(_taken, entry),
+        }
     elif "codes" in entry.metadata:
         kind = {"metavar": "CODES", "default": None, "callback": partial(_taken, entry)}
     elif "filter" in entry.metadata:
@@ -116,5 +121,10 @@ skip_bad = click.option(
 )
 no_fast_path = click.option("--no-fast-path", "fast_path", flag_value=False, default=True, hidden=True)
 captures = click.argument(
-    "captures", metavar="CAPTURE...", nargs=-1, required=True, type=click.Path(allow_dash=True), callback=_all_captures
+    "captures",
+    metavar="CAPTURE...",
+    nargs=-1,
+    required=True,
+    type=click.Path(allow_dash=True, readable=False),
+    callback=_all_captures,
 )

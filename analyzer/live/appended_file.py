@@ -10,7 +10,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from analyzer.errors import UnwritableOutput
+from analyzer.errors import unwritable
 
 APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
@@ -23,7 +23,7 @@ class AppendedFile:
         try:
             self._descriptor = os.open(path, APPENDING | (os.O_TRUNC if fresh else 0), 0o666)
         except OSError as error:
-            raise UnwritableOutput(f"cannot write {path}: {error.strerror}") from error
+            raise unwritable(f"cannot write {path}", error) from error
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
         """Append the beginning of ``data``; returns how much of it. Raises OSError."""

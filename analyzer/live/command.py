@@ -43,7 +43,7 @@ SOURCE: list[Callable[[Any], Any]] = [
         help='Interface to capture on; repeat it for several; "any" is all of them.',
     ),
     click.option(
-        "-r", "--read", "pipe", metavar="PIPE", type=click.Path(allow_dash=True),
+        "-r", "--read", "pipe", metavar="PIPE", type=click.Path(allow_dash=True, readable=False),
         help='Read a capture while another program writes it: a FIFO, or "-" for standard input.',
     ),
     click.option(
@@ -67,12 +67,13 @@ OUTPUT: list[Callable[[Any], Any]] = [
     click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line."),
     click.option("--plain", is_flag=True, help="Print lines instead of the full screen, also on a terminal."),
     click.option(
-        "--out", metavar="DIR", type=click.Path(path_type=Path),
+        "--out", metavar="DIR", type=click.Path(path_type=Path, readable=False),
         help="Append to the tables flows, timeline, findings and announcements in this folder.",
     ),
     click.option("--format", type=click.Choice(["csv", "parquet"]), help="File format of --out.  [default: csv]"),
     click.option(
-        "--write", metavar="FILE", type=click.Path(path_type=Path), help="Save the packets to this pcapng file."
+        "--write", metavar="FILE", type=click.Path(path_type=Path, readable=False),
+        help="Save the packets to this pcapng file.",
     ),
     click.option(
         "--only-findings", is_flag=True, help="With --write: save only the packets of connections with findings."

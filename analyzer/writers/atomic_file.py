@@ -14,7 +14,7 @@ from io import BufferedWriter
 from pathlib import Path
 from typing import BinaryIO
 
-from analyzer.errors import UnwritableOutput
+from analyzer.errors import unwritable
 from analyzer.writers.page_cache import CacheBudget, CachedFile
 
 
@@ -37,7 +37,7 @@ def whole_file(path: Path, forced: bool = True, room: CacheBudget | None = None)
                 os.fsync(file.fileno())
         draft.replace(path)
     except OSError as error:
-        raise UnwritableOutput(f"cannot write {path}: {error.strerror or error}") from error
+        raise unwritable(f"cannot write {path}", error) from error
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
@@ -49,7 +49,7 @@ def blamed(file: BinaryIO) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UnwritableOutput(f"cannot write {_final(Path(file.name))}: {error.strerror or error}") from error
+        raise unwritable(f"cannot write {_final(Path(file.name))}", error) from error
 
 
 def _final(draft: Path) -> Path:
@@ -62,5 +62,5 @@ def output_folder(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UnwritableOutput(f"cannot make the folder {path}: {error.strerror or error}") from error
+        raise unwritable(f"cannot make the folder {path}", error) from error
     return path

@@ -54,7 +54,9 @@ def _lines(path: str, longest: int) -> Iterator[str]:
                 yield line.removesuffix("\n")
     except UnicodeDecodeError:
         raise UsageError(f"{path}: it is not text in UTF-8; save it as such, with tabs between the columns") from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise UsageError(f"cannot read the timers in {path}: {error.strerror or error}") from None
+    except ValueError as error:
         raise UsageError(f"cannot read the timers in {path}: {error}") from None
 
 
