@@ -1,6 +1,10 @@
 """Bad input gives one clear line, and all results up to the point where it went bad."""
 
 import gzip
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,6 +47,38 @@ def test_a_missing_file_and_a_folder_are_one_line(capfd: pytest.CaptureFixture[s
         out, err = capfd.readouterr()
         assert (out, err.count("\n")) == ("", 1)
         assert reason in err
+
+
+OBEYING = (*("setpriv", "--bounding-set=-dac_override,-dac_read_search"), "--inh-caps=-dac_override,-dac_read_search")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["flows", "locked.pcap"], "cannot read locked.pcap: permission denied; ask its owner"),
+        (["compare", "closed", "open.pcap"], "cannot read closed: permission denied; ask its owner"),
+        (
+            ["analyze", "open.pcap", "--out", "full"],
+            "cannot write full/flows.csv: Permission denied; name another folder",
+        ),
+        (["flows", "open.pcap", "locked.pcap", "--skip-bad"], "skipped: cannot read locked.pcap: permission"),
+    ],
+)
+def test_what_may_not_be_read_or_written_is_one_line(tmp_path: Path, words: list[str], said: str) -> None:
+    for name in ("locked.pcap", "open.pcap"):
+        (tmp_path / name).write_bytes(GOOD)
+    for name in ("closed", "full"):
+        (tmp_path / name).mkdir()
+    for name, mode in (("locked.pcap", 0), ("closed", 0), ("full", 0o555)):
+        (tmp_path / name).chmod(mode)
+    root = os.geteuid() == 0
+    if root and not shutil.which(OBEYING[0]):
+        pytest.skip("root may do everything")
+    command = [*(OBEYING if root else ()), sys.executable, "-m", "analyzer", *words]
+    there = os.environ | {"PYTHONPATH": str(CAPTURES.parent)}
+    done = subprocess.run(command, cwd=tmp_path, env=there, capture_output=True, text=True, check=False)
+    assert done.stderr.startswith(f"teardown: {said}") and done.stderr.count("\n") == 1
+    assert done.returncode == (0 if "--skip-bad" in words else 2)
 
 
 def length_of_4_gb(capture: bytes) -> bytes:
