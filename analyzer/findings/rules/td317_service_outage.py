@@ -154,7 +154,7 @@ def _attempts(flows: AllFlows) -> Attempts:
     silent = unanswered[flows.capture.known_until(last) - last >= UNANSWERED_NS]
     refused = flows.where(lambda column: column("handshake") == Handshake.REFUSED)
     failed = np.concatenate([refused, silent])
-    services = np.unique(_service(flows.of(failed)))
+    services, _ = np.unique(_service(flows.of(failed)), return_index=True)  # without an index it imports masked arrays
     taken = (
         flows.where(lambda column: (column("handshake") == Handshake.COMPLETE) & np.isin(_service(column), services))
         if len(failed)
