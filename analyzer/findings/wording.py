@@ -202,6 +202,8 @@ OF_FAMILY = {
     "ip": OfFamily("ip", "ipv6"),
     "hop_limit": OfFamily("ip.ttl", "ipv6.hlim"),
     "ip_id": OfFamily(" -e ip.id", ""),  # IPv6 has none
+    "hops_left": OfFamily("TTL", "hop limit"),
+    "hops_left_and_id": OfFamily("TTL and IP id", "hop limit"),
     "tcp_rst": OfFamily("tcp[tcpflags] & tcp-rst != 0", "ip6[6] == 6 and ip6[53] & 4 != 0"),  # tcp[] reads IPv4 only
     "conntrack": OfFamily("conntrack -L", "conntrack -L -f ipv6"),
     "bridge_calls": OfFamily("net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables"),

@@ -55,11 +55,11 @@ def said_of(code: str, known: Hosts, **values: int) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("known", "habit", "doubt"),
     [
-        (hosts([64, 60], foreign=41), "; RSTs in this host's name came with TTL 60 or 64 in 2 other connections", "0"),
-        (hosts([64], foreign=41), "; RSTs in this host's name came with TTL 64 in 1 other connection", "0"),
+        (hosts([64, 60], foreign=41), "; that of RSTs in this host's name, in 2 other connections, is 60 or 64", "0"),
+        (hosts([64], foreign=41), "; that of RSTs in this host's name, in 1 other connection, is 64", "0"),
         (hosts([41, 41], foreign=41), "all RSTs in this host's name, in 3 connections, came over as many hops: ", "0"),
         (hosts([41], foreign=41), "", "0"),
-        (hosts([64], [64, 41], foreign=41), "SYN-ACKs of this host in other connections came over as many hops", "1"),
+        (hosts([64], [64, 41], foreign=41), "that of SYN-ACKs of this host in other connections, which came", "1"),
         (hosts([], [64], foreign=41), "", "0"),
         (hosts(foreign=41), "", "0"),
     ],

@@ -172,7 +172,7 @@ def test_a_host_without_the_connection(facts: dict[str, Any], codes: set[str]) -
     ("how", "level", "words", "not_said"),
     [
         (ThirdParty.WENT_ON, "high", ["continued the connection", "(frame 12)"], ["hops"]),
-        (ThirdParty.OTHER_PATH, "medium", ["different number of hops", "TTL is 41", "63 to 64"], ["continued"]),
+        (ThirdParty.OTHER_PATH, "medium", ["different number of hops", "hop limit is 41", "63 to 64"], ["continued"]),
         (ThirdParty.WENT_ON | ThirdParty.OTHER_PATH, "high", ["different number of hops, and its sender"], []),
     ],
 )

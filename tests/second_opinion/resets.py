@@ -96,6 +96,12 @@ def place_fits(case: Case, rst: Segment, place: str) -> None:
         must(fins, "the other side had sent no FIN")
     elif "close_notify" in place:
         must(last == own and looks_like_alert(data[-1]), "its last data are no TLS alert")
+    elif "keep-alive probes" in place:
+        alone = [row for row in case.flow.before(rst) if row.side == case.own and row.is_alone]
+        probes = [row for row in alone if case.flow.highest_ack(case.peer, row) == (row.seq + 1) % WORD]
+        must(probes and (not data or data[-1].frame < probes[-1].frame), "it sent no probe since the last data")
+        answered = [row for row in case.flow.before(rst) if row.side == case.peer and row.frame > probes[-1].frame]
+        must(bool(answered) == ("was answered" in place), "whether the last probe was answered")
     elif "not in the capture" in place:
         reached = [row for row in case.flow.of(case.own) if row.has_ack and row.frame <= rst.frame]
         sent = furthest(row.end for row in case.flow.before(rst) if row.side == case.peer)
@@ -439,9 +445,9 @@ def how_others_came(case: Case, rst: Segment) -> None:
         must({hops(ttl) for some in resets.values() for ttl in some} == {hops(rst.ttl)}, "others came over other hops")
     elif said:
         elsewhere = [
-            stream for stream, some in resets.items() if some & set(numbers[:-1]) and stream != case.flow.stream
+            stream for stream, some in resets.items() if some & set(numbers[1:]) and stream != case.flow.stream
         ]
-        must(len(elsewhere) == numbers[-1], f"{len(elsewhere)} other connections have such RSTs")
+        must(len(elsewhere) == numbers[0], f"{len(elsewhere)} other connections have such RSTs")
 
 
 def hops(ttl: int) -> int:

@@ -80,6 +80,8 @@ SILENCE_NS = 10 * LONG_NS  # timers of idle connections are longer than this
 PLACES = (
     "; the other side had sent its FIN",
     "; its last data look like a TLS close_notify",
+    "; it had sent keep-alive probes, and the last of them was answered",
+    "; it had sent keep-alive probes, and the last of them was not answered",
     "; neither side had sent any data",
     "; the other side had sent data that are not in the capture",
     "",  # it is told how few they were
@@ -89,12 +91,16 @@ PLACES = (
     "; the last data were its own",
     "; the client's last data were unanswered",
 )
-UNSEEN, FEW = 3, 4  # the places of what the capture lacks, and of data that may need no answer
+UNSEEN, FEW = 5, 6  # the places of what the capture lacks, and of data that may need no answer
 NOBODY, APPLICATION = "nobody", "the application on "
+PATH = "the path between the two, or the other side, before the application on "
 TIMER = "an idle timer first, of a device between the two or of the application on "
 BECAUSE = (
     ": some systems and programs reset once the other side has closed, which is often harmless.",
     ": TLS had ended the dialogue before the RST, and no data were lost.",
+    " first: its keep-alive probes were answered, so they did not end the connection. A limit that the application "
+    "sets for connections without data may have.",
+    ": its last keep-alive probe was not answered.",
     ": check whether other connections end after the same silence, and capture at both ends.",
     ": it never used the connection, as health checks and pools do; that is often harmless.",
     ": it was done and closed with SO_LINGER 0, or gave up; the capture lacks what it had received last.",
@@ -129,9 +135,9 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "alerts": alerts_apart(ledger),
             "timers": consistent_with(ledger, before_reset, fires, settings),
             "acked": phrase(ledger.own("rst_unread") > 0, UNDER_WAY, ALL_ACKED),
-            "suspect": phrases([places[0], places[1], idle], [APPLICATION, NOBODY, TIMER], APPLICATION),
+            "suspect": phrases([*places[:4], idle], [APPLICATION, NOBODY, APPLICATION, PATH, TIMER], APPLICATION),
             "where": np.where(places[1] & ~places[0], -1, ledger.flow("address").astype(np.int64)),
-            "because": phrases([*places[:2], idle, *places[2:]], BECAUSE, ELSE),
+            "because": phrases([*places[:4], idle, *places[4:]], BECAUSE, ELSE),
         },
         unsure=acceptance_unknown(ledger) | few,
         absence=True,
@@ -142,9 +148,13 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
 def _places(ledger: Ledger) -> list[Bools]:
     """Where in the dialogue the RST came, the first that holds: the words are PLACES."""
     client, spoke, little = is_client(ledger), spoke_last(ledger), may_need_no_answer(ledger)
+    last = np.maximum(ledger.own("data_time"), ledger.peer("data_time"))
+    probed = (ledger.own("probes") > 0) & (ledger.own("probe_last_time") > last)
     return [
         ledger.peer("fin_count") > 0,
         sent_tls_alert(ledger) & spoke_tls(ledger),
+        probed & (ledger.own("probe_run") == 0),
+        probed & (ledger.own("rst_idle") >= LONG_NS),
         never_used(ledger) & ~opening_not_captured(ledger)[:, None],
         spoke_unseen(ledger)[:, ::-1],
         np.where(client, spoke & little, (spoke & little)[:, ::-1]),

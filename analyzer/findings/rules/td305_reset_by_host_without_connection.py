@@ -43,9 +43,9 @@ MESSAGE = (
     "frame's acknowledgment number: it had no such connection{idle:silence}{survived:survived}{timers}."
 )
 ADVICE = (
-    "Suspect a restart of {blamed_ip} first, or a device in front of it whose state expired. Next, to compare the TTL "
-    "of the RST with that of its other segments: tshark -r CAPTURE -Y 'tcp.stream == {stream}' -T fields -e "
-    "frame.number -e {ip}.src -e {hop_limit} -e tcp.flags.str"
+    "Suspect a restart of {blamed_ip} first, or a device in front of it whose state expired. Next, to compare the "
+    "{hops_left} of the RST with that of its other segments: tshark -r CAPTURE -Y 'tcp.stream == {stream}' -T fields "
+    "-e frame.number -e {ip}.src -e {hop_limit} -e tcp.flags.str"
 )
 
 

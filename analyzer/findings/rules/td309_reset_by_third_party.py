@@ -10,7 +10,7 @@ at 255 and whose data start at 64 is at the same distance by both. Or a RST with
 had had one after the other. (Kernels number a RST without ACK otherwise where it answers for a connection that
 they have forgotten.) If the RST also has the IP identification of its receiver's last segment, and those of the
 receiver change, a device turned that segment round. Such a RST closes its receiver, not the host in whose name it was
-sent.
+sent. What IPv4 calls TTL is the hop limit of IPv6, which has no IP identification: there only the other clues count.
 
 ## Why it matters
 
@@ -66,13 +66,13 @@ WHY = tuple(", and ".join(words for clue, words in CLUES.items() if how & clue) 
 COUNTED = "; the IP ids of the sender's segments had gone up by one each, to its last before the RST"
 MESSAGE = (
     "The RST in frame {rst} (at {when:into}{idle:silence}{met:broken}{timers}) does not fit the {blamed}, its alleged "
-    "sender: {why}{own:shown}. Its TTL is {ttl}; that of the sender's other segments is {low}{up_to}{turned}"
+    "sender: {why}{own:shown}. Its {hops_left} is {ttl}; that of the sender's other segments is {low}{up_to}{turned}"
     "{copied:shown}{off}{counted:shown}{habit}."
 )
 COPIED = "; it has the IP id of the receiver's last segment before it"
-OTHERS = "; RSTs in this host's name came with TTL {1} in {0}"
+OTHERS = "; that of RSTs in this host's name, in {0}, is {1}"
 HABIT = "; all RSTs in this host's name, in {}, came over as many hops: one device sends them, or the host itself does"
-ANSWERS = "; SYN-ACKs of this host in other connections came over as many hops, with TTL {}"
+ANSWERS = "; that of SYN-ACKs of this host in other connections, which came over as many hops, is {}"
 UP_TO = ("", *(f" to {ttl}" for ttl in range(1, 256)))
 ENOUGH = 3  # connections in which all RSTs are alike: no coincidence
 ADVICE = (

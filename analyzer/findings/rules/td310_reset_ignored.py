@@ -40,7 +40,7 @@ MESSAGE = (
     "{count:RST} of the {blamed} (the first in frame {rst}) did not end the connection for the {peer}, which "
     "continued it: its frame {last} carries new data or a new acknowledgment.{disowned}"
 )
-STRANGER = "whoever really sent the RST: compare its TTL and IP id with those of this endpoint's other segments"
+STRANGER = "whoever really sent the RST: compare its {hops_left_and_id} with those of this endpoint's other segments"
 LOST = "loss on the path: the RST has the number that its sender had reached, so it or data before it did not arrive"
 UNSURE = (
     "loss on the path first, then whoever really sent the RST: compare its number with the acknowledgment before it"
