@@ -1,7 +1,8 @@
 """The oldest versions that pyproject.toml declares, tried: ``python -m tests.minimum``.
 
 Makes an environment with exactly the declared minimum of each dependency, the extra ``live`` included, installs this
-check-out there, and runs the tests that meet these libraries: decoding, analysis, tables, DataFrames, objects, live.
+check-out there, and runs the tests that meet these libraries: decoding, analysis, tables, DataFrames, objects, live,
+browse.
 ``.ci/run`` does this once, after the whole suite has run with the newest versions.
 """
 
@@ -17,9 +18,9 @@ ROOT = Path(__file__).parents[1]
 EXTRAS = ("live",)
 TOOLS = ("hypothesis", "numba", "pytest")  # the tests' own, in any version
 TESTS = (
-    *("capture/test_capturing.py", "capture/test_parsing.py", "engine", "kernels/test_kernels.py", "live", "objects"),
-    *("results", "segments/test_checked.py", "segments/test_twin.py", "text", "views", "writers", "test_cli.py"),
-    *("test_contract.py", "test_golden.py", "test_settings.py", "test_times.py"),
+    *("browse", "capture/test_capturing.py", "capture/test_parsing.py", "engine", "kernels/test_kernels.py", "live"),
+    *("objects", "results", "segments/test_checked.py", "segments/test_twin.py", "text", "views", "writers"),
+    *("test_cli.py", "test_contract.py", "test_golden.py", "test_settings.py", "test_times.py"),
 )
 LEFT_OUT = "not type_checker and not answers_at_once"  # no mypy is there; a time is taken once, in a quiet suite
 

@@ -1,12 +1,14 @@
 """The whole screen of ``teardown browse``."""
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from rich.markup import escape
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.events import Resize
+from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Input, Static
 
@@ -78,8 +80,13 @@ class BrowseApp(App[None]):
         yield KeyBar()
         yield KeyBar(("help", "go_back"), "while-reading")
 
+    @property
+    def _main(self) -> Screen[Any]:
+        """The list and what stands beside it, also while a dialog is above it."""
+        return self.screen_stack[0]
+
     def on_mount(self) -> None:
-        self.screen.add_class("reading")
+        self._main.add_class("reading")
         self.reading.start()
         self._ticking = self.set_interval(TICK, self._look)
         self._look()
@@ -89,16 +96,16 @@ class BrowseApp(App[None]):
         outcome = self.reading.outcome
         if outcome is None:
             text = about_reading(self.reading, self.size.width)
-            self.query_one("#progress", Static).update(text)
+            self._main.query_one("#progress", Static).update(text)
             return
         self._ticking.stop()
         if isinstance(outcome, BaseException):
             self.exit()
             return
         self._capture = outcome
-        self.screen.remove_class("reading")
+        self._main.remove_class("reading")
         self._update_heads()
-        self.query_one(ConnectionList).focus()
+        self._main.query_one(ConnectionList).focus()
         self._choose(self._words)
 
     # --- the list -------------------------------------------------------------------------------------------------
@@ -107,7 +114,7 @@ class BrowseApp(App[None]):
         """List what the box asks for; a box that cannot be answered stays open, and so does the list as it was."""
         capture = self._capture
         if capture is not None:
-            self.query_one("#chosen", Static).update(painted(" looking ...", "grey62"))
+            self._main.query_one("#chosen", Static).update(painted(" looking ...", "grey62"))
             self._behind.do("choose", lambda: capture.choose(words), self._list, self._refuse)
 
     def _list(self, chosen: ChosenConnections) -> None:
@@ -115,7 +122,7 @@ class BrowseApp(App[None]):
         stream = self._shown.stream if self._shown is not None and stays else None
         self._chosen, self._words = chosen, chosen.words
         self._close_box()
-        connections = self.query_one(ConnectionList)
+        connections = self._main.query_one(ConnectionList)
         connections.show_connections(chosen, stream)
         self._update_heads()
         if not connections.count:
@@ -124,22 +131,22 @@ class BrowseApp(App[None]):
 
     def _empty(self, words: str) -> None:
         self._shown = None
-        self.query_one("#title", Static).update(painted(words))
-        self.query_one("#ladder", TextView).show_lines([])
+        self._main.query_one("#title", Static).update(painted(words))
+        self._main.query_one("#ladder", TextView).show_lines([])
 
     def _refuse(self, reason: str) -> None:
         """Say in place what is wrong with the box."""
-        self.query_one("#error", Static).update(Text(reason))
-        self.screen_stack[0].add_class("refused")
+        self._main.query_one("#error", Static).update(Text(reason))
+        self._main.add_class("refused")
         self._update_heads()
-        if not self.screen.has_class("box"):
+        if not self._main.has_class("box"):
             self.action_filter()
 
     def _update_heads(self) -> None:
         if self._capture is not None:
             width = self.size.width
-            self.query_one("#head", Static).update(about_capture(self._capture.analysed, width))
-            self.query_one("#chosen", Static).update(about_list(self._capture.analysed, self._chosen, width))
+            self._main.query_one("#head", Static).update(about_capture(self._capture.analysed, width))
+            self._main.query_one("#chosen", Static).update(about_list(self._capture.analysed, self._chosen, width))
 
     def on_rows_view_moved(self, event: RowsView.Moved) -> None:
         if event.rows.id == "connections":
@@ -153,9 +160,9 @@ class BrowseApp(App[None]):
 
     def on_rows_view_opened(self, event: RowsView.Opened) -> None:
         if event.rows.id == "connections":
-            self.screen.add_class("opened")
+            self._main.add_class("opened")
             self._update_counts_shown()
-            self.query_one("#ladder", TextView).focus()
+            self._main.query_one("#ladder", TextView).focus()
 
     def _after_rest(self, kind: str, do: Callable[[], None]) -> None:
         """Do it once the cursor rests."""
@@ -182,44 +189,44 @@ class BrowseApp(App[None]):
     # --- the connection under the cursor ----------------------------------------------------------------------------
 
     def _open(self) -> None:
-        capture, stream = self._capture, self.query_one(ConnectionList).stream
+        capture, stream = self._capture, self._main.query_one(ConnectionList).stream
         if capture is None or stream is None:
             return
         columns, everything = max(self.size.width - 3, 60), self._everything
         self._behind.do("open", lambda: capture.open(stream, columns, everything), self._show_connection, self._say)
 
     def _show_connection(self, shown: ShownConnection) -> None:
-        ladder = self.query_one("#ladder", TextView)
+        ladder = self._main.query_one("#ladder", TextView)
         same = self._shown is not None and self._shown.stream == shown.stream
         self._shown = shown
         ladder.show_lines(shown.lines, ladder.cursor if same else 0)
-        place = self.query_one(ConnectionList)
+        place = self._main.query_one(ConnectionList)
         title = f" {shown.title}   {place.cursor + 1:,} of {place.count:,}"
-        self.query_one("#title", Static).update(painted(title))
+        self._main.query_one("#title", Static).update(painted(title))
         self._count()
 
     def _say(self, words: str) -> None:
-        self.notify(words, markup=False)
+        self.notify(escape(words))
 
     def _moment(self) -> int | None:
         """The moment under the cursor: of the line in the ladder, else of the connection's last packet."""
         if self._shown is None:
             return None
-        ladder = self.query_one("#ladder", TextView)
+        ladder = self._main.query_one("#ladder", TextView)
         at = ladder.moment if ladder.has_focus or self.has_opened else None
         return self._shown.moment if at is None else at
 
     @property
     def has_opened(self) -> bool:
         """Whether a connection is opened: there is its ladder alone."""
-        return self.screen_stack[0].has_class("opened")
+        return self._main.has_class("opened")
 
     def _count(self) -> None:
         """The sockets at that moment, where they are shown."""
         capture, shown, at = self._capture, self._shown, self._moment()
-        if capture is None or shown is None or at is None or not self.screen.has_class("counts"):
+        if capture is None or shown is None or at is None or not self._main.has_class("counts"):
             return
-        pane, first = self.query_one(CountsPane), capture.analysed.summary.first_ns or 0
+        pane, first = self._main.query_one(CountsPane), capture.analysed.summary.first_ns or 0
         parts, curves = curve_parts(self.size.width), self.size.height >= (TALL if self.has_opened else TALLER)
         self._behind.do(
             "counts",
@@ -237,25 +244,25 @@ class BrowseApp(App[None]):
         return action != "help" or len(self.screen_stack) == 1
 
     def action_filter(self) -> None:
-        self.screen.add_class("box")
-        box = self.query_one("#filter", Input)
-        box.value = box.value if self.screen.has_class("refused") else self._words.text
+        self._main.add_class("box")
+        box = self._main.query_one("#filter", Input)
+        box.value = box.value if self._main.has_class("refused") else self._words.text
         box.cursor_position = len(box.value)
         box.focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """The filter is what was typed; nothing typed is no filter."""
-        self.screen_stack[0].remove_class("refused")
+        self._main.remove_class("refused")
         try:
             self._choose(read_box(event.value, self._settings))
         except UsageError as error:
             self._refuse(str(error))
 
     def _close_box(self) -> None:
-        self.screen_stack[0].remove_class("refused")
-        if self.screen_stack[0].has_class("box"):
-            self.screen_stack[0].remove_class("box")
-            self.query_one(ConnectionList).focus()
+        self._main.remove_class("refused")
+        if self._main.has_class("box"):
+            self._main.remove_class("box")
+            self._main.query_one(ConnectionList).focus()
 
     def action_clear(self) -> None:
         self._choose(read_box("", self._settings))
@@ -288,7 +295,7 @@ class BrowseApp(App[None]):
     def action_netstat(self) -> None:
         capture, at, columns = self._capture, self._moment(), self.size.width - 3
         if capture is not None and at is not None:
-            self.notify("listing the sockets ...", timeout=1, markup=False)
+            self.notify("listing the sockets ...", timeout=1)
             title = f" sockets at {date_text(at)}"
 
             def show(lines: list[Line]) -> None:
@@ -311,30 +318,30 @@ class BrowseApp(App[None]):
         self._open()
 
     def action_counts(self) -> None:
-        self._counts_wanted = not self.screen.has_class("counts")
+        self._counts_wanted = not self._main.has_class("counts")
         self._update_counts_shown()
 
     def _update_counts_shown(self) -> None:
         """As asked for; else where there is room."""
         wanted = self.size.height >= TALL or self.has_opened if self._counts_wanted is None else self._counts_wanted
-        self.screen_stack[0].set_class(wanted, "counts")
+        self._main.set_class(wanted, "counts")
         self._count()
 
     def action_copy(self) -> None:
         if self._shown is not None:
             text = self._shown.display_filter
             self.copy_to_clipboard(text)
-            self.notify(f"copied: {text}", timeout=2, markup=False)
+            self.notify(escape(f"copied: {text}"), timeout=2)
 
     def action_go_back(self) -> None:
         """Leave what was opened last; the screen itself where nothing is open."""
         if len(self.screen_stack) > 1:
             self.pop_screen()
-        elif self.screen.has_class("box"):
+        elif self._main.has_class("box"):
             self._close_box()
         elif self.has_opened:
-            self.screen.remove_class("opened")
-            self.query_one(ConnectionList).focus()
+            self._main.remove_class("opened")
+            self._main.query_one(ConnectionList).focus()
             self._update_counts_shown()
         else:
             self.action_leave()

@@ -6,6 +6,7 @@ is computed here. All text is drawn as it is, never as markup.
 
 from typing import ClassVar
 
+from rich.markup import escape
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
@@ -165,12 +166,12 @@ class Screen(App[None]):
         elif table == "groups" and row < len(self._shown):
             streams = list(self._shown[row].streams)
         if not streams:
-            self.notify("no closing connection there", markup=False)
+            self.notify("no closing connection there")
             return
         try:
             self.push_screen(LadderScreen(self._subject.ladder(streams[0], max(80, self.size.width - 4))))
         except TeardownError as error:
-            self.notify(str(error), markup=False)
+            self.notify(escape(str(error)))
 
     def action_leave(self) -> None:
         self._subject.stop()

@@ -5,12 +5,14 @@ import shutil
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("textual", reason="needs textual (the extra live)")
 
 from textual.pilot import Pilot
+from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from analyzer.browse import connection_list
@@ -19,6 +21,7 @@ from analyzer.browse.browsed import BrowsedCapture
 from analyzer.browse.connection_list import ConnectionList
 from analyzer.browse.dialogs import FindingsScreen, SortScreen, TextScreen
 from analyzer.browse.filter_box import read_box
+from analyzer.browse.head_lines import about_capture, about_list
 from analyzer.browse.key_bar import KeyBar
 from analyzer.browse.keys import KEYS
 from analyzer.browse.reading import Reading, ReadingStopped
@@ -70,8 +73,13 @@ async def press(app: BrowseApp, pilot: Pilot[None], *keys: str) -> None:
 
 async def typed(app: BrowseApp, pilot: Pilot[None], text: str) -> None:
     await pilot.press("slash")
-    app.query_one("#filter", Input).value = text
+    main(app).query_one("#filter", Input).value = text
     await press(app, pilot, "enter")
+
+
+def main(app: BrowseApp) -> Screen[Any]:
+    """The list and what stands beside it."""
+    return app.screen_stack[0]
 
 
 def rows(view: RowsView) -> list[str]:
@@ -84,24 +92,27 @@ def seen(view: RowsView) -> list[str]:
 
 
 def connections(app: BrowseApp) -> list[str]:
-    return rows(app.screen_stack[0].query_one(ConnectionList))
+    return rows(main(app).query_one(ConnectionList))
 
 
 def text(app: BrowseApp, name: str) -> str:
-    return str(app.screen_stack[0].query_one(f"#{name}", Static).render())
+    """What stands on the screen of a part, its lines one after the other."""
+    part = main(app).query_one(f"#{name}", Static)
+    lines = ["".join(piece.text for piece in part.render_line(y)) for y in range(part.size.height)]
+    return " ".join(" ".join(line.split()) for line in lines)
 
 
 def test_a_connection_is_listed_opened_and_left() -> None:
     async def steps(app: BrowseApp, pilot: Pilot[None]) -> None:
         assert "20 packets" in text(app, "head") and "2 connections" in text(app, "head")
         assert "10.1.1.2:44296" in connections(app)[0] and "● TD101" in connections(app)[0]
-        ladder = app.query_one("#ladder", TextView)
+        ladder = main(app).query_one("#ladder", TextView)
         assert "error TD101 close-wait-leak" in rows(ladder)[0]
         await press(app, pilot, "enter")
         assert app.has_opened and ladder.has_focus
         assert "its clients" in text(app, "counts")
         await press(app, pilot, "escape")
-        assert not app.has_opened and app.query_one(ConnectionList).has_focus
+        assert not app.has_opened and main(app).query_one(ConnectionList).has_focus
         await press(app, pilot, "down")
         assert "connection 1 " in text(app, "title") and "2 of 2" in text(app, "title")
         await pilot.press("q")
@@ -112,7 +123,7 @@ def test_a_connection_is_listed_opened_and_left() -> None:
 def test_the_counts_are_those_of_the_line_under_the_cursor() -> None:
     async def steps(app: BrowseApp, pilot: Pilot[None]) -> None:
         await press(app, pilot, "enter")
-        ladder = app.query_one("#ladder", TextView)
+        ladder = main(app).query_one("#ladder", TextView)
         ladder.move_to(next(place for place, row in enumerate(rows(ladder)) if "SYN_SENT" in row))
         await settled(app, pilot)
         assert "SYN_SENT" in text(app, "counts") and ", 0 µs after the first packet" in text(app, "counts")
@@ -145,7 +156,9 @@ def test_a_filter_that_means_nothing_is_answered_in_place() -> None:
                             ("duration_s + 5", "neither true nor false")):  # fmt: skip
             await typed(app, pilot, wrong)
             assert said in text(app, "error") and app.screen.has_class("refused")
-            assert app.query_one("#filter", Input).has_focus and app.query_one("#filter", Input).value == wrong
+            assert (
+                main(app).query_one("#filter", Input).has_focus and main(app).query_one("#filter", Input).value == wrong
+            )
             assert connections(app) == before
             await press(app, pilot, "escape")
             assert not app.screen.has_class("refused")
@@ -160,9 +173,9 @@ def test_filters_of_the_command_line_stand_in_the_box() -> None:
         assert len(connections(app)) == 1
         assert "--stream 1" in text(app, "chosen")
         await pilot.press("slash")
-        assert app.query_one("#filter", Input).value == "--stream 1"
+        assert main(app).query_one("#filter", Input).value == "--stream 1"
         await press(app, pilot, "escape")
-        assert app.query_one(ConnectionList).has_focus
+        assert main(app).query_one(ConnectionList).has_focus
 
     drive(LEAK, steps, box="--stream 1")
 
@@ -216,7 +229,7 @@ def test_nothing_but_what_is_seen_is_made(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(connection_list, "BLOCK", 8)
 
     async def steps(app: BrowseApp, pilot: Pilot[None]) -> None:
-        listed = app.query_one(ConnectionList)
+        listed = main(app).query_one(ConnectionList)
         assert listed.count == 51 and sum(made) <= 16
         await press(app, pilot, "end")
         assert listed.cursor == 50 and sum(made) <= 32
@@ -228,11 +241,12 @@ def test_nothing_but_what_is_seen_is_made(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize("capture", [LEAKS, "graceful-over-ipv6.pcap", FLOOD])
 def test_no_number_is_cut_off(capture: str, size: tuple[int, int]) -> None:
     async def steps(app: BrowseApp, pilot: Pilot[None]) -> None:
-        assert size[0] - len(text(app, "head")) >= 0 and size[0] - len(text(app, "chosen")) >= 0
-        assert not any(MORE in line for line in seen(app.query_one(ConnectionList)))
-        assert not any(MORE in line for line in seen(app.query_one("#ladder", TextView)))
-        await press(app, pilot, "enter")
-        assert all(len(line) <= size[0] - 2 for line in text(app, "counts").splitlines())
+        assert app._capture is not None and app._chosen is not None
+        analysed = app._capture.analysed
+        for words in (about_capture(analysed, size[0]).plain, about_list(analysed, app._chosen, size[0]).plain):
+            assert len(words) <= size[0] and f"{analysed.overview.flows}" in words
+        assert not any(MORE in line for line in seen(main(app).query_one(ConnectionList)))
+        assert not any(MORE in line for line in seen(main(app).query_one("#ladder", TextView)))
 
     drive(capture, steps, size)
 
