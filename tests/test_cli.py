@@ -15,9 +15,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import click
 import pytest
 
 from analyzer.cli import cli, guarded
+from analyzer.command import Command
 from analyzer.errors import UnreadableCapture
 from analyzer.results.result import Analysed
 from analyzer.settings import Settings
@@ -404,3 +406,33 @@ def test_a_timer_that_is_not_known(given: list[str], capsys: pytest.CaptureFixtu
     assert guarded(["explain", *given]) == 2
     said = capsys.readouterr().err
     assert said.startswith("teardown: ") and "internal error" not in said
+
+
+BY_COMMAS = {
+    *("--tables", "--columns", "--host", "--port", "--stream", "--code", "--ending", "--select", "--ignore"),
+    *("--states", "--findings"),
+}
+
+
+def valued_options() -> list[Any]:
+    """All options of all commands that take a value, with a command's name each."""
+    return [
+        pytest.param(name, option, id=f"{name} {option.opts[-1]}")
+        for name, command in cli.commands.items()
+        for option in command.params
+        if isinstance(option, click.Option) and not option.is_flag
+    ]
+
+
+@pytest.mark.parametrize(("name", "option"), valued_options())
+def test_an_option_given_twice_is_no_option_lost(run: Run, name: str, option: click.Option) -> None:
+    """Either both values are taken or it is an error that names it: click takes the last, and says nothing."""
+    assert isinstance(cli.commands[name], Command)
+    if option.multiple:
+        return
+    for opts in (option.opts[:1] * 2, (option.opts * 2)[:2]):
+        given = [word for opt in opts for word in (opt, *["1"] * option.nargs)]
+        status, out, err = run(name, *given)
+        assert (status, out) == (2, "")
+        assert f"{max(option.opts, key=len)} is given more than once" in err
+        assert ("separate several values by commas" in err) == (option.opts[-1] in BY_COMMAS)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from analyzer.command import Command
 from analyzer.commands.options import captures, no_fast_path, settings_options
 from analyzer.commands.running import analysed_of, print_bytes
 from analyzer.errors import UsageError
@@ -30,7 +31,7 @@ def _tables(context: click.Context, option: click.Parameter, value: str | None) 
     return names
 
 
-@click.command()
+@click.command(cls=Command)
 @captures
 @click.option(
     "--out",

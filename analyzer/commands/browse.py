@@ -5,13 +5,14 @@ from typing import Any
 
 import click
 
+from analyzer.command import Command
 from analyzer.commands.flows import names, order_option
 from analyzer.commands.options import captures, no_fast_path, settings_options
 from analyzer.errors import UsageError
 from analyzer.settings import Settings
 
 
-@click.command()
+@click.command(cls=Command)
 @captures
 @order_option
 @click.option("--columns", metavar="NAMES", callback=names, help="List these columns of flows, separated by commas.")

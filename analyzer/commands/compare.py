@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from analyzer.command import Command
 from analyzer.commands.options import captures_of, no_fast_path, settings_options
 from analyzer.commands.running import analysed_of
 from analyzer.errors import UsageError
@@ -13,7 +14,7 @@ from analyzer.settings import Settings
 BY = ("server", "port", "all")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("before", type=click.Path(allow_dash=True, readable=False))
 @click.argument("after", type=click.Path(allow_dash=True, readable=False))
 @click.option(

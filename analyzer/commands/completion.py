@@ -5,11 +5,13 @@ import sys
 
 import click
 
+from analyzer.command import Command
+
 VARIABLE, PROGRAM = "_TEARDOWN_COMPLETE", "teardown"
 SHELLS = ("bash", "zsh", "fish")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:

@@ -2,11 +2,12 @@
 
 import click
 
+from analyzer.command import Command
 from analyzer.commands.options import option_of
 from analyzer.errors import UsageError
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("code", required=False)
 @click.argument("value", required=False)
 @click.option("--list", "listed", is_flag=True, help="List all findings.")

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from analyzer.command import Command
 from analyzer.commands.options import captures, no_fast_path, settings_options
 from analyzer.commands.running import analysed_of, print_bytes
 from analyzer.errors import UsageError
@@ -23,7 +24,7 @@ order_option = click.option(
 )
 
 
-@click.command()
+@click.command(cls=Command)
 @captures
 @order_option
 @click.option(

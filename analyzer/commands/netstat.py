@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from analyzer.command import Command
 from analyzer.commands.options import captures, no_fast_path, settings_options
 from analyzer.commands.running import analysed_of
 from analyzer.errors import UsageError
@@ -25,7 +26,7 @@ def _step(context: click.Context, option: click.Parameter, value: str | None) ->
     return step
 
 
-@click.command()
+@click.command(cls=Command)
 @captures
 @click.option(
     "--at",

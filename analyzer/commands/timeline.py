@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from analyzer.command import Command
 from analyzer.commands.options import captures, no_fast_path, settings_options
 from analyzer.commands.running import analysed_of, print_bytes
 from analyzer.errors import UsageError
@@ -19,7 +20,7 @@ MOST_LISTED = 50
 KNOWN_FROM = "name the connection: --stream N, or filters that only it fits (--host ADDRESS, --port N, --between ...)"
 
 
-@click.command()
+@click.command(cls=Command)
 @captures
 @click.option("--all", "everything", is_flag=True, help="Show every segment, also steady data transfer.")
 @click.option(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from analyzer.capture.gaps import watched_until
 from analyzer.flows.row import FLOW
 from analyzer.tracker.storage.transpose import ColumnNotKept
+from analyzer.units import SECOND
 
 # Columns of ENDING. To have another, name it here: it is kept then.
 KEPT = (
@@ -29,6 +30,20 @@ KEPT = (
 
 STEP = 1 << 15  # flows that are looked at at once: their columns fit into the processor's caches
 FlowColumn = Callable[[str], NDArray[Any]]  # gives a column of some flows by its name
+
+
+# Where no connection begins or ends for so long, nothing proves that anybody captured: recordings that were
+# joined lie hours to years apart, while within one of any traffic the pauses are seconds to minutes.
+HOLE_NS = 600 * SECOND
+
+
+def captured_until(first: NDArray[Any], last: NDArray[Any], since: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Until when it is known that somebody captured, from the times ``since`` of segments on: as long as connections
+    begin (``first``) or end (``last``) no more than HOLE_NS after one another."""
+    moments = np.concatenate([first, last, since])
+    moments = np.sort(moments[moments >= since.min()])
+    ends = np.append(moments[:-1][np.diff(moments) > HOLE_NS], moments[-1])
+    return np.asarray(ends[np.searchsorted(ends, since)], np.int64)
 
 
 class CaptureFacts(NamedTuple):

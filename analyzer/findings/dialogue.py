@@ -1,6 +1,6 @@
 """What rules ask of the dialogue: who sent data last, who closed then, and what was pending (``tcp.dialogue``)."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from analyzer.tracker.outcome import Ledger, one_of
 from analyzer.units import SECOND, counted
 
 ALERTS_APART = " What looks like a TLS alert is not counted among them."
+SYN_AGAIN_NS = 9 * SECOND // 10  # no stack repeats a SYN sooner (RFC 6298: after a second)
 TLS_CONTROL_BYTES = 100  # so long are HTTP/2's frames that need no answer, encrypted; requests are longer
 HTTP2_CONTROL_BYTES = (9, 13, 17)  # in clear: SETTINGS acknowledged, WINDOW_UPDATE, PING (RFC 9113 6)
 WEBSOCKET_CLOSE, WEBSOCKET_PONG = 0x88, 0x8A  # first bytes of control frames, PING between the two
@@ -50,6 +51,28 @@ def never_used(ledger: Ledger) -> Bools:
     """Where neither side had sent any data before the end of the dialogue, shape (flows, 1)."""
     silent = (ledger.own("turns") == 0) & (ledger.own("missing_bytes") == 0) & (ledger.own("missing_jumps") == 0)
     return np.asarray(silent.all(axis=1, keepdims=True))
+
+
+class LateOpening(NamedTuple):
+    """How long after the first SYN the SYN-ACK came, and its frame, shape (flows, 2); 0 of other connections."""
+
+    after: NDArray[np.int64]
+    frame: NDArray[np.int64]
+
+    def words(self) -> dict[str, NDArray[np.int64] | Choice]:
+        """The values of a template that says so."""
+        return {"late": self.after, "syn_ack": self.frame, "late_stop": phrase(self.after > 0, ".")}
+
+
+def late_opening(ledger: Ledger) -> LateOpening:
+    """Connections that opened late, because a SYN had not been answered, and that the client never used."""
+    answer = (ledger.own("syn_ack") > 0) & (ledger.peer("syn_count") > 1) & (ledger.peer("syn_ack") == 0)
+    after = ledger.own("syn_time") - ledger.peer("syn_time")
+    late = answer & ~ledger.knows(Known.SENT_DATA)[:, ::-1] & (after >= SYN_AGAIN_NS)
+    both = np.ones(2, np.int64)
+    return LateOpening(
+        *((value * late).max(axis=1, keepdims=True) * both for value in (after, ledger.own("syn_frame")))
+    )
 
 
 def spoke_tls(ledger: Ledger) -> Bools:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from analyzer.capture.gaps import crossed
 from analyzer.findings.rule import Bools, Choice
+from analyzer.tcp.sequence import difference
 from analyzer.tcp.states import State
 from analyzer.tracker.ledger import Answered, Known
 from analyzer.tracker.outcome import Ledger, one_of
@@ -135,6 +136,15 @@ def ended_silence(ledger: Ledger, frame: NDArray[Any]) -> NDArray[np.int64]:
     of a second or more, or not its longest."""
     long = (ledger.own("idle_longest_frame") == frame) & (ledger.own("idle_longest") >= LONG_NS)
     return np.asarray(np.where(long, ledger.own("idle_longest"), 0), np.int64)
+
+
+def first_unanswered(ledger: Ledger) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The frame and time of what an endpoint sent before its FIN and from which on nothing was acknowledged; where that
+    is the FIN itself, of the FIN."""
+    fin, run = ledger.own("fin_time"), ledger.own("run_time")
+    lost = difference(ledger.own("run_end"), ledger.peer("ack_sent")) > 0  # else it was a repeat of what had arrived
+    before = lost & (ledger.own("run_frame") > 0) & (run < fin) & (ledger.own("fin_acked_frame") == 0)
+    return np.where(before, ledger.own("run_frame"), ledger.own("fin_frame")), np.where(before, run, fin)
 
 
 def by_third_party(ledger: Ledger) -> Bools:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.findings.all_flows import captured_until
 from analyzer.findings.ledger_view import LedgerView
 from analyzer.tracker.signs import Sign
 from analyzer.tracker.vocabularies import RstCause
@@ -53,6 +54,12 @@ class Hosts:
         full = self.column("rst_cause") == RstCause.NOT_TAKEN
         services = self.column("server_ip")[full].astype(np.int64) << 16 | self.column("server_port")[full]
         return np.isin(addresses.astype(np.int64) << 16 | ports.astype(np.int64), services)
+
+    def captured_until(self, since: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Until when it is known that somebody captured, from the times ``since`` of segments on (see all_flows.py)."""
+        if self.column is None:
+            return since
+        return captured_until(self.column("first_epoch"), self.column("last_epoch"), since)
 
     def round_trips(self, addresses: NDArray[np.int64]) -> dict[int, RoundTrip]:
         """How long hosts took to answer as servers."""

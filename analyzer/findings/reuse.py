@@ -1,5 +1,7 @@
 """A newer connection on used addresses and ports: what the rules and the table ``reuse`` say of it alike."""
 
+from enum import IntEnum
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,29 @@ from analyzer.tcp.states import State
 from analyzer.tracker.outcome import Ledger
 
 ALIVE = [state for state in State if state not in (State.UNKNOWN, State.CLOSED, State.LISTEN)]
+UNPRIVILEGED, EPHEMERAL = 1024, 32768  # ports that systems give out, and Linux by itself, begin here
+
+
+class SourcePort(IntEnum):
+    """How the client came by its port, as far as the number tells."""
+
+    GIVEN = 0  # by its system, it seems
+    SAME = 1  # it is the server's port too: the client binds it
+    PRIVILEGED = 2  # no system gives out such a port by itself: the client binds it
+    LOW = 3  # not from the range that Linux has by default: bound, or from another range
+
+
+def source_port(ledger: Ledger) -> NDArray[np.uint8]:
+    """How who sent the SYN came by its port (SourcePort), shape (flows,)."""
+    own, other = ports(ledger)
+    found = [own == other, own < UNPRIVILEGED, own < EPHEMERAL]
+    return np.select(found, [SourcePort.SAME, SourcePort.PRIVILEGED, SourcePort.LOW], SourcePort.GIVEN).astype(np.uint8)
+
+
+def ports(ledger: Ledger) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The port of who sent the SYN, and the other one."""
+    port, flows, asks = ledger.flow("port").astype(np.int64), np.arange(ledger.flows), asker(ledger)
+    return port[flows, asks], port[flows, 1 - asks]
 
 
 def old_states(ledger: Ledger) -> NDArray[np.int64]:

@@ -17,7 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.findings.dialogue import may_need_no_answer
-from analyzer.findings.facts import LONG_NS, by_third_party, ended_silence, met_by_reset, opening_not_captured
+from analyzer.findings.facts import (
+    LONG_NS,
+    by_third_party,
+    ended_silence,
+    first_unanswered,
+    met_by_reset,
+    opening_not_captured,
+)
 from analyzer.findings.rule import Bools
 from analyzer.tcp import timer_catalogue
 from analyzer.tcp.dialogue import Pending
@@ -131,12 +138,12 @@ def survived(ledger: Ledger, idle: Longs) -> Longs:
 
 
 def before_lost_fin(ledger: Ledger) -> Silences:
-    """The silence that a FIN ended which was never acknowledged, the later one of two."""
+    """The silence after which nothing was acknowledged any more of what ended with a FIN, the later one of two."""
     fins = ledger.own("fin_time") * (ledger.own("fin_count") > 1)
     side = np.where(fins.any(axis=1), np.argmax(fins, axis=1), NOT_KNOWN)
-    frame, when = ledger.of_side("fin_frame", side), ledger.of_side("fin_time", side) - 1  # before it passed
-    length = _of_side(ended_silence(ledger, ledger.own("fin_frame")), side)
-    return _forgotten(ledger, side, BY_NOTHING, when, length, frame)
+    frames, times = first_unanswered(ledger)
+    length, when = _of_side(ended_silence(ledger, frames), side), _of_side(times, side) - 1  # before it passed
+    return _forgotten(ledger, side, BY_NOTHING, when, length, _of_side(frames, side))
 
 
 def whole_minutes(found: Silences) -> Bools:

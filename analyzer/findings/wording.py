@@ -18,6 +18,15 @@ brace is a brace. The kind behind the colon:
     shown         (frame 8), or nothing
     silence       , after 612 s of silence; or nothing
     quiet         , then nothing for 61 s; or nothing
+    nor_from      , nor of anything that it had sent from frame 8 on; or nothing
+    in_filter     5060 )', or nothing
+    of_this       . Of this, 1 s passed between. Or nothing
+    late           It had opened late: the SYN was repeated, and the SYN-ACK came 1 s after the first. Or nothing
+    ahead         , 20.1 s before the FIN; or nothing
+    unanswered    ; 3 probes before it had not been answered either. Or nothing
+    none_after    ; nothing of the other side was captured after frame 8. Or nothing
+    neither       ; the acknowledgment number of the other side does not cover frame 8 either. Or nothing
+    its_last      ; the other side still sent, last in frame 8. Or nothing
     broken         that frame 8 had ended, or nothing
     survived       (it had survived 200 s before), or nothing
     ending         in answer to frame 8, which was sent; or nothing
@@ -243,6 +252,19 @@ KINDS: dict[str, Callable[[str], Piece]] = {
     "to": lambda value: FrameNumber(value, " to "),
     "silence": lambda value: Duration(value, ", after ", " of silence"),
     "quiet": lambda value: Duration(value, ", then nothing for "),
+    "nor_from": lambda value: FrameNumber(value, ", nor of anything that it had sent from frame ", " on"),
+    "in_filter": lambda value: Number(value, behind=" )'"),
+    "of_this": lambda value: Duration(value, ". Of this, ", " passed between"),
+    "late": lambda value: Duration(
+        value, " The connection had opened late: the SYN was repeated, and the SYN-ACK came ", " after the first"
+    ),
+    "ahead": lambda value: Duration(value, ", ", " before the FIN"),
+    "unanswered": lambda value: Number(value, "probe", "; ", " before it had not been answered either"),
+    "none_after": lambda value: FrameNumber(value, "; nothing of the other side was captured after frame "),
+    "neither": lambda value: FrameNumber(
+        value, "; the acknowledgment number of the other side does not cover frame ", " either"
+    ),
+    "its_last": lambda value: FrameNumber(value, "; the other side still sent, last in frame "),
     "within": lambda value: Duration(value, " in "),
     "than": lambda value: Duration(value, " than ", "."),
     "every": lambda value: Duration(value, " than every "),

@@ -14,6 +14,7 @@ import click
 from click.core import ParameterSource
 
 from analyzer.capture.live.request import BUFFER_MIB, ENGINES, FILTER, SNAP_LENGTH, Request
+from analyzer.command import Command
 from analyzer.errors import TeardownError, UsageError
 from analyzer.settings import Settings, file_text, nanoseconds
 from analyzer.views.escape import safe
@@ -111,7 +112,7 @@ def options(*groups: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:
     return add
 
 
-@click.command()
+@click.command(cls=Command)
 @options(SOURCE, OUTPUT, LIMITS)
 def live(
     interfaces: tuple[str, ...], pipe: str | None, filter: str, engine: str, snaplen: int, buffer: int, **given: Any

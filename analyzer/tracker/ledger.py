@@ -236,9 +236,10 @@ UNUSUAL_FACTS = [
     Column("unseen_time", "<i8", "since when the last bytes it is known to have sent have not passed, 0 they have"),
     Column("stale_acks", "<i4", "acknowledgments of an older connection it answered a SYN with"),
     Column("stale_ack_frame", "<u4", "frame of the first of these"),
-    Column(
-        "unrelated_segments", "<i4", "segments of it that belong to no connection: its peer awaits the answer to a SYN"
-    ),
+    Column("disowned_frame", "<u4", "its first RST that refuses such an acknowledgment of its SYN, 0 none"),
+    Column("disowned_time", "<i8", "the last of these since its SYN passed, 0 none"),
+    Column("disowned_wait", "<i8", "time from these to its next SYN, summed"),
+    Column("unrelated_segments", "<i4", "segments of it, of no connection: its peer awaits the answer to a SYN"),
     Column("syn_ack_after_ack", "<i4", "SYN-ACKs it sent although an acknowledgment had passed"),
     Column("syn_ack_after_ack_frame", "<u4", "frame of the first of these"),
     Column("syn_ack_after_ack_last", "<u4", "frame of the last of these"),

@@ -61,6 +61,14 @@ def note_unacceptable(context, s, i):
 
 
 @helper
+def disown(u, now, frame):
+    """Note a RST that refuses the answer of an older connection to a SYN; its sender asks again."""
+    if u["disowned_frame"] == 0:
+        u["disowned_frame"] = frame
+    u["disowned_time"] = now
+
+
+@helper
 def reach_of_window(e, p):
     """How far from its numbers endpoint ``e`` may be: a window of ``p`` where its scale is known, else FAR."""
     return max(np.int64(FAR), np.int64(p["window"])) if e["window_scale"] > 0 and p["window_scale"] > 0 else FAR

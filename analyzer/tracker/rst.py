@@ -68,7 +68,7 @@ from analyzer.tracker.dialogue import end_dialogue, resume_dialogue
 from analyzer.tracker.distance import decided_since, sent_before
 from analyzer.tracker.gaps import silent_since
 from analyzer.tracker.moves import entry_row, move, note, note_received, take_back
-from analyzer.tracker.other_connection import acceptable_in_syn_sent
+from analyzer.tracker.other_connection import acceptable_in_syn_sent, disown
 from analyzer.tracker.reordering import fin_before_reset, not_yet_arrived, own_reset, undo_reset
 from analyzer.tracker.rst_trigger import trigger
 from analyzer.tracker.storage.event_log import bound, log_at
@@ -123,6 +123,7 @@ def reset(context, s, i):
     now, frame = np.int64(s["time"]), np.int64(s["frame"])
     if refuses_old_answer(context, s, e, p):
         note(context, i, RST_AGAIN, now, frame, NO_NOTE)  # it goes on asking
+        disown(mark_unusual(context, e), now, frame)
         return
     verdict = judge(context, s, e, p)
     u = mark_unusual(context, e)

@@ -133,6 +133,9 @@ def count_syn(context, e, now, frame):
         u = mark_unusual(context, e)
         u["syn_last_time"] = now
         u["syn_last_frame"] = frame
+        if u["disowned_time"] > 0:
+            u["disowned_wait"] = np.int64(u["disowned_wait"]) + now - np.int64(u["disowned_time"])
+            u["disowned_time"] = 0
 
 
 @helper

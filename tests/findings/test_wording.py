@@ -175,5 +175,5 @@ def test_the_pieces_of_a_finding_make_its_sentence() -> None:
                 assert "".join(span.text for span in spans) == listing.say(table, name, row)
     leak = next(table for table in listing.tables if table.rule.code == "TD101")
     (spans,) = listing.spans(leak, "message", np.array([0]))
-    named = [span.text for span in spans if isinstance(span.piece, FrameNumber | Endpoint)]
+    named = [span.text for span in spans if span.text and isinstance(span.piece, FrameNumber | Endpoint)]
     assert named == ["[2001:db8::2]:80", "frame 8", "9"]

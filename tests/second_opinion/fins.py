@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from tests.second_opinion.closing import answers, stays_in
+from tests.second_opinion.closing import answers, is_probe, stays_in
 from tests.second_opinion.opinion import Case, absent, must, need, predicate
 from tests.second_opinion.packets import Segment, ahead
 from tests.second_opinion.silences import timers_fit
@@ -26,9 +26,11 @@ def fin_never_acknowledged(case: Case) -> None:
     case.number_of("count", fins)
     case.happened("when", fins[0])
     case.lasted("span", fins[-1].time - fins[0].time)
-    earlier = case.flow.before(fins[0])
-    case.lasted("idle", fins[0].time - earlier[-1].time if earlier else 0)
-    timers_fit(case, fins[0])
+    first = lost_before(case, fins[0])
+    earlier = case.flow.before(first)
+    for silence in ("idle", "lost_after"):
+        case.lasted(silence, first.time - earlier[-1].time if earlier else 0)
+    timers_fit(case, first)
     covered = list(case.flow.covering(case.peer, fins[0].end))
     later = [row for row in covered if row.frame > fins[-1].frame]
     absent(later, "frame {} acknowledges it")
@@ -40,6 +42,27 @@ def fin_never_acknowledged(case: Case) -> None:
     absent(resets, "frame {} answers with RST")
     heard(case)
     stays_in(case, case["state"])
+
+
+def lost_before(case: Case, fin: Segment) -> Segment:
+    """What was lost first: the FIN, or what the message names before it, and what it says of the other side then."""
+    first, others = fin, case.flow.of(case.peer)
+    for name in ("lost", "uncovered"):
+        if case[name] is not None:
+            first = case.segment(name, case.own)
+            must(first.takes_room and first.frame < fin.frame, f"frame {first.frame} is not data before the FIN")
+            absent(list(case.flow.covering(case.peer, first.end)), "frame {} acknowledges what was sent before the FIN")
+    case.lasted("lead", fin.time - first.time)
+    for name in ("heard", "going_on"):
+        if case[name] is not None:
+            must(case.segment(name, case.peer) == others[-1], f"frame {others[-1].frame} is the last of the other side")
+    if case["lost"] is not None or case["probes"] is not None:
+        absent([row for row in others if row.time > first.time], "the other side still sent frame {}")
+    if case["going_on"] is not None:
+        must(others[-1].time > first.time, "the other side sent nothing after it")
+    probes = [row for row in case.flow.before(first) if row.side == case.own and is_probe(case.flow, row)]
+    case.number_of("probes", [row for row in probes if not others or row.frame > others[-1].frame])
+    return first
 
 
 def heard(case: Case) -> None:

@@ -15,7 +15,7 @@ def timers_fit(case: Case, ended: Segment) -> None:
     """Each timer named fits a time that ended with the segment ``ended``: since the last segment, the last data of
     either side, the handshake, the first FIN, its acknowledgment or the last FIN. One that fires in silence is no
     longer than the longest of these."""
-    said, flow = str(case["timers"] or ""), case.flow
+    said, flow = str(case["timers"] or case["lost_timers"] or ""), case.flow
     earlier = flow.before(ended)
     if not said or not earlier:
         must(not said, "nothing was captured before it")

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from tests.second_opinion.claims import Duration
 from tests.second_opinion.opinion import FOLLOWS, REFUTED, UNDECIDED
 from tests.second_opinion.packets import Flow
-from tests.second_opinion.story import FIRST, answer, told
+from tests.second_opinion.story import FIRST, SECOND, answer, told
 
 NOTHING_MORE = "; then it sent nothing more"
 
@@ -53,6 +54,16 @@ NO_ACKNOWLEDGMENT: list[Story] = [
     ((FINS, "1.4 S R 1 0 0"), STUCK, REFUTED),
     (("1 C FA 1 1 0", "1.012 S A 1 2 0", "1.015 C FA 1 1 0"), {"first": 4, "last": 6}, REFUTED),
     (("1 C FA 1 1 0", "1.012 S A 1 2 0", "1.3 C FA 1 1 0"), {"first": 4, "last": 6}, FOLLOWS),
+]
+LOST_BEFORE = "1 C PA 1 1 10\n 2 C PA 1 1 10\n 3 C FA 11 1 0\n 5 C FA 11 1 0"  # frames 4 to 7
+SINCE_4 = {"first": 6, "last": 7, "lost": 4}
+NO_ACKNOWLEDGMENT += [
+    ((LOST_BEFORE,), SINCE_4 | {"lead": Duration(2 * SECOND, 1), "heard": 2}, FOLLOWS),
+    ((LOST_BEFORE,), SINCE_4 | {"lead": Duration(SECOND, 1)}, REFUTED),
+    ((LOST_BEFORE,), SINCE_4 | {"heard": 3}, REFUTED),
+    ((LOST_BEFORE, "6 S A 1 1 0"), SINCE_4, REFUTED),
+    ((LOST_BEFORE, "6 S A 1 1 0"), {"first": 6, "last": 7, "uncovered": 4, "going_on": 8}, FOLLOWS),
+    ((LOST_BEFORE, "6 S A 1 11 0"), {"first": 6, "last": 7, "uncovered": 4, "going_on": 8}, REFUTED),
 ]
 CROSSED = "1 S FA 1 1 0\n 1.005 C PA 1 1 10\n 1.015 S R 1 0 0"  # frames 4, 5, 6
 RACE = {"fin": 4, "data": 5, "rst": 6}
@@ -389,6 +400,10 @@ def test_time_wait_begins_when_both_fins_are_acknowledged() -> None:
     assert reused("3 C S 1 0 0", "3.01 S SA 700 2 0", rule=beyond) == REFUTED
 
 
+def lasting(seconds: float) -> Duration:
+    return Duration(round(seconds * SECOND), 501)
+
+
 def delayed(*lines: str, **claims: Any) -> str:
     old = "in an older connection that was not captured"
     given: dict[str, Any] = {"syn": 1, "reply": "an old acknowledgment came back", "stale_frame": 2, "count": 2}
@@ -398,11 +413,21 @@ def delayed(*lines: str, **claims: Any) -> str:
 
 def test_an_old_acknowledgment_answers_the_syn_and_fits_it_not() -> None:
     tail = ("1 C S 0 0 0", "1.01 S SA 0 1 0", "1.02 C A 1 1 0")
-    opened = {"end": "the connection was open after"}
+    opened: dict[str, Any] = {"end": "the SYN-ACK came", "delay": lasting(1.01), "end_frame": 4}
     assert delayed("0 C S 0 0 0", "0.01 S A 77 99 0", *tail, **opened) == FOLLOWS
     assert delayed("0 C S 0 0 0", "0.01 S A 77 1 0", *tail, **opened) == REFUTED
-    assert delayed("0 C S 0 0 0", "0.01 S A 77 99 0", *tail, end="it was not open after") == REFUTED
-    assert delayed("0 C S 0 0 0", "60 S A 77 99 0", "61 C S 0 0 0", end="it was not open after") == REFUTED
+    assert delayed("0 C S 0 0 0", "0.01 S A 77 99 0", *tail, **opened | {"delay": lasting(1.02)}) == REFUTED
+    assert delayed("0 C S 0 0 0", "0.01 S A 77 99 0", *tail, **opened | {"end_frame": 5}) == REFUTED
+    assert delayed("0 C S 0 0 0", "0.01 S A 77 99 0", *tail, end="no SYN-ACK came in the") == REFUTED
+    assert delayed("0 C S 0 0 0", "60 S A 77 99 0", "61 C S 0 0 0", end="no SYN-ACK came in the") == REFUTED
+
+
+def test_the_wait_is_from_a_reset_to_the_next_syn() -> None:
+    lines = ("0 C S 0 0 0", "0.01 S A 77 99 0", "0.02 C R 99 0 0", "1 C S 0 0 0", "1.01 S SA 0 1 0", "1.02 C A 1 1 0")
+    opened: dict[str, Any] = {"end": "the SYN-ACK came", "end_frame": 5, "rst": 3}
+    assert delayed(*lines, **opened, wait=lasting(0.98)) == FOLLOWS
+    assert delayed(*lines, **opened, wait=lasting(1)) == REFUTED
+    assert delayed(*lines, **opened | {"rst": 2}, wait=lasting(0.98)) == REFUTED
 
 
 def hole(frames: str, *lines: str) -> str:

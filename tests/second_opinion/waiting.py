@@ -225,15 +225,23 @@ def reuse_delayed(case: Case) -> None:
         must(behind <= max(trip, 10**9), f"it came {behind / 1e9:.1f} s behind")
     else:
         must(not stale, "an old acknowledgment came back")
-    opening = [row for row in flow.of(case.peer) if answer and row.frame > answer.frame and row.acknowledges(answer)]
-    opened = opening[0] if opening else None
-    end = str(case["end"] or "")
-    must(("not open" in end) == (opened is None), f"whether it opened: {end}")
-    if opened:
-        case.lasted("delay", opened.time - syn.time - (flow.round_trip or 0), opened.time - syn.time)
-    else:
-        case.lasted("delay", flow.of(case.peer)[-1].time - syn.time, flow.segments[-1].time - syn.time)
+    answered_after(case, syns, answer)
     old_state(case)
+
+
+def answered_after(case: Case, syns: list[Segment], answer: Segment | None) -> None:
+    """When the SYN-ACK came, or for how long none did; and how long the sender of the SYN waited after its RST."""
+    must(("no SYN-ACK" in str(case["end"] or "")) == (answer is None), f"whether it was answered: {case['end']}")
+    last = answer or case.flow.of(case.peer)[-1]
+    case.lasted("delay", last.time - syns[0].time)
+    must(case["end_frame"] in (None, last.frame), f"frame {last.frame} is that segment")
+    if case["wait"] is not None:
+        first = case.segment("rst", case.peer)
+        must(first.rst, f"frame {first.frame} is no RST")
+        rows = [row for row in case.flow.of(case.peer) if row.rst or row in syns]
+        pairs = [(row, later) for row, later in pairwise(rows) if row.rst and later in syns]
+        must(pairs and rows[rows.index(first) - 1] is syns[0], f"frame {first.frame} is not the first RST")
+        case.lasted("wait", sum(later.time - row.time for row, later in pairs))
 
 
 def stray(row: Segment, syn: Segment) -> bool:

@@ -72,6 +72,14 @@ def at_closed_window(side: Side) -> list[Seen]:
     return [one for one in asked if "probe" in one.kind or one in again]
 
 
+def waits_to_ask(side: Side) -> list[int]:
+    """From each last RST by which it refused an old answer to its SYN to its next SYN."""
+    syns = [one.segment for one in side.syns if one.segment.time != side.end.syn_time]
+    refused = [(one.frame, one.time, 0) for one in side.end.disowned]
+    rows = sorted([*refused, *((one.frame, one.time, 1) for one in syns)])
+    return [later[1] - one[1] for one, later in pairwise(rows) if later[2] > one[2]]
+
+
 def proofs(side: Side) -> list[Seen]:
     """The peer's acknowledgments of bytes that never passed."""
     return [
@@ -291,6 +299,8 @@ COLUMNS: dict[str, Meaning] = {
     "fast_open": lambda of: int(of.end.fast_open),
     "stale_acks": lambda of: sum(one.stale for one in of.own),
     "stale_ack_frame": lambda of: frame_of([one for one in of.own if one.stale]),
+    "disowned_frame": lambda of: of.end.disowned[0].frame if of.end.disowned else 0,
+    "disowned_wait": lambda of: sum(waits_to_ask(of)),
     "fin_end": lambda of: of.end.fin_number or 0,
     "fin_count": lambda of: of.end.fin_count,
     "fin_time": lambda of: of.end.fin_time,
@@ -432,6 +442,7 @@ LEFT_OUT = {
     **dict.fromkeys(["unseen_time", "fin_acks"], "other columns rest on them"),
     **dict.fromkeys(["missing_jumps", "far_next"], "of several connections"),
     **dict.fromkeys(["syn_ack_after_ack", "syn_ack_after_ack_frame", "syn_ack_after_ack_last"], "of the states"),
+    "disowned_time": "the wait is told",
     **dict.fromkeys(["broken_idle", "broken_data_idle"], "the survived ones are told"),
     **dict.fromkeys(["deadline", "overtaken"], "of the states"),
     **dict.fromkeys(FOREIGN, "whose a RST is, is told by the second opinion"),

@@ -149,6 +149,7 @@ class End:
     syn_ack_after_ack: int = 0
     fast_open: bool = False
     stale_acks: int = 0
+    disowned: list[Segment] = field(default_factory=list)  # RSTs that refuse those of the other side
     last_kind: frozenset[str] = frozenset()
     last_ack: int = 0
     last_end: int = 0

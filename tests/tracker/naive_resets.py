@@ -66,6 +66,7 @@ class Resets:
     def take_reset(self, e: End, p: End, s: Segment) -> None:
         """Take in a RST of ``e``."""
         if e.state == S.SYN_SENT and ((p.stale_acks and p.isn is None) or s.seq != e.nxt):
+            e.disowned.append(s)
             return  # it refuses the answer of an older connection, and goes on asking
         verdict = self.judge(e, p, s)
         e.rst_count += 1

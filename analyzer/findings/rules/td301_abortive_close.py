@@ -27,6 +27,7 @@ import numpy as np
 
 from analyzer.findings.dialogue import (
     alerts_apart,
+    late_opening,
     may_need_no_answer,
     never_used,
     pending_at_own_end,
@@ -67,6 +68,7 @@ NEAR_MISS = "killed-process.pcap"
 MESSAGE = (
     "The {blamed} sent RST (frame {rst}, at {when:into}) without a FIN, {idle:duration} after the connection's last "
     "{captured}segment{place}{few:few}{timers}.{alerts} The RST answers no captured segment. {acked}"
+    "{late:late}{syn_ack:shown}{late_stop}"
 )
 ALL_ACKED = "All that was sent had been acknowledged; packets do not show whether the application had read it."
 UNDER_WAY = (
@@ -116,7 +118,7 @@ ELSE = " first: SO_LINGER 0 is the usual cause; an administrator's ss -K looks t
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
     fires = ledger.once(aborted)
-    places = _places(ledger)
+    places, late = _places(ledger), late_opening(ledger)
     idle = (ledger.own("rst_idle") >= SILENCE_NS) & ~shows_unseen(ledger, ledger.own("rst_time").max(axis=1))
     done = pending_at_own_end(ledger, Pending.NOTHING) | places[UNSEEN] | places[FEW]
     few = places[FEW] & ~np.logical_or.reduce(np.broadcast_arrays(*places[:FEW]))
@@ -124,7 +126,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     return Verdict(
         fires=fires,
         when=ledger.own("rst_time"),
-        frames=[ledger.own("rst_frame")],
+        frames=[ledger.own("rst_frame"), late.frame],
         values={
             "rst": ledger.own("rst_frame"),
             "when": ledger.own("rst_time"),
@@ -133,6 +135,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "place": phrases(places, PLACES, ""),
             "few": np.where(few, asked.max(axis=1, keepdims=True), 0),
             "alerts": alerts_apart(ledger),
+            **late.words(),
             "timers": consistent_with(ledger, before_reset, fires, settings),
             "acked": phrase(ledger.own("rst_unread") > 0, UNDER_WAY, ALL_ACKED),
             "suspect": phrases([*places[:4], idle], [APPLICATION, NOBODY, APPLICATION, PATH, TIMER], APPLICATION),

@@ -15,10 +15,12 @@ When the client is your own health check or scanner.
 
 ## What to do next
 
-Check how many ports and hosts the client tries, and how regularly.
+Where the SYN had to be repeated, look for what its first one met: the client had given up by the time of the answer,
+as connect time-outs of 1, 3 or 7 s do. Else check how many ports and hosts the client tries, and how regularly.
 """
 
-from analyzer.findings.facts import resetter
+from analyzer.findings.dialogue import late_opening
+from analyzer.findings.facts import phrase, resetter
 from analyzer.findings.rule import Verdict
 from analyzer.settings import Settings
 from analyzer.tracker.outcome import Ledger
@@ -34,16 +36,20 @@ EXAMPLE = "half-open-probe.pcap"
 NEAR_MISS = "connection-refused.pcap"
 MESSAGE = (
     "The {blamed} sent a SYN (frame {syn}), was answered by a SYN-ACK (frame {answer}) and sent RST (frame {rst}) "
-    "after {after:duration} instead of completing the handshake."
+    "after {after:duration} instead of completing the handshake.{late:late}{syn_ack:shown}{late_stop}"
 )
 ADVICE = (
-    "A scan, a health check, or an application that cancelled its attempt; suspect nobody. Next, to see what else it "
+    "{why}; suspect {whom}. Next, to see what else it "
     "tries: tshark -r CAPTURE -Y 'tcp.flags.syn == 1 && tcp.flags.ack == 0 && {ip}.src == {blamed_ip}' -T fields -e "
     "{ip}.dst -e tcp.dstport | sort | uniq -c"
 )
+CANCELLED = "A scan, a health check, or an application that cancelled its attempt"
+GAVE_UP = "The connection opened late, and its application had given up by then"
+LOST = "what left the first SYN without an answer, a loss on the path or a full queue at the server"
 
 
 def judge(ledger: Ledger, settings: Settings) -> Verdict:
+    late = late_opening(ledger)
     return Verdict(
         fires=resetter(ledger, RstCause.HALF_OPEN) & (ledger.peer("syn_ack") == 1),
         when=ledger.own("rst_time"),
@@ -53,5 +59,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "answer": ledger.peer("syn_frame"),
             "rst": ledger.own("rst_frame"),
             "after": ledger.own("rst_time") - ledger.peer("syn_time"),
+            **late.words(),
+            "why": phrase(late.after > 0, GAVE_UP, CANCELLED),
+            "whom": phrase(late.after > 0, LOST, "nobody"),
         },
     )

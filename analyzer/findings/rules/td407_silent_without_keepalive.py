@@ -25,12 +25,11 @@ default of Linux is two hours), or have the application ask or close after a whi
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.findings.all_flows import AllFlows
+from analyzer.findings.all_flows import AllFlows, captured_until
 from analyzer.findings.finding_columns import HIGH, LOW, MEDIUM
 from analyzer.findings.rule import AT_THE_END, AboutFlows, Crowd
 from analyzer.settings import Settings
 from analyzer.tracker.vocabularies import OBSERVABILITY
-from analyzer.units import SECOND
 
 CODE = "TD407"
 NAME = "silent-without-keepalive"
@@ -50,9 +49,6 @@ ADVICE = (
     "Suspect that neither application has turned keep-alives on. Next, on either host, see whether the socket has a "
     "keep-alive timer: ss -tno '( sport = :{port} or dport = :{port} )'"
 )
-# Where no connection begins or ends for so long, nothing proves that anybody captured: recordings that were
-# joined lie hours to years apart, while within one of any traffic the pauses are seconds to minutes.
-HOLE_NS = 600 * SECOND
 COMPLETE, STARTS_LATE = (OBSERVABILITY.by_code.index(word) for word in ("complete", "starts-mid-stream"))
 WHO = ("stream", "client_ip", "client_port", "server_ip", "server_port")
 
@@ -63,7 +59,7 @@ def judge(flows: AllFlows, settings: Settings) -> Crowd:
     last = flows.column("last_epoch", silent)
     until = last
     if len(silent):
-        until = np.minimum(_captured_until(flows, last), flows.capture.known_until(last))
+        until = np.minimum(_watched_until(flows, last), flows.capture.known_until(last))
     long = until - last > settings.open_silence_ns
     silent, last, idle = silent[long], last[long], (until - last)[long]
     stream, client, client_port, server, port = flows.columns(*WHO, places=silent)
@@ -82,13 +78,10 @@ def judge(flows: AllFlows, settings: Settings) -> Crowd:
     )
 
 
-def _captured_until(flows: AllFlows, since: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Until when it is known that somebody captured, from the times ``since`` of segments on."""
+def _watched_until(flows: AllFlows, since: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Until when it is known that somebody captured."""
     first, last = flows.columns("first_epoch", "last_epoch")
-    moments = np.concatenate([first, last, [flows.capture.end_time]])
-    moments = np.sort(moments[moments >= since.min()])
-    ends = np.append(moments[:-1][np.diff(moments) > HOLE_NS], moments[-1])
-    return np.asarray(ends[np.searchsorted(ends, since)], np.int64)
+    return captured_until(first, np.append(last, flows.capture.end_time), since)
 
 
 def _confidence(flows: AllFlows, places: NDArray[np.intp]) -> NDArray[np.int64]:

@@ -16,13 +16,18 @@ Nearly always. Kernels do it on purpose.
 
 ## What to do next
 
-Nothing, unless connections are delayed. Fewer connections (keep-alive, pooling) use fewer ports. `tcp_tw_reuse` lets
-a Linux client reuse a tuple that is in its own TIME_WAIT; it has no effect on a server. Removing TIME_WAIT by other
-settings breaks clients behind address translation.
+Nothing, unless connections are delayed. A client that binds its port (SIP from 5060 to 5060) has the same addresses
+and ports each time: let it connect without binding one. Elsewhere, fewer connections (keep-alive, pooling) use fewer
+ports. `tcp_tw_reuse` lets a Linux client reuse a tuple that is in its own TIME_WAIT; it has no effect on a server.
+Removing TIME_WAIT by other settings breaks clients behind address translation.
 """
 
-from analyzer.findings.reuse import asker, of_asker, old_states, rule_of_time_wait
-from analyzer.findings.rule import Choice, Verdict
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.findings.facts import phrase
+from analyzer.findings.reuse import SourcePort, asker, of_asker, old_states, ports, rule_of_time_wait, source_port
+from analyzer.findings.rule import Bools, Choice, Verdict
 from analyzer.settings import Settings
 from analyzer.tcp.reuse import ReuseRule
 from analyzer.tcp.states import State
@@ -44,10 +49,31 @@ MESSAGE = (
     "entered TIME_WAIT at the {role} {held:duration} before; it was accepted (frame {answer}) {rule}."
 )
 ADVICE = (
-    "Legal; suspect nobody. The port was used again {held:duration} after its TIME_WAIT had begun: keep connections "
-    "open and pool them to need fewer ports. tcp_fin_timeout does not shorten TIME_WAIT. Next, to count them, on "
-    "{blamed_ip}: ss -Htan state time-wait {ss} | wc -l"
+    "Legal; suspect nobody. The port was used again {held:duration} after its TIME_WAIT had begun: {cure}. "
+    "tcp_fin_timeout does not shorten TIME_WAIT. Next, {aim}{where:address}: {look}{of_port:in_filter}{count}"
 )
+CURES = (
+    "keep connections open and pool them to need fewer ports",
+    "it is the server's port too, so the client binds it, and each connection to this server has the same addresses "
+    "and ports. Have it connect without a bind() to a port, and its system takes a free one",
+    "it is below 1024, so the client binds it, and there are few such ports. Have it connect without a bind() to a "
+    "port, and its system takes a free one",
+    "it is none of those that Linux takes by itself (32768 to 60999), so the client binds it, or takes ports from "
+    "another range. Have it connect without a bind() to a port",
+)
+AIMS = (
+    "to count them, on ",
+    "to see which program binds it, on ",
+    "to see which program binds it, on ",
+    "to see from which range its system takes ports, on ",
+)
+LOOKS = (
+    "ss -Htan state time-wait '( sport = :",
+    "ss -tanp '( sport = :",
+    "ss -tanp '( sport = :",
+    "sysctl net.ipv4.ip_local_port_range",
+)
+TO_SERVER = "ss -Htan state time-wait '( dport = :"  # on the client
 BY_RULE = {
     ReuseRule.OWN_TIME_WAIT: "by the client's own choice: the TIME_WAIT, if there was one, was its own",
     ReuseRule.NEWER_TIMESTAMP: "because its timestamp is newer than the old connection's",
@@ -62,6 +88,8 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     asks = asker(ledger)
     when, syn = ledger.of_side("syn_time", asks), ledger.of_side("syn_frame", asks)
     answer = ledger.of_side("syn_frame", 1 - asks)
+    by_port, (own_port, port) = source_port(ledger), ports(ledger)
+    given, here = by_port == SourcePort.GIVEN, of_asker(ledger)
     return Verdict(
         fires=(old_states(ledger) == State.TIME_WAIT) & reused[:, None],
         when=when,
@@ -72,6 +100,18 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "answer": answer,
             "held": ledger.flow("old_time_wait"),
             "rule": Choice(rule_of_time_wait(ledger), WORDS),
+            "cure": Choice(by_port, CURES),
+            "aim": Choice(by_port, AIMS),
+            "where": _place(ledger, given),
+            "look": Choice(np.where(here & given[:, None], len(LOOKS), by_port[:, None]), (*LOOKS, TO_SERVER)),
+            "of_port": np.select([given, by_port != SourcePort.LOW], [port, own_port], 0),
+            "count": phrase(given, " | wc -l"),
         },
-        unsure=of_asker(ledger) & (ledger.flow("old_time_wait") < HELD_NS)[:, None],
+        unsure=here & (ledger.flow("old_time_wait") < HELD_NS)[:, None],
     )
+
+
+def _place(ledger: Ledger, given: Bools) -> NDArray[np.int64]:
+    """Where to look: at the endpoint in TIME_WAIT where the system gave the port out, else at who asked for it."""
+    address, flows = ledger.flow("address").astype(np.int64), np.arange(ledger.flows)
+    return np.where(given[:, None], address, address[flows, asker(ledger)][:, None])

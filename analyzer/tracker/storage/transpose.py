@@ -78,7 +78,8 @@ OF_REUSED = ChosenColumns(
 INTERNAL = (  # what the tracker alone uses
     *("fin_acks", "peer_fin_event", "next_free", "ack_passed", "broken_idle", "broken_data_idle", "far_next"),
     *("hole_bytes", "hole_from", "hole_end", "missing_from", "missing_end", "half_close_seq"),
-    *("rst_nxt", "challenge_due", "icmp_id", "icmp_last_time", "pad_bytes", "pad_end", "pad_time", "pad_frame"),
+    *("disowned_time", "rst_nxt", "challenge_due", "icmp_id", "icmp_last_time"),
+    *("pad_bytes", "pad_end", "pad_time", "pad_frame"),
 )
 SELDOM_NOTED = [*CLOSING_COLUMNS, *UNUSUAL_FACTS, *ICMP_FACTS, *RESETS, *CAPTURE]
 OF_OTHER = ChosenColumns(
@@ -86,7 +87,7 @@ OF_OTHER = ChosenColumns(
         *(column.name for column in SELDOM_NOTED if column.name not in INTERNAL),
         *("isn", "state", "state_basis", "known", "syn_ack", "ack_sent", "snd_nxt", "tap_rtt", "ttl_low", "ttl_high"),
         *("packets", "first_frame", "last_frame", "last_time", "syn_count", "syn_time", "syn_frame"),
-        *("last_payload", "last_payload_byte", "data_time", "data_frame"),
+        *("last_payload", "last_payload_byte", "data_time", "data_frame", "run_frame", "run_time", "run_end"),
     ],
     [
         *("row", "first_frame", "first_time", "client", "client_basis", "close_side", "close_idle", "replaced_time"),
