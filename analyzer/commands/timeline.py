@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from os import path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +16,7 @@ from analyzer.settings import Settings, without_filters
 
 if TYPE_CHECKING:
     from analyzer.results.result import ResultTables
+    from analyzer.views.ladder_segments import Sacks
 
 MOST_LISTED = 50
 KNOWN_FROM = "name the connection: --stream N, or filters that only it fits (--host ADDRESS, --port N, --between ...)"
@@ -24,6 +26,16 @@ KNOWN_FROM = "name the connection: --stream N, or filters that only it fits (--h
 @captures
 @click.option("--all", "everything", is_flag=True, help="Show every segment, also steady data transfer.")
 @click.option(
+    "--brief", is_flag=True, help="Show the ladder alone: findings by their codes, no explanations, no advice."
+)
+@click.option(
+    "--time",
+    "times",
+    type=click.Choice(["offset", "absolute", "delta"]),
+    default="offset",
+    help="Times as seconds since the connection's first segment, as UTC, or since the line before.  [default: offset]",
+)
+@click.option(
     "--jsonl",
     "as_lines",
     is_flag=True,
@@ -31,7 +43,9 @@ KNOWN_FROM = "name the connection: --stream N, or filters that only it fits (--h
 )
 @no_fast_path
 @settings_options
-def timeline(captures: tuple[str, ...], everything: bool, as_lines: bool, **thresholds: Any) -> None:
+def timeline(
+    captures: tuple[str, ...], everything: bool, brief: bool, times: str, as_lines: bool, **thresholds: Any
+) -> None:
     """Show one connection as a ladder: segments, the states of both endpoints, findings.
 
     The filters say which. Where several connections fit, they are listed.
@@ -45,7 +59,8 @@ def timeline(captures: tuple[str, ...], everything: bool, as_lines: bool, **thre
     stream = _one_number(settings.stream)
     found = _found(captures, settings) if stream is None else _read(captures, settings, stream)
     if found is not None:
-        _show(found, everything)
+        result, stream = found
+        _show(result, stream, everything=everything, brief=brief, times=times, sacks=_sacks(captures, settings, *found))
 
 
 def _print_lines(captures: Sequence[str], settings: Settings) -> None:
@@ -91,9 +106,24 @@ def _read(captures: Sequence[str], settings: Settings, stream: int) -> "tuple[Re
     return analysed_of(captures, kept).result(), stream
 
 
-def _show(found: "tuple[ResultTables, int]", everything: bool) -> None:
+def _show(result: "ResultTables", stream: int, **options: Any) -> None:
     from analyzer.views.console import show, width
     from analyzer.views.ladder import ladder_lines
+    from analyzer.views.ladder_layout import LEAST_WIDTH, MOST_WIDTH, PLAIN_WIDTH
 
     unicode = (sys.stdout.encoding or "").lower().startswith("utf")
-    show(ladder_lines(*found, width(100, alone=100), everything, unicode))
+    show(ladder_lines(result, stream, width(MOST_WIDTH, PLAIN_WIDTH, LEAST_WIDTH), unicode=unicode, **options))
+
+
+def _sacks(captures: Sequence[str], settings: Settings, result: "ResultTables", stream: int) -> "Sacks":
+    """The SACK options of the connection, where its packets can be read again: a pipe would be waited for. Only a
+    connection that shows a repeated acknowledgment needs that."""
+    from analyzer.engine.sack_blocks import sack_blocks, wanted_headers
+
+    headers = {} if result.segments is None else wanted_headers(result.segments, stream)
+    if not headers or not all(map(path.isfile, captures)):
+        return {}
+    from analyzer.engine.pipeline import opened
+
+    with opened(captures, settings) as capture:
+        return sack_blocks(capture, headers)

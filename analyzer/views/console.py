@@ -16,7 +16,8 @@ from analyzer.units import counted
 from analyzer.views.escape import safe
 
 PLAIN_WIDTH = 80
-CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}  # ECMA-48, 8.3.117
+CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "magenta": "35", "cyan": "36"}
+CODES |= {"bright_blue": "94"}  # ECMA-48, 8.3.117; the last is aixterm's: the plain blue is too dark on black
 SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 _SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
@@ -74,14 +75,14 @@ def show(lines: Iterable[Line], file: TextIO | None = None) -> None:
     target.writelines(f"{line.coloured if colours else line.plain}\n" for line in lines)
 
 
-def width(most: int, alone: int = PLAIN_WIDTH) -> int:
-    """Columns to fill on standard output: the terminal's, 80 to ``most``; ``alone`` where there is no
+def width(most: int, alone: int = PLAIN_WIDTH, least: int = PLAIN_WIDTH) -> int:
+    """Columns to fill on standard output: the terminal's, ``least`` to ``most``; ``alone`` where there is no
     terminal."""
     if not sys.stdout.isatty():
         return alone
     from shutil import get_terminal_size
 
-    return max(PLAIN_WIDTH, min(get_terminal_size().columns, most))
+    return max(least, min(get_terminal_size().columns, most))
 
 
 def wrapped(text: str, indent: int, columns: int) -> list[str]:

@@ -7,34 +7,43 @@ to say in words, and every finding, stands under the frame it concerns. Long str
 line; silence of a second and more is written out, because silence is how most connections come to their end.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import pandas as pd
 
-from analyzer.capture.gaps import Gaps
 from analyzer.errors import UsageError
 from analyzer.results.notes import timer_of
 from analyzer.results.result import ResultTables
 from analyzer.settings import seconds_text
 from analyzer.tcp.evidence import NOTE_WORDS, Note
 from analyzer.tcp.states import State
-from analyzer.tcp.timers import Timers
-from analyzer.times import decimal
 from analyzer.tracker.flow_record import EVENTS
-from analyzer.units import SECOND, counted
+from analyzer.units import SECOND
 from analyzer.views.console import SEVERITY_STYLES, Line, advice_lines, duration, endpoint, heading, wrapped
 from analyzer.views.explanation import names
 from analyzer.views.frame_names import FrameNames, silence
-from analyzer.views.ladder_icmp import IcmpError, icmp_errors
-from analyzer.views.ladder_segments import LadderSegments, folds, ladder_segments, said
+from analyzer.views.ladder_arrows import arrow, below_lines, overflowing
+from analyzer.views.ladder_folds import SILENCE, fold_text, folds
+from analyzer.views.ladder_icmp import icmp_errors
+from analyzer.views.ladder_layout import (
+    ASCII,
+    FRAME,
+    LEAST_ARROW,
+    STATE,
+    STATE_STYLES,
+    TIME,
+    TIMES,
+    UNICODE,
+    LadderLayout,
+    day,
+)
+from analyzer.views.ladder_segments import LadderSegments, Sacks, ladder_segments
+from analyzer.views.ladder_steps import CAPTURE_END, LadderStep, ladder_steps, nanoseconds, rows_of
 
-SILENCE = SECOND  # from here on a pause is written out
 SPREAD = SECOND // 1000  # bounds of a state's beginning further apart than this are given
-TIME, FRAME, STATE = 11, 7, 13  # widths of the columns; the first two are wider where their numbers are
-CAPTURE_END, TIMER, TIME_WAIT = "capture-end", "timer", "TIME_WAIT"
+TIMER, TIME_WAIT = "timer", "TIME_WAIT"
 DELIVERED, LIKELIEST, BY_TIMER, SHOWN = "~", "?", "*", "^"  # the signs behind a state
 SIGNS = {
     DELIVERED: "assumed: seen at the capture point; delivery is not proven",
@@ -47,68 +56,53 @@ RECEIVED = ("ack", "peer-fin", "fin-acked", "peer-rst")  # events at which somet
 NOT_CAPTURED = tuple(NOTE_WORDS[note] for note in (Note.PEER_NOT_CAPTURED, Note.FIN_NOT_CAPTURED))
 EXTRAS = tuple(filter(None, NOTE_WORDS.values()))
 OPENING = {("syn", "CLOSED"), ("syn-ack", "LISTEN"), ("ack", "SYN_SENT"), ("ack", "SYN_RECEIVED")}  # needs no words
-ARROWS = {True: ("─", "▶", "◀"), False: ("-", ">", "<")}  # by whether the terminal can show them
-
-
-@dataclass
-class LadderStep:
-    """What stands on one line, and under it: a segment, or an event that no packet shows."""
-
-    time: int
-    frame: int | None
-    segment: int | None = None  # row of the conversation
-    icmp: str = ""  # what an ICMP error says
-    rows: list[Any] = field(default_factory=list)  # of the timeline
-    findings: list[Any] = field(default_factory=list)
-
-
-@dataclass
-class LadderLayout:
-    """What the lines are drawn with: the columns there are, the signs the terminal can show."""
-
-    columns: int
-    start: int  # time of the first segment
-    signs: tuple[str, str, str]
-    timers: Timers
-    frames: FrameNames
-    gaps: Gaps
-    time: int = TIME  # widths of these columns
-    frame: int = FRAME
-    used: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # signs, and the states that have them
-
-    @property
-    def indent(self) -> int:
-        """Columns before the first state, and before words."""
-        return self.time + self.frame + 2
-
-    @property
-    def room(self) -> int:
-        """Columns between the two states."""
-        return self.columns - self.indent - 2 * STATE - 2
 
 
 def ladder_lines(
-    result: ResultTables, stream: int, columns: int = 100, everything: bool = False, unicode: bool = True
+    result: ResultTables,
+    stream: int,
+    columns: int = 100,
+    everything: bool = False,
+    unicode: bool = True,
+    brief: bool = False,
+    times: str = "offset",
+    sacks: Sacks | None = None,
 ) -> list[Line]:
-    """The ladder of one stream; ``everything`` folds nothing. ``result`` must have its segments.
+    """The ladder of one stream. ``result`` must have its segments.
 
-    Raises UsageError if there is no such stream.
+    ``everything`` folds nothing, ``brief`` leaves out what is said in sentences, ``times`` is one of TIMES, ``sacks``
+    are the SACK options by frame where they are known. Raises UsageError if there is no such stream.
     """
     flow = _flow(result, stream)
-    talk = ladder_segments(result.segments if result.segments is not None else pd.DataFrame(), flow)
+    talk = ladder_segments(result.segments if result.segments is not None else pd.DataFrame(), flow, sacks)
     findings = _findings(result, stream)
     timeline = result.timeline[result.timeline["stream"] == stream]
     errors = icmp_errors(result.segments, flow) if result.segments is not None else []
-    steps = _steps(talk, errors, timeline, findings)
+    steps = ladder_steps(talk, errors, timeline, findings)
     told = {step.frame for step in steps if step.frame is not None and (step.rows or step.findings)}
     hidden = [] if everything else folds(talk, told)
     frames = FrameNames(result.recording.frame_files, [step.frame for step in steps if step.frame is not None])
     start = int(talk.time[0]) if len(talk.time) else 0
-    paper = LadderLayout(columns, start, ARROWS[unicode], result.timers_in_force, frames, result.recording.gaps)
-    paper.time = max([TIME, *(len(_relative(step.time, paper)) for step in steps)])
+    signs = UNICODE if unicode else ASCII
+    paper = LadderLayout(columns, start, signs, result.timers_in_force, frames, result.recording.gaps, times, brief)
+    paper.time = max(TIME, paper.time_width([step.time for step in steps]))
     paper.frame = max([FRAME, *(len(frames[step.frame]) + 1 for step in steps if step.frame is not None)])
+    paper.stacked = _is_stacked(steps, talk, hidden, paper)
     body = list(_body(steps, talk, hidden, paper))
+    if brief:
+        return [*_head(flow, paper), *body]
     return [*_head(flow, paper), *body, *_legend(paper), *_advice(findings, columns)]
+
+
+def _is_stacked(
+    steps: list[LadderStep], talk: LadderSegments, hidden: list[tuple[int, int]], paper: LadderLayout
+) -> bool:
+    """Whether states take fewer lines below the arrows than the words of the arrows beside them."""
+    if paper.between < LEAST_ARROW:
+        return True
+    left_out = {row for start, end in hidden for row in range(start, end)}
+    shown = (row for row in range(len(talk.frame)) if row not in left_out)
+    return overflowing(talk, shown, paper.between) > sum(bool(step.rows and step.states) for step in steps)
 
 
 def _findings(result: ResultTables, stream: int) -> pd.DataFrame:
@@ -129,68 +123,23 @@ def _flow(result: ResultTables, stream: int) -> "pd.Series[Any]":
     return found.iloc[0]
 
 
-def _steps(
-    talk: LadderSegments, errors: list[IcmpError], timeline: pd.DataFrame, findings: pd.DataFrame
-) -> list[LadderStep]:
-    """Segments and ICMP errors in the order of the capture, with what concerns them; what has no frame comes in by
-    its time."""
-    steps = [
-        LadderStep(time, frame, row)
-        for row, (time, frame) in enumerate(zip(talk.time.tolist(), talk.frame.tolist(), strict=True))
-    ]
-    steps += [LadderStep(time, frame, icmp=words) for frame, time, words in errors]
-    steps.sort(key=lambda step: step.frame or 0)
-    by_frame: dict[int | None, LadderStep] = {step.frame: step for step in steps}
-    loose: dict[int | str, LadderStep] = {}
-    shown: dict[str, int] = {}  # by endpoint, the frame beside which its last state stands: the next stands below
-    for entry in _rows(timeline):
-        frame, time = None if pd.isna(entry.frame) else int(entry.frame), _ns(entry.time_epoch)
-        if frame is not None and entry.state != entry.from_state:
-            frame = shown[entry.endpoint] = max(frame, shown.get(entry.endpoint, 0))
-        key = entry.event if entry.event == CAPTURE_END else time
-        step = by_frame.get(frame) or loose.setdefault(key, LadderStep(time, frame))
-        step.rows.append(entry)
-    for finding in _rows(findings):
-        _place(finding, by_frame, steps).findings.append(finding)
-    return _merged(steps, list(loose.values()))
-
-
-def _rows(table: pd.DataFrame) -> Iterator[Any]:
-    """The rows as named tuples (pandas' own types for their cells are too wide to be of use)."""
-    return iter(table.itertuples())
-
-
-def _place(finding: Any, by_frame: dict[int | None, LadderStep], steps: list[LadderStep]) -> LadderStep:
-    """The step a finding stands under: of its frames the one at its time, else the last one."""
-    frames = [int(frame) for frame in str(finding.frames).split(";") if frame]
-    own = [by_frame[frame] for frame in frames if frame in by_frame]
-    time = None if pd.isna(finding.time_epoch) else _ns(finding.time_epoch)
-    return next((step for step in own if step.time == time), own[-1] if own else steps[-1])
-
-
-def _merged(steps: list[LadderStep], loose: list[LadderStep]) -> list[LadderStep]:
-    """``steps`` keep their order even where the clock went back; each loose one follows the last not after
-    it."""
-    waiting = sorted(loose, key=lambda step: (step.time, step.rows[0].event == CAPTURE_END))
-    merged: list[LadderStep] = []
-    for place, step in enumerate(steps):
-        merged.append(step)
-        following = steps[place + 1].time if place + 1 < len(steps) else None
-        while waiting and (following is None or waiting[0].time < following):
-            merged.append(waiting.pop(0))
-    return merged
-
-
 def _head(flow: "pd.Series[Any]", paper: LadderLayout) -> list[Line]:
     client, server = (endpoint(flow[f"{side}_ip"], flow[f"{side}_port"]) for side in ("client", "server"))
     began = f"{pd.Timestamp(paper.start, unit='ns', tz='UTC'):%Y-%m-%d %H:%M:%S}.{paper.start % SECOND:09d} UTC"
+    number = f"stream {flow['stream']}: "
+    named = [f"{number}client {client}, server {server}"]
+    if len(named[0]) > paper.columns:
+        named = [f"{number}between", f"  client {client}", f"  server {server}"]
+    said = [f"began {began}, lasted {duration(flow['duration_s'])}", _ending(flow)]
+    room = paper.columns - paper.indent
+    sides = f"{'client':<{room - len('server')}}server" if paper.stacked else ""
+    sides = sides or f"{'client':<{STATE}} {'':<{paper.room}} server"
     return [
-        Line(f"stream {flow['stream']}: client {client}, server {server}", "bold"),
-        Line(f"began {began}, lasted {duration(flow['duration_s'])}"),
-        Line(_ending(flow)),
+        *(Line(line, "bold") for line in named),
+        *(Line(line) for text in said for line in wrapped(text, 0, paper.columns) if not paper.brief),
         *map(Line, paper.frames.legend),
         Line(),
-        Line(f"{'time':>{paper.time}}{'frame':>{paper.frame}}  {'client':<{STATE}} {'':<{paper.room}} server", "dim"),
+        Line(f"{TIMES[paper.times]:>{paper.time}}{'frame':>{paper.frame}}  {sides}", "dim"),
     ]
 
 
@@ -205,13 +154,16 @@ def _body(
     steps: list[LadderStep], talk: LadderSegments, hidden: list[tuple[int, int]], paper: LadderLayout
 ) -> Iterator[Line]:
     starts = dict(hidden)
-    skip_to = 0
+    skip_to, today = 0, -1
     for place, step in enumerate(steps):
         if step.segment in starts:
             skip_to = starts[step.segment]
-            yield _folded(talk, step.segment, skip_to, paper)
+            yield from _folded(talk, step.segment, skip_to, paper)
         if step.segment is None or step.segment >= skip_to:
-            yield from _step_lines(step, talk, paper)
+            if paper.times == "absolute" and day(step.time) != today:
+                today = day(step.time)
+                yield Line(f"{pd.Timestamp(step.time, unit='ns'):%Y-%m-%d}".rjust(paper.time), "dim")
+            yield from _step_lines(step, talk, paper, steps[place - 1].time if place else None)
         if step.icmp or (step.segment is not None and step.segment + 1 >= skip_to):
             yield from _silence(steps, place, paper)
 
@@ -221,60 +173,84 @@ def _silence(steps: list[LadderStep], place: int, paper: LadderLayout) -> Iterat
     following = (steps[later] for later in range(place + 1, len(steps)))
     until = next((later for later in following if later.segment is not None or later.icmp), steps[-1])
     if until.time - steps[place].time >= SILENCE:
-        yield Line(f"{'...':>{paper.time}} {silence(steps[place].time, until.time, paper.gaps)}", "dim")
+        told = f"{paper.signs.pause} {silence(steps[place].time, until.time, paper.gaps)} {paper.signs.pause}"
+        yield from (Line(line, "dim") for line in wrapped(told, paper.lane, paper.columns))
 
 
-def _folded(talk: LadderSegments, start: int, end: int, paper: LadderLayout) -> Line:
-    """One line for the segments [start, end)."""
-    up, size = talk.up[start:end], talk.size[start:end]
-    lasted = duration((talk.time[end - 1] - talk.time[start]) / SECOND)
-    sent = f"client {int(size[up].sum()):,}, server {int(size[~up].sum()):,} bytes"
-    told = f"{counted(end - start, 'segment')} up to {paper.frames[talk.frame[end - 1]]} in {lasted}: {sent}"
-    return Line(f"{'...':>{paper.time}} {told}", "dim")
+def _folded(talk: LadderSegments, start: int, end: int, paper: LadderLayout) -> Iterator[Line]:
+    """What stands for the segments [start, end)."""
+    told = fold_text(talk, start, end, paper.frames[talk.frame[end - 1]])
+    first, *more = wrapped(told, paper.time + 1, paper.columns)
+    yield Line(f"{'...':>{paper.time}} {first.strip()}", "dim")
+    yield from (Line(line, "dim") for line in more)
 
 
-def _step_lines(step: LadderStep, talk: LadderSegments, paper: LadderLayout) -> Iterator[Line]:
-    states = _states(step)
-    client, server = (states[side][:1] for side in ("client", "server"))
-    middle = _arrow(talk, step.segment, paper) if step.segment is not None else _untold(step, paper)
-    yield _line(step, client, middle, server, paper)
-    for row in range(1, max(len(states["client"]), len(states["server"]))):
-        further = (states[side][row : row + 1] for side in ("client", "server"))
-        client, server = further
-        yield _line(None, client, "", server, paper)
+def _step_lines(step: LadderStep, talk: LadderSegments, paper: LadderLayout, before: int | None) -> Iterator[Line]:
+    middle, below = _middle(step, talk, paper)
+    yield from _row(step, middle, paper, before)
+    if below and step.segment is not None:
+        yield from below_lines(below, bool(talk.up[step.segment]), paper)
     yield from (Line(line, "yellow") for line in wrapped(step.icmp, paper.indent, paper.columns))
-    for entry in step.rows:
+    for entry in step.rows if not paper.brief else ():
         yield from (Line(line, "dim") for line in _words(entry, paper))
     for finding in step.findings:
         yield from _finding(finding, paper)
 
 
-def _states(step: LadderStep) -> dict[str, list[Any]]:
-    """The rows that are states entered (or the capture's last word on one), for each endpoint."""
-    entered: dict[str, list[Any]] = defaultdict(list)
-    for entry in step.rows:
-        if entry.from_state != entry.state or entry.event == CAPTURE_END:
-            entered[entry.endpoint].append(entry)
-    return entered
+def _middle(step: LadderStep, talk: LadderSegments, paper: LadderLayout) -> tuple[list[tuple[str, str]], str]:
+    """What stands between the states, and what had no room there."""
+    if step.segment is not None:
+        return arrow(talk, step.segment, paper)
+    return [(_untold(step, paper), "dim")], ""
 
 
-def _line(step: LadderStep | None, client: list[Any], middle: str, server: list[Any], paper: LadderLayout) -> Line:
-    time = "" if step is None else _relative(step.time, paper)
-    frame = "" if step is None or step.frame is None else paper.frames[step.frame]
-    line = Line(f"{time:>{paper.time}}{frame:>{paper.frame}}  ", at=None if step is None else step.time)
-    line.append(f"{_state(client, paper):<{STATE}} ", "bold")
-    line.append(f"{middle:<{paper.room}} ", "green")
-    return line.append(_state(server, paper), "bold").rstrip()
+def _row(step: LadderStep, middle: list[tuple[str, str]], paper: LadderLayout, before: int | None) -> Iterator[Line]:
+    """The line of a step with the states entered there; below it further states, all where they have no room beside
+    it."""
+    frame = "" if step.frame is None else paper.frames[step.frame]
+    begin = f"{paper.moment(step.time, before):>{paper.time}}{frame:>{paper.frame}}  "
+    states = step.states
+    pairs = list(zip_longest(states["client"], states["server"]))
+    shown = any(text for text, _ in middle)
+    if paper.stacked and (shown or not pairs):
+        line = Line(begin, at=step.time)
+        for text, style in middle:
+            line.append(text, style)
+        yield line.rstrip()
+    elif not paper.stacked or pairs:
+        client, server = pairs.pop(0) if pairs else (None, None)
+        yield _line(Line(f"{begin:<{paper.indent}}", at=step.time), client, server, middle, paper)
+    yield from (_line(Line(" " * paper.indent), client, server, [], paper) for client, server in pairs)
 
 
-def _state(entries: list[Any], paper: LadderLayout) -> str:
-    if not entries:
+def _line(line: Line, client: Any, server: Any, middle: list[tuple[str, str]], paper: LadderLayout) -> Line:
+    """``line``, which has the time and the frame, goes on with states and what stands between."""
+    left, right = _state(client, paper), _state(server, paper)
+    if paper.stacked:
+        line.append(left, _state_style(client))
+        return line.append(right.rjust(paper.room - len(left)), _state_style(server)).rstrip()
+    line.append(f"{left:<{STATE}} ", _state_style(client))
+    for text, style in middle:
+        line.append(text, style)
+    line.append(" " * (paper.room - sum(len(text) for text, _ in middle) + 1))
+    return line.append(right, _state_style(server)).rstrip()
+
+
+def _state(entry: Any, paper: LadderLayout) -> str:
+    if entry is None:
         return ""
-    entry = entries[0]
     sign = _sign(entry)
     if sign:
         paper.used[sign].add(entry.from_state if entry.event == TIMER else entry.state)
     return f"{entry.state}{sign}"
+
+
+def _state_style(entry: Any) -> str:
+    """The colour of a state; CLOSED by a RST is red."""
+    if entry is None:
+        return ""
+    by_reset = entry.state == "CLOSED" and "rst" in entry.event
+    return f"bold {'red' if by_reset else STATE_STYLES.get(entry.state, '')}".strip()
 
 
 def _sign(entry: Any) -> str:
@@ -296,11 +272,6 @@ def _note(entry: Any) -> str:
     return "" if pd.isna(entry.note) else str(entry.note)
 
 
-def _relative(time: int, paper: LadderLayout) -> str:
-    """Seconds since the first segment, to the nearest microsecond; all digits are in the tables."""
-    return decimal((time - paper.start + 500) // 1000 * 1000)[:-3]
-
-
 def _untold(step: LadderStep, paper: LadderLayout) -> str:
     """What stands in place of an arrow where no packet of the connection shows the event."""
     if step.icmp:
@@ -310,16 +281,6 @@ def _untold(step: LadderStep, paper: LadderLayout) -> str:
     return (
         "(a gap in the capture begins)" if step.time in {gap.begin for gap in paper.gaps.rows} else "(the capture ends)"
     )
-
-
-def _arrow(talk: LadderSegments, row: int, paper: LadderLayout) -> str:
-    """An arrow from its sender to the other side with the segment's words near the sender."""
-    line, right, left = paper.signs
-    text = said(talk, row)
-    if len(text) + 6 > paper.room:
-        text = said(talk, row, short=True)
-    fill = line * max(1, paper.room - len(text) - 5)
-    return f"{line * 2} {text} {fill}{right}" if talk.up[row] else f"{left}{fill} {text} {line * 2}"
 
 
 def _words(entry: Any, paper: LadderLayout) -> list[str]:
@@ -341,7 +302,7 @@ def _ended(entry: Any, note: str, paper: LadderLayout) -> str:
     if not _shown(entry):
         return note
     timer = timer_of(State[entry.from_state], paper.timers)
-    within = _ns(entry.latest_epoch) - _ns(entry.earliest_epoch)
+    within = nanoseconds(entry.latest_epoch) - nanoseconds(entry.earliest_epoch)
     if within >= timer.length:
         return note
     keeps = f"{timer.source_as_subject} keeps {entry.from_state} for {seconds_text(timer.length)} s"
@@ -358,18 +319,16 @@ def _bounds(entry: Any, paper: LadderLayout) -> str:
     """Between which times the state was entered, where they lie apart."""
     if pd.isna(entry.earliest_epoch) or pd.isna(entry.latest_epoch):
         return ""
-    earliest, latest = _ns(entry.earliest_epoch), _ns(entry.latest_epoch)
-    if latest - earliest <= SPREAD:
-        return ""
-    return f"between {_relative(earliest, paper)} and {_relative(latest, paper)}"
+    earliest, latest = nanoseconds(entry.earliest_epoch), nanoseconds(entry.latest_epoch)
+    return paper.span(earliest, latest) if latest - earliest > SPREAD else ""
 
 
 def _finding(finding: Any, paper: LadderLayout) -> Iterator[Line]:
-    indent = paper.indent
     style = SEVERITY_STYLES[finding.severity]
     title = f"!! {finding.severity} {finding.code} {names().get(finding.code, '')}"
-    yield Line(" " * indent + title, style)
-    yield from map(Line, wrapped(finding.message, indent + 3, paper.columns))
+    yield from (Line(line, style) for line in wrapped(title, paper.indent, paper.columns))
+    if not paper.brief:
+        yield from map(Line, wrapped(finding.message, paper.indent + 3, paper.columns))
 
 
 def _legend(paper: LadderLayout) -> list[Line]:
@@ -392,9 +351,5 @@ def _advice(findings: pd.DataFrame, columns: int) -> Iterator[Line]:
     told = findings[findings["advice"] != ""].drop_duplicates(["code", "advice"])
     if len(told):
         yield from heading("What to do")
-    for finding in _rows(told):
+    for finding in rows_of(told):
         yield from map(Line, advice_lines(f"{finding.code}: {finding.advice}", 0, columns))
-
-
-def _ns(moment: pd.Timestamp) -> int:
-    return int(moment.as_unit("ns").value)

@@ -1,11 +1,11 @@
-"""One connection's segments as a person follows them: relative numbers, repeats, and where nothing happens.
+"""One connection's segments as a person follows them: relative numbers, and what each segment is.
 
 Sequence numbers are relative as in Wireshark: a side's SYN is 0; where its SYN was not captured, its first
 captured byte is 1. They are differences modulo 2^32, so a connection that wraps reads like any other. Numbers before
 these are negative: of data sent before the capture began, or of an older connection on the same addresses and ports.
 """
 
-from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,21 +14,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analyzer.results.pandas_types import epoch_ns
-from analyzer.segments.table import ACK, AE, CWR, ECE, FIN, PSH, RST, SYN, URG
+from analyzer.segments.table import ACK, AE, CUT_HEADER, CWR, DUPLICATE, ECE, FIN, PSH, RST, SYN, URG
 from analyzer.tcp.sequence import MODULUS, difference
-from analyzer.tracker.limits import DUPLICATE_BLIND_NS
+from analyzer.views.sent_side import D_SACK, SACK, WINDOW, Followed, Numbers, Remark, SentSide
 
 NAMES = (
     *((FIN, "FIN"), (SYN, "SYN"), (RST, "RST"), (PSH, "PSH"), (ACK, "ACK"), (URG, "URG")),
     *((ECE, "ECE"), (CWR, "CWR"), (AE, "AE")),
 )
 LETTERS = ((FIN, "F"), (SYN, "S"), (RST, "R"), (PSH, "P"), (URG, "U"), (ECE, "E"), (CWR, "W"), (ACK, "."))
-RUN_SHOWN = 6  # a run of uneventful segments up to this long is shown whole
-RUN_ENDS = 2  # of a longer one, so many at each end
-NEAR = 1 << 20  # numbers of one connection follow each other this closely, if only one side's are missing
-WINDOW = 1 << 30  # the widest there is: no number of a connection is further ahead
-BEFORE_ALL = -(1 << 62)
-NEW, AGAIN, KEEP_ALIVE, COPY = "", "again", "keep-alive", "captured twice"
+Sacks = Mapping[int, Sequence[tuple[int, int]]]  # by frame: the blocks of its SACK option, raw numbers
 
 
 @dataclass
@@ -42,21 +37,55 @@ class LadderSegments:
     seq: NDArray[np.int64]  # relative, signed: below 0 is older than the first
     ack: NDArray[np.int64]
     size: NDArray[np.int64]
+    window: NDArray[np.int64]  # in bytes where the scale is known
+    scaled: NDArray[np.bool_]  # whether it is
     word: list[str]  # NEW, or what the segment is instead
+    remarks: dict[int, list[Remark]] = field(default_factory=dict)  # by row: what else is to be said
+
+    def texts(self, row: int) -> list[str]:
+        """All that is to be said of a segment beside its numbers."""
+        return [*filter(None, [self.word[row]]), *(remark.text for remark in self.remarks.get(row, ()))]
 
 
-def ladder_segments(segments: pd.DataFrame, flow: "pd.Series[Any]") -> LadderSegments:
+def ladder_segments(segments: pd.DataFrame, flow: "pd.Series[Any]", sacks: Sacks | None = None) -> LadderSegments:
     """The segments of the stream that ``flow`` (a row of the flows) describes."""
     rows = segments[segments["stream"] == flow["stream"]].sort_values("frame", kind="stable")
     of_client = (rows["src_ip"].astype(object) == flow["client_ip"]) & (rows["src_port"] == flow["client_port"])
     up, time = of_client.to_numpy(dtype=bool), epoch_ns(rows["time_epoch"])
     flags, size, raw, acked = (rows[name].to_numpy(np.int64) for name in ("flags", "payload_len", "seq", "ack"))
+    window, unit = _windows(rows, up, flags)
+    copy = rows["marks"].to_numpy(np.int64) & DUPLICATE != 0
     sides = {side: SentSide(*_base(side, up, flags, raw, acked)) for side in (True, False)}
-    columns = (column.tolist() for column in (up, flags, raw, acked, size, time))
-    followed = [_follow(sides[own], sides[not own], *numbers) for own, *numbers in zip(*columns, strict=True)]
-    seq, ack = (np.array([numbers[place] for numbers in followed], np.int64) for place in (0, 1))
-    words = [word for _, _, word in followed]
-    return LadderSegments(rows["frame"].to_numpy(np.int64), time, up, flags, seq, ack, size, words)
+    talk = LadderSegments(
+        rows["frame"].to_numpy(np.int64), time, up, flags, raw.copy(), acked.copy(), size, window, unit > 0, []
+    )
+    columns = (column.tolist() for column in (up, flags, raw, acked, size, time, window, unit, copy))
+    _follow(talk, Followed(sides), columns)
+    for row, blocks in _blocks(talk, acked, sacks or {}):
+        talk.remarks.setdefault(row, []).append(blocks)
+    return talk
+
+
+def _follow(talk: LadderSegments, followed: Followed, columns: Any) -> None:
+    """Fill in the relative numbers and what each segment is."""
+    seqs, acks = list[int](), list[int]()
+    for row, (up, flags, raw, acked, size, time, window, unit, copy) in enumerate(zip(*columns, strict=True)):
+        own, other = followed.sides[up], followed.sides[not up]
+        seq, ack = _relative(own, raw), _relative(other, acked)
+        end = seq + size + (flags & FIN != 0) + (flags & SYN != 0)
+        word, remarks = followed.take(up, Numbers(flags, seq, ack, size, time, window, unit, copy, end))
+        talk.word.append(word)
+        if remarks:
+            talk.remarks[row] = remarks
+        seqs.append(seq)
+        acks.append(ack if flags & ACK else 0)
+    talk.seq, talk.ack = np.array(seqs, np.int64), np.array(acks, np.int64)
+
+
+def _relative(side: SentSide, raw: int) -> int:
+    """A number of this side, the nearest to where it stands."""
+    stands, plain = side.reached or 0, raw - side.base
+    return plain if -WINDOW < plain - stands < WINDOW else stands + int(difference(raw, side.base + stands))
 
 
 def _base(side: bool, up: NDArray[Any], flags: NDArray[Any], seq: NDArray[Any], ack: NDArray[Any]) -> tuple[int, int]:
@@ -72,108 +101,61 @@ def _base(side: bool, up: NDArray[Any], flags: NDArray[Any], seq: NDArray[Any], 
     return int(ack[answered][0]) - 1 if answered.any() else 0, -WINDOW
 
 
-@dataclass
-class SentSide:
-    """What one side has sent so far, in relative numbers."""
-
-    base: int
-    lowest: int = 0
-    reached: int | None = None  # the number behind the highest sent
-    acked: int = BEFORE_ALL  # the highest that the other side acknowledged
-    holes: list[tuple[int, int]] = field(default_factory=list)  # below ``reached``, ascending: what was not captured
-    fins: set[int] = field(default_factory=set)  # the numbers behind its FINs: as data, a FIN's number may be old
-    last: tuple[int, ...] = ()  # the last segment's numbers
-    last_time: int = 0
-
-    def relative(self, raw: int) -> int:
-        """A number of this side, the nearest to where it stands."""
-        stands = self.reached or 0
-        return stands + int(difference(raw, self.base + stands))
-
-    def take(self, start: int, end: int) -> bool:
-        """The segment [start, end) was sent; returns whether all of it had been captured before."""
-        if self.reached is None:
-            self.reached, self.holes = end, [(BEFORE_ALL, start)]
-            return False
-        if start > self.reached:
-            self.holes.append((self.reached, start))
-        missing = start < self.reached and self._fill(start, end)
-        known = end <= self.reached and not missing
-        self.reached = max(self.reached, end)
-        return known
-
-    def _fill(self, start: int, end: int) -> bool:
-        """[start, end) is captured now; returns whether any of it was missing."""
-        first = last = bisect_left(self.holes, start, key=lambda hole: hole[1] - 1)  # the first that reaches beyond
-        while last < len(self.holes) and self.holes[last][0] < end:
-            last += 1
-        pieces = [piece for low, high in self.holes[first:last] for piece in ((low, start), (end, high))]
-        self.holes[first:last] = [piece for piece in pieces if piece[0] < piece[1]]
-        return last > first
+def _windows(
+    rows: pd.DataFrame, up: NDArray[np.bool_], flags: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The windows, in bytes where the scale is known, and what each is a multiple of (0 where it is not)."""
+    window, scale = (rows[name].to_numpy(np.int64) for name in ("window", "window_scale"))
+    whole = (flags & SYN != 0) & (rows["marks"].to_numpy(np.int64) & CUT_HEADER == 0)
+    offered = [scale[whole & (up == side)][:1].tolist() for side in (True, False)]  # each side's, once its SYN was seen
+    unit = np.ones(len(window), np.int64)
+    if [-1] not in offered:  # no scaling where one side offers none
+        known = [1 << offer[0] if offer and all(offered) else 0 for offer in offered]
+        unit = np.where(flags & SYN != 0, 1, np.where(up, *known))
+    return window * np.maximum(unit, 1), unit
 
 
-def _follow(
-    own: SentSide, other: SentSide, flags: int, raw: int, acked: int, size: int, time: int
-) -> tuple[int, int, str]:
-    """Take in one segment: its numbers, and what it is instead of NEW."""
-    seq, ack = own.relative(raw), other.relative(acked)
-    end = seq + size + bool(flags & FIN) + bool(flags & SYN)
-    word, last = NEW, (flags, seq, ack, size)
-    if not flags & RST and not _strange(own, other, flags, seq, ack):
-        before, known = own.reached, own.take(seq, end)
-        if last == own.last and end > seq and 0 <= time - own.last_time <= DUPLICATE_BLIND_NS:
-            word = COPY
-        elif before is not None and seq == before - 1 and _probes(own, flags, size, before):
-            word = KEEP_ALIVE
-        elif known and end > seq and (not flags & FIN or end in own.fins):
-            word = AGAIN
-        if flags & FIN:
-            own.fins.add(end)
-        if flags & ACK:
-            other.acked = max(other.acked, ack)
-        own.last, own.last_time = last, time
-    return seq, ack if flags & ACK else 0, word
-
-
-def _probes(own: SentSide, flags: int, size: int, reached: int) -> bool:
-    """Whether a segment that begins one before ``reached`` is a keep-alive: without new data, and not repeated for want
-    of an acknowledgment."""
-    return not flags & (SYN | FIN) and (size == 0 or (size == 1 and own.acked >= reached))
-
-
-def _strange(own: SentSide, other: SentSide, flags: int, seq: int, ack: int) -> bool:
-    """Whether the numbers are of another connection, an older one on the same addresses and ports."""
-    if flags & SYN:
-        return False
-    stands = own.reached or 0
-    if not flags & ACK or other.reached is None:
-        return seq < own.lowest or seq - stands > WINDOW
-    return (seq < own.lowest or seq - stands > NEAR) and not other.lowest <= ack <= other.reached + NEAR
+def _blocks(talk: LadderSegments, acked: NDArray[np.int64], sacks: Sacks) -> list[tuple[int, Remark]]:
+    """What the SACK options say, in relative numbers; a first block that was acknowledged before, or lies within the
+    second, tells of what came twice (RFC 2883)."""
+    found = []
+    for row in np.flatnonzero(np.isin(talk.frame, [*sacks])).tolist() if sacks else ():
+        ack, raw = int(talk.ack[row]), int(acked[row])
+        blocks = [[ack + int(difference(edge, raw)) for edge in edges] for edges in sacks[int(talk.frame[row])]]
+        first, second = blocks[0], blocks[1] if len(blocks) > 1 else [0, 0]
+        twice = first[1] <= ack or (second[0] <= first[0] and first[1] <= second[1])
+        texts = [f"{_shown(begin)}-{_shown(end)}" for begin, end in blocks]
+        if twice:
+            found.append((row, Remark(D_SACK, f"{D_SACK} {texts.pop(0)}")))
+        if texts:
+            found.append((row, Remark(SACK, f"{SACK} {' '.join(texts)}")))
+    return found
 
 
 def said(talk: LadderSegments, row: int, short: bool = False) -> str:
     """A segment in words: ``FIN,ACK seq 79 ack 1001``, or with flags as letters: ``F. seq 79 ack 1001``."""
+    return " ".join([flags_text(talk, row, short), *numbers_texts(talk, row), *talk.texts(row)])
+
+
+def flags_text(talk: LadderSegments, row: int, short: bool = False) -> str:
+    """The flags as names or as letters."""
     flags = int(talk.flags[row])
     if short:
-        parts = ["".join(letter for bit, letter in LETTERS if flags & bit) or "none"]
-    else:
-        parts = [",".join(name for bit, name in NAMES if flags & bit) or "no flags"]
-    parts.append(f"seq {_shown(talk.seq[row])}")
-    parts += [f"ack {_shown(talk.ack[row])}"] if flags & ACK else []
-    parts += [f"len {talk.size[row]}"] if talk.size[row] else []
-    parts += [talk.word[row]] if talk.word[row] else []
-    return " ".join(parts)
+        return "".join(letter for bit, letter in LETTERS if flags & bit) or "none"
+    return ",".join(name for bit, name in NAMES if flags & bit) or "no flags"
+
+
+def numbers_texts(talk: LadderSegments, row: int) -> list[str]:
+    """Its numbers: ``seq 79``, ``ack 1001``, ``len 20``; those that say nothing are left out."""
+    acked = [f"ack {_shown(talk.ack[row])}"] if talk.flags[row] & ACK else []
+    return [f"seq {_shown(talk.seq[row])}", *acked, *([f"len {talk.size[row]}"] if talk.size[row] else [])]
+
+
+def window_text(talk: LadderSegments, row: int) -> str:
+    """``win 64256``, or ``raw win 502`` where its scale is not known."""
+    return f"{'' if talk.scaled[row] else 'raw '}win {talk.window[row]}"
 
 
 def _shown(number: int) -> int:
     """A relative number as Wireshark has it, modulo 2^32; those before the first stay negative."""
     return number if number < 0 else number % MODULUS
-
-
-def folds(talk: LadderSegments, told: set[int]) -> list[tuple[int, int]]:
-    """Stretches [start, end) to leave out: the middles of long runs without SYN, FIN, RST or a frame in
-    ``told``."""
-    eventful = (talk.flags & (SYN | FIN | RST) != 0) | np.isin(talk.frame, list(told))
-    edges = np.flatnonzero(np.diff(np.concatenate([[True], eventful, [True]]).astype(np.int8)))
-    runs = zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
-    return [(start + RUN_ENDS, end - RUN_ENDS) for start, end in runs if end - start > RUN_SHOWN]

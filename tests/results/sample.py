@@ -56,7 +56,9 @@ def who(stream: int, client: tuple[str, int] = CLIENT, server: tuple[str, int] =
     }
 
 
-def segment(frame: int, seconds: float, up: bool, flags: int, seq: int, ack: int, size: int = 0) -> dict[str, Any]:
+def segment(
+    frame: int, seconds: float, up: bool, flags: int, seq: int, ack: int, size: int = 0, window: int = 65535
+) -> dict[str, Any]:
     """A segment of the connection below; ``seq`` and ``ack`` are relative, as a reader of the ladder sees
     them."""
     source, target = (CLIENT, SERVER) if up else (SERVER, CLIENT)
@@ -73,6 +75,8 @@ def segment(frame: int, seconds: float, up: bool, flags: int, seq: int, ack: int
         "seq": (own + seq) % 2**32,
         "ack": (other + ack) % 2**32 if flags & ACK else 0,
         "time_epoch": at(seconds),
+        "window": window,
+        "window_scale": -1,
     }
 
 

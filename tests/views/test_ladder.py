@@ -19,19 +19,19 @@ ended: reset, the server closed first
    0.000000      1  SYN_SENT      ── SYN seq 0 ──────────────────▶
    0.000120      2                ◀──────── SYN,ACK seq 0 ack 1 ── SYN_RECEIVED
    0.000150      3  ESTABLISHED   ── ACK seq 1 ack 1 ────────────▶ ESTABLISHED~
-   0.001000      4                ── PSH,ACK seq 1 ack 1 len 78 ─▶
-        ... 2.1 s of silence
+   0.001000      4                ━━ PSH,ACK seq 1 ack 1 len 78 ━▶
+                                  — 2.1 s of silence —
    2.100000      5                ◀─────── FIN,ACK seq 1 ack 79 ── FIN_WAIT_1
                     server: closed first
    2.100030      6  CLOSE_WAIT    ── ACK seq 79 ack 2 ───────────▶ FIN_WAIT_2~
                     client: peer closed
                     server: FIN acked
-        ... 61.2 s of silence
+                                  — 61.2 s of silence —
   62.100030                                                        CLOSED*
                     server: FIN_WAIT_2 ends after 60 s: profile linux
   63.300000      7  LAST_ACK      ── FIN,ACK seq 79 ack 2 ───────▶
                     client: after 61.199970 s
-  63.300040      8  CLOSED~       ◀────────────────── RST seq 2 ──
+  63.300040      8  CLOSED~       ◀────────────────── RST seq 2 ─\N{MULTIPLICATION SIGN}
                     client: peer reset
                     !! error TD102 late-fin-answered-by-rst
                        client 10.1.0.2:40112 in CLOSE_WAIT for 61.2 s; its
@@ -65,10 +65,10 @@ def test_a_terminal_without_unicode_gets_plain_arrows() -> None:
 
 def test_long_data_is_folded_into_one_line_that_accounts_for_it() -> None:
     lines = printed(700).splitlines()
-    fold = next(place for place, line in enumerate(lines) if "1,397 segments" in line)
-    assert lines[fold].strip() == "... 1,397 segments up to 1402 in 698 ms: client 0, server 698,000 bytes"
+    fold = next(place for place, line in enumerate(lines) if "1,396 segments" in line)
+    assert lines[fold].strip() == "... 1,396 segments up to frame 1401 in 698 ms: 698.0 kB from the server"
     shown = [line[11:18].strip() for line in (lines[fold - 1], lines[fold + 1])]
-    assert shown == ["5", "1403"]
+    assert shown == ["5", "1402"]
 
 
 def test_everything_shows_every_segment() -> None:
@@ -115,8 +115,8 @@ def test_repeats_and_keep_alives_are_told_apart() -> None:
     )
     assert said_of == [
         "PSH,ACK seq 1 ack 1 len 100",
-        "PSH,ACK seq 1 ack 1 len 100 again",
-        "ACK seq 100 ack 1 len 1 again",
+        "PSH,ACK seq 1 ack 1 len 100 retransmission",
+        "ACK seq 100 ack 1 len 1 retransmission",
         "ACK seq 101 ack 1",
     ]
 
@@ -144,7 +144,15 @@ def test_only_what_had_been_captured_is_sent_again() -> None:
         segment(9, 8, True, FIN | ACK, 1000, 1),  # the number of data: as a FIN it is new
         segment(10, 9, True, FIN | ACK, 1000, 1),
     )
-    assert [place for place, text in enumerate(said_of, 1) if text.endswith("again")] == [4, 7, 10]
+    assert [text.partition("retransmission")[1:] for text in said_of] == [
+        *[("", "")] * 2,
+        *[("retransmission", "")] * 3,
+        ("retransmission", ", original not captured"),
+        ("retransmission", ""),
+        *[("", "")] * 2,
+        ("retransmission", ""),
+    ]
+    assert ["partial" in text for text in said_of].count(True) == 2
 
 
 def test_a_packet_captured_twice_is_no_repeat() -> None:
@@ -153,7 +161,7 @@ def test_a_packet_captured_twice_is_no_repeat() -> None:
         segment(2, 0.0001, True, PSH | ACK, 1, 1, 100),
         segment(3, 0.3, True, PSH | ACK, 1, 1, 100),
     )
-    assert [text.partition("len 100")[2] for text in said_of] == ["", " captured twice", " again"]
+    assert [text.partition("len 100")[2] for text in said_of] == ["", " captured twice", " retransmission"]
 
 
 def test_numbers_of_an_older_connection_are_near_and_make_nothing_a_repeat() -> None:
@@ -173,7 +181,7 @@ def test_numbers_of_an_older_connection_are_near_and_make_nothing_a_repeat() -> 
         "SYN seq 0",
         f"ACK seq -{old} ack -{old}",
         f"RST seq -{old}",
-        "SYN seq 0 again",
+        "SYN seq 0 retransmission",
         "SYN,ACK seq 0 ack 1",
         "PSH,ACK seq 1 ack 1 len 10",
         f"FIN,ACK seq {old} ack {old}",
@@ -192,6 +200,6 @@ def test_numbers_wrap_at_two_to_the_32_and_repeats_are_known_beyond() -> None:
     assert said_of[7:] == [
         f"ACK seq {7 * jump + 1} ack 1 len {jump}",
         f"ACK seq 1 ack 1 len {jump}",
-        f"ACK seq 1 ack 1 len {jump} again",
+        f"ACK seq 1 ack 1 len {jump} retransmission",
         f"ACK seq {jump + 1} ack 1 len {jump}",
     ]

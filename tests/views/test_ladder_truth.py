@@ -20,7 +20,8 @@ from analyzer.tcp.evidence import Note
 from analyzer.tcp.states import ARROWS, Event, State
 from analyzer.tcp.timers import timers_of
 from analyzer.views.ladder import ladder_lines
-from analyzer.views.ladder_segments import AGAIN, ladder_segments
+from analyzer.views.ladder_segments import ladder_segments
+from analyzer.views.sent_side import AGAIN
 
 ROOT = Path(__file__).parents[2]
 OWN = sorted((ROOT / "captures").glob("*.pcap*"))
@@ -141,7 +142,7 @@ def test_signs_words_legend_and_timeline_agree(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [*OWN, *CASES], ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_again_is_what_had_been_captured(path: Path) -> None:
+def test_a_retransmission_is_what_had_been_captured(path: Path) -> None:
     """Against a twin that keeps every number that was sent."""
     result = analysed(path)
     for _, flow in [] if result is None else result.flows.head(FLOWS_A_CAPTURE).iterrows():
