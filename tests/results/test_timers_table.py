@@ -84,8 +84,9 @@ def test_a_silence_that_was_survived_strikes_out(tmp_path: Path) -> None:
 
 
 def test_a_greeting_that_was_not_answered_is_told_alike_by_table_and_finding(tmp_path: Path) -> None:
-    greeted = "A S 0:1\nB S. 0:1 ack 1\nA . 1:1 ack 1\n+17000 B P. 1:86 ack 1\nA . 1:1 ack 86\n+10000 B F. 86:87 ack 1"
-    result = analyzed("\n\n".join([greeted + "\nA . 1:1 ack 87"] * 5), tmp_path)
+    opened, closed = "A S 0:1\nB S. 0:1 ack 1\nA . 1:1 ack 1\n", "\n+10000 B F. 86:87 ack 1\nA . 1:1 ack 87"
+    greeted = [f"{opened}+{after} B P. 1:86 ack 1\nA . 1:1 ack 86{closed}" for after in range(16000, 19000, 600)]
+    result = analyzed("\n\n".join(greeted), tmp_path)
     (many,) = [finding for finding in result.findings.itertuples() if finding.code == "TD401"]
     assert "Ask why the program on the client opens connections that it does not use" in many.advice
     assert set(result.timers["waiting_for"]) == {"unused"} and set(result.timers["length_s"].round()) == {10}

@@ -99,7 +99,7 @@ class Resets:
     def is_third_party(self, e: End, s: Segment) -> bool:
         """Whether it comes over another number of hops than all else of its sender, or is off its count of segments."""
         away = min((s.ip_id - e.ip_id) % 65536, (e.ip_id - s.ip_id) % 65536)
-        if e.ids_counted >= 3 and s.flags & ACK and s.ip_id and away > 1024 and s.time - e.last_time <= 10**9:
+        if e.ids_counted >= 3 and s.flags & ACK and s.ip_id and away > 1024 and s.time - e.last_time <= 20_000_000:
             return True
         low, high = e.ttls
         if e.packets - (e.rst_count - 1) < 1 or not low or not s.ttl:
