@@ -96,7 +96,7 @@ def rule(code: str, *supersedes: str, blind: bool = False) -> Rule:
         "message": "",
         "advice": "",
     }
-    return rules()["TD101"]._replace(**given, judge=everywhere)
+    return rules()["TD101"]._replace(**given, judge=everywhere, hindsight=None)
 
 
 def with_rules(monkeypatch: pytest.MonkeyPatch, *made: Rule) -> tuple[FindingList, list[str]]:
