@@ -342,12 +342,25 @@ def test_the_progress_bar_shows_on_a_terminal_after_a_second(monkeypatch: pytest
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stderr", terminal)
-    with ProgressBar() as bar:
-        bar(1, 10)
-        assert terminal.getvalue() == ""
-        bar._started -= 10
-        bar(5, 10)
-    assert "reading" in terminal.getvalue()
+    for what, unit in (("reading", "bytes"), ("writing", "rows")):
+        terminal.truncate(0)
+        with ProgressBar(what, unit) as bar:
+            bar(1, 10)
+            assert terminal.getvalue() == ""
+            bar._started -= 10
+            bar(5, 10)
+        assert what in terminal.getvalue() and unit in terminal.getvalue()
+
+
+def test_what_is_written_is_told_of(tmp_path: Path) -> None:
+    from analyzer.engine.pipeline import analyze
+    from analyzer.writers.tables import write_analysed
+
+    analysed, told = analyze([str(CAPTURES / "reconnect-loop-leaks.pcapng")], Settings(keep_segments=True)), []
+    write_analysed(analysed, tmp_path, progress=lambda done, total: told.append((done, total)))
+    assert analysed.segments is not None
+    whole = 2 * analysed.overview.flows + len(analysed.segments[0])
+    assert told == sorted(told) and told[-1] == (whole, whole)
 
 
 def test_a_terminated_run_leaves_nothing_behind(tmp_path: Path) -> None:

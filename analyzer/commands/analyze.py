@@ -121,10 +121,12 @@ def _written(analysed: "Analysed", folder: Path | None, format: str, tables: Col
     if folder is None:
         return []
     from analyzer.errors import unwritable
+    from analyzer.views.progress import ProgressBar
     from analyzer.writers.tables import stale, write_analysed
 
     before = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    paths = write_analysed(analysed, folder, format, tables)
+    with ProgressBar("writing", "rows") as bar:
+        paths = write_analysed(analysed, folder, format, tables, bar)
     replaced = [path.name for path in paths if path.name in before]
     said = [f"Wrote {', '.join(map(str, paths))}" + (f" (replaced {', '.join(replaced)})" if replaced else "")]
     if old := stale(folder, paths):

@@ -44,11 +44,17 @@ def analysed_of(paths: Sequence[str], settings: Settings, quiet: bool = False, o
 
 
 def print_bytes(parts: Iterable[bytes | memoryview]) -> None:
-    """Print what is text already, as it comes."""
+    """Print what is text already, as it comes; a progress bar tells of what goes into a file or to a program."""
+    from analyzer.views.progress import ProgressBar
+
     sys.stdout.flush()
-    for part in parts:
-        sys.stdout.buffer.write(part)
-    sys.stdout.buffer.flush()
+    done = 0
+    with ProgressBar("writing", shown=not sys.stdout.isatty()) as bar:
+        for part in parts:
+            sys.stdout.buffer.write(part)
+            done += len(part)
+            bar(done, None)
+        sys.stdout.buffer.flush()
 
 
 def _say_settings(settings: Settings) -> None:

@@ -71,8 +71,13 @@ def show(lines: Iterable[Line], file: TextIO | None = None) -> None:
     target = file or sys.stdout
     if isinstance(target, io.TextIOWrapper):
         target.reconfigure(errors="backslashreplace")
-    colours = has_colours(target)
-    target.writelines(f"{line.coloured if colours else line.plain}\n" for line in lines)
+    from analyzer.views.progress import ProgressBar
+
+    colours, done = has_colours(target), 0
+    with ProgressBar("writing", shown=not target.isatty()) as bar:
+        for line in lines:
+            done += target.write(f"{line.coloured if colours else line.plain}\n")
+            bar(done, None)
 
 
 def width(most: int, alone: int = PLAIN_WIDTH, least: int = PLAIN_WIDTH) -> int:

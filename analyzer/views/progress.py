@@ -1,4 +1,4 @@
-"""A progress bar on standard error: only on a terminal, and only once a reading has taken a second."""
+"""A progress bar on standard error: only on a terminal, and only once a reading or writing has taken a second."""
 
 import sys
 import time
@@ -12,11 +12,13 @@ PATIENCE = 1.0  # seconds before anything is shown
 
 
 class ProgressBar:
-    """Call it with (bytes done, bytes in all or None); use it as a context so that it is removed again."""
+    """Call it with (how much is done, how much in all or None), in bytes unless ``unit`` says otherwise; use it as a
+    context so that it is removed again. ``what`` is being done."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str = "reading", unit: str = "bytes", shown: bool = True) -> None:
+        self._what, self._unit = what, unit
         self._started = time.monotonic()
-        self._shown = sys.stderr.isatty()
+        self._shown = shown and sys.stderr.isatty()
         self._bar: Progress | None = None
 
     def __enter__(self) -> Self:
@@ -28,10 +30,12 @@ class ProgressBar:
 
     def _show(self, done: int, total: int | None) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+        from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
         if self._bar is None:
-            columns = ("reading", BarColumn(), DownloadColumn(), TimeRemainingColumn())
+            in_bytes = self._unit == "bytes"
+            amount = (DownloadColumn(),) if in_bytes else (MofNCompleteColumn(), self._unit)
+            columns = (self._what, BarColumn(), *amount, TimeRemainingColumn())
             self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
             self._bar.add_task("", total=total)
             self._bar.start()

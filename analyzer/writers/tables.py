@@ -3,7 +3,7 @@
 Memory does not grow with the tables. A file has its name only when it is whole.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from functools import partial
 from itertools import chain
@@ -20,22 +20,31 @@ from analyzer.writers.atomic_file import blamed, output_folder, whole_file
 from analyzer.writers.page_cache import CacheBudget
 from analyzer.writers.parallel import (
     Gather,
+    Make,
     OrderedWork,
     Rows,
+    Steps,
+    TablePart,
     TableRows,
     entry_parts,
     flow_parts,
     segment_parts,
 )
 
+Progress = Callable[[int, int | None], None]  # rows written, rows in all
 ROWS = {"csv": 16_384, "parquet": 65_536, "jsonl": 16_384}  # in a part: three megabytes of text; a row group
 THREADS = 2
 
 
 def write_analysed(
-    analysed: Analysed, folder: Path, format: str = "csv", names: Collection[str] = TABLE_NAMES
+    analysed: Analysed,
+    folder: Path,
+    format: str = "csv",
+    names: Collection[str] = TABLE_NAMES,
+    progress: Progress | None = None,
 ) -> list[Path]:
-    """Write the tables ``names`` into ``folder``, the segments where there are any; returns the files.
+    """Write the tables ``names`` into ``folder``, the segments where there are any; returns the files. ``progress`` is
+    told of rows that are written, connections and what belongs to one, and of how many in all.
 
     Raises UnwritableOutput if the folder or a file cannot be written, UsageError where what a table is made from was
     not kept.
@@ -54,7 +63,8 @@ def write_analysed(
             meanwhile.submit(findings)
         try:
             if files:
-                write_tables(analysed.tables, files, format, analysed.segments)
+                told = None if progress is None else _told(progress, files, analysed)
+                write_tables(analysed.tables, files, format, analysed.segments, told)
         finally:
             meanwhile.wait()
         paths += [_write_further(table, folder / f"{name}.{format}", format, room) for name, table in further.items()]
@@ -117,9 +127,14 @@ def writer_of(format: str) -> Any:
 
 
 def write_tables(
-    tables: TableRows, files: dict[str, BinaryIO], format: str, segments: tuple[Rows, Rows] | None = None
+    tables: TableRows,
+    files: dict[str, BinaryIO],
+    format: str,
+    segments: tuple[Rows, Rows] | None = None,
+    told: Callable[[TablePart], None] | None = None,
 ) -> None:
-    """Write those of flows, timeline and segments that have a file; the segments come with the flow table."""
+    """Write those of flows, timeline and segments that have a file; the segments come with the flow table. Each part
+    that is written is ``told``."""
     most = ROWS[format]
     parts: list[Iterator[Gather]] = []
     if "flows" in files:
@@ -130,4 +145,24 @@ def write_tables(
         parts.append(segment_parts(*segments, most))
     with ExitStack() as stack:
         make = stack.enter_context(writer_of(format).parts_maker(tables, files, most))
-        OrderedWork(chain.from_iterable(parts), make).run(THREADS)
+        OrderedWork(chain.from_iterable(parts), make if told is None else partial(_telling, make, told)).run(THREADS)
+
+
+def _telling(make: Make, told: Callable[[TablePart], None], part: TablePart) -> Steps:
+    """Makes a part, and tells of it once it is written."""
+    yield from make(part)
+    told(part)
+
+
+def _told(progress: Progress, files: Collection[str], analysed: Analysed) -> Callable[[TablePart], None]:
+    """Adds up what is written: the rows of flows and segments, and of a timeline the flows that it is of."""
+    segments = len(analysed.segments[0]) if analysed.segments is not None and "segments" in files else 0
+    total = analysed.overview.flows * len({"flows", "timeline"}.intersection(files)) + segments
+    done = 0
+
+    def told(part: TablePart) -> None:
+        nonlocal done
+        done += len(part.flows if part.table == "timeline" else part.rows)
+        progress(min(done, total), total)
+
+    return told
