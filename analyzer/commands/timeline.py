@@ -95,6 +95,7 @@ def _found(captures: Sequence[str], settings: Settings) -> "tuple[ResultTables, 
     stream = only_stream(analysed)
     if analysed.segments is not None:
         return whole_connections(analysed).result(), stream
+    del analysed  # its memory is needed again
     if "-" in captures:
         raise UsageError(f"standard input cannot be read again: give these packets once more, with --stream {stream}")
     return _read(captures, settings, stream)

@@ -20,7 +20,7 @@ from analyzer.results.filter_words import codes_told
 from analyzer.results.finding_list import RuleFindings
 from analyzer.results.overview import Overview
 from analyzer.results.result import Analysed
-from analyzer.results.store import FLOWS_AT_ONCE, FlowStore
+from analyzer.results.store import FlowStore
 from analyzer.segments.table import SEGMENT
 from analyzer.settings import filters_text, without_filters
 from analyzer.times import inner
@@ -30,6 +30,7 @@ from analyzer.units import UNKNOWN
 
 Rows = NDArray[np.void]
 Bools = NDArray[np.bool_]
+AT_ONCE = 16_384  # connections that are looked at together
 ENDS = ("client_ip", "server_ip", "server_port")  # what a finding about a crowd names
 NO_ENDS = [(name, ENDING[name]) for name in ENDS]
 
@@ -150,7 +151,7 @@ def in_networks(texts: Sequence[str], networks: Iterable[IPv4Network | IPv6Netwo
 
 
 def _endings(tables: FlowStore) -> Iterator[Rows]:
-    return (gather()[0] for gather in tables.slices(FLOWS_AT_ONCE))
+    return (gather()[0] for gather in tables.slices(AT_ONCE))
 
 
 class _Matcher:

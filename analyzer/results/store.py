@@ -29,7 +29,7 @@ IN_MEMORY = 8 << 20  # bytes of each kind of rows; beyond that they go to the fi
 FLOWS_AT_ONCE, ENTRIES_AT_ONCE = 65_536, 524_288  # in a slice, where all are wanted
 SHARE = 0.25  # of that, all columns of SpooledColumns together
 SPLIT_AT_ONCE = 8192  # rows whose fields are kept together until they are added to their columns
-READ_AHEAD = 16 << 20  # bytes read of the scratch file after which they are given back
+READ_AHEAD = 8 << 20  # bytes read of the scratch file after which they are given back
 NOT_HERE = np.iinfo(np.uint32).max
 
 
