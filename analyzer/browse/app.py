@@ -40,7 +40,9 @@ from analyzer.views.summary import summary_lines
 TICK = 0.1  # seconds between two looks at how far the reading is
 REST = 0.08  # seconds that the cursor rests before what is under it is opened
 TALL, TALLER = 30, 48  # rows from which on the counts are shown beside list and ladder, and how they went
-ABOVE = ("filter", "findings", "sort", "reverse", "netstat", "counts", "everything", "summary", "copy", "clear")
+ABOVE = (  # what works on the list, not in a dialog
+    *("filter", "findings", "sort", "reverse", "netstat", "counts", "everything", "summary", "copy", "clear", "step"),
+)
 
 
 class BrowseApp(App[None]):
@@ -316,6 +318,9 @@ class BrowseApp(App[None]):
     def action_everything(self) -> None:
         self._everything = not self._everything
         self._open()
+
+    def action_step(self, rows: int) -> None:
+        self._main.query_one(ConnectionList).action_move(rows)
 
     def action_counts(self) -> None:
         self._counts_wanted = not self._main.has_class("counts")

@@ -34,6 +34,8 @@ KEYS = (
     KeyMeaning("v", "v", "summary", "summary", 7, "Show the summary of the connections that are listed."),
     KeyMeaning("y", "y", "copy", "copy filter", 11, "Copy Wireshark's display filter for the connection."),
     KeyMeaning("x", "x", "clear", "clear", 12, "Empty the filter box: list all connections."),
+    KeyMeaning("J", "J", "step(1)", "next", 13, "Go to the next connection of the list, also where one is opened."),
+    KeyMeaning("K", "K", "step(-1)", "previous", 14, "Go to the one before."),
     KeyMeaning("tab", "Tab", "", "", 0, "Go from the list to the ladder and back."),
     KeyMeaning("up,k", "↑ k", "", "", 0, "One line up; in the ladder the moment under the cursor goes along."),
     KeyMeaning("down,j", "↓ j", "", "", 0, "One line down."),

@@ -111,6 +111,10 @@ def test_a_connection_is_listed_opened_and_left() -> None:
         await press(app, pilot, "enter")
         assert app.has_opened and ladder.has_focus
         assert "its clients" in text(app, "counts")
+        await press(app, pilot, "J")
+        assert app.has_opened and "connection 1 " in text(app, "title")
+        await press(app, pilot, "K")
+        assert app.has_opened and "connection 0 " in text(app, "title")
         await press(app, pilot, "escape")
         assert not app.has_opened and main(app).query_one(ConnectionList).has_focus
         await press(app, pilot, "down")
