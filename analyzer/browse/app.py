@@ -18,7 +18,7 @@ from analyzer.browse.connection_list import ConnectionList
 from analyzer.browse.counts_pane import CountsPane, curve_parts
 from analyzer.browse.dialogs import FindingsScreen, SortScreen, TextScreen, filter_of, help_lines
 from analyzer.browse.drawing import painted
-from analyzer.browse.filter_box import BoxWords, read_box
+from analyzer.browse.filter_box import BoxWords, read_box, with_more
 from analyzer.browse.head_lines import about_capture, about_list, about_reading
 from analyzer.browse.key_bar import KeyBar
 from analyzer.browse.keys import KEYS
@@ -290,9 +290,7 @@ class BrowseApp(App[None]):
     def _list_found(self, table: RuleFindings | None) -> None:
         """List the connections of a group of findings, of those that are listed."""
         if table is not None and self._chosen is not None:
-            more = filter_of(self._chosen.analysed.listing, table)
-            words = read_box(f"{self._words.text} {more}", self._settings)
-            self._choose(words)
+            self._choose(with_more(self._words, filter_of(self._chosen.analysed.listing, table)))
 
     def action_netstat(self) -> None:
         capture, at, columns = self._capture, self._moment(), self.size.width - 3

@@ -52,6 +52,12 @@ def read_box(text: str, settings: Settings) -> BoxWords:
     return BoxWords(made, listing)
 
 
+def with_more(words: BoxWords, text: str) -> BoxWords:
+    """The same with the filters that ``text`` names, in place of those of these names."""
+    more = {name: value for name, value in _given(text).items() if name in HELP}
+    return words._replace(settings=replace(words.settings, **more))
+
+
 def _quoted(expression: str) -> str:
     """An expression quoted for a shell, so that its own quotes stay as they are wherever that can be."""
     return f'"{expression}"' if not set('"$`\\').intersection(expression) else shlex.quote(expression)
@@ -70,6 +76,8 @@ def _given(text: str) -> dict[str, Any]:
         if name not in OPTIONS:
             there = ", ".join(f"--{known}" for known in OPTIONS)
             raise UsageError(f"there is no --{name} here; there are {there}")
+        if name in given:
+            raise UsageError(f"--{name} is given more than once")
         given[name] = _value(name, value.strip())
     return given
 

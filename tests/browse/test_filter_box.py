@@ -58,6 +58,7 @@ def test_how_the_list_is_sorted_and_which_columns_it_has() -> None:
         ("--between 14:05", "--between takes FROM TO"),
         ("--code TD999", "no finding TD999"),
         ("--ending gone", "no ending gone; there are graceful"),
+        ("10.0.0.7 --port 80 --host 10.0.0.8", "--host is given more than once"),
         ("--host '10", "No closing quotation"),
         ("443", "write --port 443 or --stream 443"),
         ("--sort bytes", "flows has no column bytes"),
