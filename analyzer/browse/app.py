@@ -13,7 +13,7 @@ from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from analyzer.browse.background import NewestOnly
-from analyzer.browse.browsed import BrowsedCapture, ChosenConnections, ShownConnection
+from analyzer.browse.browsed import BrowsedCapture, ChosenConnections, LadderForm, ShownConnection
 from analyzer.browse.connection_list import ConnectionList
 from analyzer.browse.counts_pane import CountsPane, curve_parts
 from analyzer.browse.dialogs import FindingsScreen, SortScreen, TextScreen, filter_of, help_lines
@@ -35,6 +35,7 @@ from analyzer.units import counted
 from analyzer.views.console import Line
 from analyzer.views.escape import safe
 from analyzer.views.flow_list import FlowListing
+from analyzer.views.ladder_layout import LEAST_WIDTH, MOST_WIDTH, TIMES
 from analyzer.views.summary import summary_lines
 
 TICK = 0.1  # seconds between two looks at how far the reading is
@@ -42,6 +43,7 @@ REST = 0.08  # seconds that the cursor rests before what is under it is opened
 TALL, TALLER = 30, 48  # rows from which on the counts are shown beside list and ladder, and how they went
 ABOVE = (  # what works on the list, not in a dialog
     *("filter", "findings", "sort", "reverse", "netstat", "counts", "everything", "summary", "copy", "clear", "step"),
+    *("brief", "time"),
 )
 
 
@@ -64,7 +66,7 @@ class BrowseApp(App[None]):
         self._capture: BrowsedCapture | None = None
         self._chosen: ChosenConnections | None = None
         self._shown: ShownConnection | None = None
-        self._everything = False
+        self._form = LadderForm(LEAST_WIDTH)
         self._counts_wanted: bool | None = None  # None: as the height of the screen has it
         self._rest: dict[str, Timer] = {}
         self._behind = NewestOnly(self)
@@ -194,8 +196,8 @@ class BrowseApp(App[None]):
         capture, stream = self._capture, self._main.query_one(ConnectionList).stream
         if capture is None or stream is None:
             return
-        columns, everything = max(self.size.width - 3, 60), self._everything
-        self._behind.do("open", lambda: capture.open(stream, columns, everything), self._show_connection, self._say)
+        form = self._form._replace(columns=min(max(self.size.width - 3, LEAST_WIDTH), MOST_WIDTH))
+        self._behind.do("open", lambda: capture.open(stream, form), self._show_connection, self._say)
 
     def _show_connection(self, shown: ShownConnection) -> None:
         ladder = self._main.query_one("#ladder", TextView)
@@ -314,7 +316,18 @@ class BrowseApp(App[None]):
         self.push_screen(TextScreen(" help", help_lines(min(self.size.width - 3, 120))))
 
     def action_everything(self) -> None:
-        self._everything = not self._everything
+        self._draw_anew(everything=not self._form.everything)
+
+    def action_brief(self) -> None:
+        self._draw_anew(brief=not self._form.brief)
+
+    def action_time(self) -> None:
+        times = [*TIMES]
+        self._draw_anew(times=times[(times.index(self._form.times) + 1) % len(times)])
+
+    def _draw_anew(self, **changed: Any) -> None:
+        """The ladder in another form."""
+        self._form = self._form._replace(**changed)
         self._open()
 
     def action_step(self, rows: int) -> None:

@@ -40,6 +40,15 @@ class ChosenConnections(NamedTuple):
     streams: NDArray[np.uint32]
 
 
+class LadderForm(NamedTuple):
+    """How a ladder is drawn: see ``ladder_lines``."""
+
+    columns: int
+    everything: bool = False
+    brief: bool = False
+    times: str = "offset"
+
+
 class ShownConnection(NamedTuple):
     """A connection opened: a title, and the lines of its ladder under those of what was found. ``moment`` is that of
     its last packet, ns since 1970; ``display_filter`` shows it in Wireshark."""
@@ -65,7 +74,7 @@ class BrowsedCapture:
         some = chosen(replace(self.analysed, listing=listing))
         return ChosenConnections(words, some, streams_in_order(some.tables, words.listing.order))
 
-    def open(self, stream: int, columns: int, everything: bool = False) -> ShownConnection:
+    def open(self, stream: int, form: LadderForm) -> ShownConnection:
         """One connection as ``teardown timeline`` shows it, with what was found about it on top."""
         from analyzer.views.ladder import ladder_lines
 
@@ -77,7 +86,7 @@ class BrowsedCapture:
             raise UsageError("the connections' addresses were not kept")
         segments, one.quoted = self._spool.of_stream(stream, flow_table, frames)
         one.segments = segment_rows([segments]), flow_table
-        ladder = ladder_lines(one.result(), stream, columns, everything)
+        ladder = ladder_lines(one.result(), stream, **form._asdict())
         hosts = [self.analysed.listing.address(int(ending[f"{role}_ip"])) for role in ROLES]
         ports = [int(ending[f"{role}_port"]) for role in ROLES]
         named = " → ".join(endpoint(ip, port) for ip, port in zip(hosts, ports, strict=True))

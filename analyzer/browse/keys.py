@@ -31,6 +31,10 @@ KEYS = (
     KeyMeaning("n", "n", "netstat", "sockets", 5, "List the sockets of every host at the moment under the cursor."),
     KeyMeaning("c", "c", "counts", "counts", 8, "Show or hide the sockets by state at the moment under the cursor."),
     KeyMeaning("a", "a", "everything", "all segments", 10, "Show every segment of the ladder, or fold steady data."),
+    KeyMeaning("b", "b", "brief", "brief", 12, "Leave the sentences out of the ladder, or bring them back."),
+    KeyMeaning(
+        "t", "t", "time", "time", 12, "Times since the first segment, of the day (UTC), or since the line before."
+    ),
     KeyMeaning("v", "v", "summary", "summary", 7, "Show the summary of the connections that are listed."),
     KeyMeaning("y", "y", "copy", "copy filter", 11, "Copy Wireshark's display filter for the connection."),
     KeyMeaning("x", "x", "clear", "clear", 12, "Empty the filter box: list all connections."),

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analyzer.browse.browsed import BrowsedCapture
+from analyzer.browse.browsed import BrowsedCapture, LadderForm
 from analyzer.browse.filter_box import read_box
 from analyzer.browse.moment_counts import MomentCounts
 from analyzer.browse.reading import Reading
@@ -42,14 +42,14 @@ def test_ladders_are_those_of_the_timeline(names: list[str]) -> None:
     whole, read = analyze(paths, Settings(keep_segments=True)).result(), browsed(*names)
     for stream in whole.flows["stream"].tolist():
         expected = [line.plain for line in ladder_lines(whole, stream, 100)]
-        shown = read.open(stream, 100).lines
+        shown = read.open(stream, LadderForm(100)).lines
         assert [line.plain for line in shown][-len(expected) :] == expected
         found = whole.findings[whole.findings["stream"] == stream]
         assert all(any(code in line.plain for line in shown) for code in found["code"])
 
 
 def test_lines_of_segments_know_their_moment() -> None:
-    shown = browsed("close-wait-leak.pcap").open(0, 100)
+    shown = browsed("close-wait-leak.pcap").open(0, LadderForm(100))
     moments = [line.at for line in shown.lines if line.at is not None]
     assert moments == sorted(moments)
     assert shown.moment in moments

@@ -124,6 +124,21 @@ def test_a_connection_is_listed_opened_and_left() -> None:
     assert drive(LEAK, steps)._exit
 
 
+def test_the_ladder_has_the_forms_of_the_timeline() -> None:
+    async def steps(app: BrowseApp, pilot: Pilot[None]) -> None:
+        ladder = main(app).query_one("#ladder", TextView)
+        assert any("never closed" in row for row in rows(ladder))
+        assert any(row.strip().startswith("0.000000") for row in rows(ladder))
+        await press(app, pilot, "b")
+        assert not any("never closed" in row for row in rows(ladder))
+        await press(app, pilot, "t")
+        assert any(row.strip().startswith("17:57:31.356622") for row in rows(ladder))
+        await press(app, pilot, "t", "t", "b")
+        assert any("never closed" in row for row in rows(ladder))
+
+    drive(LEAK, steps)
+
+
 def test_the_counts_are_those_of_the_line_under_the_cursor() -> None:
     async def steps(app: BrowseApp, pilot: Pilot[None]) -> None:
         await press(app, pilot, "enter")
