@@ -7,7 +7,7 @@ import numpy as np
 from rich.text import Text
 
 from analyzer.browse.browsed import SEVERITY_SIGNS, ChosenConnections, gravest
-from analyzer.browse.drawing import SEVERITY_COLOURS, painted
+from analyzer.browse.drawing import GREY, ORANGE, RED, SEVERITY_COLOURS, painted
 from analyzer.browse.rows_view import RowsView
 from analyzer.results.flow_selection import rows_of
 from analyzer.tracker.vocabularies import TEARDOWNS, Teardown
@@ -17,11 +17,11 @@ BLOCK = 128  # connections whose cells are made together
 BLOCKS_KEPT = 32
 GAP = "  "
 ENDING_COLOURS = {  # words of the column teardown: a RST, a side that is not closed, what was never open
-    TEARDOWNS.by_code[Teardown.RESET]: "red",
-    TEARDOWNS.by_code[Teardown.ABORTED]: "red",
-    TEARDOWNS.by_code[Teardown.HALF_CLOSED]: "dark_orange",
-    TEARDOWNS.by_code[Teardown.TIMED_OUT]: "dark_orange",
-    TEARDOWNS.by_code[Teardown.NEVER_ESTABLISHED]: "grey58",
+    TEARDOWNS.by_code[Teardown.RESET]: RED,
+    TEARDOWNS.by_code[Teardown.ABORTED]: RED,
+    TEARDOWNS.by_code[Teardown.HALF_CLOSED]: ORANGE,
+    TEARDOWNS.by_code[Teardown.TIMED_OUT]: ORANGE,
+    TEARDOWNS.by_code[Teardown.NEVER_ESTABLISHED]: GREY,
 }
 
 

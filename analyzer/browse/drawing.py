@@ -1,27 +1,43 @@
-"""Lines for people as the screen draws them: their colours, and the words of TCP in those of ``docs/browse.md``."""
+"""Lines for people as the screen draws them: their colours, and those of states. The colours are apart for those who
+are colour-blind, and never the only sign."""
 
 from rich.text import Text
 
 from analyzer.views.console import Line
 
-SEVERITY_COLOURS = {"error": "bold red", "warning": "dark_orange", "info": "cyan"}
-STATE_COLOURS = {  # safe for those who are colour-blind, and never the only sign
-    "SYN_SENT": "green",
-    "SYN_RECEIVED": "green",
-    "ESTABLISHED": "grey66",
-    "FIN_WAIT_1": "dodger_blue1",
-    "FIN_WAIT_2": "deep_sky_blue1",
-    "CLOSE_WAIT": "dark_orange",
-    "CLOSING": "medium_purple1",
-    "LAST_ACK": "medium_purple1",
-    "TIME_WAIT": "light_sky_blue1",
-    "UNKNOWN": "grey50",
+RED, GREEN, ORANGE, VIOLET, CYAN, GREY = "#ff5f5f", "#5fd787", "#ffaf00", "#af87ff", "#5fd7d7", "#9e9e9e"
+BLUE, LIGHTER_BLUE, PALE_BLUE = "#5f9fff", "#5fcfff", "#b7dcff"
+WORDS = {  # what the words of a line's styles (``console.CODES``) are here: a theme of the terminal has no say
+    "bold": "bold",
+    "dim": GREY,
+    "red": RED,
+    "green": GREEN,
+    "yellow": ORANGE,
+    "magenta": VIOLET,
+    "cyan": CYAN,
+    "bright_blue": BLUE,
+}
+SEVERITY_COLOURS = {"error": f"bold {RED}", "warning": ORANGE, "info": CYAN}
+STATE_COLOURS = {
+    "SYN_SENT": GREEN,
+    "SYN_RECEIVED": GREEN,
+    "ESTABLISHED": GREY,
+    "FIN_WAIT_1": BLUE,
+    "FIN_WAIT_2": LIGHTER_BLUE,
+    "CLOSE_WAIT": ORANGE,
+    "CLOSING": VIOLET,
+    "LAST_ACK": VIOLET,
+    "TIME_WAIT": PALE_BLUE,
+    "UNKNOWN": GREY,
 }
 
 
 def drawn(line: Line) -> Text:
     """A line with its colours."""
-    return Text.from_ansi(line.coloured, no_wrap=True) if line.plain else Text()
+    text = Text(no_wrap=True)
+    for piece, style in line.pieces:
+        text.append(piece, " ".join(WORDS[word] for word in style.split()))
+    return text
 
 
 def painted(text: str, style: str = "") -> Text:

@@ -20,6 +20,7 @@ from analyzer.browse.app import BrowseApp
 from analyzer.browse.browsed import BrowsedCapture
 from analyzer.browse.connection_list import ConnectionList
 from analyzer.browse.dialogs import FindingsScreen, SortScreen, TextScreen
+from analyzer.browse.drawing import STATE_COLOURS, WORDS, drawn
 from analyzer.browse.filter_box import read_box
 from analyzer.browse.head_lines import about_capture, about_list
 from analyzer.browse.key_bar import KeyBar
@@ -27,7 +28,9 @@ from analyzer.browse.keys import KEYS
 from analyzer.browse.reading import Reading, ReadingStopped
 from analyzer.browse.rows_view import MORE, RowsView
 from analyzer.browse.text_view import TextView
+from analyzer.results.netstat import STATES
 from analyzer.settings import Settings
+from analyzer.views.console import CODES, Line
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 LEAKS, LEAK, FLOOD = "reconnect-loop-leaks.pcapng", "close-wait-leak.pcap", "half-open-flood.pcap"
@@ -268,6 +271,13 @@ def test_no_number_is_cut_off(capture: str, size: tuple[int, int]) -> None:
         assert not any(MORE in line for line in seen(main(app).query_one("#ladder", TextView)))
 
     drive(capture, steps, size)
+
+
+def test_every_style_of_a_line_and_every_state_has_a_colour() -> None:
+    assert set(WORDS) == set(CODES)
+    assert set(STATE_COLOURS) == set(STATES)
+    line = Line("[red]", "bold red").append("\\x1b", "dim")
+    assert drawn(line).plain == line.plain
 
 
 def test_the_key_bar_leaves_out_whole_keys() -> None:
