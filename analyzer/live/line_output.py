@@ -49,7 +49,8 @@ class LineOutput:
         """One announcement; ``owner`` is what this host knows of the blamed socket."""
         if self._json:
             event = "over" if told.over else "finding"
-            extra = {"socket": owner} if owner else {}
+            extra: dict[str, Any] = {"more": told.more} if told.more else {}
+            extra |= {"socket": owner} if owner else {}
             self._put(json.dumps({"event": event, **finding_object(_cells(told.finding)), **extra}))
         else:
             self._put(self._prefix(told.finding.severity) + safe(text_of(told, now_ns, owner)))
@@ -170,8 +171,10 @@ def text_of(told: Announcement, now_ns: int, owner: str = "") -> str:
     stream = "" if pd.isna(row.stream) else f" stream {row.stream}"
     title = f"{row.code} {names().get(str(row.code), '')}"
     if told.over:
-        return f"{clock} over    {title}{stream} {who(row)}"
+        many = f": {counted(1 + told.more, 'connection')} of" if told.more else ""
+        return f"{clock} over    {title}{stream}{many} {who(row)}"
     held = f" Its socket: {owner}." if owner else ""
+    held += f" The same of {counted(told.more, 'more connection')} to this server." if told.more else ""
     return f"{clock} {row.severity:<7} {title}{stream}: {row.message}{held} [{row.confidence} confidence]"
 
 

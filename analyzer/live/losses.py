@@ -5,13 +5,13 @@ verdict about a connection that lived then may rest on a packet that was among t
 A verdict about the capture itself (``ABOUT`` in the file of its rule) is not: what is missing is what it says.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from analyzer.findings.loading import rules
+from analyzer.results.finding_list import FindingList, RuleFindings
 from analyzer.vocabulary import CONFIDENCES
 
 MOST_STRETCHES = 1000  # beyond, the two nearest in time become one
@@ -60,13 +60,9 @@ class Losses:
         place = np.searchsorted(ends, first_ns)  # the first stretch that does not end before the life begins
         return np.asarray((place < len(begins)) & (begins[np.minimum(place, len(begins) - 1)] <= last_ns))
 
-    def lower(self, findings: pd.DataFrame, hit: NDArray[np.bool_]) -> pd.DataFrame:
-        """``findings`` with the confidence of those ``hit`` one step lower."""
-        about = findings["code"].isin([code for code, rule in rules().items() if rule.about_capture]).to_numpy(np.bool_)
-        if not (hit & ~about).any():
-            return findings
-        places = findings["confidence"].astype(str).map(CONFIDENCES.index).to_numpy(np.int64)
-        places = np.minimum(places + (hit & ~about), len(CONFIDENCES) - 1)
-        lowered = findings.copy()
-        lowered["confidence"] = pd.Categorical.from_codes(places, categories=pd.Index(CONFIDENCES))
-        return lowered
+    def lower(self, listing: FindingList, hit: Callable[[RuleFindings], NDArray[np.bool_]]) -> None:
+        """Make those findings of each rule that are ``hit`` one step less sure."""
+        for table in listing.tables:
+            if not table.rule.about_capture:
+                level = table.columns["confidence"] + hit(table)
+                table.columns = {**table.columns, "confidence": np.minimum(level, len(CONFIDENCES) - 1)}

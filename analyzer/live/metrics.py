@@ -48,7 +48,7 @@ class Metrics(BaseViewer):
                 row = told.finding
                 label = (str(row.code), str(row.severity), f"{row.server_ip}:{row.server_port}")
                 if not told.over and (label in self._found or len(self._found) < MOST_FINDINGS):
-                    self._found[label] += 1
+                    self._found[label] += 1 + told.more
 
     def looked(self, ledger: Ledger, now_ns: int, watch: Watch) -> None:
         groups = census(ledger, watch.analysis.book, now_ns)[:MOST_GROUPS]

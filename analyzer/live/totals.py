@@ -4,9 +4,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-import pandas as pd
-
 from analyzer.errors import Notice
+from analyzer.results.result import Analysed
 from analyzer.vocabulary import SEVERITIES
 
 MOST_NOTICES = 50
@@ -31,11 +30,12 @@ class WatchTotals:
     announced: int = 0
     notices: list[Notice] = field(default_factory=list)
 
-    def count(self, flows: pd.DataFrame, findings: pd.DataFrame) -> None:
-        """Add the tables of finished connections."""
-        self.flows += len(flows)
-        self.endings.update(flows["teardown"].dropna().astype(str))
-        self.findings.update(zip(findings["severity"].astype(str), findings["code"].astype(str), strict=True))
+    def count(self, analysed: Analysed) -> None:
+        """Add finished connections."""
+        self.flows += analysed.overview.flows
+        self.endings.update({word: sum(counts) for word, counts in analysed.overview.endings.items()})
+        for table in analysed.listing.tables:
+            self.findings[table.rule.severity, table.rule.code] += len(table)
 
     def note(self, text: str) -> None:
         """Say something in the summary, once."""

@@ -12,9 +12,8 @@ from analyzer.live.growing_tables import GrowingTables
 from analyzer.live.line_output import LineOutput
 from analyzer.live.packet_file import PacketWriter, pair
 from analyzer.live.sockets import Owners
-from analyzer.live.watch import Watch
+from analyzer.live.watch import Finished, Watch
 from analyzer.results.pandas_types import table
-from analyzer.results.result import ResultTables
 from analyzer.results.schema import ANNOUNCED, FINDINGS, TABLES
 from analyzer.times import outer
 from analyzer.tracker.outcome import Ledger
@@ -30,7 +29,7 @@ class BaseViewer:
 
     def told(self, news: Sequence[Announcement], now_ns: int, watch: Watch) -> None: ...
 
-    def closed(self, result: ResultTables, watch: Watch) -> None: ...
+    def closed(self, finished: Finished, watch: Watch) -> None: ...
 
     def looked(self, ledger: Ledger, now_ns: int, watch: Watch) -> None: ...
 
@@ -69,11 +68,12 @@ class Storing(BaseViewer):
         moment = pd.DatetimeIndex(np.full(len(news), outer(now_ns)).view("datetime64[ns]")).tz_localize("UTC")
         rows.insert(0, "announced_epoch", moment)
         rows.insert(1, "event", [EVENTS[told.over] for told in news])
+        rows.insert(2, "more", [told.more for told in news])
         self._store.add("announced", rows)
 
-    def closed(self, result: ResultTables, watch: Watch) -> None:
+    def closed(self, finished: Finished, watch: Watch) -> None:
         for name in ("flows", "timeline", "findings"):
-            frame: pd.DataFrame = getattr(result, name)
+            frame: pd.DataFrame = getattr(finished.tables, name)
             self._store.add(name, frame)
 
     def looked(self, ledger: Ledger, now_ns: int, watch: Watch) -> None:
@@ -94,7 +94,15 @@ class Saving(BaseViewer):
         self._writer.add(packets, watch.stream.interfaces)
 
     def told(self, news: Sequence[Announcement], now_ns: int, watch: Watch) -> None:
-        self._writer.want(pair(told.finding) for told in news if not pd.isna(told.finding.stream))
+        text = watch.analysis.book.text
+        for told in news:
+            if told.more and not told.over:
+                self._writer.want(
+                    frozenset({(text(client), port), (text(server), service)})
+                    for client, port, server, service in told.ends.tolist()
+                )
+            elif not pd.isna(told.finding.stream):
+                self._writer.want([pair(told.finding)])
 
     def rotate(self) -> None:
         self._writer.rotate()

@@ -14,11 +14,11 @@ stop the source, take what it still holds, close all books, write everything, sa
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from analyzer.capture.live.stream import LiveStream
@@ -29,9 +29,7 @@ from analyzer.live.announcements import Announcement, Announcer
 from analyzer.live.clock import CaptureClock, WallClock
 from analyzer.live.losses import Losses
 from analyzer.live.totals import WatchTotals
-from analyzer.results.dataframes import findings_frame
-from analyzer.results.finding_list import listing_of
-from analyzer.results.pandas_types import epoch_ns
+from analyzer.results.finding_list import RuleFindings, listing_of
 from analyzer.results.result import Analysed, ResultTables
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
@@ -51,6 +49,18 @@ MOST_ROWS = 2_000_000  # of the table by which segments find their connection, f
 CROWDED = 1.25  # connections are given up at once, not at the next look, beyond so many times --max-flows
 
 
+@dataclass
+class Finished:
+    """Connections whose books are closed."""
+
+    analysed: Analysed
+
+    @cached_property
+    def tables(self) -> ResultTables:
+        """Their rows, made for the first that wants them."""
+        return self.analysed.result()
+
+
 class Viewer(Protocol):
     """Who is told what happens. Every method is called from the watch's own thread."""
 
@@ -58,7 +68,7 @@ class Viewer(Protocol):
 
     def told(self, news: Sequence[Announcement], now_ns: int, watch: "Watch") -> None: ...
 
-    def closed(self, result: ResultTables, watch: "Watch") -> None: ...
+    def closed(self, finished: Finished, watch: "Watch") -> None: ...
 
     def looked(self, ledger: Ledger, now_ns: int, watch: "Watch") -> None: ...
 
@@ -103,6 +113,7 @@ class Watch:
         self.announcer = Announcer()
         self.losses = Losses()
         self.ledger: Ledger | None = None  # of the last look
+        self._by_stream: NDArray[np.intp] | None = None  # its rows
         self.recent: deque[NDArray[np.void]] = deque()
         self._begun = time.monotonic()
         self._looks = 0
@@ -121,13 +132,17 @@ class Watch:
 
     def state_of(self, stream: int, endpoint: str) -> str:
         """The state of an endpoint (client, server) at the last look; "" if it was not kept then."""
-        if self.ledger is None:
+        if self.ledger is None or not self.ledger.flows:
             return ""
-        rows = np.flatnonzero(self.ledger.flow("stream") == stream)
-        if not len(rows):
+        if self._by_stream is None:
+            self._by_stream = np.argsort(self.ledger.flow("stream"))
+        streams = self.ledger.flow("stream")
+        place = int(np.searchsorted(streams, stream, sorter=self._by_stream))
+        row = int(self._by_stream[min(place, len(streams) - 1)])
+        if streams[row] != stream:
             return ""
-        side = int(self.ledger.client[rows[0]]) ^ (endpoint == "server")
-        return State(int(self.ledger.own("state")[rows[0], side])).name
+        side = int(self.ledger.client[row]) ^ (endpoint == "server")
+        return State(int(self.ledger.own("state")[row, side])).name
 
     def _over(self) -> bool:
         if self.stream.ended or self.commands.stop:
@@ -215,53 +230,51 @@ class Watch:
             self.recent.clear()
 
     def _closed(self, analysed: Analysed) -> None:
-        """Hand on the tables of connections whose books are closed."""
+        """Hand on what there is of connections whose books are closed. A crowd is judged among all that are kept, not
+        among those that leave."""
         if not analysed.overview.flows:
             return
-        result = analysed.result()
-        result.findings = self._of_single(self._less_sure(result.findings, result.flows))
-        self._tell(self.announcer.close(result.findings, result.flows["stream"]), self.clock.now() or 0)
-        self._hand_on(result)
+        analysed.listing = analysed.listing.some(lambda table: table.columns["stream"] >= 0)
+        self._less_sure(analysed)
+        streams = analysed.tables.streams().astype(np.int64)
+        self._tell(self.announcer.close(analysed.listing, streams), self.clock.now() or 0)
+        self._hand_on(analysed)
 
-    def _hand_on(self, result: ResultTables) -> None:
-        self.totals.count(result.flows, result.findings)
+    def _hand_on(self, analysed: Analysed) -> None:
+        self.totals.count(analysed)
+        finished = Finished(analysed)
         for viewer in self.viewers:
-            viewer.closed(result, self)
+            viewer.closed(finished, self)
 
-    @staticmethod
-    def _of_single(findings: pd.DataFrame) -> pd.DataFrame:
-        """Without findings about crowds: a crowd is judged among all that are kept, not among those that leave."""
-        return findings[findings["stream"].notna().to_numpy(np.bool_)]
-
-    def _less_sure(self, findings: pd.DataFrame, flows: pd.DataFrame) -> pd.DataFrame:
+    def _less_sure(self, analysed: Analysed) -> None:
         """Lower the confidence of findings about connections that lived while packets were lost."""
-        if not self.losses.total or findings.empty:
-            return findings
-        streams = flows["stream"].to_numpy(np.int64)
-        first, last = (inner(epoch_ns(flows[name])) for name in ("first_epoch", "last_epoch"))
-        ended = flows["client_state"].astype(str).isin(["CLOSED", "TIME_WAIT"]).to_numpy(np.bool_)
-        last = np.where(ended, last, self.clock.now() or 0)
-        lossy = streams[self.losses.hit(first, last)]
-        return self.losses.lower(findings, findings["stream"].isin(lossy).to_numpy(np.bool_))
+        if not self.losses.total or not len(analysed.listing):
+            return
+        endings, _ = analysed.tables.whole()
+        ended = np.isin(endings["client_state"], (State.CLOSED, State.TIME_WAIT))
+        last = np.where(ended, endings["last_epoch"], self.clock.now() or 0)
+        lossy = endings["stream"][self.losses.hit(endings["first_epoch"], last)]
+        self.losses.lower(analysed.listing, lambda table: np.isin(table.columns["stream"], lossy))
 
     def _announce(self, now: int) -> None:
-        ledger = self.ledger = self.analysis.snapshot(now)
+        ledger, self._by_stream = self.analysis.snapshot(now), None
+        self.ledger = ledger
         whole = self._looks % WHOLE == 1
         judged = ledger if whole else ledger.part(self._moving(ledger))
         self._judged_until = now
         if judged.flows:
             listing = listing_of(judged, self.analysis.book, self.settings)
-            findings = findings_frame(listing)
-            if self.losses.total and len(findings):
-                single, start = (listing.numbers(name, listing.order) for name in ("stream", "start"))
-                first = np.where(single >= 0, start, now)
-                findings = self.losses.lower(findings, self.losses.hit(first, np.full(len(first), now)))
-            if not whole:
-                findings = self._of_single(findings)
-            streams = None if whole else frozenset(judged.flow("stream").tolist())
-            self._tell(self.announcer.look(findings, now, streams), now)
+            if self.losses.total:
+                self.losses.lower(listing, lambda table: self._lossy(table, now))
+            streams = None if whole else judged.flow("stream").astype(np.int64)
+            self._tell(self.announcer.look(listing, now, streams), now)
         for viewer in self.viewers:
             viewer.looked(ledger, now, self)
+
+    def _lossy(self, table: RuleFindings, now: int) -> NDArray[np.bool_]:
+        """Which findings of a rule are about connections, or crowds, that lived while packets were lost."""
+        begun = np.where(table.columns["stream"] >= 0, table.columns["start"], now)
+        return self.losses.hit(begun, np.full(len(begun), now))
 
     def _moving(self, ledger: Ledger) -> NDArray[np.bool_]:
         """Connections of which a verdict may have changed since the look before: something passed, or they are opening
@@ -270,7 +283,7 @@ class Watch:
         return np.asarray(~over | (ledger.flow("end_time") >= self._judged_until - 2 * SECOND))
 
     def _tell(self, news: Sequence[Announcement], now: int) -> None:
-        self.totals.announced += sum(not told.over for told in news)
+        self.totals.announced += sum(1 + told.more for told in news if not told.over)
         if news:
             for viewer in self.viewers:
                 viewer.told(news, now, self)
@@ -288,12 +301,12 @@ class Watch:
         now = max(self.totals.last_ns or 0, (self.clock.now(left > 0) or 0) if silent else 0)
         self._count_losses(now, left)
         self.totals.last_ns = now or None
-        result = self.analysis.result([self.totals.source], self.stream, now).result()
-        self.totals.segments, self.totals.bytes = result.summary.segments, result.summary.bytes
-        for notice in result.summary.notices:
+        analysed = self.analysis.result([self.totals.source], self.stream, now)
+        self.totals.segments, self.totals.bytes = analysed.summary.segments, analysed.summary.bytes
+        for notice in analysed.summary.notices:
             self.totals.note(notice.text)
         try:
-            self._close_all(result, now)
+            self._close_all(analysed, now)
         except (TeardownError, OSError) as error:
             trouble = trouble or error
         if trouble is not None:
@@ -323,13 +336,9 @@ class Watch:
                 heard = time.monotonic()
                 self._take(packets)
 
-    def _close_all(self, result: ResultTables, now: int) -> None:
+    def _close_all(self, analysed: Analysed, now: int) -> None:
         """The books of everything that was kept are closed: announce and hand on the rest."""
-        findings = self._less_sure(result.findings, result.flows)
-        self._hand_on(replace(result, findings=findings))
-        self._tell(self.announcer.look(self._crowds(findings), now, frozenset({-1})), now)
-        self._tell(self.announcer.close(findings, result.flows["stream"]), now)
-
-    @staticmethod
-    def _crowds(findings: pd.DataFrame) -> pd.DataFrame:
-        return findings[findings["stream"].isna().to_numpy(np.bool_)]
+        self._less_sure(analysed)
+        self._hand_on(analysed)
+        streams = analysed.tables.streams().astype(np.int64)
+        self._tell(self.announcer.close(analysed.listing, streams) + self.announcer.crowds(analysed.listing, now), now)

@@ -50,6 +50,7 @@ FINDINGS = [
 ANNOUNCED = [  # what live tells while it watches
     TableColumn("announced_epoch", "time", "When it was announced, by the clock of the capture."),
     TableColumn("event", "word", "finding, or over: what was announced no longer lasts."),
+    TableColumn("more", "count", "For how many others like it, of the same server, this row stands, too."),
     *FINDINGS,
 ]
 

@@ -1,75 +1,117 @@
 """When a finding is announced, when it is over, and what dropped packets do to it."""
 
-from typing import Any
+from functools import cache
+from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
+import analyzer
 from analyzer.findings.loading import rules
 from analyzer.findings.rule import AT_THE_END, SETTLE
-from analyzer.live.announcements import Announcer
+from analyzer.live.announcements import Announcement, Announcer
 from analyzer.live.clock import CaptureClock, WallClock
 from analyzer.live.losses import Losses
-from analyzer.results.pandas_types import table
-from analyzer.results.schema import FINDINGS
-from analyzer.times import inner, outer
+from analyzer.results.finding_list import FindingList
+from analyzer.times import inner
 
+CAPTURES = Path(__file__).parents[2] / "captures"
 NOW = inner(1_700_000_000 * 10**9)
 
 
-def findings(*rows: tuple[str, int | None, int]) -> pd.DataFrame:
-    """A table of findings from (code, stream, seconds before NOW)."""
-    data: dict[str, Any] = {column.name: [""] * len(rows) for column in FINDINGS}
-    data["code"] = [code for code, _, _ in rows]
-    data["stream"] = [stream for _, stream, _ in rows]
-    data["time_epoch"] = [outer(NOW) - age * 10**9 for _, _, age in rows]
-    data["confidence"] = ["high"] * len(rows)
-    data["client_port"] = data["server_port"] = [80] * len(rows)
-    data["file_frame"] = [None] * len(rows)
-    return table("findings", data)
+@cache
+def found_in(name: str) -> FindingList:
+    """What is found in one of the captures of the examples."""
+    return analyzer.analyze(CAPTURES / name).listing
 
 
-def told(news: list[Any]) -> list[tuple[str, bool]]:
-    return [(str(entry.finding.code), entry.over) for entry in news]
+LEAK, ABORT, PILE_UP = "close-wait-leak.pcap", "abortive-close.pcap", "reconnect-loop-leaks.pcapng"  # 1, 1, 12 and 1
+STREAMS = np.arange(100)
+
+
+def nothing(listing: FindingList) -> FindingList:
+    return listing.some(lambda table: np.zeros(len(table), np.bool_))
+
+
+def of_streams(listing: FindingList, *streams: int) -> FindingList:
+    return listing.some(lambda table: np.isin(table.columns["stream"], streams))
+
+
+def late(listing: FindingList) -> int:
+    """A time at which all of it is certain."""
+    return max(int(table.columns["when"].max()) for table in listing.tables) + 3600 * 10**9
+
+
+def told(news: list[Announcement]) -> list[tuple[str, bool, int]]:
+    return [(str(entry.finding.code), entry.over, entry.more) for entry in news]
 
 
 def test_a_finding_is_announced_once_and_its_end_too() -> None:
-    announcer = Announcer()
-    leak = findings(("TD101", 3, 10))
-    assert told(announcer.look(leak, NOW)) == [("TD101", False)]
-    assert announcer.look(leak, NOW + 10**9) == []
-    assert told(announcer.look(findings(), NOW + 2 * 10**9)) == [("TD101", True)]
-    assert announcer.standing == []
+    announcer, leak = Announcer(), found_in(LEAK)
+    assert told(announcer.look(leak, late(leak))) == [("TD101", False, 0)]
+    assert announcer.look(leak, late(leak)) == []
+    assert announcer.standing == 1
+    assert told(announcer.look(nothing(leak), late(leak))) == [("TD101", True, 0)]
+    assert announcer.standing == 0
 
 
 def test_a_finding_that_becomes_graver_is_announced_again() -> None:
-    announcer = Announcer()
-    mild, grave = (findings(("TD404", 3, 10)).assign(severity=word) for word in ("info", "warning"))
-    assert told(announcer.look(mild, NOW)) == [("TD404", False)]
-    assert told(announcer.look(grave, NOW)) == [("TD404", True), ("TD404", False)]
+    announcer, mild = Announcer(), found_in(ABORT)
+    grave = mild.some(lambda table: np.ones(len(table), np.bool_))
+    for table in grave.tables:
+        table.rule = table.rule._replace(severity="warning")
+    assert told(announcer.look(mild, late(mild))) == [("TD301", False, 0)]
+    assert told(announcer.look(grave, late(mild))) == [("TD301", True, 0), ("TD301", False, 0)]
 
 
 def test_what_packets_may_still_change_waits() -> None:
-    announcer = Announcer()
-    fresh = findings(("TD301", 1, 0), ("TD107", 2, 60), ("TD903", 3, 60))
-    assert announcer.look(fresh, NOW) == []
-    assert told(announcer.look(fresh, NOW + SETTLE)) == [("TD301", False)]
-    assert told(announcer.close(fresh, [1, 2, 3])) == [("TD107", False), ("TD903", False)]
+    announcer, fresh = Announcer(), found_in(ABORT)
+    when = int(fresh.tables[0].columns["when"][0])
+    assert announcer.look(fresh, when + SETTLE - 1) == []
+    assert told(announcer.look(fresh, when + SETTLE)) == [("TD301", False, 0)]
+    assert told(Announcer().close(fresh, STREAMS)) == [("TD301", False, 0)]
 
 
 def test_streams_not_judged_keep_their_announcements() -> None:
-    announcer = Announcer()
-    announcer.look(findings(("TD101", 3, 10), ("TD106", None, 10)), NOW)
-    assert announcer.look(findings(), NOW, frozenset({4})) == []
-    assert told(announcer.look(findings(), NOW, None)) == [("TD101", True), ("TD106", True)]
+    announcer, leak = Announcer(), found_in(LEAK)
+    announcer.look(leak, late(leak))
+    assert announcer.look(nothing(leak), late(leak), np.array([4])) == []
+    assert told(announcer.look(nothing(leak), late(leak))) == [("TD101", True, 0)]
 
 
 def test_a_closed_connection_takes_its_announcements_along() -> None:
-    announcer = Announcer()
-    announcer.look(findings(("TD101", 3, 10)), NOW)
-    assert told(announcer.close(findings(("TD105", 3, 0)), [3])) == [("TD101", True), ("TD105", False)]
-    assert announcer.standing == []
+    announcer, leak, abort = Announcer(), found_in(LEAK), found_in(ABORT)
+    announcer.look(leak, late(leak))
+    assert told(announcer.close(abort, STREAMS)) == [("TD101", True, 0), ("TD301", False, 0)]
+    assert announcer.standing == 0
+
+
+def test_many_alike_are_announced_together() -> None:
+    announcer, leaks = Announcer(), found_in(PILE_UP)
+    news = announcer.look(leaks, late(leaks))
+    assert sorted(told(news)) == [("TD101", False, 11), ("TD106", False, 0)]
+    (crowd,) = [one for one in news if one.more]
+    assert len(crowd.ends) == 12
+    assert announcer.standing == 13
+    left = of_streams(leaks, 3, 4)
+    over = announcer.look(left, late(leaks))
+    assert sorted(told(over)) == [("TD101", True, 9), ("TD106", True, 0)]
+    assert {str(one.finding.server_ip) for one in over} == {str(crowd.finding.server_ip)}
+    assert told(announcer.look(nothing(leaks), late(leaks))) == [("TD101", True, 1)]
+    assert announcer.standing == 0
+
+
+def test_a_few_alike_are_announced_one_by_one() -> None:
+    announcer, leaks = Announcer(), of_streams(found_in(PILE_UP), 1, 2, 3)
+    assert told(announcer.look(leaks, late(leaks))) == [("TD101", False, 0)] * 3
+
+
+def test_however_many_servers_there_are_the_lines_stay_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("analyzer.live.announcements.MOST_SHOWN", 4)
+    leaks = of_streams(found_in(PILE_UP), *range(12))
+    for table in leaks.tables:
+        table.columns["server_port"] = np.arange(12)  # a server each
+    assert told(Announcer().look(leaks, late(leaks))) == [("TD101", False, 11)]
 
 
 def test_every_rule_says_how_long_its_finding_waits() -> None:
@@ -88,8 +130,9 @@ def test_drops_lower_confidence_of_connections_alive_then() -> None:
     assert losses.heard(7, NOW + 10**9, NOW) == 7
     lives = np.array([[NOW - 5, NOW - 1], [NOW - 5, NOW + 1], [NOW + 5, NOW + 9], [NOW + 2 * 10**9, NOW + 3 * 10**9]])
     assert losses.hit(lives[:, 0], lives[:, 1]).tolist() == [False, True, True, False]
-    rows = losses.lower(findings(("TD101", 1, 0), ("TD903", 1, 0)), np.array([True, True]))
-    assert rows["confidence"].tolist() == ["medium", "high"]
+    leak = of_streams(found_in(LEAK), 0)
+    losses.lower(leak, lambda table: np.array([True]))
+    assert [table.confidence(0) for table in leak.tables] == ["medium"]
 
 
 def test_stretches_of_losses_stay_few() -> None:
