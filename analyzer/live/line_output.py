@@ -173,7 +173,7 @@ def text_of(told: Announcement, now_ns: int, owner: str = "") -> str:
     if told.over:
         many = f": {counted(1 + told.more, 'connection')} of" if told.more else ""
         return f"{clock} over    {title}{stream}{many} {who(row)}"
-    held = f" Its socket: {owner}." if owner else ""
+    held = f" {'Their sockets' if told.more else 'Its socket'}: {owner}." if owner else ""
     held += f" The same of {counted(told.more, 'more connection')} to this server." if told.more else ""
     return f"{clock} {row.severity:<7} {title}{stream}: {row.message}{held} [{row.confidence} confidence]"
 

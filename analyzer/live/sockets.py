@@ -10,7 +10,8 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ KERNEL_STATES = (
     "CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING", "SYN_RECEIVED",
 )  # fmt: skip
 ALL_BUT_LISTEN = 0xFFFF & ~(1 << KERNEL_STATES.index("LISTEN"))
+PROCESSES_NAMED = 5  # of a crowd of sockets
 KEEP = 1.0  # seconds for which an answer is used again; processes for five times as long
 
 End = tuple[str, int]
@@ -172,6 +174,18 @@ class Owners:
         """Search the processes for ``inodes``, unless that was done just now."""
         if time.monotonic() - self._searched > 5 * KEEP or inodes - self._holders.keys():
             self._holders, self._searched = holders(inodes), time.monotonic()
+
+    def holders_of(self, pairs: Sequence[tuple[End, End]]) -> str:
+        """Which processes hold the sockets between these ends, local and remote, and how many each: ``nginx[17] (40)``;
+        "" where they are none of this host's."""
+        entries = [entry for pair in pairs if (entry := self.sockets().get(pair)) is not None]
+        self.find({entry.inode for entry in entries if entry.inode})
+        held = Counter(self._holders.get(entry.inode) if entry.inode else None for entry in entries)
+        told = [
+            f"{process.command}[{process.pid}] ({count:,})" if process else f"no process ({count:,})"
+            for process, count in held.most_common(PROCESSES_NAMED)
+        ]
+        return ", ".join(told + ([f"{len(held) - len(told):,} more"] if len(held) > len(told) else []))
 
     def about(self, local: End, remote: End, inferred: str) -> str:
         """What this host knows of the socket between two ends, "" where it is none of its own; ``inferred`` is the

@@ -11,7 +11,7 @@ from analyzer.live.announcements import Announcement
 from analyzer.live.growing_tables import GrowingTables
 from analyzer.live.line_output import LineOutput
 from analyzer.live.packet_file import PacketWriter, pair
-from analyzer.live.sockets import Owners
+from analyzer.live.sockets import End, Owners
 from analyzer.live.watch import Finished, Watch
 from analyzer.results.pandas_types import table
 from analyzer.results.schema import ANNOUNCED, FINDINGS, TABLES
@@ -53,9 +53,18 @@ class Printing(BaseViewer):
         row = told.finding
         if self._owners is None or told.over or pd.isna(row.stream) or pd.isna(row.endpoint):
             return ""
+        if told.more:
+            return self._owners.holders_of(blamed_first(told, watch))
         client, server = ((str(getattr(row, f"{s}_ip")), int(getattr(row, f"{s}_port"))) for s in ("client", "server"))
         ends = (client, server) if row.endpoint == "client" else (server, client)
         return self._owners.about(*ends, watch.state_of(int(row.stream), str(row.endpoint)))
+
+
+def blamed_first(told: Announcement, watch: Watch) -> list[tuple[End, End]]:
+    """The ends of the connections that an announcement stands for, of each the blamed one first."""
+    text = watch.analysis.book.text
+    pairs = [((text(client), port), (text(server), service)) for client, port, server, service in told.ends.tolist()]
+    return pairs if told.finding.endpoint == "client" else [(server, client) for client, server in pairs]
 
 
 class Storing(BaseViewer):
@@ -94,13 +103,9 @@ class Saving(BaseViewer):
         self._writer.add(packets, watch.stream.interfaces)
 
     def told(self, news: Sequence[Announcement], now_ns: int, watch: Watch) -> None:
-        text = watch.analysis.book.text
         for told in news:
             if told.more and not told.over:
-                self._writer.want(
-                    frozenset({(text(client), port), (text(server), service)})
-                    for client, port, server, service in told.ends.tolist()
-                )
+                self._writer.want(map(frozenset, blamed_first(told, watch)))
             elif not pd.isna(told.finding.stream):
                 self._writer.want([pair(told.finding)])
 

@@ -22,7 +22,7 @@ from analyzer.settings import Settings
 from tests.lab.hosts import Host
 from tests.lab.network import Lab, missing
 from tests.live.test_metrics import by_state, served, ss
-from tests.live.test_traffic import Watching, analysed, last_packet, same_tables
+from tests.live.test_traffic import Watching, analysed, last_packet, same_tables, told_of
 
 pytest.importorskip("prometheus_client", reason="needs prometheus-client (the extra live)")
 WHY_NOT = missing("nginx", "wrk")
@@ -72,7 +72,7 @@ def test_nginx_under_wrk_with_leaks(lab: Lab, tmp_path: Path) -> None:
         lab.sockets.append(client)
     url = f"http://{lab.b.address}:8080/"
     lab.a.run("wrk", "-t1", "-c8", "-d2", "-H", "Connection: close", url)
-    assert {event["stream"] for event in watching.until("TD101", LEAKS)} == set(range(LEAKS))
+    assert told_of(watching.until("TD101", LEAKS)) == LEAKS
     at_a, at_b = ss(lab.a), ss(lab.b)
     metrics = settled(lab.b, at_b["TIME_WAIT"])
     assert by_state(metrics, "client")["CLOSE_WAIT"] == at_a["CLOSE_WAIT"] == LEAKS
@@ -118,6 +118,8 @@ def test_drops_are_counted_and_make_verdicts_less_sure(lab: Lab) -> None:
 
 class Burst:
     """A source that brings a million SYNs from a million addresses, and then nothing."""
+
+    behind, delay = False, 0.0
 
     engine, trouble, lost, bytes_read = "eth0", "", 0, 0
 
