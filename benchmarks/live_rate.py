@@ -1,12 +1,13 @@
 """The highest rate at which `teardown live` loses no packet, against `tcpdump -w` alone on the same traffic.
 
-    sudo python benchmarks/live_rate.py [SECONDS]
+    sudo python benchmarks/live_rate.py [SECONDS] [--findings]
 
 Two namespaces, a veth pair between them. One end sends whole connections of ten segments (120 bytes a frame, every
 connection with a tuple of its own) as fast as asked, straight into the device; at the other end runs what is
 measured. A rate counts as free of loss when the program received every packet sent. Printed for each program and
 rate: packets/s really sent, packets lost, and the CPU time of the program and its children from the beginning of the
-traffic to the end of the process (the kernel's work for the capture falls on the sender and is not in it).
+traffic to the end of the process (the kernel's work for the capture falls on the sender and is not in it). With
+``--findings`` every connection has seven segments and ends by a RST of its client, which is a finding (TD301).
 """
 
 import ctypes
@@ -29,6 +30,7 @@ sys.path.insert(0, str(ROOT))
 from tests.lab.hosts import Host  # noqa: E402
 
 FRAME, CONVERSATIONS, AT_ONCE = 120, 500, 50
+WITH = [word for word in sys.argv if word == "--findings"]
 RATES = (25_000, 50_000, 100_000, 200_000, 400_000)
 SOL_PACKET, QDISC_BYPASS = 263, 20
 # side, flags, seq, ack, payload: a request, an answer, and the server closes first
@@ -36,12 +38,13 @@ STORY = (
     (0, 0x02, 0, 0, 0), (1, 0x12, 0, 1, 0), (0, 0x10, 1, 1, 0), (0, 0x18, 1, 1, 66), (1, 0x18, 1, 67, 66),
     (0, 0x10, 67, 67, 0), (1, 0x11, 67, 67, 0), (0, 0x10, 67, 68, 0), (0, 0x11, 67, 68, 0), (1, 0x10, 68, 68, 0),
 )  # fmt: skip
+ABORTED = (*STORY[:6], (0, 0x14, 67, 67, 0))
 
 
-def frames() -> NDArray[np.uint8]:
+def frames(story: tuple[tuple[int, ...], ...]) -> NDArray[np.uint8]:
     """Shape (CONVERSATIONS, segments, FRAME): the same story with different ports, taking turns segment by segment."""
-    made = np.zeros((CONVERSATIONS, len(STORY), FRAME), np.uint8)
-    for place, (side, flags, seq, ack, payload) in enumerate(STORY):
+    made = np.zeros((CONVERSATIONS, len(story), FRAME), np.uint8)
+    for place, (side, flags, seq, ack, payload) in enumerate(story):
         head = bytes([2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0]) + (40 + payload).to_bytes(2, "big")
         ends = (bytes([10, 0, 0, 1]), bytes([10, 0, 0, 2]))
         ip = head + bytes([0, 0, 0x40, 0, 64, 6, 0, 0]) + ends[side] + ends[1 - side]
@@ -73,10 +76,10 @@ def messages(block: NDArray[np.uint8]) -> "ctypes.Array[Message]":
     return made
 
 
-def send(interface: str, rate: int, seconds: float) -> int:
+def send(interface: str, rate: int, seconds: float, story: tuple[tuple[int, ...], ...]) -> int:
     """Send at ``rate`` packets/s for so long; returns how many left."""
     libc = ctypes.CDLL(None)
-    block = np.ascontiguousarray(frames().transpose(1, 0, 2)).reshape(-1, FRAME)
+    block = np.ascontiguousarray(frames(story).transpose(1, 0, 2)).reshape(-1, FRAME)
     client = (block[:, 34].astype(int) << 8 | block[:, 35]) != 80
     ready = messages(block)
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as device:
@@ -112,7 +115,7 @@ def run(host: Host, name: str, rate: int, seconds: float, scratch: str) -> dict[
     process.stderr.readline()
     wasted = resource.getrusage(resource.RUSAGE_CHILDREN)
     sender = host_of_source.start(
-        sys.executable, __file__, "send", str(rate), str(seconds), stdout=subprocess.PIPE, text=True
+        sys.executable, __file__, "send", str(rate), str(seconds), *WITH, stdout=subprocess.PIPE, text=True
     )
     sent, busy = (float(word) for word in sender.communicate()[0].split())
     time.sleep(1.5)
@@ -141,14 +144,14 @@ def main(seconds: float) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["send"]:
-        print(send("source", int(sys.argv[2]), float(sys.argv[3])), time.process_time())
+        print(send("source", int(sys.argv[2]), float(sys.argv[3]), ABORTED if WITH else STORY), time.process_time())
         sys.exit()
     sink, host_of_source = Host("sink", "td-rate-sink"), Host("source", "td-rate-source")
     try:
         sink.run("ip", "link", "add", "sink", "type", "veth", "peer", "name", "source", "netns", host_of_source.name)
         for place, device in ((sink, "sink"), (host_of_source, "source")):
             place.run("ip", "link", "set", device, "up")
-        main(float(sys.argv[1]) if sys.argv[1:] else 5.0)
+        main(float(sys.argv[1]) if sys.argv[1:2] and sys.argv[1:] != WITH else 5.0)
     finally:
         sink.remove()
         host_of_source.remove()

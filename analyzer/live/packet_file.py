@@ -163,11 +163,15 @@ class PacketWriter:
 def _frames(decoder: Decoder, packets: Packets, wanted: frozenset[Pair]) -> NDArray[np.int64]:
     """Frames of the batch that belong to a wanted pair."""
     segments = decoder.decode(packets)
-    columns = np.stack([segments[name].astype(np.int64) for name in ("src", "src_port", "dst", "dst_port")], axis=1)
-    ends, place = np.unique(columns, axis=0, return_inverse=True)
-    text = decoder.book.text
-    chosen = [frozenset({(text(src), port), (text(dst), other)}) in wanted for src, port, dst, other in ends]
-    return np.asarray(segments["frame"][np.array(chosen, np.bool_)[place.ravel()]], np.int64)
+    if not len(segments):
+        return np.zeros(0, np.int64)
+    from_, to = (segments[ip].astype(np.int64) << 16 | segments[f"{ip}_port"] for ip in ("src", "dst"))
+    ends, place = np.unique(np.concatenate([from_, to]), return_inverse=True)
+    both = place[: len(from_)] * len(ends) + place[len(from_) :]
+    pairs, of = np.unique(both, return_inverse=True)
+    known = [(decoder.book.text(end >> 16), end & 0xFFFF) for end in ends.tolist()]
+    chosen = [frozenset({known[one // len(ends)], known[one % len(ends)]}) in wanted for one in pairs.tolist()]
+    return np.asarray(segments["frame"][np.array(chosen, np.bool_)[of]], np.int64)
 
 
 def pair(finding: object) -> Pair:
