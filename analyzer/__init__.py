@@ -7,22 +7,25 @@
 Importing this package costs nothing; the heavy libraries are imported by the first analysis.
 """
 
-from collections.abc import Iterable
-from os import PathLike
-from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
+from __future__ import annotations
 
 from analyzer.errors import TeardownError, UnreadableCapture, UnwritableOutput, UsageError
-from analyzer.keywords import Keywords
 from analyzer.version import VERSION
 
+TYPE_CHECKING = False  # typing's own would be one more import before an interrupt of the command is answered in order
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from os import PathLike
+    from typing import Any, BinaryIO, Unpack
+
     from analyzer.engine.result import Result
+    from analyzer.keywords import Keywords
 
 __version__ = VERSION
 __all__ = ["Result", "TeardownError", "UnreadableCapture", "UnwritableOutput", "UsageError", "__version__", "analyze"]
 
 
-def analyze(source: str | PathLike[str] | bytes | BinaryIO | Iterable[Any], **settings: Unpack[Keywords]) -> "Result":
+def analyze(source: str | PathLike[str] | bytes | BinaryIO | Iterable[Any], **settings: Unpack[Keywords]) -> Result:
     """Analyse a capture, or several as one in time order.
 
     ``source`` is one of these:

@@ -1,8 +1,13 @@
 """The command ``teardown``. An interrupt while the command line is still being imported is answered as any other."""
 
+from __future__ import annotations
+
 import os
 import signal
-from typing import NoReturn
+
+TYPE_CHECKING = False  # typing itself takes milliseconds, in which nobody answers an interrupt
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 def main() -> NoReturn:

@@ -32,6 +32,7 @@ from analyzer.errors import TeardownError
 from analyzer.live.command import live
 from analyzer.views.escape import safe
 
+INTERRUPTED = 130
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -63,6 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.stdout.flush()
     except OSError:  # told already; nothing is left to fail at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if status == INTERRUPTED:  # Python would end by the signal itself where the interrupt came within an exec()
+        sys.stderr.flush()
+        os._exit(status)
     if status in (0, 1):  # nothing went wrong, so nothing that needs closing hangs in a traceback's cycle
         gc.freeze()  # else the interpreter ends by going through all that was imported
     sys.exit(status)
@@ -79,7 +83,7 @@ def guarded(arguments: Sequence[str] | None) -> int:
     except click.UsageError as error:
         return _usage(error)
     except KeyboardInterrupt:
-        return _complain("interrupted", 130)
+        return _complain("interrupted", INTERRUPTED)
     except TeardownError as error:
         return _complain(str(error), 2)
     except BrokenPipeError:
