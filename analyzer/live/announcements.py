@@ -33,15 +33,15 @@ STREAM_BIT, CODE_BIT, SEVERITY_BIT = 1 << 14, 1 << 4, 1 << 2
 ALONE = -1  # the crowd of what is told one by one
 
 Longs = NDArray[np.int64]
-ENDS = ("client_ip", "client_port", "server_ip", "server_port")
-NO_ENDS: Longs = np.zeros((0, 4), np.int64)
+ENDS = ("client_ip", "client_port", "server_ip", "server_port", "stream")
+NO_ENDS: Longs = np.zeros((0, len(ENDS)), np.int64)
 Crowd = tuple[str, str, str, str, int]  # code, severity, role, server's address and port
 
 
 class Announcement(NamedTuple):
     """An announcement: a row of findings, whether it begins or is over, and for how many ``more`` like it, of other
-    connections, it stands. ``ends`` are those of all of these where there are more, shape (1 + more, 4): client and
-    server, each as a row of the address book and a port."""
+    connections, it stands. ``ends`` are those of all of these where there are more, shape (1 + more, 5): client and
+    server, each as a row of the address book and a port, and the stream."""
 
     finding: Any  # a named tuple with the columns of findings.csv
     over: bool = False

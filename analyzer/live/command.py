@@ -162,6 +162,7 @@ class WatchOptions:
 def watch(request: Request, settings: Settings, options: WatchOptions) -> int:
     """Set everything up, watch, say the last words. The order matters: what can fail fails before packets flow."""
     from analyzer.capture.live.stream import LiveStream
+    from analyzer.live.kernel_evidence import KernelEvidence
     from analyzer.live.line_output import LineOutput
     from analyzer.live.screen_data import WatchScreenSource
     from analyzer.live.sockets import Owners
@@ -177,13 +178,15 @@ def watch(request: Request, settings: Settings, options: WatchOptions) -> int:
     say = totals.note if on_screen else lines.note
     local = request.pipe is None
     subject = WatchScreenSource(commands, local) if on_screen else None
-    shown = subject or Printing(lines, Owners() if local else None)
+    owners = Owners() if local else None
+    shown = subject or Printing(lines, owners)
     viewers: list[BaseViewer] = [*writers(options, totals, say), shown]  # what a line says is in the files by then
     limits = Limits(options.duration, options.count, options.idle_timeout, options.max_flows)
     with ExitStack() as stack:
         stack.enter_context(signals(commands))
         stream = stack.enter_context(LiveStream.begin(request))
-        watch = Watch(stream, settings, limits, viewers, totals, commands, RECENT if subject else 0)
+        evidence = KernelEvidence(owners, settings.pile_up) if owners else None
+        watch = Watch(stream, settings, limits, viewers, totals, commands, RECENT if subject else 0, evidence)
         if subject is None:
             if said := file_text(settings):
                 click.echo(safe(said), err=True)

@@ -27,7 +27,8 @@ class Stretch(NamedTuple):
 class Losses:
     """The stretches in which packets were lost."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: bool = True) -> None:
+        self.known = known  # else any packet may have been lost
         self.total = 0
         self._stretches: list[Stretch] = []
         self._asked = 0  # when the count was last known
@@ -54,6 +55,8 @@ class Losses:
 
     def hit(self, first_ns: NDArray[np.int64], last_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of the lives from ``first_ns`` to ``last_ns`` touch a stretch."""
+        if not self.known:
+            return np.ones(len(first_ns), np.bool_)
         if not self._stretches:
             return np.zeros(len(first_ns), np.bool_)
         begins, ends = (np.array(column, np.int64) for column in zip(*self._stretches, strict=True))

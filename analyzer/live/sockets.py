@@ -12,6 +12,7 @@ import struct
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ KERNEL_STATES = (
 )  # fmt: skip
 ALL_BUT_LISTEN = 0xFFFF & ~(1 << KERNEL_STATES.index("LISTEN"))
 PROCESSES_NAMED = 5  # of a crowd of sockets
+ADDRESSES_KEPT = 10.0  # seconds
 KEEP = 1.0  # seconds for which an answer is used again; processes for five times as long
 
 End = tuple[str, int]
@@ -151,18 +153,38 @@ def _command(folder: Path) -> str:
         return "?"
 
 
+def own_addresses() -> set[str]:
+    """The addresses of this host, as far as the kernel lists them (/proc/net, Linux)."""
+    found: set[str] = set()
+    try:
+        lines = Path("/proc/net/fib_trie").read_text().splitlines()
+        found |= {before.split()[-1] for before, line in pairwise(lines) if "/32 host LOCAL" in line}
+        for line in Path("/proc/net/if_inet6").read_text().splitlines():
+            found.add(socket.inet_ntop(socket.AF_INET6, bytes.fromhex(line.split()[0])))
+    except (OSError, ValueError, IndexError):
+        return found
+    return found
+
+
 class Owners:
     """The sockets of this host and who holds them, asked again when the answer is old."""
 
     def __init__(self) -> None:
         self._sockets: dict[tuple[End, End], Socket] = {}
         self._holders: dict[int, Process] = {}
-        self._asked = self._searched = float("-inf")
+        self._addresses: set[str] = set()
+        self._asked = self._searched = self._looked = float("-inf")
 
     def sockets(self) -> dict[tuple[End, End], Socket]:
         if time.monotonic() - self._asked > KEEP:
             self._sockets, self._asked = kernel_sockets(), time.monotonic()
         return self._sockets
+
+    def addresses(self) -> set[str]:
+        """The addresses of this host."""
+        if time.monotonic() - self._looked > ADDRESSES_KEPT:
+            self._addresses, self._looked = own_addresses(), time.monotonic()
+        return self._addresses
 
     def holder(self, inode: int) -> Process | None:
         """The process that holds a socket; None where none does, or we may not look."""

@@ -54,7 +54,10 @@ class Printing(BaseViewer):
         if self._owners is None or told.over or pd.isna(row.stream) or pd.isna(row.endpoint):
             return ""
         if told.more:
-            return self._owners.holders_of(blamed_first(told, watch))
+            current = np.isin(told.ends[:, -1], watch.newest)
+            return self._owners.holders_of(blamed_first(told._replace(ends=told.ends[current]), watch))
+        if not np.isin(int(row.stream), watch.newest):
+            return ""  # the kernel's socket is a newer connection's
         client, server = ((str(getattr(row, f"{s}_ip")), int(getattr(row, f"{s}_port"))) for s in ("client", "server"))
         ends = (client, server) if row.endpoint == "client" else (server, client)
         return self._owners.about(*ends, watch.state_of(int(row.stream), str(row.endpoint)))
@@ -63,7 +66,8 @@ class Printing(BaseViewer):
 def blamed_first(told: Announcement, watch: Watch) -> list[tuple[End, End]]:
     """The ends of the connections that an announcement stands for, of each the blamed one first."""
     text = watch.analysis.book.text
-    pairs = [((text(client), port), (text(server), service)) for client, port, server, service in told.ends.tolist()]
+    ends = told.ends.tolist()
+    pairs = [((text(client), port), (text(server), service)) for client, port, server, service, _ in ends]
     return pairs if told.finding.endpoint == "client" else [(server, client) for client, server in pairs]
 
 

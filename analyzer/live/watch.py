@@ -27,9 +27,10 @@ from analyzer.engine.pipeline import Analysis
 from analyzer.errors import TeardownError, UnreadableCapture
 from analyzer.live.announcements import Announcement, Announcer
 from analyzer.live.clock import CaptureClock, WallClock
+from analyzer.live.kernel_evidence import KernelEvidence
 from analyzer.live.losses import Losses
 from analyzer.live.totals import WatchTotals
-from analyzer.results.finding_list import RuleFindings, listing_of
+from analyzer.results.finding_list import FindingList, RuleFindings, listing_of
 from analyzer.results.result import Analysed, ResultTables
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
@@ -46,6 +47,7 @@ LAST_WORDS = 2.0  # seconds for what was captured to be analysed, where the end 
 SILENT = 5.0  # seconds without a packet after which a source that does not end is given up
 RESTING = (State.ESTABLISHED, State.CLOSED, State.TIME_WAIT)
 MOST_ROWS = 2_000_000  # of the table by which segments find their connection, finished ones included: 120 bytes each
+NO_STREAMS: NDArray[np.int64] = np.zeros(0, np.int64)
 CROWDED = 1.25  # connections are given up at once, not at the next look, beyond so many times --max-flows
 
 
@@ -106,14 +108,18 @@ class Watch:
     totals: WatchTotals
     commands: Commands = field(default_factory=Commands)
     recent_segments: int = 0  # so many of the newest segments are kept, for ladders
+    evidence: KernelEvidence | None = None  # where the packets are this host's own
 
     def __post_init__(self) -> None:
         self.analysis = Analysis(self.settings)
         self.clock, self.wall_clock = CaptureClock(), WallClock()
         self.announcer = Announcer()
-        self.losses = Losses()
+        self.losses = Losses(self.stream.losses_known)
+        if not self.losses.known:
+            self.totals.note("the capture engine does not tell what it lost: all findings have lower confidence")
         self.ledger: Ledger | None = None  # of the last look
         self._by_stream: NDArray[np.intp] | None = None  # its rows
+        self._newest: NDArray[np.int64] | None = None
         self.recent: deque[NDArray[np.void]] = deque()
         self._begun = time.monotonic()
         self._looks = 0
@@ -143,6 +149,13 @@ class Watch:
             return ""
         side = int(self.ledger.client[row]) ^ (endpoint == "server")
         return State(int(self.ledger.own("state")[row, side])).name
+
+    @property
+    def newest(self) -> NDArray[np.int64]:
+        """The streams, at the last look, that no newer connection of the same addresses and ports followed."""
+        if self._newest is None:
+            self._newest = NO_STREAMS if self.ledger is None else newest_streams(self.ledger)
+        return self._newest
 
     def _over(self) -> bool:
         if self.stream.ended or self.commands.stop:
@@ -248,7 +261,7 @@ class Watch:
 
     def _less_sure(self, analysed: Analysed) -> None:
         """Lower the confidence of findings about connections that lived while packets were lost."""
-        if not self.losses.total or not len(analysed.listing):
+        if not (self.losses.total or not self.losses.known) or not len(analysed.listing):
             return
         endings, _ = analysed.tables.whole()
         ended = np.isin(endings["client_state"], (State.CLOSED, State.TIME_WAIT))
@@ -257,19 +270,31 @@ class Watch:
         self.losses.lower(analysed.listing, lambda table: np.isin(table.columns["stream"], lossy))
 
     def _announce(self, now: int) -> None:
-        ledger, self._by_stream = self.analysis.snapshot(now), None
-        self.ledger = ledger
+        ledger = self.ledger = self.analysis.snapshot(now)
+        self._by_stream = self._newest = None
         whole = self._looks % WHOLE == 1
         judged = ledger if whole else ledger.part(self._moving(ledger))
         self._judged_until = now
         if judged.flows:
             listing = listing_of(judged, self.analysis.book, self.settings)
-            if self.losses.total:
+            if self.losses.total or not self.losses.known:
                 self.losses.lower(listing, lambda table: self._lossy(table, now))
+            if self.evidence is not None and len(listing):
+                listing = self._agreed(listing, self.evidence)
             streams = None if whole else judged.flow("stream").astype(np.int64)
             self._tell(self.announcer.look(listing, now, streams), now)
         for viewer in self.viewers:
             viewer.looked(ledger, now, self)
+
+    def _agreed(self, listing: FindingList, evidence: KernelEvidence) -> FindingList:
+        """What this host's kernel does not contradict."""
+        agreed = evidence.agreed(listing, self.analysis.book, self.newest)
+        if evidence.contradicted:
+            self.totals.note(
+                "the packets left sockets of this host in a state in which its kernel has not got them (packets were "
+                "missed): no finding was made of these"
+            )
+        return agreed
 
     def _lossy(self, table: RuleFindings, now: int) -> NDArray[np.bool_]:
         """Which findings of a rule are about connections, or crowds, that lived while packets were lost."""
@@ -340,5 +365,17 @@ class Watch:
         """The books of everything that was kept are closed: announce and hand on the rest."""
         self._less_sure(analysed)
         self._hand_on(analysed)
-        streams = analysed.tables.streams().astype(np.int64)
-        self._tell(self.announcer.close(analysed.listing, streams) + self.announcer.crowds(analysed.listing, now), now)
+        streams, listing = analysed.tables.streams().astype(np.int64), analysed.listing
+        if self.evidence is not None and len(listing):
+            listing = self._agreed(listing, self.evidence)
+        self._tell(self.announcer.close(listing, streams) + self.announcer.crowds(listing, now), now)
+
+
+def newest_streams(ledger: Ledger) -> NDArray[np.int64]:
+    """Of the connections of each pair of ends the newest one."""
+    ends = np.sort(ledger.flow("address").astype(np.int64) << 16 | ledger.flow("port"), axis=1)
+    stream = ledger.flow("stream").astype(np.int64)
+    order = np.lexsort((stream, ends[:, 1], ends[:, 0]))
+    ends = ends[order]
+    last = np.append((ends[1:] != ends[:-1]).any(axis=1), True)[: len(order)]
+    return np.asarray(stream[order][last])

@@ -3,7 +3,8 @@
     dumpcap   one child for all interfaces; hands packets on in blocks, a quarter of a second old at most;
               tells what it lost when it ends
     tcpdump   one child an interface; tells what it lost whenever it is asked (SIGUSR1)
-    scapy     a child of our own, in Python: for a machine that has neither; some ten thousand packets/s
+    scapy     a child of our own, in Python: for a machine that has neither; some ten thousand packets/s; tells what it
+              lost whenever it is asked
     pyshark   tshark's dissection through pyshark, slower still; only on request
 
 dumpcap comes first: it is the faster, and the one that distributions give the privilege to capture (the group
@@ -23,14 +24,15 @@ ANY = "any"
 
 @dataclass(frozen=True)
 class Call:
-    """One child: what to start, for which interfaces, whether it counts its losses when asked, and how many seconds
-    after a packet has passed it hands it on, at most."""
+    """One child: what to start, for which interfaces, whether it counts its losses when asked, how many seconds after a
+    packet has passed it hands it on, at most, and whether it ever tells what it lost."""
 
     engine: str
     command: tuple[str, ...]
     interfaces: tuple[str, ...]
     tells_losses: bool = False
     delay: float = 0.2
+    knows_losses: bool = True
 
 
 def calls(request: Request) -> list[Call]:
@@ -84,7 +86,8 @@ def own(engine: str) -> Callable[[Request], list[Call]]:
 
     def make(request: Request) -> list[Call]:
         shape = (sys.executable, "-m", "analyzer.capture.live.sniffer", engine, request.filter)
-        return [Call(engine, (*shape, str(request.snap_length), *request.interfaces), request.interfaces)]
+        command, counts = (*shape, str(request.snap_length), *request.interfaces), engine == "scapy"
+        return [Call(engine, command, request.interfaces, counts, knows_losses=counts)]
 
     return make
 

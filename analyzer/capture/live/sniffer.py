@@ -21,6 +21,7 @@ from analyzer.capture.live.request import FILTER
 
 MAGIC_NS = 0xA1B23C4D
 ETHERNET = 1
+SOL_PACKET, PACKET_STATISTICS = 263, 6  # linux/if_packet.h
 RING = 16 * 1024 * 1024  # bytes of socket buffer asked for
 # Wireshark's numbers for link types, as pyshark gives them, and the LINKTYPE_ registry's.
 WIRESHARK_LINKS = {1: 1, 7: 101, 15: 0, 25: 113, 210: 276}
@@ -44,6 +45,25 @@ class Writer:
                 whole = whole[os.write(self._descriptor, whole) :]
 
 
+class LossCount:
+    """What the kernel dropped for want of room in the sockets, told on standard error as tcpdump tells it."""
+
+    def __init__(self) -> None:
+        self.sockets: list[Any] = []
+        self._lost = 0
+
+    def tell(self, *_: object) -> None:
+        """Say how many it were so far; the kernel counts anew each time that it is asked."""
+        for one in self.sockets:
+            _, lost = struct.unpack("II", one.ins.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
+            self._lost += lost
+        if self.sockets:
+            os.write(2, f"{self._lost} packets dropped by kernel\n".encode())
+
+
+LOSSES = LossCount()
+
+
 def scapy_records(interfaces: list[str], filter: str) -> Iterator[Iterable[Record]]:
     """What scapy's sockets receive, a few packets at a time."""
     from scapy.all import conf, get_if_list  # what scapy.config alone gives has no sockets yet
@@ -51,6 +71,7 @@ def scapy_records(interfaces: list[str], filter: str) -> Iterator[Iterable[Recor
     names = get_if_list() if "any" in interfaces else interfaces
     wanted = None if filter in ("", "tcp", FILTER) else filter
     sockets = [conf.L2listen(iface=name, filter=wanted) for name in names]
+    LOSSES.sockets = sockets
     yield ()
     while True:
         for ready in select.select(sockets, [], [])[0]:
@@ -90,9 +111,17 @@ def sniff_with_pyshark(filter: str, snap_length: int, interfaces: list[str]) -> 
         writer.write([record])
 
 
+def end(*_: object) -> None:
+    """Everything that came is written already."""
+    with contextlib.suppress(OSError):
+        LOSSES.tell()
+    os._exit(0)
+
+
 def main(arguments: list[str]) -> int:
     engine, filter, snap_length, *interfaces = arguments
-    signal.signal(signal.SIGINT, lambda *_: os._exit(0))  # everything that came is written already
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGUSR1, LOSSES.tell)
     try:
         run = sniff_with_scapy if engine == "scapy" else sniff_with_pyshark
         run(filter, int(snap_length), interfaces)

@@ -208,6 +208,11 @@ class LiveStream:
         told = sum(child.lost for child in self._children)
         return told or sum(interface.dropped or 0 for interface in self.interfaces)
 
+    @property
+    def losses_known(self) -> bool:
+        """Whether what captures here ever tells what it lost."""
+        return all(child.call.knows_losses for child in self._children)
+
     def ask_losses(self) -> None:
         for child in self._children:
             child.ask_losses()
