@@ -12,6 +12,8 @@ from pathlib import Path
 import grimp
 import pytest
 
+from tests import mutate
+
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "analyzer").rglob("*.py"))
 FILE_LINES = 400
@@ -96,3 +98,9 @@ def test_kernels_say_what_they_take() -> None:
         for name in re.findall(r"^@kernel\ndef (\w+)", path.read_text(), re.M)
     ]
     assert bare == []
+
+
+@pytest.mark.parametrize("fault", mutate.faults(), ids=lambda fault: f"{fault.number}-{fault.file}")
+def test_faults_can_still_be_put_in(fault: mutate.Fault) -> None:
+    """Else mutate.py tries fewer than it seems."""
+    assert fault.put_into(mutate.source(ROOT, fault).read_text("utf8"))

@@ -1,4 +1,5 @@
-"""The frames that a message names are those of the column ``frames``; on every capture at hand."""
+"""The frames that a message names are those of the column ``frames``, and every field is filled in; on every capture
+at hand."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from analyzer.errors import TeardownError
 from tests.captures import OWN, RECORDINGS, cases, public
 
 NAMED = re.compile(r"\bframe \(?(\d+)|\bframes (\d+)(?: (?:to|and) (\d+))?")
+UNFILLED = re.compile(r"\{[a-z_]+(?::\w*)?\}")
 # Codes whose message leaves out frames that prove it, and which these are.
 LEFT_OUT = {
     "TD103": "the acknowledgment of the FIN, and the first data after it where other data met the RST",
@@ -50,6 +52,7 @@ def check(rows: list[Any]) -> dict[str, set[bool]]:
         proofs = {int(number) for number in row.frames.split(";")}
         assert named(row.message) <= proofs, (row.code, row.message, row.frames)
         assert row.code in LEFT_OUT or named(row.message) == proofs, (row.code, row.message, row.frames)
+        assert not UNFILLED.search(f"{row.message} {row.advice}"), (row.code, row.message, row.advice)
         whole[row.code].add(named(row.message) == proofs)
     return whole
 

@@ -29,6 +29,8 @@ from tests.findings.books import leaking_server, ledger, no_flows, sentences
 ROOT = Path(__file__).parents[2]
 UNTOLD = {*(ENDPOINT.names or ())} - {*OF_OTHER.ends, "_"}  # the last is padding
 FOLDER = ROOT / "analyzer" / "findings" / "rules"
+FINDINGS = sorted(path for path in FOLDER.parent.rglob("*.py") if path.name != "wording.py")  # which fills them in
+FIELD = re.compile(r"\{[A-Za-z_]")
 FORM = [
     *("CODE", "NAME", "SEVERITY", "SUPERSEDES", "THRESHOLDS", "NEEDS"),
     *("EXAMPLE", "NEAR_MISS", "MESSAGE", "ADVICE"),
@@ -114,6 +116,20 @@ def test_its_templates_use_only_fields_that_exist(rule: Rule) -> None:
     given = values | ends | {name: np.zeros(1, np.int64) for name in ("blamed", "stream")}
     for template in (rule.message, rule.advice):
         assert sentences(template, given, rule=rule, bare=True)[0]
+
+
+@pytest.mark.parametrize("path", FINDINGS, ids=lambda path: path.stem)
+def test_only_templates_have_fields(path: Path) -> None:
+    """In the words of a value, such as those of a ``phrase``, nobody fills them in: they would be read with braces."""
+    tree = ast.parse(path.read_text())
+    templates = {
+        id(inner)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).startswith(("MESSAGE", "ADVICE"))
+        for inner in ast.walk(node)
+    }
+    words = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in templates]
+    assert not [node.value for node in words if isinstance(node.value, str) and FIELD.search(node.value)]
 
 
 @each_rule

@@ -40,14 +40,13 @@ MESSAGE = (
     "{count:RST} of the {blamed} (the first in frame {rst}) did not end the connection for the {peer}, which "
     "continued it: its frame {last} carries new data or a new acknowledgment.{disowned}"
 )
-STRANGER = "whoever really sent the RST: compare its {hops_left_and_id} with those of this endpoint's other segments"
+STRANGER = "whoever really sent the RST"
 LOST = "loss on the path: the RST has the number that its sender had reached, so it or data before it did not arrive"
-UNSURE = (
-    "loss on the path first, then whoever really sent the RST: compare its number with the acknowledgment before it"
-)
+UNSURE = "loss on the path first, then whoever really sent the RST"
 ADVICE = (
-    "Suspect {suspect}. Next, to compare them: tshark -r CAPTURE -Y 'tcp.stream == {stream}' -T fields -e frame.number "
-    "-e {ip}.src -e {hop_limit}{ip_id} -e tcp.flags.str -e tcp.seq -e tcp.ack"
+    "Suspect {suspect}. Next, compare sequence number, {hops_left_and_id} of the RST with those of the segments before "
+    "it: tshark -r CAPTURE -Y 'tcp.stream == {stream}' -T fields -e frame.number -e {ip}.src -e {hop_limit}{ip_id} "
+    "-e tcp.flags.str -e tcp.seq -e tcp.ack"
 )
 
 

@@ -67,6 +67,6 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "hidden": Choice(np.zeros((ledger.flows, 2), np.uint8), ("", HIDDEN)),
         },
         certain=True,
-        unsure=frame == ledger.peer("rst_frame"),
+        unsure=(frame > 0) & (frame == ledger.peer("rst_frame")),
         unless_hidden=True,
     )
