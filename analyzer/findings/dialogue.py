@@ -19,6 +19,7 @@ TLS_CONTROL_BYTES = 100  # so long are HTTP/2's frames that need no answer, encr
 HTTP2_CONTROL_BYTES = (9, 13, 17)  # in clear: SETTINGS acknowledged, WINDOW_UPDATE, PING (RFC 9113 6)
 WEBSOCKET_CLOSE, WEBSOCKET_PONG = 0x88, 0x8A  # first bytes of control frames, PING between the two
 WEBSOCKET_CONTROL_BYTES = 131  # header 2, mask 4, payload up to 125 (RFC 6455 5.5)
+FAREWELL_BYTES = 100  # SMTP's answer to QUIT has about 30, SSH's last message 68
 EARLY_NS, LATE_NS = SECOND // 100, SECOND // 10  # by so much a time-out may miss its whole second
 
 

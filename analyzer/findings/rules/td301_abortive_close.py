@@ -13,7 +13,8 @@ is why some programs reset on purpose: with SO_LINGER 0. That hides a leak and c
 
 ## When it is harmless
 
-When both applications expect it, as with the health checks of some load balancers and with benchmark clients.
+When both applications expect it, as with the health checks of some load balancers and with benchmark clients. And
+where the other side had closed before and nothing more was due to it: some systems then reset instead of closing.
 
 ## What to do next
 
@@ -26,6 +27,7 @@ endpoint and remove it; have the program read to the end and then close.
 import numpy as np
 
 from analyzer.findings.dialogue import (
+    FAREWELL_BYTES,
     alerts_apart,
     late_opening,
     may_need_no_answer,
@@ -40,6 +42,8 @@ from analyzer.findings.facts import (
     LONG_NS,
     aborted,
     acceptance_unknown,
+    after_peer_fin,
+    fin_acked,
     gaps,
     is_client,
     opening_not_captured,
@@ -51,13 +55,15 @@ from analyzer.findings.rule import Bools, Verdict
 from analyzer.findings.silences import before_reset, shows_unseen
 from analyzer.settings import Settings
 from analyzer.tcp.dialogue import Pending
-from analyzer.tracker.outcome import Ledger
+from analyzer.tcp.sequence import difference
+from analyzer.tracker.outcome import Ledger, one_of
 
 CODE = "TD301"
 NAME = "abortive-close"
 SEVERITY = "warning"
 INFO_WHEN = (
-    "where nothing was pending: a client resets at once, after the whole answer or having sent nothing, or TLS had "
+    "where nothing was pending: a client resets at once, after the whole answer or having sent nothing; an endpoint "
+    "resets soon after the other side's FIN, behind the whole answer or what is as short as a farewell; or TLS had "
     "ended before by what looks like a close_notify"
 )
 SUPERSEDES = ()
@@ -99,6 +105,11 @@ PATH = "the path between the two, or the other side, before the application on "
 TIMER = "an idle timer first, of a device between the two or of the application on "
 BECAUSE = (
     ": some systems and programs reset once the other side has closed, which is often harmless.",
+    ": some systems and programs reset once the other side has closed, which is often harmless: what the client had "
+    "sent last was as short as a farewell.",
+    " first: it did not close after the other side's FIN, and reset the connection in the end.",
+    " first: it reset the connection when the client had closed, and did not answer the client's last data.",
+    " first: it reset the connection where it should have closed, too.",
     ": TLS had ended the dialogue before the RST, and no data were lost.",
     " first: its keep-alive probes were answered, so they did not end the connection. A limit that the application "
     "sets for connections without data may have.",
@@ -123,6 +134,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     done = pending_at_own_end(ledger, Pending.NOTHING) | places[UNSEEN] | places[FEW]
     few = places[FEW] & ~np.logical_or.reduce(np.broadcast_arrays(*places[:FEW]))
     asked = ledger.own("spoken_bytes") * is_client(ledger)
+    harmless, at_fin = _at_fin(ledger, places[0], idle)
     return Verdict(
         fires=fires,
         when=ledger.own("rst_time"),
@@ -140,12 +152,25 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "acked": phrase(ledger.own("rst_unread") > 0, UNDER_WAY, ALL_ACKED),
             "suspect": phrases([*places[:4], idle], [APPLICATION, NOBODY, APPLICATION, PATH, TIMER], APPLICATION),
             "where": np.where(places[1] & ~places[0], -1, ledger.flow("address").astype(np.int64)),
-            "because": phrases([*places[:4], idle, *places[4:]], BECAUSE, ELSE),
+            "because": phrases([*at_fin, *places[1:4], idle, *places[4:]], BECAUSE, ELSE),
         },
         unsure=acceptance_unknown(ledger) | few,
         absence=True,
-        info=(places[1] & ~places[0]) | is_client(ledger) & done & (ledger.own("rst_unread") == 0) & ~idle,
+        info=harmless | (places[1] & ~places[0]) | is_client(ledger) & done & (ledger.own("rst_unread") == 0) & ~idle,
     )
+
+
+def _at_fin(ledger: Ledger, closed: Bools, idle: Bools) -> tuple[Bools, list[Bools]]:
+    """Of RSTs after the other side's FIN (``closed``): which are harmless, and which of the first of BECAUSE holds."""
+    known = fin_acked(ledger)[:, ::-1] | (difference(ledger.own("rst_ack"), ledger.peer("fin_end")) == 0)
+    pending = ledger.peer("pending")
+    unanswered = one_of(pending, (Pending.ANSWER, Pending.REQUEST_IN_FLIGHT)) & ~after_peer_fin(ledger)
+    at_once = ledger.peer("fin_time") - ledger.peer("spoken_time") < LONG_NS
+    farewell = is_client(ledger)[:, ::-1] & unanswered & at_once & (ledger.peer("spoken_bytes") <= FAREWELL_BYTES)
+    soon = closed & known & (ledger.own("rst_unread") == 0) & ~idle
+    kinds = [soon & (pending == Pending.NOTHING), soon & farewell]
+    left = closed & is_client(ledger)[:, ::-1] & unanswered
+    return kinds[0] | kinds[1], [*kinds, closed & idle, left, closed]
 
 
 def _places(ledger: Ledger) -> list[Bools]:

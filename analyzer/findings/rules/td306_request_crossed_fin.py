@@ -27,7 +27,7 @@ load balancer's idle time; Node.js closes after 5 s by default, AWS ALB after 60
 repeated. Without a silence: find out why the side that closed did not read to the end.
 """
 
-from analyzer.findings.dialogue import pending_at_own_end, sent_tls_alert
+from analyzer.findings.dialogue import FAREWELL_BYTES, pending_at_own_end, sent_tls_alert
 from analyzer.findings.facts import (
     LONG_NS,
     acceptance_unknown,
@@ -57,7 +57,6 @@ THRESHOLDS = ()
 NEEDS = ("rst_count",)
 EXAMPLE = "request-crossed-fin.pcapng"
 NEAR_MISS = "write-to-closed-peer.pcapng"
-FAREWELL_BYTES = 100  # SMTP's answer to QUIT has about 30, SSH's last message 68
 MESSAGE = (
     "The {blamed} closed (FIN, frame {fin}, at {closed:into}). Data of the {peer_role} (frame {data}, {size:byte}) do "
     "not acknowledge that FIN: the two crossed{idle:silence}{timers}. The data passed {margin:duration} {order} and "
