@@ -76,6 +76,7 @@ def test_streams_not_judged_keep_their_announcements() -> None:
     announcer, leak = Announcer(), found_in(LEAK)
     announcer.look(leak, late(leak))
     assert announcer.look(nothing(leak), late(leak), np.array([4])) == []
+    assert announcer.close(nothing(leak), np.array([4])) == []
     assert told(announcer.look(nothing(leak), late(leak))) == [("TD101", True, 0)]
 
 
