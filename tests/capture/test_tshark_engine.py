@@ -63,7 +63,7 @@ def test_several_captures_are_refused() -> None:
 
 
 def test_a_missing_file_and_a_missing_tshark_say_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(UnreadableCapture, match="No such file"):
+    with pytest.raises(UnreadableCapture, match="no such file"):
         open_with_tshark([str(tmp_path / "none")])
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError, match="needs tshark, which is not installed"):

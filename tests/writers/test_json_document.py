@@ -27,7 +27,7 @@ def test_the_document_holds_the_summary_and_every_finding() -> None:
 
 
 def test_findings_have_the_fields_of_the_table() -> None:
-    late, refused = json.loads("".join(json_document(sample_result())))["findings"]
+    refused, late = json.loads("".join(json_document(sample_result())))["findings"]
     assert list(late) == [column.name for column in FINDINGS]
     assert late["stream"] == 7
     assert late["frames"] == [5, 7, 8]
