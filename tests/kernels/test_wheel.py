@@ -11,7 +11,7 @@ import pytest
 from analyzer.kernels import link
 
 ROOT = Path(__file__).parents[2]
-FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
+FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "docs/teardown.1")
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     at = tmp_path_factory.mktemp("tree")
     shutil.copytree(ROOT / "analyzer", at / "analyzer", ignore=shutil.ignore_patterns("__pycache__"))
     for name in FILES:
-        shutil.copy(ROOT / name, at)
+        (at / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, at / name)
     return at
 
 
