@@ -249,6 +249,17 @@ def test_a_connection_on_standard_input_is_named_by_its_ends() -> None:
     assert done.stdout.startswith(b"stream 1: ")
 
 
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [("late-fin-answered-by-rst.pcapng", "stream 0: client"), ("close-wait-leak.pcap", "stream  client")],
+)
+def test_without_filters_the_only_connection_is_shown_and_several_are_listed(
+    name: str, first: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert guarded(["timeline", str(CAPTURES / name)]) == 0
+    assert capfd.readouterr().out.startswith(first)
+
+
 def test_many_that_fit_are_listed_and_nothing_is_kept_of_them(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

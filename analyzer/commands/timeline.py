@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from analyzer.views.ladder_segments import Sacks
 
 MOST_LISTED = 50
-KNOWN_FROM = "name the connection: --stream N, or filters that only it fits (--host ADDRESS, --port N, --between ...)"
 
 
 @click.command(cls=Command)
@@ -48,14 +47,13 @@ def timeline(
 ) -> None:
     """Show one connection as a ladder: segments, the states of both endpoints, findings.
 
-    The filters say which. Where several connections fit, they are listed.
+    The filters say which; without any it is the only one of the capture. Where several connections fit, they are
+    listed.
     """
     settings = Settings(**thresholds, keep_further=())
     if as_lines:
         _print_lines(captures, settings)
         return
-    if not settings.filtered:
-        raise UsageError(KNOWN_FROM)
     stream = _one_number(settings.stream)
     found = _found(captures, settings) if stream is None else _read(captures, settings, stream)
     if found is not None:
@@ -83,7 +81,8 @@ def _found(captures: Sequence[str], settings: Settings) -> "tuple[ResultTables, 
         raise UsageError("standard input can be read only once: name the connection with --stream N, --host or --port")
     analysed = analysed_of(captures, replace(settings, keep_timeline=at_once, keep_segments=at_once, keep_fitting=True))
     if not analysed.overview.flows:
-        raise UsageError(f"no connection fits {analysed.summary.chosen_by}")
+        fitting = f"no connection fits {analysed.summary.chosen_by}"
+        raise UsageError(fitting if settings.filtered else "there is no TCP connection in the capture")
     from analyzer.results.choice import whole_connections
     from analyzer.results.flow_selection import ListOrder
     from analyzer.views.console import show, width
