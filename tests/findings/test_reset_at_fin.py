@@ -35,3 +35,12 @@ def test_a_reset_after_a_fin(story: str, severity: str, words: str, tmp_path: Pa
     told = analyzed(f"{story}\n+500 end", tmp_path).findings.set_index("code").loc["TD301"]
     assert "the other side had sent its FIN" in told["message"]
     assert (told["severity"], words in told["advice"]) == (severity, True), told["advice"]
+
+
+@pytest.mark.parametrize(("sender", "severity"), [("A", "info"), ("B", "warning")])
+def test_a_reset_of_a_connection_without_data(sender: str, severity: str, tmp_path: Path) -> None:
+    """A health check does that; of a server it is no such thing."""
+    story = f"A S 0:1\nB S. 0:1 ack 1\nA . 1:1 ack 1\n+500 {sender} R. 1:1 ack 1\n+500 end"
+    told = analyzed(story, tmp_path).findings.set_index("code").loc["TD301"]
+    assert "neither side had sent any data" in told["message"]
+    assert (told["severity"], "health checks" in told["advice"]) == (severity, sender == "A")

@@ -99,7 +99,7 @@ PLACES = (
     "; the last data were its own",
     "; the client's last data were unanswered",
 )
-UNSEEN, FEW = 5, 6  # the places of what the capture lacks, and of data that may need no answer
+UNUSED, UNSEEN, FEW = 4, 5, 6  # places: nothing was sent, or is not captured, or what may need no answer
 NOBODY, APPLICATION = "nobody", "the application on "
 PATH = "the path between the two, or the other side, before the application on "
 TIMER = "an idle timer first, of a device between the two or of the application on "
@@ -115,6 +115,7 @@ BECAUSE = (
     "sets for connections without data may have.",
     ": its last keep-alive probe was not answered.",
     ": check whether other connections end after the same silence, and capture at both ends.",
+    " first: it accepted the connection and reset it before any data passed, as a limit or an access rule does.",
     ": it never used the connection, as health checks and pools do; that is often harmless.",
     ": it was done and closed with SO_LINGER 0, or gave up; the capture lacks what it had received last.",
     ": it closed with SO_LINGER 0, or gave up. What the client sent last may need no answer, as a control frame does.",
@@ -135,6 +136,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
     few = places[FEW] & ~np.logical_or.reduce(np.broadcast_arrays(*places[:FEW]))
     asked = ledger.own("spoken_bytes") * is_client(ledger)
     harmless, at_fin = _at_fin(ledger, places[0], idle)
+    turned_away = places[UNUSED] & ~is_client(ledger)
     return Verdict(
         fires=fires,
         when=ledger.own("rst_time"),
@@ -152,7 +154,7 @@ def judge(ledger: Ledger, settings: Settings) -> Verdict:
             "acked": phrase(ledger.own("rst_unread") > 0, UNDER_WAY, ALL_ACKED),
             "suspect": phrases([*places[:4], idle], [APPLICATION, NOBODY, APPLICATION, PATH, TIMER], APPLICATION),
             "where": np.where(places[1] & ~places[0], -1, ledger.flow("address").astype(np.int64)),
-            "because": phrases([*at_fin, *places[1:4], idle, *places[4:]], BECAUSE, ELSE),
+            "because": phrases([*at_fin, *places[1:4], idle, turned_away, *places[4:]], BECAUSE, ELSE),
         },
         unsure=acceptance_unknown(ledger) | few,
         absence=True,
