@@ -8,6 +8,8 @@ import ast
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from io import StringIO
+from tokenize import NAME, TokenError, generate_tokens, untokenize
 from typing import TYPE_CHECKING, Any
 
 from analyzer.errors import UsageError
@@ -41,10 +43,11 @@ METHODS = ("contains", "startswith", "endswith", "isna", "notna")
 NODES = (
     *(ast.Expression, ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub, ast.Compare, ast.Name, ast.Load),
     *(ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn, ast.List, ast.Tuple, ast.Constant),
-    *(ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Mod, ast.BitAnd, ast.BitOr, ast.Invert),
+    *(ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Mod, ast.Invert),
     *(ast.Call, ast.Attribute),
 )
 LONGEST_EXPRESSION = 10_000  # characters
+SIGNS = {ast.Pow: "**", ast.FloorDiv: "//", ast.Is: "is", ast.IsNot: "is not", ast.BitXor: "^"}
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def written(name: str, value: Given) -> str | tuple[str, ...]:
 
 def columns_of(expression: str) -> list[str]:
     """The columns that an expression names. Raises UsageError where it is none."""
-    tree = _parsed(expression)
+    tree = parsed(expression)
     return sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)})
 
 
@@ -127,6 +130,21 @@ def codes_of(text: str) -> frozenset[str]:
     return frozenset(code.upper() for code in _words(text))
 
 
+def _codes(text: str) -> frozenset[str]:
+    return codes_of(_named("--code", text))
+
+
+def _endings(text: str) -> frozenset[str]:
+    return _words(_named("--ending", text))
+
+
+def _named(option: str, text: str) -> str:
+    """What an option was given, which an empty variable of a shell may have been meant to be."""
+    if not _words(text):
+        raise UsageError(f"{option} names nothing")
+    return text
+
+
 def _where(text: str) -> str:
     if not columns_of(text):
         raise UsageError(_help(text, "names no column of flows"))
@@ -138,25 +156,34 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "port": _ports,
     "stream": _streams,
     "between": _between,
-    "code": codes_of,
-    "ending": _words,
+    "code": _codes,
+    "ending": _endings,
     "where": _where,
 }
 
 
-def _parsed(expression: str) -> ast.Expression:
-    """The expression as a tree of nothing but columns, constants, comparisons, arithmetic and METHODS."""
+def parsed(expression: str) -> ast.Expression:
+    """The expression as a tree of nothing but columns, constants, comparisons, arithmetic and METHODS. Raises
+    UsageError for any other."""
     if len(expression) > LONGEST_EXPRESSION:
         raise UsageError(f"--where is longer than {LONGEST_EXPRESSION} characters")
     try:
-        tree = ast.parse(expression.strip(), mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = ast.parse(_with_words(expression.strip()), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError, TokenError):
         raise UsageError(_help(expression, "is no expression")) from None
     for node in ast.walk(tree):
         if not isinstance(node, NODES):
-            raise UsageError(_help(expression, f"contains {ast.unparse(node)!r}"))
+            what = ast.unparse(node) or SIGNS.get(type(node), type(node).__name__)
+            raise UsageError(_help(expression, f"contains {what!r}"))
         _method_only(expression, node)
     return tree
+
+
+def _with_words(expression: str) -> str:
+    """The expression with "and" and "or" for & and |, which bind as these do where columns are compared."""
+    words = {"&": "and", "|": "or"}
+    tokens = [token[:2] for token in generate_tokens(StringIO(expression).readline)]
+    return untokenize((NAME, words[text]) if text in words else (kind, text) for kind, text in tokens).strip()
 
 
 def _method_only(expression: str, node: ast.AST) -> None:
@@ -170,9 +197,13 @@ def _method_only(expression: str, node: ast.AST) -> None:
         raise UsageError(_help(expression, f"contains {ast.unparse(node)!r}"))
 
 
+def shortened(expression: str) -> str:
+    """The expression as a message has it."""
+    return repr(expression if len(expression) <= 80 else expression[:77] + "...")
+
+
 def _help(expression: str, what: str) -> str:
-    shown = expression if len(expression) <= 80 else expression[:77] + "..."
     return (
-        f'--where {shown!r} {what}; write for instance "server_port == 443 and duration_s > 5", "closed_by == '
-        "'client'\", \"findings.str.contains('TD101')\"; and, or, not, in [...] work, && and || do not"
+        f'--where {shortened(expression)} {what}; write for instance "server_port == 443 and duration_s > 5", '
+        "\"closed_by == 'client'\", \"findings.str.contains('TD101')\"; and, or, not, in [...] work, && and || do not"
     )

@@ -11,12 +11,12 @@ from dataclasses import Field, dataclass, field, fields, replace
 from decimal import Decimal
 from difflib import get_close_matches
 from os import fspath
-from shlex import quote
 from typing import Any, NamedTuple
 
 from analyzer.errors import UsageError
 from analyzer.filters import HELP, METAVARS, codes_of, written
 from analyzer.filters import check as check_filter
+from analyzer.shell_words import shell_word
 from analyzer.tcp.timers import PROFILES
 from analyzer.units import SECOND
 from analyzer.vocabulary import FURTHER
@@ -252,7 +252,7 @@ def _as_option(entry: Field[Any], value: Any) -> str:
     if "seconds" in entry.metadata:
         return f"{option_name(entry)} {seconds_text(value)}"
     values = value if isinstance(value, tuple) else (value,)
-    return " ".join([option_name(entry), *(quote(str(each)) for each in values)])
+    return " ".join([option_name(entry), *(shell_word(str(each)) for each in values)])
 
 
 def check(entry: Field[Any], value: Any) -> None:

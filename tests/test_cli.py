@@ -218,6 +218,11 @@ def test_timeline_asks_for_the_segments_of_one_stream(run: Run, pipeline: Pipeli
             ["analyze", "a", "--slow-close", "soon"],
             "teardown: Invalid value for '--slow-close': 'soon' is not a duration",
         ),
+        (["analyze", ""], "teardown: a CAPTURE is named by an empty word"),
+        (
+            ["flows", "a", "--between", "5"],
+            "teardown: Option '--between' requires 2 arguments. Try 'teardown flows --help'",
+        ),
         (["analyze", "a", "--segments"], "teardown: --segments needs --out DIR, the folder to write into\n"),
         (["analyze", "a", "--format", "csv"], "teardown: --format needs --out DIR"),
         (["timeline", "-"], "teardown: standard input can be read only once: name the connection"),

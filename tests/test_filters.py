@@ -74,7 +74,24 @@ def test_what_is_no_moment(text: str) -> None:
         ("where", "1 == 1", "names no column"),
         ("where", "duration_s > 3 && stream", "is no expression"),
         ("where", "duration_s + 1", "neither true nor false"),
-        ("where", "client_ip > 3", "cannot be reckoned"),
+        ("where", "client_ip > 3", "client_ip is text: write '3', not 3"),
+        ("where", "client_ip + 3 == 4", "cannot be reckoned"),
+        ("where", "client_ip in '10.1.1.0/24'", "takes a list"),
+        ("where", "duration_s > '3'", "duration_s is a number"),
+        ("where", "client_known == 'yes'", "write client_known, or not client_known"),
+        ("where", "closed_by == client", "a text stands in quotes: closed_by == 'client'"),
+        ("where", "closed_by == 'Client'", "closed_by is never 'Client'; it is one of client, server, both, or ''"),
+        ("where", "teardown in ['graceful', 'clean']", "teardown is never 'clean'"),
+        ("where", "duration_s == None", "write duration_s.isna()"),
+        ("where", "not findings", "write findings == ''"),
+        ("where", "stream.contains('1')", "stream is no text"),
+        ("where", "first_epoch > 'noon'", "'noon' is no time"),
+        ("where", "duration_s ** 2 > 3", "contains '**'"),
+        ("where", "duration_s is 3", "contains 'is'"),
+        ("where", "nope > 3", "flows has no column nope. There are stream, "),
+        ("where", "not " * 2000 + "stream == 1", "nested too deeply"),
+        ("code", "", "--code names nothing"),
+        ("ending", " ,", "--ending names nothing"),
         ("where", "(" * 4000 + "stream" + ")" * 4000, "is no expression"),
     ],
 )
@@ -122,6 +139,10 @@ WHOLE = analyzer.analyze(MANY, keep_segments=True)
         ({"where": "stream % 2 == 1 and not (closed_by == 'client')"}, lambda flows: flows.stream % 2 == 1),
         ({"where": "server_close_wait_s > 5", "stream": "0-9"}, lambda flows: late(flows)),
         ({"where": "first_epoch > '2020-01-01' and client_fin_frame > 0"}, lambda flows: flows.client_fin_frame > 0),
+        ({"where": "first_epoch <= 2.5"}, lambda flows: begins(flows, 2.5)),
+        ({"where": "'TD1' in findings"}, lambda flows: flows.findings.str.contains("TD1")),
+        ({"where": "'D10' not in findings"}, lambda flows: ~flows.findings.str.contains("D10")),
+        ({"where": "(stream == 1 | stream == 2) and closed_by != 'client'"}, lambda flows: flows.stream.isin([1, 2])),
     ],
 )
 def test_the_tables_are_those_rows_of_the_whole(filters: dict[str, Any], wanted: Any) -> None:
@@ -145,6 +166,10 @@ def alive(flows: pd.DataFrame, begin: float, end: float) -> "pd.Series[bool]":
     first = flows.first_epoch.min()
     times = [first + pd.Timedelta(seconds=one) for one in (begin, end)]
     return (flows.first_epoch <= times[1]) & (flows.last_epoch >= times[0])
+
+
+def begins(flows: pd.DataFrame, until: float) -> "pd.Series[bool]":
+    return flows.first_epoch <= flows.first_epoch.min() + pd.Timedelta(seconds=until)
 
 
 def late(flows: pd.DataFrame) -> "pd.Series[bool]":

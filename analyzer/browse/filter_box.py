@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from analyzer.errors import UsageError
 from analyzer.filters import HELP, METAVARS
-from analyzer.results.filter_words import check_words, known_column
+from analyzer.results.expression_words import known_column
+from analyzer.results.filter_words import check_words
 from analyzer.results.flow_selection import order_of
 from analyzer.settings import Settings, adjustable, check, filters_text, without_filters
 from analyzer.tracker.vocabularies import TEARDOWNS

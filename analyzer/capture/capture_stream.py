@@ -171,7 +171,7 @@ def chosen(names: Sequence[str], info: CaptureInfo) -> list[str]:
         facts = facts_of(name)
         key = name if facts is None else (facts.st_dev, facts.st_ino)
         if key in kept:
-            info.note(f"{harmless(name)} is the same file as {harmless(kept[key])}; it was read once")
+            info.note(_twice(name, kept[key]))
         elif facts is not None and facts.st_size == 0 and len(names) > 1:
             empty.append(name)
         else:
@@ -181,6 +181,12 @@ def chosen(names: Sequence[str], info: CaptureInfo) -> list[str]:
     for name in empty:
         info.note(f"{harmless(name)} is empty; it was skipped", skipped=True)
     return list(kept.values())
+
+
+def _twice(name: str, before: str) -> str:
+    if name == before:
+        return f"{harmless(name)} is named twice; it was read once"
+    return f"{harmless(name)} is the same file as {harmless(before)}; it was read once"
 
 
 def facts_of(name: str) -> os.stat_result | None:

@@ -6,7 +6,6 @@ follow each other that is a run each. Where files overlap it is at most a run a 
 there are more than 256 files, or runs are long).
 """
 
-import shlex
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import PurePath
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.interfaces import harmless
+from analyzer.shell_words import file_word
 
 RUNS_TOGETHER = 8192  # runs that are packed, and found again, together
 UNPACKED = 8  # so many of these are kept at hand: what is asked of is near to what was asked before
@@ -55,7 +55,7 @@ class FrameFiles:
 
     def quoted(self, number: int) -> str:
         """The name of a file as a shell takes it."""
-        return shlex.quote(self.files[number])
+        return file_word(self.files[number])
 
     def add(self, files: NDArray[Any], frames: NDArray[Any]) -> None:
         """The next frames are so many of each of ``files``, by number, in this order."""

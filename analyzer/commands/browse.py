@@ -32,7 +32,8 @@ def browse(captures: tuple[str, ...], sort: str | None, columns: tuple[str, ...]
     except ImportError:
         raise UsageError("browse needs textual: pip install 'teardown[live]'") from None
     from analyzer.browse.app import shown
-    from analyzer.results.filter_words import check_words, known_column
+    from analyzer.results.expression_words import known_column
+    from analyzer.results.filter_words import check_words
     from analyzer.results.flow_selection import order_of
     from analyzer.views.flow_list import FlowListing
 

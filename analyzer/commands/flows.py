@@ -52,7 +52,7 @@ def flows(
         raise UsageError("--csv and --jsonl are two forms of the same; give one")
     if limit is None:
         limit = ON_A_TERMINAL if sys.stdout.isatty() and not (as_csv or as_lines) else 0
-    from analyzer.results.filter_words import known_column
+    from analyzer.results.expression_words import known_column
     from analyzer.results.flow_selection import order_of
     from analyzer.views.flow_list import FlowListing, csv_text, json_text, list_lines
 

@@ -26,6 +26,8 @@ TOLD = ("select", "ignore")
 
 def captures_of(argument: str) -> list[str]:
     """The captures that an argument names: itself, the files of a folder, or those that fit a pattern."""
+    if not argument:
+        raise UsageError("a CAPTURE is named by an empty word: is a variable of the shell empty?")
     path = Path(argument)
     try:
         if path.is_dir():

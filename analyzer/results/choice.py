@@ -161,7 +161,7 @@ class _Matcher:
         self._filters, self._tables = filters, analysed.tables
         self._texts = analysed.tables.addresses.texts() if filters.host or filters.where else []
         self._hosts = in_networks(self._texts, filters.host) if filters.host else np.zeros(0, np.bool_)
-        first = analysed.summary.first_ns or 0
+        self._first = first = analysed.summary.first_ns or 0
         self._between = [inner(resolved(moment, first)) for moment in filters.between]
         if self._between and self._between[0] > self._between[1]:
             raise UsageError("--between: the first time is after the second")
@@ -195,7 +195,7 @@ class _Matcher:
         """The rows for which the expression is true."""
         from analyzer.results.expression import true_of  # brings pandas along
 
-        return true_of(self._filters.where, endings, self._tables, self._texts)
+        return true_of(self._filters.where, endings, self._tables, self._texts, self._first)
 
 
 def _in(values: NDArray[Any], ranges: tuple[Range, ...]) -> Bools:

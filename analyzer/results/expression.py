@@ -8,24 +8,28 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analyzer.errors import UsageError
-from analyzer.filters import columns_of
+from analyzer.filters import columns_of, shortened
 from analyzer.results.dataframes import flows_frame
+from analyzer.results.expression_words import readable
 from analyzer.results.store import FlowStore
 
 Rows = NDArray[np.void]
 
 
-def true_of(expression: str, endings: Rows, tables: FlowStore, texts: Sequence[str]) -> NDArray[np.bool_]:
-    """Of which rows of ENDING an expression is true; ``texts`` are those of the addresses. Raises UsageError where it
-    cannot be reckoned."""
+def true_of(
+    expression: str, endings: Rows, tables: FlowStore, texts: Sequence[str], first_ns: int
+) -> NDArray[np.bool_]:
+    """Of which rows of ENDING an expression is true; ``texts`` are those of the addresses, and the capture begins at
+    ``first_ns``. Raises UsageError where it cannot be reckoned."""
+    exact = readable(expression, first_ns)
     frame = flows_frame(endings, texts, tables.combinations, tables.files, columns_of(expression))
     try:
-        said = frame.apply(_plain).eval(expression.strip(), engine="python")
+        said = frame.apply(_plain).eval(exact, engine="python")
     except Exception as error:  # whatever pandas raises: the expression is anybody's
         reason = " ".join(str(error).split())
-        raise UsageError(f"--where {expression!r} cannot be reckoned: {reason}") from None
+        raise UsageError(f"--where {shortened(expression)} cannot be reckoned: {reason}") from None
     if not isinstance(said, pd.Series) or said.dtype.name not in ("bool", "boolean"):
-        raise UsageError(f"--where {expression!r} is neither true nor false of a connection")
+        raise UsageError(f"--where {shortened(expression)} is neither true nor false of a connection")
     return said.fillna(False).to_numpy(np.bool_)
 
 

@@ -1,11 +1,9 @@
 """Whether the words of filters are known: codes of findings, endings, columns of flows."""
 
-from difflib import get_close_matches
-
 from analyzer.errors import UsageError
-from analyzer.filters import codes_of, columns_of, filters_of
+from analyzer.filters import codes_of, filters_of
 from analyzer.findings.loading import rules
-from analyzer.results.schema import TABLES
+from analyzer.results.expression_words import readable
 from analyzer.settings import Settings, origin
 from analyzer.tracker.vocabularies import TEARDOWNS
 
@@ -22,8 +20,8 @@ def check_words(settings: Settings) -> None:
             )
     if unknown := sorted(filters.ending - set(TEARDOWNS.meanings)):
         raise UsageError(f"no ending {', '.join(unknown)}; there are {', '.join(TEARDOWNS.meanings)}")
-    for name in columns_of(filters.where) if filters.where else []:
-        known_column(name)
+    if filters.where:
+        readable(filters.where)
 
 
 def codes_told(settings: Settings) -> frozenset[str] | None:
@@ -32,13 +30,3 @@ def codes_told(settings: Settings) -> frozenset[str] | None:
         return None
     chosen = codes_of(settings.select) if settings.select is not None else frozenset(rules())
     return chosen - codes_of(settings.ignore or "")
-
-
-def known_column(name: str) -> str:
-    """A column of flows. Raises UsageError, with all there are, for another name."""
-    known = [column.name for column in TABLES["flows"]]
-    if name not in known:
-        near = get_close_matches(name, known, n=1)
-        meant = f"did you mean {near[0]}? " if near else ""
-        raise UsageError(f"flows has no column {name}; {meant}There are {', '.join(known)}")
-    return name

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from analyzer.columns import TableColumn
 from analyzer.results.column_values import flow_values
-from analyzer.results.filter_words import known_column
+from analyzer.results.expression_words import known_column
 from analyzer.results.letters import spelled
 from analyzer.results.schema import TABLES
 from analyzer.results.store import FLOWS_AT_ONCE, FlowStore

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.results.column_values import flow_values
-from analyzer.results.filter_words import known_column
+from analyzer.results.expression_words import known_column
 from analyzer.results.flow_selection import COLUMNS, ListOrder, is_text, selected, text_of
 from analyzer.results.result import Analysed
 from analyzer.text import Template, TemplatePiece, Words, code, number

@@ -1,10 +1,12 @@
 """The commands that lead on, complete: with the captures they were asked of, and the options that were in force."""
 
-import shlex
+from collections.abc import Sequence
+from glob import escape, glob
+from os.path import commonprefix
 
 from analyzer.results.source_summary import Summary
 from analyzer.settings import Settings, options_text, without_filters
-from analyzer.views.escape import safe
+from analyzer.shell_words import file_word
 
 LONGEST = 400  # characters of captures that a command repeats
 
@@ -14,11 +16,17 @@ def command(name: str, summary: Summary, settings: Settings, *options: str, filt
     choose."""
     if not filters:
         settings = without_filters(settings)
-    captures = " ".join(map(_quoted, summary.files))
-    if len(captures) > LONGEST or "-" in summary.files:  # standard input cannot be read again
+    captures = " ".join(map(file_word, summary.files))
+    if "-" in summary.files:  # standard input cannot be read again
         captures = "CAPTURE..."
+    elif len(captures) > LONGEST:
+        captures = _pattern(summary.files) or "CAPTURE..."
     return " ".join(["teardown", name, captures, *options, *options_text(settings)])
 
 
-def _quoted(name: str) -> str:
-    return shlex.quote(safe(name))
+def _pattern(files: Sequence[str]) -> str:
+    """One pattern that names these files and no others, quoted; "" where there is none."""
+    begin = commonprefix(files)  # noqa: RUF071 (of characters: the files of a ring differ in their names)
+    end = commonprefix([name[len(begin) :][::-1] for name in files])[::-1]  # noqa: RUF071
+    pattern = f"{escape(begin)}*{escape(end)}"
+    return file_word(pattern) if set(glob(pattern)) == set(files) else ""  # noqa: PTH207 (as the command line does)

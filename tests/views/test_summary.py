@@ -2,9 +2,12 @@
 
 import io
 import re
+import shlex
+from pathlib import Path
 
 import pytest
 
+from analyzer.commands.options import captures_of
 from analyzer.findings import rules
 from analyzer.results.finding_list import FindingList
 from analyzer.results.overview import Overview
@@ -13,6 +16,7 @@ from analyzer.results.source_summary import Summary
 from analyzer.settings import Settings
 from analyzer.views.console import show
 from analyzer.views.finding_lines import found_lines
+from analyzer.views.next_commands import command
 from analyzer.views.summary import summary_lines
 from tests.results.listings import listing
 from tests.results.sample import crowd_of_findings, sample_result
@@ -31,7 +35,7 @@ error    TD102 late-fin-answered-by-rst: 1 connection
          Next, on 10.1.0.2: ss -tnp state close-wait '( dport = :8080 )'
          tcp.stream == 7
 info     TD307 connection-refused: 1 connection
-         all findings with this code: teardown analyze 'ring\x1b[31m.pcapng' --code TD307
+         all findings with this code: teardown analyze $'ring\x1b[31m.pcapng' --code TD307
 
 How connections ended, and who closed first
 ending             flows  client  server  both  nobody
@@ -52,7 +56,7 @@ Notices
 ring.pcapng ends in the middle of packet 41 (byte 123450)
 
 Next
-teardown timeline 'ring\x1b[31m.pcapng' --stream 7
+teardown timeline $'ring\x1b[31m.pcapng' --stream 7
 teardown explain TD102
 """
 
@@ -79,7 +83,7 @@ def test_a_crowd_gives_one_entry_with_one_example() -> None:
     assert f"error    TD101 close-wait-leak: 300 connections\n{blamed}         e.g. client" in text
     assert "tcp.stream in {0, 1, 2, 3," in text
     assert "of 300)" in text
-    assert "         all 300: teardown analyze 'ring\\x1b[31m.pcapng' --code TD101\n" in text
+    assert "         all 300: teardown analyze $'ring\\x1b[31m.pcapng' --code TD101\n" in text
     assert max(map(len, text.splitlines())) <= 80
     assert text.count("CLOSE_WAIT") == 1
 
@@ -182,6 +186,17 @@ def test_commands_keep_the_options_in_force_and_name_the_capture() -> None:
     result.summary.files = [f"ring_{n:05}.pcap" for n in range(400)]
     text = printed(result)
     assert "teardown timeline CAPTURE... --stream 0 --profile windows" in text
+
+
+def test_many_captures_are_named_by_a_pattern_that_fits_no_others(tmp_path: Path) -> None:
+    files = [tmp_path / f"ring [1] {n:03}.pcap" for n in range(130)]
+    for file in files:
+        file.touch()
+    summary = Summary(files=[str(file) for file in files])
+    name, pattern = shlex.split(command("flows", summary, Settings()))[1:]
+    assert name == "flows" and captures_of(pattern) == summary.files
+    (tmp_path / "ring [1] 200.pcap").touch()
+    assert command("flows", summary, Settings()) == "teardown flows CAPTURE..."
 
 
 def test_no_name_reaches_the_terminal_unescaped() -> None:
