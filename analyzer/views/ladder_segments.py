@@ -95,6 +95,9 @@ def _base(side: bool, up: NDArray[Any], flags: NDArray[Any], seq: NDArray[Any], 
     opening = own & (flags & SYN != 0)
     if opening.any():
         return int(seq[opening][0]), 0
+    answer = ~own & (flags & (SYN | ACK) == SYN | ACK)
+    if answer.any():
+        return int(ack[answer][0]) - 1, -WINDOW
     if own.any():
         return int(seq[own][0]) - 1, -WINDOW
     answered = ~own & (flags & ACK != 0)

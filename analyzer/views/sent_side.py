@@ -26,7 +26,7 @@ KEEP_ALIVE, KEEP_ALIVE_ACK = "keep-alive", "keep-alive ACK"
 PROBE, PROBE_ACK = "window probe", "window probe ACK"
 DUPLICATE_ACK = "duplicate ACK"
 ZERO, REOPENED, SHRUNK = "zero window", "window open again", "window shrunk"
-GAP, BEYOND = "gap", "ACK of what was not captured"
+GAP, BEYOND, OTHER = "gap", "ACK of what was not captured", "another initial number"
 SACK, D_SACK = "SACK", "D-SACK"
 PLURALS = {
     COPY: COPY,
@@ -120,6 +120,8 @@ class Followed:
             remarks.append(Remark(ZERO, ZERO))
         if flags & RST or strange(own, other, segment):
             return NEW, remarks
+        if flags & SYN and segment.seq:  # nothing is missing between two initial numbers
+            return NEW, [*remarks, Remark(OTHER, OTHER)]
         last = (flags, segment.seq, segment.ack, segment.size)
         near = last == own.last and 0 <= segment.time - own.last_time <= DUPLICATE_BLIND_NS
         before = own.reached

@@ -42,6 +42,16 @@ def test_what_fills_a_gap_within_a_round_trip_is_out_of_order_and_later_a_retran
         )[3:] == ["after a gap of 100", word]
 
 
+def test_a_syn_with_another_number_follows_no_gap() -> None:
+    answers = [segment(4, 1, False, SYN | ACK, 5000, 1), segment(5, 1.1, False, SYN | ACK, 0, 1)]
+    assert remarks(*opened(), *answers)[3:] == ["another initial number", "retransmission"]
+
+
+def test_a_syn_ack_tells_the_number_of_a_syn_that_was_not_captured() -> None:
+    made = talk(segment(1, 0, False, SYN | ACK, 0, 1), segment(2, 0.1, True, ACK, 46, 1, 10))
+    assert made.ack.tolist() == [1, 1] and made.seq.tolist() == [0, 46]
+
+
 def test_what_comes_after_its_acknowledgment_is_out_of_order() -> None:
     assert remarks(*opened(), segment(4, 1, False, ACK, 1, 101), segment(5, 1.0001, True, ACK, 1, 1, 100))[3:] == [
         "acks 100 not captured so far",
