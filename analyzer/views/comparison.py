@@ -140,7 +140,13 @@ def percent(share: Share) -> str:
 def quantile_text(durations: Durations, share: float) -> str:
     """A quantile; "at least" where it rests on one that had not ended."""
     least, most = durations.quantile(share)
-    return duration(least / SECOND) if least == most else f"at least {duration(least / SECOND)}"
+    return duration(least / SECOND) if least == most else f"at least {duration(_rounded_down(int(least)) / SECOND)}"
+
+
+def _rounded_down(length: int) -> int:
+    """Nanoseconds to the digits that ``duration`` says, so that "at least" stays true."""
+    step = 1000 if length < 999_500 else 10 ** (len(str(length)) - 3)
+    return length - length % step
 
 
 def _verdict_text(entry: ComparedThing) -> str:

@@ -1,8 +1,9 @@
 """One connection's segments as a person follows them: relative numbers, and what each segment is.
 
-Sequence numbers are relative as in Wireshark: a side's SYN is 0; where its SYN was not captured, its first
-captured byte is 1. They are differences modulo 2^32, so a connection that wraps reads like any other. Numbers before
-these are negative: of data sent before the capture began, or of an older connection on the same addresses and ports.
+Sequence numbers are relative as in Wireshark: a side's SYN is 0; where its SYN was not captured, the SYN-ACK tells its
+number, and without one its first captured byte is 1. They are differences modulo 2^32, so a connection that wraps reads
+like any other. Numbers before these are negative: of data sent before the capture began, or of an older connection on
+the same addresses and ports.
 """
 
 from collections.abc import Mapping, Sequence

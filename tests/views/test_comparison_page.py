@@ -5,12 +5,13 @@ import io
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from analyzer.cli import guarded
 from analyzer.results.server_measures import Share
-from analyzer.views.comparison import percent
+from analyzer.views.comparison import percent, quantile_text
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 BEFORE, AFTER = (
@@ -114,3 +115,12 @@ def test_no_server_in_common(capfd: pytest.CaptureFixture[str]) -> None:
 )
 def test_percentages(count: int, of: int, text: str) -> None:
     assert percent(Share(count, of)) == text
+
+
+@pytest.mark.parametrize(
+    ("ns", "said"),
+    [(12_151_000_000, "at least 12.1 s"), (19_655, "at least 19 µs"), (1_999_999, "at least 1.99 ms")],
+)
+def test_at_least_is_rounded_down(ns: int, said: str) -> None:
+    lasted = SimpleNamespace(quantile=lambda share: (ns, ns + 1))
+    assert quantile_text(lasted, 0.5) == said  # type: ignore[arg-type]
