@@ -188,8 +188,8 @@ def by_speaker(tables: ResultTables, swapped: bool, of_roles: Collection[str] = 
 
 ENDS = {f"{role}_{what}" for role in ("client", "server", "endpoint") for what in ("ip", "port")} | {"client_known"}
 GUESSED = {"pending", "conn_state", "history"}
-OF_OTHERS = re.compile(  # rests on the host's other connections, or on the server's port
-    " The TTL of|; RSTs in this host's name|; SYN-ACKs of this host|; all RSTs in this host's name|, consistent with"
+OF_OTHERS = re.compile(  # rests on the host's other connections, or on the ports
+    " The TTL of|; that of (?:RSTs in this host's name|SYN-ACKs of this host)|; RSTs in this host's name|; SYN-ACKs of this host|; all RSTs in this host's name|, consistent with"
     "|, within a second"
 )
 
@@ -208,7 +208,7 @@ def value_of(value: Any, who: dict[str, str]) -> Any:
 def worded(row: dict[str, Any], roles: dict[str, str], who: dict[str, str]) -> str:
     """Message and advice with who each endpoint is instead of its address, and no port of a filter."""
     text = f"{row['message']} {row['advice']}"
-    if row["code"] in ("TD307", "TD309", "TD401"):
+    if row["code"] in ("TD307", "TD308", "TD309", "TD401", "TD501", "TD502"):
         text = OF_OTHERS.split(str(row["message"]))[0].rstrip(".")
     ips = {role: str(row[f"{role}_ip"]) for role in roles}
     others = dict(zip(ips, reversed(ips.values()), strict=True)) if roles != who else ips

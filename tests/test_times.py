@@ -204,7 +204,7 @@ def test_a_leak_in_1969_is_one_live_too(tmp_path: Path) -> None:
     for name in ("flows", "timeline", "findings"):
         assert (tmp_path / "live" / f"{name}.csv").read_bytes() == (tmp_path / "after" / f"{name}.csv").read_bytes()
     announced = (tmp_path / "live" / "announced.csv").read_text().splitlines()
-    assert announced[1].startswith("-0.500000000,finding,TD101,")
+    assert announced[1].startswith("-0.500000000,finding,0,TD101,")
     assert "23:59:59.500 error   TD101" in teardown("live", "--plain", "-r", str(source))
     ladder = [teardown("timeline", str(path), "--stream", "0") for path in (source, kept)]
     assert ladder[0] == ladder[1] and "began 1969-12-31 23:59:47.248299189 UTC" in ladder[0]

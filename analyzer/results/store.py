@@ -30,6 +30,7 @@ FLOWS_AT_ONCE, ENTRIES_AT_ONCE = 65_536, 524_288  # in a slice, where all are wa
 SHARE = 0.25  # of that, all columns of SpooledColumns together
 SPLIT_AT_ONCE = 8192  # rows whose fields are kept together until they are added to their columns
 READ_AHEAD = 8 << 20  # bytes read of the scratch file after which they are given back
+FIRST = 1024  # rows that there is room for at first
 NOT_HERE = np.iinfo(np.uint32).max
 
 
@@ -42,7 +43,7 @@ class SpooledRows:
 
     def __init__(self, dtype: "np.dtype[Any]", folder: Path | None, share: float = 1) -> None:
         self._dtype, self._folder, self._in_memory = dtype, folder, share * IN_MEMORY
-        self._near = GrowingRows(dtype, 1024)
+        self._near: Rows = np.empty(FIRST, dtype)  # few: no address space is reserved, of which there are many of these
         self._file: IO[bytes] | None = None
         self._map: mmap.mmap | None = None
         self._passed = self.count = 0
@@ -51,19 +52,21 @@ class SpooledRows:
         """Add rows; they are copied, or written."""
         begin, self.count = self.count, self.count + len(rows)
         if self._file is None and self.count * self._dtype.itemsize > self._in_memory:
-            self._write(self._near.rows[:begin])
-            self._near = GrowingRows(self._dtype, 0)
+            self._write(self._near[:begin])
+            self._near = np.empty(0, self._dtype)
         if self._file is not None:
             self._write(rows)
             return
         if self.count > len(self._near):
-            self._near.grow(max(self.count, 2 * len(self._near)))
-        _bytes(self._near.rows[begin : self.count])[:] = _bytes(rows)
+            larger: Rows = np.empty(max(self.count, 2 * len(self._near)), self._dtype)
+            _bytes(larger[:begin])[:] = _bytes(self._near[:begin])
+            self._near = larger
+        _bytes(self._near[begin : self.count])[:] = _bytes(rows)
 
     def rows(self) -> Rows:
         """All of them. Nothing can be added afterwards."""
         if self._file is None:
-            return self._near.rows[: self.count]
+            return self._near[: self.count]
         if self._map is None:
             self._file.flush()
             self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
