@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[1]
 EXTRAS = ("live",)
 TOOLS = ("hypothesis", "numba", "pytest")  # the tests' own, in any version
 TESTS = (
-    *("browse", "capture/test_capturing.py", "capture/test_parsing.py", "engine", "kernels/test_kernels.py", "live"),
+    *("browse", "capture/test_capturing.py", "capture/test_parsing.py", "engine", "kernels/test_kernels.py"),
+    *(f"live/test_{name}.py" for name in ("announcements", "growing_tables", "kernel_evidence", "metrics", "screen")),
     *("objects", "results", "segments/test_checked.py", "segments/test_twin.py", "text", "views", "writers"),
     *("test_cli.py", "test_contract.py", "test_golden.py", "test_settings.py", "test_times.py"),
 )
