@@ -189,8 +189,8 @@ def by_speaker(tables: ResultTables, swapped: bool, of_roles: Collection[str] = 
 ENDS = {f"{role}_{what}" for role in ("client", "server", "endpoint") for what in ("ip", "port")} | {"client_known"}
 GUESSED = {"pending", "conn_state", "history"}
 OF_OTHERS = re.compile(  # rests on the host's other connections, or on the ports
-    " The TTL of|; that of (?:RSTs in this host's name|SYN-ACKs of this host)|; RSTs in this host's name|; SYN-ACKs of this host|; all RSTs in this host's name|, consistent with"
-    "|, within a second"
+    " The TTL of|; that of (?:RSTs in this host's name|SYN-ACKs of this host)|; RSTs in this host's name"
+    "|; SYN-ACKs of this host|; all RSTs in this host's name|, consistent with|, within a second"
 )
 
 
