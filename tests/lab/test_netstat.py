@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from functools import cache
+
+import pytest
 
 from analyzer.engine.pipeline import analyze
 from analyzer.moments import GivenTime
@@ -31,6 +34,13 @@ CLOSED = "CLOSED"
 GONE = {"", CLOSED, "LISTEN"}
 Said = dict[Pair, list[tuple[str, set[str]]]]
 EQUAL, BOUNDED, NOT_SHOWN, BEYOND, WRONG = "equal", "within the bounds", "not shown", "beyond the bounds", "wrong"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def recordings_let_go() -> Iterator[None]:
+    """Each result that is kept has address space reserved, of which other tests need some."""
+    yield
+    recording.cache_clear()
 
 
 @cache
