@@ -225,7 +225,6 @@ def test_timeline_asks_for_the_segments_of_one_stream(run: Run, pipeline: Pipeli
         ),
         (["analyze", "a", "--segments"], "teardown: --segments needs --out DIR, the folder to write into\n"),
         (["analyze", "a", "--format", "csv"], "teardown: --format needs --out DIR"),
-        (["timeline", "-"], "teardown: standard input can be read only once: name the connection"),
         (
             ["timeline", "a", "--stream", "99"],
             "teardown: there is no stream 99 in the capture; its streams are 0 to 3\n",

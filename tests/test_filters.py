@@ -243,6 +243,24 @@ def test_what_was_read_from_standard_input_is_not_suggested_again() -> None:
             command, stdin=given, cwd=CAPTURES.parent, capture_output=True, text=True, timeout=60, check=True
         )
     assert "teardown timeline CAPTURE... --stream 0" in done.stdout and "timeline -" not in done.stdout
+    assert "Next, once these packets are in a file" in done.stdout
+
+
+def test_what_is_to_be_known_of_a_capture_is_said_once_though_it_is_read_twice(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cut = tmp_path / "cut.pcap"
+    cut.write_bytes(LEAK.read_bytes()[:700])
+    assert guarded(["timeline", str(cut), "--where", "turns >= 0"]) == 0
+    assert capfd.readouterr().err.count("cut short") == 1
+
+
+def test_without_filters_standard_input_is_enough(capfd: pytest.CaptureFixture[str]) -> None:
+    lone = CAPTURES / "late-fin-answered-by-rst.pcapng"
+    assert guarded(["timeline", str(lone)]) == 0
+    command = [sys.executable, "-m", "analyzer", "timeline", "-"]
+    done = subprocess.run(command, input=lone.read_bytes(), cwd=CAPTURES.parent, capture_output=True, check=True)
+    assert done.stdout.decode() == capfd.readouterr().out
 
 
 @pytest.mark.parametrize("path", [LEAK, MANY, CAPTURES / "connection-refused.pcap"], ids=lambda path: path.stem)

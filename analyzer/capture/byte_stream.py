@@ -12,6 +12,7 @@ import io
 import os
 import select
 import stat
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 from analyzer.capture.interfaces import harmless
@@ -71,8 +72,8 @@ def open_raw(path: str | os.PathLike[str]) -> "RawBytes":
         raise UnreadableCapture(f"cannot read {shown}: the path is not valid") from None
 
 
-class ReadBytes:
-    """Bytes that are not unpacked: what all kinds of them share. ``_read`` takes the next ones from where they come."""
+class ReadBytes(ABC):
+    """Bytes that are not unpacked: what all kinds of them share."""
 
     live = False
     size: int | None = None
@@ -83,8 +84,9 @@ class ReadBytes:
         self.trouble = ""
         self._ahead = b""  # read while looking at the head, not yet handed out
 
+    @abstractmethod
     def _read(self, count: int) -> bytes:
-        raise NotImplementedError
+        """Up to ``count`` of the next bytes from where they come; none at the end."""
 
     def peek(self, count: int) -> bytes:
         """The first ``count`` bytes, or all there are; they stay to be read."""
@@ -112,7 +114,7 @@ class ReadBytes:
         """See :class:`ByteStream`."""
         return True
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 (not all have something to close)
         """See :class:`ByteStream`."""
 
 

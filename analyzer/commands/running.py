@@ -39,7 +39,7 @@ def analysed_of(paths: Sequence[str], settings: Settings, quiet: bool = False, o
     in_summary = click.get_current_context().info_name in WITH_SUMMARY
     for notice in analysed.summary.notices:
         if (notice.skipped and settings.skip_bad) or not in_summary:
-            click.echo(f"teardown: {safe(notice.text)}", err=True)
+            _say_once(f"teardown: {safe(notice.text)}")
     return analysed
 
 
@@ -58,9 +58,14 @@ def print_bytes(parts: Iterable[bytes | memoryview]) -> None:
 
 
 def _say_settings(settings: Settings) -> None:
-    """Name the file of settings once on standard error, where no summary does."""
-    context = click.get_current_context()
-    said = "" if context.info_name in WITH_SUMMARY else file_text(settings)
-    if said and not context.meta.setdefault("settings said", False):
-        context.meta["settings said"] = True
-        click.echo(safe(said), err=True)
+    """Name the file of settings on standard error, where no summary does."""
+    if click.get_current_context().info_name not in WITH_SUMMARY and (text := file_text(settings)):
+        _say_once(safe(text))
+
+
+def _say_once(text: str) -> None:
+    """Say something on standard error; a command that reads its captures again says it only once."""
+    said: set[str] = click.get_current_context().meta.setdefault("said", set())
+    if text not in said:
+        said.add(text)
+        click.echo(text, err=True)

@@ -76,9 +76,10 @@ def _one_number(text: str | None) -> int | None:
 def _found(captures: Sequence[str], settings: Settings) -> "tuple[ResultTables, int] | None":
     """The one connection that the filters ask for; where there are several, they are listed, and it is None. Raises
     UsageError where there is none."""
-    at_once = settings.host is not None or settings.port is not None  # these tell it from its first packet on
+    ends = settings.host is not None or settings.port is not None  # these tell it from its first packet on
+    at_once = ends or not settings.filtered
     if "-" in captures and not at_once:
-        raise UsageError("standard input can be read only once: name the connection with --stream N, --host or --port")
+        raise UsageError("standard input can be read only once: name the connection by --stream N, --host or --port")
     analysed = analysed_of(captures, replace(settings, keep_timeline=at_once, keep_segments=at_once, keep_fitting=True))
     if not analysed.overview.flows:
         fitting = f"no connection fits {analysed.summary.chosen_by}"

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from analyzer.findings.loading import rules
 from analyzer.findings.rule import AT_THE_END
+from analyzer.live.ends import NO_ENDS, Ends, ends_of
 from analyzer.results.dataframes import findings_frame
 from analyzer.results.finding_list import FindingList, RuleFindings
 from analyzer.times import inner
@@ -33,20 +34,17 @@ STREAM_BIT, CODE_BIT, SEVERITY_BIT = 1 << 14, 1 << 4, 1 << 2
 ALONE = -1  # the crowd of what is told one by one
 
 Longs = NDArray[np.int64]
-ENDS = ("client_ip", "client_port", "server_ip", "server_port", "stream")
-NO_ENDS: Longs = np.zeros((0, len(ENDS)), np.int64)
 Crowd = tuple[str, str, str, str, int]  # code, severity, role, server's address and port
 
 
 class Announcement(NamedTuple):
     """An announcement: a row of findings, whether it begins or is over, and for how many ``more`` like it, of other
-    connections, it stands. ``ends`` are those of all of these where there are more, shape (1 + more, 5): client and
-    server, each as a row of the address book and a port, and the stream."""
+    connections, it stands. ``ends`` are those of all of these where there are more."""
 
     finding: Any  # a named tuple with the columns of findings.csv
     over: bool = False
     more: int = 0
-    ends: Longs = NO_ENDS
+    ends: Ends = NO_ENDS
 
 
 class Announcer:
@@ -167,11 +165,11 @@ def _gather(table: RuleFindings, next_crowd: int) -> int:
     return int(many.sum())
 
 
-def _ends(table: RuleFindings) -> Iterator[tuple[int, Longs]]:
+def _ends(table: RuleFindings) -> Iterator[tuple[int, Ends]]:
     """The ends of the connections of each crowd among the findings of one rule."""
     order = np.argsort(table.columns[CROWD], kind="stable")
     crowds, first = np.unique(table.columns[CROWD][order], return_index=True)
-    ends = np.column_stack([table.columns[name].astype(np.int64) for name in ENDS])[order]
+    ends = ends_of(table)[order]
     for crowd, some in zip(crowds.tolist(), np.split(ends, first[1:]), strict=True):
         if crowd != ALONE:
             yield crowd, some

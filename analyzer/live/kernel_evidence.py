@@ -5,9 +5,12 @@ kernel knows better: a finding that rests on the state of a socket is held back 
 another state, or has no such socket. How many are held back is told.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.live.ends import blamed_first, ends_of
 from analyzer.live.sockets import End, Owners
 from analyzer.results.finding_list import FindingList, RuleFindings
 from analyzer.segments.addresses import AddressBook
@@ -15,7 +18,7 @@ from analyzer.segments.addresses import AddressBook
 # Findings that rest on a state, and the states in which the kernel may have such a socket; "": none any more.
 STATES = {"TD101": {"CLOSE_WAIT"}, "TD201": {"FIN_WAIT_1", "CLOSING", "LAST_ACK", ""}}
 PILE_UP, PILED_UP = "TD106", "CLOSE_WAIT"  # of one address, so many at once as the finding's threshold asks for
-SERVER = 1  # in the column blamed
+Newest = Callable[[], NDArray[np.int64]]
 
 
 class KernelEvidence:
@@ -25,22 +28,26 @@ class KernelEvidence:
         self._owners, self._least = owners, least
         self.contradicted = 0
 
-    def agreed(self, listing: FindingList, book: AddressBook, newest: NDArray[np.int64]) -> FindingList:
-        """The findings without those that the kernel contradicts. ``newest`` are the streams that no newer connection
+    def agreed(self, listing: FindingList, book: AddressBook, newest: Newest) -> FindingList:
+        """The findings without those that the kernel contradicts. ``newest`` gives the streams that no newer connection
         of the same addresses and ports followed: a socket of the kernel may be one of theirs only."""
         self.contradicted = 0
         return listing.some(lambda table: self._agrees(table, book, newest))
 
-    def _agrees(self, table: RuleFindings, book: AddressBook, newest: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def _agrees(self, table: RuleFindings, book: AddressBook, newest: Newest) -> NDArray[np.bool_]:
         agrees = np.ones(len(table), np.bool_)
         if table.rule.code == PILE_UP:
-            agrees[:] = [self._piled_up(end) for end, _ in _ends(table, np.arange(len(table)), book)]
+            agrees[:] = [self._piled_up(end) for end, _ in self._ends(table, np.arange(len(table)), book)]
         elif table.rule.code in STATES:
-            asked = np.flatnonzero(np.isin(table.columns["stream"], newest))
+            asked = np.flatnonzero(np.isin(table.columns["stream"], newest()))
             fitting = STATES[table.rule.code]
-            agrees[asked] = [self._fits(own, peer, fitting) for own, peer in _ends(table, asked, book)]
+            agrees[asked] = [self._fits(own, peer, fitting) for own, peer in self._ends(table, asked, book)]
             self.contradicted += int((~agrees).sum())
         return agrees
+
+    @staticmethod
+    def _ends(table: RuleFindings, rows: NDArray[np.intp], book: AddressBook) -> list[tuple[End, End]]:
+        return blamed_first(ends_of(table)[rows], table.columns["blamed"][rows].tolist(), book.text)
 
     def _fits(self, own: End, peer: End, states: set[str]) -> bool:
         """Whether the socket between two ends may be in one of these states: if the first is another host's, it may."""
@@ -55,19 +62,3 @@ class KernelEvidence:
             return True
         held = (local for (local, _), entry in self._owners.sockets().items() if entry.state == PILED_UP)
         return sum(local[0] == own[0] for local in held) >= self._least
-
-
-def _ends(table: RuleFindings, rows: NDArray[np.intp], book: AddressBook) -> list[tuple[End, End]]:
-    """The blamed end of some findings, and the other one."""
-    columns = table.columns
-    ends = [
-        [(book.text(ip) if ip >= 0 else "", port) for ip, port in zip(ips, ports, strict=True)]
-        for ips, ports in (
-            (columns[f"{role}_ip"][rows].tolist(), columns[f"{role}_port"][rows].tolist())
-            for role in ("client", "server")
-        )
-    ]
-    blamed = columns["blamed"][rows].tolist()
-    return [
-        (pair[who == SERVER], pair[who != SERVER]) for pair, who in zip(zip(*ends, strict=True), blamed, strict=True)
-    ]

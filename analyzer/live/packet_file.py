@@ -24,10 +24,10 @@ from analyzer.capture.packets import Packets
 from analyzer.capture.pcapng_writer import SECTION, blocks, description, statistics
 from analyzer.errors import TeardownError, UnwritableOutput
 from analyzer.live.appended_file import AppendedFile, unused
+from analyzer.live.sockets import End
 from analyzer.segments import Decoder
 from analyzer.units import counted
 
-End = tuple[str, int]  # address and port
 Pair = frozenset[End]
 
 

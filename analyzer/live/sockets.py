@@ -30,7 +30,7 @@ PROCESSES_NAMED = 5  # of a crowd of sockets
 ADDRESSES_KEPT = 10.0  # seconds
 KEEP = 1.0  # seconds for which an answer is used again; processes for five times as long
 
-End = tuple[str, int]
+End = tuple[str, int]  # address and port
 
 
 class Socket(NamedTuple):

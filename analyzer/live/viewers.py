@@ -8,6 +8,7 @@ import pandas as pd
 
 from analyzer.capture.packets import Packets
 from analyzer.live.announcements import Announcement
+from analyzer.live.ends import blamed_first
 from analyzer.live.growing_tables import GrowingTables
 from analyzer.live.line_output import LineOutput
 from analyzer.live.packet_file import PacketWriter, pair
@@ -55,7 +56,7 @@ class Printing(BaseViewer):
             return ""
         if told.more:
             current = np.isin(told.ends[:, -1], watch.newest)
-            return self._owners.holders_of(blamed_first(told._replace(ends=told.ends[current]), watch))
+            return self._owners.holders_of(blamed_of(told._replace(ends=told.ends[current]), watch))
         if not np.isin(int(row.stream), watch.newest):
             return ""  # the kernel's socket is a newer connection's
         client, server = ((str(getattr(row, f"{s}_ip")), int(getattr(row, f"{s}_port"))) for s in ("client", "server"))
@@ -63,12 +64,10 @@ class Printing(BaseViewer):
         return self._owners.about(*ends, watch.state_of(int(row.stream), str(row.endpoint)))
 
 
-def blamed_first(told: Announcement, watch: Watch) -> list[tuple[End, End]]:
+def blamed_of(told: Announcement, watch: Watch) -> list[tuple[End, End]]:
     """The ends of the connections that an announcement stands for, of each the blamed one first."""
-    text = watch.analysis.book.text
-    ends = told.ends.tolist()
-    pairs = [((text(client), port), (text(server), service)) for client, port, server, service, _ in ends]
-    return pairs if told.finding.endpoint == "client" else [(server, client) for client, server in pairs]
+    blamed = [int(str(told.finding.endpoint) == "server")] * len(told.ends)
+    return blamed_first(told.ends, blamed, watch.analysis.book.text)
 
 
 class Storing(BaseViewer):
@@ -109,7 +108,7 @@ class Saving(BaseViewer):
     def told(self, news: Sequence[Announcement], now_ns: int, watch: Watch) -> None:
         for told in news:
             if told.more and not told.over:
-                self._writer.want(map(frozenset, blamed_first(told, watch)))
+                self._writer.want(map(frozenset, blamed_of(told, watch)))
             elif not pd.isna(told.finding.stream):
                 self._writer.want([pair(told.finding)])
 

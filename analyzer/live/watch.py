@@ -288,7 +288,7 @@ class Watch:
 
     def _agreed(self, listing: FindingList, evidence: KernelEvidence) -> FindingList:
         """What this host's kernel does not contradict."""
-        agreed = evidence.agreed(listing, self.analysis.book, self.newest)
+        agreed = evidence.agreed(listing, self.analysis.book, lambda: self.newest)
         if evidence.contradicted:
             self.totals.note(
                 "the packets left sockets of this host in a state in which its kernel has not got them (packets were "

@@ -138,7 +138,7 @@ def _next_steps(summary: Summary, listing: FindingList) -> list[Line]:
     table = with_stream[0]
     stream = f"--stream {table.columns['stream'][table.first]}"
     return [
-        *heading("Next"),
+        *heading("Next, once these packets are in a file" if "-" in summary.files else "Next"),
         Line(command("timeline", summary, listing.settings, stream, filters=False)),
         Line(f"teardown explain {table.rule.code}"),
     ]

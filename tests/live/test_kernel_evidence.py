@@ -40,7 +40,7 @@ def kept(made: analyzer.Result, states: list[str], local: set[str], newest: list
     owners = SimpleNamespace(sockets=lambda: sockets, addresses=lambda: local)
     evidence = KernelEvidence(owners, 10)  # type: ignore[arg-type]
     streams = np.arange(99) if newest is None else np.array(newest, np.int64)
-    agreed = evidence.agreed(made.listing, Book(made), streams)
+    agreed = evidence.agreed(made.listing, Book(made), lambda: streams)
     return [table.rule.code for table in agreed.tables for _ in range(len(table)) if table.rule.code < "TD200"]
 
 

@@ -16,8 +16,6 @@ the program prints:
     [[ladder]]    shows, shows_not: expressions for the ladder of a stream
     [[table]]     a further table by name; each row in has must be matched by one of its rows
 
-A clause with not_yet waits for a finding that is still being built; the test fails as soon as it holds.
-
 `threads/` has the captures of thirteen threads. `public/` has the others: `played.py` makes those that real kernels can
 play, `built.py` those that only exist as a description. `python -m tests.stories.record NAME...` makes them again.
 """
