@@ -66,8 +66,8 @@ WHY = tuple(", and ".join(words for clue, words in CLUES.items() if how & clue) 
 COUNTED = "; the IP ids of the sender's segments had gone up by one each, to its last before the RST"
 MESSAGE = (
     "The RST in frame {rst} (at {when:into}{idle:silence}{met:broken}{timers}) does not fit the {blamed}, its alleged "
-    "sender: {why}{own:shown}. Its {hops_left} is {ttl}; that of the sender's other segments is {low}{up_to}{turned}"
-    "{copied:shown}{off}{counted:shown}{habit}."
+    "sender: {why}{own:shown}. Its {hops_left} is {ttl}; that of the sender's other segments, RSTs apart, is {low}"
+    "{up_to}{turned}{copied:shown}{off}{counted:shown}{habit}."
 )
 COPIED = "; it has the IP id of the receiver's last segment before it"
 OTHERS = "; that of RSTs in this host's name, in {0}, is {1}"
