@@ -23,7 +23,6 @@ from analyzer.findings.rule import AT_THE_END
 from analyzer.live.ends import NO_ENDS, Ends, ends_of
 from analyzer.results.dataframes import findings_frame
 from analyzer.results.finding_list import FindingList, RuleFindings
-from analyzer.times import inner
 from analyzer.units import UNKNOWN
 from analyzer.vocabulary import SEVERITIES
 
@@ -122,9 +121,9 @@ class Announcer:
 
     def crowds(self, listing: FindingList, now_ns: int) -> list[Announcement]:
         """What is said of crowds of connections, and what no longer holds of them."""
-        found = rows_of(findings_frame(listing.some(lambda table: table.columns["stream"] < 0)))
-        seen = {crowd_of(row): row for row in found}
-        sure = {crowd_of(row) for row in found if _sure(row, now_ns)}
+        found = listing.some(lambda table: table.columns["stream"] < 0)
+        certain = found.some(lambda table: _certain(table, now_ns))
+        seen, sure = ({crowd_of(row): row for row in rows_of(findings_frame(some))} for some in (found, certain))
         over = [Announcement(self._of_many.pop(crowd), over=True) for crowd in [*self._of_many] if crowd not in seen]
         new = {crowd: row for crowd, row in seen.items() if crowd in sure and crowd not in self._of_many}
         self._of_many |= new
@@ -179,12 +178,6 @@ def _certain(table: RuleFindings, now_ns: int) -> NDArray[np.bool_]:
     """Whether no packet that is still to come is expected to change them."""
     wait = table.rule.live_wait
     return np.asarray((now_ns - table.columns["when"] >= wait) & (wait != AT_THE_END))
-
-
-def _sure(row: Any, now_ns: int) -> bool:
-    """The same of a row."""
-    wait = rules()[str(row.code)].live_wait
-    return wait != AT_THE_END and now_ns - inner(int(row.time_epoch.as_unit("ns").value)) >= wait
 
 
 def rows_of(findings: pd.DataFrame) -> list[Any]:

@@ -2,7 +2,7 @@
 
 A packet that the capture missed makes a socket look as if it were left in a state for ever. On the host itself the
 kernel knows better: a finding that rests on the state of a socket is held back while the kernel has that socket in
-another state, or has no such socket. How many are held back is told.
+another state, or has no such socket. That some are is told.
 """
 
 from collections.abc import Callable
