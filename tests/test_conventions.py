@@ -16,6 +16,7 @@ LEAK = str(CAPTURES / "close-wait-leak.pcap")
 INTERRUPTED_IN = """
 import os, signal, sys
 from analyzer.__main__ import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run behind a shell, which ignores it
 wanted, capture = sys.argv[1:]
 class Interrupt:
     def find_spec(self, name, path=None, target=None):
