@@ -16,14 +16,14 @@ from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[1]
 EXTRAS = ("live",)
-TOOLS = ("hypothesis", "numba", "pytest")  # the tests' own, in any version
+TOOLS = ("hypothesis", "numba", "pytest", "pytest-xdist")  # the tests' own, in any version
 TESTS = (
     *("browse", "capture/test_capturing.py", "capture/test_parsing.py", "engine", "kernels/test_kernels.py"),
     *(f"live/test_{name}.py" for name in ("announcements", "growing_tables", "kernel_evidence", "metrics", "screen")),
     *("objects", "results", "segments/test_checked.py", "segments/test_twin.py", "text", "views", "writers"),
     *("test_cli.py", "test_contract.py", "test_golden.py", "test_settings.py", "test_times.py"),
 )
-LEFT_OUT = "not type_checker and not answers_at_once"  # no mypy is there; a time is taken once, in a quiet suite
+LEFT_OUT = "not type_checker"  # no mypy is there
 
 
 def minimum() -> Iterator[str]:
@@ -68,7 +68,7 @@ def main() -> int:
         failed = run(python, "-m", "pip", "install", "-q", "-e", wanted, "-c", pins, *TOOLS)
         failed = failed or run(python, "-m", "pip", "freeze", "--exclude-editable")
         chosen = ("-k", LEFT_OUT, *(f"tests/{name}" for name in TESTS))
-        return failed or run(python, "-m", "pytest", *chosen)
+        return failed or run(python, "-m", "pytest", "-n", "auto", *chosen)
 
 
 if __name__ == "__main__":

