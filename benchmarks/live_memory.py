@@ -19,10 +19,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from analyzer.capture.packets import PACKET, Packets
+from analyzer.live.retirement import Limits
 from analyzer.live.totals import WatchTotals
 from analyzer.live.viewers import Storing
 from analyzer.live.warm_up import warm_up
-from analyzer.live.watch import Limits, Watch
+from analyzer.live.watch import Watch
 from analyzer.settings import Settings
 from benchmarks.live_rate import CONVERSATIONS, FRAME, STORY, frames
 

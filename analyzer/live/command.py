@@ -164,12 +164,13 @@ def watch(request: Request, settings: Settings, options: WatchOptions) -> int:
     from analyzer.capture.live.stream import LiveStream
     from analyzer.live.kernel_evidence import KernelEvidence
     from analyzer.live.line_output import LineOutput
+    from analyzer.live.retirement import Limits
     from analyzer.live.screen_data import WatchScreenSource
     from analyzer.live.sockets import Owners
     from analyzer.live.totals import WatchTotals
     from analyzer.live.viewers import Printing
     from analyzer.live.warm_up import warm_up
-    from analyzer.live.watch import Commands, Limits, Watch
+    from analyzer.live.watch import Commands, Watch
 
     warm_up()
     lines = LineOutput(sys.stdout, options.as_json)

@@ -29,6 +29,7 @@ from analyzer.live.announcements import Announcement, Announcer
 from analyzer.live.clock import CaptureClock, WallClock
 from analyzer.live.kernel_evidence import KernelEvidence
 from analyzer.live.losses import Losses
+from analyzer.live.retirement import Limits, Retirement
 from analyzer.live.totals import WatchTotals
 from analyzer.results.finding_list import FindingList, RuleFindings, listing_of
 from analyzer.results.result import Analysed, ResultTables
@@ -46,9 +47,7 @@ RETIRE = 10  # and what is over is closed
 LAST_WORDS = 2.0  # seconds for what was captured to be analysed, where the end must not take long
 SILENT = 5.0  # seconds without a packet after which a source that does not end is given up
 RESTING = (State.ESTABLISHED, State.CLOSED, State.TIME_WAIT)
-MOST_ROWS = 2_000_000  # of the table by which segments find their connection, finished ones included: 120 bytes each
 NO_STREAMS: NDArray[np.int64] = np.zeros(0, np.int64)
-CROWDED = 1.25  # connections are given up at once, not at the next look, beyond so many times --max-flows
 
 
 @dataclass
@@ -75,16 +74,6 @@ class Viewer(Protocol):
     def looked(self, ledger: Ledger, now_ns: int, watch: "Watch") -> None: ...
 
     def rotate(self) -> None: ...
-
-
-@dataclass(frozen=True)
-class Limits:
-    """When a watch ends by itself, and how much it remembers."""
-
-    duration_ns: int | None = None
-    count: int | None = None
-    idle_ns: int = 24 * 3600 * SECOND
-    max_flows: int = 100_000
 
 
 @dataclass
@@ -115,6 +104,9 @@ class Watch:
         self.clock, self.wall_clock = CaptureClock(), WallClock()
         self.announcer = Announcer()
         self.losses = Losses(self.stream.losses_known)
+        self._retirement = Retirement(
+            self.analysis, self.limits, self.totals, self.losses, self._tell, self._hand_on, self.clock, self.announcer
+        )
         if not self.losses.known:
             self.totals.note("the capture engine does not tell what it lost: all findings have lower confidence")
         self.ledger: Ledger | None = None  # of the last look
@@ -196,8 +188,12 @@ class Watch:
         for viewer in self.viewers:
             viewer.packets(packets, self)
         self._track(self.analysis.decode(packets))
-        if self.analysis.held > self.limits.max_flows * CROWDED:
+        if self._retirement.urgent:
             self._evict()
+
+    def _evict(self) -> None:
+        if self._retirement.evict():
+            self.recent.clear()
 
     def _track(self, batch: NDArray[np.void]) -> None:
         self.analysis.track(batch)
@@ -228,46 +224,6 @@ class Watch:
         if new:
             self.totals.note("packets were lost: findings about connections alive then have lower confidence")
         self.stream.ask_losses()
-
-    def _evict(self) -> None:
-        """Close the books of what is over, and of what is too much."""
-        self._closed(self.analysis.retire())
-        before = self.analysis.held
-        self._closed(self.analysis.drop_idle(self.limits.idle_ns, 1 << 62))
-        self.totals.idle += before - self.analysis.held
-        before = self.analysis.held
-        if before > self.limits.max_flows:
-            self._closed(self.analysis.drop_idle(1 << 62, self.limits.max_flows))
-            self.totals.crowded_out += before - self.analysis.held
-        if self.analysis.forget(MOST_ROWS):
-            self.recent.clear()
-
-    def _closed(self, analysed: Analysed) -> None:
-        """Hand on what there is of connections whose books are closed. A crowd is judged among all that are kept, not
-        among those that leave."""
-        if not analysed.overview.flows:
-            return
-        analysed.listing = analysed.listing.some(lambda table: table.columns["stream"] >= 0)
-        self._less_sure(analysed)
-        streams = analysed.tables.streams().astype(np.int64)
-        self._tell(self.announcer.close(analysed.listing, streams), self.clock.now() or 0)
-        self._hand_on(analysed)
-
-    def _hand_on(self, analysed: Analysed) -> None:
-        self.totals.count(analysed)
-        finished = Finished(analysed)
-        for viewer in self.viewers:
-            viewer.closed(finished, self)
-
-    def _less_sure(self, analysed: Analysed) -> None:
-        """Lower the confidence of findings about connections that lived while packets were lost."""
-        if not (self.losses.total or not self.losses.known) or not len(analysed.listing):
-            return
-        endings, _ = analysed.tables.whole()
-        ended = np.isin(endings["client_state"], (State.CLOSED, State.TIME_WAIT))
-        last = np.where(ended, endings["last_epoch"], self.clock.now() or 0)
-        lossy = endings["stream"][self.losses.hit(endings["first_epoch"], last)]
-        self.losses.lower(analysed.listing, lambda table: np.isin(table.columns["stream"], lossy))
 
     def _announce(self, now: int) -> None:
         ledger = self.ledger = self.analysis.snapshot(now)
@@ -363,12 +319,18 @@ class Watch:
 
     def _close_all(self, analysed: Analysed, now: int) -> None:
         """The books of everything that was kept are closed: announce and hand on the rest."""
-        self._less_sure(analysed)
+        self._retirement.less_sure(analysed)
         self._hand_on(analysed)
         streams, listing = analysed.tables.streams().astype(np.int64), analysed.listing
         if self.evidence is not None and len(listing):
             listing = self._agreed(listing, self.evidence)
         self._tell(self.announcer.close(listing, streams) + self.announcer.crowds(listing, now), now)
+
+    def _hand_on(self, analysed: Analysed) -> None:
+        self.totals.count(analysed)
+        finished = Finished(analysed)
+        for viewer in self.viewers:
+            viewer.closed(finished, self)
 
 
 def newest_streams(ledger: Ledger) -> NDArray[np.int64]:

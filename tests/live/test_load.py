@@ -15,8 +15,9 @@ import pytest
 from analyzer.capture.live.request import Request
 from analyzer.capture.live.stream import LiveStream
 from analyzer.capture.packets import PACKET, Packets
+from analyzer.live.retirement import Limits
 from analyzer.live.totals import WatchTotals
-from analyzer.live.watch import Limits, Watch
+from analyzer.live.watch import Watch
 from analyzer.segments.table import SYN
 from analyzer.settings import Settings
 from tests.lab.hosts import Host
