@@ -2,10 +2,13 @@
 
 Sockets are counted where people look for them: at a server by its address and port (``10.0.0.2:80``), at a client
 by its address and the server it called, because its own ports are a new one each time (``10.0.0.1 -> 10.0.0.2:80``).
-The states are those of the last look, timers included.
+The states are those of the last look, timers included. Sockets that are older than a watch are counted as this host's
+kernel has them (``older_sockets``).
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -48,13 +51,31 @@ class SocketGroup:
         """Sockets that are neither opening nor open."""
         return sum(self.counts.get(state.name, 0) for state in CLOSING_STATES)
 
+    def with_those_of(self, other: "SocketGroup") -> "SocketGroup":
+        """Both as one."""
+        ends = [left for left in (self.next_s, other.next_s) if left is not None]
+        return replace(
+            self,
+            counts=dict(Counter(self.counts) + Counter(other.counts)),
+            oldest_s=max(self.oldest_s, other.oldest_s),
+            next_s=min(ends, default=None),
+            streams=(self.streams + other.streams)[:STREAMS_KEPT],
+        )
+
 
 STREAMS_KEPT = 50
 
 
-def census(ledger: Ledger, book: AddressBook, now_ns: int) -> list[SocketGroup]:
-    """All groups with at least one socket, the one with the most closing sockets first."""
-    found: list[SocketGroup] = []
+def census(
+    ledger: Ledger,
+    book: AddressBook,
+    now_ns: int,
+    further: Sequence[SocketGroup] = (),
+    left_out: NDArray[np.bool_] | None = None,
+) -> list[SocketGroup]:
+    """All groups with at least one socket, the one with the most closing sockets first. ``further`` are sockets that
+    the kernel tells of, and ``left_out`` says which ends of flows, shape (flows, 2), these stand for."""
+    found: list[SocketGroup] = [*further]
     if ledger.flows:
         every = np.arange(ledger.flows)
         address, port = ledger.flow("address").astype(np.int64), ledger.flow("port").astype(np.int64)
@@ -62,8 +83,21 @@ def census(ledger: Ledger, book: AddressBook, now_ns: int) -> list[SocketGroup]:
         server, server_port = address[every, server_side], port[every, server_side]
         for role, side in (("server", server_side), ("client", ledger.client)):
             ends = Ends(ledger, side, now_ns)
+            if left_out is not None:
+                ends.counted &= ~left_out[every, side]
             found += _groups(role, ends, address[every, side], server, server_port, book)
+    if further:
+        found = united(found)
     return sorted(found, key=lambda group: (-group.closing, -sum(group.counts.values()), group.name))
+
+
+def united(groups: list[SocketGroup]) -> list[SocketGroup]:
+    """Each group once."""
+    found: dict[tuple[str, str, str, int], SocketGroup] = {}
+    for group in groups:
+        key = (group.role, group.address, group.server, group.port)
+        found[key] = group.with_those_of(found[key]) if key in found else group
+    return [*found.values()]
 
 
 class Ends:

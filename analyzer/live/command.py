@@ -21,7 +21,9 @@ from analyzer.views.escape import safe
 
 if TYPE_CHECKING:
     from analyzer.live.line_output import LineOutput
+    from analyzer.live.older_leaks import OlderLeaks
     from analyzer.live.screen_data import WatchScreenSource
+    from analyzer.live.sockets import Owners
     from analyzer.live.totals import WatchTotals
     from analyzer.live.viewers import BaseViewer
     from analyzer.live.watch import Commands, Watch
@@ -186,8 +188,9 @@ def watch(request: Request, settings: Settings, options: WatchOptions) -> int:
     with ExitStack() as stack:
         stack.enter_context(signals(commands))
         stream = stack.enter_context(LiveStream.begin(request))
-        evidence = KernelEvidence(owners, settings.pile_up) if owners else None
-        watch = Watch(stream, settings, limits, viewers, totals, commands, RECENT if subject else 0, evidence)
+        leaks = older_leaks(request, owners, settings)
+        evidence = KernelEvidence(owners, settings.pile_up, leaks.older if leaks else None) if owners else None
+        watch = Watch(stream, settings, limits, viewers, totals, commands, RECENT if subject else 0, evidence, leaks)
         if subject is None:
             if said := file_text(settings):
                 click.echo(safe(said), err=True)
@@ -197,6 +200,17 @@ def watch(request: Request, settings: Settings, options: WatchOptions) -> int:
             behind(lambda: run(watch, viewers, lambda _: None), subject)
             last_words(lines, commands, totals)
     return 0
+
+
+def older_leaks(request: Request, owners: "Owners | None", settings: Settings) -> "OlderLeaks | None":
+    """What watches the sockets older than the watch. A filter of one's own cannot be applied to sockets, so that with
+    one there is none, nor where packets are read that may be another host's."""
+    from analyzer.live.older_leaks import OlderLeaks
+    from analyzer.live.older_sockets import OlderSockets
+
+    if owners is None or request.filter != FILTER:
+        return None
+    return OlderLeaks(OlderSockets(request.interfaces), owners, settings.close_wait_leak_ns)
 
 
 def last_words(lines: "LineOutput", commands: "Commands", totals: "WatchTotals") -> None:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from analyzer.live.sockets import End
 from analyzer.results.finding_list import RuleFindings
+from analyzer.tracker.outcome import Ledger
 
 NAMES = ("client_ip", "client_port", "server_ip", "server_port", "stream")
 Ends = NDArray[np.int64]  # shape (findings, 5): client and server, each a row of the address book and a port; stream
@@ -26,3 +27,13 @@ def blamed_first(ends: Ends, blamed: Sequence[int], text: Callable[[int], str]) 
         for client, port, server, service, _ in ends.tolist()
     ]
     return [(pair[who == SERVER], pair[who != SERVER]) for pair, who in zip(pairs, blamed, strict=True)]
+
+
+def newest_streams(ledger: Ledger) -> NDArray[np.int64]:
+    """Of the connections of each pair of ends the newest one."""
+    ends = np.sort(ledger.flow("address").astype(np.int64) << 16 | ledger.flow("port"), axis=1)
+    stream = ledger.flow("stream").astype(np.int64)
+    order = np.lexsort((stream, ends[:, 1], ends[:, 0]))
+    ends = ends[order]
+    last = np.append((ends[1:] != ends[:-1]).any(axis=1), True)[: len(order)]
+    return np.asarray(stream[order][last])

@@ -10,7 +10,7 @@ import os
 import queue
 import select
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TextIO
 
 import numpy as np
@@ -18,6 +18,8 @@ import pandas as pd
 
 from analyzer.errors import UnwritableOutput
 from analyzer.live.announcements import Announcement
+from analyzer.live.census import SocketGroup
+from analyzer.live.older_leaks import OlderLeak
 from analyzer.live.totals import WatchTotals
 from analyzer.times import moment, outer
 from analyzer.units import counted
@@ -28,6 +30,7 @@ from analyzer.writers.json_document import finding_object
 
 MOST_WAITING = 200_000
 PATIENCE = 1.0  # seconds for who reads, where the end must not wait
+SOCKETS_SHOWN = 20  # endpoints in the summary
 TURN = 0.05  # seconds between two looks at whether it must not
 JOURNAL_LEVELS = {"error": 3, "warning": 4, "notice": 5, "info": 6}
 
@@ -54,6 +57,13 @@ class LineOutput:
             self._put(json.dumps({"event": event, **finding_object(_cells(told.finding)), **extra}))
         else:
             self._put(self._prefix(told.finding.severity) + safe(text_of(told, now_ns, owner)))
+
+    def tell_leak(self, leak: OlderLeak, now_ns: int) -> None:
+        """A leak that this host's kernel tells of."""
+        if self._json:
+            self._put(json.dumps({"event": "kernel", **leak.as_json()}))
+        else:
+            self._put(self._prefix(leak.severity) + safe(leak.text(now_ns)))
 
     def note(self, text: str) -> None:
         """Something about the capture or the output that must be known."""
@@ -188,6 +198,15 @@ def who(row: Any) -> str:
     return " - ".join(ends)
 
 
+def socket_lines(groups: Sequence[SocketGroup]) -> Iterator[str]:
+    """The sockets by state of the endpoints with the most closing ones."""
+    for group in groups[:SOCKETS_SHOWN]:
+        counts = ", ".join(f"{state} {number:,}" for state, number in group.counts.items())
+        yield f"sockets of {safe(group.name)}: {counts}"
+    if len(groups) > SOCKETS_SHOWN:
+        yield f"and those of {counted(len(groups) - SOCKETS_SHOWN, 'endpoint')} more"
+
+
 def summary_lines(totals: WatchTotals) -> Iterator[str]:
     """What the watch saw in all."""
     span = duration(((totals.last_ns or 0) - (totals.first_ns or 0)) / 1e9)
@@ -206,6 +225,7 @@ def summary_lines(totals: WatchTotals) -> Iterator[str]:
         yield f"{severity:<8} {code} {names().get(code, '')}: {number:,}"
     if not totals.findings:
         yield "no findings"
+    yield from socket_lines(totals.sockets)
     for number, why in (
         (totals.idle, "were silent for --idle-timeout"),
         (totals.crowded_out, "exceeded --max-flows"),

@@ -12,7 +12,7 @@ from typing import Any
 
 from analyzer.errors import UsageError
 from analyzer.live.announcements import Announcement
-from analyzer.live.census import STATES, SocketGroup, census
+from analyzer.live.census import STATES, SocketGroup
 from analyzer.live.viewers import BaseViewer
 from analyzer.live.watch import Watch
 from analyzer.tracker.outcome import Ledger
@@ -51,7 +51,7 @@ class Metrics(BaseViewer):
                     self._found[label] += 1 + told.more
 
     def looked(self, ledger: Ledger, now_ns: int, watch: Watch) -> None:
-        groups = census(ledger, watch.analysis.book, now_ns)[:MOST_GROUPS]
+        groups = watch.groups[:MOST_GROUPS]
         totals = watch.totals
         with self._lock:
             self._groups = groups
@@ -65,7 +65,7 @@ class Metrics(BaseViewer):
 
         with self._lock:
             groups, found, numbers = list(self._groups), dict(self._found), dict(self._numbers)
-        sockets = GaugeMetricFamily("teardown_sockets", "Sockets in each state now, from the packets", labels=LABELS)
+        sockets = GaugeMetricFamily("teardown_sockets", "Sockets in each state now", labels=LABELS)
         for group in groups:
             for state in STATES:
                 if count := group.counts.get(state.name):

@@ -15,8 +15,9 @@ import pandas as pd
 
 from analyzer.errors import UsageError
 from analyzer.live.announcements import Announcement
-from analyzer.live.census import SocketGroup, census, kernel_counts
+from analyzer.live.census import SocketGroup, kernel_counts
 from analyzer.live.line_output import text_of, who
+from analyzer.live.older_leaks import OlderLeak
 from analyzer.live.sockets import Owners
 from analyzer.live.viewers import BaseViewer
 from analyzer.live.watch import Commands, Watch
@@ -88,8 +89,15 @@ class WatchScreenSource(BaseViewer):
         with self._lock:
             self._news.extendleft(news_of(told, now_ns) for told in news)
 
+    def heard(self, news: Sequence[OlderLeak], now_ns: int, watch: Watch) -> None:
+        with self._lock:
+            self._news.extendleft(
+                News(safe(leak.text(now_ns)), "over" if leak.over else leak.severity, None, safe(leak.endpoint))
+                for leak in news
+            )
+
     def looked(self, ledger: Ledger, now_ns: int, watch: Watch) -> None:
-        groups = census(ledger, watch.analysis.book, now_ns)
+        groups = watch.groups
         kernel, owners = self._ask(groups)
         made = ScreenData(self._head(watch, ledger), groups, kernel, owners)
         with self._lock:

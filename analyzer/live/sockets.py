@@ -8,24 +8,16 @@ TIME_WAIT, and an orphan, belong to no process any more: their inode is 0.
 
 import os
 import socket
-import struct
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-SOCK_DIAG, BY_FAMILY, DONE, FAILED = 4, 20, 3, 2
-REQUEST, DUMP = 1, 0x300
-INFO = 2  # INET_DIAG_INFO: struct tcp_info
-LAST_HEARD = 56  # place of tcpi_last_ack_recv in it, milliseconds
-BODY = 72  # bytes of inet_diag_msg
-KERNEL_STATES = (
-    "", "ESTABLISHED", "SYN_SENT", "SYN_RECEIVED", "FIN_WAIT_1", "FIN_WAIT_2", "TIME_WAIT", "CLOSED",
-    "CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING", "SYN_RECEIVED",
-)  # fmt: skip
-ALL_BUT_LISTEN = 0xFFFF & ~(1 << KERNEL_STATES.index("LISTEN"))
+from analyzer.live.sock_diag import KERNEL_STATES, Sockets, address_text, listed
+
 PROCESSES_NAMED = 5  # of a crowd of sockets
 ADDRESSES_KEPT = 10.0  # seconds
 KEEP = 1.0  # seconds for which an answer is used again; processes for five times as long
@@ -40,6 +32,7 @@ class Socket(NamedTuple):
     inode: int  # 0: no process holds it
     heard_ms: int  # since it last heard from its peer, -1 not known
     timer_ms: int  # until its timer runs out (TIME_WAIT), -1 none
+    cookie: int = 0  # its own for life
 
 
 class Process(NamedTuple):
@@ -47,75 +40,22 @@ class Process(NamedTuple):
     command: str
 
 
-def available() -> bool:
-    """Whether this system can be asked."""
-    return hasattr(socket, "AF_NETLINK")
-
-
 def kernel_sockets() -> dict[tuple[End, End], Socket]:
     """All TCP sockets but the listening, by local and remote end. Empty where the system cannot be asked."""
-    found: dict[tuple[End, End], Socket] = {}
-    if not available():
-        return found
-    try:
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, SOCK_DIAG) as netlink:
-            netlink.settimeout(1.0)
-            for family in (socket.AF_INET, socket.AF_INET6):
-                netlink.send(_request(family))
-                while not _read(netlink.recv(1 << 18), found):
-                    pass
-    except OSError:
-        return found
-    return found
+    rows = listed()
+    return {} if rows is None else by_ends(rows)
 
 
-def _request(family: int) -> bytes:
-    body = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 1 << (INFO - 1), 0, ALL_BUT_LISTEN) + bytes(48)
-    return struct.pack("=IHHII", 16 + len(body), BY_FAMILY, REQUEST | DUMP, 1, 0) + body
-
-
-def _read(data: bytes, found: dict[tuple[End, End], Socket]) -> bool:
-    """Take in one answer; whether it was the last."""
-    at = 0
-    while at + 16 <= len(data):
-        length, kind = struct.unpack_from("=IH", data, at)
-        if kind in (DONE, FAILED) or length < 16:
-            return True
-        if length >= 16 + BODY:
-            ends, entry = _entry(data[at + 16 : at + length])
-            found[ends] = entry
-        at += (length + 3) & ~3
-    return not data
-
-
-def _entry(message: bytes) -> tuple[tuple[End, End], Socket]:
-    family, state, timer = message[0], message[1], message[2]
-    ports = struct.unpack_from(">HH", message, 4)
-    size = 4 if family == socket.AF_INET else 16
-    local, remote = (_text(message[place : place + size]) for place in (8, 24))
-    expires, _, _, _, inode = struct.unpack_from("=IIIII", message, 52)
-    heard = next((struct.unpack_from("=I", info, LAST_HEARD)[0] for info in _infos(message)), -1)
-    name = KERNEL_STATES[state] if state < len(KERNEL_STATES) else ""
-    return ((local, ports[0]), (remote, ports[1])), Socket(name, inode, heard, expires if timer else -1)
-
-
-def _infos(message: bytes) -> Iterator[bytes]:
-    """The tcp_info attribute, where there is one."""
-    at = BODY
-    while at + 4 <= len(message):
-        length, kind = struct.unpack_from("=HH", message, at)
-        if length < 4:
-            return
-        if kind == INFO and length >= 4 + LAST_HEARD + 4:
-            yield message[at + 4 : at + length]
-        at += (length + 3) & ~3
-
-
-def _text(address: bytes) -> str:
-    """An IPv4 address inside IPv6 is the IPv4 address that packets show."""
-    if len(address) == 16 and address[:12] == bytes(10) + b"\xff\xff":
-        address = address[12:]
-    return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)
+def by_ends(rows: Sockets) -> dict[tuple[End, End], Socket]:
+    """The sockets of a table by local and remote end."""
+    text = cache(address_text)
+    names = (*KERNEL_STATES, *[""] * (256 - len(KERNEL_STATES)))
+    return {
+        ((text(own), own_port), (text(peer), peer_port)): Socket(
+            names[state], inode, heard, expires if timer else -1, cookie
+        )
+        for state, timer, own_port, peer_port, own, peer, cookie, expires, inode, _, heard in rows.tolist()
+    }
 
 
 def holders(inodes: set[int]) -> dict[int, Process]:
@@ -190,6 +130,10 @@ class Owners:
         """The process that holds a socket; None where none does, or we may not look."""
         if inode and inode not in self._holders and time.monotonic() - self._searched > KEEP:
             self.find({entry.inode for entry in self.sockets().values() if entry.inode})
+        return self._holders.get(inode)
+
+    def held(self, inode: int) -> Process | None:
+        """The process that was found to hold a socket."""
         return self._holders.get(inode)
 
     def find(self, inodes: set[int]) -> None:

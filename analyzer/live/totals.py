@@ -1,14 +1,17 @@
 """What a watch saw in all, for its last words: counts only, so that weeks of it take no memory."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from analyzer.errors import Notice
+from analyzer.live.census import SocketGroup
 from analyzer.results.result import Analysed
 from analyzer.vocabulary import SEVERITIES
 
 MOST_NOTICES = 50
+MOST_GROUPS = 1000  # endpoints in the JSON summary
 
 
 @dataclass
@@ -29,6 +32,7 @@ class WatchTotals:
     findings: Counter[tuple[str, str]] = field(default_factory=Counter)  # (severity, code)
     announced: int = 0
     notices: list[Notice] = field(default_factory=list)
+    sockets: Sequence[SocketGroup] = ()  # by state, at the last look
 
     def count(self, analysed: Analysed) -> None:
         """Add finished connections."""
@@ -61,5 +65,15 @@ class WatchTotals:
             "crowded_out": self.crowded_out,
             "endings": dict(self.endings.most_common()),
             "findings": {code: count for _, code, count in self.worst_first()},
+            "sockets": [
+                {
+                    "role": group.role,
+                    "address": group.address,
+                    "server": group.server,
+                    "port": group.port,
+                    **group.counts,
+                }
+                for group in self.sockets[:MOST_GROUPS]
+            ],
             "notices": [notice.text for notice in self.notices],
         }

@@ -11,6 +11,7 @@ from analyzer.live.announcements import Announcement
 from analyzer.live.ends import blamed_first
 from analyzer.live.growing_tables import GrowingTables
 from analyzer.live.line_output import LineOutput
+from analyzer.live.older_leaks import OlderLeak
 from analyzer.live.packet_file import PacketWriter, pair
 from analyzer.live.sockets import End, Owners
 from analyzer.live.watch import Finished, Watch
@@ -34,6 +35,8 @@ class BaseViewer:
 
     def looked(self, ledger: Ledger, now_ns: int, watch: Watch) -> None: ...
 
+    def heard(self, news: Sequence[OlderLeak], now_ns: int, watch: Watch) -> None: ...
+
     def rotate(self) -> None: ...
 
     def close(self, watch: Watch) -> None: ...
@@ -48,6 +51,13 @@ class Printing(BaseViewer):
     def told(self, news: Sequence[Announcement], now_ns: int, watch: Watch) -> None:
         for told in news:
             self._lines.tell(told, now_ns, self._owner(told, watch))
+
+    def heard(self, news: Sequence[OlderLeak], now_ns: int, watch: Watch) -> None:
+        for leak in news:
+            self._lines.tell_leak(leak, now_ns)
+
+    def close(self, watch: Watch) -> None:
+        watch.totals.sockets = watch.groups
 
     def _owner(self, told: Announcement, watch: Watch) -> str:
         """What this host knows of the socket a finding blames."""

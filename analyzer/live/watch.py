@@ -26,9 +26,12 @@ from analyzer.capture.packets import Packets
 from analyzer.engine.pipeline import Analysis
 from analyzer.errors import TeardownError, UnreadableCapture
 from analyzer.live.announcements import Announcement, Announcer
+from analyzer.live.census import SocketGroup, census
 from analyzer.live.clock import CaptureClock, WallClock
+from analyzer.live.ends import newest_streams
 from analyzer.live.kernel_evidence import KernelEvidence
 from analyzer.live.losses import Losses
+from analyzer.live.older_leaks import OlderLeak, OlderLeaks
 from analyzer.live.retirement import Limits, Retirement
 from analyzer.live.totals import WatchTotals
 from analyzer.results.finding_list import FindingList, RuleFindings, listing_of
@@ -73,6 +76,8 @@ class Viewer(Protocol):
 
     def looked(self, ledger: Ledger, now_ns: int, watch: "Watch") -> None: ...
 
+    def heard(self, news: Sequence[OlderLeak], now_ns: int, watch: "Watch") -> None: ...
+
     def rotate(self) -> None: ...
 
 
@@ -98,6 +103,7 @@ class Watch:
     commands: Commands = field(default_factory=Commands)
     recent_segments: int = 0  # so many of the newest segments are kept, for ladders
     evidence: KernelEvidence | None = None  # where the packets are this host's own
+    leaks: OlderLeaks | None = None  # and its sockets that are older than the watch
 
     def __post_init__(self) -> None:
         self.analysis = Analysis(self.settings)
@@ -112,6 +118,7 @@ class Watch:
         self.ledger: Ledger | None = None  # of the last look
         self._by_stream: NDArray[np.intp] | None = None  # its rows
         self._newest: NDArray[np.int64] | None = None
+        self._groups: list[SocketGroup] | None = None
         self.recent: deque[NDArray[np.void]] = deque()
         self._begun = time.monotonic()
         self._looks = 0
@@ -122,6 +129,8 @@ class Watch:
         """Watch to the end. Raises the first trouble with the output, after everything else was ended in order."""
         trouble: TeardownError | OSError | None = None
         try:
+            if self.leaks is not None:
+                self.leaks.older.begin()
             while not self._over():
                 self._step()
         except (TeardownError, OSError) as error:
@@ -148,6 +157,16 @@ class Watch:
         if self._newest is None:
             self._newest = NO_STREAMS if self.ledger is None else newest_streams(self.ledger)
         return self._newest
+
+    @property
+    def groups(self) -> list[SocketGroup]:
+        """Who had how many sockets in which state at the last look."""
+        if self._groups is None:
+            older = None if self.leaks is None else self.leaks.older
+            told = () if older is None else (older.groups, older.left_out)
+            ledger = self.ledger
+            self._groups = [] if ledger is None else census(ledger, self.analysis.book, ledger.end_time, *told)
+        return self._groups
 
     def _over(self) -> bool:
         if self.stream.ended or self.commands.stop:
@@ -206,6 +225,8 @@ class Watch:
     def _look(self) -> None:
         begun = time.monotonic()
         now = self.clock.now(self.stream.behind)
+        if now is None and self.leaks is not None:
+            now = inner(time.time_ns())  # no packet yet; this host's kernel is asked all the same
         if now is not None:
             self._count_losses(now)
             self._looks += 1
@@ -227,7 +248,7 @@ class Watch:
 
     def _announce(self, now: int) -> None:
         ledger = self.ledger = self.analysis.snapshot(now)
-        self._by_stream = self._newest = None
+        self._by_stream = self._newest = self._groups = None
         whole = self._looks % WHOLE == 1
         judged = ledger if whole else ledger.part(self._moving(ledger))
         self._judged_until = now
@@ -239,7 +260,10 @@ class Watch:
                 listing = self._agreed(listing, self.evidence)
             streams = None if whole else judged.flow("stream").astype(np.int64)
             self._tell(self.announcer.look(listing, now, streams), now)
+        older = [] if self.leaks is None else self.leaks.look(ledger, self.analysis.book)
         for viewer in self.viewers:
+            if older:
+                viewer.heard(older, now, self)
             viewer.looked(ledger, now, self)
 
     def _agreed(self, listing: FindingList, evidence: KernelEvidence) -> FindingList:
@@ -331,13 +355,3 @@ class Watch:
         finished = Finished(analysed)
         for viewer in self.viewers:
             viewer.closed(finished, self)
-
-
-def newest_streams(ledger: Ledger) -> NDArray[np.int64]:
-    """Of the connections of each pair of ends the newest one."""
-    ends = np.sort(ledger.flow("address").astype(np.int64) << 16 | ledger.flow("port"), axis=1)
-    stream = ledger.flow("stream").astype(np.int64)
-    order = np.lexsort((stream, ends[:, 1], ends[:, 0]))
-    ends = ends[order]
-    last = np.append((ends[1:] != ends[:-1]).any(axis=1), True)[: len(order)]
-    return np.asarray(stream[order][last])

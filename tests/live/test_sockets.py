@@ -13,7 +13,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from analyzer.live import sockets
+from analyzer.live import sock_diag, sockets
 from analyzer.live.sockets import Owners, Process, Socket, kernel_sockets
 
 # By number, as include/net/tcp_states.h has them, in the words of RFC 9293; the last is a request socket's.
@@ -24,6 +24,7 @@ STATES = {
 DONE, FAILED, SOCKETS = 3, 2, 20  # types of netlink messages
 V4, V6 = socket.AF_INET, socket.AF_INET6
 LOCAL, REMOTE = ("10.1.2.3", 40_000), ("192.0.2.7", 80)
+COOKIE = 0xBBBB0000AAAA
 Ends = tuple[tuple[str, int], tuple[str, int]]
 
 
@@ -54,13 +55,14 @@ def reply(state: int, ends: Ends = (LOCAL, REMOTE), timer: int = 0, inode: int =
 
 def read(*messages: bytes) -> tuple[dict[Ends, Socket], bool]:
     """What is made of an answer, and whether it was the last."""
-    found: dict[Ends, Socket] = {}
-    return found, sockets._read(b"".join(messages), found)
+    data = b"".join(messages)
+    places, last = sock_diag.messages(data)
+    return sockets.by_ends(sock_diag.rows_of(data, places)), last
 
 
 @pytest.mark.parametrize(("number", "name"), STATES.items())
 def test_every_state(number: int, name: str) -> None:
-    assert read(reply(number)) == ({(LOCAL, REMOTE): Socket(name, 77, -1, -1)}, False)
+    assert read(reply(number)) == ({(LOCAL, REMOTE): Socket(name, 77, -1, -1, COOKIE)}, False)
 
 
 def test_a_state_of_a_newer_kernel_has_no_name() -> None:
@@ -71,15 +73,15 @@ def test_a_timer_and_when_the_peer_was_last_heard() -> None:
     other = attribute(8, b"cubic\0")
     found, _ = read(reply(6, timer=3, inode=0), reply(1, (REMOTE, LOCAL), more=other + attribute(2, tcp_info(1234))))
     assert found == {
-        (LOCAL, REMOTE): Socket("TIME_WAIT", 0, -1, 2500),
-        (REMOTE, LOCAL): Socket("ESTABLISHED", 77, 1234, -1),
+        (LOCAL, REMOTE): Socket("TIME_WAIT", 0, -1, 2500, COOKIE),
+        (REMOTE, LOCAL): Socket("ESTABLISHED", 77, 1234, -1, COOKIE),
     }
 
 
 @pytest.mark.parametrize("more", [attribute(2, bytes(56)), b"\1\0\2\0" + bytes(80), attribute(3, tcp_info(5))])
 def test_what_tells_no_time_is_passed_over(more: bytes) -> None:
     """A tcp_info that is too short, an attribute of no length, another attribute."""
-    assert read(reply(8, more=more))[0][LOCAL, REMOTE] == Socket("CLOSE_WAIT", 77, -1, -1)
+    assert read(reply(8, more=more))[0][LOCAL, REMOTE] == Socket("CLOSE_WAIT", 77, -1, -1, COOKIE)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +106,7 @@ def test_an_answer_ends_with_done_or_a_failure() -> None:
 
 @pytest.mark.parametrize("family", [V4, V6])
 def test_every_socket_but_those_that_listen_is_asked_for(family: socket.AddressFamily) -> None:
-    asked = sockets._request(family)
+    asked = sock_diag.request(family)
     length, kind, flags, _, _ = struct.unpack_from("=IHHII", asked)
     assert (length, kind, flags) == (len(asked), SOCKETS, 0x301)  # REQUEST, ROOT, MATCH
     wanted, protocol, extensions, _, states = struct.unpack_from("=BBBBI", asked, 16)
