@@ -14,7 +14,8 @@ from tests.oracle import names
 from tests.segments.test_public_captures import OTHER_FORMATS
 
 ROOT = Path(__file__).parents[1]
-OWN = sorted(path for path in (ROOT / "captures").iterdir() if path.suffix in (".pcap", ".pcapng"))
+CAPTURES_FOLDER = ROOT / "captures"
+OWN = sorted(path for path in CAPTURES_FOLDER.iterdir() if path.suffix in (".pcap", ".pcapng"))
 RECORDINGS = sorted((ROOT / "tests" / "lab" / "recordings").glob("*.pcap.gz"))
 CASES_FOLDER = PUBLIC_FOLDER.parent / "cases"
 PUBLIC, CASES = 281, 75  # so many stand in each, at least

@@ -1,8 +1,8 @@
 """The oldest versions that pyproject.toml declares, tried: ``python -m tests.minimum``.
 
-Makes an environment with exactly the declared minimum of each dependency, the extra ``live`` included, installs this
-check-out there, and runs the tests that meet these libraries: decoding, analysis, tables, DataFrames, objects, live,
-browse.
+Makes an environment with exactly the declared minimum of each dependency, the extras ``live`` and ``page`` included,
+installs this check-out there, and runs the tests that meet these libraries: decoding, analysis, tables, DataFrames,
+objects, live, browse, page.
 ``.ci/run`` does this once, after the whole suite has run with the newest versions.
 """
 
@@ -15,12 +15,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[1]
-EXTRAS = ("live",)
+EXTRAS = ("live", "page")
 TOOLS = ("hypothesis", "numba", "pytest", "pytest-xdist")  # the tests' own, in any version
 TESTS = (
     *("browse", "capture/test_capturing.py", "capture/test_parsing.py", "engine", "kernels/test_kernels.py"),
     *(f"live/test_{name}.py" for name in ("announcements", "growing_tables", "kernel_evidence", "metrics", "screen")),
-    *("objects", "results", "segments/test_checked.py", "segments/test_twin.py", "text", "views", "writers"),
+    *("objects", "page", "results", "segments/test_checked.py", "segments/test_twin.py", "text", "views", "writers"),
     *("test_cli.py", "test_contract.py", "test_golden.py", "test_settings.py", "test_times.py"),
 )
 LEFT_OUT = "not type_checker"  # no mypy is there

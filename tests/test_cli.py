@@ -42,7 +42,12 @@ class Pipeline:
         self.error: BaseException | None = None
 
     def analyze(
-        self, paths: list[str], settings: Settings, progress: object = None, scratch: Path | None = None
+        self,
+        paths: list[str],
+        settings: Settings,
+        progress: object = None,
+        scratch: Path | None = None,
+        each: object = None,
     ) -> Analysed:
         self.paths, self.settings, self.scratch = paths, settings, scratch
         if self.error:

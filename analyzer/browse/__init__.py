@@ -3,7 +3,6 @@
     keys.py          every key and what it does: the bindings, the help and the docs are made from it
     filter_box.py    what is typed into the box: the options of the command line
     reading.py       the captures read by a thread, with how far it is
-    segment_spool.py the segments of all connections in a scratch file, so that a ladder needs no second reading
     browsed.py       what was read, and everything that the screen asks of it
     moment_counts.py the sockets in each state at a moment
     drawing.py       lines for people as the screen draws them; style_sheet.py: where what stands

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analyzer.browse.filter_box import BoxWords
 from analyzer.browse.moment_counts import MomentCounts, StateCounts
-from analyzer.browse.segment_spool import SegmentSpool
+from analyzer.engine.segment_spool import SegmentSpool
 from analyzer.errors import UsageError
 from analyzer.findings.loading import rules
 from analyzer.findings.wording import ROLES

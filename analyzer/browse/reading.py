@@ -67,8 +67,8 @@ class Reading:
 
     def _read(self) -> "BrowsedCapture":
         from analyzer.browse.browsed import BrowsedCapture
-        from analyzer.browse.segment_spool import SegmentSpool
         from analyzer.engine.pipeline import opened, run
+        from analyzer.engine.segment_spool import SegmentSpool
         from analyzer.kernels import on_compiling
 
         on_compiling(self._say)

@@ -12,10 +12,12 @@ from analyzer.commands.options import captures, no_fast_path, settings_options
 from analyzer.commands.running import analysed_of, print_bytes
 from analyzer.errors import UsageError
 from analyzer.settings import Settings
+from analyzer.shell_words import shell_word
 from analyzer.views.escape import safe
 from analyzer.vocabulary import ANALYSED, FURTHER, SEVERITIES
 
 if TYPE_CHECKING:
+    from analyzer.engine.segment_spool import SegmentSpool
     from analyzer.results.result import Analysed
 
 WRITTEN = frozenset(ANALYSED)
@@ -59,6 +61,12 @@ def _tables(context: click.Context, option: click.Parameter, value: str | None) 
     is_flag=True,
     help="Print JSON, one object a line, instead of the summary: the capture, then each row of the tables.",
 )
+@click.option(
+    "--html",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False, readable=False),
+    help="Write one page with everything, to look at and to hand on; it needs no network.",
+)
 @click.option("--quiet", is_flag=True, help="Print no summary.")
 @click.option(
     "--fail-on", type=click.Choice(SEVERITIES), help="Exit with status 1 if any finding has this severity or higher."
@@ -73,6 +81,7 @@ def analyze(
     segments: bool,
     as_json: bool,
     as_lines: bool,
+    html: Path | None,
     quiet: bool,
     fail_on: str | None,
     **thresholds: Any,
@@ -89,12 +98,16 @@ def analyze(
         raise UsageError(f"{option} needs --out DIR, the folder to write into")
     also = frozenset({"segments"} if segments else ())
     files, lines = ((tables or usual) | also for usual in (WRITTEN, PRINTED))
+    paged = frozenset({"timeline"} if html else ())
     settings = Settings(
-        **thresholds | _kept((files if out else frozenset()) | (lines if as_lines else frozenset())),
+        **thresholds | _kept((files if out else frozenset()) | (lines if as_lines else frozenset()) | paged),
         keep_segments=segments,
     )
-    analysed = analysed_of(captures, settings, quiet, out)
+    spool = _page_begun() if html else None
+    analysed = analysed_of(captures, settings, quiet, out, spool.take if spool else None)
     written = _written(analysed, out, format or "csv", files)
+    if html and spool:
+        written.append(_page_written(html, analysed, spool))
     if as_json:
         from analyzer.writers.json_document import json_document
 
@@ -137,6 +150,23 @@ def _written(analysed: "Analysed", folder: Path | None, format: str, tables: Col
             raise unwritable(f"cannot remove {path}, of an earlier run", error) from error
         said.append(f"Removed {', '.join(map(str, old))}: of an earlier run, and not written now")
     return said
+
+
+def _page_begun() -> "SegmentSpool":
+    """Where the segments go of which the ladders of the page are made. Raises UsageError where a library is missing."""
+    from analyzer.engine.segment_spool import SegmentSpool
+    from analyzer.page.document import check_libraries
+
+    check_libraries()
+    return SegmentSpool()
+
+
+def _page_written(path: Path, analysed: "Analysed", spool: "SegmentSpool") -> str:
+    """Write the page; what was done, in words."""
+    from analyzer.page.document import write_page
+
+    write_page(path, analysed, spool, ["teardown", *map(shell_word, sys.argv[1:])])
+    return f"Wrote {path}"
 
 
 def _lines(analysed: "Analysed", names: Collection[str]) -> Iterator[bytes | memoryview]:

@@ -12,6 +12,7 @@ from analyzer.settings import Settings, file_text
 from analyzer.views.escape import safe
 
 if TYPE_CHECKING:
+    from analyzer.engine.pipeline import TakesSegments
     from analyzer.results.result import Analysed
 
 
@@ -21,9 +22,15 @@ WITH_SUMMARY = (
 )  # commands whose output names the file of settings, and what is to be known of the captures
 
 
-def analysed_of(paths: Sequence[str], settings: Settings, quiet: bool = False, out: Path | None = None) -> "Analysed":
+def analysed_of(
+    paths: Sequence[str],
+    settings: Settings,
+    quiet: bool = False,
+    out: Path | None = None,
+    each: "TakesSegments | None" = None,
+) -> "Analysed":
     """Run the pipeline with a progress bar. What does not fit in memory goes into the folder ``out``, which may not be
-    there yet."""
+    there yet. ``each`` is given all segments on the way."""
     _say_settings(settings)
     gc.disable()  # importing makes many objects and no garbage
     from analyzer.engine.pipeline import analyze as run
@@ -35,7 +42,7 @@ def analysed_of(paths: Sequence[str], settings: Settings, quiet: bool = False, o
     if quiet:
         on_compiling(lambda line: None)
     with ProgressBar() as bar:
-        analysed = run(list(paths), settings, bar, out if out and out.is_dir() else None)
+        analysed = run(list(paths), settings, bar, out if out and out.is_dir() else None, each)
     in_summary = click.get_current_context().info_name in WITH_SUMMARY
     for notice in analysed.summary.notices:
         if (notice.skipped and settings.skip_bad) or not in_summary:

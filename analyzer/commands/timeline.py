@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from os import path
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,7 @@ from analyzer.commands.options import captures, no_fast_path, settings_options
 from analyzer.commands.running import analysed_of, print_bytes
 from analyzer.errors import UsageError
 from analyzer.settings import Settings, without_filters
+from analyzer.views.escape import safe
 
 if TYPE_CHECKING:
     from analyzer.results.result import ResultTables
@@ -40,10 +42,22 @@ MOST_LISTED = 50
     is_flag=True,
     help="Print the rows of the table timeline as JSON, one object a line, of all connections that fit.",
 )
+@click.option(
+    "--svg",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False, readable=False, allow_dash=True),
+    help="Write the ladder as a picture instead: SVG, also for - (standard output).",
+)
 @no_fast_path
 @settings_options
 def timeline(
-    captures: tuple[str, ...], everything: bool, brief: bool, times: str, as_lines: bool, **thresholds: Any
+    captures: tuple[str, ...],
+    everything: bool,
+    brief: bool,
+    times: str,
+    as_lines: bool,
+    svg: Path | None,
+    **thresholds: Any,
 ) -> None:
     """Show one connection as a ladder: segments, the states of both endpoints, findings.
 
@@ -58,6 +72,9 @@ def timeline(
     found = _found(captures, settings) if stream is None else _read(captures, settings, stream)
     if found is not None:
         result, stream = found
+        if svg is not None:
+            _write(svg, result, stream, everything, _sacks(captures, settings, *found))
+            return
         _show(result, stream, everything=everything, brief=brief, times=times, sacks=_sacks(captures, settings, *found))
 
 
@@ -114,6 +131,20 @@ def _show(result: "ResultTables", stream: int, **options: Any) -> None:
 
     unicode = (sys.stdout.encoding or "").lower().startswith("utf")
     show(ladder_lines(result, stream, width(MOST_WIDTH, PLAIN_WIDTH, LEAST_WIDTH), unicode=unicode, **options))
+
+
+def _write(file_path: Path, result: "ResultTables", stream: int, everything: bool, sacks: "Sacks") -> None:
+    """Write the ladder as a picture."""
+    from analyzer.views.pictures.ladder import ladder_svg
+    from analyzer.writers.atomic_file import whole_file
+
+    text = ladder_svg(result, stream, everything, sacks).encode("utf-8", "backslashreplace")
+    if str(file_path) == "-":
+        print_bytes([text])
+        return
+    with whole_file(file_path) as file:
+        file.write(text)
+    click.echo(f"Wrote {safe(str(file_path))}", err=True)
 
 
 def _sacks(captures: Sequence[str], settings: Settings, result: "ResultTables", stream: int) -> "Sacks":

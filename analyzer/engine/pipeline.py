@@ -58,15 +58,19 @@ TakesSegments = Callable[[NDArray[np.void]], None]
 
 
 def analyze(
-    paths: Sequence[str], settings: Settings, progress: Progress | None = None, scratch: Path | None = None
+    paths: Sequence[str],
+    settings: Settings,
+    progress: Progress | None = None,
+    scratch: Path | None = None,
+    each: TakesSegments | None = None,
 ) -> Analysed:
     """Read the captures at ``paths`` as one and tell how every TCP connection in them ended.
 
-    ``scratch`` is the folder for what does not fit in memory, None for the system's own. Raises UnreadableCapture if
-    one of the captures cannot be analysed at all.
+    ``scratch`` is the folder for what does not fit in memory, None for the system's own; ``each`` as in
+    :func:`run`. Raises UnreadableCapture if one of the captures cannot be analysed at all.
     """
     with opened(paths, settings) as capture:
-        return run(capture, paths, settings, progress, scratch)
+        return run(capture, paths, settings, progress, scratch, each=each)
 
 
 def run(

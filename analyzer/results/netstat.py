@@ -53,6 +53,19 @@ class EndpointStates(NamedTuple):
     timed_out: Bools  # a timer had ended its TIME_WAIT, by the profile in force
 
 
+class EndpointSteps(NamedTuple):
+    """The steps of some endpoints from state to state, those of an endpoint together and in their order."""
+
+    key: Ints  # which endpoint: 2 * the place of its flow + 0 for the client, 1 for the server
+    time: Ints  # the best estimate, by the inner clock
+    column: Ints  # the place of the state in STATES, NONE for no socket
+    earliest: Ints  # bounds of the time; no step can come before those before it
+    latest: Ints
+    first: Bools  # whether it is the endpoint's first
+    from_unknown: Bools  # whether it was in a state before that the capture does not show
+    timed_out: Bools  # whether a timer ended its TIME_WAIT, by the profile in force
+
+
 class SocketList(NamedTuple):
     """The sockets at a moment, ``at`` in nanoseconds since 1970: numbers of the columns NETSTAT, host after host, that
     with most sockets first, each host's by its ports, TIME_WAIT last. ``perhaps`` and ``unheard`` are how many more
@@ -132,34 +145,33 @@ def shown_hosts(analysed: Analysed) -> Bools:
 
 def endpoint_states(entries: Rows, count: int, now: int, capture_end: int) -> EndpointStates:
     """``count`` endpoints at the moment ``now``, from the timelines ``entries`` of their flows."""
-    changes, places = np.empty(len(entries), CHANGE), np.empty(len(entries), np.int64)
-    some = find_changes(entries, np.arange(count, dtype=np.uint32), capture_end, changes, places)
-    order = np.argsort(changes["key"][:some], kind="stable")
-    changes, causes = changes[:some][order], entries[places[:some][order]]
-    key, time = changes["key"].astype(np.int64), changes["time"].astype(np.int64)
-    starts = np.flatnonzero(np.append(True, key[1:] != key[:-1])) if some else np.zeros(0, np.int64)
-    seen, first = key[starts], np.zeros(some, np.bool_)
-    first[starts] = True
+    steps = endpoint_steps(entries, count, capture_end)
+    key, time = steps.key, steps.time
+    starts = np.flatnonzero(steps.first)
+    seen = key[starts]
     made = EndpointStates(
         np.full(count, NONE), np.full(count, EVER), np.zeros(count, np.int64), *np.zeros((3, count), np.bool_)
     )
     begun = np.bincount(key[time <= now], minlength=count)[seen]
     latest = (starts + begun - 1)[begun > 0]
-    made.column[seen[begun > 0]] = changes["column"][latest]
+    made.column[seen[begun > 0]] = steps.column[latest]
     made.since[seen[begun > 0]] = time[latest]
-    made.unheard[seen] = (begun == 0) & (causes["from_state"][starts] == State.UNKNOWN)
-    _bound(made, changes, causes, first, now)
-    ended = (time <= now) & (changes["from_column"] == TIME_WAIT) & (causes["event"] == TIMER)
-    made.timed_out[key[ended]] = True
+    made.unheard[seen] = (begun == 0) & steps.from_unknown[starts]
+    _bound(made, steps, now)
+    made.timed_out[key[steps.timed_out & (time <= now)]] = True
     again = entries[(entries["event"] == FIN_AGAIN) & (entries["time"] <= now)]
     np.maximum.at(made.since, again["end"] ^ 1, again["time"])  # TIME_WAIT of its peer starts again (RFC 9293 3.10.7.4)
     return made
 
 
-def _bound(made: EndpointStates, changes: Rows, causes: Rows, first: Bools, now: int) -> None:
-    """Fill in what is possible: an endpoint may be in a state from the earliest time of the step into it, to the latest
-    time of the next one. No step comes before those before it."""
+def endpoint_steps(entries: Rows, count: int, capture_end: int) -> EndpointSteps:
+    """The steps of ``count`` endpoints, from the timelines ``entries`` of their flows."""
+    changes, places = np.empty(len(entries), CHANGE), np.empty(len(entries), np.int64)
+    some = find_changes(entries, np.arange(count, dtype=np.uint32), capture_end, changes, places)
+    order = np.argsort(changes["key"][:some], kind="stable")
+    changes, causes = changes[:some][order], entries[places[:some][order]]
     key, time = changes["key"].astype(np.int64), changes["time"].astype(np.int64)
+    first = np.append(True, key[1:] != key[:-1])[:some]
     earliest, latest = np.minimum(causes["earliest"], time), np.maximum(causes["latest"], time)
     width, longest = 1, int(np.bincount(key, minlength=1).max())
     while width < longest:
@@ -167,10 +179,20 @@ def _bound(made: EndpointStates, changes: Rows, causes: Rows, first: Bools, now:
         earliest[width:][same] = np.maximum(earliest[width:], earliest[:-width])[same]
         latest[:-width][same] = np.minimum(latest[:-width], latest[width:])[same]
         width *= 2
+    timed_out = (changes["from_column"] == TIME_WAIT) & (causes["event"] == TIMER)
+    from_unknown = causes["from_state"] == State.UNKNOWN
+    return EndpointSteps(
+        key, time, changes["column"].astype(np.int64), earliest, latest, first, from_unknown, timed_out
+    )
+
+
+def _bound(made: EndpointStates, steps: EndpointSteps, now: int) -> None:
+    """Fill in what is possible: an endpoint may be in a state from the earliest time of the step into it, to the latest
+    time of the next one. No step comes before those before it."""
+    key, first, earliest, latest, column = steps.key, steps.first, steps.earliest, steps.latest, steps.column
     until = np.append(latest[1:], FOREVER)
     until[:-1][first[1:]] = FOREVER
     held = (earliest <= now) & (until > now)
-    column = changes["column"].astype(np.int64)
     bits = np.where(column == NONE, NO_SOCKET, 1 << np.maximum(column, 0))
     np.bitwise_or.at(made.possible, key[held], bits[held])
     bounded = held & (column != NONE) & ~(first & (earliest == NEVER))

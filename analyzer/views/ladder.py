@@ -13,11 +13,10 @@ from typing import Any
 
 import pandas as pd
 
-from analyzer.errors import UsageError
 from analyzer.results.notes import timer_of
 from analyzer.results.result import ResultTables
 from analyzer.settings import seconds_text
-from analyzer.tcp.evidence import NOTE_WORDS, Note
+from analyzer.tcp.evidence import NOTE_WORDS
 from analyzer.tcp.states import State
 from analyzer.tracker.flow_record import EVENTS
 from analyzer.units import SECOND
@@ -25,8 +24,7 @@ from analyzer.views.console import SEVERITY_STYLES, Line, advice_lines, duration
 from analyzer.views.explanation import names
 from analyzer.views.frame_names import FrameNames, silence
 from analyzer.views.ladder_arrows import arrow, below_lines, overflowing
-from analyzer.views.ladder_folds import SILENCE, fold_text, folds
-from analyzer.views.ladder_icmp import icmp_errors
+from analyzer.views.ladder_folds import SILENCE, fold_text
 from analyzer.views.ladder_layout import (
     ASCII,
     FRAME,
@@ -39,22 +37,24 @@ from analyzer.views.ladder_layout import (
     LadderLayout,
     day,
 )
-from analyzer.views.ladder_segments import LadderSegments, Sacks, ladder_segments
-from analyzer.views.ladder_steps import CAPTURE_END, LadderStep, ladder_steps, nanoseconds, rows_of
+from analyzer.views.ladder_parts import (
+    BY_TIMER,
+    EXTRAS,
+    LIKELIEST,
+    NOT_KEPT,
+    SIGNS,
+    TIME_WAIT,
+    TIMER,
+    ending_text,
+    ladder_parts,
+    note_of,
+    shown_later,
+    sign_of,
+)
+from analyzer.views.ladder_segments import LadderSegments, Sacks
+from analyzer.views.ladder_steps import CAPTURE_END, LadderStep, nanoseconds, rows_of
 
 SPREAD = SECOND // 1000  # bounds of a state's beginning further apart than this are given
-TIMER, TIME_WAIT = "timer", "TIME_WAIT"
-DELIVERED, LIKELIEST, BY_TIMER, SHOWN = "~", "?", "*", "^"  # the signs behind a state
-SIGNS = {
-    DELIVERED: "assumed: seen at the capture point; delivery is not proven",
-    LIKELIEST: "assumed: the likeliest explanation; nothing captured proves or contradicts it",
-    BY_TIMER: "timer: no packet shows it",
-    SHOWN: "timer: a later packet shows that the state had ended, not when",
-}
-NOT_KEPT = "assumed: no packet shows whether a host keeps TIME_WAIT; a host with a full table does not"
-RECEIVED = ("ack", "peer-fin", "fin-acked", "peer-rst")  # events at which something arrives
-NOT_CAPTURED = tuple(NOTE_WORDS[note] for note in (Note.PEER_NOT_CAPTURED, Note.FIN_NOT_CAPTURED))
-EXTRAS = tuple(filter(None, NOTE_WORDS.values()))
 OPENING = {("syn", "CLOSED"), ("syn-ack", "LISTEN"), ("ack", "SYN_SENT"), ("ack", "SYN_RECEIVED")}  # needs no words
 
 
@@ -73,14 +73,7 @@ def ladder_lines(
     ``everything`` folds nothing, ``brief`` leaves out what is said in sentences, ``times`` is one of TIMES, ``sacks``
     are the SACK options by frame where they are known. Raises UsageError if there is no such stream.
     """
-    flow = _flow(result, stream)
-    talk = ladder_segments(result.segments if result.segments is not None else pd.DataFrame(), flow, sacks)
-    findings = _findings(result, stream)
-    timeline = result.timeline[result.timeline["stream"] == stream]
-    errors = icmp_errors(result.segments, flow) if result.segments is not None else []
-    steps = ladder_steps(talk, errors, timeline, findings)
-    told = {step.frame for step in steps if step.frame is not None and (step.rows or step.findings)}
-    hidden = [] if everything else folds(talk, told)
+    flow, talk, findings, steps, hidden = ladder_parts(result, stream, everything, sacks)
     frames = FrameNames(result.recording.frame_files, [step.frame for step in steps if step.frame is not None])
     start = int(talk.time[0]) if len(talk.time) else 0
     signs = UNICODE if unicode else ASCII
@@ -105,24 +98,6 @@ def _is_stacked(
     return overflowing(talk, shown, paper.between) > sum(bool(step.rows and step.states) for step in steps)
 
 
-def _findings(result: ResultTables, stream: int) -> pd.DataFrame:
-    """What was found about a stream, or about another that is one connection with it."""
-    findings = result.findings
-    mine = findings["stream"] == stream
-    for code, other in result.listing.told_with(stream):
-        mine |= (findings["code"] == code) & (findings["stream"] == other)
-    return findings[mine]
-
-
-def _flow(result: ResultTables, stream: int) -> "pd.Series[Any]":
-    found = result.flows[result.flows["stream"] == stream]
-    if found.empty:
-        streams = result.summary.streams
-        there = f"its streams are 0 to {streams - 1}" if streams else "it has no TCP connection"
-        raise UsageError(f"there is no stream {stream} in the capture; {there}")
-    return found.iloc[0]
-
-
 def _head(flow: "pd.Series[Any]", paper: LadderLayout) -> list[Line]:
     client, server = (endpoint(flow[f"{side}_ip"], flow[f"{side}_port"]) for side in ("client", "server"))
     began = f"{pd.Timestamp(paper.start, unit='ns', tz='UTC'):%Y-%m-%d %H:%M:%S}.{paper.start % SECOND:09d} UTC"
@@ -130,7 +105,7 @@ def _head(flow: "pd.Series[Any]", paper: LadderLayout) -> list[Line]:
     named = [f"{number}client {client}, server {server}"]
     if len(named[0]) > paper.columns:
         named = [f"{number}between", f"  client {client}", f"  server {server}"]
-    said = [f"began {began}, lasted {duration(flow['duration_s'])}", _ending(flow)]
+    said = [f"began {began}, lasted {duration(flow['duration_s'])}", ending_text(flow)]
     room = paper.columns - paper.indent
     sides = f"{'client':<{room - len('server')}}server" if paper.stacked else ""
     sides = sides or f"{'client':<{STATE}} {'':<{paper.room}} server"
@@ -141,13 +116,6 @@ def _head(flow: "pd.Series[Any]", paper: LadderLayout) -> list[Line]:
         Line(),
         Line(f"{TIMES[paper.times]:>{paper.time}}{'frame':>{paper.frame}}  {sides}", "dim"),
     ]
-
-
-def _ending(flow: "pd.Series[Any]") -> str:
-    closers = {"both": "both sides closed at once"}
-    closers |= {side: f"the {side} closed first" for side in ("client", "server")}
-    closer = closers.get(flow["closed_by"], "nobody closed")
-    return f"ended: {flow['teardown']}, {closer}"
 
 
 def _body(
@@ -239,7 +207,7 @@ def _line(line: Line, client: Any, server: Any, middle: list[tuple[str, str]], p
 def _state(entry: Any, paper: LadderLayout) -> str:
     if entry is None:
         return ""
-    sign = _sign(entry)
+    sign = sign_of(entry)
     if sign:
         paper.used[sign].add(entry.from_state if entry.event == TIMER else entry.state)
     return f"{entry.state}{sign}"
@@ -251,25 +219,6 @@ def _state_style(entry: Any) -> str:
         return ""
     by_reset = entry.state == "CLOSED" and "rst" in entry.event
     return f"bold {'red' if by_reset else STATE_STYLES.get(entry.state, '')}".strip()
-
-
-def _sign(entry: Any) -> str:
-    """How it is known that the endpoint entered the state; "" where the segment beside it shows or proves it."""
-    if entry.basis == TIMER:
-        return SHOWN if _shown(entry) else BY_TIMER
-    if entry.basis != "assumed" or entry.state == "UNKNOWN":
-        return ""
-    seen = entry.event in RECEIVED and entry.state != TIME_WAIT
-    return DELIVERED if seen and not _note(entry).endswith(NOT_CAPTURED) else LIKELIEST
-
-
-def _shown(entry: Any) -> bool:
-    """Whether a packet shows that a timer had ended the state."""
-    return NOTE_WORDS[Note.HAD_EXPIRED] in _note(entry)
-
-
-def _note(entry: Any) -> str:
-    return "" if pd.isna(entry.note) else str(entry.note)
 
 
 def _untold(step: LadderStep, paper: LadderLayout) -> str:
@@ -285,7 +234,7 @@ def _untold(step: LadderStep, paper: LadderLayout) -> str:
 
 def _words(entry: Any, paper: LadderLayout) -> list[str]:
     """What a timeline row says beyond the state it enters."""
-    moved, note = entry.from_state != entry.state, _note(entry)
+    moved, note = entry.from_state != entry.state, note_of(entry)
     plain = (entry.event, entry.from_state) in OPENING and not note.endswith(EXTRAS)
     if entry.event == CAPTURE_END or (moved and plain):
         return []
@@ -299,7 +248,7 @@ def _words(entry: Any, paper: LadderLayout) -> list[str]:
 
 def _ended(entry: Any, note: str, paper: LadderLayout) -> str:
     """What ended the state; where a packet shows it sooner than the timer in force would have ended it, so much."""
-    if not _shown(entry):
+    if not shown_later(entry):
         return note
     timer = timer_of(State[entry.from_state], paper.timers)
     within = nanoseconds(entry.latest_epoch) - nanoseconds(entry.earliest_epoch)

@@ -34,7 +34,7 @@ class SummaryContext(NamedTuple):
 def entry_lines(context: SummaryContext) -> Iterator[Line]:
     """All findings: errors and warnings, then what is worth knowing; where nothing is wrong, that in full."""
     tables = by_importance(context.listing.tables)
-    yield from heading(f"Findings: {_counts(tables)}")
+    yield from heading(f"Findings: {severity_counts(tables)}")
     urgent = [table for table in tables if table.rule.severity != INFO]
     urgent = urgent or [table for table in tables if not table.rule.about_capture]
     full = list(_in_full(context, urgent))
@@ -75,7 +75,8 @@ def by_importance(tables: Sequence[RuleFindings]) -> list[RuleFindings]:
     return sorted(tables, key=lambda table: (grave(table.rule.severity), -len(table), table.rule.code))
 
 
-def _counts(tables: Sequence[RuleFindings]) -> str:
+def severity_counts(tables: Sequence[RuleFindings]) -> str:
+    """How many findings of each severity."""
     counts: Counter[str] = Counter()
     for table in tables:
         counts[table.rule.severity] += len(table)

@@ -79,6 +79,10 @@ class SocketCensus:
             count_up(self._changes, first, last, counts, none, no_keys, no_rows)
             yield counts.reshape(-1, COLUMNS)
 
+    def changes_of(self, key: int) -> NDArray[np.int64]:
+        """When something changed of a key, ascending."""
+        return outer_column(self._changes["time"][self._changes["key"] == key])
+
     def steps(self, keys: Sequence[int], column: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """When the number of sockets in a state changed, all of these keys together, and the number from then on."""
         own = self._changes[np.isin(self._changes["key"], keys)]

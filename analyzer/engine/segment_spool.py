@@ -10,6 +10,7 @@ from analyzer.results.store import SpooledRows
 from analyzer.segments.table import QUOTED, SEGMENT
 
 Rows = NDArray[np.void]
+AT_ONCE = 65_536  # rows that are looked at together
 
 
 class SegmentSpool:
@@ -34,6 +35,14 @@ class SegmentSpool:
             self._last = int(frames[-1])
             self._spooled.append(batch)
 
+    def of_streams(self, streams: NDArray[np.int64], flow_table: Rows) -> tuple[Rows, Rows]:
+        """The segments of some connections in the order of the capture, and those of them that are quoted; all rows are
+        gone through once."""
+        own = np.isin(flow_table["stream"], streams)
+        rows = self._spooled.rows()
+        parts = [_marked(rows[begin : begin + AT_ONCE], own) for begin in range(0, len(rows), AT_ONCE)]
+        return np.concatenate([rows[:0], *parts]), _marked(np.concatenate(self._quoted), own)
+
     def of_stream(self, stream: int, flow_table: Rows, frames: tuple[int, int]) -> tuple[Rows, Rows]:
         """The segments of a connection, which are in these frames (first and last), and those of it that are quoted;
         both by frame."""
@@ -43,6 +52,13 @@ class SegmentSpool:
             begin, end = np.searchsorted(rows["frame"], [frames[0], frames[1] + 1]).tolist()
             rows = rows[begin:end]
         return _of_flows(rows, own), _of_flows(np.concatenate(self._quoted), own)
+
+
+def _marked(rows: Rows, own: NDArray[np.bool_]) -> Rows:
+    """Those rows whose row of the flow table has its flag set."""
+    sender = rows["sender"].astype(np.int64)
+    marked: Rows = rows[(sender >= 0) & own[np.maximum(sender, 0) >> 1]]
+    return marked
 
 
 def _of_flows(rows: Rows, flows: NDArray[np.intp]) -> Rows:

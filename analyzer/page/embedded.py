@@ -1,0 +1,61 @@
+"""What stands in the page beside its text: data, scripts and styles, and the policy that allows no others."""
+
+import gzip
+import json
+import re
+from base64 import b64encode
+from collections.abc import Iterable
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+
+from analyzer.errors import UsageError
+
+MISSING = "--html needs the libraries of the page: pip install 'teardown[page]'"
+OWN = files("analyzer.page") / "files"
+UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+EXPORTS = re.compile(r"export\s*\{([^{}]*)\}\s*;?")
+DEFAULT = re.compile(r"([\w$]+) as default\b")
+LIBRARY = "itables"
+
+
+def own(name: str) -> str:
+    """One of our files."""
+    return (OWN / name).read_text("utf-8")
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON that can stand in a script element: nothing in it ends the element or begins another."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return "".join(UNSAFE.get(letter, letter) for letter in text)
+
+
+def packed(value: Any) -> str:
+    """A value as JSON, compressed, as letters: for what is large and not wanted at once."""
+    return b64encode(gzip.compress(json.dumps(value, separators=(",", ":")).encode(), 9, mtime=0)).decode()
+
+
+def table_library() -> tuple[str, str]:
+    """The script of DataTables, which leaves it as ``DataTable`` of the window, and its styles, from the installed
+    package. Raises UsageError where it is missing or has another form."""
+    try:
+        html = files(LIBRARY) / "html"
+        script, styles = (html.joinpath(f"dt_bundle.{kind}").read_text("utf-8") for kind in ("js", "css"))
+    except (ImportError, OSError) as error:
+        raise UsageError(MISSING) from error
+    found = EXPORTS.findall(script)
+    named = DEFAULT.search(found[-1]) if found else None
+    if named is None:
+        raise UsageError(f"this release of {LIBRARY} has another form of its script; --html knows those since 2.6")
+    script = EXPORTS.sub("", script)
+    return f"{script}\n;globalThis.DataTable={named[1]};", styles
+
+
+def policy(scripts: Iterable[str], styles: Iterable[str]) -> str:
+    """The content security policy of a page with these inline scripts and styles: nothing else is run or loaded."""
+
+    def hashes(texts: Iterable[str]) -> str:
+        return " ".join(f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in texts)
+
+    allowed = f"script-src {hashes(scripts)}; style-src {hashes(styles)}"
+    return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
