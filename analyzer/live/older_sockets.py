@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from analyzer.live.census import CLOSING_STATES, STATES, SocketGroup
 from analyzer.live.interface_addresses import concerning
-from analyzer.live.sock_diag import KERNEL_STATES, LISTENING, MAPPED, SOCKET, Sockets, address_text, listed
+from analyzer.live.sock_diag import KERNEL_STATES, LISTENING, MAPPED, SOCKET, Sockets, address_text, found_again, listed
 from analyzer.segments.addresses import AddressBook
 from analyzer.tcp.timers import LINUX
 from analyzer.tracker.outcome import Ledger
@@ -24,6 +24,7 @@ from analyzer.units import SECOND
 
 KEEP = 1.0  # seconds from one question to the next at least ...
 SHARE = 10  # ... and so many times as long as the answer took
+FEW = 1000  # sockets that are asked for one by one
 EPHEMERAL = 32_768  # own ports of clients begin here on Linux
 RECENT_NS = 5 * SECOND  # packets arrive within this
 MIXED = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64)
@@ -73,7 +74,7 @@ class OlderSockets:
 
     def _ask(self) -> None:
         begun = time.monotonic()
-        rows = listed()
+        rows = found_again(self.rows) if len(self.rows) <= FEW else listed()
         if rows is not None:
             old = np.argsort(self.rows["cookie"])
             place = np.searchsorted(self.rows["cookie"][old], rows["cookie"])

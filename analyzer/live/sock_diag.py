@@ -19,6 +19,7 @@ LAST_SENT, LAST_HEARD = 44, 56  # places of tcpi_last_data_sent and tcpi_last_ac
 HEADER, BODY = 16, 72  # bytes of nlmsghdr and inet_diag_msg
 MOST_ATTRIBUTES = 16
 AT_ONCE = 1 << 20  # bytes of answers
+QUESTIONS = 32  # for single sockets, at a time: their answers wait in the kernel
 KERNEL_STATES = (
     "", "ESTABLISHED", "SYN_SENT", "SYN_RECEIVED", "FIN_WAIT_1", "FIN_WAIT_2", "TIME_WAIT", "CLOSED",
     "CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING", "SYN_RECEIVED",
@@ -30,15 +31,17 @@ MAPPED = bytes(10) + b"\xff\xff"  # begins an IPv4 address inside IPv6
 MESSAGE = np.dtype(
     [
         ("family", "u1"), ("state", "u1"), ("timer", "u1"), ("retransmits", "u1"), ("own_port", ">u2"),
-        ("peer_port", ">u2"), ("own", "S16"), ("peer", "S16"), ("interface", "<u4"), ("cookie", "u8"),
+        ("peer_port", ">u2"), ("own", "S16"), ("peer", "S16"), ("interface", "u4"), ("cookie", "u8"),
         ("expires", "u4"), ("receive", "u4"), ("send", "u4"), ("user", "u4"), ("inode", "u4"),
     ]
 )  # fmt: skip
-# A row: every address in 16 bytes, IPv4 inside IPv6. The last two are -1 where they are not known.
+# A row: every address in 16 bytes, IPv4 inside IPv6; the interface that it is bound to, 0 where it is to none. The
+# times are -1 where they are not known.
 SOCKET = np.dtype(
     [
         ("state", "u1"), ("timer", "u1"), ("own_port", "i4"), ("peer_port", "i4"), ("own", "S16"), ("peer", "S16"),
         ("cookie", "u8"), ("expires", "i8"), ("inode", "i8"), ("sent_ms", "i8"), ("heard_ms", "i8"),
+        ("interface", "u4"),
     ]
 )  # fmt: skip
 Sockets = NDArray[np.void]
@@ -69,6 +72,39 @@ def request(family: int, states: int = ALL_BUT_LISTEN) -> bytes:
     """The question for all sockets of a family, with their tcp_info."""
     body = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 1 << (INFO - 1), 0, states) + bytes(48)
     return struct.pack("=IHHII", HEADER + len(body), BY_FAMILY, REQUEST | DUMP, 1, 0) + body
+
+
+def found_again(rows: Sockets) -> Sockets | None:
+    """Those of some sockets that are still there, as they are now. Each is asked for by itself, which takes no longer
+    where there are many others. None where the system cannot be asked."""
+    parts: list[Sockets] = []
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, SOCK_DIAG) as netlink:
+            netlink.settimeout(1.0)
+            for first in range(0, len(rows), QUESTIONS):
+                asked = rows[first : first + QUESTIONS]
+                netlink.send(b"".join(map(request_for, asked)))
+                answers = [netlink.recv(1 << 16) for _ in asked]  # a socket each, or that it is not there
+                data = b"".join(answers)
+                begins = np.cumsum([0, *map(len, answers)])[:-1].tolist()
+                there = [at for at in begins if struct.unpack_from("=IH", data, at)[1] == BY_FAMILY]
+                parts.append(rows_of(data, there))
+    except OSError:
+        return None
+    return np.concatenate([np.zeros(0, SOCKET), *parts])
+
+
+def request_for(row: np.void) -> bytes:
+    """The question for one socket of a table."""
+    own, peer = (bytes(row[name]).ljust(16, b"\0") for name in ("own", "peer"))
+    four = own.startswith(MAPPED)
+    if four:
+        own, peer = (address[12:].ljust(16, b"\0") for address in (own, peer))
+    family = socket.AF_INET if four else socket.AF_INET6
+    body = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 1 << (INFO - 1), 0, 0xFFFF)
+    body += struct.pack(">HH", row["own_port"], row["peer_port"]) + own + peer
+    body += struct.pack("=IQ", row["interface"], row["cookie"])
+    return struct.pack("=IHHII", HEADER + len(body), BY_FAMILY, REQUEST, 1, 0) + body
 
 
 def _answers(netlink: socket.socket) -> list[Sockets]:
@@ -107,7 +143,7 @@ def rows_of(data: bytes, places: list[int]) -> Sockets:
         return rows
     begins, octets = np.array(places), np.frombuffer(data, np.uint8)
     told = octets[begins[:, None] + np.arange(HEADER, HEADER + BODY)].view(MESSAGE)[:, 0]
-    for name in ("state", "timer", "own_port", "peer_port", "cookie", "expires", "inode"):
+    for name in ("state", "timer", "own_port", "peer_port", "cookie", "expires", "inode", "interface"):
         rows[name] = told[name]
     four = told["family"] == socket.AF_INET
     for name in ("own", "peer"):

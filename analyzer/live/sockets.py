@@ -54,7 +54,7 @@ def by_ends(rows: Sockets) -> dict[tuple[End, End], Socket]:
         ((text(own), own_port), (text(peer), peer_port)): Socket(
             names[state], inode, heard, expires if timer else -1, cookie
         )
-        for state, timer, own_port, peer_port, own, peer, cookie, expires, inode, _, heard in rows.tolist()
+        for state, timer, own_port, peer_port, own, peer, cookie, expires, inode, _, heard, _ in rows.tolist()
     }
 
 

@@ -158,6 +158,7 @@ class Kernel:
         self.rows: list[Sockets] = []
         monkeypatch.setattr(older_sockets, "listed", self._listed)
         monkeypatch.setattr(older_sockets, "KEEP", -1.0)
+        monkeypatch.setattr(older_sockets, "FEW", 0)
 
     def _listed(self, states: int = 0) -> Sockets:
         return np.concatenate([np.zeros(0, SOCKET), *([] if states == LISTENING else self.rows)])

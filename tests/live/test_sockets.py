@@ -214,6 +214,30 @@ def test_the_kernel_s_states_as_two_sockets_close(two: Two) -> None:
 
 
 @needs_kernel
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+def test_sockets_found_again_one_by_one(address: str) -> None:
+    with ExitStack() as stack:
+        family = V6 if ":" in address else V4
+        both = address.startswith("::ffff")
+        listener = stack.enter_context(socket.create_server((address, 0), family=family, dualstack_ipv6=both))
+        clients = [stack.enter_context(socket.create_connection(listener.getsockname()[:2])) for _ in range(40)]
+        servers = [stack.enter_context(listener.accept()[0]) for _ in clients]
+        rows = sock_diag.listed()
+        assert rows is not None
+        rows = rows[rows["own_port"] == listener.getsockname()[1]]
+        clients[0].close()
+        servers[1].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        servers[1].close()
+        again = sock_diag.found_again(rows)
+        assert again is not None
+        names = [sock_diag.KERNEL_STATES[state] for state in again["state"]]
+        assert (len(rows), sorted(names)) == (40, ["CLOSE_WAIT"] + ["ESTABLISHED"] * 38)
+        rows["cookie"] += 1 << 40  # sockets that were there before these
+        none = sock_diag.found_again(rows)
+        assert none is not None and not len(none)
+
+
+@needs_kernel
 def test_a_fin_that_has_to_wait(two: Two) -> None:
     two.stuff()
     two.client.close()
