@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.browse.drawing import SEVERITY_SIGNS
 from analyzer.browse.filter_box import BoxWords
 from analyzer.browse.moment_counts import MomentCounts, StateCounts
 from analyzer.engine.segment_spool import SegmentSpool
@@ -28,7 +29,6 @@ from analyzer.views.console import SEVERITY_STYLES, Line, endpoint
 from analyzer.views.summary_findings import ROOM, by_importance
 from analyzer.views.wireshark_filters import of_addresses, of_streams
 
-SEVERITY_SIGNS = {"error": "●", "warning": "◐", "info": "○"}
 MOST_SOCKETS = 2000  # of a host, and hosts, in the list of a moment
 
 

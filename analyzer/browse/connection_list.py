@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from rich.text import Text
 
-from analyzer.browse.browsed import SEVERITY_SIGNS, ChosenConnections, gravest
-from analyzer.browse.drawing import GREY, ORANGE, RED, SEVERITY_COLOURS, painted
+from analyzer.browse.browsed import ChosenConnections, gravest
+from analyzer.browse.drawing import GREY, ORANGE, RED, SEVERITY_COLOURS, SEVERITY_SIGNS, painted
 from analyzer.browse.rows_view import RowsView
 from analyzer.results.flow_selection import rows_of
 from analyzer.tracker.vocabularies import TEARDOWNS, Teardown

@@ -7,14 +7,13 @@ from numpy.typing import NDArray
 from rich.text import Text
 from textual.widgets import Static
 
-from analyzer.browse.drawing import STATE_COLOURS
+from analyzer.browse.drawing import BARS, STATE_COLOURS
 from analyzer.browse.moment_counts import CountsRow, StateCounts
 from analyzer.results.netstat import STATES
 from analyzer.times import moment
 from analyzer.views.console import duration
 from analyzer.views.escape import safe
 
-BARS = " ▁▂▃▄▅▆▇█"
 GAP = "  "
 
 

@@ -8,10 +8,9 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widgets import Static
 
-from analyzer.browse.browsed import SEVERITY_SIGNS
-from analyzer.browse.drawing import SEVERITY_COLOURS, painted
+from analyzer.browse.drawing import SEVERITY_COLOURS, SEVERITY_SIGNS, painted
 from analyzer.browse.key_bar import KeyBar
-from analyzer.browse.keys import FILTER_EXAMPLES, FILTER_HELP, KEYS
+from analyzer.browse.keys import FILTER_EXAMPLES, FILTER_HELP, KEYS, KeyMeaning
 from analyzer.browse.rows_view import RowsView
 from analyzer.browse.text_view import TextView
 from analyzer.results.finding_list import FindingList, RuleFindings
@@ -161,14 +160,19 @@ class SortColumns(RowsView):
         return max(len(self.row(place)) for place in range(len(self._choices)))
 
 
-def help_lines(columns: int) -> list[Line]:
-    """The keys, and what the filter box takes."""
-    names = max(len(key.shown) for key in KEYS) + 2
+def key_lines(keys: Sequence[KeyMeaning], columns: int) -> list[Line]:
+    """What each key does."""
+    names = max(len(key.shown) for key in keys) + 2
     lines = [Line("Keys", "bold")]
-    for key in KEYS:
+    for key in keys:
         first, *others = wrapped(key.meaning, names + 2, columns)
         lines += [Line(f"  {key.shown:<{names}}", "bold").append(first.strip()), *map(Line, others)]
-    lines += [Line(), Line("The filter box", "bold")]
+    return lines
+
+
+def help_lines(columns: int) -> list[Line]:
+    """The keys, and what the filter box takes."""
+    lines = [*key_lines(KEYS, columns), Line(), Line("The filter box", "bold")]
     lines += [Line(line) for text in FILTER_HELP for line in wrapped(text, 2, columns)]
     lines += [Line(f"    {example}", "green") for example in FILTER_EXAMPLES]
     lines += [Line(), Line("The signs", "bold")]

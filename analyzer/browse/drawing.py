@@ -7,6 +7,7 @@ from analyzer.views.console import Line
 
 RED, GREEN, ORANGE, VIOLET, CYAN, GREY = "#ff5f5f", "#5fd787", "#ffaf00", "#af87ff", "#5fd7d7", "#9e9e9e"
 BLUE, LIGHTER_BLUE, PALE_BLUE = "#5f9fff", "#5fcfff", "#b7dcff"
+BARS = " ▁▂▃▄▅▆▇█"
 WORDS = {  # what the words of a line's styles (``console.CODES``) are here: a theme of the terminal has no say
     "bold": "bold",
     "dim": GREY,
@@ -17,6 +18,7 @@ WORDS = {  # what the words of a line's styles (``console.CODES``) are here: a t
     "cyan": CYAN,
     "bright_blue": BLUE,
 }
+SEVERITY_SIGNS = {"error": "●", "warning": "◐", "info": "○"}
 SEVERITY_COLOURS = {"error": f"bold {RED}", "warning": ORANGE, "info": CYAN}
 STATE_COLOURS = {
     "SYN_SENT": GREEN,

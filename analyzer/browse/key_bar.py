@@ -11,12 +11,12 @@ GAP = "  "
 
 
 class KeyBar(Static):
-    """The labels of some actions, all where none are named."""
+    """The labels of some actions of ``keys``, all where none are named."""
 
-    def __init__(self, actions: Sequence[str] = (), more_classes: str = "") -> None:
+    def __init__(self, actions: Sequence[str] = (), more_classes: str = "", keys: Sequence[KeyMeaning] = KEYS) -> None:
         super().__init__("", markup=False, classes=f"keys {more_classes}")
         self._keys = [
-            key for key in KEYS if key.rank and (not actions or key.action in actions or key.label in actions)
+            key for key in keys if key.rank and (not actions or key.action in actions or key.label in actions)
         ]
 
     def on_resize(self) -> None:

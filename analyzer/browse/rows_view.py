@@ -77,6 +77,18 @@ class RowsView(ScrollView, can_focus=True):
         self.refresh()
         self.post_message(self.Moved(self))
 
+    def keep_rows(self, count: int, cursor: int) -> None:
+        """Rows came, went or were sorted: the cursor is where its row is now, on the line of the screen where it was,
+        if that is possible. Where it was out of sight, nothing scrolls."""
+        top = int(self.scroll_offset.y)
+        line, height = self.cursor - top, max(self.size.height - self._above, 1)
+        self._count, self.cursor = count, max(min(cursor, count - 1), 0)
+        self.measure()
+        if 0 <= line < height:
+            self.scroll_to(y=max(self.cursor - line, 0), animate=False, immediate=True)
+            self._follow()
+        self.refresh()
+
     def measure(self) -> None:
         """Tell how much there is to scroll through."""
         self.virtual_size = Size(self.widest(), self._count + self._above)

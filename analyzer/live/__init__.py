@@ -8,7 +8,8 @@
   prints lines.
 * ``census`` counts how many sockets of each endpoint are in which state now; ``sockets`` asks the kernel the same
   and names the process (``sock_diag`` reads its answer); ``older_sockets`` and ``older_leaks`` have what it had before
-  the watch began, on the interface (``interface_addresses``); ``screen`` shows it, ``metrics`` serves it to Prometheus.
+  the watch began, on the interface (``interface_addresses``); ``screen`` shows it
+  (``screen_tables``, ``fitting``) with ``rates`` and ``told_findings``, ``metrics`` serves it to Prometheus.
 
 Two accounts are kept apart. An **announcement** is made while it happens and may be over later: a leak that its
 garbage collector closes after a minute was a leak for a minute. The **tables** hold what is true of a connection

@@ -1,177 +1,285 @@
-"""The screen of ``live``: a table of groups with their sockets by state, and what was found.
+"""The screen of ``live``: rates, the endpoints with their sockets by state, and what was found, in groups.
 
 It draws the data of a :class:`~analyzer.live.screen_data.ScreenSource` twice a second, and asks it for ladders. Nothing
-is computed here. All text is drawn as it is, never as markup.
+is computed here. All text is drawn as it is, never as markup. The parts are those of the screen of ``browse``.
 """
 
+import os
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from rich.markup import escape
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
-from textual.widgets import DataTable, Footer, Input, Static
+from textual.screen import Screen
+from textual.widgets import Input, Static
+from textual.worker import get_current_worker
 
+from analyzer.browse.dialogs import TextScreen, key_lines
+from analyzer.browse.drawing import BARS, GREY, ORANGE, RED, SEVERITY_SIGNS, STATE_COLOURS, painted
+from analyzer.browse.key_bar import KeyBar
+from analyzer.browse.rows_view import RowsView
+from analyzer.browse.text_view import TextView
 from analyzer.errors import TeardownError
-from analyzer.live.census import STATES, SocketGroup
-from analyzer.live.screen_data import News, ScreenData, ScreenSource
-from analyzer.views.console import SEVERITY_STYLES, Line, duration
+from analyzer.live.census import SocketGroup
+from analyzer.live.fitting import PLAIN_BARS, short_number, short_text, sparkline
+from analyzer.live.keys import KEYS
+from analyzer.live.rates import RateCourse
+from analyzer.live.screen_data import ScreenData, ScreenSource
+from analyzer.live.screen_tables import EndpointRows, FoundGroupRows, MemberRows
+from analyzer.live.told_findings import ToldGroup
+from analyzer.views.console import Line, advice_lines, wrapped
+from analyzer.views.escape import safe
+from analyzer.vocabulary import SEVERITIES
 
 REFRESH = 0.5  # seconds
-ROWS_SHOWN = 500
-SHORT = {
-    "SYN_SENT": "SYN_S", "SYN_RECEIVED": "SYN_R", "ESTABLISHED": "ESTAB", "FIN_WAIT_1": "FIN_W1",
-    "FIN_WAIT_2": "FIN_W2", "CLOSE_WAIT": "CLOSE_W", "LAST_ACK": "LAST_A", "TIME_WAIT": "TIME_W",
-}  # fmt: skip
 SORTS = ("closing", "CLOSE_WAIT", "TIME_WAIT", "ESTABLISHED", "oldest", "name")
+FINDING_SORTS = ("gravest", "newest", "most")
+PLAIN_SIGNS = {"error": "E", "warning": "W", "info": "I"}
+WIDE = 120  # columns, from which all rates stand in one line
+CELL = 38  # columns for the course of a state
 
 
-class LadderScreen(ModalScreen[None]):
-    """One connection from its first segment to its last."""
+class GroupScreen(Screen[None]):
+    """The newest findings of a group; under them what the one under the cursor says."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter", "dismiss", "back")]
-
-    def __init__(self, lines: list[Line]) -> None:
+    def __init__(self, group: ToldGroup, subject: ScreenSource) -> None:
         super().__init__()
-        self._lines = lines
+        self._group, self._subject = group, subject
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll():
-            yield Static(Text("\n").join(Text.assemble(*line.pieces) for line in self._lines), markup=False)
-        yield Footer()
+        yield Static("", id="about", classes="title", markup=False)
+        yield MemberRows("members")
+        yield TextView("text")
+        yield KeyBar(("open", "go_back"))
+
+    def on_mount(self) -> None:
+        self.update_members(self._group)
+        self.query_one(MemberRows).focus()
+
+    def update_members(self, group: ToldGroup) -> None:
+        """There may be more now."""
+        self._group = group
+        members, found = self._subject.members(group.key), self.query_one(MemberRows)
+        said = f" {group.severity} {group.code} {group.name}  {group.whom}  {group.holding:,} now, {group.over:,} over"
+        kept = f"; the newest {len(members)} announcements" if sum(1 + m.more for m in members) < group.told else ""
+        self.query_one("#about", Static).update(painted(said + kept))
+        found.fill(members)
+        self._tell()
+
+    def on_rows_view_moved(self, event: RowsView.Moved) -> None:
+        if isinstance(event.rows, MemberRows):
+            self._tell()
+
+    def on_resize(self) -> None:
+        self._tell()
+
+    def _tell(self) -> None:
+        told, text = self.query_one(MemberRows).chosen, self.query_one("#text", TextView)
+        if told is None:
+            return
+        columns = max(self.size.width - 3, 20)
+        lines = [Line(line) for line in wrapped(safe(str(told.row.message)), 0, columns)]
+        if told.row.advice:
+            lines += [Line(line, "bold") for line in advice_lines(f"-> {safe(str(told.row.advice))}", 0, columns)]
+        text.show_lines(lines, text.cursor)
+
+    def on_rows_view_opened(self, event: RowsView.Opened) -> None:
+        if isinstance(event.rows, MemberRows) and isinstance(self.app, LiveScreen):
+            self.app.open_ladder(event.rows.chosen.stream)
 
 
-class Screen(App[None]):
+class LiveScreen(App[None]):
     """The whole screen."""
 
+    ENABLE_COMMAND_PALETTE = False
     CSS = """
-    #head { height: 1; background: $panel; }
-    #filter { display: none; }
+    Screen { background: $surface; }
+    #head, .title { height: 1; background: $panel; }
+    .title { text-style: bold; }
+    #rates { height: auto; }
+    #filter { display: none; height: 1; border: none; padding: 0 1; background: $boost; }
     #filter.open { display: block; }
     #groups { height: 3fr; }
-    #news { height: 2fr; border-top: solid $panel; }
-    LadderScreen { background: $surface; }
+    #course { height: auto; max-height: 4; }
+    #found { height: 2fr; }
+    #members { height: 2fr; }
+    #text { height: 1fr; padding: 0 1; border-top: solid $panel; }
+    .keys { height: 1; dock: bottom; background: $panel; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "sort", "sort"),
-        Binding("slash", "filter", "filter"),
-        Binding("p,space", "pause", "pause"),
-        Binding("tab", "focus_next", "other table"),
-        Binding("q,ctrl+c", "leave", "quit", priority=True),
+        Binding(key.keys, key.action, key.label, show=False, priority=key.action in ("leave", "other_table"))
+        for key in KEYS
+        if key.action
     ]
 
-    def __init__(self, subject: ScreenSource) -> None:
+    def __init__(self, subject: ScreenSource, environment: Mapping[str, str] = os.environ) -> None:
         super().__init__()
         self._subject = subject
-        self._sort = 0
+        self._sort = self._finding_sort = 0
         self._words = ""
         self._paused = False
-        self._data = ScreenData()
-        self._shown: list[SocketGroup] = []
-        self._news: list[News] = []
+        self._data = self._newest = ScreenData()
+        plain = only_ascii(environment)
+        self._bars, self._signs = (PLAIN_BARS, PLAIN_SIGNS) if plain else (BARS, SEVERITY_SIGNS)
 
     def compose(self) -> ComposeResult:
         yield Static("", id="head", markup=False)
-        yield Input(placeholder="show only what contains ...", id="filter")
-        yield DataTable(id="groups", cursor_type="row", zebra_stripes=True)
-        yield DataTable(id="news", cursor_type="row", show_header=False)
-        yield Footer()
+        yield Static("", id="rates", markup=False)
+        yield Input(placeholder="show only what contains ... (Enter applies, Esc leaves)", id="filter")
+        yield EndpointRows()
+        yield Static("", id="course", markup=False)
+        yield FoundGroupRows(lambda severity: self._signs.get(severity, " "))
+        yield KeyBar(keys=KEYS)
 
     def on_mount(self) -> None:
-        self._table("groups").add_columns(
-            "endpoint", *(SHORT.get(state.name, state.name) for state in STATES), "next", "oldest", "process", "kernel"
-        )
-        self._table("news").add_columns("news")
-        self._table("groups").focus()
+        self._main = self.screen_stack[0]
+        self._endpoints, self._findings = self._main.query_one(EndpointRows), self._main.query_one(FoundGroupRows)
+        self._endpoints.focus()
         self.set_interval(REFRESH, self.redraw)
         self.redraw()
 
-    def _table(self, name: str) -> "DataTable[Text]":
-        return self.query_one(f"#{name}", DataTable)
-
     def redraw(self) -> None:
-        """Draw the newest data, unless paused or behind a ladder."""
-        if len(self.screen_stack) > 1:
-            return
+        """Draw the newest data, unless paused."""
+        self._newest = self._subject.data()
         if not self._paused:
-            self._data = self._subject.data()
+            self._data = self._newest
         self._draw()
-        if self._data.ended and not self._paused:
+        if self._newest.ended and not self._paused:
             self.exit()
 
+    def on_resize(self) -> None:
+        if hasattr(self, "_main"):
+            self._draw()
+
     def _draw(self) -> None:
-        sort = SORTS[self._sort]
-        state = "   PAUSED" if self._paused else ""
-        words = f"   filter: {self._words}" if self._words else ""
-        self.query_one("#head", Static).update(Text(f"{self._data.head}   sorted by {sort}{words}{state}"))
-        chosen = [group for group in self._data.groups if self._words in f"{group.name} {self._owner(group)}"]
-        self._shown = sorted(chosen, key=lambda group: order(group, sort))[:ROWS_SHOWN]
-        self._fill("groups", [self._row(group) for group in self._shown])
-        self._news = [news for news in self._data.news if self._words in news.search][:ROWS_SHOWN]
-        styles = SEVERITY_STYLES
-        self._fill("news", [[Text(news.text, style=styles.get(news.severity, "dim"))] for news in self._news])
+        data, words = self._data, self._words.casefold()
+        groups = [
+            group for group in data.groups if words in f"{group.name} {data.owners.get(group.name, '')}".casefold()
+        ]
+        found = [group for group in data.findings if words in group.search.casefold()]
+        self._endpoints.owners, self._endpoints.kernel = data.owners, data.kernel
+        self._endpoints.fill(sorted(groups, key=lambda group: order(group, SORTS[self._sort])))
+        self._findings.fill(sorted(found, key=lambda group: finding_order(group, FINDING_SORTS[self._finding_sort])))
+        self._main.query_one("#head", Static).update(self._head(len(groups), len(found)))
+        self._main.query_one("#rates", Static).update(rate_lines(data.rates, self.size.width, self._bars))
+        self._draw_course()
+        if isinstance(self.screen, GroupScreen) and not self._paused:
+            for group in data.findings:
+                if group.key == self.screen._group.key and group != self.screen._group:
+                    self.screen.update_members(group)
 
-    def _owner(self, group: SocketGroup) -> str:
-        return self._data.owners.get(group.name, "")
+    def _draw_course(self) -> None:
+        """The sockets over time of the endpoint under the cursor."""
+        group = self._endpoints.chosen
+        course = self._subject.sockets(group.name) if group is not None and not self._paused else None
+        if course is not None or group is None:
+            name = "" if group is None else safe(group.name)
+            text = course_lines(name, course or {}, self.size.width, self._bars)
+            self._main.query_one("#course", Static).update(text)
 
-    def _row(self, group: SocketGroup) -> list[Text]:
-        counts = [group.counts.get(state.name, 0) for state in STATES]
-        cells = [Text(f"{count:,}" if count else "-", justify="right") for count in counts]
-        left = "" if group.next_s is None else duration(max(group.next_s, 0.0))
-        oldest = duration(group.oldest_s) if group.oldest_s else ""
-        tail = (Text(left, justify="right"), Text(oldest, justify="right"), Text(self._owner(group)))
-        return [Text(group.name), *cells, *tail, Text(difference(group, self._data.kernel.get(group.name)))]
-
-    def _fill(self, name: str, rows: list[list[Text]]) -> None:
-        """Draw the rows anew, the cursor and the scrolling where they were."""
-        table = self._table(name)
-        cursor, scroll = table.cursor_row, table.scroll_y
-        table.clear()
-        table.add_rows(rows)
-        if rows:
-            table.move_cursor(row=min(cursor, len(rows) - 1), scroll=False)
-            table.scroll_to(y=scroll, animate=False)
+    def _head(self, groups: int, found: int) -> Text:
+        """One line: what matters most stands first, so that nothing of it is cut."""
+        data, new = self._data, self._newest
+        pieces: list[tuple[str, str]] = []
+        if self._paused:
+            came = f"{short_number(new.told - data.told)} findings, {short_number(new.packets - data.packets)} packets"
+            pieces.append((f"PAUSED: {came} since (p goes on)", f"bold {ORANGE}"))
+        if new.lost:
+            pieces.append((f"LOST {short_number(new.lost)} packets", f"bold {RED}"))
+        if self._words:
+            shown = f"{groups} of {len(data.groups)} endpoints, {found} of {len(data.findings)} findings"
+            pieces.append((f"filter {short_text(safe(self._words), 20)!r}: {shown} (x clears)", f"bold {ORANGE}"))
+        pieces.append((data.head, ""))
+        pieces.append((f"{short_number(data.told)} findings", ""))
+        sorted_by = f"sorted by {SORTS[self._sort]}, {FINDING_SORTS[self._finding_sort]}"
+        pieces.append((sorted_by, GREY))
+        if data.left_out:
+            pieces.append((f"{data.left_out} groups of findings left out", GREY))
+        line = Text(" ", no_wrap=True)
+        for text, style in pieces:
+            room = self.size.width - len(line) - 2
+            if len(text) <= room or len(line) == 1:
+                line.append(text, style).append("  ")
+        return line
 
     def action_sort(self) -> None:
-        self._sort = (self._sort + 1) % len(SORTS)
+        if self._findings.has_focus:
+            self._finding_sort = (self._finding_sort + 1) % len(FINDING_SORTS)
+        else:
+            self._sort = (self._sort + 1) % len(SORTS)
         self._draw()
 
     def action_pause(self) -> None:
         self._paused = not self._paused
-        self._draw()
+        self.redraw()
+
+    def action_other_table(self) -> None:
+        if self.screen is self._main:
+            (self._endpoints if self._findings.has_focus else self._findings).focus()
 
     def action_filter(self) -> None:
-        entry = self.query_one("#filter", Input)
-        entry.add_class("open")
-        entry.focus()
+        if self.screen is self._main:
+            entry = self._main.query_one("#filter", Input)
+            entry.value = self._words
+            entry.add_class("open")
+            entry.focus()
+
+    def action_clear(self) -> None:
+        self._words = ""
+        self._draw()
+
+    def action_help(self) -> None:
+        if not isinstance(self.screen, TextScreen):
+            self.push_screen(TextScreen(" help", help_lines(max(self.size.width - 3, 20), self._signs)))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """The filter is what was typed; nothing typed is no filter."""
-        self._words = event.value
-        event.input.remove_class("open")
-        self._table("groups").focus()
+        self._words = event.value.strip()
+        self._close_filter()
         self._draw()
 
-    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
-        self._open(event.data_table.id or "", event.cursor_row)
+    def _close_filter(self) -> None:
+        self._main.query_one("#filter", Input).remove_class("open")
+        self._endpoints.focus()
 
-    def _open(self, table: str, row: int) -> None:
-        """The ladder of the finding's connection, or of the group's oldest closing one."""
-        streams: list[int] = []
-        if table == "news" and row < len(self._news):
-            stream = self._news[row].stream
-            streams = [] if stream is None else [stream]
-        elif table == "groups" and row < len(self._shown):
-            streams = list(self._shown[row].streams)
-        if not streams:
-            self.notify("no closing connection there")
+    def on_rows_view_moved(self, event: RowsView.Moved) -> None:
+        if isinstance(event.rows, EndpointRows) and hasattr(self, "_main"):
+            self._draw_course()
+
+    def on_rows_view_opened(self, event: RowsView.Opened) -> None:
+        """The newest findings of a group, or the ladder of the oldest closing connection of an endpoint."""
+        if isinstance(event.rows, FoundGroupRows):
+            self.push_screen(GroupScreen(event.rows.chosen, self._subject))
+        elif isinstance(event.rows, EndpointRows):
+            streams = event.rows.chosen.streams
+            self.open_ladder(streams[0] if streams else None)
+
+    def open_ladder(self, stream: int | None) -> None:
+        """Show a connection once the watch has answered."""
+        if stream is None:
+            self.notify("no single connection there", markup=False)
             return
+        columns = max(80, self.size.width - 4)
+        self.run_worker(lambda: self._ask(stream, columns), thread=True, exclusive=True, group="ladder")
+
+    def _ask(self, stream: int, columns: int) -> None:
         try:
-            self.push_screen(LadderScreen(self._subject.ladder(streams[0], max(80, self.size.width - 4))))
+            lines = self._subject.ladder(stream, columns)
         except TeardownError as error:
-            self.notify(escape(str(error)))
+            self.call_from_thread(self.notify, str(error), markup=False)
+        else:
+            if not get_current_worker().is_cancelled:  # another one was asked for meanwhile
+                self.call_from_thread(self.push_screen, TextScreen(f" connection {stream}", lines))
+
+    def action_go_back(self) -> None:
+        """Leave what was opened last; the watch where nothing is open."""
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+        elif self._main.query_one("#filter", Input).has_class("open"):
+            self._close_filter()
+        else:
+            self.action_leave()
 
     def action_leave(self) -> None:
         self._subject.stop()
@@ -179,7 +287,7 @@ class Screen(App[None]):
 
 
 def order(group: SocketGroup, sort: str) -> tuple[float | str, ...]:
-    """A key for the sort: the most first, names from A."""
+    """A key for the sort of endpoints: the most first, names from A."""
     if sort == "name":
         return (group.name,)
     if sort == "closing":
@@ -187,14 +295,68 @@ def order(group: SocketGroup, sort: str) -> tuple[float | str, ...]:
     return (-(group.oldest_s if sort == "oldest" else group.counts.get(sort, 0)), group.name)
 
 
-def difference(group: SocketGroup, kernel: dict[str, int] | None) -> str:
-    """Where this host's kernel counts otherwise than the packets show; "" where the group is not of this host."""
-    if kernel is None:
-        return ""
-    states = [state.name for state in STATES if kernel.get(state.name, 0) != group.counts.get(state.name, 0)]
-    return ", ".join(f"{SHORT.get(name, name)} {kernel.get(name, 0)}" for name in states) or "same"
+def finding_order(group: ToldGroup, sort: str) -> tuple[float | str, ...]:
+    """A key for the sort of groups of findings: those that hold first, as ``analyze`` has them, unless the newest."""
+    if sort == "newest":
+        return (-group.last_ns, group.code, group.whom)
+    grave = () if sort == "most" else (not group.holding, SEVERITIES.index(group.severity))
+    return (*grave, -group.holding, group.code, group.whom)
+
+
+def rate_lines(rates: Sequence[RateCourse], width: int, bars: str) -> Text:
+    """Each rate: its name, how it went, and the number now."""
+    columns = 4 if width >= WIDE else 2
+    room = width // columns - 2
+    cells = [spark_cell(rate.name, rate.values, rate.now, room, bars, GREY) for rate in rates]
+    return in_columns(cells, columns)
+
+
+def course_lines(name: str, course: Mapping[str, Sequence[int]], width: int, bars: str) -> Text:
+    """The sockets of an endpoint in each state over the last minutes."""
+    columns = max(width // (CELL + 2), 1)
+    room = width // columns - 2
+    cells = [
+        spark_cell(state, counts, counts[-1], room, bars, STATE_COLOURS.get(state, ""))
+        for state, counts in course.items()
+    ]
+    title = Text(f" {short_text(name, width - 25)}, the last 3 minutes", f"bold {GREY}", no_wrap=True)
+    return Text("\n").join([title, in_columns(cells, columns)] if cells else [title])
+
+
+def spark_cell(name: str, values: Sequence[float], now: float, room: int, bars: str, colour: str) -> Text:
+    """``name ▁▂▃▅ 12.3k``, as wide as ``room``."""
+    label = f"{name:<12}" if room >= CELL - 4 else name
+    number = f"{short_number(now):>6}"
+    course = sparkline(values, room - len(label) - len(number) - 1, bars)
+    return Text(" ", no_wrap=True).append(label, GREY).append(f" {course}", colour).append(number, "bold")
+
+
+def in_columns(cells: Sequence[Text], columns: int) -> Text:
+    """Cells beside and under one another."""
+    rows = [cells[place : place + columns] for place in range(0, len(cells), columns)]
+    return Text("\n").join(Text(" ").join(row) for row in rows)
+
+
+def help_lines(columns: int, signs: Mapping[str, str]) -> list[Line]:
+    """The keys and what the tables have."""
+    said = (
+        "Above stand rates, under them the sockets of each endpoint by state, timers included; of states whose column "
+        "has no room, other has the sum. next is when the next TIME_WAIT ends, oldest how long the oldest closing "
+        "socket has been in its state.",
+        "Findings stand in groups: now is how many were announced and hold, over how many no longer do; confidence is "
+        "that of the surest.",
+        f"Signs: {', '.join(f'{sign} {word}' for word, sign in signs.items())}.",
+    )
+    texts = [line for text in said for line in ("", *wrapped(text, 2, columns))]
+    return [*key_lines(KEYS, columns), *map(Line, texts)]
+
+
+def only_ascii(environment: Mapping[str, str]) -> bool:
+    """Whether the locale says that the terminal has no UTF-8."""
+    named = next((environment[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(name)), "UTF-8")
+    return "utf" not in named.casefold()
 
 
 def show(subject: ScreenSource) -> None:
     """Run the screen until its end, or the subject's."""
-    Screen(subject).run()
+    LiveScreen(subject).run()

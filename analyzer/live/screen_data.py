@@ -6,21 +6,23 @@ text comes from a capture is escaped here.
 
 import threading
 import time
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-import pandas as pd
+import numpy as np
 
 from analyzer.errors import UsageError
-from analyzer.live.announcements import Announcement
+from analyzer.live.announcements import Announcement, Crowd
 from analyzer.live.census import SocketGroup, kernel_counts
-from analyzer.live.line_output import text_of, who
+from analyzer.live.fitting import short_number
 from analyzer.live.older_leaks import OlderLeak
+from analyzer.live.rates import RateCourse, Rates, SocketCourses
 from analyzer.live.sockets import Owners
+from analyzer.live.told_findings import ToldFinding, ToldFindings, ToldGroup
 from analyzer.live.viewers import BaseViewer
 from analyzer.live.watch import Commands, Watch
+from analyzer.tcp.states import State
 from analyzer.tracker.outcome import Ledger
 from analyzer.views.escape import safe
 
@@ -28,19 +30,8 @@ if TYPE_CHECKING:
     from analyzer.results.result import Analysed, ResultTables
     from analyzer.views.console import Line
 
-NEWS_KEPT = 500
 PATIENCE = 10.0  # seconds to wait for a ladder
 GROUPS_ASKED = 200  # groups for which the kernel and the processes are asked
-
-
-@dataclass(frozen=True)
-class News:
-    """One line of what happened."""
-
-    text: str
-    severity: str
-    stream: int | None
-    search: str  # what the filter is matched with
 
 
 @dataclass(frozen=True)
@@ -51,7 +42,12 @@ class ScreenData:
     groups: Sequence[SocketGroup] = ()
     kernel: dict[str, dict[str, int]] = field(default_factory=dict)  # group -> the kernel's counts, where local
     owners: dict[str, str] = field(default_factory=dict)  # group -> process
-    news: Sequence[News] = ()
+    findings: Sequence[ToldGroup] = ()
+    rates: Sequence[RateCourse] = ()
+    told: int = 0  # findings, those that are over included
+    packets: int = 0
+    lost: int = 0
+    left_out: int = 0  # groups of findings
     ended: bool = False
 
 
@@ -60,17 +56,16 @@ class ScreenSource(Protocol):
 
     def data(self) -> ScreenData: ...
 
+    def members(self, key: Crowd) -> Sequence[ToldFinding]:
+        """The newest findings of a group, newest first."""
+
+    def sockets(self, name: str) -> dict[str, list[int]]:
+        """State -> sockets of an endpoint in it over the last minutes, the newest last."""
+
     def ladder(self, stream: int, columns: int) -> "list[Line]":
-        """The ladder of one connection. Raises UsageError where it is no longer kept."""
+        """The ladder of one connection; it may take seconds. Raises UsageError where it is no longer kept."""
 
     def stop(self) -> None: ...
-
-
-def news_of(told: Announcement, now_ns: int) -> News:
-    row = told.finding
-    stream = None if pd.isna(row.stream) else int(row.stream)
-    severity = "over" if told.over else str(row.severity)
-    return News(safe(text_of(told, now_ns)), severity, stream, f"{who(row)} {row.code}")
 
 
 class WatchScreenSource(BaseViewer):
@@ -80,28 +75,30 @@ class WatchScreenSource(BaseViewer):
         self._commands = commands
         self._owners = Owners() if local else None
         self._lock = threading.Lock()
-        self._news: deque[News] = deque(maxlen=NEWS_KEPT)
+        self._found = ToldFindings()
+        self._rates, self._courses = Rates(), SocketCourses()
         self._data = ScreenData()
-        self._before = (time.monotonic(), 0)
         self.ended = False
 
     def told(self, news: Sequence[Announcement], now_ns: int, watch: Watch) -> None:
         with self._lock:
-            self._news.extendleft(news_of(told, now_ns) for told in news)
+            self._found.add(news, now_ns)
 
     def heard(self, news: Sequence[OlderLeak], now_ns: int, watch: Watch) -> None:
         with self._lock:
-            self._news.extendleft(
-                News(safe(leak.text(now_ns)), "over" if leak.over else leak.severity, None, safe(leak.endpoint))
-                for leak in news
-            )
+            self._found.hear(news, now_ns)
 
     def looked(self, ledger: Ledger, now_ns: int, watch: Watch) -> None:
         groups = watch.groups
         kernel, owners = self._ask(groups)
-        made = ScreenData(self._head(watch, ledger), groups, kernel, owners)
+        totals = watch.totals
         with self._lock:
-            self._data = made
+            if self._rates.add(time.monotonic(), counts_of(watch, ledger)):
+                self._courses.add(groups)
+            self._data = ScreenData(
+                head(watch, ledger), groups, kernel, owners, rates=self._rates.courses(), packets=totals.packets,
+                lost=totals.lost,
+            )  # fmt: skip
 
     def _ask(self, groups: Sequence[SocketGroup]) -> tuple[dict[str, dict[str, int]], dict[str, str]]:
         """What the kernel counts at the groups that are of this host, and which process holds them."""
@@ -122,20 +119,20 @@ class WatchScreenSource(BaseViewer):
                 holders[group.name] = safe(f"{process.command}[{process.pid}]")
         return kernel_counts(sockets, asked), holders
 
-    def _head(self, watch: Watch, ledger: Ledger) -> str:
-        totals, now = watch.totals, time.monotonic()
-        then, packets = self._before
-        self._before = (now, totals.packets)
-        rate = (totals.packets - packets) / max(now - then, 1e-9)
-        lost = f"   LOST {totals.lost:,}" if totals.lost else ""
-        finished = f"{ledger.flows:,} kept, {totals.flows:,} finished"
-        counts = f"{rate:,.0f} packets/s   connections: {finished}   findings: {totals.announced:,}{lost}"
-        return f"{safe(totals.source)}   {counts}"
-
     def data(self) -> ScreenData:
         with self._lock:
-            kept = self._data
-            return ScreenData(kept.head, kept.groups, kept.kernel, kept.owners, list(self._news), self.ended)
+            found = self._found
+            return replace(
+                self._data, findings=found.groups(), told=found.told, left_out=found.left_out, ended=self.ended
+            )
+
+    def members(self, key: Crowd) -> Sequence[ToldFinding]:
+        with self._lock:
+            return self._found.members(key)
+
+    def sockets(self, name: str) -> dict[str, list[int]]:
+        with self._lock:
+            return self._courses.of(name)
 
     def ladder(self, stream: int, columns: int) -> "list[Line]":
         answered = threading.Event()
@@ -154,6 +151,20 @@ class WatchScreenSource(BaseViewer):
 
     def stop(self) -> None:
         self._commands.stop = True
+
+
+def head(watch: Watch, ledger: Ledger) -> str:
+    """What is watched, and how much there is in memory."""
+    return f"{safe(watch.totals.source)}   {short_number(ledger.flows)} connections"
+
+
+def counts_of(watch: Watch, ledger: Ledger) -> Sequence[int]:
+    """Packets, connections that were opened, that were closed, and findings until now."""
+    totals, over = watch.totals, 0
+    if ledger.flows:
+        over = int(np.isin(ledger.own("state"), (State.CLOSED, State.TIME_WAIT)).all(axis=1).sum())
+    closed = totals.flows - totals.idle - totals.crowded_out + over
+    return (totals.packets, totals.flows + ledger.flows, closed, totals.announced)
 
 
 def ladder_of(result: "ResultTables", stream: int, columns: int) -> "list[Line]":
