@@ -219,9 +219,7 @@ def _settings_text() -> str:
 
 def manual_page() -> dict[str, str]:
     """docs/teardown.1 from the commands themselves; the wheel installs it."""
-    root = str(DOCS.parent)
-    if root not in sys.path:
-        sys.path.insert(0, root)
+    _find_packages()
     from docs.manual import manual
 
     return {"teardown.1": manual(cli, VERSION)}
@@ -270,12 +268,10 @@ def segments_page() -> dict[str, str]:
 
 def truth_pages() -> dict[str, str]:
     """docs/truth.md and the README's table from the laboratory's recordings, scored now."""
-    root = DOCS.parent
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
+    _find_packages()
     from tests.lab import pages as laboratory
 
-    return laboratory.pages(MADE, root)
+    return laboratory.pages(MADE, DOCS.parent)
 
 
 def states_page() -> dict[str, str]:
@@ -327,9 +323,20 @@ GENERATORS: list[Callable[[], Mapping[str, str]]] = [
 ]
 
 
+def _find_packages() -> None:
+    """The repository's root is where ``docs`` and ``tests`` are found, wherever this file is run."""
+    root = str(DOCS.parent)
+    if root not in sys.path:
+        sys.path.insert(0, root)
+
+
 def pages() -> dict[str, str]:
-    """All generated pages: file name relative to docs/ -> text."""
-    return {name: text for generator in GENERATORS for name, text in generator().items()}
+    """All generated pages, and those that show output: file name relative to docs/ -> text."""
+    _find_packages()
+    from docs import shown
+
+    made = {name: text for generator in GENERATORS for name, text in generator().items()}
+    return made | {name: shown.refreshed(made.get(name) or text) for name, text in shown.pages().items()}
 
 
 def stale() -> list[str]:

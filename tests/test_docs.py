@@ -12,7 +12,7 @@ from types import ModuleType
 import click
 import pytest
 
-from analyzer.cli import cli, guarded
+from analyzer.cli import cli
 from analyzer.results.schema import TABLES
 
 ROOT = Path(__file__).parents[1]
@@ -122,18 +122,6 @@ def test_every_release_is_in_the_changelog() -> None:
     from analyzer import __version__
 
     assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
-
-
-SHOWN = re.findall(r"<!-- (teardown [^\n]*) -->\n```\n(.*?)\n```", README, re.S)
-
-
-@pytest.mark.parametrize(("command", "expected"), SHOWN, ids=[command for command, _ in SHOWN])
-def test_output_shown_in_the_readme_is_what_is_printed(
-    command: str, expected: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(ROOT)
-    assert guarded(shlex.split(command)[1:]) == 0
-    assert capfd.readouterr().out.rstrip("\n") == expected
 
 
 def test_the_readmes_python_runs(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
