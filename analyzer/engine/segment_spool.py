@@ -40,7 +40,10 @@ class SegmentSpool:
         gone through once."""
         own = np.isin(flow_table["stream"], streams)
         rows = self._spooled.rows()
-        parts = [_marked(rows[begin : begin + AT_ONCE], own) for begin in range(0, len(rows), AT_ONCE)]
+        parts = []
+        for begin in range(0, len(rows), AT_ONCE):
+            parts.append(_marked(rows[begin : begin + AT_ONCE], own))
+            self._spooled.pass_by(AT_ONCE)
         return np.concatenate([rows[:0], *parts]), _marked(np.concatenate(self._quoted), own)
 
     def of_stream(self, stream: int, flow_table: Rows, frames: tuple[int, int]) -> tuple[Rows, Rows]:

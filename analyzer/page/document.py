@@ -47,9 +47,8 @@ def page_text(analysed: Analysed, spool: SegmentSpool, words: Sequence[str] = ()
 
     connections = page_connections(analysed)
     ladders = PageLadders(analysed, spool, connections)
-    library, library_styles = table_library()
-    styles = [library_styles, _styles()]
-    scripts = [library, "\n".join(map(own, SCRIPTS))]
+    styles = [_styles()]
+    scripts = [table_library(), "\n".join(map(own, SCRIPTS))]
     environment = Environment(
         loader=FunctionLoader(own), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

@@ -35,20 +35,18 @@ def packed(value: Any) -> str:
     return b64encode(gzip.compress(json.dumps(value, separators=(",", ":")).encode(), 9, mtime=0)).decode()
 
 
-def table_library() -> tuple[str, str]:
-    """The script of DataTables, which leaves it as ``DataTable`` of the window, and its styles, from the installed
-    package. Raises UsageError where it is missing or has another form."""
+def table_library() -> str:
+    """The script of DataTables, from the installed package; it leaves ``DataTable`` in the window. Raises UsageError
+    where it is missing or has another form. (Its styles know no dark ground of ours, and are not used.)"""
     try:
-        html = files(LIBRARY) / "html"
-        script, styles = (html.joinpath(f"dt_bundle.{kind}").read_text("utf-8") for kind in ("js", "css"))
+        script = (files(LIBRARY) / "html" / "dt_bundle.js").read_text("utf-8")
     except (ImportError, OSError) as error:
         raise UsageError(MISSING) from error
     found = EXPORTS.findall(script)
     named = DEFAULT.search(found[-1]) if found else None
     if named is None:
         raise UsageError(f"this release of {LIBRARY} has another form of its script; --html knows those since 2.6")
-    script = EXPORTS.sub("", script)
-    return f"{script}\n;globalThis.DataTable={named[1]};", styles
+    return f"{EXPORTS.sub('', script)}\n;globalThis.DataTable={named[1]};"
 
 
 def policy(scripts: Iterable[str], styles: Iterable[str]) -> str:

@@ -15,11 +15,11 @@ from analyzer.views.console import endpoint
 from analyzer.views.next_commands import command
 from analyzer.views.pictures.colours import SEVERITY_SIGNS
 from analyzer.views.summary_findings import by_importance, how_many
-from analyzer.views.wireshark_filters import of_addresses, of_streams
+from analyzer.views.wireshark_filters import members, of_addresses
 
 CARDS, CHIPS, ENDPOINTS = 6, 24, 40
 TOLD = 1200  # findings that are told in full
-ROOM = 400  # characters of a display filter
+ROOM = 160  # characters of a display filter
 
 
 def cards(summary: Summary, listing: FindingList) -> list[dict[str, Any]]:
@@ -35,7 +35,9 @@ def _card(summary: Summary, listing: FindingList, table: RuleFindings) -> dict[s
     advice, next_words, next_command = _advice(listing.say(table, "advice", example))
     stream = int(table.columns["stream"][example])
     streams = table.shown_streams.tolist()
-    hosts, ports = listing.ends(table, example)
+    shown, used = members("tcp.stream", streams, ROOM) if streams else ("", 0)
+    if not streams or listing.files.several:  # each file has numbers of its own
+        shown, used = of_addresses(*listing.ends(table, example)), len(streams)
     return {
         **head(table),
         "blamed": [f"{end.role} {_name(end.address, end.port)} ({end.findings:,})" for end in blamed],
@@ -48,7 +50,8 @@ def _card(summary: Summary, listing: FindingList, table: RuleFindings) -> dict[s
         "next_words": next_words,
         "next": next_command,
         "command": command("analyze", summary, listing.settings, "--code", table.rule.code),
-        "filter": of_streams(streams, ROOM)[0] if streams else of_addresses(hosts, ports),
+        "filter": shown,
+        "left_out": len(streams) - used,
         "streams": streams[:CHIPS],
         "more": max(len(streams) - CHIPS, 0),
     }

@@ -61,7 +61,9 @@ function options(select, values) {
 }
 
 if (byId("table")) {
-  const rows = columns.stream.map((_, row) => row);
+  const grave = Object.fromEntries(data.findings.map((group) => [group.code, Object.keys(SIGNS).indexOf(group.severity)]));
+  const gravity = columns.stream.map((_, row) => Math.min(9, ...codesOf(row).map((code) => grave[code] ?? 9)));
+  const rows = columns.stream.map((_, row) => row).sort((one, other) => gravity[one] - gravity[other] || one - other);
   options(byId("by-ending"), rows.map((row) => at("teardown", row)));
   options(byId("by-code"), rows.flatMap(codesOf));
   options(byId("by-server"), rows.map(server));

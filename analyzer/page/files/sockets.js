@@ -89,7 +89,7 @@ function drawChart() {
       drawn("text", { x: chart.left - 4, y: up(number) + 4, "text-anchor": "end", class: "t-faint" }, count(number)));
   for (const [share, anchor] of [[0, "start"], [0.5, "middle"], [1, "end"]]) {
     const moment = chart.from + share * (chart.to - chart.from);
-    picture.append(drawn("text", { x: across(moment), y: base + 16, "text-anchor": anchor, class: "t-faint" }, `${length(moment)}`));
+    picture.append(drawn("text", { x: across(moment), y: base + 16, "text-anchor": anchor, class: "t-faint" }, moment ? length(moment) : "0 s"));
   }
   const line = drawn("path", { class: "pointer", d: "" }), words = drawn("text", { class: "t-bold", y: chart.top + 12 });
   picture.append(line, words);
@@ -142,7 +142,7 @@ async function listSockets(moment) {
     element("p", {}, copied(data.commands.netstat.replace("TIME", `'${date(moment)}'`))),
     element("div", { class: "scrolls" }, element("table", { class: "plain" },
       element("thead", {}, element("tr", {}, ...head.map((cell) => element("th", { scope: "col" }, cell)))), element("tbody", {}, ...body))),
-    element("p", { class: "faint" }, "~ uncertain: the packets allow the other states, too. Each state is the best estimate."));
+    element("p", { class: "faint" }, "~ uncertain: the packets allow the other states, too. Each state is the best estimate. A click in the picture, or the arrows and Enter, lists the sockets of another moment."));
 }
 
 function zoom(from, to) {
@@ -173,11 +173,12 @@ function choose(number) {
   }));
   drawChart();
   chartTable();
-  byId("netstat").replaceChildren(element("p", { class: "faint" }, "Choose a moment in the picture, by a click or with the arrows and Enter: its sockets are listed here."));
+  listSockets(chart.moment);
 }
 
 if (byId("chart") && data.series.length) {
   chart.to = data.last || 1;
+  chart.moment = data.last;
   byId("series").append(...data.series.map((series, number) =>
     element("option", { value: String(number) }, series.whose === "server" ? `${series.server}` : `clients of ${series.server}`)));
   byId("series").addEventListener("change", (event) => choose(Number(event.target.value)));

@@ -8,14 +8,17 @@ of each time; a strip at its outer side has a soft edge from the earliest time t
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 from xml.etree.ElementTree import Element
 
 import numpy as np
 
+from analyzer.results.notes import timer_of
 from analyzer.results.result import ResultTables
 from analyzer.segments.table import ACK, FIN, RST, SYN
 from analyzer.settings import seconds_text
+from analyzer.tcp.states import State
 from analyzer.times import decimal
 from analyzer.units import SECOND
 from analyzer.views.console import duration, endpoint
@@ -30,14 +33,15 @@ from analyzer.views.pictures.lanes import NO_SOCKET, Stay, at_capture_end, stays
 from analyzer.views.pictures.svg import CHARACTER, add, alone, fitted, picture
 from analyzer.views.pictures.time_scale import TimeScale
 
-WIDTH, TIME, LANE, STRIP = 552.0, 66.0, 14.0, 4.0
-CLIENT, SERVER = 160.0, 440.0  # left edges of the lanes
+WIDTH, TIME, LANE, STRIP = 566.0, 82.0, 14.0, 4.0
+CLIENT, SERVER = 175.0, 455.0  # left edges of the lanes
 LEFT, RIGHT = CLIENT + LANE, SERVER  # between them the arrows
 ROOM = RIGHT - LEFT - 12
-ROW, LINE, TOP = 22.0, 14.0, 46.0
-LEAST_SLOPE, MOST_SLOPE = 2.0, 44.0
+ROW, LINE, TOP = 25.0, 14.0, 46.0
+LEAST_SLOPE, MOST_SLOPE = 1.5, 7.0
 NEVER_BACK = np.iinfo(np.int64).max
 SOFT = 3.0  # pixels between the bounds of a begin, from which on its edge is soft
+LEAK = "TD101"
 AROUND = "\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -215,8 +219,9 @@ def _stay(
         name = name_of(stay.state)
         size: dict[str, Any] = {"x": left, "y": begin, "width": LANE, "height": max(end - begin, 1.0)}
         add(group, "rect", kind=f"s-{name}", **size)
-        if stay.state in ("UNKNOWN", "CLOSE_WAIT"):
-            add(group, "rect", fill="url(#hatch)" if stay.state == "UNKNOWN" else "url(#leak)", **size)
+        leaked = stay.state == "CLOSE_WAIT" and stay.end is None and LEAK in whole.parts.findings["code"].tolist()
+        if leaked or stay.state == "UNKNOWN":
+            add(group, "rect", fill="url(#leak)" if leaked else "url(#hatch)", **size)
     if latest - earliest > SOFT and before and before not in NO_SOCKET:
         _soft_edge(whole, group, (left, earliest, latest), before, stay.state)
     if stay.state in NO_SOCKET and stay.by_reset:
@@ -320,22 +325,23 @@ def _told(whole: LadderPicture, row: PictureRow) -> str:
 
 def _notes(parts: LadderParts, rows: Sequence[PictureRow], result: ResultTables) -> list[str]:
     """What the signs in the picture mean, and how it is drawn."""
-    told = [
-        stay for side in ("client", "server") for stay in stays([r.step for r in rows], side, result.timers_in_force)
-    ]
-    signs = {stay.sign for stay in told if stay.sign}
-    only_kept = all(stay.state == "TIME_WAIT" for stay in told if stay.sign == "?")
+    timers, steps = result.timers_in_force, [row.step for row in rows]
+    sides = [stays(steps, side, timers) for side in ("client", "server")]
+    signs = {stay.sign for side in sides for stay in side if stay.sign}
+    only_kept = all(stay.state == "TIME_WAIT" for side in sides for stay in side if stay.sign == "?")
     meanings = SIGNS | ({"?": NOT_KEPT} if only_kept else {})
+    ended = {before.state for side in sides for before, stay in pairwise(side) if stay.sign == "*"}
+    in_force = ((state, timer_of(State[state], timers)) for state in sorted(ended))
+    meanings["*"] += "".join(
+        f"; {timer.source}: {state} lasts {seconds_text(timer.length)} s" for state, timer in in_force
+    )
     lines = [f"{sign} {meanings[sign]}" for sign in SIGNS if sign in signs]
-    if "*" in signs:
-        timer = result.timers_in_force.time_wait
-        lines[-1 if "^" not in signs else -2] += f"; TIME_WAIT {seconds_text(timer.length)} s: {timer.source}"
     scale = TimeScale([row.time for row in rows], [row.height for row in rows], 0)
     if scale.scale:
         lines.append(
-            f"Time runs down, 1 cm is {duration(38 / scale.scale / SECOND)}: shorter steps are widened to a row,"
+            f"Time runs down, 1 cm is {duration(38 / scale.scale / SECOND)}: shorter steps are widened to a row, "
+            "longer silences folded. An arrow slopes by half the shortest round trip, so far as a row allows."
         )
-        lines.append("longer silences folded. An arrow slopes by half the shortest round trip.")
     return [piece for line in lines for piece in _wide(line)]
 
 
