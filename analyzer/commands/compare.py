@@ -1,4 +1,4 @@
-"""teardown compare: two recordings, before a change and after it."""
+"""teardown compare: two recordings, before a change and after it, or made at two places."""
 
 import sys
 from typing import Any
@@ -25,23 +25,37 @@ BY = ("server", "port", "all")
     "all.  [default: server]",
 )
 @click.option(
+    "--taps",
+    is_flag=True,
+    help="The two captures have the same connections, seen at two places, A and B: tell what was lost between them, "
+    "how the clocks differ, and each host's states by the nearer tap. Filters go by the first.",
+)
+@click.option(
     "--fail-on",
-    type=click.Choice(["worse"]),
-    help="Exit with status 1 if a finding of severity warning or error got worse, by more than chance.",
+    type=click.Choice(["worse", "lost"]),
+    help="Exit with status 1 if a finding of severity warning or error got worse, by more than chance (worse); with "
+    "--taps, if a FIN, a RST or a last ACK passed one tap only (lost).",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print a line of CSV for each thing compared.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @no_fast_path
 @settings_options
 def compare(
-    before: str, after: str, by: str, fail_on: str | None, as_csv: bool, as_json: bool, **thresholds: Any
+    before: str,
+    after: str,
+    by: str,
+    taps: bool,
+    fail_on: str | None,
+    as_csv: bool,
+    as_json: bool,
+    **thresholds: Any,
 ) -> int:
     """Compare two recordings, before a change and after it: did the fix work?
 
     BEFORE and AFTER are a capture each; several as a folder, or as a quoted pattern ("before/ring_*.pcap"). Of each
     server: endings, findings, how long CLOSE_WAIT, FIN_WAIT_2 and TIME_WAIT lasted, how many sockets were in CLOSE_WAIT
     and TIME_WAIT at once. What chance or the recordings' lengths explain is not called a change. Filters and thresholds
-    hold for both.
+    hold for both. With --taps: two captures of the same connections, made at two places.
     """
     if as_csv and as_json:
         raise UsageError("--csv and --json are two forms of the same; give one")
@@ -49,6 +63,13 @@ def compare(
     files = [captures_of(argument) for argument in (before, after)]
     if "-" in files[0] and "-" in files[1]:
         raise UsageError("standard input is one capture: BEFORE and AFTER cannot both be -")
+    if fail_on is not None and (fail_on == "lost") != taps:
+        raise UsageError("--fail-on lost goes with --taps" if fail_on == "lost" else "--taps goes with --fail-on lost")
+    if taps:
+        from analyzer.commands.compare_taps import compare_taps
+
+        form = "csv" if as_csv else "json" if as_json else "text"
+        return compare_taps(files, settings, form, fail_on is not None)
     from analyzer.results.comparison import compare as compared
     from analyzer.results.server_measures import measured
 

@@ -187,6 +187,11 @@ def timed(kernel: list[Entry], rows: list[Row], at_host: bool) -> Iterator[Timed
 def judge(scenario: Scenario, tap: str, truth: Truth, path: Path) -> tuple[list[Verdict], list[Reset]]:
     """Every endpoint of one capture, and the causes of its resets."""
     flows, span = inferred(path)
+    return judge_flows(scenario, tap, truth, flows, span), list(resets(scenario, tap, flows))
+
+
+def judge_flows(scenario: Scenario, tap: str, truth: Truth, flows: list[Flow], span: tuple[int, int]) -> list[Verdict]:
+    """Every endpoint, by what is said of the connections seen at ``tap`` in ``span``."""
     ran = span if scenario.edit is not None else (0, span[1])
     slack = scenario.round_trip_ns // 2 + NEAR_NS
     way = round(scenario.delay * 1e9) * TAPS.index(tap) // 2
@@ -205,7 +210,7 @@ def judge(scenario: Scenario, tap: str, truth: Truth, path: Path) -> tuple[list[
             verdicts.append(_verdict(scenario, tap, end, before, entered, rows, nth, ran))
     strangers = [(pair, rows) for flow in flows for pair, rows in flow.ends.items() if (id(flow), pair) not in sockets]
     verdicts += socketless(scenario, tap, truth, strangers)
-    return verdicts, list(resets(scenario, tap, flows))
+    return verdicts
 
 
 def socketless(
