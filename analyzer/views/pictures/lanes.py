@@ -42,15 +42,22 @@ def stays(steps: Sequence[LadderStep], side: str, timers: Timers) -> list[Stay]:
     first = moved[0][1]
     made = [Stay(first.from_state, None, 0, 0, 0, "", False, nanoseconds(first.time_epoch), "")]
     last = max(step.time for step in steps)
+    again = max((step.time for step in steps for row in step.rows if _asks_again(row, side)), default=0)
     for number, (place, entry) in enumerate(moved):
         following = moved[number + 1][1] if number + 1 < len(moved) else None
         end = None if following is None else nanoseconds(following.time_epoch)
-        made.append(_stay(place, entry, end, last, timers))
+        made.append(_stay(place, entry, end, (again, last), timers))
     return made
 
 
-def _stay(place: int, entry: Any, end: int | None, last: int, timers: Timers) -> Stay:
-    begin = nanoseconds(entry.time_epoch)
+def _asks_again(entry: Any, side: str) -> bool:
+    """Whether it is a FIN of the other side once more, which begins TIME_WAIT anew (RFC 9293 3.10.7.4)."""
+    return bool(entry.event == "fin-retransmitted" and entry.endpoint != side)
+
+
+def _stay(place: int, entry: Any, end: int | None, times: tuple[int, int], timers: Timers) -> Stay:
+    """A stay; ``times`` are when TIME_WAIT began anew, 0 where it did not, and when the picture ends."""
+    begin, (again, last) = nanoseconds(entry.time_epoch), times
     earliest, latest = (
         begin if pd.isna(bound) else nanoseconds(bound) for bound in (entry.earliest_epoch, entry.latest_epoch)
     )
@@ -59,7 +66,7 @@ def _stay(place: int, entry: Any, end: int | None, last: int, timers: Timers) ->
     if entry.state in TOLD and lasted >= LEAST_TOLD:
         length = f"{'' if end is not None else '≥ '}{duration(lasted / 1e9)}"
     if entry.state == "TIME_WAIT" and end is None:
-        left = timer_of(State.TIME_WAIT, timers).length - lasted
+        left = timer_of(State.TIME_WAIT, timers).length - (last - max(begin, again))
         length = f"{duration(left / 1e9)} left" if left > 0 else length
     by_reset = entry.state == "CLOSED" and "rst" in entry.event and entry.event != TIMER
     return Stay(entry.state, place, begin, earliest, latest, sign_of(entry), by_reset, end, length)
