@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.recording import Recording
+from analyzer.engine.departed_flows import DepartedFlows
 from analyzer.findings.all_flows import KEPT
 from analyzer.findings.engine import RuleEngine
 from analyzer.findings.ledger_view import views
@@ -63,10 +64,16 @@ class FinishedFlows:
                 self._worker.submit((ended, table.take(ended.facts.flow("row")), end_ns))
 
     def analysed(
-        self, book: AddressBook, end_ns: int, table: NDArray[np.void], hides: bool = False, whole: bool = False
+        self,
+        book: AddressBook,
+        end_ns: int,
+        table: NDArray[np.void],
+        hides: bool = False,
+        whole: bool = False,
+        departed: DepartedFlows | None = None,
     ) -> Analysed:
         """What there is to say of them; ``table`` is the flow table, ``hides`` tells that packets were not understood
-        that may hold TCP, ``whole`` that these are all flows of the capture."""
+        that may hold TCP, ``whole`` that these are all flows of the capture, ``departed`` which others left before."""
         self._worker.wait()
         self._rules.hides = hides
         self._rules.hosts.answer_ttls = partial(answer_ttls, table)
@@ -79,6 +86,8 @@ class FinishedFlows:
             self._rules.judge_all_flows(self._columns.column, self._recording, end_ns, self._settings, began, table)
             if self._settings.keeps_rows:
                 self._store.amend(sorted(self._rules.amended), self._rules.amended_number)
+        elif departed is not None:
+            departed.judge(self._rules, self._columns.column, self._recording, end_ns, self._settings)
         addresses = book.words()
         timers = timers_of(self._settings)
         self._store.name(addresses, self._rules.combinations, note_texts(timers), self._recording.frame_files)
@@ -95,6 +104,12 @@ class FinishedFlows:
             end=end_ns,
             noted=self._noted,
         )
+
+    def depart(self, departed: DepartedFlows, clock: int) -> None:
+        """They leave at ``clock``, while the capture goes on."""
+        departed.add(self._columns.column, clock)
+        departed.both_ways |= bool(self._overview.both_ways)
+        departed.one_way |= self._rules.one_way
 
     def _enter(self, given: tuple[Ended, NDArray[np.void], int]) -> None:
         """Take in one part."""
@@ -120,8 +135,7 @@ class FinishedFlows:
         ledger, endings = waiting.ledger(self._end), waiting.endings
         ledger.gaps = self._recording.gaps.bounds
         if kind == OTHER:
-            for view in views(ledger, np.arange(ledger.flows)):
-                conclude(endings[view.rows[0] : view.rows[-1] + 1], view)
+            _conclude(ledger, endings)
         self._overview.add(endings)
         endings["findings"] = self._rules.judge(
             ledger,
@@ -151,6 +165,20 @@ class FinishedFlows:
             else:
                 lengths = np.where(mine, lengths, np.uint32(0))
         self._store.add(endings, entries, lengths)
+
+
+def concluded(ended: Ended, table: NDArray[np.void], end_ns: int, recording: Recording) -> NDArray[np.void]:
+    """The rows of ENDING of OTHER flows as at ``end_ns``; ``table`` has their rows of the flow table."""
+    ledger = TransposedLedger(ended.facts, table, end_ns)
+    ledger.gaps = recording.gaps.bounds
+    _conclude(ledger, ended.endings)
+    return ended.endings
+
+
+def _conclude(ledger: TransposedLedger, endings: NDArray[np.void]) -> None:
+    """Derive how they ended."""
+    for view in views(ledger, np.arange(ledger.flows)):
+        conclude(endings[view.rows[0] : view.rows[-1] + 1], view)
 
 
 class WaitingFlows:

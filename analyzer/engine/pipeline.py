@@ -15,8 +15,11 @@ from analyzer.capture import open_captures
 from analyzer.capture.capture_stream import CaptureStream
 from analyzer.capture.packets import Packets
 from analyzer.capture.recording import Recording, unbroken
-from analyzer.engine.finished_flows import FinishedFlows
+from analyzer.engine.departed_flows import DepartedFlows
+from analyzer.engine.finished_flows import FinishedFlows, concluded
 from analyzer.errors import Notice
+from analyzer.findings.all_flows import KEPT
+from analyzer.findings.engine import RuleEngine
 from analyzer.findings.loading import asked
 from analyzer.flows.order import Order
 from analyzer.flows.table import FlowTable
@@ -24,9 +27,10 @@ from analyzer.flows.wanted import WantedFlows
 from analyzer.results.choice import chosen, told
 from analyzer.results.column_values import segment_rows
 from analyzer.results.filter_words import check_words
+from analyzer.results.finding_list import FindingList
 from analyzer.results.result import Analysed
 from analyzer.results.source_summary import Summary
-from analyzer.results.store import FlowStore
+from analyzer.results.store import FlowStore, SpooledColumns
 from analyzer.segments import Decoder
 from analyzer.segments.addresses import AddressBook
 from analyzer.segments.header_numbers import HIDE_TCP
@@ -37,8 +41,9 @@ from analyzer.settings import Settings, file_text
 from analyzer.threads import BackgroundTask, computed_in_order, prefetched
 from analyzer.times import outer
 from analyzer.tracker.fast_path.flow_buffer import FlowBuffer, Released, as_they_come
+from analyzer.tracker.flow_record import ENDING
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.track import Ended, Tracker
+from analyzer.tracker.track import Ended, Tracker, in_portions
 from analyzer.units import counted
 
 if TYPE_CHECKING:
@@ -124,7 +129,7 @@ class Analysis:
         self._wanted = WantedFlows.of(settings, self._decoder.book)
         self._finished = FinishedFlows(settings, FlowStore(scratch), self.recording, self._wanted)
         self._retiring: Iterator[Ended] = iter(())
-        self._handed_out = False  # whether flows were, before the capture's end
+        self.departed = DepartedFlows()  # those that were handed out before the capture's end
         self._kept: list[NDArray[np.void]] = []
         self._quoted: list[NDArray[np.void]] = [NO_SEGMENTS]
         self._segments = 0
@@ -248,13 +253,17 @@ class Analysis:
         """Once the flow table has more than ``most`` rows: forget flows that are no longer kept, the newest quarter
         apart, with their addresses. Returns whether that was done; segments decoded before mean nothing then."""
         count = len(self._table)
+        if count <= most:
+            return False
         wanted = np.zeros(count, np.bool_)
         wanted[self._tracker.rows] = True
         wanted[max(0, count - most // 4) :] = True
         kept = np.flatnonzero(wanted)
-        if count <= most or 4 * len(kept) > 3 * count:
+        if 4 * len(kept) > 3 * count:
             return False
-        addresses = np.union1d(self._table.rows["address"][kept], self._tracker.icmp_senders())
+        named = (self._table.rows["address"][kept].ravel(), self._tracker.icmp_senders(), self.departed.addresses)
+        addresses = np.unique(np.concatenate(named)).astype(np.int32)
+        self.departed.renumber(addresses)
         self._tracker.forget(kept, addresses)
         self._table.forget(kept, addresses)
         self._decoder.book.forget(addresses)
@@ -275,10 +284,23 @@ class Analysis:
         if not len(places):
             return None
         seen = self._tracker.so_far(self._tracker.held[places], now_ns)
-        analysed = self._alone([seen], now_ns)
+        analysed = self._some([seen], now_ns).analysed(self.book, now_ns, self._table.rows)
         own = [batch[streams[batch["sender"] >> 1] == stream] for batch in batches]
         analysed.segments = (segment_rows(own), self._table.rows)
         return analysed
+
+    def crowds(self, now_ns: int) -> FindingList:
+        """What is to be said, at ``now_ns``, of all flows together, those that left included. Nothing is changed by
+        looking."""
+        held, columns = self._tracker.held, SpooledColumns(ENDING, KEPT, None)
+        for slots in in_portions(held):
+            seen = self._tracker.so_far(slots, now_ns)
+            table = self._table.rows.take(seen.facts.flow("row"))
+            columns.append(concluded(seen, table, now_ns, self.recording))
+        engine = RuleEngine()
+        engine.hides = not HIDE_TCP.isdisjoint(self._decoder.counts)
+        self.departed.judge(engine, columns.column, self.recording, now_ns, self._settings)
+        return FindingList(engine, self.book.words(), self._settings, now_ns, self.recording)
 
     def result(self, files: list[str], capture: "Source", end_ns: int | None = None) -> Analysed:
         """All flows that were not handed out before, once no more packets come; ``end_ns`` where it is known that the
@@ -288,7 +310,8 @@ class Analysis:
         self._tell(self._left_waiting())
         self._finished.take(chain(self._retiring, self._tracker.finish(end)), self._table.rows, end)
         hides = not HIDE_TCP.isdisjoint(self._decoder.counts)
-        analysed = self._finished.analysed(self.book, end, self._table.rows, hides, whole=not self._handed_out)
+        left = self.departed if self.departed.any else None
+        analysed = self._finished.analysed(self.book, end, self._table.rows, hides, left is None, left)
         analysed.summary = self._summary(files, capture, analysed)
         if self._settings.keep_segments and not (self._wanted and self._wanted.too_many):
             analysed.segments = (segment_rows(self._kept), self._table.rows)
@@ -297,15 +320,17 @@ class Analysis:
 
     def _handed(self, parts: Iterable[Ended]) -> Analysed:
         """Flows that leave before the end."""
-        analysed = self._alone(parts, self._tracker.clock)
-        self._handed_out = self._handed_out or analysed.overview.flows > 0
+        finished, clock = self._some(parts, self._tracker.clock), self._tracker.clock
+        analysed = finished.analysed(self.book, clock, self._table.rows)
+        if analysed.overview.flows:
+            finished.depart(self.departed, clock)
         return analysed
 
-    def _alone(self, parts: Iterable[Ended], end_ns: int) -> Analysed:
+    def _some(self, parts: Iterable[Ended], end_ns: int) -> FinishedFlows:
         """Some flows for themselves."""
         finished = FinishedFlows(self._settings, FlowStore(), self.recording)
         finished.take(parts, self._table.rows, end_ns)
-        return finished.analysed(self.book, end_ns, self._table.rows)
+        return finished
 
     def _summary(self, files: list[str], capture: "Source", analysed: Analysed) -> Summary:
         return Summary(

@@ -123,14 +123,24 @@ class RuleEngine:
         settings: Settings,
         began: int,
         table: NDArray[np.void] | None = None,
+        only: Callable[[Rule], bool] = lambda rule: rule.of_all_flows,
     ) -> None:
-        """Apply the rules about all flows of the capture, once each of them is over. ``column`` gives the columns of
-        ENDING that are kept of them, ``began`` is when the capture began, ``table`` the flow table."""
+        """Apply the rules about all flows, or ``only`` some of them, once each flow is over. ``column`` gives
+        the columns of ENDING that are kept of them, ``began`` is when the capture began, ``table`` the flow table."""
         both = self._both_ways and not self._one_way
         flows = AllFlows(column, CaptureFacts(began, end_time, recording.gaps.bounds, both, self.hides), table)
         for rule in with_those_of_many():
-            if rule.of_all_flows:
+            if only(rule):
                 self._keep_crowd(rule, answer(rule, flows, settings), began)
+
+    def hear_of(self, both_ways: bool, one_way: bool) -> None:
+        """Of other flows: whether any shows both directions, and whether of any only one was captured."""
+        self._both_ways, self._one_way = self._both_ways or both_ways, self._one_way or one_way
+
+    @property
+    def one_way(self) -> bool:
+        """Whether of any flow only one direction was captured."""
+        return self._one_way
 
     def of_rules(self) -> list[Findings]:
         """What each rule has found, in the order of the codes; rules that have found nothing left out. What is less

@@ -186,6 +186,11 @@ class Rule(NamedTuple):
         return self.about == CAPTURE
 
     @property
+    def while_watching(self) -> bool:
+        """Whether it is asked of all flows while they come and leave, and needs no more than the newest of them."""
+        return self.of_all_flows and not self.besides and self.live_wait != AT_THE_END
+
+    @property
     def of_flows(self) -> bool:
         """Whether what it says of a flow rests on that flow alone."""
         return not self.crowd and not self.of_capture

@@ -49,9 +49,8 @@ class Retirement:
         """Whether there are too many connections to wait for the next look."""
         return self.analysis.held > self.limits.max_flows * CROWDED
 
-    def evict(self) -> bool:
-        """Close the books of what is over, and of what is too much. Returns whether segments decoded before mean
-        nothing any more."""
+    def evict(self) -> None:
+        """Close the books of what is over, and of what is too much."""
         self._closed(self.analysis.retire())
         before = self.analysis.held
         self._closed(self.analysis.drop_idle(self.limits.idle_ns, 1 << 62))
@@ -60,6 +59,9 @@ class Retirement:
         if before > self.limits.max_flows:
             self._closed(self.analysis.drop_idle(1 << 62, self.limits.max_flows))
             self.totals.crowded_out += before - self.analysis.held
+
+    def forget(self) -> bool:
+        """Forget the addresses of what left long ago. Returns whether segments decoded before mean nothing any more."""
         return self.analysis.forget(MOST_ROWS)
 
     def less_sure(self, analysed: Analysed) -> None:

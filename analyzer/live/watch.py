@@ -50,6 +50,7 @@ RETIRE = 10  # and what is over is closed
 LAST_WORDS = 2.0  # seconds for what was captured to be analysed, where the end must not take long
 SILENT = 5.0  # seconds without a packet after which a source that does not end is given up
 RESTING = (State.ESTABLISHED, State.CLOSED, State.TIME_WAIT)
+AT_ONCE = 8192  # segments that are tracked before it is asked whether there are too many connections
 NO_STREAMS: NDArray[np.int64] = np.zeros(0, np.int64)
 
 
@@ -206,12 +207,12 @@ class Watch:
         self.totals.last_ns = max(newest, self.totals.last_ns or newest)
         for viewer in self.viewers:
             viewer.packets(packets, self)
-        self._track(self.analysis.decode(packets))
-        if self._retirement.urgent:
-            self._evict()
-
-    def _evict(self) -> None:
-        if self._retirement.evict():
+        batch = self.analysis.decode(packets)
+        for begin in range(0, len(batch), AT_ONCE):
+            self._track(batch[begin : begin + AT_ONCE])
+            if self._retirement.urgent:
+                self._retirement.evict()
+        if self._retirement.forget():  # not before all of the batch was tracked, which names addresses
             self.recent.clear()
 
     def _track(self, batch: NDArray[np.void]) -> None:
@@ -231,7 +232,7 @@ class Watch:
             self._count_losses(now)
             self._looks += 1
             if self._looks % RETIRE == 0:
-                self._evict()
+                self._retirement.evict()
             self._announce(now)
         took = time.monotonic() - begun
         self._next = max(self._next + LOOK, time.monotonic() + min(SHARE * took, LONGEST_PAUSE))
@@ -247,13 +248,15 @@ class Watch:
         self.stream.ask_losses()
 
     def _announce(self, now: int) -> None:
+        self.ledger = self._by_stream = self._newest = self._groups = None  # before the next is made: each is large
         ledger = self.ledger = self.analysis.snapshot(now)
-        self._by_stream = self._newest = self._groups = None
         whole = self._looks % WHOLE == 1
         judged = ledger if whole else ledger.part(self._moving(ledger))
         self._judged_until = now
         if judged.flows:
             listing = listing_of(judged, self.analysis.book, self.settings)
+            if whole:
+                listing.tables += self.analysis.crowds(now).tables
             if self.losses.total or not self.losses.known:
                 self.losses.lower(listing, lambda table: self._lossy(table, now))
             if self.evidence is not None and len(listing):

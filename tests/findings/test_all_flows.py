@@ -12,7 +12,7 @@ from analyzer.errors import UnusableRule
 from analyzer.findings import Rule, engine, rules
 from analyzer.findings.all_flows import KEPT, AllFlows
 from analyzer.findings.needs import NO_NEEDS
-from analyzer.findings.rule import Crowd
+from analyzer.findings.rule import AT_THE_END, Crowd
 from analyzer.results import store
 from analyzer.settings import Settings
 from analyzer.tracker.flow_record import ENDING
@@ -36,7 +36,7 @@ def crowd(flows: AllFlows, settings: Settings) -> Crowd:
 
 def rule(judge: Any) -> Rule:
     changed: dict[str, Any] = {"code": "TD999", "needs": NO_NEEDS, "message": "{count:flow}", "advice": ""}
-    return rules()["TD106"]._replace(**changed, judge=judge, of_all_flows=True)
+    return rules()["TD106"]._replace(**changed, judge=judge, of_all_flows=True, live_wait=AT_THE_END)
 
 
 @pytest.fixture
