@@ -21,6 +21,8 @@ from analyzer.views.verdict import verdict
 from analyzer.writers.atomic_file import whole_file
 
 SCRIPTS = ("base.js", "ladder.js", "sockets.js", "connections.js", "findings.js")
+FRAMES = ("frames", "frames, counted through all files,")  # of one capture, of several
+NOTICES = 6  # that are not folded
 PRINTED = 3  # ladders that stand in the page at once, and on paper
 
 
@@ -83,7 +85,8 @@ def _told(analysed: Analysed, connections: PageConnections, ladders: PageLadders
         card["ladder"] = card["stream"]
     return {
         "version": VERSION,
-        "title": ", ".join(summary.files[:2]) + (" …" if len(summary.files) > 2 else ""),
+        "title": ", ".join(summary.files[:1]) + (f" and {len(summary.files) - 1:,} more" if summary.files[1:] else ""),
+        "frames": FRAMES[listing.files.several],
         "verdict": verdict(summary, overview, listing),
         "grave": next((card["severity"] for card in made), ""),
         "captured": wording.captured(analysed),
@@ -98,6 +101,7 @@ def _told(analysed: Analysed, connections: PageConnections, ladders: PageLadders
         "ladders": len(ladders.place),
         "not_judged": wording.not_judged(analysed),
         "notices": [notice.text for notice in summary.notices],
+        "most_notices": NOTICES,
         "timers": wording.timers(analysed),
         "settings": wording.settings(analysed),
         "settings_from": summary.settings_from,
@@ -126,6 +130,7 @@ def _data(analysed: Analysed, connections: PageConnections, ladders: PageLadders
         "total": connections.total,
         "timeWait": analysed.timers.time_wait.length,
         "several": listing.files.several,
+        "frames": FRAMES[listing.files.several],
         "commands": {
             "svg": asks("timeline", "--stream", "STREAM", "--svg", "ladder.svg"),
             "timeline": asks("timeline", "--stream", "STREAM"),

@@ -46,8 +46,8 @@ def series(analysed: Analysed) -> list[dict[str, Any]]:
 def _moments(census: SocketCensus, key: int, analysed: Analysed) -> tuple[NDArray[np.int64], bool]:
     """At which moments the counts of a key are told, and whether these are all at which they change."""
     first, last = analysed.summary.first_ns or 0, analysed.summary.last_ns or 0
-    changes = census.changes_of(key)
-    changes = np.unique(np.clip(changes, first, last))
+    changes = np.clip(census.changes_of(key), first, last)
+    changes = changes[np.append(changes[1:] != changes[:-1], True)[: len(changes)]]
     if len(changes) <= MOMENTS:
         return np.unique(np.append(changes, [first, last])), True
     return np.unique(np.linspace(first, last, MOMENTS).astype(np.int64).clip(first, last)), False

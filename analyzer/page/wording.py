@@ -15,7 +15,7 @@ from analyzer.views.summary_findings import by_importance, how_many
 
 BAR = 1000.0  # units of a bar's width
 LEAST = 4.0  # of these, so that one connection of a million is seen
-FILES_SHOWN = 6
+FILES_SHOWN = 3
 
 
 class BarPart(NamedTuple):

@@ -4,7 +4,7 @@ function endpointRows(group, name) {
   const lines = rows.slice(0, most).map(([stream, , time, frames, sure, message]) => element("li", {},
     ...(stream === null ? [] : [chip(stream), " "]),
     ...(time === null ? [] : [element("span", { class: "faint" }, `${offset(time)} s `)]), message, " ",
-    element("span", { class: "faint" }, `[${sure} confidence; frames ${frames}]`)));
+    element("span", { class: "faint" }, `[${sure} confidence; ${data.frames} ${frames}]`)));
   if (rows.length > most) lines.push(element("li", {}, `and ${count(rows.length - most)} more in this page`));
   return element("ul", {}, ...lines);
 }

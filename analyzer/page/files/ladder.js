@@ -33,7 +33,7 @@ function findingsOf(stream) {
     group.rows.filter((row) => row[0] === stream).map((row) => element("div", { class: `found ${group.severity}` },
       element("p", {}, element("span", { class: "sign", "aria-hidden": "true" }, SIGNS[group.severity]),
         ` ${group.severity} `, element("b", {}, group.code), ` ${group.name}`),
-      element("p", {}, row[5], " ", element("span", { class: "faint" }, `[${row[4]} confidence; frames ${row[3]}]`)),
+      element("p", {}, row[5], " ", element("span", { class: "faint" }, `[${row[4]} confidence; ${data.frames} ${row[3]}]`)),
       explained(group.code))));
 }
 
