@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from scapy.plist import PacketList
 
     from analyzer.engine.connection_packets import PacketAccess
+    from analyzer.engine.plots import Plots
 
 
 @dataclass
@@ -19,6 +20,13 @@ class Result(ResultTables):
     """The tables of an analysis as DataFrames with the columns of docs/columns.md; in Jupyter it shows its summary."""
 
     source: "PacketAccess | None" = field(default=None, repr=False)
+
+    @property
+    def plot(self) -> "Plots":
+        """Figures: ``plot.census()``, ``plot.endings()``, ``plot.ladder(stream)``."""
+        from analyzer.engine.plots import Plots
+
+        return Plots(self, self.source)
 
     def packets(self, stream: int) -> "PacketList":
         """The packets of one connection as scapy has them, read again from where they came; ``time`` is exact, and
