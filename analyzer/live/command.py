@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from analyzer.live.watch import Commands, Watch
 
 DAY = 24 * 3600
+SCREEN_ENDS = 2.0  # seconds for the screen to leave the terminal after a signal
 RECENT = 300_000  # segments kept for ladders on the screen
 
 
@@ -186,7 +187,7 @@ def watch(request: Request, settings: Settings, options: WatchOptions) -> int:
     viewers: list[BaseViewer] = [*writers(options, totals, say), shown]  # what a line says is in the files by then
     limits = Limits(options.duration, options.count, options.idle_timeout, options.max_flows)
     with ExitStack() as stack:
-        stack.enter_context(signals(commands))
+        stack.enter_context(signals(commands, on_screen))
         stream = stack.enter_context(LiveStream.begin(request))
         leaks = older_leaks(request, owners, settings)
         evidence = KernelEvidence(owners, settings.pile_up, leaks.older if leaks else None) if owners else None
@@ -197,7 +198,7 @@ def watch(request: Request, settings: Settings, options: WatchOptions) -> int:
             click.echo(f"watching {safe(totals.source)}{with_engine(stream.engine)}; Ctrl-C ends it", err=True)
             run(watch, viewers, partial(last_words, lines, commands))
         else:
-            behind(lambda: run(watch, viewers, lambda _: None), subject)
+            behind(lambda: run(watch, viewers, lambda _: None), subject, commands)
             last_words(lines, commands, totals)
     return 0
 
@@ -228,11 +229,16 @@ def screen_there() -> bool:
     return True
 
 
-def behind(work: Callable[[], None], subject: "WatchScreenSource") -> None:
-    """Do ``work`` in a thread while the screen shows ``subject``; what it raises is raised here."""
+def behind(work: Callable[[], None], subject: "WatchScreenSource", commands: "Commands") -> None:
+    """Do ``work`` in a thread while the screen shows ``subject``; what it raises is raised here.
+
+    A terminal that is gone may keep the screen from ending: after a signal the process then ends without it, once all
+    files are closed.
+    """
     from analyzer.live.screen import show
 
     troubles: list[BaseException] = []
+    left = threading.Event()
 
     def guarded() -> None:
         try:
@@ -241,12 +247,15 @@ def behind(work: Callable[[], None], subject: "WatchScreenSource") -> None:
             troubles.append(error)
         finally:
             subject.ended = True
+        if commands.hurry and not left.wait(SCREEN_ENDS):
+            os._exit(2 if troubles else 0)
 
     thread = threading.Thread(target=guarded, name="watch")
     thread.start()
     try:
         show(subject)
     finally:
+        left.set()
         subject.stop()
         thread.join()
     if troubles:
@@ -298,17 +307,17 @@ def source_name(request: Request) -> str:
 
 
 class signals:  # noqa: N801 (a context manager used as a word)
-    """SIGINT and SIGTERM end the watch in order, SIGTERM within seconds; SIGHUP begins new files. A second SIGINT ends
-    it at once."""
+    """SIGINT and SIGTERM end the watch in order, SIGTERM within seconds; SIGHUP begins new files, but ``on_screen`` it
+    says that the terminal is gone, and ends the watch as well. A second SIGINT ends it at once."""
 
-    def __init__(self, commands: "Commands") -> None:
-        self._commands = commands
+    def __init__(self, commands: "Commands", on_screen: bool) -> None:
+        self._commands, self._on_screen = commands, on_screen
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> None:
         handlers = {signal.SIGINT: self._stop, signal.SIGTERM: self._stop_soon}
         if hasattr(signal, "SIGHUP"):
-            handlers[signal.SIGHUP] = self._rotate
+            handlers[signal.SIGHUP] = self._stop_soon if self._on_screen else self._rotate
         self._before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
 
     def _stop(self, number: int, frame: object) -> None:

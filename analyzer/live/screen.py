@@ -145,7 +145,7 @@ class LiveScreen(App[None]):
         if not self._paused:
             self._data = self._newest
         self._draw()
-        if self._newest.ended and not self._paused:
+        if self._newest.ended and (self._newest.hurry or not self._paused):
             self.exit()
 
     def on_resize(self) -> None:

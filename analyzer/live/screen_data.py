@@ -49,6 +49,7 @@ class ScreenData:
     lost: int = 0
     left_out: int = 0  # groups of findings
     ended: bool = False
+    hurry: bool = False  # a signal wants the end at once, though the screen is paused
 
 
 class ScreenSource(Protocol):
@@ -123,7 +124,12 @@ class WatchScreenSource(BaseViewer):
         with self._lock:
             found = self._found
             return replace(
-                self._data, findings=found.groups(), told=found.told, left_out=found.left_out, ended=self.ended
+                self._data,
+                findings=found.groups(),
+                told=found.told,
+                left_out=found.left_out,
+                ended=self.ended,
+                hurry=self._commands.hurry,
             )
 
     def members(self, key: Crowd) -> Sequence[ToldFinding]:
