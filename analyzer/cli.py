@@ -20,6 +20,7 @@ import click
 
 from analyzer import __version__
 from analyzer.commands.analyze import analyze
+from analyzer.commands.annotate import annotate
 from analyzer.commands.browse import browse
 from analyzer.commands.compare import compare
 from analyzer.commands.completion import complete, completion
@@ -28,6 +29,7 @@ from analyzer.commands.flows import flows
 from analyzer.commands.netstat import netstat
 from analyzer.commands.options import FILTERS, TOLD, settings_options
 from analyzer.commands.timeline import timeline
+from analyzer.commands.wireshark import wireshark
 from analyzer.errors import TeardownError
 from analyzer.live.command import live
 from analyzer.views.escape import safe
@@ -46,7 +48,7 @@ def cli() -> None:
     """
 
 
-for command in (analyze, flows, timeline, netstat, compare, browse, explain, completion):
+for command in (analyze, flows, timeline, netstat, annotate, wireshark, compare, browse, explain, completion):
     cli.add_command(command)
 cli.add_command(settings_options(live, without=("engine", "capture_gap_ns", "skip_bad", *FILTERS, *TOLD)))
 

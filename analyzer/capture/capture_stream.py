@@ -50,6 +50,11 @@ class CaptureStream:
         self._batches: Iterator[Packets] = Merge(self._files, info, self.recording, skip_bad).batches()
 
     @property
+    def paths(self) -> list[str]:
+        """The files in the order in which they are read."""
+        return [file.path for file in self._files]
+
+    @property
     def notices(self) -> list[Notice]:
         return self._info.notices
 

@@ -58,6 +58,11 @@ class PacketSource:
         """Until when the capture says that it captured, by what was read so far; None where it does not."""
         return self._parser.captured_until
 
+    @property
+    def tick(self) -> int:
+        """Nanoseconds in the unit of the file's times; 1 where each interface has its own."""
+        return self._parser.tick
+
     def _fill(self) -> bool:
         """Read a step's worth of bytes; False at the end."""
         if self._ended:

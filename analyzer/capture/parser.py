@@ -50,6 +50,10 @@ class Parser(Protocol):
     finished: bool  # nothing more can be read, whatever bytes follow
 
     @property
+    def tick(self) -> int:
+        """Nanoseconds in the unit of the file's times; 1 where each interface has its own."""
+
+    @property
     def frames(self) -> int:
         """Frame numbers used so far."""
 

@@ -73,6 +73,10 @@ class PcapParser:
         state["most"] = largest(snap)
 
     @property
+    def tick(self) -> int:
+        return int(self._states[0]["tick"])
+
+    @property
     def frames(self) -> int:
         return int(self._states[0]["frame"])
 

@@ -45,6 +45,8 @@ NUMBERED = (
 class PcapngParser:
     """A parser of the blocks of a pcapng file."""
 
+    tick = 1  # each interface has its own
+
     def __init__(self, name: str, info: CaptureInfo) -> None:
         self.name = name
         self.finished = False

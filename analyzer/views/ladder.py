@@ -16,9 +16,7 @@ import pandas as pd
 from analyzer.results.notes import timer_of
 from analyzer.results.result import ResultTables
 from analyzer.settings import seconds_text
-from analyzer.tcp.evidence import NOTE_WORDS
 from analyzer.tcp.states import State
-from analyzer.tracker.flow_record import EVENTS
 from analyzer.units import SECOND
 from analyzer.views.console import SEVERITY_STYLES, Line, advice_lines, duration, endpoint, heading, wrapped
 from analyzer.views.explanation import names
@@ -39,23 +37,21 @@ from analyzer.views.ladder_layout import (
 )
 from analyzer.views.ladder_parts import (
     BY_TIMER,
-    EXTRAS,
     LIKELIEST,
     NOT_KEPT,
     SIGNS,
+    SPREAD,
     TIME_WAIT,
     TIMER,
     ending_text,
+    is_plain,
     ladder_parts,
-    note_of,
     shown_later,
     sign_of,
+    words_of,
 )
 from analyzer.views.ladder_segments import LadderSegments, Sacks
 from analyzer.views.ladder_steps import CAPTURE_END, LadderStep, nanoseconds, rows_of
-
-SPREAD = SECOND // 1000  # bounds of a state's beginning further apart than this are given
-OPENING = {("syn", "CLOSED"), ("syn-ack", "LISTEN"), ("ack", "SYN_SENT"), ("ack", "SYN_RECEIVED")}  # needs no words
 
 
 def ladder_lines(
@@ -234,14 +230,11 @@ def _untold(step: LadderStep, paper: LadderLayout) -> str:
 
 def _words(entry: Any, paper: LadderLayout) -> list[str]:
     """What a timeline row says beyond the state it enters."""
-    moved, note = entry.from_state != entry.state, note_of(entry)
-    plain = (entry.event, entry.from_state) in OPENING and not note.endswith(EXTRAS)
-    if entry.event == CAPTURE_END or (moved and plain):
+    if entry.event == CAPTURE_END or is_plain(entry):
         return []
+    moved, note = entry.from_state != entry.state, words_of(entry)
     if entry.event == TIMER:
         note = _ended(entry, note, paper)
-    elif not note or note in NOTE_WORDS.values():  # no arrow of the table has words for it
-        note = "; ".join(filter(None, (EVENTS.meanings[entry.event], note)))
     bounds = _bounds(entry, paper) if moved and entry.basis != "sent" else ""
     return wrapped("; ".join(filter(None, (f"{entry.endpoint}: {note}", bounds))), paper.indent, paper.columns)
 

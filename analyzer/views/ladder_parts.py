@@ -10,6 +10,8 @@ import pandas as pd
 from analyzer.errors import UsageError
 from analyzer.results.result import ResultTables
 from analyzer.tcp.evidence import NOTE_WORDS, Note
+from analyzer.tracker.flow_record import EVENTS
+from analyzer.units import SECOND
 from analyzer.views.ladder_folds import folds
 from analyzer.views.ladder_icmp import icmp_errors
 from analyzer.views.ladder_segments import LadderSegments, Sacks, ladder_segments
@@ -26,6 +28,8 @@ SIGNS = {
 NOT_KEPT = "assumed: no packet shows whether a host keeps TIME_WAIT; a host with a full table does not"
 RECEIVED = ("ack", "peer-fin", "fin-acked", "peer-rst")  # events at which something arrives
 NOT_CAPTURED = tuple(NOTE_WORDS[note] for note in (Note.PEER_NOT_CAPTURED, Note.FIN_NOT_CAPTURED))
+OPENING = {("syn", "CLOSED"), ("syn-ack", "LISTEN"), ("ack", "SYN_SENT"), ("ack", "SYN_RECEIVED")}  # needs no words
+SPREAD = SECOND // 1000  # bounds of a state's beginning further apart than this are given
 EXTRAS = tuple(filter(None, NOTE_WORDS.values()))
 
 
@@ -99,3 +103,17 @@ def shown_later(entry: Any) -> bool:
 def note_of(entry: Any) -> str:
     """What the timeline says of it in words."""
     return "" if pd.isna(entry.note) else str(entry.note)
+
+
+def words_of(entry: Any) -> str:
+    """What the timeline says of it, and where no arrow of the table has words for it what the event is."""
+    note = note_of(entry)
+    if entry.event != TIMER and (not note or note in NOTE_WORDS.values()):
+        return "; ".join(filter(None, (EVENTS.meanings[entry.event], note)))
+    return note
+
+
+def is_plain(entry: Any) -> bool:
+    """Whether the state alone says all: an ordinary opening."""
+    moved = entry.from_state != entry.state
+    return moved and (entry.event, entry.from_state) in OPENING and not note_of(entry).endswith(EXTRAS)
