@@ -140,7 +140,8 @@ class _Seen:
     def dead(self, common: CommonSegments, clock: ClockOffset) -> list[DeadWay]:
         """Senders nothing of whose crosses any more, though their peers' segments do."""
         mine = np.where(self.first == (A_FIRST if self.name == "A" else B_FIRST))[0]
-        candidates = np.unique(self.rows["sender"][self.gone])
+        senders, counts = np.unique(self.rows["sender"][self.gone], return_counts=True)
+        candidates = senders[counts >= DEAD_FROM]  # each is looked for in all segments
         found = []
         for sender in candidates[np.isin(candidates, mine)].tolist():
             own = np.flatnonzero(self.rows["sender"] == sender)
