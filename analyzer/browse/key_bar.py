@@ -19,12 +19,20 @@ class KeyBar(Static):
             key for key in keys if key.rank and (not actions or key.action in actions or key.label in actions)
         ]
 
+        self._useless: tuple[str, ...] = ()
+
     def on_resize(self) -> None:
         self.update(self.bar(self.size.width))
 
+    def without(self, *actions: str) -> None:
+        """Leave out what would do nothing now."""
+        if actions != self._useless:
+            self._useless = actions
+            self.on_resize()
+
     def bar(self, width: int) -> Text:
         """The bar in so many columns."""
-        shown = list(self._keys)
+        shown = [key for key in self._keys if key.action not in self._useless]
         while shown and sum(len(_said(key)) for key in shown) + len(GAP) * len(shown) - 1 > width:
             shown.remove(max(shown, key=lambda key: key.rank))
         text = Text(" ", no_wrap=True)

@@ -25,8 +25,8 @@ def browse(captures: tuple[str, ...], sort: str | None, columns: tuple[str, ...]
     """
     if "-" in captures:
         raise UsageError("browse reads keys from standard input; name the capture's file")
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("browse needs a terminal; elsewhere use analyze, flows and timeline")
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):  # it is drawn on standard error
+        raise UsageError("browse needs a terminal, also as standard error; elsewhere use analyze, flows and timeline")
     try:
         import textual  # noqa: F401
     except ImportError:

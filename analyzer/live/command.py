@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 DAY = 24 * 3600
 SCREEN_ENDS = 2.0  # seconds for the screen to leave the terminal after a signal
 RECENT = 300_000  # segments kept for ladders on the screen
+FILTERED = (
+    "sockets older than the watch are not counted, and old leaks not named: --filter cannot be applied to this host's "
+    "sockets"
+)
 
 
 def length(context: click.Context, option: click.Parameter, value: str | None) -> int | None:
@@ -178,13 +182,15 @@ def watch(request: Request, settings: Settings, options: WatchOptions) -> int:
     warm_up()
     lines = LineOutput(sys.stdout, options.as_json)
     commands, totals = Commands(), WatchTotals(source_name(request))
-    on_screen = not options.plain and sys.stdin.isatty() and sys.stdout.isatty() and screen_there()
-    say = totals.note if on_screen else lines.note
+    on_screen = not options.plain and on_terminal() and screen_there()
+    say = partial(said_and_kept, totals, totals.note if on_screen else lines.note)
     local = request.pipe is None
+    if local and request.filter != FILTER:
+        say(FILTERED)
     subject = WatchScreenSource(commands, local) if on_screen else None
     owners = Owners() if local else None
     shown = subject or Printing(lines, owners)
-    viewers: list[BaseViewer] = [*writers(options, totals, say), shown]  # what a line says is in the files by then
+    viewers: list[BaseViewer] = [*writers(options, say), shown]  # what a line says is in the files by then
     limits = Limits(options.duration, options.count, options.idle_timeout, options.max_flows)
     with ExitStack() as stack:
         stack.enter_context(signals(commands, on_screen))
@@ -217,6 +223,17 @@ def older_leaks(request: Request, owners: "Owners | None", settings: Settings) -
 def last_words(lines: "LineOutput", commands: "Commands", totals: "WatchTotals") -> None:
     lines.summary(totals)
     lines.close(lambda: commands.hurry)
+
+
+def said_and_kept(totals: "WatchTotals", say: Callable[[str], None], text: str) -> None:
+    """Say something now, and again in the summary."""
+    totals.note(text)
+    say(text)
+
+
+def on_terminal() -> bool:
+    """Whether there is a terminal for a screen. It is drawn on standard error, so that it must be that one, too."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()
 
 
 def screen_there() -> bool:
@@ -262,19 +279,15 @@ def behind(work: Callable[[], None], subject: "WatchScreenSource", commands: "Co
         raise troubles[0]
 
 
-def writers(options: WatchOptions, totals: "WatchTotals", say: Callable[[str], None]) -> "list[BaseViewer]":
+def writers(options: WatchOptions, say: Callable[[str], None]) -> "list[BaseViewer]":
     """The viewers that write files."""
     from analyzer.live.viewers import Saving, Storing
 
-    def both(text: str) -> None:
-        totals.note(text)
-        say(text)
-
     made: list[BaseViewer] = []
     if options.out is not None:
-        made.append(Storing(options.out, options.format, both))
+        made.append(Storing(options.out, options.format, say))
     if options.write is not None:
-        made.append(Saving(options.write, options.only_findings, both))
+        made.append(Saving(options.write, options.only_findings, say))
     if options.metrics is not None:
         from analyzer.live.metrics import Metrics
 

@@ -74,6 +74,12 @@ def short_text(text: str, room: int) -> str:
     return text if len(text) <= room else text[: max(room - 1, 0)] + "…"
 
 
+def short_process(process: str, room: int) -> str:
+    """``postgres-wr…[1234567]``: of a process the name loses its end, never the PID a figure."""
+    name, bracket, pid = process.rpartition("[")
+    return process if len(process) <= room else short_text(name, room - len(bracket + pid)) + bracket + pid
+
+
 def fitted(columns: Sequence[ScreenColumn], wanted: int, least: int, room: int) -> tuple[list[int], int]:
     """Which of ``columns`` there is room for beside a name that wants ``wanted`` columns, and how many the name gets.
     The name is shortened only once every column that may be left out is, down to ``least``; then further ones go."""
@@ -87,6 +93,24 @@ def fitted(columns: Sequence[ScreenColumn], wanted: int, least: int, room: int) 
     while taken() + least > room and shown:
         shown.pop()
     return shown, max(min(wanted, room - taken()), 1)
+
+
+def pieces_that_fit(pieces: Sequence[Sequence[str]], room: int) -> list[str]:
+    """Which of its forms, the longest first, each piece has in a line of so many columns, with two between them. No
+    piece is left out before all are in their shortest form; those in front are shortened last, and left out last."""
+    shortest = [forms[-1] for forms in pieces]
+    while shortest and _joined(shortest) > room:
+        shortest.pop()
+    for place, forms in enumerate(pieces[: len(shortest)]):
+        for form in forms:
+            if _joined([*shortest[:place], form, *shortest[place + 1 :]]) <= room:
+                shortest[place] = form
+                break
+    return shortest
+
+
+def _joined(pieces: Sequence[str]) -> int:
+    return sum(len(piece) + 2 for piece in pieces) - 2
 
 
 def sparkline(values: Sequence[float], room: int, bars: str = BARS) -> str:

@@ -11,6 +11,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
@@ -21,8 +22,9 @@ from analyzer.browse.key_bar import KeyBar
 from analyzer.browse.rows_view import RowsView
 from analyzer.browse.text_view import TextView
 from analyzer.errors import TeardownError
+from analyzer.live.ascii_only import AsciiOnly
 from analyzer.live.census import SocketGroup
-from analyzer.live.fitting import PLAIN_BARS, short_number, short_text, sparkline
+from analyzer.live.fitting import PLAIN_BARS, pieces_that_fit, short_number, short_text, sparkline
 from analyzer.live.keys import KEYS
 from analyzer.live.rates import RateCourse
 from analyzer.live.screen_data import ScreenData, ScreenSource
@@ -37,6 +39,7 @@ SORTS = ("closing", "CLOSE_WAIT", "TIME_WAIT", "ESTABLISHED", "oldest", "name")
 FINDING_SORTS = ("gravest", "newest", "most")
 PLAIN_SIGNS = {"error": "E", "warning": "W", "info": "I"}
 WIDE = 120  # columns, from which all rates stand in one line
+NOTICE = 15  # seconds for which one is shown
 CELL = 38  # columns for the course of a state
 
 
@@ -119,8 +122,10 @@ class LiveScreen(App[None]):
         self._sort = self._finding_sort = 0
         self._words = ""
         self._paused = False
+        self._notices = 0  # that were shown
         self._data = self._newest = ScreenData()
         plain = only_ascii(environment)
+        self._last_step = [AsciiOnly()] if plain else []
         self._bars, self._signs = (PLAIN_BARS, PLAIN_SIGNS) if plain else (BARS, SEVERITY_SIGNS)
 
     def compose(self) -> ComposeResult:
@@ -139,12 +144,19 @@ class LiveScreen(App[None]):
         self.set_interval(REFRESH, self.redraw)
         self.redraw()
 
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What every line goes through before it is drawn."""
+        return [*super().get_line_filters(), *self._last_step]
+
     def redraw(self) -> None:
         """Draw the newest data, unless paused."""
         self._newest = self._subject.data()
         if not self._paused:
             self._data = self._newest
         self._draw()
+        for notice in self._newest.notices[self._notices :]:
+            self.notify(notice, severity="warning", timeout=NOTICE, markup=False)
+        self._notices = len(self._newest.notices)
         if self._newest.ended and (self._newest.hurry or not self._paused):
             self.exit()
 
@@ -161,6 +173,7 @@ class LiveScreen(App[None]):
         self._endpoints.owners, self._endpoints.kernel = data.owners, data.kernel
         self._endpoints.fill(sorted(groups, key=lambda group: order(group, SORTS[self._sort])))
         self._findings.fill(sorted(found, key=lambda group: finding_order(group, FINDING_SORTS[self._finding_sort])))
+        self._main.query_one(KeyBar).without(*(() if self._words else ("clear",)))
         self._main.query_one("#head", Static).update(self._head(len(groups), len(found)))
         self._main.query_one("#rates", Static).update(rate_lines(data.rates, self.size.width, self._bars))
         self._draw_course()
@@ -181,26 +194,31 @@ class LiveScreen(App[None]):
     def _head(self, groups: int, found: int) -> Text:
         """One line: what matters most stands first, so that nothing of it is cut."""
         data, new = self._data, self._newest
-        pieces: list[tuple[str, str]] = []
+        pieces: list[tuple[Sequence[str], str]] = []
         if self._paused:
-            came = f"{short_number(new.told - data.told)} findings, {short_number(new.packets - data.packets)} packets"
-            pieces.append((f"PAUSED: {came} since (p goes on)", f"bold {ORANGE}"))
+            came = [short_number(new.told - data.told), short_number(new.packets - data.packets)]
+            whole = f"PAUSED: {came[0]} findings, {came[1]} packets since"
+            pieces.append(((f"{whole} (p goes on)", whole, "PAUSED"), f"bold {ORANGE}"))
         if new.lost:
-            pieces.append((f"LOST {short_number(new.lost)} packets", f"bold {RED}"))
+            lost = f"LOST {short_number(new.lost)}"
+            pieces.append(((f"{lost} packets", lost), f"bold {RED}"))
         if self._words:
             shown = f"{groups} of {len(data.groups)} endpoints, {found} of {len(data.findings)} findings"
-            pieces.append((f"filter {short_text(safe(self._words), 20)!r}: {shown} (x clears)", f"bold {ORANGE}"))
+            few = f"{groups}/{len(data.groups)}, {found}/{len(data.findings)}"
+            filters = [f"filter {short_text(safe(self._words), room)!r}: " for room in (20, 8)]
+            forms = (f"{filters[0]}{shown} (x clears)", f"{filters[0]}{shown}", *(filter + few for filter in filters))
+            pieces.append((forms, f"bold {ORANGE}"))
         pieces.append((data.head, ""))
-        pieces.append((f"{short_number(data.told)} findings", ""))
-        sorted_by = f"sorted by {SORTS[self._sort]}, {FINDING_SORTS[self._finding_sort]}"
-        pieces.append((sorted_by, GREY))
+        pieces.append(((f"{short_number(data.told)} finding{'s' * (data.told != 1)}",), ""))
         if data.left_out:
-            pieces.append((f"{data.left_out} groups of findings left out", GREY))
+            pieces.append(((f"{data.left_out} groups of findings left out",), GREY))
+        if data.notices:
+            pieces.append(((f"{len(data.notices)} notice{'s' * (len(data.notices) != 1)} (?)",), GREY))
+        pieces.append(((f"sorted by {SORTS[self._sort]}, {FINDING_SORTS[self._finding_sort]}",), GREY))
         line = Text(" ", no_wrap=True)
-        for text, style in pieces:
-            room = self.size.width - len(line) - 2
-            if len(text) <= room or len(line) == 1:
-                line.append(text, style).append("  ")
+        fitting = pieces_that_fit([forms for forms, _ in pieces], self.size.width - 2)
+        for text, (_, style) in zip(fitting, pieces, strict=False):
+            line.append(text, style).append("  ")
         return line
 
     def action_sort(self) -> None:
@@ -231,7 +249,9 @@ class LiveScreen(App[None]):
 
     def action_help(self) -> None:
         if not isinstance(self.screen, TextScreen):
-            self.push_screen(TextScreen(" help", help_lines(max(self.size.width - 3, 20), self._signs)))
+            self.push_screen(
+                TextScreen(" help", help_lines(max(self.size.width - 3, 20), self._signs, self._newest.notices))
+            )
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """The filter is what was typed; nothing typed is no filter."""
@@ -337,8 +357,8 @@ def in_columns(cells: Sequence[Text], columns: int) -> Text:
     return Text("\n").join(Text(" ").join(row) for row in rows)
 
 
-def help_lines(columns: int, signs: Mapping[str, str]) -> list[Line]:
-    """The keys and what the tables have."""
+def help_lines(columns: int, signs: Mapping[str, str], notices: Sequence[str]) -> list[Line]:
+    """The keys and what the tables have; what must be known of this watch."""
     said = (
         "Above stand rates, under them the sockets of each endpoint by state, timers included; of states whose column "
         "has no room, other has the sum. next is when the next TIME_WAIT ends, oldest how long the oldest closing "
@@ -346,6 +366,7 @@ def help_lines(columns: int, signs: Mapping[str, str]) -> list[Line]:
         "Findings stand in groups: now is how many were announced and hold, over how many no longer do; confidence is "
         "that of the surest.",
         f"Signs: {', '.join(f'{sign} {word}' for word, sign in signs.items())}.",
+        *(f"Notice: {notice}" for notice in notices),
     )
     texts = [line for text in said for line in ("", *wrapped(text, 2, columns))]
     return [*key_lines(KEYS, columns), *map(Line, texts)]

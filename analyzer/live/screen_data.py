@@ -6,6 +6,7 @@ text comes from a capture is escaped here.
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
@@ -18,7 +19,7 @@ from analyzer.live.census import SocketGroup, kernel_counts
 from analyzer.live.fitting import short_number
 from analyzer.live.older_leaks import OlderLeak
 from analyzer.live.rates import RateCourse, Rates, SocketCourses
-from analyzer.live.sockets import Owners
+from analyzer.live.sockets import Owners, Process
 from analyzer.live.told_findings import ToldFinding, ToldFindings, ToldGroup
 from analyzer.live.viewers import BaseViewer
 from analyzer.live.watch import Commands, Watch
@@ -38,7 +39,7 @@ GROUPS_ASKED = 200  # groups for which the kernel and the processes are asked
 class ScreenData:
     """Everything the screen shows at one moment."""
 
-    head: str = ""
+    head: Sequence[str] = ("",)  # the longest form first
     groups: Sequence[SocketGroup] = ()
     kernel: dict[str, dict[str, int]] = field(default_factory=dict)  # group -> the kernel's counts, where local
     owners: dict[str, str] = field(default_factory=dict)  # group -> process
@@ -48,6 +49,7 @@ class ScreenData:
     packets: int = 0
     lost: int = 0
     left_out: int = 0  # groups of findings
+    notices: Sequence[str] = ()
     ended: bool = False
     hurry: bool = False  # a signal wants the end at once, though the screen is paused
 
@@ -98,7 +100,7 @@ class WatchScreenSource(BaseViewer):
                 self._courses.add(groups)
             self._data = ScreenData(
                 head(watch, ledger), groups, kernel, owners, rates=self._rates.courses(), packets=totals.packets,
-                lost=totals.lost,
+                lost=totals.lost, notices=[safe(notice.text) for notice in totals.notices],
             )  # fmt: skip
 
     def _ask(self, groups: Sequence[SocketGroup]) -> tuple[dict[str, dict[str, int]], dict[str, str]]:
@@ -108,16 +110,19 @@ class WatchScreenSource(BaseViewer):
         sockets = self._owners.sockets()
         asked = list(groups[:GROUPS_ASKED])
         self._owners.find({entry.inode for entry in sockets.values() if entry.inode})
-        held: dict[tuple[object, ...], int] = {}
+        held: dict[tuple[object, ...], Counter[Process]] = {
+            (group.role, group.address, group.server, group.port): Counter() for group in asked
+        }
         for (local, remote), entry in sockets.items():
-            if entry.inode:
-                held.setdefault(("server", local[0], *local), entry.inode)
-                held.setdefault(("client", local[0], *remote), entry.inode)
-        holders: dict[str, str] = {}
-        for group in asked:
-            process = self._owners.holder(held.get((group.role, group.address, group.server, group.port), 0))
-            if process is not None:
-                holders[group.name] = safe(f"{process.command}[{process.pid}]")
+            process = self._owners.held(entry.inode) if entry.inode else None
+            for key in (("server", local[0], *local), ("client", local[0], *remote)) if process else ():
+                if process and key in held:
+                    held[key][process] += 1
+        holders = {
+            group.name: safe(said)
+            for group, processes in zip(asked, held.values(), strict=True)
+            if (said := processes_said(processes))
+        }
         return kernel_counts(sockets, asked), holders
 
     def data(self) -> ScreenData:
@@ -159,9 +164,21 @@ class WatchScreenSource(BaseViewer):
         self._commands.stop = True
 
 
-def head(watch: Watch, ledger: Ledger) -> str:
+def head(watch: Watch, ledger: Ledger) -> Sequence[str]:
     """What is watched, and how much there is in memory."""
-    return f"{safe(watch.totals.source)}   {short_number(ledger.flows)} connections"
+    source, kept = safe(watch.totals.source), f"{short_number(ledger.flows)} connection{'s' * (ledger.flows != 1)}"
+    older = 0 if watch.leaks is None else sum(sum(group.counts.values()) for group in watch.leaks.older.groups)
+    longest = [f"{source}   {kept}, {short_number(older)} older socket{'s' * (older != 1)}"] if older else []
+    return [*longest, f"{source}   {kept}", source]
+
+
+def processes_said(processes: Counter[Process]) -> str:
+    """The process that holds the most sockets, and how many others hold some: ``+2 nginx[17]``."""
+    if not processes:
+        return ""
+    process = min(processes, key=lambda one: (-processes[one], one.pid))
+    others = f"+{len(processes) - 1} " if len(processes) > 1 else ""
+    return f"{others}{process.command}[{process.pid}]"
 
 
 def counts_of(watch: Watch, ledger: Ledger) -> Sequence[int]:

@@ -3,7 +3,7 @@
 Until it is moved, and from Home on, the cursor stays on top.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
 from rich.text import Text
@@ -18,6 +18,7 @@ from analyzer.live.fitting import (
     short_duration,
     short_name,
     short_number,
+    short_process,
     short_text,
 )
 from analyzer.live.line_output import who
@@ -45,9 +46,10 @@ ENDPOINT_COLUMNS = [
     ScreenColumn("other", NUMBER, 3),
     ScreenColumn("next", 6, 10),
     ScreenColumn("oldest", 6),
-    ScreenColumn("process", 20, 6, right=False),
+    ScreenColumn("process", 26, 6, right=False),
     ScreenColumn("kernel", 16, 7, right=False),
 ]
+PROCESS = [column.title for column in ENDPOINT_COLUMNS].index("process")
 FINDING_COLUMNS = [
     ScreenColumn("now", NUMBER),
     ScreenColumn("over", NUMBER, 1),
@@ -116,6 +118,14 @@ class KeptRows(RowsView):
         """Which columns are shown, and the width of the first."""
         return fitted(self.columns, self._wanted, LEAST_NAME, self.room)
 
+    def fit(self, title: str, texts: Iterable[str]) -> None:
+        """Make the column of words ``title`` as wide as they are, and no wider than it may be."""
+        widest = max(map(len, texts), default=0)
+        self.columns = [
+            column._replace(width=max(len(title), min(widest, most.width))) if column.title == title else column
+            for column, most in zip(self.columns, type(self).columns, strict=True)
+        ]
+
     def heading(self) -> Text | None:
         shown, room = self.layout_now()
         cells = [(self.columns[place].title, "") for place in range(len(self.columns))]
@@ -153,6 +163,11 @@ class EndpointRows(KeptRows):
         self.owners: dict[str, str] = {}
         self.kernel: dict[str, dict[str, int]] = {}
 
+    def fill(self, rows: Sequence[Any]) -> None:
+        self.fit("process", (self.owners.get(row.name, "") for row in rows))
+        self.fit("kernel", (difference(row, self.kernel.get(row.name)) for row in rows if row.name in self.kernel))
+        super().fill(rows)
+
     def identity(self, row: SocketGroup) -> Hashable:
         return row.name
 
@@ -166,7 +181,8 @@ class EndpointRows(KeptRows):
         other = sum(count for place, count in enumerate(counts) if place not in shown)
         left = "" if row.next_s is None else short_duration(max(row.next_s, 0.0))
         oldest = short_duration(row.oldest_s) if row.oldest_s else ""
-        tail = (self.owners.get(row.name, ""), difference(row, self.kernel.get(row.name)))
+        process = short_process(self.owners.get(row.name, ""), self.columns[PROCESS].width)
+        tail = (process, difference(row, self.kernel.get(row.name)))
         return [*drawn, (short_number(other) if other else "-", ""), (left, ""), (oldest, ""), *((t, "") for t in tail)]
 
 
@@ -178,6 +194,10 @@ class FoundGroupRows(KeptRows):
     def __init__(self, signs: Callable[[str], str]) -> None:
         super().__init__("found")
         self._signs = signs
+
+    def fill(self, rows: Sequence[Any]) -> None:
+        self.fit("finding", (row.name for row in rows))
+        super().fill(rows)
 
     def identity(self, row: ToldGroup) -> Hashable:
         return row.key

@@ -146,12 +146,16 @@ class Owners:
         "" where they are none of this host's."""
         entries = [entry for pair in pairs if (entry := self.sockets().get(pair)) is not None]
         self.find({entry.inode for entry in entries if entry.inode})
-        held = Counter(self._holders.get(entry.inode) if entry.inode else None for entry in entries)
-        told = [
-            f"{process.command}[{process.pid}] ({count:,})" if process else f"no process ({count:,})"
-            for process, count in held.most_common(PROCESSES_NAMED)
-        ]
+        held = Counter(self._holder_name(entry.inode) for entry in entries)
+        told = [f"{holder} ({count:,})" for holder, count in held.most_common(PROCESSES_NAMED)]
         return ", ".join(told + ([f"{len(held) - len(told):,} more"] if len(held) > len(told) else []))
+
+    def _holder_name(self, inode: int) -> str:
+        """``nginx[17]``, as far as it was found. An ordinary user does not see the processes of others."""
+        process = self._holders.get(inode)
+        if process is not None:
+            return f"{process.command}[{process.pid}]"
+        return "process not visible" if inode else "no process"
 
     def about(self, local: End, remote: End, inferred: str) -> str:
         """What this host knows of the socket between two ends, "" where it is none of its own; ``inferred`` is the
@@ -159,9 +163,8 @@ class Owners:
         entry = self.sockets().get((local, remote))
         if entry is None:
             return ""
-        process = self.holder(entry.inode)
-        nobody = "process not visible" if entry.inode else "no process"
-        parts = [f"{process.command}[{process.pid}]" if process else nobody, f"kernel state {entry.state}"]
+        self.holder(entry.inode)
+        parts = [self._holder_name(entry.inode), f"kernel state {entry.state}"]
         if entry.heard_ms >= 0:
             parts.append(f"last heard from the peer {entry.heard_ms / 1000:.1f} s ago")
         if entry.timer_ms >= 0 and entry.state == "TIME_WAIT":

@@ -107,17 +107,18 @@ class ToldFindings:
                 kept.members.append(ToldFinding(self._number, now_ns, told.finding, told.more, False))
 
     def hear(self, news: Sequence[OlderLeak], now_ns: int) -> None:
-        """What the kernel has had since before the watch; each time all sockets of an endpoint are told of."""
+        """What the kernel has had since before the watch; each time the sockets that were not told of before, or are
+        over since."""
         for leak in news:
             kept = self._newest(
                 ("kernel", leak.severity, leak.role, leak.endpoint, 0), safe(leak.endpoint), KIND, now_ns
             )
             self._number += 1
             if leak.over:
-                kept.over = kept.told
+                kept.over += leak.sockets
             else:
-                self.told += 1
-                kept.told, kept.over = leak.sockets, 0
+                self.told += leak.sockets
+                kept.told += leak.sockets
             row = KernelEvent(leak.message, leak.advice)
             kept.members.append(ToldFinding(self._number, now_ns, row, 0, leak.over))
 

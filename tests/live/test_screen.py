@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -22,11 +23,14 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from analyzer.browse.dialogs import TextScreen
+from analyzer.browse.key_bar import KeyBar
 from analyzer.browse.rows_view import RowsView
-from analyzer.live.fitting import short_duration, short_name, short_number, sparkline
+from analyzer.live.ascii_only import ascii_of
+from analyzer.live.fitting import short_duration, short_name, short_number, short_process, sparkline
 from analyzer.live.screen import GroupScreen, LiveScreen, only_ascii
-from analyzer.live.screen_data import ScreenData
+from analyzer.live.screen_data import ScreenData, processes_said
 from analyzer.live.screen_tables import EndpointRows, FoundGroupRows, KeptRows, difference
+from analyzer.live.sockets import Process
 from analyzer.live.told_findings import MOST_GROUPS, ToldFinding, ToldFindings
 
 Drive = Callable[[LiveScreen, Pilot[None]], Awaitable[None]]
@@ -58,7 +62,7 @@ class Played:
         waits = SocketGroup("client", "10.0.0.1", "10.0.0.2", 80, {"TIME_WAIT": 9, "ESTABLISHED": 1}, 5.0, 31.0, ())
         self.found = ToldFindings()
         self.found.add([Announcement(Row()), Announcement(Row(code="TD305", severity="warning", stream=4))], SECOND)
-        self.now = ScreenData("eth0", [leak, waits], {leak.name: {"CLOSE_WAIT": 6}}, {leak.name: "py[1]"})
+        self.now = ScreenData(["eth0"], [leak, waits], {leak.name: {"CLOSE_WAIT": 6}}, {leak.name: "py[1]"})
         self.stopped = False
 
     def data(self) -> ScreenData:
@@ -132,7 +136,7 @@ def test_pause_counts_what_came_and_quit_stops_the_watch() -> None:
 
     async def steps(screen: LiveScreen, pilot: Pilot[None]) -> None:
         await pilot.press("p")
-        played.now = replace(played.now, head="changed", packets=12_345)
+        played.now = replace(played.now, head=["changed"], packets=12_345)
         played.found.add([Announcement(Row(stream=9), more=41)], 2 * SECOND)
         screen.redraw()
         assert "PAUSED: 42 findings, 12.3k packets since" in text(screen, "head") and "eth0" in text(screen, "head")
@@ -296,3 +300,68 @@ def test_kernel_and_packets_agree_or_differ() -> None:
     assert difference(group, {"TIME_WAIT": 2}) == "same"
     assert difference(group, {"TIME_WAIT": 1, "TIME": 1}) == "TIME_W 1"
     assert difference(group, {"TIME_WAIT": 1, "CLOSE_WAIT": 1}) == "2 states differ"
+
+
+def test_of_two_lots_of_old_leaks_one_may_be_over() -> None:
+    found = ToldFindings()
+    first = OlderLeak("server", "10.0.0.2:80", 15, 9.0, 5.0, "py[1]", 0, "Suspect the server.")
+    found.hear([first, replace(first, sockets=25)], SECOND)
+    found.hear([replace(first, over=True)], 2 * SECOND)
+    (group,) = found.groups()
+    assert (group.holding, group.over, found.told) == (25, 15, 40)
+
+
+def test_a_process_keeps_its_pid_and_others_are_counted() -> None:
+    assert short_process("postgres-writer[1234567]", 20) == "postgres-w…[1234567]"
+    assert short_process("nginx[17]", 9) == "nginx[17]"
+    assert processes_said(Counter()) == ""
+    assert processes_said(Counter({Process(9, "a"): 2, Process(7, "b"): 5, Process(8, "c"): 1})) == "+2 b[7]"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_what_matters_stays_in_the_first_line(width: int) -> None:
+    played = Played()
+    played.now = replace(played.now, lost=10_000_000, notices=["the disk is full"])
+
+    async def steps(screen: LiveScreen, pilot: Pilot[None]) -> None:
+        await pilot.press("slash", *("10.0.0." * 6), "enter", "p")
+        played.now = replace(played.now, packets=12_345)
+        screen.redraw()
+        line = text(screen, "head")
+        assert len(line) <= width and "PAUSED" in line and "LOST 10.0M" in line and "filter '10.0." in line
+        assert re.search(r": 0/2, 0/2|: 0 of 2 endpoints, 0 of 2 findings", line)
+        assert "the disk is full" in {notice.message for notice in screen._notifications}
+        await pilot.press("question_mark")
+        await pilot.pause()
+        table = screen.screen.query_one("#text", RowsView)
+        assert any("Notice: the disk is full" in str(table.row(place)) for place in range(table.count))
+
+    drive(played, steps, (width, 24))
+
+
+def test_the_key_bar_names_only_what_does_something() -> None:
+    async def steps(screen: LiveScreen, pilot: Pilot[None]) -> None:
+        bar = screen.query_one(KeyBar)
+        assert "clear filter" not in str(bar.render())
+        await pilot.press("slash", *"10", "enter")
+        assert "clear filter" in str(bar.render())
+        await pilot.press("x")
+        assert "clear filter" not in str(bar.render())
+
+    drive(Played(), steps)
+
+
+def test_the_screen_is_ascii_where_the_terminal_is() -> None:
+    played = Played()
+
+    async def run() -> None:
+        screen = LiveScreen(played, {"LC_ALL": "C"})
+        async with screen.run_test(size=(80, 24)) as pilot:
+            for keys in ([], ["question_mark"], ["escape", "tab", "enter"], ["enter"]):
+                await pilot.press(*keys)
+                await settled(screen, pilot)
+                lines = ["".join(piece.text for piece in strip) for strip in screen.screen._compositor.render_strips()]
+                assert all(line.isascii() and len(line) == 80 for line in lines)
+
+    asyncio.run(run())
+    assert ascii_of("a…→日█") == "a~>??#"

@@ -140,6 +140,16 @@ def test_what_is_told_of_a_socket(entry: Socket, inferred: str, said: str, monke
     assert owners.about(REMOTE, LOCAL, inferred) == ""
 
 
+def test_of_a_crowd_hidden_processes_are_told_apart_from_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = [((LOCAL[0], port), REMOTE) for port in range(4)]
+    held = dict(zip(pairs, (77, 77, 78, 0), strict=True))
+    monkeypatch.setattr(
+        sockets, "kernel_sockets", lambda: {pair: Socket("CLOSE_WAIT", inode, 0, 0) for pair, inode in held.items()}
+    )
+    monkeypatch.setattr(sockets, "holders", lambda inodes: {77: Process(12, "nginx")})
+    assert Owners().holders_of(pairs) == "nginx[12] (2), process not visible (1), no process (1)"
+
+
 # Real sockets
 
 
