@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.annotate.frames import FrameOwners
 from analyzer.annotate.writer import Comments
 from analyzer.capture.frame_files import FrameFiles
 from analyzer.capture.interfaces import harmless
@@ -17,7 +18,7 @@ from analyzer.findings.wording import ROLES
 from analyzer.results.column_values import entry_values
 from analyzer.results.notes import note_texts
 from analyzer.results.result import Analysed
-from analyzer.times import decimal, outer_column
+from analyzer.times import outer_column
 from analyzer.tracker.flow_record import BASES, EVENTS, STATES
 from analyzer.units import UNKNOWN
 from analyzer.views.explanation import names
@@ -26,6 +27,7 @@ from analyzer.vocabulary import CONFIDENCES
 
 FLOWS, ENTRIES = 65_536, 262_144  # read together
 LONGEST = 60_000  # bytes of a comment; an option has 65,535 at most
+MARK = "teardown: "  # begins each comment: the plugin for Wireshark takes no others
 KINDS = ("endpoint", "event", "from_state", "state", "basis", "note")
 Ints = NDArray[np.int64]
 
@@ -50,6 +52,11 @@ class CommentTexts:
         self._texts.append(text)
         return len(self._texts) - 1
 
+    def several(self, texts: list[str]) -> NDArray[np.int32]:
+        """The numbers of texts that come once."""
+        self._texts += texts
+        return np.arange(len(self._texts) - len(texts), len(self._texts), dtype=np.int32)
+
     def text(self, number: int) -> str:
         """The text of this number."""
         return self._texts[number]
@@ -62,7 +69,7 @@ class CommentTexts:
     def whole(self) -> Comments:
         """All comments, by frame; empty ones are none."""
         clean = (text if text.isprintable() else harmless(text) for text in self._texts)
-        coded = [text.encode("utf-8", "replace")[:LONGEST] for text in clean]
+        coded = [f"{MARK}{text}".encode("utf-8", "replace")[:LONGEST] if text else b"" for text in clean]
         starts = np.zeros(len(coded) + 1, np.int64)
         np.cumsum([len(text) for text in coded], out=starts[1:])
         frames = np.concatenate([np.zeros(0, np.int64), *self._frames])
@@ -72,52 +79,49 @@ class CommentTexts:
         return Comments(frames[order], which[order], np.frombuffer(b"".join(coded) + b"\0", np.uint8), starts)
 
 
-def comments_of(analysed: Analysed, brief: bool) -> Comments:
-    """The comments of an analysis; ``brief``: only its findings."""
+def comments_of(analysed: Analysed, owners: FrameOwners | None = None) -> Comments:
+    """The comments of an analysis; without ``owners`` of its frames only those of its findings."""
     texts = CommentTexts()
-    if not brief:
-        _add_moves(texts, analysed)
+    if owners is not None:
+        _add_moves(texts, analysed, owners)
     _add_findings(texts, analysed)
     return texts.whole()
 
 
-def _add_moves(texts: CommentTexts, analysed: Analysed) -> None:
+def _add_moves(texts: CommentTexts, analysed: Analysed, owners: FrameOwners) -> None:
     """What the timeline has of each endpoint."""
     notes = note_texts(analysed.timers)
     known: dict[int, int] = {}
     for gathered in analysed.tables.slices(FLOWS, ENTRIES):
         endings, entries = gathered()
-        own = _with_frames(entries)
+        timers = (entries["frame"] == 0) & (entries["event"] == EVENTS.by_code.index(TIMER))
+        told = timers | (entries["frame"] > 0)
+        own, timers = entries[told], timers[told]
+        flows = (own["end"] >> 1).astype(np.intp)
+        placed = owners.placed(own, endings["stream"].take(flows), timers)
         values = entry_values(own, endings)
-        key = np.zeros(len(own), np.int64)
+        key = placed.after.astype(np.int64)
         for name in KINDS:
             key = key * 4096 + values[name] if name == "note" else key * 64 + values[name]
         kinds, first, place = np.unique(key, return_index=True, return_inverse=True)
         for kind, row in zip(kinds.tolist(), first.tolist(), strict=True):
             if kind not in known:
-                known[kind] = texts.number(_move_text(values, row, notes))
+                known[kind] = texts.number(_move_text(values, row, notes, bool(placed.after[row])))
         numbers = np.array([known[kind] for kind in kinds.tolist()], np.int32)[place.reshape(-1)]
-        _add_bounds(texts, numbers, values, outer_column(endings["first_epoch"])[(own["end"] >> 1).astype(np.intp)])
-        texts.add(values["frame"], numbers)
+        _add_bounds(texts, numbers, values, outer_column(endings["first_epoch"])[flows])
+        _add_evidence(texts, numbers, own["frame"], placed.frame, analysed.listing.files)
+        texts.add(placed.frame, numbers)
 
 
-def _with_frames(entries: NDArray[np.void]) -> NDArray[np.void]:
-    """The rows that have a frame, and those of timers that are followed by one: they get the next frame that the
-    timeline of the connection has."""
-    shown = entries["frame"] > 0
-    framed = np.flatnonzero(shown)
-    loose = np.flatnonzero(~shown & (entries["event"] == EVENTS.by_code.index(TIMER)))
-    following = np.searchsorted(framed, loose)
-    inside = following < len(framed)
-    loose, following = loose[inside], framed[following[inside]]
-    same = entries["end"][loose] >> 1 == entries["end"][following] >> 1
-    made = entries.copy()
-    made["frame"][loose[same]] = made["frame"][following[same]]
-    return made[made["frame"] > 0]
+def _add_evidence(texts: CommentTexts, numbers: NDArray[np.int32], own: Ints, placed: Ints, files: FrameFiles) -> None:
+    """Say which frame shows a state that is told at another one."""
+    moved = np.flatnonzero((own > 0) & (own != placed))
+    for row, name in zip(moved.tolist(), _frame_names(own[moved].tolist(), files), strict=True):
+        numbers[row] = texts.new(f"{texts.text(int(numbers[row]))}; {name} shows it")
 
 
-def _move_text(values: dict[str, NDArray[Any]], row: int, notes: list[str]) -> str:
-    """What is said of one row."""
+def _move_text(values: dict[str, NDArray[Any]], row: int, notes: list[str], after: bool) -> str:
+    """What is said of one row; ``after``: no frame of the connection follows it."""
     entry = SimpleNamespace(
         event=EVENTS.by_code[int(values["event"][row])],
         from_state=STATES.by_code[int(values["from_state"][row])],
@@ -128,7 +132,8 @@ def _move_text(values: dict[str, NDArray[Any]], row: int, notes: list[str]) -> s
     endpoint = ROLES[int(values["endpoint"][row])]
     if entry.from_state == entry.state:
         return f"{endpoint}: {words_of(entry)}"
-    entered = f"{endpoint} enters {entry.state}{sign_of(entry)}" + (" before this frame" * (entry.event == TIMER))
+    when = (" after this frame" if after else " before this frame") if entry.event == TIMER else ""
+    entered = f"{endpoint} enters {entry.state}{sign_of(entry)}{when}"
     return entered if is_plain(entry) else f"{entered}: {words_of(entry)}"
 
 
@@ -137,15 +142,23 @@ def _add_bounds(texts: CommentTexts, numbers: NDArray[np.int32], values: dict[st
     earliest, latest = values["earliest_epoch"], values["latest_epoch"]
     wide = (earliest != UNKNOWN) & (latest != UNKNOWN) & (latest - earliest > SPREAD)
     wide &= (values["state"] != values["from_state"]) & (values["basis"] != BASES.by_code.index("sent"))
-    for row in np.flatnonzero(wide).tolist():
-        times = (_offset(int(time[row] - begun[row])) for time in (earliest, latest))
-        said = texts.text(int(numbers[row]))
-        numbers[row] = texts.new(f"{said}; between {' and '.join(times)} s after the connection's first frame")
+    rows = np.flatnonzero(wide)
+    said = [f"{texts.text(number)}; between " for number in numbers[rows].tolist()]
+    first, last = (_offsets(times[rows] - begun[rows]) for times in (earliest, latest))
+    told = [
+        f"{text}{begin} and {end} s after the connection's first frame"
+        for text, begin, end in zip(said, first, last, strict=True)
+    ]
+    numbers[rows] = texts.several(told)
 
 
-def _offset(length: int) -> str:
+def _offsets(lengths: Ints) -> list[str]:
     """Seconds, to the nearest microsecond, as the ladder has them."""
-    return decimal((length + 500) // 1000 * 1000)[:-3]
+    rounded = (lengths + 500) // 1000
+    seconds, fractions = np.divmod(np.abs(rounded), 1_000_000)
+    signs = np.where(rounded < 0, "-", "").tolist()
+    parts = zip(signs, seconds.tolist(), fractions.tolist(), strict=True)
+    return [f"{sign}{whole}.{fraction:06}" for sign, whole, fraction in parts]
 
 
 def _add_findings(texts: CommentTexts, analysed: Analysed) -> None:

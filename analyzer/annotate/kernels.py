@@ -250,3 +250,80 @@ def comment_packets(data, rows, states, keep, frames, which, text, starts, tick,
         index += 1
     state["at"], state["written"], state["stop"] = index, written, stop
     return written
+
+
+@kernel(
+    const(np.int64),
+    const(np.int32),
+    const(np.uint32),
+    const(np.int64),
+    const(np.int64),
+    np.int64,
+    np.uint32,
+    np.int64,
+)
+def by_stream(streams, flows, frames, times, starts, filled, own_frames, own_times):
+    """Put some frames into the rows of their streams, from ``filled[stream]`` on. A time before that of the frame
+    before, by a clock that went back, counts as that one."""
+    for index in range(len(flows)):
+        stream = streams[flows[index]]
+        place, moment = filled[stream], times[index]
+        if place > starts[stream] and own_times[place - 1] > moment:
+            moment = own_times[place - 1]
+        own_frames[place], own_times[place] = frames[index], moment
+        filled[stream] = place + 1
+    return 0
+
+
+@helper
+def first_from(values, begin, end, value):
+    """The first place of ascending ``values`` from ``begin`` to ``end`` that has ``value`` or more."""
+    while begin < end:
+        middle = (begin + end) >> 1
+        if values[middle] < value:
+            begin = middle + 1
+        else:
+            end = middle
+    return begin
+
+
+@kernel(
+    const(np.int64),
+    const(np.uint32),
+    const(np.int64),
+    const(np.bool_),
+    const(np.int64),
+    const(np.uint32),
+    const(np.int64),
+    np.int64,
+    np.bool_,
+)
+def place_states(times, ends, streams, timers, starts, own_frames, own_times, frame, after):
+    """The frame at which each row is shown, instead of its own: the first of the connection at its time or later.
+
+    What a frame brings about until the next one is shown at that frame. Rows of one endpoint stay in their order.
+    """
+    last_end, last_frame = np.int64(-1), np.int64(0)
+    for index in range(len(times)):
+        if frame[index] == 0 and not timers[index]:
+            continue
+        begin, end = starts[streams[index]], starts[streams[index] + 1]
+        if begin == end:
+            continue
+        moment = times[index]
+        if timers[index]:
+            place = first_from(own_times, begin, end, moment)
+            after[index] = place == end
+            frame[index] = own_frames[min(place, end - 1)]
+        else:
+            own = first_from(own_frames, begin, end, frame[index])
+            if own == end or own_frames[own] != frame[index]:
+                continue
+            early = own > begin and moment <= own_times[own - 1] and moment != own_times[own]
+            late = own + 1 < end and moment > own_times[own + 1]
+            if early or late:
+                frame[index] = own_frames[min(first_from(own_times, begin, end, moment), end - 1)]
+        if ends[index] == last_end and frame[index] < last_frame:
+            frame[index] = last_frame
+        last_end, last_frame = np.int64(ends[index]), frame[index]
+    return 0

@@ -44,15 +44,17 @@ def written(captures: Sequence[str], out: Path, only_findings: bool, brief: bool
     from analyzer.writers.atomic_file import whole_file
 
     chosen = only_findings or settings.filtered
-    owners = FrameOwners() if chosen else None
+    owners = None if brief and not chosen else FrameOwners()
     analysed = analysed_of(captures, settings, each=owners.take if owners else None)
     with open_captures(captures, settings.capture_gap_ns, settings.skip_bad) as capture:
         paths = capture.paths
     _check_order(paths, analysed.listing.files)
-    comments = comments_of(analysed, brief)
+    if owners and not brief:
+        owners.arrange(analysed)
+    comments = comments_of(analysed, None if brief else owners)
     keep, remark = NO_FRAMES, ""
-    if owners:
-        keep = owners.kept(analysed, only_findings, comments_of(analysed, brief=True))
+    if owners and chosen:
+        keep = owners.kept(analysed, only_findings, comments_of(analysed))
         if not keep.any():
             raise UsageError("no connection has a finding" if only_findings else "no connection fits the filters")
         remark = "teardown: an extract; comments name frames by their numbers in the whole capture"

@@ -25,8 +25,8 @@ local function read(stream, comments)
   local states = now[stream] or {}
   local known = { findings = {} }
   for _, comment in ipairs(comments) do
-    local side, state = comment:match("^(%a+) enters ([A-Z_0-9]+[~?*^]?)")
-    if side == "client" or side == "server" then
+    local side, state, behind = comment:match("^(%a+) enters ([A-Z_0-9]+[~?*^]?)(.*)$")
+    if (side == "client" or side == "server") and behind:sub(1, 17) ~= " after this frame" then
       states[side] = state
     end
     local code, name, rest = comment:match("^(TD%d+) (%S*): (.*)$")
@@ -47,7 +47,9 @@ function teardown.dissector(buffer, pinfo, tree)
   local known = shown[pinfo.number]
   if not known then
     local comments = {}
-    for _, comment in ipairs({ comment_of() }) do comments[#comments + 1] = tostring(comment.value) end
+    for _, comment in ipairs({ comment_of() }) do
+      comments[#comments + 1] = tostring(comment.value):match("^teardown: (.*)$") -- those of others are none of ours
+    end
     known = read(tostring(stream.value), comments)
     shown[pinfo.number] = known
   end
