@@ -1,11 +1,12 @@
 """Memory of a watch over millions of connections: they come, end, and have to leave again.
 
     python benchmarks/live_memory.py [MILLIONS] [FOLDER]
+    python benchmarks/live_memory.py --flood [MILLIONS]
 
 A stream made up here hands whole connections of ten segments to the watch, a thousand a second by its own clock and
 as fast as they are taken by ours; every block of five hundred comes from an address of its own. With FOLDER their
 tables are written there, too. Printed every half million connections: how many were finished and kept, and the
-resident memory of the process.
+resident memory of the process. With ``--flood`` they are SYNs that nobody answers.
 """
 
 import resource
@@ -25,16 +26,19 @@ from analyzer.live.viewers import Storing
 from analyzer.live.warm_up import warm_up
 from analyzer.live.watch import Watch
 from analyzer.settings import Settings
+from benchmarks.flood import syns
 from benchmarks.live_rate import CONVERSATIONS, FRAME, STORY, frames
 
 BLOCKS = 10  # in a batch
 A_SECOND = 1000  # connections, by the stream's clock
 REPORT = 500_000
+SYNS = syns(5000, "10.1.2.2")
 
 
 class Endless:
     """A source of connections; the interface is that of LiveStream."""
 
+    behind, delay, losses_known = True, 0.0, True
     engine, trouble, lost, bytes_read = "", "", 0, 0
     interfaces = notices = ()
 
@@ -42,7 +46,7 @@ class Endless:
         self.ended, self.packets = False, 0
         self.link_types: Counter[int] = Counter()
         self._left, self._made = connections, 0
-        self._block = frames().transpose(1, 0, 2).reshape(-1, FRAME)
+        self._block = frames(STORY).transpose(1, 0, 2).reshape(-1, FRAME)
         self._client = (self._block[:, 34].astype(int) << 8 | self._block[:, 35]) != 80
         self.watch: Watch | None = None
         self._next = REPORT
@@ -89,9 +93,29 @@ class Endless:
     def close(self) -> None: ...
 
 
-def main(millions: float, folder: str | None) -> None:
+class Flood(Endless):
+    """SYNs that nobody answers, each from an address of its own, ten thousand a second."""
+
+    def poll(self, seconds: float) -> Packets:
+        """The next batch."""
+        data, size = SYNS.copy(), SYNS.shape[1]
+        for place in range(3):
+            data[:, 27 + place] = self._made + np.arange(len(data)) >> 8 * (2 - place) & 255
+        rows = np.zeros(len(data), PACKET)
+        rows["time"] = 1_700_000_000 * 10**9 + (self._made + np.arange(len(data))) * 100_000
+        rows["frame"] = np.arange(self.packets + 1, self.packets + len(data) + 1)
+        rows["offset"], rows["captured"], rows["length"] = np.arange(len(data)) * size, size, size
+        rows["link"] = 1
+        self.packets += len(data)
+        self._made += len(data)
+        self.ended = self._made >= self._left
+        self._report()
+        return Packets(data.reshape(-1), rows)
+
+
+def main(millions: float, folder: str | None, flood: bool) -> None:
     warm_up()
-    stream = Endless(round(millions * 1e6))
+    stream = (Flood if flood else Endless)(round(millions * 1e6))
     viewers = [Storing(Path(folder), "csv", print)] if folder else []
     watch = Watch(stream, Settings(), Limits(), viewers, WatchTotals("benchmark"))  # type: ignore[arg-type]
     stream.watch = watch
@@ -101,4 +125,5 @@ def main(millions: float, folder: str | None) -> None:
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if sys.argv[1:] else 10, sys.argv[2] if sys.argv[2:] else None)
+    given = [word for word in sys.argv[1:] if word != "--flood"]
+    main(float(given[0]) if given else 10, given[1] if given[1:] else None, "--flood" in sys.argv)

@@ -73,6 +73,16 @@ class DepartedFlows:
         return sum(kind.forgotten for kind in self._kinds)
 
     @property
+    def half_open_forgotten(self) -> int:
+        """Of how many half-open ones nothing is known any more."""
+        return self._opening.forgotten
+
+    @property
+    def half_open(self) -> int:
+        """How many have left in all while they were opening."""
+        return self._opening.count + self._opening.forgotten + self.cut_short
+
+    @property
     def bytes(self) -> int:
         """What they take."""
         return sum(part.nbytes for part in self._parts)

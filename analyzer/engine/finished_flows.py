@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from analyzer.capture.recording import Recording
 from analyzer.engine.departed_flows import DepartedFlows
+from analyzer.engine.look import derive
 from analyzer.findings.all_flows import KEPT
 from analyzer.findings.engine import RuleEngine
-from analyzer.findings.ledger_view import views
 from analyzer.flows.answers import answer_ttls
 from analyzer.flows.row import FLOW
 from analyzer.flows.wanted import WantedFlows
@@ -31,7 +31,6 @@ from analyzer.settings import Settings
 from analyzer.tcp.timers import timers_of
 from analyzer.threads import BackgroundWorker
 from analyzer.tracker.flow_record import ENDING
-from analyzer.tracker.ledger_record import conclude
 from analyzer.tracker.ordinary import ORDINARY, OTHER, REUSED
 from analyzer.tracker.storage.transpose import OF_OTHER, OF_REUSED, ChosenColumns, LedgerColumns, TransposedLedger
 from analyzer.tracker.track import Ended
@@ -111,6 +110,10 @@ class FinishedFlows:
         departed.both_ways |= bool(self._overview.both_ways)
         departed.one_way |= self._rules.one_way
 
+    def let_go(self) -> None:
+        """Nothing more comes. Its worker refers to it: without the worker its memory is free at once."""
+        del self._worker
+
     def _enter(self, given: tuple[Ended, NDArray[np.void], int]) -> None:
         """Take in one part."""
         ended, table, self._end = given
@@ -135,7 +138,7 @@ class FinishedFlows:
         ledger, endings = waiting.ledger(self._end), waiting.endings
         ledger.gaps = self._recording.gaps.bounds
         if kind == OTHER:
-            _conclude(ledger, endings)
+            derive(ledger, endings)
         self._overview.add(endings)
         endings["findings"] = self._rules.judge(
             ledger,
@@ -165,20 +168,6 @@ class FinishedFlows:
             else:
                 lengths = np.where(mine, lengths, np.uint32(0))
         self._store.add(endings, entries, lengths)
-
-
-def concluded(ended: Ended, table: NDArray[np.void], end_ns: int, recording: Recording) -> NDArray[np.void]:
-    """The rows of ENDING of OTHER flows as at ``end_ns``; ``table`` has their rows of the flow table."""
-    ledger = TransposedLedger(ended.facts, table, end_ns)
-    ledger.gaps = recording.gaps.bounds
-    _conclude(ledger, ended.endings)
-    return ended.endings
-
-
-def _conclude(ledger: TransposedLedger, endings: NDArray[np.void]) -> None:
-    """Derive how they ended."""
-    for view in views(ledger, np.arange(ledger.flows)):
-        conclude(endings[view.rows[0] : view.rows[-1] + 1], view)
 
 
 class WaitingFlows:

@@ -16,9 +16,9 @@ from analyzer.capture.capture_stream import CaptureStream
 from analyzer.capture.packets import Packets
 from analyzer.capture.recording import Recording, unbroken
 from analyzer.engine.departed_flows import DepartedFlows
-from analyzer.engine.finished_flows import FinishedFlows, concluded
+from analyzer.engine.finished_flows import FinishedFlows
+from analyzer.engine.look import Look
 from analyzer.errors import Notice
-from analyzer.findings.all_flows import KEPT
 from analyzer.findings.engine import RuleEngine
 from analyzer.findings.loading import asked
 from analyzer.flows.order import Order
@@ -30,7 +30,7 @@ from analyzer.results.filter_words import check_words
 from analyzer.results.finding_list import FindingList
 from analyzer.results.result import Analysed
 from analyzer.results.source_summary import Summary
-from analyzer.results.store import FlowStore, SpooledColumns
+from analyzer.results.store import FlowStore
 from analyzer.segments import Decoder
 from analyzer.segments.addresses import AddressBook
 from analyzer.segments.header_numbers import HIDE_TCP
@@ -41,9 +41,8 @@ from analyzer.settings import Settings, file_text
 from analyzer.threads import BackgroundTask, computed_in_order, prefetched
 from analyzer.times import outer
 from analyzer.tracker.fast_path.flow_buffer import FlowBuffer, Released, as_they_come
-from analyzer.tracker.flow_record import ENDING
 from analyzer.tracker.outcome import Ledger
-from analyzer.tracker.track import Ended, Tracker, in_portions
+from analyzer.tracker.track import Ended, Tracker
 from analyzer.units import counted
 
 if TYPE_CHECKING:
@@ -250,14 +249,14 @@ class Analysis:
         return self._handed(self._tracker.drop(self._tracker.to_drop(idle_ns, keep)))
 
     def forget(self, most: int) -> bool:
-        """Once the flow table has more than ``most`` rows: forget flows that are no longer kept, the newest quarter
+        """Once the flow table has more than ``most`` rows: forget flows that are no longer kept, the newest half
         apart, with their addresses. Returns whether that was done; segments decoded before mean nothing then."""
         count = len(self._table)
         if count <= most:
             return False
         wanted = np.zeros(count, np.bool_)
         wanted[self._tracker.rows] = True
-        wanted[max(0, count - most // 4) :] = True
+        wanted[max(0, count - most // 2) :] = True
         kept = np.flatnonzero(wanted)
         if 4 * len(kept) > 3 * count:
             return False
@@ -270,11 +269,9 @@ class Analysis:
         return True
 
     def snapshot(self, now_ns: int) -> Ledger:
-        """The flows still kept as at ``now_ns`` (inner), timers included. Nothing is changed by looking."""
-        books = self._tracker.snapshot(now_ns)
-        ledger = Ledger(books.ends, books.flows, self._table.rows[books.flows["row"]], now_ns, books.signs)
-        ledger.gaps = self.recording.gaps.bounds
-        return ledger
+        """The flows still kept as at ``now_ns`` (inner), timers included, with few of their columns. Nothing is changed
+        by looking."""
+        return self._look(now_ns).glance()
 
     def one(self, stream: int, now_ns: int, batches: Sequence[NDArray[np.void]]) -> Analysed | None:
         """One flow still kept, as at ``now_ns``, its segments from ``batches`` (as :meth:`decode` gave them); None
@@ -289,18 +286,19 @@ class Analysis:
         analysed.segments = (segment_rows(own), self._table.rows)
         return analysed
 
-    def crowds(self, now_ns: int) -> FindingList:
-        """What is to be said, at ``now_ns``, of all flows together, those that left included. Nothing is changed by
-        looking."""
-        held, columns = self._tracker.held, SpooledColumns(ENDING, KEPT, None)
-        for slots in in_portions(held):
-            seen = self._tracker.so_far(slots, now_ns)
-            table = self._table.rows.take(seen.facts.flow("row"))
-            columns.append(concluded(seen, table, now_ns, self.recording))
-        engine = RuleEngine()
+    def findings(self, ledger: Ledger, some: NDArray[np.bool_] | None = None) -> FindingList:
+        """What is to be said of ``some`` of the flows of ``ledger``, a snapshot after which nothing was fed. Or of all,
+        and of crowds, those of flows that left included. Nothing is changed by looking."""
+        engine, look = RuleEngine(), self._look(ledger.end_time)
         engine.hides = not HIDE_TCP.isdisjoint(self._decoder.counts)
-        self.departed.judge(engine, columns.column, self.recording, now_ns, self._settings)
-        return FindingList(engine, self.book.words(), self._settings, now_ns, self.recording)
+        look.judge(engine, self._settings, ledger, np.ones(ledger.flows, np.bool_) if some is None else some)
+        if some is None:
+            look.judge_crowds(engine, self._settings, ledger)
+            look.judge_all(engine, self._settings, self.departed)
+        return FindingList(engine, self.book.words(), self._settings, ledger.end_time, self.recording)
+
+    def _look(self, now_ns: int) -> Look:
+        return Look(self._tracker, self._table.rows, now_ns, self.recording)
 
     def result(self, files: list[str], capture: "Source", end_ns: int | None = None) -> Analysed:
         """All flows that were not handed out before, once no more packets come; ``end_ns`` where it is known that the
@@ -324,6 +322,7 @@ class Analysis:
         analysed = finished.analysed(self.book, clock, self._table.rows)
         if analysed.overview.flows:
             finished.depart(self.departed, clock)
+        finished.let_go()
         return analysed
 
     def _some(self, parts: Iterable[Ended], end_ns: int) -> FinishedFlows:

@@ -103,7 +103,7 @@ class RuleEngine:
         for view in views(ledger, np.flatnonzero(ledger.signs & self._asked)):
             self._some(self._unmixed(view.of(np.flatnonzero(view.reported))), settings, about)
         if last:
-            self._crowds(ledger, settings, first_time)
+            self.judge_crowds(ledger, settings, first_time)
         return self._numbered(about)
 
     def judge_capture(self, recording: Recording, settings: Settings, first_time: int) -> None:
@@ -136,6 +136,11 @@ class RuleEngine:
     def hear_of(self, both_ways: bool, one_way: bool) -> None:
         """Of other flows: whether any shows both directions, and whether of any only one was captured."""
         self._both_ways, self._one_way = self._both_ways or both_ways, self._one_way or one_way
+
+    @property
+    def asked(self) -> int:
+        """The signs (bits of Sign) of flows of which some rule may have something to say."""
+        return self._asked
 
     @property
     def one_way(self) -> bool:
@@ -229,7 +234,7 @@ class RuleEngine:
         kept.unless_hidden = verdict.unless_hidden
         kept.pieces.append(flow_columns(verdict, rows, part, kept.words, self._several))
 
-    def _crowds(self, ledger: Ledger, settings: Settings, first_time: int) -> None:
+    def judge_crowds(self, ledger: Ledger, settings: Settings, first_time: int) -> None:
         """Apply the rules about crowds to all flows with an endpoint in CLOSE_WAIT, by stream."""
         waiting = np.flatnonzero((ledger.own("state") == State.CLOSE_WAIT).any(axis=1))
         waiting = waiting[np.argsort(ledger.flow("stream")[waiting], kind="stable")]

@@ -232,5 +232,7 @@ def summary_lines(totals: WatchTotals) -> Iterator[str]:
     ):
         if number:
             yield f"{counted(number, 'connection')} {why}: no longer tracked; their rows are written as they were"
+    if totals.half_open_out:
+        yield f"{counted(totals.half_open_out, 'half-open connection')} of these, the most silent first"
     for notice in totals.notices:
         yield f"notice: {safe(notice.text)}"

@@ -107,7 +107,7 @@ class OlderSockets:
         self._looked = ledger.end_time
         if not len(asked):
             return
-        numbers = flow_numbers(ledger.part(asked), book)
+        numbers = flow_numbers(ledger, asked, book)
         of_old: Flags = np.isin(numbers, self.known)
         newer = numbers[of_old & opened[asked, None]]
         if len(newer):
@@ -192,11 +192,11 @@ def pair_numbers(rows: Sockets) -> NDArray[np.uint64]:
     return _pairs(_mixed(*_halves(rows["own"]), rows["own_port"]), _mixed(*_halves(rows["peer"]), rows["peer_port"]))
 
 
-def flow_numbers(ledger: Ledger, book: AddressBook) -> NDArray[np.uint64]:
-    """The same of each endpoint of each flow, shape (flows, 2)."""
-    addresses = book.rows[ledger.flow("address")]
+def flow_numbers(ledger: Ledger, some: NDArray[np.intp], book: AddressBook) -> NDArray[np.uint64]:
+    """The same of each endpoint of some flows, shape (flows, 2)."""
+    addresses = book.rows[ledger.flow("address")[some]]
     low = np.where(addresses["version"] == 4, addresses["low"] | 0xFFFF << 32, addresses["low"])
-    ends = _mixed(addresses["high"], low, ledger.flow("port"))
+    ends = _mixed(addresses["high"], low, ledger.flow("port")[some])
     return np.stack([_pairs(ends[:, 0], ends[:, 1]), _pairs(ends[:, 1], ends[:, 0])], axis=1)
 
 

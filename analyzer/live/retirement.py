@@ -3,6 +3,8 @@
 What is found of them is announced before they are forgotten, and handed on with their tables.
 """
 
+import contextlib
+import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -17,8 +19,15 @@ from analyzer.results.result import Analysed
 from analyzer.tcp.states import State
 from analyzer.units import SECOND
 
-MOST_ROWS = 2_000_000  # of the table by which segments find their connection, finished ones included: 120 bytes each
+MOST_ROWS = 1_000_000  # of the table by which segments find their connection, finished ones included: 120 bytes each
+MANY = 8192  # connections whose memory is given back to the system when they leave at once
 CROWDED = 1.25  # connections are given up at once, not at the next look, beyond so many times --max-flows
+
+
+def trim() -> None:
+    """Give back to the system what was freed a moment ago; the C library keeps it else, where something lies behind."""
+    with contextlib.suppress(AttributeError, OSError):  # another C library than glibc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @dataclass(frozen=True)
@@ -57,12 +66,19 @@ class Retirement:
         self.totals.idle += before - self.analysis.held
         before = self.analysis.held
         if before > self.limits.max_flows:
+            half_open = self.analysis.departed.half_open
             self._closed(self.analysis.drop_idle(1 << 62, self.limits.max_flows))
             self.totals.crowded_out += before - self.analysis.held
+            self.totals.half_open_out += self.analysis.departed.half_open - half_open
+            if before - self.analysis.held >= MANY:
+                trim()
 
     def forget(self) -> bool:
         """Forget the addresses of what left long ago. Returns whether segments decoded before mean nothing any more."""
-        return self.analysis.forget(MOST_ROWS)
+        forgotten = self.analysis.forget(MOST_ROWS)
+        if forgotten:
+            trim()
+        return forgotten
 
     def less_sure(self, analysed: Analysed) -> None:
         """Lower the confidence of findings about connections that lived while packets were lost."""

@@ -26,6 +26,7 @@ class WatchTotals:
     lost: int = 0  # packets the engine says it lost
     idle: int = 0  # connections given up by --idle-timeout
     crowded_out: int = 0  # ... and by --max-flows
+    half_open_out: int = 0  # ... of these that were opening
     first_ns: int | None = None  # by the inner clock
     last_ns: int | None = None
     endings: Counter[str] = field(default_factory=Counter)
@@ -63,6 +64,7 @@ class WatchTotals:
             "flows": self.flows,
             "idle": self.idle,
             "crowded_out": self.crowded_out,
+            "half_open_out": self.half_open_out,
             "endings": dict(self.endings.most_common()),
             "findings": {code: count for _, code, count in self.worst_first()},
             "sockets": [

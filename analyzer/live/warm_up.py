@@ -53,12 +53,11 @@ def collected(capture: bytes) -> list[Packets]:
 def through(capture: bytes) -> None:
     """One capture through the stages, with every way of looking."""
     from analyzer.results.dataframes import findings_frame
-    from analyzer.results.finding_list import listing_of
 
     settings = Settings()
     analysis = Analysis(settings)
     for packets in collected(capture):
         analysis.feed(packets)
-    findings_frame(listing_of(analysis.snapshot(analysis.last_ns + SECOND), analysis.book, settings))
+    findings_frame(analysis.findings(analysis.snapshot(analysis.last_ns + SECOND)))
     analysis.retire()
     analysis.drop_idle(0, 0)

@@ -339,6 +339,5 @@ def _made(form: LineForm, more: Mapping[str, Words] = MappingProxyType({})) -> B
 
 def _colons(words: Words) -> NDArray[np.bool_]:
     """Which words have a colon in them."""
-    count = np.cumsum(np.append(False, words.text == ord(":")))
-    starts = words.starts - words.starts[0]
-    return np.asarray(count[starts[1:]] > count[starts[:-1]])
+    before = np.searchsorted(np.flatnonzero(words.text == ord(":")), words.starts - words.starts[0])
+    return np.asarray(before[1:] > before[:-1])

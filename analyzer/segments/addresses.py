@@ -88,8 +88,8 @@ class AddressBook:
 
     def forget(self, kept: NDArray[np.int32]) -> None:
         """Keep the rows ``kept`` only (ascending); the k-th of them becomes row k."""
-        texts = self.texts()
-        self._texts = [texts[row] for row in kept.tolist()]
+        made = len(self._texts)
+        self._texts = [self._texts[row] for row in kept[kept < made].tolist()]  # the first, as the rows ascend
         rows = self.rows[kept]
         rows["row"] = np.arange(len(kept))
         self._rows = GrowingRows(ADDRESS, len(kept) + max(4096, len(kept)))

@@ -45,15 +45,6 @@ class Ledger:
         self._ends, self._flows, self._table = ends.reshape(-1, 2), flows, table
         self.end_time, self.signs = end_time, signs
         self.views: dict[tuple[int, int], Any] = {}  # parts of it with their columns at hand, as they are asked for
-        self._of: Ledger | None = None  # the ledger that this one is a part of
-
-    def part(self, chosen: Bools | NDArray[np.intp]) -> "Ledger":
-        """The ledger of some of the flows: ``chosen`` says of each whether, or numbers them."""
-        part = Ledger(
-            self._ends[chosen].reshape(-1), self._flows[chosen], self._table[chosen], self.end_time, self.signs[chosen]
-        )
-        part._of, part.gaps = self._of or self, self.gaps
-        return part
 
     def once(self, concluded: Callable[["Ledger"], T]) -> T:
         """What a function concludes of these flows; a view keeps it."""
@@ -111,9 +102,7 @@ class Ledger:
 
     @cached_property
     def both_ways(self) -> bool:
-        """Whether the capture holds any flow both ways, those that a part leaves out included."""
-        if self._of is not None:
-            return self._of.both_ways
+        """Whether any flow was captured both ways."""
         return bool((self.own("packets") > 0).all(axis=1).any())
 
     @cached_property

@@ -255,15 +255,22 @@ class Tracker:
         ends["state"][ran_out(ends["deadline"], now)] = State.CLOSED
         return rows
 
-    def so_far(self, slots: NDArray[np.intp], now: int) -> Ended:
-        """The same of some flows, with their timelines so far."""
+    def glance(self, chosen: ChosenColumns, now: int) -> LedgerColumns:
+        """The same, with the ``chosen`` columns only; ``state`` and ``deadline`` are among them."""
+        facts = self._facts(self.held, chosen)
+        facts.end("state")[ran_out(facts.end("deadline"), now)] = State.CLOSED
+        return facts
+
+    def so_far(self, slots: NDArray[np.intp], now: int, timelines: bool = True) -> Ended:
+        """The same of some flows, with their timelines so far, or without."""
         endings, facts = self._noted(slots, now), self._facts(slots, OF_OTHER)
         state, deadline = facts.end("state"), facts.end("deadline")
         state[ran_out(deadline, now)] = State.CLOSED
         client = facts.flow("client")
         endings["client_state"] = np.where(client == 0, *state)
         endings["server_state"] = np.where(client == 0, *state[::-1])
-        return Ended(int(OTHER), endings, facts, *self.timelines(slots))
+        none = np.zeros(0, ENTRY), np.zeros(len(slots), np.uint32)
+        return Ended(int(OTHER), endings, facts, *(self.timelines(slots) if timelines else none))
 
     def _noted(self, slots: NDArray[np.intp], end_time: int) -> NDArray[np.void]:
         """What was noted of the flows in ``slots``, as rows of ENDING; nothing is concluded from it yet."""

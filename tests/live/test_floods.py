@@ -10,7 +10,9 @@ from analyzer.capture.live.stream import LiveStream
 from analyzer.capture.packets import PACKET, Packets
 from analyzer.engine.departed_flows import ROW, DepartedFlows
 from analyzer.engine.pipeline import Analysis
+from analyzer.findings.engine import RuleEngine
 from analyzer.live.announcements import rows_of
+from analyzer.live.line_output import summary_lines
 from analyzer.live.retirement import Limits
 from analyzer.live.totals import WatchTotals
 from analyzer.live.watch import Watch
@@ -18,6 +20,7 @@ from analyzer.results.dataframes import findings_frame
 from analyzer.results.finding_list import FindingList
 from analyzer.settings import Settings
 from analyzer.tcp.states import State
+from analyzer.tracker.storage.transpose import TransposedLedger
 from analyzer.units import SECOND
 
 CAPTURE = Path(__file__).parents[2] / "captures" / "close-wait-leak.pcap"
@@ -103,10 +106,10 @@ def test_a_flood_is_told_of_alike_whether_its_connections_left_memory_or_not() -
     kept, left = fed(4000, 1 << 30), fed(4000, 2500)
     assert not kept.departed.any and len(left.departed) >= 1500
     now = left.last_ns
-    (told,) = flood_of(left.crowds(now))
+    (told,) = flood_of(left.findings(left.snapshot(now)))
     assert told[1] == "high" or "No SYN-ACK was repeated" in told[0]
     assert "answered 4000 SYNs" in told[0]
-    assert flood_of(kept.crowds(now)) == [told]
+    assert flood_of(kept.findings(kept.snapshot(now))) == [told]
     assert flood_of(left.result(["flood"], Flood(0)).listing) == [told]  # type: ignore[arg-type]
     assert flood_of(kept.result(["flood"], Flood(0)).listing) == [told]  # type: ignore[arg-type]
 
@@ -143,6 +146,20 @@ def test_memory_of_connections_beyond_max_flows_is_bounded_within_a_batch() -> N
     watch.run()
     assert max(held) <= 1000 * 1.25 + 8192
     assert watch.totals.crowded_out >= 28_000
+    assert watch.totals.half_open_out >= 28_000
+    assert any("half-open connections of these" in line for line in summary_lines(watch.totals))
+
+
+def test_a_look_copies_few_bytes_of_a_half_open_connection_and_judges_it_not_by_itself() -> None:
+    analysis = fed(2000, 1 << 30)
+    ledger = analysis.snapshot(analysis.last_ns)
+    assert isinstance(ledger, TransposedLedger)
+    copied = ledger._facts.ends.nbytes + ledger._facts.flows.nbytes + ledger.signs.nbytes + ledger._table.nbytes
+    assert copied / ledger.flows < 200
+    asked = ledger.signs & RuleEngine().asked != 0
+    assert 1 <= asked.sum() <= ledger.flows - 2000
+    rows = analysis._tracker._pools
+    assert 2 * rows.ends.dtype.itemsize + rows.flows.dtype.itemsize + 4 * rows.log.dtype.itemsize < 850
 
 
 def test_a_flood_drives_out_none_but_its_own() -> None:
