@@ -9,6 +9,7 @@ from analyzer.results.taps.crossing import DeadWay, Fate, Kind, Missing
 from analyzer.results.taps.states import HostStates
 from analyzer.units import counted
 from analyzer.views.console import Line, endpoint, heading, wrapped
+from analyzer.views.resets_between import reported, reset_text
 from analyzer.views.summary import read_lines
 from analyzer.views.taps_clock import clock_texts, seconds
 from analyzer.views.taps_ladder import ladder_lines
@@ -56,7 +57,7 @@ def verdict(result: TapsComparison) -> Iterator[str]:
         if said:
             words = {
                 Fate.LOST: "Passed one tap and not the next",
-                Fate.INSERTED: "At the farther tap only, not at the one nearer to its sender",
+                Fate.INSERTED: "Missed by the capture nearer to the sender, or sent by a device between",
                 Fate.UNCLEAR: "At one tap only",
                 Fate.MISSED: "Missed by one of the captures, since they were acknowledged",
             }
@@ -143,27 +144,24 @@ def missing_text(result: TapsComparison, one: Missing) -> str:
 
 def _why(result: TapsComparison, one: Missing, other: str) -> str:
     """What that says."""
+    if one.kind is Kind.RST and one.fate is Fate.INSERTED:
+        return reset_text(result, one)
     if one.ended:
         return f"{other}'s last segment came before: its capture may have been stopped by then."
     if one.fate is Fate.UNCLEAR:
         return "Which tap is nearer to its sender is not known."
     if one.fate is Fate.MISSED:
-        return f"Its receiver acknowledged it: {other}'s capture missed it."
+        return f"Its receiver acknowledged it: {other}'s capture missed it{reported(result, other)}."
     if one.fate is Fate.LOST:
         again = " Repeats of it passed both." if one.repeated and len(one.frames) == 1 else ""
         again = again or (" Other copies passed both." if one.repeated else "")
-        return f"Lost between {one.tap} and {other}, unless {other}'s capture missed it.{again}"
-    if one.kind is Kind.RST:
-        missed = sum(
-            len(each.frames)
-            for each in result.missing
-            if (each.tap, each.fate) == (one.tap, Fate.INSERTED) and each.kind is not Kind.RST
+        return (
+            f"Lost between {one.tap} and {other}, unless {other}'s capture missed it{reported(result, other)}.{again}"
         )
-        if not missed:
-            return (
-                f"{other} is nearer to that host and missed nothing else: a device between A and B sent it in its name."
-            )
-    return f"{other} is nearer to its sender: {other}'s capture missed it, or a device between sent it."
+    return (
+        f"{other} is nearer to its sender: {other}'s capture most likely missed it{reported(result, other)}, "
+        "or a device between sent it once more."
+    )
 
 
 def _dead_text(result: TapsComparison, way: DeadWay) -> str:

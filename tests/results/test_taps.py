@@ -16,6 +16,8 @@ from analyzer.errors import UsageError
 from analyzer.results.taps.clock import _pieces
 from analyzer.results.taps.compared import TapsComparison, compared_taps
 from analyzer.results.taps.crossing import Fate, Kind
+from analyzer.results.taps.resets import reset_signs
+from analyzer.segments.table import ACK, RST, SEGMENT
 from tests.lab import pcapfile
 from tests.lab.both import moved, tap
 from tests.lab.conduct import RECORDINGS
@@ -135,6 +137,15 @@ def test_data_that_a_capture_missed_are_not_called_lost(tmp_path: Path) -> None:
     result = compared(plain(LAST_ACK, "a", tmp_path), path)
     data = [one for one in result.missing if one.kind is Kind.DATA]
     assert [(one.tap, one.fate, one.frames) for one in data] == [("A", Fate.MISSED, (4,))]
+
+
+@pytest.mark.parametrize(
+    ("ttl", "after", "confidence"), [(64, RST, "low"), (61, RST, "medium"), (64, ACK, "medium"), (61, ACK, "high")]
+)
+def test_a_rst_from_between_is_as_sure_as_its_ttl_and_what_follows(ttl: int, after: int, confidence: str) -> None:
+    rows = np.zeros(3, SEGMENT)
+    rows["frame"], rows["ttl"], rows["flags"] = (1, 2, 3), (64, ttl, 64), (ACK, RST, after)
+    assert reset_signs(rows, 0, (2,)).confidence == confidence
 
 
 def test_a_clock_that_is_ahead_and_slow_is_measured(tmp_path: Path) -> None:

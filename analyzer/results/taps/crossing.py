@@ -80,7 +80,11 @@ def missing_segments(
         ("B", "A", common.b, common.at_a, common.a),
     ):
         times = rows["time"] if name == "A" else clock.by_a(rows["time"])
-        gone = (at == NOWHERE) & (times >= spans[other][0]) & ~_covered(rows, others_rows)
+        gone = (at == NOWHERE) & (times >= spans[other][0])
+        if not gone.any():
+            continue
+        places = np.flatnonzero(gone)
+        gone[places] = ~_covered(rows[places], others_rows)
         seen = _Seen(name, rows, times, gone, spans[other][1], first)
         found += seen.missing()
         dead += seen.dead(common, clock)
