@@ -24,6 +24,7 @@ from tests.lab.conduct import RECORDINGS
 
 LAST_ACK = "last-ack-lost-for-ever"
 RESETS = "middlebox-resets-both"
+NAT = Path(__file__).parent / "nat"
 IP, TCP = 14, 34  # where these headers begin in the recordings
 Change = Callable[[bytearray], None]
 
@@ -80,6 +81,20 @@ def test_flows_are_matched_by_their_numbers(change: Change | None, tmp_path: Pat
     assert [(pair.by, pair.moved) for pair in result.pairs] == [("numbers", change is not None)] * 2
     assert result.alone == []
     assert {result.near(result.client_sender(pair)) for pair in result.pairs} == {"A"}
+
+
+def test_all_connections_through_a_real_nat_are_matched() -> None:
+    """Recorded before and behind Linux's masquerade to other ports (nftables)."""
+    result = compared(NAT / "nat.a.pcap.gz", NAT / "nat.b.pcap.gz")
+    assert [(pair.by, pair.moved) for pair in result.pairs] == [("numbers", True)] * 5
+    ports = [(result.a.flows["port"][pair.row_a], result.b.flows["port"][pair.row_b]) for pair in result.pairs]
+    assert all(set(one) != set(other) for one, other in ports)
+    assert result.alone == result.missing == []
+
+
+def test_behind_a_proxy_nothing_is_matched_and_that_is_said() -> None:
+    with pytest.raises(UsageError, match="a proxy between the taps"):
+        compared(NAT / "proxy.a.pcap.gz", NAT / "proxy.b.pcap.gz")
 
 
 @pytest.mark.parametrize(("stamps", "by"), [(True, "timestamps"), (False, "relative")])

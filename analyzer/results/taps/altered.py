@@ -29,8 +29,8 @@ def altered(common: CommonSegments, pairs: list[Pair]) -> Altered:
     stamped = (one["marks"] & HAS_TIMESTAMP, other["marks"] & HAS_TIMESTAMP)
     stamps = whole & ((stamped[0] != stamped[1]) | ((stamped[0] > 0) & (one["ts_val"] != other["ts_val"])))
     scales = whole & (one["flags"] & SYN > 0) & (one["window_scale"] != other["window_scale"])
-    hops, counts = np.unique(np.abs(one["ttl"].astype(np.int64) - other["ttl"]), return_counts=True)
-    usual = hops[counts * 20 >= counts.sum()]
+    counts = np.bincount(np.abs(one["ttl"].astype(np.int64) - other["ttl"]))
+    usual = np.flatnonzero((counts > 0) & (counts * 20 >= counts.sum()))
     return Altered(
         sum(pair.moved for pair in pairs),
         sum(pair.by != "numbers" for pair in pairs),

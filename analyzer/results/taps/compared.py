@@ -85,8 +85,8 @@ def compared_taps(a: Tap, b: Tap) -> TapsComparison:
     matches = matched(a, b)
     if not matches.pairs:
         raise UsageError(
-            f"no connection of A ({_names(a)}) is in B ({_names(b)}): no sequence numbers in common; "
-            "are they captures of the same traffic?"
+            f"no connection of A ({_names(a)}) is in B ({_names(b)}): no sequence numbers in common. "
+            "Either a proxy between the taps ends each connection and opens another, or this is other traffic"
         )
     common = CommonSegments(a, b, matches.pairs)
     order = PathOrder(a, common)
