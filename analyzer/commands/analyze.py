@@ -103,7 +103,7 @@ def analyze(
         **thresholds | _kept((files if out else frozenset()) | (lines if as_lines else frozenset()) | paged),
         keep_segments=segments,
     )
-    spool = _page_begun() if html else None
+    spool = _page_begun(html) if html else None
     analysed = analysed_of(captures, settings, quiet, out, spool.take if spool else None)
     written = _written(analysed, out, format or "csv", files)
     if html and spool:
@@ -152,12 +152,17 @@ def _written(analysed: "Analysed", folder: Path | None, format: str, tables: Col
     return said
 
 
-def _page_begun() -> "SegmentSpool":
-    """Where the segments go of which the ladders of the page are made. Raises UsageError where a library is missing."""
+def _page_begun(path: Path) -> "SegmentSpool":
+    """Where the segments go of which the ladders of the page are made.
+
+    Raises UsageError where a library is missing, UnwritableOutput where ``path`` cannot be written.
+    """
     from analyzer.engine.segment_spool import SegmentSpool
     from analyzer.page.document import check_libraries
+    from analyzer.writers.atomic_file import check_output
 
     check_libraries()
+    check_output(path)
     return SegmentSpool()
 
 

@@ -6,6 +6,7 @@ before; the tables of a capture are not, since a disk takes many times as long a
 repeated should the machine itself fail within the seconds until the system has written them.
 """
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -26,10 +27,11 @@ def whole_file(path: Path, forced: bool = True, room: CacheBudget | None = None)
     written together.
 
     Raises UnwritableOutput, one line with the path and the system's reason, for every failure of the file
-    system.
+    system, and for a device, pipe or socket under that name: the rename would put a file in its place.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    draft = _draft(path)
     try:
+        _refuse_device(path)
         with BufferedWriter(CachedFile(draft, room or CacheBudget())) as file:
             yield file
             file.flush()
@@ -41,6 +43,28 @@ def whole_file(path: Path, forced: bool = True, room: CacheBudget | None = None)
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
+
+
+def check_output(path: Path) -> None:
+    """Raise UnwritableOutput where ``whole_file`` could not begin, to be called before a long reading."""
+    draft = _draft(path)
+    try:
+        _refuse_device(path)
+        draft.touch(exist_ok=False)
+        draft.unlink()
+    except OSError as error:
+        raise unwritable(f"cannot write {path}", error) from error
+
+
+def _refuse_device(path: Path) -> None:
+    """A folder is left to the rename, which says so itself."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "not a regular file")
+
+
+def _draft(path: Path) -> Path:
+    """A name beside ``path`` that nobody has."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(6)}")
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from analyzer.settings import Settings
 from analyzer.vocabulary import FURTHER, TABLE_NAMES
 from analyzer.writers import csv as csv_files
 from analyzer.writers import parquet as parquet_files
-from analyzer.writers.atomic_file import whole_file
+from analyzer.writers.atomic_file import check_output, whole_file
 from analyzer.writers.tables import write_analysed
 from tests.results.listings import listing
 from tests.results.sample import START, many_flows, sample_analysed, sample_findings, sample_result
@@ -164,6 +164,23 @@ def test_a_further_table_cannot_be_made_of_what_was_not_kept(tmp_path: Path) -> 
         with pytest.raises(UsageError, match=message):
             write_analysed(analyze([str(CAPTURE)], settings), tmp_path, "csv", ["census"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pipe_or_device_is_refused_and_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(UnwritableOutput, match="not a regular file"):
+        check_output(pipe)
+    with pytest.raises(UnwritableOutput, match="not a regular file"), whole_file(pipe):
+        pass
+    assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
+
+
+def test_an_output_that_cannot_be_written_is_told_before_reading(tmp_path: Path) -> None:
+    with pytest.raises(UnwritableOutput, match="cannot write"):
+        check_output(tmp_path / "missing" / "page.html")
+    check_output(tmp_path / "page.html")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
