@@ -18,6 +18,7 @@ from analyzer.results.taps.compared import TapsComparison, compared_taps
 from analyzer.results.taps.crossing import Fate, Kind
 from analyzer.results.taps.resets import reset_signs
 from analyzer.segments.table import ACK, RST, SEGMENT
+from tests.captures import CASES_FOLDER
 from tests.lab import pcapfile
 from tests.lab.both import moved, tap
 from tests.lab.conduct import RECORDINGS
@@ -226,3 +227,11 @@ def test_the_command_tells_it_in_all_forms_and_by_its_status(capsys: pytest.Capt
     assert run(*paths, "--csv")[1].count("\n") == 2
     assert '"there_and_back_s"' in run(*paths, "--json")[1]
     assert run(paths[0], paths[0])[0] == 2
+
+
+def test_probes_of_a_byte_acknowledged_long_ago_hide_no_dead_direction() -> None:
+    folder = CASES_FOLDER / "threads" / "one-way-lost"
+    if not folder.exists():
+        pytest.skip("its captures are not beside this checkout")
+    result = compared(folder / "cap.pcap", folder / "server.pcap")
+    assert [(way.tap, way.frame, way.count, way.others) for way in result.dead] == [("B", 5, 20, 9)]

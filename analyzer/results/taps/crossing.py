@@ -110,7 +110,7 @@ class _Seen:
         fates = self.first[rows["sender"]] * (1 if self.name == "A" else -1)
         crossed = self.rows[~self.gone]
         repeated = np.isin(_content(rows), _content(crossed))
-        missed = self._acknowledged(rows) & ~repeated
+        missed = self._acknowledged(places) & ~repeated
         groups: dict[tuple[int, int, int, bool, bool], list[int]] = {}
         ended = self.times[places] > self.other_ended
         fates = np.where(missed, MISSED, fates)
@@ -127,19 +127,27 @@ class _Seen:
             sender, self.name, list(Kind)[kind], fates[fate], tuple(frames), tuple(times), bool(ended), bool(repeated)
         )
 
-    def _acknowledged(self, rows: Rows) -> Flags:
-        """Which of these segments take up sequence numbers that their receiver acknowledged."""
+    def _acknowledged(self, places: Longs) -> Flags:
+        """Which of these segments take up sequence numbers that their receiver acknowledged, and had not before: a
+        keep-alive probe, whose byte is an old one, is not among them."""
+        rows = self.rows[places]
         senders, first = np.unique(self.rows["sender"], return_index=True)
         base = np.zeros(int(senders.max(initial=0)) + 2, np.uint32)
         base[senders] = self.rows["seq"][first]
-        acks = self.rows[self.rows["flags"] & ACK > 0]
-        of = acks["sender"] ^ 1
-        reach = np.full(len(base), np.iinfo(np.int32).min, np.int64)
-        np.maximum.at(reach, of, (acks["ack"] - base[of]).astype(np.uint32).view(np.int32))
+        acking = np.flatnonzero(self.rows["flags"] & ACK)
+        of = self.rows["sender"][acking] ^ 1
+        reached = (self.rows["ack"][acking] - base[of]).astype(np.uint32).view(np.int32).astype(np.int64)
         takes = rows["payload_len"] + (rows["flags"] & (SYN | FIN) > 0)
         ends = (rows["seq"] + takes - base[rows["sender"]]).astype(np.uint32).view(np.int32)
-        plain = (rows["flags"] & RST == 0) & (takes > 0)
-        return np.asarray(plain & (ends <= reach[rows["sender"]]))
+        order = np.lexsort((acking, of))
+        keys = of[order].astype(np.int64) << 32 | acking[order]
+        reach = np.maximum.accumulate((of[order].astype(np.int64) << 33) + reached[order])  # of each group by itself
+        reach = np.append(reach, -1 << 62)  # the place before the first
+        group = rows["sender"].astype(np.int64)
+        before, last = np.searchsorted(keys, group << 32 | places) - 1, np.searchsorted(keys, group + 1 << 32) - 1
+        wanted = (group << 33) + ends
+        new = (reach[before] < wanted) & (wanted <= reach[last])
+        return np.asarray((rows["flags"] & RST == 0) & (takes > 0) & new)
 
     def dead(self, common: CommonSegments, clock: ClockOffset) -> list[DeadWay]:
         """Senders nothing of whose crosses any more, though their peers' segments do."""
@@ -151,7 +159,7 @@ class _Seen:
             own = np.flatnonzero(self.rows["sender"] == sender)
             crossed = own[~self.gone[own]]
             since = own[own > crossed[-1]] if len(crossed) else own
-            acknowledged = self._acknowledged(self.rows[since]).any()
+            acknowledged = self._acknowledged(since).any()
             if len(since) < DEAD_FROM or acknowledged:
                 continue
             peer = (common.a["sender"] == sender ^ 1) & (common.at_b != NOWHERE)
