@@ -2,7 +2,8 @@
 
 1. Tables against ``teardown analyze`` of the packets that the watch saved: equal row by row, but for what docs/live.md
    states: what is said of the end itself (ages that run until then, the event ``capture-end``, the time of a
-   ``lost-sight`` that no frame shows), and findings about crowds of connections. A leak (TD101) is one after 10 s, so a
+   ``lost-sight`` that no frame shows; a TIME_WAIT that runs out between the last packet and the end), where the length
+   of a timer is from, and findings about crowds of connections. A leak (TD101) is one after 10 s, so a
    connection that was within ``NEAR`` s of that at the last packet may be one (TD107 else); each such is counted.
 2. Where nothing was lost, the packets saved against those that tcpdump saved beside it, byte by byte, from the first to
    the last one that the watch has (``EDGE`` s left out at both ends: two sockets stamp a packet twice).
@@ -24,6 +25,7 @@ EDGE = 0.01
 LEAK, NEAR = 10.0, 1.0
 CROWDS = {"TD106", "TD316", "TD317", "TD504"}
 AGES = ("client_close_wait_s", "server_close_wait_s", "client_fin_wait_2_s", "server_fin_wait_2_s")
+TIMER_FROM = r": (as on this host|profile linux)$"
 NAMES = ("client_ip", "client_port", "server_ip", "server_port")
 STORY = (*NAMES, "client_packets", "server_packets", "client_bytes", "server_bytes", "handshake", "closed_by",
          "teardown", "client_state", "server_state", "rst_by", "findings", "history")  # fmt: skip
@@ -56,6 +58,7 @@ def table(folder: Path, name: str) -> pd.DataFrame:
         frame = frame[frame["event"] != "capture-end"]
         at_end = (frame["event"] == "lost-sight") & (frame["frame"] == "")
         frame.loc[at_end, ["time_epoch", "latest_epoch"]] = "the end"
+        frame["note"] = frame["note"].str.replace(TIMER_FROM, "", regex=True)
     if name == "findings" and len(frame):
         frame = frame[~frame["code"].isin(CROWDS)]
     if name == "flows" and len(frame):
@@ -78,10 +81,21 @@ def undecided(folder: Path, end: float) -> set[tuple[str, ...]]:
     return set(found[(age > LEAK - NEAR) & (age < LEAK + NEAR)][list(NAMES)].itertuples(index=False, name=None))
 
 
+def run_out(folder: Path, end: float) -> set[tuple[str, ...]]:
+    """The connections whose TIME_WAIT ran out after ``end``: how long the watch went on decides."""
+    found = table(folder, "timeline")
+    found = found[(found["from_state"] == "TIME_WAIT") & (found["state"] == "CLOSED")] if len(found) else found
+    if not len(found):
+        return set()
+    return set(found[found["time_epoch"].astype(float) > end][list(NAMES)].itertuples(index=False, name=None))
+
+
 def differences(life: Life, one: Path, other: Path, columns: dict[str, tuple[str, ...]], what: str, end: float) -> None:
     """Compare tables of two folders; every difference is a problem of ``life``."""
     open_question = undecided(one, end) | undecided(other, end)
+    over = run_out(one, end) | run_out(other, end)
     life.judged[f"{what}: connections at the leak's threshold, left out"] = len(open_question)
+    life.judged[f"{what}: connections whose TIME_WAIT ran out at the end, left out"] = len(over)
     for name, wanted in columns.items():
         left, right = table(one, name), table(other, name)
         drop = {*AGES, "message", "advice", "first_file", "first_file_frame", "file", "file_frame"}
@@ -91,10 +105,10 @@ def differences(life: Life, one: Path, other: Path, columns: dict[str, tuple[str
         ours, theirs = rows(left, keep), rows(right, keep)
         life.judged[f"{what}: {name}, rows equal"] = (ours & theirs).total()
         place = keep.index(NAMES[0])
-        if name != "timeline":
-            for some in (ours, theirs):
-                for row in [row for row in some if row[place : place + 4] in open_question]:
-                    del some[row]
+        left_out = over if name == "timeline" else over | open_question
+        for some in (ours, theirs):
+            for row in [row for row in some if row[place : place + 4] in left_out]:
+                del some[row]
         only = [("watch", row) for row in (ours - theirs).elements()]
         only += [("analyze", row) for row in (theirs - ours).elements()]
         for side, row in sorted(only, key=lambda entry: entry[1])[:20]:
